@@ -1,0 +1,3 @@
+module tlslift
+
+go 1.26

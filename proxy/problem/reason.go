@@ -1,0 +1,135 @@
+package problem
+
+import "net/http"
+
+// Reason says why tlslift itself answered a request, or why an upstream failed
+// it. It is one closed set: its String is the value of the Tlslift-Error
+// header, of the log field "error" and of the metrics label "reason"
+// (design, section 8).
+type Reason uint8
+
+// The reasons. None is the zero value: nothing went wrong.
+const (
+	None Reason = iota
+	// Refused before anything was sent.
+	Malformed       // ambiguous or broken HTTP, bad host
+	Host            // a foreign host that is refused
+	Port            // a port that is refused
+	ACL             // the caller may not connect
+	InternalAddress // the upstream's name resolves to an internal address
+	ProxyAuth       // proxy credentials missing or wrong
+	TooLarge        // head, target or body over its limit
+	Misdirected     // another host inside the tunnel than asked for
+	PolicyRefuse    // the client's sunset has passed
+	PolicyBrownout  // a brownout window
+	Method          // protocol upgrade or unsupported method
+	Loop            // the request came from ourselves
+	Limit           // connection limits, pool full
+	Draining        // shutting down
+	ClientTimeout   // the caller's head or body did not arrive in time
+	// The upstream side failed.
+	DNS
+	Connect
+	TLS
+	TLSVerify
+	ParentProxy
+	Timeout
+	Reset
+	Protocol
+	numReasons
+)
+
+var reasonWords = [numReasons]string{
+	None: "", Malformed: "malformed", Host: "host", Port: "port", ACL: "acl",
+	InternalAddress: "internal_address", ProxyAuth: "proxy_auth", TooLarge: "too_large",
+	Misdirected: "misdirected", PolicyRefuse: "policy_refuse", PolicyBrownout: "policy_brownout",
+	Method: "method", Loop: "loop", Limit: "limit", Draining: "draining",
+	ClientTimeout: "client_timeout", DNS: "dns", Connect: "connect", TLS: "tls",
+	TLSVerify: "tls_verify", ParentProxy: "parent_proxy", Timeout: "timeout",
+	Reset: "reset", Protocol: "protocol",
+}
+
+func (r Reason) String() string {
+	if r >= numReasons {
+		return ""
+	}
+	return reasonWords[r]
+}
+
+// DeniedReasons are the label values of tlslift_denied_total.
+var DeniedReasons = [...]Reason{
+	Malformed, Host, Port, ACL, InternalAddress, ProxyAuth, TooLarge, Misdirected,
+	Method, Loop, Limit, Draining, ClientTimeout,
+}
+
+// UpstreamReasons are the label values of tlslift_upstream_failures_total.
+var UpstreamReasons = [...]Reason{DNS, Connect, TLS, TLSVerify, ParentProxy, Timeout, Reset, Protocol}
+
+// Denied reports whether the reason counts in tlslift_denied_total.
+func (r Reason) Denied() bool { return r >= Malformed && r <= ClientTimeout && r != PolicyRefuse && r != PolicyBrownout }
+
+// Upstream reports whether the reason counts in tlslift_upstream_failures_total.
+func (r Reason) Upstream() bool { return r >= DNS && r < numReasons }
+
+// Status is the HTTP status of our answer for the reason (design, section 8).
+// TooLarge is 413 here; a head over its limit is 431, a target 414.
+func (r Reason) Status() int {
+	switch r {
+	case Malformed:
+		return http.StatusBadRequest
+	case Host, Port, ACL, InternalAddress:
+		return http.StatusForbidden
+	case ProxyAuth:
+		return http.StatusProxyAuthRequired
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case Misdirected:
+		return http.StatusMisdirectedRequest
+	case PolicyRefuse, PolicyBrownout:
+		return http.StatusUpgradeRequired
+	case Method:
+		return http.StatusNotImplemented
+	case Loop:
+		return http.StatusLoopDetected
+	case Limit, Draining:
+		return http.StatusServiceUnavailable
+	case ClientTimeout:
+		return http.StatusRequestTimeout
+	case Timeout:
+		return http.StatusGatewayTimeout
+	default:
+		return http.StatusBadGateway
+	}
+}
+
+// Closes reports whether the client's connection closes after the answer.
+func (r Reason) Closes() bool {
+	switch r {
+	case Malformed, TooLarge, Loop, Limit, Draining, ClientTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Delivery says whether a request may have reached the upstream. It is the
+// value of the Tlslift-Delivery header and of the log field "delivery".
+type Delivery uint8
+
+// The deliveries.
+const (
+	NotSent  Delivery = iota // provably not one byte of the request was written
+	Unknown                  // bytes were written and no complete answer came
+	Answered                 // a complete answer came from the upstream
+)
+
+func (d Delivery) String() string {
+	switch d {
+	case Unknown:
+		return "unknown"
+	case Answered:
+		return "answered"
+	default:
+		return "not_sent"
+	}
+}
