@@ -66,7 +66,9 @@ var DeniedReasons = [...]Reason{
 var UpstreamReasons = [...]Reason{DNS, Connect, TLS, TLSVerify, ParentProxy, Timeout, Reset, Protocol}
 
 // Denied reports whether the reason counts in tlslift_denied_total.
-func (r Reason) Denied() bool { return r >= Malformed && r <= ClientTimeout && r != PolicyRefuse && r != PolicyBrownout }
+func (r Reason) Denied() bool {
+	return r >= Malformed && r <= ClientTimeout && r != PolicyRefuse && r != PolicyBrownout
+}
 
 // Upstream reports whether the reason counts in tlslift_upstream_failures_total.
 func (r Reason) Upstream() bool { return r >= DNS && r < numReasons }
