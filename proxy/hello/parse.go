@@ -1,0 +1,223 @@
+package hello
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// The extensions that are looked into.
+const (
+	extServerName          uint16 = 0  // RFC 6066 3
+	extSupportedGroups     uint16 = 10 // RFC 8422 5.1.1
+	extPointFormats        uint16 = 11 // RFC 8422 5.1.2
+	extSignatureAlgorithms uint16 = 13 // RFC 5246 7.4.1.4.1
+	extALPN                uint16 = 16 // RFC 7301 3.1
+	extExtendedMaster      uint16 = 23 // RFC 7627
+	extSessionTicket       uint16 = 35 // RFC 5077 3.2
+	extSupportedVersions   uint16 = 43 // RFC 8446 4.2.1
+)
+
+// parseTLS reads the body of a ClientHello (RFC 8446 4.1.2). What it reads it
+// judges as strictly as crypto/tls does, but for a name with a trailing dot.
+func (h *ClientHello) parseTLS(body []byte) error {
+	s := cryptobyte.String(body)
+	var random []byte
+	var session, suites, compression, extensions cryptobyte.String
+	if !s.ReadUint16(&h.LegacyVersion) || !s.ReadBytes(&random, len(h.Random)) ||
+		!s.ReadUint8LengthPrefixed(&session) || !s.ReadUint16LengthPrefixed(&suites) ||
+		!s.ReadUint8LengthPrefixed(&compression) {
+		return fmt.Errorf("%w: ClientHello is cut short", ErrMalformed)
+	}
+	if len(suites)%2 != 0 {
+		return fmt.Errorf("%w: odd cipher suite list", ErrMalformed)
+	}
+	copy(h.Random[:], random)
+	h.SessionID, h.Compression = session, compression
+	h.CipherSuites = make([]uint16, 0, len(suites)/2)
+	for !suites.Empty() {
+		var suite uint16
+		suites.ReadUint16(&suite)
+		h.addSuite(suite)
+	}
+	if !s.Empty() && (!s.ReadUint16LengthPrefixed(&extensions) || !s.Empty()) {
+		return fmt.Errorf("%w: extension list does not fill the ClientHello", ErrMalformed)
+	}
+	if err := h.parseExtensions(extensions); err != nil {
+		return err
+	}
+	h.MaxVersion = highest(h.LegacyVersion, h.SupportedVersions)
+	return nil
+}
+
+// highest is the highest version offered. GREASE does not count; a
+// supported_versions list of GREASE alone offers nothing.
+func highest(legacy uint16, supported []uint16) uint16 {
+	if len(supported) == 0 {
+		return min(legacy, VersionTLS12)
+	}
+	var top uint16
+	for _, v := range supported {
+		if !grease(v) {
+			top = max(top, v)
+		}
+	}
+	return top
+}
+
+// grease reports whether v is one of the reserved values of RFC 8701.
+func grease(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
+
+func (h *ClientHello) parseExtensions(list cryptobyte.String) error {
+	if list.Empty() {
+		return nil
+	}
+	h.Extensions = make([]uint16, 0, 16)
+	var seen extensionSet
+	for !list.Empty() {
+		var ext uint16
+		var body cryptobyte.String
+		if !list.ReadUint16(&ext) || !list.ReadUint16LengthPrefixed(&body) {
+			return fmt.Errorf("%w: extension list is cut short", ErrMalformed)
+		}
+		if !seen.add(ext) {
+			return fmt.Errorf("%w: extension %d comes twice", ErrMalformed, ext)
+		}
+		h.Extensions = append(h.Extensions, ext)
+		if !h.parseExtension(ext, body) {
+			return fmt.Errorf("%w: extension %d", ErrMalformed, ext)
+		}
+	}
+	return nil
+}
+
+// extensionSet finds duplicates in linear time: a bit for each of the small
+// numbers, which nearly all are, a map for the rest.
+type extensionSet struct {
+	small [4]uint64
+	large map[uint16]struct{}
+}
+
+func (s *extensionSet) add(ext uint16) (fresh bool) {
+	if ext < 256 {
+		bit := uint64(1) << (ext % 64)
+		fresh = s.small[ext/64]&bit == 0
+		s.small[ext/64] |= bit
+		return fresh
+	}
+	if _, old := s.large[ext]; old {
+		return false
+	}
+	if s.large == nil {
+		s.large = make(map[uint16]struct{}, 4)
+	}
+	s.large[ext] = struct{}{}
+	return true
+}
+
+func (h *ClientHello) parseExtension(ext uint16, body cryptobyte.String) (ok bool) {
+	var list cryptobyte.String
+	switch ext {
+	case extServerName:
+		return h.parseServerName(body)
+	case extSupportedGroups:
+		h.Groups, ok = readUint16List(&body)
+	case extSignatureAlgorithms:
+		h.SignatureAlgorithms, ok = readUint16List(&body)
+	case extPointFormats:
+		ok = body.ReadUint8LengthPrefixed(&list) && !list.Empty()
+		h.PointFormats = list
+	case extALPN:
+		h.ALPN, ok = readALPN(&body)
+	case extSupportedVersions:
+		ok = body.ReadUint8LengthPrefixed(&list) && !list.Empty() && len(list)%2 == 0
+		for ok && !list.Empty() {
+			var v uint16
+			list.ReadUint16(&v)
+			h.SupportedVersions = append(h.SupportedVersions, v)
+		}
+	case extSessionTicket:
+		h.SessionTicket, h.Ticket = true, len(body) > 0
+		return true
+	case extExtendedMaster:
+		h.ExtendedMaster, ok = true, true
+	default:
+		return true
+	}
+	return ok && body.Empty()
+}
+
+// parseServerName reads the server_name extension (RFC 6066 3): at most one
+// host name among names of other types.
+func (h *ClientHello) parseServerName(body cryptobyte.String) bool {
+	var names cryptobyte.String
+	if !body.ReadUint16LengthPrefixed(&names) || names.Empty() || !body.Empty() {
+		return false
+	}
+	seen := false
+	for !names.Empty() {
+		var typ uint8
+		var name cryptobyte.String
+		if !names.ReadUint8(&typ) || !names.ReadUint16LengthPrefixed(&name) || name.Empty() {
+			return false
+		}
+		if typ != 0 {
+			continue
+		}
+		if seen {
+			return false
+		}
+		seen = true
+		h.ServerName, h.ServerNameDot = hostName(string(name))
+	}
+	return true
+}
+
+// hostName normalises a name to lower case without its trailing dot. What no
+// host can be called becomes "": it came from a stranger and would end in
+// logs and certificates.
+func hostName(name string) (host string, dot bool) {
+	host, dot = strings.CutSuffix(name, ".")
+	if len(host) > 253 {
+		return "", dot
+	}
+	for i := range len(host) {
+		c := host[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_':
+		default:
+			return "", dot
+		}
+	}
+	return strings.ToLower(host), dot
+}
+
+func readALPN(body *cryptobyte.String) (protos []string, ok bool) {
+	var list cryptobyte.String
+	if !body.ReadUint16LengthPrefixed(&list) || list.Empty() {
+		return nil, false
+	}
+	for !list.Empty() {
+		var proto cryptobyte.String
+		if !list.ReadUint8LengthPrefixed(&proto) || proto.Empty() {
+			return nil, false
+		}
+		protos = append(protos, string(proto))
+	}
+	return protos, true
+}
+
+func readUint16List(body *cryptobyte.String) (values []uint16, ok bool) {
+	var list cryptobyte.String
+	if !body.ReadUint16LengthPrefixed(&list) || list.Empty() || len(list)%2 != 0 {
+		return nil, false
+	}
+	values = make([]uint16, 0, len(list)/2)
+	for !list.Empty() {
+		var v uint16
+		list.ReadUint16(&v)
+		values = append(values, v)
+	}
+	return values, true
+}
