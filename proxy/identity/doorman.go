@@ -1,0 +1,138 @@
+package identity
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"hash"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	verifiedLimit = 4096             // verified credentials remembered
+	verifiedFor   = 10 * time.Minute // before a password is checked again
+	queueFor      = 2 * time.Second  // wait for a turn at bcrypt
+)
+
+// digest identifies credentials without keeping them: an HMAC under a key that
+// never leaves the process.
+type digest [sha256.Size]byte
+
+type verified struct {
+	user  string
+	until time.Time
+}
+
+// doorman checks proxy credentials. A bcrypt check is slow on purpose, so a
+// verified header is remembered for a while, failures are paced per source
+// address, and only a few checks run at once: guessing costs the guesser time,
+// not everybody's CPU.
+type doorman struct {
+	users Users
+	decoy []byte // compared with when the user is unknown, so that both take as long
+	clock func() time.Time
+	macs  sync.Pool
+	turns chan struct{}
+	pace  *pacer
+
+	mu   sync.RWMutex
+	seen map[digest]verified
+}
+
+func newDoorman(users Users, clock func() time.Time) *doorman {
+	if clock == nil {
+		clock = time.Now
+	}
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the process instead
+	d := &doorman{
+		users: users,
+		clock: clock,
+		macs:  sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }},
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		pace:  newPacer(),
+		seen:  make(map[digest]verified),
+	}
+	for _, hash := range users {
+		d.decoy = hash
+		break
+	}
+	return d
+}
+
+// admit checks a Proxy-Authorization header that came from addr.
+func (d *doorman) admit(addr netip.Addr, header string) (user string, ok bool) {
+	if header == "" {
+		return "", false
+	}
+	now := d.clock()
+	key := d.digest(header)
+	d.mu.RLock()
+	v, hit := d.seen[key]
+	d.mu.RUnlock()
+	if hit && now.Before(v.until) {
+		return v.user, true
+	}
+	user, password, ok := basicCredentials(header)
+	if !ok || !d.pace.take(addr, now) {
+		return "", false
+	}
+	if !d.check(user, password) {
+		return "", false
+	}
+	d.pace.refund(addr)
+	d.remember(key, verified{user: user, until: now.Add(verifiedFor)}, now)
+	return user, true
+}
+
+// check runs bcrypt when it is this caller's turn.
+func (d *doorman) check(user, password string) bool {
+	wait := time.NewTimer(queueFor)
+	defer wait.Stop()
+	select {
+	case d.turns <- struct{}{}:
+		defer func() { <-d.turns }()
+	case <-wait.C:
+		return false
+	}
+	hash, known := d.users[user]
+	if !known {
+		hash = d.decoy
+	}
+	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
+}
+
+func (d *doorman) digest(header string) (out digest) {
+	mac := d.macs.Get().(hash.Hash)
+	mac.Reset()
+	mac.Write([]byte(header))
+	mac.Sum(out[:0])
+	d.macs.Put(mac)
+	return out
+}
+
+// remember keeps verified credentials; when there is no room, stale ones go
+// first, then any.
+func (d *doorman) remember(key digest, v verified, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.seen) >= verifiedLimit {
+		for k, old := range d.seen {
+			if !now.Before(old.until) {
+				delete(d.seen, k)
+			}
+		}
+	}
+	for k := range d.seen {
+		if len(d.seen) < verifiedLimit {
+			break
+		}
+		delete(d.seen, k)
+	}
+	d.seen[key] = v
+}

@@ -1,0 +1,270 @@
+// Package identity says who is calling. It climbs a ladder, first match wins,
+// and the rung that answered is itself recorded (design, section 5): the
+// listener's own client, proxy credentials, the user part of the proxy URL, the
+// workload constant of a sidecar, a configured name for an address, the API
+// account, the source address.
+//
+// The package opens no socket and reads no file. Passwords are compared and
+// forgotten: what is remembered of one is a keyed hash that dies with the
+// process.
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"tlslift/proxy/arrival"
+)
+
+// Rung is the step of the ladder that named a client. Its String is the value
+// of the metrics label "identity_source".
+type Rung uint8
+
+// The rungs, first match wins.
+const (
+	RungListener  Rung = iota // the listener belongs to one client
+	RungProxyAuth             // proxy credentials, checked
+	RungProxyUser             // the user part of the proxy URL, unchecked
+	RungWorkload              // everything on this instance is one client
+	RungName                  // a configured name for the address
+	RungAccount               // the API account, unchecked by us
+	RungAddress               // the source address
+)
+
+// Rungs lists every rung, highest first.
+var Rungs = [...]Rung{RungListener, RungProxyAuth, RungProxyUser, RungWorkload, RungName, RungAccount, RungAddress}
+
+func (r Rung) String() string {
+	switch r {
+	case RungListener:
+		return "listener"
+	case RungProxyAuth:
+		return "proxy_auth"
+	case RungProxyUser:
+		return "proxy_user"
+	case RungWorkload:
+		return "workload"
+	case RungName:
+		return "name"
+	case RungAccount:
+		return "account"
+	default:
+		return "address"
+	}
+}
+
+// Identity is the answer: a name that is safe as a label value (printable, at
+// most MaxName bytes), the rung it came from, and whether the name is one that
+// the configuration knows (those are always kept and pre-created).
+type Identity struct {
+	Name       string
+	Rung       Rung
+	Configured bool
+}
+
+// ErrProxyAuth means that proxy credentials are required and were missing,
+// wrong, or tried too often. It is answered with 407 (RFC 9110 15.5.8) and
+// Challenge.
+var ErrProxyAuth = errors.New("proxy credentials are missing or wrong")
+
+// Challenge is the Proxy-Authenticate header of a 407.
+const Challenge = `Basic realm="tlslift", charset="UTF-8"`
+
+// AccountMode says whether the API account names a client.
+type AccountMode uint8
+
+// The account modes: clients.account in the configuration.
+const (
+	AccountOff   AccountMode = iota
+	AccountPlain             // the user name or client ID as it is
+	AccountHash              // "account-" and 12 hex digits of a keyed hash
+)
+
+// Name gives the addresses in Match one client name. The longest matching
+// prefix over all names wins.
+type Name struct {
+	Name  string
+	Match []netip.Prefix
+}
+
+// Options are the values of the configuration's "clients" section.
+type Options struct {
+	Names      []Name
+	Workload   string      // "" = not a sidecar
+	ProxyUser  bool        // clients.proxy_user: name
+	Users      Users       // nil = no proxy authentication
+	Account    AccountMode // AccountOff, AccountPlain or AccountHash
+	AccountKey []byte      // for AccountHash; at least 16 bytes
+	Known      []string    // further configured names: policy.clients
+
+	Clock func() time.Time // nil = time.Now; paces failed logins only
+}
+
+// Ladder names callers. It is safe for concurrent use and immutable but for
+// its caches; a reload makes a new one.
+type Ladder struct {
+	workload   string
+	proxyUser  bool
+	account    AccountMode
+	accountKey []byte
+	ranges     ranges
+	known      map[string]struct{}
+	doorman    *doorman // nil = no proxy authentication
+}
+
+// New builds a Ladder. It fails when a name is not safe as a label value, a
+// range is given to two names, or the account key is too short.
+func New(o Options) (*Ladder, error) {
+	l := &Ladder{
+		workload:   o.Workload,
+		proxyUser:  o.ProxyUser,
+		account:    o.Account,
+		accountKey: append([]byte(nil), o.AccountKey...),
+		known:      make(map[string]struct{}),
+	}
+	if o.Account == AccountHash && len(o.AccountKey) < 16 {
+		return nil, fmt.Errorf("account key: %d bytes, at least 16 are needed", len(o.AccountKey))
+	}
+	for _, n := range o.Names {
+		if err := l.ranges.add(n); err != nil {
+			return nil, err
+		}
+		l.known[n.Name] = struct{}{}
+	}
+	l.ranges.sort()
+	if o.Workload != "" {
+		l.known[o.Workload] = struct{}{}
+	}
+	for _, name := range o.Known {
+		l.known[name] = struct{}{}
+	}
+	for name := range o.Users {
+		l.known[name] = struct{}{}
+	}
+	for name := range l.known {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
+	}
+	if o.Users != nil {
+		l.doorman = newDoorman(o.Users, o.Clock)
+	}
+	return l, nil
+}
+
+// Configured returns every name that the ladder knows from the configuration,
+// in no order; names of listeners are not among them.
+func (l *Ladder) Configured() []string {
+	names := make([]string, 0, len(l.known))
+	for name := range l.known {
+		names = append(names, name)
+	}
+	return names
+}
+
+// Connection names the caller by what is known before a request. It is final
+// when no request can change the name or be refused for its credentials, so
+// that Request need not be called.
+func (l *Ladder) Connection(a *arrival.Arrival) (id Identity, final bool) {
+	id = l.base(a)
+	credentials := l.doorman != nil || l.proxyUser
+	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
+	switch {
+	case credentials && carries && (id.Rung > RungProxyUser || l.doorman != nil):
+		return id, false
+	case l.account != AccountOff && id.Rung > RungAccount:
+		return id, false
+	}
+	return id, true
+}
+
+// Request names the caller of one request that arrived at the port itself. The
+// header values are those of Proxy-Authorization and Authorization, rawQuery
+// is the query as received, and form is called at most once, only when the
+// account is looked for in a body: it returns the start of an urlencoded body,
+// or nil. form may be nil.
+//
+// The only error is ErrProxyAuth, on the forward and connect ways in. The
+// caller removes Proxy-Authorization from what it sends on.
+func (l *Ladder) Request(a *arrival.Arrival, proxyAuthorization, authorization, rawQuery string, form func() []byte) (Identity, error) {
+	id := l.base(a)
+	if carriesProxyCredentials(a.Ingress) {
+		if l.doorman != nil {
+			user, ok := l.doorman.admit(a.Client.Addr(), proxyAuthorization)
+			if !ok {
+				return id, ErrProxyAuth
+			}
+			if id.Rung > RungProxyAuth {
+				id = Identity{Name: user, Rung: RungProxyAuth, Configured: true}
+			}
+		} else if l.proxyUser && id.Rung > RungProxyUser {
+			if user, ok := basicUser(proxyAuthorization); ok {
+				if name := Safe(user); name != "" {
+					id = l.named(name, RungProxyUser)
+				}
+			}
+		}
+	}
+	return l.Within(id, authorization, rawQuery, form), nil
+}
+
+// Within names the caller of a request inside a tunnel whose CONNECT (or whose
+// connection) was named outer: such a request carries no proxy credentials, so
+// only the API account can name it better.
+func (l *Ladder) Within(outer Identity, authorization, rawQuery string, form func() []byte) Identity {
+	if l.account == AccountOff || outer.Rung <= RungAccount {
+		return outer
+	}
+	name := l.accountName(authorization, rawQuery, form)
+	if name == "" {
+		return outer
+	}
+	return l.named(name, RungAccount)
+}
+
+// base climbs the rungs that need no request.
+func (l *Ladder) base(a *arrival.Arrival) Identity {
+	if a.Listener != nil && a.Listener.Client != "" {
+		return Identity{Name: a.Listener.Client, Rung: RungListener, Configured: true}
+	}
+	if l.workload != "" {
+		return Identity{Name: l.workload, Rung: RungWorkload, Configured: true}
+	}
+	addr := a.Client.Addr().Unmap().WithZone("")
+	if name, ok := l.ranges.find(addr); ok {
+		return Identity{Name: name, Rung: RungName, Configured: true}
+	}
+	if !addr.IsValid() {
+		return l.named("unknown", RungAddress)
+	}
+	return l.named(addr.String(), RungAddress)
+}
+
+// named is an identity whose name was discovered, though the configuration may
+// know it all the same.
+func (l *Ladder) named(name string, r Rung) Identity {
+	_, known := l.known[name]
+	return Identity{Name: name, Rung: r, Configured: known}
+}
+
+// carriesProxyCredentials reports whether a way in can carry them: only a
+// client that knows it talks to a proxy sends Proxy-Authorization.
+func carriesProxyCredentials(i arrival.Ingress) bool {
+	return i == arrival.Forward || i == arrival.Connect
+}
+
+// CheckName reports why a configured name cannot be a label value.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("client name: it is empty")
+	case strings.HasPrefix(name, "_"):
+		return fmt.Errorf("client name %q: names that start with _ are tlslift's own", name)
+	case Safe(name) != name:
+		return fmt.Errorf("client name %q: use at most %d bytes of printable text", Safe(name), MaxName)
+	}
+	return nil
+}
