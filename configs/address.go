@@ -1,0 +1,58 @@
+package configs
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// loopback reports whether address, a valid host:port, is bound to the
+// loopback interface alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// clash reports whether two valid host:port addresses cannot both be listened
+// on. A wildcard address clashes with every other on its port, since Go binds
+// it to all addresses of both families.
+func clash(a, b string) bool {
+	hostA, portA := endpoint(a)
+	hostB, portB := endpoint(b)
+	if portA != portB || portA == 0 {
+		return false
+	}
+	return hostA == hostB || hostA == "" || hostB == ""
+}
+
+// endpoint splits a valid host:port into a host that can be compared, "" for a
+// wildcard, and the port.
+func endpoint(address string) (host string, port uint16) {
+	host, number, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, 0
+	}
+	p, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return address, 0
+	}
+	host = strings.ToLower(host)
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip.IsUnspecified() {
+			return "", uint16(p)
+		}
+		host = ip.Unmap().String()
+	}
+	return host, uint16(p)
+}

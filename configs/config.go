@@ -1,0 +1,191 @@
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole configuration. It mirrors the YAML file key by key; a
+// Config that Load returned has been validated and its host patterns, paths
+// and names normalised. It is not changed after Load: a reload makes a new one.
+type Config struct {
+	Listen    []Listen   // at least one
+	Admin     Admin      //
+	Upstreams []Upstream // whose requests are upgraded; at least one
+
+	// Others says what happens to hosts that are no upstream. See OthersFor
+	// for what auto means.
+	Others Others
+	// AllowInternalAddresses lets upstream names resolve to private or loopback
+	// addresses. An explicit Upstream.Address is exempt anyway.
+	AllowInternalAddresses bool
+
+	Upstream  Outbound
+	LegacyTLS LegacyTLS
+	Clients   Clients
+	Policy    Policy
+	Rewrite   Rewrite
+	State     State
+	Limits    Limits
+	Log       Log
+
+	origins origins // where each key was given, for Problem
+}
+
+// Listen is one listening address and what is done there.
+type Listen struct {
+	Address     string // host:port; port 0 picks one
+	Accept      []Way  // ways in, at least one; default all
+	Transparent bool   // original destinations are taken from the kernel
+	// ProxyProtocolFrom lists who sends the PROXY protocol: it is required from
+	// them and an error from others.
+	ProxyProtocolFrom []netip.Prefix
+	Strict            bool           // behave as after every sunset, for rehearsals
+	Client            string         // everything on this port is this client; "" = not set
+	Allow             []netip.Prefix // who may connect; empty = everyone who can reach the address
+	DefaultUpstream   string         // for callers that name no host at all; "" = none
+}
+
+// Admin is the operator's side.
+type Admin struct {
+	Address   string // host:port of everything; "" = off
+	TokenFile string // path of the bearer token; required when Address is not loopback
+	Public    string // host:port of metrics and probes alone; "" = off
+	Quit      bool   // POST /quit ends the process
+	Pprof     bool   // serve /debug/pprof/
+}
+
+// Upstream is a host, or a pattern of hosts, whose requests are upgraded.
+type Upstream struct {
+	Host    string // host or *.domain: lower case, ASCII (RFC 5891), no port, no trailing dot
+	To      string // host to use instead for connecting, SNI, verification and Host; "" = Host
+	Address string // host:port to connect to instead of resolving; "" = resolve
+	CAFile  string // path of PEM certificates trusted here besides the system's; "" = none
+	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4): one of
+	// them must be in the verified chain. Empty = no pinning.
+	Pins              [][32]byte
+	ClientCertificate *KeyPair // nil = none
+	Port              uint16   // 1 to 65535, default 443
+}
+
+// KeyPair names a PEM certificate chain and its private key.
+type KeyPair struct {
+	CertFile, KeyFile string // paths
+}
+
+// Outbound is the TLS side towards the upstreams.
+type Outbound struct {
+	MinTLS                  TLSVersion       // 1.2 or 1.3
+	ParentProxy             string           // http://[user@]host:port to CONNECT through; "" = none
+	ParentProxyPasswordFile string           // path; "" = no password
+	DNSServers              []netip.AddrPort // empty = those of resolv.conf
+	WarmConnections         int              // kept ready per host in use; 0 to 64, 0 = off
+	MaxConnections          int              // per host; 1 to 65536
+	IdleTimeout             time.Duration    // upper bound for an idle connection
+	DialTimeout             time.Duration    // TCP connect, each address
+	TLSTimeout              time.Duration    // TLS handshake
+	ResponseTimeout         time.Duration    // until the response head
+}
+
+// LegacyTLS is the TLS side towards old clients.
+type LegacyTLS struct {
+	MinVersion           TLSVersion    // 1.0, 1.1 or 1.2 (1.2 = terminate nobody below)
+	CA                   *KeyPair      // nil: legacy hellos are refused, counted and explained
+	HandshakeTimeout     time.Duration //
+	SSLv2Hello           bool          // accept the SSLv2-framed hello
+	RC4                  bool          // offer RC4 suites
+	SHA1Leaf             bool          // a second, SHA-1 signed leaf
+	TerminateClients     []string      // clients that are terminated even at 1.2 and above
+	AllowUnconstrainedCA bool          // take a CA without name constraints
+}
+
+// Clients says how callers are told apart.
+type Clients struct {
+	Names          []ClientName  // names for addresses; the longest prefix wins
+	Workload       string        // everything on this instance is this one client; "" = not set
+	ProxyUser      ProxyUserMode // off or name
+	UsersFile      string        // path of a bcrypt htpasswd; "" = no proxy authentication
+	Account        AccountMode   // off, plain or hash
+	AccountKeyFile string        // path of the key for hash; "" = one made at start
+	Track          int           // ledger rows; 1 to 1,000,000
+	LabelLimit     int           // discovered clients with a metric label; 0 to 10,000, at most Track
+}
+
+// ClientName is a name for addresses and ranges.
+type ClientName struct {
+	Name  string
+	Match []netip.Prefix // masked, IPv4-mapped addresses unmapped; at least one
+}
+
+// Policy is what may still come in insecurely, and until when.
+type Policy struct {
+	Mode          PolicyMode              // enforce or shadow
+	MigratedAfter time.Duration           // nothing insecure for so long: migrated
+	Default       PolicyRule              // for everyone
+	Clients       map[string]ClientPolicy // by client name; nil = none
+	Brownouts     []Brownout
+}
+
+// PolicyRule is what happens to insecure requests.
+type PolicyRule struct {
+	Action Action    // allow, warn or refuse
+	Sunset time.Time // refuse from then on; zero = never
+	Link   string    // http or https URL for the Link header; "" = none
+}
+
+// ClientPolicy is what differs for one client.
+type ClientPolicy struct {
+	Sunset   time.Time // refuse from then on; zero = that of the default
+	Waiver   *Waiver   // nil = none
+	Migrated time.Time // declared migrated by its owner then; zero = not declared
+}
+
+// Waiver lets a client go on past its sunset.
+type Waiver struct {
+	Owner  string    // required
+	Until  time.Time // required
+	Ticket string
+}
+
+// Brownout is a scheduled window of refusals.
+type Brownout struct {
+	Clients            []string  // names, or "*" alone for all; default all
+	From, Until        time.Time // Until is after From
+	FirstMinutesOfHour int       // 1 to 60, default 60: the whole hour
+	Percent            int       // of requests, 1 to 100, default 100
+	Exempt             []string  // api5 Type values, or paths that begin with "/"
+}
+
+// Rewrite says what is rewritten in answers to clients that see http.
+type Rewrite struct {
+	Location bool // Location, Content-Location, Refresh, Link
+	Cookies  bool // Secure and SameSite=None of Set-Cookie
+	HSTS     bool // Strict-Transport-Security, Alt-Svc, CSP upgrade-insecure-requests
+	WSDL     bool // soap:address location
+}
+
+// State is what survives a restart.
+type State struct {
+	File string // path of the ledger; "" = memory only
+}
+
+// Limits bound what callers can cost. Sizes are in bytes.
+type Limits struct {
+	HeaderBytes          int64         // request head; 1 KiB to 1 MiB
+	BodyBytes            int64         // request body; 0 to 1 GiB
+	ResponseBuffer       int64         // answers held until complete; 0 to 64 MiB
+	Connections          int           // 1 to 1,000,000
+	ConnectionsPerClient int           // per address; 1 to Connections
+	HeaderTimeout        time.Duration // until the head is complete
+	BodyTimeout          time.Duration // without progress of the body
+	IdleTimeout          time.Duration // between two requests
+	TunnelIdleTimeout    time.Duration // without a byte in either direction
+	DrainDelay           time.Duration // still accepting after SIGTERM; 0 to 10 minutes
+	DrainTimeout         time.Duration // from SIGTERM to the end, DrainDelay included
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  LogLevel  // debug, info, warn or error
+	Format LogFormat // json or console
+}

@@ -1,0 +1,43 @@
+package configs
+
+import (
+	"reflect"
+	"slices"
+)
+
+// OthersFor returns what happens on l to traffic that is for no upstream:
+// Others, with auto resolved to pass on a loopback listener, where callers could
+// go there themselves, and to refuse on any other.
+func (c *Config) OthersFor(l Listen) Others {
+	switch {
+	case c.Others != OthersAuto:
+		return c.Others
+	case l.Loopback():
+		return OthersPass
+	default:
+		return OthersRefuse
+	}
+}
+
+// Loopback reports whether the listener can be reached from this machine only.
+func (l Listen) Loopback() bool { return loopback(l.Address) }
+
+// Accepts reports whether the listener accepts the way in.
+func (l Listen) Accepts(w Way) bool { return slices.Contains(l.Accept, w) }
+
+// RestartDiff names the sections in which c differs from old and which cannot
+// change while tlslift runs: of listen, admin and state. A reload that changes
+// one of them is to be refused whole, with a message that says restart.
+func (c *Config) RestartDiff(old *Config) []string {
+	var changed []string
+	if !reflect.DeepEqual(c.Listen, old.Listen) {
+		changed = append(changed, "listen")
+	}
+	if c.Admin != old.Admin {
+		changed = append(changed, "admin")
+	}
+	if c.State != old.State {
+		changed = append(changed, "state")
+	}
+	return changed
+}
