@@ -1,0 +1,189 @@
+package smsportal
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Request is one request as it came over the wire. It is not changed after it
+// was recorded.
+type Request struct {
+	Sequence int // 1 for the server's first request
+	Conn     int // 1 for the server's first connection
+	Received time.Time
+
+	Head    []byte // request line to empty line, every byte
+	RawBody []byte // the body's bytes on the wire, chunk framing included
+	Body    []byte // the body, decoded
+
+	Method, Target, Proto string // of the request line; the target may hold spaces
+	Host                  string
+	Header                http.Header
+	Complete              bool // the whole request arrived; false when the connection ended within it
+
+	TLSVersion  uint16
+	CipherSuite uint16
+	ServerName  string // SNI
+	Resumed     bool   // the TLS session was resumed
+
+	Messages []Message // what it asked to send, if it was understood and accepted
+}
+
+// Message identifies one SMS. Tests that count sends give each message a text
+// or a customer ID of its own.
+type Message struct {
+	To         string
+	Text       string
+	CustomerID string
+}
+
+// recorder is what the server has seen, for any number of goroutines.
+type recorder struct {
+	mu          sync.Mutex
+	changed     *sync.Cond
+	keep        int
+	requests    []*Request
+	total       int
+	connections int
+	sends       map[Message]int
+	failures    []error
+}
+
+// maxSends bounds the counted messages when only the newest requests are kept
+// (a demo that runs for days); a test keeps everything.
+const maxSends = 1 << 16
+
+func (r *recorder) init(keep int) {
+	r.changed = sync.NewCond(&r.mu)
+	r.keep = keep
+	r.sends = map[Message]int{}
+}
+
+func (r *recorder) connected() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.connections++
+	r.changed.Broadcast()
+	return r.connections
+}
+
+func (r *recorder) handshakeFailed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keep > 0 && len(r.failures) >= r.keep {
+		r.failures = r.failures[1:]
+	}
+	r.failures = append(r.failures, err)
+	r.changed.Broadcast()
+}
+
+func (r *recorder) received(request *Request) {
+	if request.Complete && request.Method != "" {
+		request.Messages = messagesOf(request)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total++
+	request.Sequence = r.total
+	if r.keep > 0 && len(r.requests) >= r.keep {
+		r.requests = r.requests[1:]
+	}
+	r.requests = append(r.requests, request)
+	if r.keep > 0 && len(r.sends) > maxSends {
+		clear(r.sends)
+	}
+	for _, m := range request.Messages {
+		r.sends[m]++
+	}
+	r.changed.Broadcast()
+}
+
+// Requests are those received so far, oldest first; with Options.Keep, the
+// newest of them. Interrupted ones are among them, with Complete false.
+func (s *Server) Requests() []*Request {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	return append([]*Request(nil), s.record.requests...)
+}
+
+// Count is the number of requests received so far, interrupted ones included.
+func (s *Server) Count() int {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	return s.record.total
+}
+
+// Connections is the number of TLS connections made so far.
+func (s *Server) Connections() int {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	return s.record.connections
+}
+
+// HandshakeFailures are the handshakes that did not succeed.
+func (s *Server) HandshakeFailures() []error {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	return append([]error(nil), s.record.failures...)
+}
+
+// Sends counts how often each message was sent.
+func (s *Server) Sends() map[Message]int {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	sends := make(map[Message]int, len(s.record.sends))
+	for m, n := range s.record.sends {
+		sends[m] = n
+	}
+	return sends
+}
+
+// Doubles are the messages that were sent more than once.
+func (s *Server) Doubles() map[Message]int {
+	doubles := s.Sends()
+	for m, n := range doubles {
+		if n < 2 {
+			delete(doubles, m)
+		}
+	}
+	return doubles
+}
+
+// Reset forgets all requests, messages and failures; connections stay.
+func (s *Server) Reset() {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	s.record.requests, s.record.failures, s.record.total = nil, nil, 0
+	clear(s.record.sends)
+}
+
+// WaitRequests waits until n requests were received in all, or for the end of
+// the context, whose error it returns.
+func (s *Server) WaitRequests(ctx context.Context, n int) error {
+	return s.record.wait(ctx, func() bool { return s.record.total >= n })
+}
+
+// WaitConnections waits until n TLS connections were made in all.
+func (s *Server) WaitConnections(ctx context.Context, n int) error {
+	return s.record.wait(ctx, func() bool { return s.record.connections >= n })
+}
+
+func (r *recorder) wait(ctx context.Context, done func() bool) error {
+	stop := context.AfterFunc(ctx, func() {
+		r.mu.Lock() // so that the broadcast cannot fall between check and Wait
+		defer r.mu.Unlock()
+		r.changed.Broadcast()
+	})
+	defer stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !done() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.changed.Wait()
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package smsportal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+type message struct {
+	Content     string `json:"content"`
+	Destination string `json:"destination"`
+	CustomerID  string `json:"customerId"`
+}
+
+// sendRequest covers /BulkMessages and /GroupMessages. encoding/json takes
+// keys in any case, as the real API does.
+type sendRequest struct {
+	SendOptions struct {
+		TestMode bool `json:"testMode"`
+	} `json:"sendOptions"`
+	Messages []message `json:"messages"`
+	Message  string    `json:"message"`
+	Groups   []string  `json:"groups"`
+}
+
+type sendReport struct {
+	Cost             int             `json:"cost"`
+	RemainingBalance int             `json:"remainingBalance"`
+	EventID          uint32          `json:"eventId"`
+	Sample           string          `json:"sample"`
+	Messages         int             `json:"messages"`
+	Parts            int             `json:"parts"`
+	CostBreakdown    []costBreakdown `json:"costBreakdown"`
+	ErrorReport      errorReport     `json:"errorReport"`
+}
+
+type costBreakdown struct {
+	Quantity int    `json:"quantity"`
+	Cost     int    `json:"cost"`
+	Network  string `json:"network"`
+}
+
+type errorReport struct {
+	NoNetwork  int   `json:"noNetwork"`
+	Duplicates int   `json:"duplicates"`
+	OptedOuts  int   `json:"optedOuts"`
+	Faults     []any `json:"faults"`
+}
+
+func (s *Server) rest(r *Request) Response {
+	where := endpointOf(r.Target)
+	authorized, complaint := s.authorized(r.Header.Get("Authorization"))
+	if !authorized {
+		return restError(http.StatusUnauthorized, complaint, "The credentials were not accepted.")
+	}
+	switch {
+	case where == authentication: // GET; one client in the wild POSTs
+		return restJSON(http.StatusOK, map[string]any{"token": s.token(), "schema": "JWT", "expiresInMinutes": 1440})
+	case where == balance && r.Method == http.MethodGet:
+		return restJSON(http.StatusOK, map[string]any{"balance": 1000000, "number": 1000000})
+	case where != balance && r.Method == http.MethodPost:
+		return s.sendMessages(r)
+	default:
+		return restError(http.StatusMethodNotAllowed, "MethodNotAllowed", "The resource does not know this method.")
+	}
+}
+
+func (s *Server) sendMessages(r *Request) Response {
+	entries, err := parseSend(r)
+	if err != nil {
+		return restError(http.StatusBadRequest, "InvalidParameter.Format", err.Error())
+	}
+	n := len(entries)
+	if n == 0 {
+		return restError(http.StatusBadRequest, "RequiredParameter.Missing", "No messages.")
+	}
+	if n > 100 {
+		return restError(http.StatusBadRequest, "InvalidParameter.Format", "At most 100 messages.")
+	}
+	return restJSON(http.StatusOK, sendReport{
+		Cost: n, RemainingBalance: 1000000 - n, EventID: eventID(entries), Sample: entries[0].Text, Messages: n, Parts: n,
+		CostBreakdown: []costBreakdown{{Quantity: n, Cost: 1, Network: "Pretend"}},
+		ErrorReport:   errorReport{Faults: []any{}},
+	})
+}
+
+// parseSend is what a send asks for, in test mode too.
+func parseSend(r *Request) ([]Message, error) {
+	var body sendRequest
+	if err := json.Unmarshal(r.Body, &body); err != nil {
+		return nil, fmt.Errorf("the body is not JSON of the expected form")
+	}
+	var entries []Message
+	for _, m := range body.Messages {
+		entries = append(entries, Message{To: m.Destination, Text: m.Content, CustomerID: m.CustomerID})
+	}
+	for _, group := range body.Groups {
+		entries = append(entries, Message{To: "group " + group, Text: body.Message})
+	}
+	return entries, nil
+}
+
+// restMessages are those that are really sent: test mode sends nothing.
+func restMessages(r *Request) ([]Message, error) {
+	var body sendRequest
+	if err := json.Unmarshal(r.Body, &body); err != nil || body.SendOptions.TestMode {
+		return nil, err
+	}
+	return parseSend(r)
+}
+
+// authorized takes Basic and Bearer in any case, a token in brackets, and a
+// bare base64 without a scheme word: all seen from real callers.
+func (s *Server) authorized(header string) (bool, string) {
+	if header == "" {
+		return false, "AuthenticationHeader.Missing"
+	}
+	scheme, value, found := strings.Cut(header, " ")
+	if !found {
+		scheme, value = "basic", header
+	}
+	if strings.EqualFold(scheme, "bearer") {
+		return s.validToken(strings.Trim(value, "[] ")), "AuthenticationToken.Invalid"
+	}
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
+	user, password, _ := strings.Cut(string(plain), ":")
+	return err == nil && s.accepts(user, password), "InvalidCredentials"
+}
+
+// token looks like a JWT and is checked by its signature alone, so that
+// nothing need be remembered.
+func (s *Server) token() string {
+	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"pretend"}`))
+	return payload + "." + s.sign(payload)
+}
+
+func (s *Server) validToken(token string) bool {
+	i := strings.LastIndexByte(token, '.')
+	return i > 0 && hmac.Equal([]byte(s.sign(token[:i])), []byte(token[i+1:]))
+}
+
+func (s *Server) sign(payload string) string {
+	mac := hmac.New(sha256.New, s.tokenKey)
+	mac.Write([]byte(payload))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func restError(status int, code, text string) Response {
+	return restJSON(status, map[string]any{
+		"statusCode": status,
+		"message":    text,
+		"errors":     []map[string]string{{"errorCode": code, "errorMessage": text}},
+	})
+}
+
+func restJSON(status int, document any) Response {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return Response{Status: http.StatusInternalServerError}
+	}
+	return Response{Status: status, Header: contentType("application/json; charset=utf-8"), Body: body}
+}

@@ -1,0 +1,456 @@
+package smsportal
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func start(t *testing.T, options Options) *Server {
+	t.Helper()
+	s, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// client speaks verified TLS to the server under any of its names.
+func client(s *Server) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: s.Roots()},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, s.Addr())
+		},
+	}}
+}
+
+func dial(t *testing.T, s *Server) *tls.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", s.Addr(), &tls.Config{RootCAs: s.Roots(), ServerName: "www.mymobileapi.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func do(t *testing.T, s *Server, method, target, contentType, body string, header ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(method, target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	c := client(s)
+	defer c.CloseIdleConnections()
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+func multipartBody(t *testing.T, pairs url.Values) (contentType, body string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for name := range pairs {
+		if err := w.WriteField(name, pairs.Get(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w.FormDataContentType(), b.String()
+}
+
+func TestLegacyAPI(t *testing.T) {
+	t.Parallel()
+	const (
+		form     = "application/x-www-form-urlencoded"
+		endpoint = "https://www.mymobileapi.com/api5/http5.aspx"
+		login    = "Username=user&Password=secret"
+	)
+	multi, parts := multipartBody(t, url.Values{"Type": {"sendparam"}, "Username": {"user"}, "Password": {"secret"}, "numto": {"0820000001"}, "data1": {"text"}})
+	xmlData := url.QueryEscape("<senddata><settings><default_data1>text</default_data1></settings><entries><numto>0820000001</numto></entries><entries><numto>0820000002</numto><data1>other</data1><customerid>c</customerid></entries></senddata>")
+	tests := map[string]struct {
+		method, target, contentType, body string
+		result, contains                  string
+		sends                             int
+	}{
+		"get sendparam":          {method: "GET", target: endpoint + "?Type=sendparam&" + login + "&numto=0820000001,0820000002&data1=text", result: "True", contains: "<eventid>", sends: 2},
+		"names in any case":      {method: "GET", target: endpoint + "?TYPE=sendparam&uSERNAME=u&password=p&Numto=0820000001&DATA1=text", result: "True", sends: 1},
+		"path in any case":       {method: "GET", target: "https://api.smsportal.com/API5/HTTP5.ASPX?Type=credits&" + login, result: "True", contains: "<credits>1000</credits>"},
+		"post with query":        {method: "POST", target: endpoint + "?Type=sendparam&" + login + "&numto=0820000001&data1=text", result: "True", sends: 1},
+		"post form":              {method: "POST", target: endpoint, contentType: form, body: "Type=sendparam&" + login + "&numto=0820000001&data1=a%26b", result: "True", sends: 1},
+		"post multipart":         {method: "POST", target: endpoint, contentType: multi, body: parts, result: "True", sends: 1},
+		"send xml":               {method: "POST", target: endpoint, contentType: form, body: "Type=send&" + login + "&XMLData=" + xmlData, result: "True", contains: "<msgs_success>2<", sends: 2},
+		"send xml with entities": {method: "GET", target: endpoint + "?Type=send&" + login + "&XMLData=<senddata><entries><numto>1</numto><data1>a%26amp;b</data1></entries></senddata>", result: "True", sends: 1},
+		"live false":             {method: "GET", target: endpoint + "?Type=sendparam&" + login + "&numto=1&data1=text&live=False", result: "True", contains: "<msgs_success>1<"},
+		"nothing to send":        {method: "GET", target: endpoint + "?Type=sendparam&" + login + "&numto=1", result: "False", contains: "No data to send"},
+		"no password":            {method: "GET", target: endpoint + "?Type=credits&Username=user", result: "False", contains: "<error>Auth"},
+		"unknown type":           {method: "GET", target: endpoint + "?Type=dance&" + login, result: "False"},
+		"sent":                   {method: "GET", target: endpoint + "?Type=sent&" + login, result: "True", contains: "<changeid>"},
+		"replies":                {method: "GET", target: endpoint + "?Type=replies&" + login, result: "True", contains: "<replyid>"},
+		"bad escape is kept":     {method: "GET", target: endpoint + "?Type=sendparam&" + login + "&numto=1&data1=100%", result: "True", sends: 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, Options{})
+			status, body := do(t, s, tt.method, tt.target, tt.contentType, tt.body)
+			var answer struct {
+				XMLName xml.Name
+				Result  string `xml:"call_result>result"`
+			}
+			if err := xml.Unmarshal([]byte(body), &answer); err != nil {
+				t.Fatalf("%v in %s", err, body)
+			}
+			if status != 200 || answer.XMLName.Local != "api_result" || answer.Result != tt.result || !strings.Contains(body, tt.contains) {
+				t.Errorf("%d, result %q in %s", status, answer.Result, body)
+			}
+			if got := len(s.Sends()); got != tt.sends {
+				t.Errorf("%d messages sent, want %d: %v", got, tt.sends, s.Sends())
+			}
+		})
+	}
+}
+
+func TestREST(t *testing.T) {
+	t.Parallel()
+	const host = "https://rest.smsportal.com"
+	basic := []string{"Authorization", "Basic dXNlcjpzZWNyZXQ="}
+	bulk := `{"Messages":[{"Content":"text","Destination":"0820000001","CustomerId":"c"}]}`
+	tests := map[string]struct {
+		method, path, body string
+		header             []string
+		status             int
+		contains           string
+		sends              int
+	}{
+		"authentication":      {method: "GET", path: "/Authentication", header: basic, status: 200, contains: `"schema":"JWT"`},
+		"versioned":           {method: "GET", path: "/v1/authentication", header: basic, status: 200, contains: `"token":"`},
+		"bare base64":         {method: "GET", path: "/v3/Authentication", header: []string{"Authorization", "dXNlcjpzZWNyZXQ="}, status: 200},
+		"no header":           {method: "GET", path: "/Balance", status: 401, contains: "AuthenticationHeader.Missing"},
+		"bad token":           {method: "GET", path: "/Balance", header: []string{"Authorization", "Bearer x.y.z"}, status: 401, contains: "AuthenticationToken.Invalid"},
+		"wrong password":      {method: "GET", path: "/Balance", header: []string{"Authorization", "Basic dXNlcjpvdGhlcg=="}, status: 401, contains: "InvalidCredentials"},
+		"balance":             {method: "GET", path: "/v2/balance", header: basic, status: 200, contains: `"balance":`},
+		"bulk":                {method: "POST", path: "/BulkMessages", header: basic, body: bulk, status: 200, contains: `"eventId":`, sends: 1},
+		"camel case":          {method: "POST", path: "/v3/bulkmessages", header: basic, body: `{"messages":[{"content":"t","destination":"1"},{"content":"t","destination":"2"}]}`, status: 200, sends: 2},
+		"group":               {method: "POST", path: "/GroupMessages", header: basic, body: `{"Message":"hello","Groups":["a","b"]}`, status: 200, sends: 2},
+		"test mode":           {method: "POST", path: "/BulkMessages", header: basic, body: `{"SendOptions":{"TestMode":true},` + bulk[1:], status: 200},
+		"not JSON":            {method: "POST", path: "/BulkMessages", header: basic, body: `{`, status: 400, contains: `"statusCode":400`},
+		"empty":               {method: "POST", path: "/BulkMessages", header: basic, body: `{}`, status: 400, contains: "RequiredParameter.Missing"},
+		"not found":           {method: "GET", path: "/nothing", header: basic, status: 404, contains: "EntityNotFound"},
+		"wrong method":        {method: "DELETE", path: "/Balance", header: basic, status: 405},
+		"version only prefix": {method: "GET", path: "/v1balance", header: basic, status: 404},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, Options{Username: "user", Password: "secret"})
+			status, body := do(t, s, tt.method, host+tt.path, "application/json", tt.body, tt.header...)
+			if status != tt.status || !strings.Contains(body, tt.contains) {
+				t.Errorf("%d %s", status, body)
+			}
+			if got := len(s.Sends()); got != tt.sends {
+				t.Errorf("%d messages sent, want %d", got, tt.sends)
+			}
+		})
+	}
+}
+
+func TestTokenIsAccepted(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	_, body := do(t, s, "GET", "https://rest.mymobileapi.com/Authentication", "", "", "Authorization", "BASIC dXNlcjpzZWNyZXQ=")
+	var answer struct{ Token string }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"Bearer %s", "Bearer [%s]"} {
+		if status, body := do(t, s, "GET", "https://rest.mymobileapi.com/Balance", "", "", "Authorization", fmt.Sprintf(form, answer.Token)); status != 200 {
+			t.Errorf(form+": %d %s", "TOKEN", status, body)
+		}
+	}
+}
+
+func TestSOAP(t *testing.T) {
+	t.Parallel()
+	const address = "https://www.mymobileapi.com/api5/api.asmx"
+	call := func(space, operation, data string) string {
+		return `<?xml version="1.0"?><s:Envelope xmlns:s="` + space + `"><s:Body><` + operation + ` xmlns="` + Namespace + `"><username>u</username><password>p</password><data>` + escape(data) + `</data></` + operation + `></s:Body></s:Envelope>`
+	}
+	one := "<senddata><entries><numto>1</numto><data1>text</data1></entries></senddata>"
+	tests := map[string]struct {
+		method, target, body string
+		status               int
+		contains             string
+		sends                int
+	}{
+		"send":              {method: "POST", target: address, body: call(soap11, "Send_STR_STR", one), status: 200, contains: "&lt;result&gt;True", sends: 1},
+		"send 1.2":          {method: "POST", target: address, body: call(soap12, "Send_STR_STR", one), status: 200, contains: soap12, sends: 1},
+		"send dataset":      {method: "POST", target: address, body: call(soap11, "Send_ZIP_ZIP", "UEsDBA=="), status: 200, sends: 1},
+		"credits":           {method: "POST", target: address, body: call(soap11, "Credits_STR", ""), status: 200, contains: "&lt;credits&gt;1000"},
+		"unknown operation": {method: "POST", target: address, body: call(soap11, "Dance_STR", ""), status: 500, contains: "faultstring"},
+		"unknown in 1.2":    {method: "POST", target: address, body: call(soap12, "Dance_STR", ""), status: 500, contains: "soap:Reason"},
+		"not an envelope":   {method: "POST", target: address, body: "hello", status: 500, contains: "soap:Fault"},
+		"wsdl":              {method: "GET", target: address + "?WSDL", status: 200, contains: `location="https://www.mymobileapi.com/api5/api.asmx"`},
+		"page":              {method: "GET", target: address, status: 200, contains: "<html>"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, Options{})
+			status, body := do(t, s, tt.method, tt.target, "text/xml", tt.body)
+			if status != tt.status || !strings.Contains(body, tt.contains) {
+				t.Errorf("%d %s", status, body)
+			}
+			if err := xml.Unmarshal([]byte(body), new(struct{ XMLName xml.Name })); err != nil {
+				t.Errorf("not XML: %v", err)
+			}
+			if got := len(s.Sends()); got != tt.sends {
+				t.Errorf("%d messages sent, want %d", got, tt.sends)
+			}
+		})
+	}
+}
+
+func TestRecordsExactBytes(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		head, body, decoded string
+	}{
+		"raw spaces and odd escapes": {head: "GET /api5/http5.aspx?Type=credits&data1=a b;%26amp;%zz\xe9 HTTP/1.1\r\nHost: x\r\nX-Odd:  two  \r\n\r\n"},
+		"bare line feeds":            {head: "GET / HTTP/1.0\nHost: x\n\n"},
+		"body":                       {head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n", body: "\x00a\r\n", decoded: "\x00a\r\n"},
+		"chunked":                    {head: "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", body: "3;ext=1\r\nabc\r\n1\r\nd\r\n0\r\nT: v\r\n\r\n", decoded: "abcd"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, Options{})
+			conn := dial(t, s)
+			if _, err := io.WriteString(conn, tt.head+tt.body); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+				t.Fatal(err)
+			}
+			r := s.Requests()[0]
+			if string(r.Head) != tt.head || string(r.RawBody) != tt.body || string(r.Body) != tt.decoded || !r.Complete {
+				t.Errorf("head %q\nraw body %q\nbody %q complete %v", r.Head, r.RawBody, r.Body, r.Complete)
+			}
+			if r.TLSVersion != tls.VersionTLS13 || r.ServerName != "www.mymobileapi.com" || r.Conn != 1 {
+				t.Errorf("version %x name %q conn %d", r.TLSVersion, r.ServerName, r.Conn)
+			}
+		})
+	}
+}
+
+func TestMalformedAndInterruptedRequestsAreRecorded(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	bad := dial(t, s)
+	_, _ = io.WriteString(bad, "NONSENSE\r\n\r\n")
+	if response, err := http.ReadResponse(bufio.NewReader(bad), nil); err != nil || response.StatusCode != 400 {
+		t.Errorf("answer to nonsense: %v %v", response, err)
+	}
+	cut := dial(t, s)
+	_, _ = io.WriteString(cut, "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
+	_ = cut.Close()
+	wait(t, s, 2)
+	if r := s.Requests()[1]; r.Complete || string(r.RawBody) != "abc" {
+		t.Errorf("interrupted request: %+v", r)
+	}
+}
+
+func wait(t *testing.T, s *Server, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.WaitRequests(ctx, n); err != nil {
+		t.Fatalf("waiting for %d requests, %d came: %v", n, s.Count(), err)
+	}
+}
+
+func TestDoublesAreSeen(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	target := "https://api.smsportal.com/api5/http5.aspx?Type=sendparam&Username=u&Password=p&numto=1&data1=once&customerid=c"
+	do(t, s, "GET", target, "", "")
+	if len(s.Doubles()) != 0 {
+		t.Error("one send is a double")
+	}
+	do(t, s, "POST", target, "", "")
+	if got := s.Doubles()[Message{To: "1", Text: "once", CustomerID: "c"}]; got != 2 {
+		t.Errorf("counted %d", got)
+	}
+	s.Reset()
+	if s.Count() != 0 || len(s.Sends()) != 0 || len(s.Requests()) != 0 {
+		t.Error("not forgotten")
+	}
+}
+
+func TestConnectionsAreKeptAndResumed(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{MaxRequests: 2})
+	config := &tls.Config{RootCAs: s.Roots(), ServerName: "api.smsportal.com", ClientSessionCache: tls.NewLRUClientSessionCache(4)}
+	for range 2 {
+		conn, err := tls.Dial("tcp", s.Addr(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader := bufio.NewReader(conn)
+		for i, closes := range []bool{false, true} {
+			_, _ = io.WriteString(conn, "GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			if response.Close != closes {
+				t.Errorf("request %d: close %v", i, response.Close)
+			}
+		}
+		_ = conn.Close()
+	}
+	var conns, resumed []string
+	for _, r := range s.Requests() {
+		conns = append(conns, fmt.Sprint(r.Conn))
+		resumed = append(resumed, fmt.Sprint(r.Resumed))
+	}
+	if strings.Join(conns, " ") != "1 1 2 2" || strings.Join(resumed, " ") != "false false true true" {
+		t.Errorf("connections %v resumed %v", conns, resumed)
+	}
+}
+
+func TestRefusesOldTLSAndSharesNothingWhenTold(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		server Options
+		client *tls.Config
+	}{
+		"old version":     {Options{}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}},
+		"min cannot sink": {Options{MinVersion: tls.VersionTLS10}, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}},
+		"no shared suite": {
+			Options{MaxVersion: tls.VersionTLS12, RSA: true, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384}},
+			&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, tt.server)
+			config := tt.client.Clone()
+			config.RootCAs, config.ServerName = s.Roots(), "api.smsportal.com"
+			if conn, err := tls.Dial("tcp", s.Addr(), config); err == nil {
+				_ = conn.Close()
+				t.Error("the handshake succeeded")
+			}
+		})
+	}
+}
+
+func TestMessageCountsAsSentBeforeTheDelayedAnswer(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{Delay: time.Hour})
+	conn := dial(t, s)
+	_, _ = io.WriteString(conn, "GET /api5/http5.aspx?Type=sendparam&Username=u&Password=p&numto=1&data1=late HTTP/1.1\r\nHost: x\r\n\r\n")
+	wait(t, s, 1)
+	if len(s.Sends()) != 1 {
+		t.Error("not counted")
+	}
+	// Close, in the cleanup, must not wait for the hour.
+}
+
+func TestOverrideGzipAndExpect(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{Gzip: true, Override: func(r *Request) (Response, bool) {
+		return Response{Status: 201, Header: http.Header{"X-Test": {"a", "b"}}, Body: r.Body}, r.Target == "/mine"
+	}})
+	conn := dial(t, s)
+	_, _ = io.WriteString(conn, "PUT /mine HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+	reader := bufio.NewReader(conn)
+	if line, err := reader.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	_, _ = reader.ReadString('\n')
+	_, _ = io.WriteString(conn, "hi")
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(response.Body)
+	if response.StatusCode != 201 || len(response.Header["X-Test"]) != 2 || string(body) != "hi" {
+		t.Errorf("%d %v %q", response.StatusCode, response.Header, body)
+	}
+	// net/http asks for gzip and unpacks it.
+	if status, body := do(t, s, "GET", "https://api.smsportal.com/api5/api.asmx?wsdl", "", ""); status != 200 || !strings.Contains(body, "soap:address") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.WaitRequests(ctx, 1); err == nil {
+		t.Error("waited for nothing and found it")
+	}
+	if err := s.WaitConnections(ctx, 1); err == nil {
+		t.Error("waited for nothing and found it")
+	}
+}
+
+func TestKeepBoundsMemoryNotCounts(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{Keep: 2})
+	for i := range 5 {
+		do(t, s, "GET", fmt.Sprintf("https://api.smsportal.com/%d", i), "", "")
+	}
+	if got := s.Requests(); len(got) != 2 || got[1].Target != "/4" || s.Count() != 5 {
+		t.Errorf("kept %d of %d", len(got), s.Count())
+	}
+}
+
+func TestCloseConnections(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	conn := dial(t, s)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.WaitConnections(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.CloseConnections()
+	if _, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Error("still open")
+	}
+}
