@@ -1,0 +1,186 @@
+// Package authority is the certificate authority that old clients are asked
+// to trust: a name-constrained RSA intermediate that tlslift signs with, below
+// a root that the clients install. It makes the two, loads those of others,
+// mints and keeps leaf certificates, and exports what clients need.
+//
+// A CA that a client trusts can speak for any host, so this one binds itself.
+// The constraints sit in the intermediate because Java does not look at those
+// of a trust anchor, and the root's key is thrown away because whoever had it
+// could make an intermediate without them.
+package authority
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// CheckHost is the self-test host; every CA that Init makes permits it.
+const CheckHost = "check.tlslift.test"
+
+const (
+	// Backdate is how far before its making a certificate begins to be valid,
+	// for clients whose clocks are slow.
+	Backdate = 48 * time.Hour
+	// LeafLife is the most a leaf is valid: what client programs will accept
+	// of any leaf from 2026-03-15 on is 200 days.
+	LeafLife = 199 * 24 * time.Hour
+	// defaultCacheSize is the number of leaves kept.
+	defaultCacheSize = 1024
+	keyBits          = 2048 // some of the oldest stacks verify no more
+)
+
+// Options is what an Authority is made with.
+type Options struct {
+	CA *CA
+	// Names are the configured hosts and *.domain patterns: the names of the
+	// leaf for callers that name no host. Those the CA does not permit are
+	// left out.
+	Names []string
+	// CacheSize is the most leaves kept, 1024 when 0.
+	CacheSize int
+	// Now is the clock, time.Now when nil.
+	Now func() time.Time
+	// OnMint is called after each leaf signed; may be nil.
+	OnMint func()
+}
+
+// Authority mints leaves. It is safe for concurrent use.
+type Authority struct {
+	key     func() (*rsa.PrivateKey, error)
+	now     func() time.Time
+	onMint  func()
+	size    int
+	current atomic.Pointer[generation]
+}
+
+// generation is all that changes with a reload: leaves of an old CA must not
+// outlive it in the cache.
+type generation struct {
+	ca      *CA
+	names   []string
+	cache   *leafCache
+	flights singleflight.Group
+}
+
+// New starts an Authority. The one RSA key of all its leaves is made in the
+// background at once, so that as a rule no client waits for it.
+func New(o Options) (*Authority, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CacheSize <= 0 {
+		o.CacheSize = defaultCacheSize
+	}
+	if o.OnMint == nil {
+		o.OnMint = func() {}
+	}
+	a := &Authority{now: o.Now, onMint: o.OnMint, size: o.CacheSize}
+	a.key = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) })
+	if err := a.Reload(o.CA, o.Names); err != nil {
+		return nil, err
+	}
+	go a.key() //nolint:errcheck // whoever needs the key gets the error
+	return a, nil
+}
+
+// Reload replaces the CA and the names at once. Handshakes under way finish
+// with what they have.
+func (a *Authority) Reload(ca *CA, names []string) error {
+	if ca == nil {
+		return fmt.Errorf("reload authority: no CA")
+	}
+	g := &generation{ca: ca, cache: newLeafCache(a.size)}
+	for _, n := range names {
+		if n = normalise(n); n != "" && ca.Permits(strings.TrimPrefix(n, "*.")) && !slices.Contains(g.names, n) {
+			g.names = append(g.names, n)
+		}
+	}
+	a.current.Store(g)
+	return nil
+}
+
+// CA is the one in force.
+func (a *Authority) CA() *CA { return a.current.Load().ca }
+
+// Permits reports whether the CA in force may speak for host.
+func (a *Authority) Permits(host string) bool { return a.CA().Permits(host) }
+
+// Leaf is a certificate for host, and for those of extraSANs that the CA
+// permits. An empty host gives the certificate with all configured names.
+func (a *Authority) Leaf(host string, extraSANs ...string) (*tls.Certificate, error) {
+	return a.leaf(false, host, extraSANs)
+}
+
+// LeafSHA1 is Leaf, signed with SHA-1, for clients that can verify nothing
+// else.
+func (a *Authority) LeafSHA1(host string, extraSANs ...string) (*tls.Certificate, error) {
+	return a.leaf(true, host, extraSANs)
+}
+
+func (a *Authority) leaf(sha1 bool, host string, extra []string) (*tls.Certificate, error) {
+	g := a.current.Load()
+	names, err := g.leafNames(host, extra)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.Join(names, " ")
+	if sha1 {
+		key = "sha1 " + key
+	}
+	now := a.now()
+	if cert := g.cache.get(key, now); cert != nil {
+		return cert, nil
+	}
+	minted, err, _ := g.flights.Do(key, func() (any, error) {
+		if cert := g.cache.get(key, now); cert != nil {
+			return cert, nil
+		}
+		priv, err := a.key()
+		if err != nil {
+			return nil, fmt.Errorf("make the leaves' RSA key: %w", err)
+		}
+		cert, err := g.ca.mint(priv, names, now, sha1)
+		if err != nil {
+			return nil, err
+		}
+		g.cache.put(key, cert, renewal(cert.Leaf, g.ca))
+		a.onMint()
+		return cert, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return minted.(*tls.Certificate), nil
+}
+
+// leafNames are the names of a leaf, its CN first. What the CA does not
+// permit would make the whole leaf worthless, so it is refused as host and
+// dropped as extra.
+func (g *generation) leafNames(host string, extra []string) ([]string, error) {
+	if host == "" {
+		if len(g.names) == 0 {
+			return nil, fmt.Errorf("mint a leaf without a host: the CA permits none of the configured names")
+		}
+		return g.names, nil
+	}
+	host = normalise(host)
+	if host == "" || !g.ca.Permits(host) {
+		return nil, fmt.Errorf("mint a leaf: the CA does not permit the host %.64q", host)
+	}
+	names := []string{host}
+	for _, e := range extra {
+		if e = normalise(e); e != "" && g.ca.Permits(e) && !slices.Contains(names, e) {
+			names = append(names, e)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,318 @@
+package authority
+
+import (
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var testNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// testCA makes one CA for all tests that only read it: its keys cost most of
+// a test's time.
+var testCA = sync.OnceValue(func() *CA {
+	pair, err := makePair(InitOptions{Days: DefaultDays, Now: testNow, SHA1: true},
+		[]string{"smsportal.com", "mymobileapi.com", CheckHost})
+	if err != nil {
+		panic(err)
+	}
+	ca, err := parseCA(encodePEM(pair.ca...), pair.key, LoadOptions{Now: testNow})
+	if err != nil {
+		panic(err)
+	}
+	return ca
+})
+
+var testKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return testCA().key, nil })
+
+// newTestAuthority has a key at once, and a clock that tests move.
+func newTestAuthority(t *testing.T, o Options) (*Authority, *atomic.Pointer[time.Time]) {
+	t.Helper()
+	clock := new(atomic.Pointer[time.Time])
+	clock.Store(&testNow)
+	o.Now = func() time.Time { return *clock.Load() }
+	if o.CA == nil {
+		o.CA = testCA()
+	}
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.key = testKey
+	return a, clock
+}
+
+func TestLeafIsWhatOldClientsTake(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	cert, err := a.Leaf("API.SMSPortal.com.", "www.mymobileapi.com", "evil.example", "not a name", "api.smsportal.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := cert.Leaf
+	if got := leaf.Subject.CommonName; got != "api.smsportal.com" {
+		t.Errorf("CN %q", got)
+	}
+	if got := strings.Join(leaf.DNSNames, " "); got != "api.smsportal.com www.mymobileapi.com" {
+		t.Errorf("names %q", got)
+	}
+	if len(leaf.SubjectKeyId) != 0 {
+		t.Error("it has a subject key identifier")
+	}
+	if leaf.PublicKey.(*rsa.PublicKey).N.BitLen() != 2048 || leaf.SignatureAlgorithm != x509.SHA256WithRSA {
+		t.Errorf("%d bits, %s", leaf.PublicKey.(*rsa.PublicKey).N.BitLen(), leaf.SignatureAlgorithm)
+	}
+	if !leaf.NotBefore.Equal(testNow.Add(-Backdate)) || leaf.NotAfter.Sub(leaf.NotBefore) != LeafLife {
+		t.Errorf("valid %s to %s", leaf.NotBefore, leaf.NotAfter)
+	}
+	if len(cert.Certificate) != 2 {
+		t.Errorf("%d certificates are sent, want the leaf and the intermediate", len(cert.Certificate))
+	}
+	verify(t, cert, testCA(), "api.smsportal.com", "")
+	verify(t, cert, testCA(), "www.mymobileapi.com", "")
+}
+
+// verify has crypto/x509 judge what a handshake would send.
+func verify(t *testing.T, cert *tls.Certificate, ca *CA, host, wantErr string) {
+	t.Helper()
+	roots, inter := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(ca.Root())
+	for _, der := range cert.Certificate[1:] {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inter.AddCert(c)
+	}
+	_, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: inter, CurrentTime: testNow})
+	if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
+		t.Errorf("%s: %v, want %q", host, err, wantErr)
+	}
+}
+
+func TestForeignHostGetsNoLeaf(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	for _, host := range []string{"evil.example", "smsportal.com.evil.example", "xsmsportal.com", "com", "192.0.2.1", "::1", "a b", "..", "*"} {
+		if _, err := a.Leaf(host); err == nil {
+			t.Errorf("a leaf for %q", host)
+		}
+	}
+	// Were one signed all the same, clients would refuse it.
+	key, _ := testKey()
+	for _, host := range []string{"evil.example", "192.0.2.1"} {
+		cert, err := testCA().mint(key, []string{host}, testNow, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify(t, cert, testCA(), host, "constraint")
+	}
+}
+
+func TestLeafWithoutAHostHasAllNames(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{Names: []string{"smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com"}})
+	cert, err := a.Leaf("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(cert.Leaf.DNSNames); got != "[smsportal.com *.smsportal.com *.mymobileapi.com]" {
+		t.Errorf("names %s", got)
+	}
+	for _, host := range []string{"smsportal.com", "api.smsportal.com", "www.mymobileapi.com"} {
+		verify(t, cert, testCA(), host, "")
+	}
+	none, _ := newTestAuthority(t, Options{Names: []string{"elsewhere.example"}})
+	if _, err := none.Leaf(""); err == nil {
+		t.Error("a leaf without names")
+	}
+}
+
+func TestLeavesAreKeptRenewedAndBounded(t *testing.T) {
+	t.Parallel()
+	var minted atomic.Int32
+	a, clock := newTestAuthority(t, Options{CacheSize: 3, OnMint: func() { minted.Add(1) }})
+	mustLeaf := func(host string) *tls.Certificate {
+		t.Helper()
+		cert, err := a.Leaf(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cert
+	}
+	first := mustLeaf("api.smsportal.com")
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if mustLeaf("api.smsportal.com") != first || mustLeaf("rest.smsportal.com") == nil {
+				t.Error("another leaf for the same host")
+			}
+		})
+	}
+	wg.Wait()
+	if n := minted.Load(); n != 2 {
+		t.Fatalf("%d leaves minted, want 2", n)
+	}
+	soon := testNow.Add(LeafLife * 3 / 4)
+	clock.Store(&soon)
+	if mustLeaf("api.smsportal.com") == first {
+		t.Error("a leaf near its end was not renewed")
+	}
+	for i := range 10 {
+		mustLeaf(fmt.Sprintf("h%d.smsportal.com", i))
+	}
+	if n := a.current.Load().cache.len(); n != 3 {
+		t.Errorf("%d leaves kept, want 3", n)
+	}
+	before := minted.Load()
+	mustLeaf("h9.smsportal.com")
+	if minted.Load() != before {
+		t.Error("the leaf used last was pushed out")
+	}
+}
+
+func TestLeafEndsWithItsCA(t *testing.T) {
+	t.Parallel()
+	var minted atomic.Int32
+	a, clock := newTestAuthority(t, Options{OnMint: func() { minted.Add(1) }})
+	end := testCA().Cert.NotAfter
+	near := end.Add(-24 * time.Hour)
+	clock.Store(&near)
+	for range 3 {
+		cert, err := a.Leaf("smsportal.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !cert.Leaf.NotAfter.Equal(end) {
+			t.Errorf("ends %s, the CA %s", cert.Leaf.NotAfter, end)
+		}
+	}
+	if minted.Load() != 1 {
+		t.Errorf("minted %d times, though a new one would end no later", minted.Load())
+	}
+	clock.Store(&end)
+	if _, err := a.Leaf("smsportal.com"); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	cert, err := a.LeafSHA1("smsportal.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inter, err := x509.ParseCertificate(cert.Certificate[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert.Leaf.SignatureAlgorithm != x509.SHA1WithRSA || inter.SignatureAlgorithm != x509.SHA1WithRSA || len(cert.Certificate) != 2 {
+		t.Errorf("leaf %s, intermediate %s, %d sent", cert.Leaf.SignatureAlgorithm, inter.SignatureAlgorithm, len(cert.Certificate))
+	}
+	usual, err := a.Leaf("smsportal.com")
+	if err != nil || usual.Leaf.SignatureAlgorithm != x509.SHA256WithRSA {
+		t.Errorf("the usual leaf: %v", err)
+	}
+}
+
+func TestReloadForgetsOldLeaves(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	old, err := a.Leaf("smsportal.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Reload(nil, nil); err == nil {
+		t.Error("reloaded nothing")
+	}
+	if err := a.Reload(testCA(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if fresh, err := a.Leaf("smsportal.com"); err != nil || fresh == old {
+		t.Errorf("the leaf of the CA before: %v", err)
+	}
+}
+
+func TestLongNameIsNoCN(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	long := strings.Repeat("a", 60) + ".smsportal.com"
+	cert, err := a.Leaf(long)
+	if err != nil || cert.Leaf.Subject.CommonName != "" || cert.Leaf.DNSNames[0] != long {
+		t.Errorf("%v, %v", cert, err)
+	}
+	verify(t, cert, testCA(), long, "")
+}
+
+func TestInitWritesAndNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "ca")
+	o := InitOptions{Dir: dir, Domains: []string{"*.SMSPortal.com", "smsportal.com"}, Days: 30, Critical: true, Now: testNow}
+	files, err := Init(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(files.Key)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key: %v, %v", info.Mode(), err)
+	}
+	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key, Now: testNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(ca.Cert.PermittedDNSDomains); got != "[smsportal.com check.tlslift.test]" {
+		t.Errorf("permitted %s", got)
+	}
+	if !ConstraintsCritical(ca.Cert) || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
+		t.Errorf("critical %t, excluded %v", ConstraintsCritical(ca.Cert), ca.Cert.ExcludedIPRanges)
+	}
+	if !ca.Permits("api.smsportal.com") || !ca.Permits(CheckHost) || ca.Permits("mymobileapi.com") || ca.Permits("127.0.0.1") {
+		t.Error("Permits does not follow the constraints")
+	}
+	root, err := os.ReadFile(files.Root)
+	if err != nil || string(root) != string(ca.RootPEM()) {
+		t.Errorf("root.pem is not the chain's root: %v", err)
+	}
+	if strings.Contains(string(root), "PRIVATE") {
+		t.Error("the root's key was kept")
+	}
+	if _, err := Init(o); !errors.Is(err, ErrExists) {
+		t.Errorf("second time: %v", err)
+	}
+	if err := os.Remove(files.CA); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(o); !errors.Is(err, ErrExists) {
+		t.Errorf("with the key still there: %v", err)
+	}
+	if _, err := os.Stat(files.CA); err == nil {
+		t.Error("a refused Init left a file")
+	}
+}
+
+func TestInitRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]InitOptions{
+		"no domain":  {},
+		"an address": {Domains: []string{"192.0.2.1"}},
+		"no name":    {Domains: []string{"a b"}},
+		"all":        {Domains: []string{"*"}},
+		"too long":   {Domains: []string{"a.example"}, Days: maxDays + 1},
+		"negative":   {Domains: []string{"a.example"}, Days: -1},
+	} {
+		o.Dir, o.Now = t.TempDir(), testNow
+		if _, err := Init(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package authority
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The files that Init writes.
+const (
+	RootFile = "root.pem"   // for the clients
+	CAFile   = "ca.pem"     // the intermediate and the root: for tlslift
+	KeyFile  = "ca-key.pem" // the intermediate's key, mode 0600
+)
+
+const (
+	day = 24 * time.Hour
+	// DefaultDays is how long a CA lives unless told otherwise: longer than a
+	// migration takes.
+	DefaultDays = 3650
+	maxDays     = 36500
+)
+
+// InitOptions says which CA to make.
+type InitOptions struct {
+	Dir     string
+	Domains []string // hosts or *.domain; each permits the domain and what is below it. CheckHost is added
+	Days    int      // 1 to 36500; 0 = DefaultDays
+	// Critical marks the name constraints as critical, as RFC 5280 4.2.1.10
+	// demands. Clients that do not know the extension then refuse the CA.
+	Critical bool
+	// SHA1 adds a SHA-1 signed twin of the intermediate to ca.pem, for clients
+	// that can verify nothing else.
+	SHA1 bool
+	Now  time.Time
+}
+
+// Files are the paths that Init wrote.
+type Files struct{ Root, CA, Key string }
+
+// ErrExists is wrapped by Init's refusal to overwrite a file.
+var ErrExists = errors.New("refusing to overwrite")
+
+// Init makes a root, an intermediate that is constrained to the domains, and
+// their files. The root's key is not kept: nobody can sign anything beside
+// the intermediate. Existing files are never overwritten.
+func Init(o InitOptions) (Files, error) {
+	f := Files{
+		Root: filepath.Join(o.Dir, RootFile), CA: filepath.Join(o.Dir, CAFile), Key: filepath.Join(o.Dir, KeyFile),
+	}
+	domains, err := constraintDomains(o.Domains)
+	if err != nil {
+		return Files{}, err
+	}
+	if o.Days == 0 {
+		o.Days = DefaultDays
+	}
+	if o.Days < 1 || o.Days > maxDays {
+		return Files{}, fmt.Errorf("make a CA for %d days: between 1 and %d are possible", o.Days, maxDays)
+	}
+	for _, path := range []string{f.Root, f.CA, f.Key} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return Files{}, fmt.Errorf("%w %s", ErrExists, path)
+		}
+	}
+	pair, err := makePair(o, domains)
+	if err != nil {
+		return Files{}, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return Files{}, fmt.Errorf("make the CA's directory: %w", err)
+	}
+	return f, writeFiles([]file{
+		{f.Key, pair.key, 0o600}, {f.CA, encodePEM(pair.ca...), 0o644}, {f.Root, encodePEM(pair.root), 0o644},
+	})
+}
+
+type file struct {
+	path string
+	data []byte
+	mode os.FileMode
+}
+
+// writeFiles writes all files or none.
+func writeFiles(files []file) error {
+	for i, f := range files {
+		if err := writeNew(f); err != nil {
+			for _, done := range files[:i] {
+				_ = os.Remove(done.path)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func writeNew(f file) error {
+	out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+	if err != nil {
+		return fmt.Errorf("write the CA: %w", err)
+	}
+	_, err = out.Write(f.data)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		_ = os.Remove(f.path)
+		return fmt.Errorf("write the CA: %w", err)
+	}
+	return nil
+}
+
+// constraintDomains turns hosts and patterns into name constraints.
+func constraintDomains(domains []string) ([]string, error) {
+	if len(domains) == 0 {
+		return nil, errors.New("make a CA: no domain given; it would have to permit every host")
+	}
+	var out []string
+	for _, d := range append(slices.Clone(domains), CheckHost) {
+		name := strings.TrimPrefix(normalise(d), "*.")
+		if name == "" || net.ParseIP(name) != nil {
+			return nil, fmt.Errorf("make a CA: %q is not a DNS name", d)
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+type pair struct {
+	root *x509.Certificate
+	ca   []*x509.Certificate // what goes to ca.pem
+	key  []byte              // PEM
+}
+
+func makePair(o InitOptions, domains []string) (*pair, error) {
+	rootKey, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("make the root's key: %w", err)
+	}
+	caKey, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return nil, fmt.Errorf("make the CA's key: %w", err)
+	}
+	root, err := signCA(rootTemplate(o), nil, rootKey, rootKey)
+	if err != nil {
+		return nil, err
+	}
+	template, err := caTemplate(o, domains)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := signCA(template, root, caKey, rootKey)
+	if err != nil {
+		return nil, err
+	}
+	p := &pair{root: root, ca: []*x509.Certificate{ca, root}}
+	if o.SHA1 {
+		template.SignatureAlgorithm = x509.SHA1WithRSA
+		twin, err := signCA(template, root, caKey, rootKey)
+		if err != nil {
+			return nil, err
+		}
+		p.ca = append(p.ca, twin)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(caKey)
+	if err != nil {
+		return nil, fmt.Errorf("encode the CA's key: %w", err)
+	}
+	p.key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return p, nil
+}
+
+// signCA signs template for the public half of key; a nil parent means by
+// itself.
+func signCA(template, parent *x509.Certificate, key, signer *rsa.PrivateKey) (*x509.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	template.SerialNumber = serial
+	if parent == nil {
+		parent = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", template.Subject.CommonName, err)
+	}
+	return x509.ParseCertificate(der)
+}
+
+func rootTemplate(o InitOptions) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               subject("tlslift root", o.Now),
+		NotBefore:             o.Now.Add(-Backdate),
+		NotAfter:              o.Now.Add(time.Duration(o.Days) * day),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLen:            1,
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+	}
+}
+
+func caTemplate(o InitOptions, domains []string) (*x509.Certificate, error) {
+	t := rootTemplate(o)
+	t.Subject = subject("tlslift CA", o.Now)
+	t.MaxPathLen, t.MaxPathLenZero = 0, true
+	// Names bind TLS servers; this keeps the key from signing code or mail.
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	t.PermittedDNSDomains = domains
+	t.PermittedDNSDomainsCritical = o.Critical
+	t.ExcludedIPRanges = []*net.IPNet{
+		{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
+	}
+	return t, nil
+}
+
+// subject names a CA so that two of them, made on different days, can be told
+// apart in a trust store.
+func subject(name string, now time.Time) pkix.Name {
+	return pkix.Name{
+		Organization: []string{"tlslift"},
+		CommonName:   name + " " + now.UTC().Format("2006-01-02 15:04:05"),
+	}
+}
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+// ConstraintsCritical reports whether a certificate's name constraints are
+// marked critical.
+func ConstraintsCritical(cert *x509.Certificate) bool {
+	for _, e := range cert.Extensions {
+		if e.Id.Equal(oidNameConstraints) {
+			return e.Critical
+		}
+	}
+	return false
+}

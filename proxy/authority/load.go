@@ -1,0 +1,232 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// CA is a loaded signing CA. It is immutable.
+type CA struct {
+	Cert      *x509.Certificate   // the CA that signs leaves
+	Issuers   []*x509.Certificate // the rest of the file, in its order
+	key       *rsa.PrivateKey
+	chain     [][]byte // sent after a leaf: Cert and those Issuers that are no roots
+	sha1Chain [][]byte // the same with the SHA-1 signed twin of Cert, when the file has one
+}
+
+// LoadOptions says what Load accepts.
+type LoadOptions struct {
+	CertFile, KeyFile  string // PEM
+	AllowUnconstrained bool   // accept a CA that may speak for any host
+	Now                time.Time
+}
+
+// ErrUnconstrained is wrapped by Load's refusal of a CA without permitted DNS
+// names.
+var ErrUnconstrained = errors.New("the CA has no name constraints")
+
+// Load reads a CA: its certificate first in CertFile, then its issuers if
+// they are to be sent or exported, and its RSA key. A company's own CA and
+// cert-manager's secrets are as good as what Init makes. Errors name the file
+// and what to do.
+func Load(o LoadOptions) (*CA, error) {
+	certPEM, err := os.ReadFile(o.CertFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA's certificate: %w", err)
+	}
+	keyPEM, err := os.ReadFile(o.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the CA's key: %w", err)
+	}
+	ca, err := parseCA(certPEM, keyPEM, o)
+	if err != nil {
+		return nil, fmt.Errorf("load the CA %s: %w", o.CertFile, err)
+	}
+	return ca, nil
+}
+
+func parseCA(certPEM, keyPEM []byte, o LoadOptions) (*CA, error) {
+	certs, err := parseCertificates(certPEM)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.KeyFile, err)
+	}
+	ca := &CA{Cert: certs[0], Issuers: certs[1:], key: key}
+	if err := ca.validate(o); err != nil {
+		return nil, err
+	}
+	ca.chain = ca.sent(ca.Cert)
+	ca.sha1Chain = ca.chain
+	if twin := ca.sha1Twin(); twin != nil {
+		ca.sha1Chain = ca.sent(twin)
+	}
+	return ca, nil
+}
+
+func (ca *CA) validate(o LoadOptions) error {
+	cert := ca.Cert
+	public, ok := cert.PublicKey.(*rsa.PublicKey)
+	switch {
+	case !ok:
+		return fmt.Errorf("its key is %s, and old clients verify RSA alone: use an RSA CA", cert.PublicKeyAlgorithm)
+	case public.N.BitLen() < keyBits:
+		return fmt.Errorf("its key has %d bits: at least %d are needed", public.N.BitLen(), keyBits)
+	case !public.Equal(&ca.key.PublicKey):
+		return fmt.Errorf("the first certificate does not belong to the key %s", o.KeyFile)
+	case !cert.BasicConstraintsValid || !cert.IsCA:
+		return errors.New("the first certificate is not a CA's (basicConstraints CA:TRUE)")
+	case cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
+		return errors.New("the first certificate may not sign certificates (keyUsage keyCertSign)")
+	case o.Now.Before(cert.NotBefore):
+		return fmt.Errorf("it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
+	case !o.Now.Before(cert.NotAfter):
+		return fmt.Errorf("it expired on %s: make a new one with tlslift ca init", cert.NotAfter.Format(time.RFC3339))
+	case !o.AllowUnconstrained && !ca.Constrained():
+		return fmt.Errorf("%w: whoever steals its key can pretend to be any site to every client that trusts it; "+
+			"make one with tlslift ca init, or set legacy_tls.allow_unconstrained_ca", ErrUnconstrained)
+	}
+	return nil
+}
+
+// Constrained reports whether names are constrained where clients look: in
+// the signing CA or an intermediate above it. Java does not look at those of
+// a trust anchor.
+func (ca *CA) Constrained() bool {
+	for _, cert := range ca.all() {
+		if !selfSigned(cert) && len(cert.PermittedDNSDomains) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Permits reports whether the constraints of the CA and its issuers let it
+// speak for host, a DNS name or IP address.
+func (ca *CA) Permits(host string) bool {
+	host = normalise(host)
+	if host == "" {
+		return false
+	}
+	for _, cert := range ca.all() {
+		if !permits(cert, host) {
+			return false
+		}
+	}
+	return true
+}
+
+// Root is what clients are to trust: the self-signed certificate of the file,
+// else the last one.
+func (ca *CA) Root() *x509.Certificate {
+	all := ca.all()
+	for _, cert := range all {
+		if selfSigned(cert) {
+			return cert
+		}
+	}
+	return all[len(all)-1]
+}
+
+// RootPEM is Root as PEM, for /ca.pem.
+func (ca *CA) RootPEM() []byte { return encodePEM(ca.Root()) }
+
+func (ca *CA) all() []*x509.Certificate {
+	return append([]*x509.Certificate{ca.Cert}, ca.Issuers...)
+}
+
+// sent is what follows a leaf signed by the CA in the handshake: no roots,
+// which clients have or do not trust, and only one of the CA's two twins.
+func (ca *CA) sent(cert *x509.Certificate) [][]byte {
+	var chain [][]byte
+	if !selfSigned(cert) {
+		chain = append(chain, cert.Raw)
+	}
+	for _, issuer := range ca.Issuers {
+		if !selfSigned(issuer) && !ca.isTwin(issuer) {
+			chain = append(chain, issuer.Raw)
+		}
+	}
+	return chain
+}
+
+// sha1Twin is the issuer entry that is Cert again, signed with SHA-1.
+func (ca *CA) sha1Twin() *x509.Certificate {
+	for _, cert := range ca.Issuers {
+		if ca.isTwin(cert) && cert.SignatureAlgorithm == x509.SHA1WithRSA {
+			return cert
+		}
+	}
+	return nil
+}
+
+func (ca *CA) isTwin(cert *x509.Certificate) bool {
+	return bytes.Equal(cert.RawSubject, ca.Cert.RawSubject) &&
+		bytes.Equal(cert.RawSubjectPublicKeyInfo, ca.Cert.RawSubjectPublicKeyInfo)
+}
+
+func selfSigned(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, cert.RawIssuer) }
+
+// ParseCertificates reads all certificates of a PEM file, or one in DER.
+func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
+	if cert, err := x509.ParseCertificate(data); err == nil {
+		return []*x509.Certificate{cert}, nil
+	}
+	return parseCertificates(data)
+}
+
+func parseCertificates(data []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("no PEM block CERTIFICATE in it")
+	}
+	return certs, nil
+}
+
+// parseKey reads an RSA key in PKCS #8 or PKCS #1 form.
+func parseKey(data []byte) (*rsa.PrivateKey, error) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		switch block.Type {
+		case "RSA PRIVATE KEY":
+			return x509.ParsePKCS1PrivateKey(block.Bytes)
+		case "PRIVATE KEY":
+			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			if rsaKey, ok := key.(*rsa.PrivateKey); ok {
+				return rsaKey, nil
+			}
+			return nil, errors.New("not an RSA key: old clients verify RSA alone")
+		case "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY":
+			return nil, fmt.Errorf("it holds a PEM block %s: a plain RSA key is needed", block.Type)
+		}
+	}
+	return nil, errors.New("no PEM block PRIVATE KEY in it")
+}
+
+func encodePEM(certs ...*x509.Certificate) []byte {
+	var out []byte
+	for _, cert := range certs {
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})...)
+	}
+	return out
+}

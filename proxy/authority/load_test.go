@@ -1,0 +1,134 @@
+package authority
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// selfSignedCA makes a CA as a company or cert-manager would; edit changes
+// its template.
+func selfSignedCA(t *testing.T, key any, public any, edit func(*x509.Certificate)) []byte {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Company CA"},
+		NotBefore: testNow.Add(-day), NotAfter: testNow.Add(day),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign,
+		PermittedDNSDomains: []string{"smsportal.com"},
+	}
+	if edit != nil {
+		edit(template)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func TestLoadRefusals(t *testing.T) {
+	t.Parallel()
+	key, _ := testKey()
+	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecDER, err := x509.MarshalPKCS8PrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: ecDER})
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smallPEM := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)})
+	pub := &key.PublicKey
+	for name, c := range map[string]struct {
+		cert, key []byte
+		allow     bool
+		want      string // "" = loads
+	}{
+		"root alone, though constrained": {selfSignedCA(t, key, pub, nil), pkcs1, false, "no name constraints"},
+		"the same, allowed":              {selfSignedCA(t, key, pub, nil), pkcs1, true, ""},
+		"an intermediate of ours":        {encodePEM(testCA().all()...), pkcs1, false, ""},
+		"another key":                    {selfSignedCA(t, key, pub, nil), smallPEM, true, "does not belong to the key"},
+		"a small key":                    {selfSignedCA(t, small, &small.PublicKey, nil), smallPEM, true, "1024 bits"},
+		"ECDSA certificate":              {selfSignedCA(t, ec, &ec.PublicKey, nil), pkcs1, true, "RSA alone"},
+		"ECDSA key":                      {selfSignedCA(t, key, pub, nil), ecPEM, true, "not an RSA key"},
+		"no CA":                          {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.IsCA = false; c.PermittedDNSDomains = nil }), pkcs1, true, "not a CA"},
+		"may not sign":                   {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), pkcs1, true, "may not sign"},
+		"expired":                        {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }), pkcs1, true, "expired"},
+		"not yet valid":                  {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotBefore = testNow.Add(time.Hour) }), pkcs1, true, "not valid before"},
+		"no certificate":                 {pkcs1, pkcs1, true, "no PEM block CERTIFICATE"},
+		"no key":                         {selfSignedCA(t, key, pub, nil), []byte("x"), true, "no PEM block PRIVATE KEY"},
+		"an encrypted key":               {selfSignedCA(t, key, pub, nil), []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), true, "plain RSA key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			o := LoadOptions{CertFile: filepath.Join(dir, "c"), KeyFile: filepath.Join(dir, "k"), AllowUnconstrained: c.allow, Now: testNow}
+			for path, data := range map[string][]byte{o.CertFile: c.cert, o.KeyFile: c.key} {
+				if err := os.WriteFile(path, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := Load(o)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestPermitsFollowsRFC5280(t *testing.T) {
+	t.Parallel()
+	_, ten, _ := net.ParseCIDR("10.0.0.0/8")
+	for _, c := range []struct {
+		cert x509.Certificate
+		host string
+		want bool
+	}{
+		{x509.Certificate{}, "any.example", true},
+		{x509.Certificate{PermittedDNSDomains: []string{"a.example"}}, "a.example", true},
+		{x509.Certificate{PermittedDNSDomains: []string{"A.Example"}}, "b.a.example", true},
+		{x509.Certificate{PermittedDNSDomains: []string{"a.example"}}, "ba.example", false},
+		{x509.Certificate{PermittedDNSDomains: []string{".a.example"}}, "a.example", false},
+		{x509.Certificate{PermittedDNSDomains: []string{".a.example"}}, "b.a.example", true},
+		{x509.Certificate{PermittedDNSDomains: []string{""}}, "b.a.example", true},
+		{x509.Certificate{PermittedDNSDomains: []string{"a.example"}, ExcludedDNSDomains: []string{"x.a.example"}}, "y.x.a.example", false},
+		{x509.Certificate{PermittedDNSDomains: []string{"a.example"}}, "10.1.2.3", true},
+		{x509.Certificate{ExcludedIPRanges: []*net.IPNet{ten}}, "10.1.2.3", false},
+		{x509.Certificate{PermittedIPRanges: []*net.IPNet{ten}}, "10.1.2.3", true},
+		{x509.Certificate{PermittedIPRanges: []*net.IPNet{ten}}, "192.0.2.1", false},
+	} {
+		if got := permits(&c.cert, c.host); got != c.want {
+			t.Errorf("%v %v, %s: %t", c.cert.PermittedDNSDomains, c.cert.ExcludedDNSDomains, c.host, got)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	key, _ := testKey()
+	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	f.Add(encodePEM(testCA().all()...), pkcs1)
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), pkcs1)
+	f.Fuzz(func(t *testing.T, cert, key []byte) {
+		ca, err := parseCA(cert, key, LoadOptions{Now: testNow})
+		if err == nil && (!ca.Constrained() || len(ca.chain) == 0) {
+			t.Error("an unconstrained CA was taken")
+		}
+	})
+}

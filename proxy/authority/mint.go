@@ -1,0 +1,96 @@
+package authority
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// maxCN is the longest CN a certificate may have (RFC 5280, ub-common-name).
+const maxCN = 64
+
+// mint signs one leaf. It has no subject key identifier: the SChannel of old
+// Windows refuses leaves that have one. The CN repeats the first name for
+// clients that look at nothing else.
+func (ca *CA) mint(key *rsa.PrivateKey, names []string, now time.Time, sha1 bool) (*tls.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		NotBefore:             later(now.Add(-Backdate), ca.Cert.NotBefore),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+	}
+	template.NotAfter = earlier(template.NotBefore.Add(LeafLife), ca.Cert.NotAfter)
+	if !now.Before(template.NotAfter) {
+		return nil, fmt.Errorf("mint a leaf: the CA expired on %s", ca.Cert.NotAfter.Format(time.DateOnly))
+	}
+	if len(names[0]) <= maxCN {
+		template.Subject = pkix.Name{CommonName: names[0]}
+	} else {
+		template.Subject = pkix.Name{Organization: []string{"tlslift"}}
+	}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, n)
+		}
+	}
+	chain := ca.chain
+	if sha1 {
+		template.SignatureAlgorithm = x509.SHA1WithRSA
+		chain = ca.sha1Chain
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, &key.PublicKey, ca.key)
+	if err != nil {
+		return nil, fmt.Errorf("sign a leaf: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read back a leaf: %w", err)
+	}
+	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: key, Leaf: leaf}, nil
+}
+
+// renewal is when a leaf is minted anew: when three quarters of its life are
+// over, unless a new one would end no later, the CA ending too.
+func renewal(leaf *x509.Certificate, ca *CA) time.Time {
+	if !leaf.NotAfter.Before(ca.Cert.NotAfter) {
+		return leaf.NotAfter
+	}
+	return leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 4 * 3)
+}
+
+// newSerial is a random positive serial number of at most 16 bytes.
+func newSerial() (*big.Int, error) {
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("make a serial number: %w", err)
+	}
+	return n.Add(n, big.NewInt(1)), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
