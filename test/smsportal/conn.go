@@ -9,16 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/textproto"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
-)
 
-const (
-	maxHead = 1 << 20
-	maxBody = 64 << 20
+	"tlslift/test/wire"
 )
 
 // Response is what the server answers. Status 0 means 200.
@@ -30,8 +25,7 @@ type Response struct {
 	Raw    []byte // sent as it is, instead of all the above; the connection closes then
 }
 
-// serve speaks HTTP/1.x on one connection until it ends. The loop is our own
-// because net/http would neither keep the raw bytes nor accept odd heads.
+// serve speaks HTTP/1.x on one connection until it ends.
 func (s *Server) serve(raw net.Conn) {
 	conn := tls.Server(raw, s.config)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
@@ -66,7 +60,7 @@ func (s *Server) serve(raw net.Conn) {
 			return
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(30 * time.Second))
-		if err := writeResponse(conn, request, response); err != nil || response.Close || response.Raw != nil || !request.keepAlive() {
+		if err := writeResponse(conn, request, response); err != nil || response.Close || response.Raw != nil || !request.KeepAlive() {
 			return
 		}
 	}
@@ -89,15 +83,15 @@ func (s *Server) pause() bool {
 // readRequest returns nil when the connection ended before a request began,
 // and a request with an error when it ended, or went wrong, within one.
 func readRequest(reader *bufio.Reader, conn io.Writer) (*Request, error) {
-	head, err := readHead(reader)
-	if len(head) == 0 {
+	raw, err := wire.ReadHead(reader)
+	if len(raw) == 0 {
 		return nil, err
 	}
-	request := &Request{Received: time.Now(), Head: head, Header: http.Header{}}
+	request := &Request{Received: time.Now(), Raw: raw}
 	if err != nil {
 		return request, fmt.Errorf("reading the head: %w", err)
 	}
-	if err := request.parseHead(); err != nil {
+	if request.Head, err = wire.ParseHead(raw); err != nil {
 		request.Complete = true
 		return request, err
 	}
@@ -106,121 +100,9 @@ func readRequest(reader *bufio.Reader, conn io.Writer) (*Request, error) {
 			return request, fmt.Errorf("writing 100: %w", err)
 		}
 	}
-	err = request.readBody(reader)
+	request.Body, request.RawBody, err = request.ReadBody(reader)
 	request.Complete = err == nil
 	return request, err
-}
-
-// readHead reads up to and including the empty line, whatever the line ends.
-func readHead(reader *bufio.Reader) ([]byte, error) {
-	var head []byte
-	for {
-		line, err := reader.ReadSlice('\n')
-		head = append(head, line...)
-		switch {
-		case err == bufio.ErrBufferFull:
-			if len(head) > maxHead {
-				return head, fmt.Errorf("head over %d bytes", maxHead)
-			}
-			continue
-		case err != nil:
-			return head, err
-		case len(head) > maxHead:
-			return head, fmt.Errorf("head over %d bytes", maxHead)
-		}
-		if bytes.HasSuffix(head, []byte("\r\n\r\n")) || bytes.HasSuffix(head, []byte("\n\n")) {
-			return head, nil
-		}
-	}
-}
-
-func (r *Request) parseHead() error {
-	line, rest, _ := bytes.Cut(r.Head, []byte("\n"))
-	first := strings.TrimRight(string(line), "\r")
-	from, to := strings.IndexByte(first, ' '), strings.LastIndexByte(first, ' ')
-	if from <= 0 || to <= from {
-		return fmt.Errorf("malformed request line")
-	}
-	r.Method, r.Target, r.Proto = first[:from], first[from+1:to], first[to+1:]
-	if r.Proto != "HTTP/1.1" && r.Proto != "HTTP/1.0" {
-		return fmt.Errorf("unsupported protocol")
-	}
-	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(rest))).ReadMIMEHeader()
-	if err != nil {
-		return fmt.Errorf("malformed header: %w", err)
-	}
-	r.Header = http.Header(header)
-	r.Host = r.Header.Get("Host")
-	return nil
-}
-
-func (r *Request) readBody(reader *bufio.Reader) error {
-	if strings.EqualFold(r.Header.Get("Transfer-Encoding"), "chunked") {
-		return r.readChunked(reader)
-	}
-	length := int64(0)
-	if text := r.Header.Get("Content-Length"); text != "" {
-		var err error
-		if length, err = strconv.ParseInt(text, 10, 64); err != nil || length < 0 || length > maxBody {
-			return fmt.Errorf("bad Content-Length")
-		}
-	}
-	var body bytes.Buffer
-	_, err := io.CopyN(&body, reader, length)
-	r.Body, r.RawBody = body.Bytes(), body.Bytes()
-	if err != nil {
-		return fmt.Errorf("reading the body: %w", err)
-	}
-	return nil
-}
-
-// readChunked keeps the framing as it came beside the decoded body.
-func (r *Request) readChunked(reader *bufio.Reader) error {
-	var body, raw bytes.Buffer
-	defer func() { r.Body, r.RawBody = body.Bytes(), raw.Bytes() }()
-	line := func() (string, error) {
-		text, err := reader.ReadSlice('\n')
-		raw.Write(text)
-		if err != nil {
-			return "", fmt.Errorf("reading a chunked body: %w", err)
-		}
-		return strings.TrimRight(string(text), "\r\n"), nil
-	}
-	for {
-		text, err := line()
-		if err != nil {
-			return err
-		}
-		digits, _, _ := strings.Cut(text, ";")
-		size, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 32)
-		if err != nil || int(size) > maxBody-body.Len() {
-			return fmt.Errorf("bad chunk size")
-		}
-		if size == 0 {
-			break
-		}
-		if _, err := io.CopyN(io.MultiWriter(&body, &raw), reader, int64(size)); err != nil {
-			return fmt.Errorf("reading a chunk: %w", err)
-		}
-		if text, err := line(); err != nil || text != "" {
-			return fmt.Errorf("a chunk does not end where it says")
-		}
-	}
-	for { // trailers, up to the empty line
-		text, err := line()
-		if err != nil || text == "" {
-			return err
-		}
-	}
-}
-
-// keepAlive is RFC 9112 9.3.
-func (r *Request) keepAlive() bool {
-	connection := strings.ToLower(strings.Join(r.Header.Values("Connection"), ","))
-	if r.Proto == "HTTP/1.0" {
-		return strings.Contains(connection, "keep-alive")
-	}
-	return !strings.Contains(connection, "close")
 }
 
 func (s *Server) compress(request *Request, response *Response) error {

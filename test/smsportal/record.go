@@ -2,9 +2,10 @@ package smsportal
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
+
+	"tlslift/test/wire"
 )
 
 // Request is one request as it came over the wire. It is not changed after it
@@ -14,14 +15,11 @@ type Request struct {
 	Conn     int // 1 for the server's first connection
 	Received time.Time
 
-	Head    []byte // request line to empty line, every byte
-	RawBody []byte // the body's bytes on the wire, chunk framing included
-	Body    []byte // the body, decoded
-
-	Method, Target, Proto string // of the request line; the target may hold spaces
-	Host                  string
-	Header                http.Header
-	Complete              bool // the whole request arrived; false when the connection ended within it
+	wire.Head        // taken apart; zero when it could not be
+	Raw       []byte // the head's bytes on the wire, request line to empty line
+	Body      []byte // decoded
+	RawBody   []byte // the body's bytes on the wire, chunk framing included
+	Complete  bool   // the whole request arrived; false when the connection ended within it
 
 	TLSVersion  uint16
 	CipherSuite uint16

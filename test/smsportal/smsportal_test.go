@@ -263,8 +263,8 @@ func TestRecordsExactBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := s.Requests()[0]
-			if string(r.Head) != tt.head || string(r.RawBody) != tt.body || string(r.Body) != tt.decoded || !r.Complete {
-				t.Errorf("head %q\nraw body %q\nbody %q complete %v", r.Head, r.RawBody, r.Body, r.Complete)
+			if string(r.Raw) != tt.head || string(r.RawBody) != tt.body || string(r.Body) != tt.decoded || !r.Complete {
+				t.Errorf("head %q\nraw body %q\nbody %q complete %v", r.Raw, r.RawBody, r.Body, r.Complete)
 			}
 			if r.TLSVersion != tls.VersionTLS13 || r.ServerName != "www.mymobileapi.com" || r.Conn != 1 {
 				t.Errorf("version %x name %q conn %d", r.TLSVersion, r.ServerName, r.Conn)

@@ -82,7 +82,7 @@ func (c soapCall) messages() []Message {
 func (s *Server) soap(r *Request) Response {
 	if r.Method == http.MethodGet {
 		if _, query, _ := strings.Cut(strings.ToLower(r.Target), "?"); query == "wsdl" {
-			return Response{Header: contentType("text/xml; charset=utf-8"), Body: wsdl(r.Host)}
+			return Response{Header: contentType("text/xml; charset=utf-8"), Body: wsdl(r.Host())}
 		}
 		return Response{Header: contentType("text/html; charset=utf-8"), Body: []byte("<html><body>API</body></html>")}
 	}
