@@ -1,0 +1,105 @@
+package redact
+
+import "strings"
+
+// maxBoundary is the longest boundary RFC 2046 5.1.1 allows.
+const maxBoundary = 70
+
+// parts walks over the parts of a multipart form (RFC 7578) as far as raw
+// goes. complete says that the part's end was seen. Nothing is decoded; what
+// is not well-formed ends the walk.
+func parts(raw, contentType string, each func(name, value string, complete bool) bool) {
+	_, attrs, _ := strings.Cut(contentType, ";")
+	boundary := attribute(attrs, "boundary")
+	if boundary == "" || len(boundary) > maxBoundary {
+		return
+	}
+	_, rest, ok := delimiter(raw, boundary)
+	for ok {
+		var part, name string
+		part, rest, ok = delimiter(rest, boundary)
+		_, part, _ = strings.Cut(part, "\n") // the rest of the delimiter's line
+		for {
+			line, more, found := strings.Cut(part, "\n")
+			if !found {
+				return
+			}
+			part = more
+			line = strings.TrimSuffix(line, "\r")
+			if line == "" {
+				break
+			}
+			if key, value, _ := strings.Cut(line, ":"); strings.EqualFold(key, "Content-Disposition") {
+				_, attrs, _ := strings.Cut(value, ";")
+				name = attribute(attrs, "name")
+			}
+		}
+		if !each(name, part, ok) {
+			return
+		}
+	}
+}
+
+// delimiter cuts raw at the next line that begins with "--" and the boundary.
+// Without one, before is all of raw.
+func delimiter(raw, boundary string) (before, after string, found bool) {
+	for from := 0; ; {
+		i := strings.Index(raw[from:], boundary)
+		if i < 0 {
+			return raw, "", false
+		}
+		i += from
+		start := i - len("--")
+		if start >= 0 && raw[start:i] == "--" && (start == 0 || raw[start-1] == '\n') {
+			before = strings.TrimSuffix(strings.TrimSuffix(raw[:start], "\n"), "\r")
+			return before, raw[i+len(boundary):], true
+		}
+		from = i + 1
+	}
+}
+
+// attribute is the value of a parameter in "a=b; c=\"d\"" (RFC 9110 5.6.6),
+// quotes taken off, "" when there is none or its quotes do not end.
+func attribute(s, name string) string {
+	for s != "" {
+		s = strings.TrimLeft(s, "; \t")
+		i := strings.IndexAny(s, "=;")
+		if i < 0 {
+			return ""
+		}
+		key := strings.TrimRight(s[:i], " \t")
+		if s[i] == ';' {
+			s = s[i:]
+			continue
+		}
+		value := strings.TrimLeft(s[i+1:], " \t")
+		if strings.HasPrefix(value, `"`) {
+			end := quoteEnd(value)
+			if end < 0 {
+				return ""
+			}
+			value, s = value[1:end], value[end+1:]
+		} else {
+			value, s, _ = strings.Cut(value, ";")
+			value = strings.TrimRight(value, " \t")
+		}
+		if strings.EqualFold(key, name) {
+			return value
+		}
+	}
+	return ""
+}
+
+// quoteEnd is the index of the quote that ends the string s begins with, -1
+// if there is none.
+func quoteEnd(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}

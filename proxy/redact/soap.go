@@ -1,0 +1,88 @@
+package redact
+
+import "strings"
+
+// SOAPOperation is the operation of the legacy web service (api.asmx) that a
+// request asks for: from its SOAPAction header (SOAP 1.1), else the action
+// parameter of its Content-Type (SOAP 1.2), else the first element of the
+// body. Operations are named THING_IN_OUT or THING_IN, in a closed set of
+// things and formats, and returned as they are written. It is Other for an
+// operation that is not one of these and "" where there is none.
+func SOAPOperation(soapAction, contentType string, body []byte) string {
+	action := strings.Trim(soapAction, "\" \t")
+	if action == "" {
+		_, attrs, _ := strings.Cut(contentType, ";")
+		action = attribute(attrs, "action")
+	}
+	if action != "" {
+		return operation(action[strings.LastIndexAny(action, "/#:")+1:])
+	}
+	if bodyOf(contentType) != bodyXML {
+		return ""
+	}
+	name := bodyElement(view(body))
+	if name == "" {
+		return ""
+	}
+	return strings.Clone(operation(name)) // name points into the body
+}
+
+// operation is name if it is a known one, else Other.
+func operation(name string) string {
+	thing, format := name, ""
+	for range 2 {
+		i := strings.LastIndexByte(thing, '_')
+		if i < 0 {
+			break
+		}
+		switch thing[i+1:] {
+		case "STR", "DS", "ZIP":
+			thing, format = thing[:i], name[i:]
+		}
+	}
+	switch thing {
+	case "Credits", "Send", "Sent", "Reply", "Doc", "Groups_List",
+		"ShortCode", "ShortCode_Update", "ShortCode_Get", "ShortCode_Count":
+		if format != "" {
+			return name
+		}
+	}
+	return Other
+}
+
+// bodyElement is the local name of the first element in the SOAP body.
+func bodyElement(xml string) string {
+	inside := false
+	for {
+		name, rest := element(xml)
+		if name == "" {
+			return ""
+		}
+		if inside {
+			return name
+		}
+		inside = name == "Body"
+		xml = rest
+	}
+}
+
+// element is the local name of the first start tag in xml and what follows
+// the name, "" when there is no further one or it is cut short.
+func element(xml string) (name, rest string) {
+	for {
+		i := strings.IndexByte(xml, '<')
+		if i < 0 {
+			return "", ""
+		}
+		xml = xml[i+1:]
+		end := strings.IndexAny(xml, " \t\r\n/><")
+		if end < 0 {
+			return "", ""
+		}
+		if end == 0 || xml[0] == '?' || xml[0] == '!' || xml[end] == '<' {
+			continue
+		}
+		name = xml[:end]
+		return name[strings.IndexByte(name, ':')+1:], xml[end:]
+	}
+}
