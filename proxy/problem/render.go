@@ -1,0 +1,104 @@
+package problem
+
+import (
+	"net/http"
+	"strconv"
+)
+
+const (
+	retryDefault = 5    // seconds
+	retryMost    = 3600 // seconds
+)
+
+// Problem is one answer of our own.
+type Problem struct {
+	Reason     Reason
+	Status     int      // 0: that of the reason; 431 or 414 where TooLarge is not about a body
+	Delivery   Delivery // Answered makes no sense here and counts as Unknown
+	Host       string   // the host that was asked for; "" = not known
+	RetryAfter int      // seconds, for 503; 0: a default
+	RequestID  string   // the log line's; "" = none
+	Detail     string   // our own words on what exactly was wrong, never the client's bytes; "" = none
+	Link       string   // where the policy is explained (http or https URL); "" = none
+}
+
+func (p *Problem) status() int {
+	switch {
+	case p.Status != 0:
+		return p.Status
+	case p.Reason == Draining && p.Delivery != NotSent:
+		return http.StatusGatewayTimeout // cut at the drain deadline (design, section 3)
+	default:
+		return p.Reason.Status()
+	}
+}
+
+func (p *Problem) delivery() Delivery {
+	if p.Delivery == NotSent {
+		return NotSent
+	}
+	return Unknown
+}
+
+// word is the reason's, never empty.
+func (p *Problem) word() string {
+	if w := p.Reason.String(); w != "" {
+		return w
+	}
+	return Protocol.String()
+}
+
+// Render is the answer in a dialect: its header and its body, of ASCII alone.
+// The header holds what the reason asks for (design, section 8) and the
+// body's length; whether the connection closes is left to who owns it. For
+// HEAD the body is not to be sent.
+//
+// SOAP faults carry the status of the table, not always 500 (SOAP 1.1, 6.2):
+// the status says whether a request may be repeated, and stacks that read a
+// fault at 500 alone throw on the status then, which is as good.
+func (p *Problem) Render(d Dialect) (http.Header, []byte) {
+	var body []byte
+	switch d {
+	case API5:
+		body = p.api5()
+	case SOAP11:
+		body = p.soap11()
+	case SOAP12:
+		body = p.soap12()
+	case REST:
+		body = p.rest()
+	default:
+		body = append([]byte(p.message()), '\n')
+	}
+	return p.header(d, len(body)), body
+}
+
+func (p *Problem) header(d Dialect, length int) http.Header {
+	h := http.Header{
+		"Content-Type":     {d.ContentType()},
+		"Content-Length":   {strconv.Itoa(length)},
+		"Cache-Control":    {"no-store"},
+		"Tlslift-Error":    {p.word()},
+		"Tlslift-Delivery": {p.delivery().String()},
+	}
+	switch p.status() {
+	case http.StatusServiceUnavailable:
+		h["Retry-After"] = []string{strconv.Itoa(p.retryAfter())}
+	case http.StatusProxyAuthRequired:
+		h["Proxy-Authenticate"] = []string{`Basic realm="tlslift"`}
+	case http.StatusUpgradeRequired:
+		h["Upgrade"] = []string{"TLS/1.2, HTTP/1.1"} // RFC 2817 4.2
+		h["Connection"] = []string{"Upgrade"}
+		if link := cleanLink(p.Link); link != "" {
+			h["Link"] = []string{"<" + link + `>; rel="sunset"`} // RFC 8594 3
+		}
+	}
+	return h
+}
+
+func (p *Problem) retryAfter() int {
+	if p.RetryAfter <= 0 {
+		return retryDefault
+	}
+	return min(p.RetryAfter, retryMost)
+}
