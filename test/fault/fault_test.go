@@ -265,7 +265,7 @@ func TestScripts(t *testing.T) {
 	_, _ = io.WriteString(conn, request)
 	finalAnswer(t, reader)
 	_, _ = io.WriteString(conn, request)
-	if _, err := reader.ReadByte(); err != io.EOF {
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the reused connection ended with %v", err)
 	}
 
@@ -278,7 +278,7 @@ func TestScripts(t *testing.T) {
 	_, _ = io.WriteString(conn, request)
 	finalAnswer(t, reader)
 	_, _ = io.WriteString(conn, strings.Replace(request, "/marker", "/bad", 1))
-	if _, err := reader.ReadByte(); err != io.EOF {
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the marked request ended with %v", err)
 	}
 }

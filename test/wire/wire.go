@@ -35,7 +35,7 @@ func ReadHead(reader *bufio.Reader) ([]byte, error) {
 		line, err := reader.ReadSlice('\n')
 		head = append(head, line...)
 		switch {
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			if len(head) > MaxHead {
 				return head, fmt.Errorf("head over %d bytes", MaxHead)
 			}

@@ -1,0 +1,271 @@
+package harness
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait of the tests. It is long because it only matters
+// when something is broken; a healthy run never waits for it.
+const Patience = 30 * time.Second
+
+// Options say how tlslift is started.
+type Options struct {
+	Upstream Upstream // where all configured hosts lead; nil = the configuration says
+	Config   string   // YAML laid over the base configuration
+	Args     []string // after --config FILE
+	Env      []string // NAME=value
+	NoWait   bool     // do not wait for the listeners
+}
+
+// Process is a running tlslift.
+type Process struct {
+	Config string // path of its configuration file
+	Dir    string // where that file is
+
+	t        testing.TB
+	upstream Upstream
+	command  *exec.Cmd
+	exited   chan struct{} // closed when the process ended
+	logs     log
+	stopped  bool
+}
+
+// Start runs tlslift and waits until all its listeners are open. The test's
+// cleanup stops it, and fails the test if it did not end cleanly, panicked, or
+// raced.
+func Start(t testing.TB, options Options) *Process {
+	t.Helper()
+	dir := t.TempDir()
+	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{})}
+	p.logs.init()
+	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
+	p.command = exec.Command(Binary(t), append([]string{"run", "--config", p.Config}, options.Args...)...)
+	p.command.Env = append(cleanEnvironment(), options.Env...)
+	p.command.Dir = dir
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.command.Stdout, p.command.Stderr = writer, writer
+	if err := p.command.Start(); err != nil {
+		t.Fatalf("starting tlslift: %v", err)
+	}
+	_ = writer.Close()
+	go p.follow(reader)
+	t.Cleanup(p.cleanup)
+	if !options.NoWait {
+		p.waitListeners()
+	}
+	return p
+}
+
+// cleanEnvironment has no proxy settings and none of tlslift's own.
+func cleanEnvironment() []string {
+	var clean []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "TLSLIFT_") || strings.HasSuffix(strings.ToLower(name), "_proxy") {
+			continue
+		}
+		clean = append(clean, entry)
+	}
+	return clean
+}
+
+// follow reads the log as it is written, then waits for the process.
+func (p *Process) follow(reader io.ReadCloser) {
+	defer close(p.exited)
+	defer reader.Close()
+	lines := bufio.NewReaderSize(reader, 64<<10)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			p.logs.add(strings.TrimRight(line, "\n"))
+		}
+		if err != nil {
+			break
+		}
+	}
+	_ = p.command.Wait()
+	p.logs.end()
+}
+
+func (p *Process) waitListeners() {
+	p.t.Helper()
+	config := p.parsedConfig()
+	listeners, _ := config["listen"].([]any)
+	for i := range listeners {
+		p.waitNth(Match{"msg": "listening"}, i+1)
+	}
+	admin, _ := config["admin"].(tree)
+	if address, _ := admin["address"].(string); address != "" {
+		p.waitNth(Match{"msg": "admin listening"}, 1)
+	}
+}
+
+// Addr is the address of the first listener.
+func (p *Process) Addr() string { p.t.Helper(); return p.ListenAddr(0) }
+
+// ListenAddr is the address of the n-th configured listener, from 0.
+func (p *Process) ListenAddr(n int) string {
+	p.t.Helper()
+	return p.waitNth(Match{"msg": "listening"}, n+1).String("address")
+}
+
+// AdminAddr is the address of the admin listener.
+func (p *Process) AdminAddr() string {
+	p.t.Helper()
+	return p.waitNth(Match{"msg": "admin listening"}, 1).String("address")
+}
+
+// PID is the process's number.
+func (p *Process) PID() int { return p.command.Process.Pid }
+
+// Reconfigure replaces the configuration file: what tlslift watches.
+func (p *Process) Reconfigure(overlay string) {
+	p.t.Helper()
+	writeConfig(p.t, p.Dir, p.upstream, overlay)
+}
+
+// Signal sends a signal.
+func (p *Process) Signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.command.Process.Signal(s); err != nil {
+		p.t.Fatalf("sending %v: %v", s, err)
+	}
+}
+
+// Stop sends SIGTERM and returns the exit status.
+func (p *Process) Stop() int {
+	p.t.Helper()
+	p.stopped = true
+	p.Signal(syscall.SIGTERM)
+	return p.Wait()
+}
+
+// Wait waits for the process to end by itself and returns its exit status.
+func (p *Process) Wait() int {
+	p.t.Helper()
+	p.stopped = true
+	timer := time.NewTimer(Patience)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+		return p.command.ProcessState.ExitCode()
+	case <-timer.C:
+		_ = p.command.Process.Kill()
+		<-p.exited
+		p.t.Fatalf("tlslift did not end within %v\n%s", Patience, p.logs.tail())
+		return -1
+	}
+}
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+func (p *Process) cleanup() {
+	if !p.stopped {
+		select {
+		case <-p.exited:
+			p.t.Errorf("tlslift ended by itself with status %d", p.command.ProcessState.ExitCode())
+		default:
+			if code := p.Stop(); code != 0 {
+				p.t.Errorf("tlslift ended with status %d", code)
+			}
+		}
+	}
+	output := p.Output()
+	for _, trouble := range []string{"panic: ", "WARNING: DATA RACE", "fatal error: "} {
+		if strings.Contains(output, trouble) {
+			p.t.Errorf("tlslift's output has %q", trouble)
+		}
+	}
+	if p.t.Failed() {
+		p.t.Logf("the end of tlslift's log:\n%s", p.logs.tail())
+	}
+}
+
+// Result is what a command that ends by itself did.
+type Result struct {
+	Code   int
+	Stdout string
+	Stderr string
+}
+
+// Run runs tlslift with these arguments until it ends.
+func Run(t testing.TB, env []string, arguments ...string) Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, Binary(t), arguments...)
+	command.Env = append(cleanEnvironment(), env...)
+	command.Dir = t.TempDir()
+	var stdout, stderr strings.Builder
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("running tlslift %v: %v", arguments, err)
+	}
+	return Result{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// TempFile writes a file of that name into a directory of the test's own.
+func TempFile(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	WriteFile(t, path, text)
+	return path
+}
+
+// log is what the process wrote, line by line.
+type log struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	raw     []string
+	lines   []Line
+	ended   bool
+}
+
+func (l *log) init() { l.changed = sync.NewCond(&l.mu) }
+
+func (l *log) add(text string) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var line Line
+	isJSON := decoder.Decode(&line) == nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.raw = append(l.raw, text)
+	if isJSON {
+		l.lines = append(l.lines, line)
+	}
+	l.changed.Broadcast()
+}
+
+func (l *log) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.changed.Broadcast()
+}
+
+// tail is what a failed test shows.
+func (l *log) tail() string {
+	const shown = 60
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.raw[max(0, len(l.raw)-shown):], "\n")
+}
