@@ -1,0 +1,235 @@
+package ledger
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Family is the kind of program that a User-Agent names: a closed set, so that
+// nothing a caller invents becomes a label or a line on a page.
+type Family uint8
+
+// The families. The old runtimes are told apart where they need different
+// changes.
+const (
+	FamilyNone Family = iota // no User-Agent at all: PHP streams, PHP curl, raw sockets
+	FamilyOther
+	FamilyJava6
+	FamilyJava7
+	FamilyJava8
+	FamilyJava
+	FamilyJAXWS
+	FamilyAxis
+	FamilyAxis2
+	FamilyCXF
+	FamilyCommonsHTTP
+	FamilyApacheHTTP
+	FamilyNet1
+	FamilyNet2
+	FamilyNet4
+	FamilyNet
+	FamilyPHPSOAP
+	FamilyPHP
+	FamilyLWP
+	FamilySOAPLite
+	FamilyCurlOld
+	FamilyCurl
+	FamilyWget
+	FamilySynapse
+	FamilyIndy
+	FamilyDelphi
+	FamilyWinHTTP
+	FamilyMSXML
+	FamilyPythonUrllib
+	FamilyPythonRequests
+	FamilyPython
+	FamilyRuby
+	FamilyNode
+	FamilyGo
+	FamilyColdFusion
+	FamilyPowerShell
+	FamilyAndroid
+	FamilyBrowser
+	numFamilies = iota
+)
+
+var familyNames = [numFamilies]string{
+	FamilyNone: "none", FamilyOther: "other",
+	FamilyJava6: "Java 6 or older", FamilyJava7: "Java 7", FamilyJava8: "Java 8", FamilyJava: "Java",
+	FamilyJAXWS: "JAX-WS", FamilyAxis: "Axis 1", FamilyAxis2: "Axis2", FamilyCXF: "Apache CXF",
+	FamilyCommonsHTTP: "Commons HttpClient 3", FamilyApacheHTTP: "Apache HttpClient",
+	FamilyNet1: ".NET 1", FamilyNet2: ".NET 2-3.5", FamilyNet4: ".NET 4", FamilyNet: ".NET",
+	FamilyPHPSOAP: "PHP SOAP", FamilyPHP: "PHP",
+	FamilyLWP: "Perl LWP", FamilySOAPLite: "Perl SOAP::Lite",
+	FamilyCurlOld: "curl before 7.34", FamilyCurl: "curl", FamilyWget: "Wget",
+	FamilySynapse: "Synapse", FamilyIndy: "Indy", FamilyDelphi: "Delphi",
+	FamilyWinHTTP: "WinHTTP", FamilyMSXML: "MSXML",
+	FamilyPythonUrllib: "Python urllib", FamilyPythonRequests: "Python requests", FamilyPython: "Python",
+	FamilyRuby: "Ruby", FamilyNode: "Node.js", FamilyGo: "Go", FamilyColdFusion: "ColdFusion",
+	FamilyPowerShell: "PowerShell", FamilyAndroid: "Android", FamilyBrowser: "browser",
+}
+
+func (f Family) String() string {
+	if f < numFamilies {
+		return familyNames[f]
+	}
+	return familyNames[FamilyOther]
+}
+
+// parseFamily is the inverse of String, for what was stored; an unknown name
+// is FamilyOther.
+func parseFamily(name string) Family {
+	for f, n := range familyNames {
+		if n == name {
+			return Family(f)
+		}
+	}
+	return FamilyOther
+}
+
+// prefixes are the families that the start of a User-Agent tells, without
+// regard to case. The first that fits decides, so longer ones come first.
+var prefixes = []struct {
+	text   string
+	family Family
+}{
+	{"java/1.8", FamilyJava8},
+	{"java/1.7", FamilyJava7},
+	{"java/1.", FamilyJava6},
+	{"java1.", FamilyJava6},
+	{"java/", FamilyJava},
+	{"jax-ws", FamilyJAXWS},
+	{"metro/", FamilyJAXWS},
+	{"axis/", FamilyAxis},
+	{"axis2", FamilyAxis2},
+	{"apache-cxf", FamilyCXF},
+	{"apache cxf", FamilyCXF},
+	{"jakarta commons-httpclient", FamilyCommonsHTTP},
+	{"commons-httpclient", FamilyCommonsHTTP},
+	{"apache-httpclient", FamilyApacheHTTP},
+	{"apache-httpasyncclient", FamilyApacheHTTP},
+	{"php-soap", FamilyPHPSOAP},
+	{"nusoap", FamilyPHPSOAP},
+	{"php", FamilyPHP},
+	{"guzzle", FamilyPHP},
+	{"zend_http_client", FamilyPHP},
+	{"libwww-perl", FamilyLWP},
+	{"lwp", FamilyLWP},
+	{"soap::lite", FamilySOAPLite},
+	{"curl/", FamilyCurl}, // refined by version
+	{"wget", FamilyWget},
+	{"embarcadero", FamilyDelphi},
+	{"borland", FamilyDelphi},
+	{"codegear", FamilyDelphi},
+	{"winhttp", FamilyWinHTTP},
+	{"msxml", FamilyMSXML},
+	{"python-urllib", FamilyPythonUrllib},
+	{"python-requests", FamilyPythonRequests},
+	{"python", FamilyPython},
+	{"aiohttp", FamilyPython},
+	{"suds", FamilyPython},
+	{"ruby", FamilyRuby},
+	{"rest-client", FamilyRuby},
+	{"faraday", FamilyRuby},
+	{"httparty", FamilyRuby},
+	{"node", FamilyNode},
+	{"axios", FamilyNode},
+	{"got (", FamilyNode},
+	{"undici", FamilyNode},
+	{"go-http-client", FamilyGo},
+	{"go 1.1 package http", FamilyGo},
+	{"cfschttp", FamilyColdFusion},
+	{"coldfusion", FamilyColdFusion},
+	{"dalvik", FamilyAndroid},
+	{"okhttp", FamilyAndroid},
+	{"restsharp", FamilyNet},
+	{"microsoft.data", FamilyNet},
+}
+
+// mozillas are the families hidden inside a User-Agent that claims to be
+// Mozilla, which every stack of the nineties learnt to do. Order matters.
+var mozillas = []struct {
+	text   string
+	family Family
+}{
+	{"ms web services client protocol 1.", FamilyNet1},
+	{"ms web services client protocol 2.", FamilyNet2},
+	{"ms web services client protocol 4.", FamilyNet4},
+	{"ms web services client", FamilyNet},
+	{"powershell", FamilyPowerShell},
+	{"synapse", FamilySynapse},
+	{"indy library", FamilyIndy},
+	{"winhttp", FamilyWinHTTP},
+	{"msxml", FamilyMSXML},
+	{".net clr 4.", FamilyNet4},
+	{".net clr 2.", FamilyNet2},
+	{".net clr 3.", FamilyNet2},
+	{".net clr 1.", FamilyNet1},
+}
+
+// scanned bounds how much of a User-Agent is looked at, in bytes.
+const scanned = 256
+
+// FamilyOf tells the family of a User-Agent.
+func FamilyOf(userAgent string) Family {
+	ua := strings.TrimLeft(userAgent[:min(len(userAgent), scanned)], " \t")
+	if ua == "" {
+		return FamilyNone
+	}
+	if hasPrefixFold(ua, "mozilla/") {
+		var buf [scanned]byte
+		lower := buf[:copy(buf[:], ua)]
+		for i, c := range lower {
+			if 'A' <= c && c <= 'Z' {
+				lower[i] = c + ('a' - 'A')
+			}
+		}
+		for i := range mozillas {
+			if bytes.Contains(lower, []byte(mozillas[i].text)) {
+				return mozillas[i].family
+			}
+		}
+		return FamilyBrowser
+	}
+	for i := range prefixes {
+		if hasPrefixFold(ua, prefixes[i].text) {
+			if prefixes[i].family == FamilyCurl {
+				return curlFamily(ua[len("curl/"):])
+			}
+			return prefixes[i].family
+		}
+	}
+	return FamilyOther
+}
+
+// curlFamily tells curls that cannot be asked for TLS 1.2 (before 7.34) from
+// the others.
+func curlFamily(version string) Family {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	switch {
+	case len(major) == 1 && major[0] < '7':
+		return FamilyCurlOld
+	case major == "7" && (len(minor) == 1 || len(minor) == 2 && minor < "34"):
+		return FamilyCurlOld
+	}
+	return FamilyCurl
+}
+
+// hasPrefixFold is strings.HasPrefix without regard to ASCII case; prefix is
+// lower case.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,213 @@
+package ledger
+
+import (
+	"time"
+
+	"tlslift/proxy/arrival"
+	"tlslift/proxy/redact"
+)
+
+// Client is who something was seen of: the name and rung that the identity
+// ladder gave, and whether the name is a configured one.
+type Client struct {
+	Name       string
+	Source     string // the identity_source label
+	Configured bool
+}
+
+// RequestObs is what was seen of one HTTP request.
+type RequestObs struct {
+	Ours      bool // it was for a configured upstream; anything else is not the ledger's
+	Ingress   arrival.Ingress
+	Version   arrival.Version  // the client's side
+	Handling  arrival.Handling // Plain or Terminated
+	Host      string           // the upstream host it was for
+	UserAgent string           // the raw header; only its family is kept
+	Exposed   redact.Kinds     // secrets that were readable on the way here
+}
+
+// ConnectionObs is what was seen of one connection, once its handling and
+// version are known. It is told before a HandshakeFailure of the same
+// connection.
+type ConnectionObs struct {
+	Ours     bool
+	Ingress  arrival.Ingress
+	Version  arrival.Version // negotiated; of a refused one, the highest offered
+	Handling arrival.Handling
+	Host     string
+}
+
+// HelloObs is what a ClientHello said.
+type HelloObs struct {
+	Ours        bool
+	Offered     arrival.Version // the highest version offered
+	SSLv2Framed bool
+	Fallback    bool   // TLS_FALLBACK_SCSV (RFC 7507): it can do better than it offers
+	Library     string // guessed from the cipher list; "" = unknown
+	JA4         string
+}
+
+// FailureObs is a handshake that failed.
+type FailureObs struct {
+	Ours     bool
+	Reason   string          // of tlslift_client_handshake_failures_total; anything else is "other"
+	Offered  arrival.Version // the highest version offered; None when no hello was read
+	Fallback bool            // TLS_FALLBACK_SCSV was in the hello
+	Upstream bool            // between the client and the upstream, spliced: not with us
+}
+
+// FailureReasons are the values of the label "reason" of
+// tlslift_client_handshake_failures_total.
+var FailureReasons = [...]string{
+	"version", "no_shared_cipher", "signature", "sslv2_hello", "client_rejected_ca",
+	"client_alert", "timeout", "eof", "not_tls", "other",
+}
+
+// Request records a request.
+func (l *Ledger) Request(c Client, o RequestObs) {
+	if !o.Ours {
+		return
+	}
+	family := FamilyOf(o.UserAgent)
+	now := l.clock().Unix()
+	r, s := l.row(c, now)
+	defer s.mu.Unlock()
+	r.seen(now, c.Source)
+	r.requests[ingressIndex(o.Ingress)][versionIndex(o.Version)]++
+	r.family, r.families[family] = family, r.families[family]+1
+	r.host(o.Host, now)
+	d := r.today(now)
+	if o.Version.Insecure() {
+		r.lastInsecure = max(r.lastInsecure, now)
+		increment(&d.InsecureRequests)
+	} else {
+		r.lastSecure = max(r.lastSecure, now)
+		increment(&d.SecureRequests)
+	}
+	if o.Version.Insecure() || o.Handling == arrival.Terminated {
+		r.lastLifted = max(r.lastLifted, now)
+	}
+	if o.Version == arrival.VersionNone {
+		r.evidence[Plaintext] = now
+	}
+	if o.Exposed != 0 {
+		r.expose(o.Exposed, now)
+	}
+}
+
+// Connection records a connection.
+func (l *Ledger) Connection(c Client, o ConnectionObs) {
+	if !o.Ours || o.Handling == arrival.Tunnelled {
+		return
+	}
+	now := l.clock().Unix()
+	r, s := l.row(c, now)
+	defer s.mu.Unlock()
+	r.seen(now, c.Source)
+	r.connections[handlingIndex(o.Handling)][versionIndex(o.Version)]++
+	r.host(o.Host, now)
+	d := r.today(now)
+	switch {
+	case o.Version.Insecure():
+		r.lastInsecure = max(r.lastInsecure, now)
+		increment(&d.InsecureConnections)
+	case o.Handling != arrival.Refused:
+		r.lastSecure = max(r.lastSecure, now)
+		increment(&d.SecureConnections)
+	}
+	switch o.Handling {
+	case arrival.Plain:
+		r.evidence[Plaintext] = now
+	case arrival.Terminated:
+		r.evidence[DistrustsCA] = 0
+	case arrival.Spliced:
+		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher] = 0, 0
+	}
+}
+
+// Hello records a ClientHello.
+func (l *Ledger) Hello(c Client, o HelloObs) {
+	if !o.Ours {
+		return
+	}
+	now := l.clock().Unix()
+	r, s := l.row(c, now)
+	defer s.mu.Unlock()
+	r.seen(now, c.Source)
+	r.offered = max(r.offered, o.Offered)
+	r.hellos[versionIndex(o.Offered)]++
+	if o.Library != "" || o.JA4 != "" {
+		r.guess(o.Library, o.JA4)
+	}
+	switch {
+	case o.Fallback || !o.Offered.Insecure():
+		r.evidence[Capable] = now
+	default:
+		r.evidence[LegacyOnly] = now
+	}
+	if o.SSLv2Framed {
+		r.evidence[SSLv2Framed] = now
+	}
+}
+
+// HandshakeFailure records a handshake that failed. One that failed for want of
+// anything modern in common, or by a client that offers nothing modern, is
+// insecure traffic: without tlslift that client cannot get through either.
+func (l *Ledger) HandshakeFailure(c Client, o FailureObs) {
+	if !o.Ours {
+		return
+	}
+	reason := failureIndex(o.Reason)
+	now := l.clock().Unix()
+	r, s := l.row(c, now)
+	defer s.mu.Unlock()
+	r.seen(now, c.Source)
+	r.failures[reason]++
+	old := o.Offered != arrival.VersionNone && o.Offered.Insecure() && !o.Fallback
+	switch FailureReasons[reason] {
+	case "no_shared_cipher", "signature":
+		if !o.Offered.Insecure() {
+			r.evidence[NoSharedCipher], old = now, true
+		}
+	case "client_rejected_ca":
+		if o.Upstream {
+			r.evidence[DistrustsUpstream] = now
+		} else {
+			r.evidence[DistrustsCA] = now
+		}
+	case "sslv2_hello":
+		r.evidence[SSLv2Framed], old = now, true
+	}
+	if old {
+		r.lastInsecure = max(r.lastInsecure, now)
+	}
+}
+
+func increment(n *uint32) {
+	if *n < 1<<32-1 {
+		*n++
+	}
+}
+
+func failureIndex(reason string) int {
+	for i, known := range FailureReasons {
+		if known == reason {
+			return i
+		}
+	}
+	return len(FailureReasons) - 1
+}
+
+func ingressIndex(i arrival.Ingress) int {
+	if i < arrival.Forward || i > arrival.Transparent {
+		return 0
+	}
+	return int(i)
+}
+
+func versionIndex(v arrival.Version) int { return int(min(v, arrival.Version13)) }
+
+func handlingIndex(h arrival.Handling) int { return int(min(h, arrival.Refused)) }
+
+// dayOf is the number of a time's day, in UTC, since the Unix epoch.
+func dayOf(unix int64) int32 { return int32(unix / int64(24*time.Hour/time.Second)) }

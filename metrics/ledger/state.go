@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// State is how a client stands (design, section 5).
+type State uint8
+
+// The states.
+const (
+	Unseen   State = iota // configured, never seen
+	Insecure              // insecure within the last N days, nothing secure
+	Mixed                 // both within the last N days
+	Migrated              // secure within the last N days and nothing insecure; or declared and nothing insecure since
+	Silent                // nothing for N days; that is not migrated
+)
+
+// States lists every state, most urgent first.
+var States = [...]State{Insecure, Mixed, Silent, Unseen, Migrated}
+
+var stateWords = [...]string{
+	Unseen: "unseen", Insecure: "insecure", Mixed: "mixed", Migrated: "migrated", Silent: "silent",
+}
+
+func (s State) String() string {
+	if int(s) < len(stateWords) {
+		return stateWords[s]
+	}
+	return "unseen"
+}
+
+// ParseState is the inverse of String.
+func ParseState(word string) (State, error) {
+	for s, w := range stateWords {
+		if w == word {
+			return State(s), nil
+		}
+	}
+	return Unseen, fmt.Errorf("state %q: there are insecure, mixed, migrated, silent and unseen", word)
+}
+
+// MarshalText makes a State its word in JSON.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the word.
+func (s *State) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseState(string(text))
+	return err
+}
+
+// Sightings are the times that a state is made from; the zero time is never.
+// They are also what the metrics export, so that a fleet's states can be told
+// from the newest of each over its instances.
+type Sightings struct {
+	LastInsecure time.Time
+	LastSecure   time.Time
+	Declared     time.Time // by its owner, as migrated; zero = not declared
+}
+
+// StateAt is the state at a time, with migratedAfter as the N of design,
+// section 5. A declaration counts from its own time on: what was insecure
+// before it is forgiven, and silence does not undo it.
+func (s Sightings) StateAt(now time.Time, migratedAfter time.Duration) State {
+	within := func(t time.Time) bool { return !t.IsZero() && now.Sub(t) < migratedAfter }
+	if s.declaredAt(now) && !s.LastInsecure.After(s.Declared) {
+		return Migrated
+	}
+	switch insecure, secure := within(s.LastInsecure), within(s.LastSecure); {
+	case insecure && secure:
+		return Mixed
+	case insecure:
+		return Insecure
+	case secure:
+		return Migrated
+	case s.LastInsecure.IsZero() && s.LastSecure.IsZero():
+		return Unseen
+	default:
+		return Silent
+	}
+}
+
+// RegressedAt reports whether a client that was declared migrated has been
+// insecure since.
+func (s Sightings) RegressedAt(now time.Time) bool {
+	return s.declaredAt(now) && s.LastInsecure.After(s.Declared)
+}
+
+func (s Sightings) declaredAt(now time.Time) bool {
+	return !s.Declared.IsZero() && !now.Before(s.Declared)
+}

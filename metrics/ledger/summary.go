@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+)
+
+// Summary is the migration in figures.
+type Summary struct {
+	Generated            time.Time      `json:"generated"`
+	MigratedAfterSeconds int64          `json:"migrated_after_seconds"`
+	Clients              int            `json:"clients"`
+	States               map[string]int `json:"states"` // every state is there
+	Verdicts             map[string]int `json:"verdicts"`
+	Regressed            int            `json:"regressed"`
+
+	// Insecure and Active are clients seen within the last N days (N is
+	// MigratedAfterSeconds); their quotient is the insecure share.
+	Insecure int `json:"insecure_clients"`
+	Active   int `json:"active_clients"`
+
+	// NeedsTlslift counts clients that would lose their way to the upstream if
+	// tlslift were taken away now: insecure ones, and those that it upgraded
+	// within the last N days for another reason.
+	NeedsTlslift int `json:"needs_tlslift"`
+
+	Tracked    int        `json:"tracked"`
+	Limit      int        `json:"track_limit"`
+	Overflowed uint64     `json:"overflowed"` // observations without room for their client
+	History    []DayTotal `json:"history,omitempty"`
+}
+
+// DayTotal is one day (UTC) over all clients.
+type DayTotal struct {
+	Date            string `json:"date"`
+	InsecureClients int    `json:"insecure_clients"`
+	ActiveClients   int    `json:"active_clients"`
+	InsecureConns   uint64 `json:"insecure_connections"`
+	SecureConns     uint64 `json:"secure_connections"`
+	InsecureReqs    uint64 `json:"insecure_requests"`
+	SecureReqs      uint64 `json:"secure_requests"`
+}
+
+// Summary returns the figures as of now, with the daily history over all
+// clients, oldest day first.
+func (l *Ledger) Summary() Summary {
+	now, p := l.clock(), l.policy.Load()
+	s := NewSummary(now, p.migratedAfter)
+	totals := make(map[int32]*DayTotal)
+	l.each(func(r *row) {
+		st := r.standing(p, now)
+		s.count(&st, at(r.lastLifted))
+		for i := range r.days {
+			addDay(totals, &r.days[i])
+		}
+	})
+	stats := l.Stats()
+	s.Tracked, s.Limit, s.Overflowed = stats.Tracked, stats.Limit, stats.Overflowed
+	numbers := make([]int32, 0, len(totals))
+	for n := range totals {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	for _, n := range numbers {
+		s.History = append(s.History, *totals[n])
+	}
+	return s
+}
+
+func addDay(totals map[int32]*DayTotal, d *day) {
+	t := totals[d.number]
+	if t == nil {
+		t = &DayTotal{Date: dateOf(d.number)}
+		totals[d.number] = t
+	}
+	if d.active() {
+		t.ActiveClients++
+	}
+	if d.insecure() {
+		t.InsecureClients++
+	}
+	t.InsecureConns += uint64(d.InsecureConnections)
+	t.SecureConns += uint64(d.SecureConnections)
+	t.InsecureReqs += uint64(d.InsecureRequests)
+	t.SecureReqs += uint64(d.SecureRequests)
+}
+
+// NewSummary is a Summary of no clients.
+func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
+	s := Summary{
+		Generated:            now.UTC().Truncate(time.Second),
+		MigratedAfterSeconds: int64(migratedAfter / time.Second),
+		States:               make(map[string]int, len(States)),
+		Verdicts:             make(map[string]int, len(Verdicts)),
+	}
+	for _, state := range States {
+		s.States[state.String()] = 0
+	}
+	for _, v := range Verdicts {
+		s.Verdicts[v.String()] = 0
+	}
+	return s
+}
+
+// Add counts a client that is known by its Row.
+func (s *Summary) Add(r *Row) {
+	s.count(&Standing{
+		State: r.State, Verdict: r.Verdict, Regressed: r.Regressed,
+		Sightings: Sightings{LastInsecure: r.LastInsecure},
+	}, r.LastUpgraded)
+}
+
+func (s *Summary) count(st *Standing, lifted time.Time) {
+	s.Clients++
+	s.States[st.State.String()]++
+	if st.Verdict != NoVerdict {
+		s.Verdicts[st.Verdict.String()]++
+	}
+	if st.Regressed {
+		s.Regressed++
+	}
+	insecure := st.State == Insecure || st.State == Mixed
+	if insecure {
+		s.Insecure++
+	}
+	if insecure || st.State == Migrated {
+		s.Active++
+	}
+	// Upgraded after it was last insecure: terminated at TLS 1.2 or later,
+	// because it cannot agree with the upstream itself.
+	window := time.Duration(s.MigratedAfterSeconds) * time.Second
+	if insecure || lifted.After(st.LastInsecure) && s.Generated.Sub(lifted) < window {
+		s.NeedsTlslift++
+	}
+}
+
+// InsecureShare is insecure clients over active ones, 0 to 1; 0 when none is
+// active.
+func (s *Summary) InsecureShare() float64 {
+	if s.Active == 0 {
+		return 0
+	}
+	return float64(s.Insecure) / float64(s.Active)
+}

@@ -1,0 +1,87 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Verdict says what stands between a client and speaking TLS 1.2 by itself.
+type Verdict uint8
+
+// The verdicts, in order of precedence: when several hold, the one that comes
+// first here decides. What keeps a client out altogether comes before what
+// merely makes it insecure, and what is harder to change before what is easy.
+const (
+	NoVerdict         Verdict = iota // not seen yet
+	DistrustsCA                      // refuses tlslift's own CA, so it cannot be terminated
+	DistrustsUpstream                // refuses SMSPortal's certificate
+	NoSharedCipher                   // offers 1.2 but no suite that the upstream has
+	SSLv2Framed                      // sends its hello in SSLv2 framing
+	LegacyOnly                       // offers at most TLS 1.1
+	Capable                          // offers TLS 1.2 or later: needs no proxy
+	Plaintext                        // speaks plain HTTP; what TLS it has is not known
+)
+
+// Verdicts lists every verdict, highest precedence first.
+var Verdicts = [...]Verdict{DistrustsCA, DistrustsUpstream, NoSharedCipher, SSLv2Framed, LegacyOnly, Capable, Plaintext}
+
+var verdictWords = [...]string{
+	NoVerdict: "", DistrustsCA: "distrusts-ca", DistrustsUpstream: "distrusts-upstream",
+	NoSharedCipher: "no-shared-cipher", SSLv2Framed: "sslv2-framed", LegacyOnly: "legacy-only",
+	Capable: "capable", Plaintext: "plaintext",
+}
+
+// String is the value of the metrics label "verdict"; "" for NoVerdict.
+func (v Verdict) String() string {
+	if int(v) < len(verdictWords) {
+		return verdictWords[v]
+	}
+	return ""
+}
+
+// ParseVerdict is the inverse of String.
+func ParseVerdict(word string) (Verdict, error) {
+	for v, w := range verdictWords {
+		if w == word {
+			return Verdict(v), nil
+		}
+	}
+	return NoVerdict, fmt.Errorf("verdict %q is not known", word)
+}
+
+// MarshalText makes a Verdict its word in JSON.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads the word.
+func (v *Verdict) UnmarshalText(text []byte) (err error) {
+	*v, err = ParseVerdict(string(text))
+	return err
+}
+
+// evidence holds, for each verdict, when it was last seen to hold (Unix
+// seconds, 0 = never).
+type evidence [len(verdictWords)]int64
+
+// verdictAt weighs the evidence of a client last seen at lastSeen. What counts
+// is the last migratedAfter of what was seen, so that a client that has fallen
+// silent keeps its verdict and one that has changed loses the old one; after a
+// declaration only what came later counts. When that leaves nothing, the
+// newest evidence decides.
+func (e *evidence) verdictAt(now time.Time, lastSeen, declared int64, migratedAfter time.Duration) Verdict {
+	after := lastSeen - int64(migratedAfter/time.Second)
+	if declared != 0 && declared <= now.Unix() {
+		after = max(after, declared)
+	}
+	for _, v := range Verdicts {
+		if e[v] > after && e[v] != 0 {
+			return v
+		}
+	}
+	newest := NoVerdict
+	for _, v := range Verdicts {
+		if e[v] != 0 && (newest == NoVerdict || e[v] > e[newest]) {
+			newest = v
+		}
+	}
+	return newest
+}

@@ -1,0 +1,251 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"tlslift/proxy/arrival"
+	"tlslift/proxy/redact"
+)
+
+// Row is what is known of one client at one time. It is the element of the
+// admin API and of every report, and its JSON form is stable: fields may be
+// added, never renamed. Times are UTC with whole seconds; absent ones are never.
+type Row struct {
+	Client     string `json:"client"`
+	Source     string `json:"identity_source,omitempty"`
+	Configured bool   `json:"configured"`
+	Owner      string `json:"owner,omitempty"`
+
+	State     State   `json:"state"`
+	Verdict   Verdict `json:"verdict,omitzero"`
+	Regressed bool    `json:"regressed,omitempty"` // declared migrated and insecure since
+	Library   string  `json:"library,omitempty"`   // guessed from the hello or the User-Agent
+
+	FirstSeen    time.Time `json:"first_seen,omitzero"`
+	LastSeen     time.Time `json:"last_seen,omitzero"`
+	LastInsecure time.Time `json:"last_insecure,omitzero"`
+	LastSecure   time.Time `json:"last_secure,omitzero"`
+	LastUpgraded time.Time `json:"last_upgraded,omitzero"` // last request that only tlslift made possible
+	Declared     time.Time `json:"declared_migrated,omitzero"`
+	Sunset       time.Time `json:"sunset,omitzero"`
+	Waiver       time.Time `json:"waiver_expiry,omitzero"`
+
+	RequestsPerDay    float64 `json:"requests_per_day"`    // over the last 7 days, or since first seen
+	ConnectionsPerDay float64 `json:"connections_per_day"` // the same
+
+	HighestOffered string `json:"highest_offered,omitempty"` // TLS version, of any hello
+	UserAgent      string `json:"user_agent_family,omitempty"`
+	JA4            string `json:"ja4,omitempty"`
+
+	Requests    []RequestCount    `json:"requests,omitempty"`
+	Connections []ConnectionCount `json:"connections,omitempty"`
+	Hellos      map[string]uint64 `json:"hellos,omitempty"`             // by highest version offered
+	Failures    map[string]uint64 `json:"handshake_failures,omitempty"` // by reason
+	UserAgents  map[string]uint64 `json:"user_agent_families,omitempty"`
+	Exposed     []ExposedCount    `json:"credentials_exposed,omitempty"`
+	Hosts       []HostCount       `json:"hosts,omitempty"`
+	History     []Day             `json:"history,omitempty"` // of one client's own page only
+}
+
+// RequestCount counts requests by way in and TLS version.
+type RequestCount struct {
+	Ingress    string `json:"ingress"`
+	TLSVersion string `json:"tls_version"`
+	Count      uint64 `json:"count"`
+}
+
+// ConnectionCount counts connections by handling and TLS version.
+type ConnectionCount struct {
+	Handling   string `json:"handling"`
+	TLSVersion string `json:"tls_version"`
+	Count      uint64 `json:"count"`
+}
+
+// ExposedCount counts requests that carried one kind of secret in clear.
+type ExposedCount struct {
+	Kind  string    `json:"kind"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// HostCount counts what was for one upstream host.
+type HostCount struct {
+	Host  string    `json:"host"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// Day is one day (UTC) of a client's history.
+type Day struct {
+	Date string `json:"date"` // 2006-01-02
+	DayCounts
+}
+
+// Snapshot returns every client as it stands now, by name, without its daily
+// history. The overflow row is among them once it has counted anything.
+func (l *Ledger) Snapshot() []Row {
+	now := l.clock()
+	rows := make([]Row, 0, l.tracked.Load()+1)
+	l.each(func(r *row) { rows = append(rows, l.view(r, now)) })
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Client, b.Client) })
+	return rows
+}
+
+// Row returns one client with its daily history.
+func (l *Ledger) Row(name string) (Row, bool) {
+	c, ok := l.copyOf(name)
+	if !ok {
+		return Row{}, false
+	}
+	v := l.view(&c, l.clock())
+	for _, d := range c.days {
+		v.History = append(v.History, Day{Date: dateOf(d.number), DayCounts: d.DayCounts})
+	}
+	return v, true
+}
+
+// each calls f with a copy of every row, with no lock held.
+func (l *Ledger) each(f func(*row)) {
+	var batch []row
+	for i := range l.shards {
+		batch = batch[:0]
+		s := &l.shards[i]
+		s.mu.Lock()
+		for _, r := range s.rows {
+			batch = append(batch, r.copy())
+		}
+		s.mu.Unlock()
+		for j := range batch {
+			f(&batch[j])
+		}
+	}
+	l.overflow.mu.Lock()
+	r := l.overflow.row.copy()
+	l.overflow.mu.Unlock()
+	if r.first != 0 {
+		f(&r)
+	}
+}
+
+func (l *Ledger) copyOf(name string) (row, bool) {
+	if name == OverflowName {
+		l.overflow.mu.Lock()
+		defer l.overflow.mu.Unlock()
+		return l.overflow.row.copy(), l.overflow.row.first != 0
+	}
+	s := l.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rows[name]
+	if r == nil {
+		return row{}, false
+	}
+	return r.copy(), true
+}
+
+// copy is a copy that shares nothing with the row.
+func (r *row) copy() row {
+	c := *r
+	c.hosts, c.days = slices.Clone(r.hosts), slices.Clone(r.days)
+	return c
+}
+
+// view is what a row looks like at a time.
+func (l *Ledger) view(r *row, now time.Time) Row {
+	p := l.policy.Load()
+	conf := p.clients[r.name]
+	st := r.standing(p, now)
+	v := Row{
+		Client: r.name, Source: r.source, Configured: r.configured, Owner: conf.Owner,
+		State: st.State, Verdict: st.Verdict, Regressed: st.Regressed, Library: st.Library,
+		FirstSeen: st.FirstSeen, LastSeen: at(r.last),
+		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
+		Declared: st.Declared, Sunset: conf.Sunset, Waiver: conf.Waiver,
+		JA4: r.ja4,
+	}
+	if r.first == 0 {
+		v.LastSeen = time.Time{}
+	}
+	if r.offered != arrival.VersionNone {
+		v.HighestOffered = r.offered.String()
+	}
+	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
+	r.viewCounts(&v)
+	return v
+}
+
+func (r *row) viewCounts(v *Row) {
+	for i := range r.requests {
+		for j, n := range r.requests[i] {
+			if n > 0 {
+				v.Requests = append(v.Requests, RequestCount{arrival.Ingress(i).String(), arrival.Version(j).String(), n})
+			}
+		}
+	}
+	for i := range r.connections {
+		for j, n := range r.connections[i] {
+			if n > 0 {
+				v.Connections = append(v.Connections, ConnectionCount{arrival.Handling(i).String(), arrival.Version(j).String(), n})
+			}
+		}
+	}
+	v.Hellos = counted(len(r.hellos), func(i int) (string, uint64) { return arrival.Version(i).String(), r.hellos[i] })
+	v.Failures = counted(len(r.failures), func(i int) (string, uint64) { return FailureReasons[i], r.failures[i] })
+	v.UserAgents = counted(len(r.families), func(i int) (string, uint64) { return Family(i).String(), uint64(r.families[i]) })
+	if v.UserAgents != nil {
+		v.UserAgent = r.family.String()
+	}
+	for i, e := range r.exposed {
+		if e.count > 0 {
+			v.Exposed = append(v.Exposed, ExposedCount{redact.AllKinds[i].String(), e.count, at(e.last)})
+		}
+	}
+	for _, h := range r.hosts {
+		v.Hosts = append(v.Hosts, HostCount{h.name, h.count, at(h.last)})
+	}
+}
+
+// counted is a map of the counts that are not 0; nil when all are.
+func counted(n int, f func(i int) (string, uint64)) map[string]uint64 {
+	var m map[string]uint64
+	for i := range n {
+		if name, count := f(i); count > 0 {
+			if m == nil {
+				m = make(map[string]uint64)
+			}
+			m[name] = count
+		}
+	}
+	return m
+}
+
+// perDay are the requests and connections per day, over the last 7 days or,
+// of a younger client, over the days since it was first seen.
+func (r *row) perDay(now time.Time) (requests, connections float64) {
+	const week = 7
+	today := dayOf(now.Unix())
+	span := min(week, today-dayOf(r.first)+1)
+	if r.first == 0 || span < 1 {
+		return 0, 0
+	}
+	for i := len(r.days) - 1; i >= 0 && r.days[i].number > today-week; i-- {
+		d := &r.days[i]
+		requests += float64(d.InsecureRequests) + float64(d.SecureRequests)
+		connections += float64(d.InsecureConnections) + float64(d.SecureConnections)
+	}
+	return requests / float64(span), connections / float64(span)
+}
+
+// at is the time of Unix seconds; 0 is the zero time.
+func at(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0).UTC()
+}
+
+func dateOf(number int32) string {
+	return time.Unix(int64(number)*86400, 0).UTC().Format(time.DateOnly)
+}
