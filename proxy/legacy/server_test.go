@@ -1,0 +1,297 @@
+package legacy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestVersionsAndSuites(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	ecdhe, rsa := suites(true)
+	known := slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites())
+	for _, id := range slices.Concat(ecdhe, rsa) {
+		i := slices.IndexFunc(known, func(c *tls.CipherSuite) bool { return c.ID == id })
+		for _, version := range known[i].SupportedVersions {
+			if version == tls.VersionTLS13 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s %s", tls.VersionName(version), known[i].Name), func(t *testing.T) {
+				t.Parallel()
+				got, client, err := handshake(t, s, clientConfig(func(c *tls.Config) {
+					c.MaxVersion, c.CipherSuites = version, []uint16{id}
+				}), "api.smsportal.com")
+				if err != nil || got.err != nil {
+					t.Fatal(err, got.err)
+				}
+				if got.result != (Result{version, id, false}) {
+					t.Errorf("%+v", got.result)
+				}
+				exchange(t, client, got.conn)
+			})
+		}
+	}
+}
+
+// exchange sends something each way and closes properly.
+func exchange(t *testing.T, client, server *tls.Conn) {
+	t.Helper()
+	go func() {
+		_, _ = client.Write([]byte("ping"))
+		_ = client.CloseWrite()
+	}()
+	got, err := io.ReadAll(server)
+	if err != nil || string(got) != "ping" {
+		t.Errorf("server read %q, %v", got, err)
+	}
+	go func() {
+		_, _ = server.Write([]byte("pong"))
+		server.Close()
+	}()
+	if got, err = io.ReadAll(client); err != nil || string(got) != "pong" {
+		t.Errorf("client read %q, %v", got, err)
+	}
+}
+
+func TestModernClientKeepsItsVersion(t *testing.T) {
+	t.Parallel()
+	s, certs := newTestServer(t, nil)
+	got, _, err := handshake(t, s, clientConfig(nil), "")
+	if err != nil || got.err != nil || got.result.Version != tls.VersionTLS13 {
+		t.Fatalf("%+v, %v, %v", got.result, got.err, err)
+	}
+	if len(certs.asked) != 1 || certs.asked[0] != "" {
+		t.Errorf("asked for %q: the SNI is no extra name when nothing else is known", certs.asked)
+	}
+}
+
+func TestLeafIsForTheHostAndTheNameInTheHello(t *testing.T) {
+	t.Parallel()
+	s, certs := newTestServer(t, nil)
+	got, _, err := handshake(t, s, clientConfig(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS10 }), "www.mymobileapi.com")
+	if err != nil || got.err != nil {
+		t.Fatal(err, got.err)
+	}
+	if fmt.Sprint(certs.asked) != "[www.mymobileapi.com api.smsportal.com]" {
+		t.Errorf("asked for %q", certs.asked)
+	}
+}
+
+func TestALPNWithoutOverlapIsNotFatal(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	got, client, err := handshake(t, s, clientConfig(func(c *tls.Config) {
+		c.MaxVersion, c.NextProtos = tls.VersionTLS10, []string{"http/1.0"}
+	}), "")
+	if err != nil || got.err != nil || client.ConnectionState().NegotiatedProtocol != "" {
+		t.Fatal(err, got.err)
+	}
+}
+
+func TestSessionsResumeOverConnectionsAndServers(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var mu sync.Mutex
+	tickets := NewTickets(func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
+	advance := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
+	config := clientConfig(func(c *tls.Config) {
+		c.MaxVersion, c.ClientSessionCache = tls.VersionTLS11, tls.NewLRUClientSessionCache(1)
+	})
+	resumes := func() bool {
+		t.Helper()
+		s, _ := newTestServer(t, func(o *Options) { o.Tickets = tickets })
+		got, client, err := handshake(t, s, config, "")
+		if err != nil || got.err != nil || client.ConnectionState().DidResume != got.result.Resumed {
+			t.Fatal(err, got.err)
+		}
+		return got.result.Resumed
+	}
+	if resumes() {
+		t.Error("the first session was resumed")
+	}
+	if !resumes() {
+		t.Error("a ticket was not accepted")
+	}
+	advance(2*ticketRotation + ticketRotation/2)
+	if !resumes() {
+		t.Error("a ticket was not accepted after two rotations")
+	}
+	// The client now holds a ticket of the present key.
+	advance(ticketKeys * ticketRotation)
+	if resumes() {
+		t.Error("a ticket was accepted whose key should be gone")
+	}
+}
+
+func TestTicketKeysRotate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	tickets := NewTickets(func() time.Time { return now })
+	seen := tickets.keys()
+	if len(seen) != 1 || &seen[0] != &tickets.keys()[0] {
+		t.Fatalf("%d keys at first", len(seen))
+	}
+	for i := range 5 {
+		first := tickets.keys()[0]
+		now = now.Add(ticketRotation)
+		keys := tickets.keys()
+		if len(keys) != min(i+2, ticketKeys) || keys[1] != first || keys[0] == first {
+			t.Fatalf("rotation %d: %d keys", i, len(keys))
+		}
+	}
+	old := tickets.keys()
+	now = now.Add(100 * ticketRotation)
+	if keys := tickets.keys(); len(keys) != 1 || keys[0] == old[0] {
+		t.Errorf("%d keys after a long pause", len(keys))
+	}
+}
+
+func TestDowngradeIsSignalled(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	client, server := tcpPair(t)
+	done := make(chan outcome, 1)
+	go func() { done <- serve(context.Background(), s, server, "") }()
+	if _, err := client.Write(rawHello(t, 0x0301, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA})); err != nil {
+		t.Fatal(err)
+	}
+	head := make([]byte, 5+4+2+32)
+	if _, err := io.ReadFull(client, head); err != nil {
+		t.Fatal(err)
+	}
+	// RFC 8446 4.1.3: had an attacker lowered the version, the client would see it.
+	if got := string(head[len(head)-8:]); got != "DOWNGRD\x00" {
+		t.Errorf("the random ends in %q", got)
+	}
+	client.Close()
+	<-done
+}
+
+func TestNothingFollowsAFatalAlert(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	raw, server := tcpPair(t)
+	done := make(chan outcome, 1)
+	go func() { done <- serve(context.Background(), s, server, "") }()
+	client := tls.Client(raw, clientConfig(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS10 }))
+	if err := client.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	got := <-done
+	// A record that cannot be opened: the server answers bad_record_mac.
+	if _, err := raw.Write(append([]byte{23, 3, 1, 0, 32}, make([]byte, 32)...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := got.conn.Read(make([]byte, 1)); err == nil {
+		t.Fatal("a forged record was read")
+	}
+	got.conn.Close()
+	answered, err := io.ReadAll(raw)
+	if err != nil || len(answered) < 5 || answered[0] != 21 || len(answered) != 5+int(answered[4]) {
+		t.Errorf("answered %x, %v; want one alert record", answered, err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	if _, err := NewServer(Options{}); err == nil {
+		t.Error("no certificates: accepted")
+	}
+	for _, v := range []uint16{tls.VersionSSL30, tls.VersionTLS13} { //nolint:staticcheck // SSL 3.0 is what is refused
+		if _, err := NewServer(Options{Certificates: &testCerts{}, MinVersion: v}); err == nil {
+			t.Errorf("minimum %x: accepted", v)
+		}
+	}
+}
+
+func TestRC4IsServedOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, func(o *Options) { o.RC4 = false })
+	got, _, err := handshake(t, s, clientConfig(func(c *tls.Config) {
+		c.MaxVersion, c.CipherSuites = tls.VersionTLS10, []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
+	}), "")
+	if err == nil || Classify(got.err) != NoSharedCipher {
+		t.Fatalf("%v, %v", got.err, err)
+	}
+}
+
+func TestSilentAndBrokenClientsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, func(o *Options) { o.Timeout = 300 * time.Millisecond })
+	half := rawHello(t, 0x0301, []uint16{0x2f})
+	sends := [][]byte{nil, half[:len(half)/2], []byte("\x00garbage\xff\xff\xff"), half, append(half[:len(half):len(half)], "\x16\x03\x01\x00\x00"...)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const clients = 1000
+	outcomes := make(chan outcome, clients)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { outcomes <- serve(context.Background(), s, conn, "") }()
+		}
+	}()
+	for i := range clients {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(sends[i%len(sends)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := map[Failure]int{}
+	for range clients {
+		got := <-outcomes
+		if got.err == nil {
+			t.Fatal("a handshake with nobody")
+		}
+		count[Classify(got.err)]++
+	}
+	if want := clients / len(sends); count[NotTLS] != want || count[Timeout] != 3*want || count[Other] != want {
+		t.Errorf("%v", count)
+	}
+}
+
+func TestContextEndsAHandshake(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	client, server := tcpPair(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := client.Write(rawHello(t, 0x0301, []uint16{0x2f})); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan outcome, 1)
+	go func() { done <- serve(ctx, s, server, "") }()
+	head := make([]byte, 5)
+	if _, err := io.ReadFull(client, head); err != nil || head[0] != 22 {
+		t.Fatalf("%x, %v", head, err)
+	}
+	cancel()
+	if got := <-done; Classify(got.err) != EOF || !errors.Is(got.err, context.Canceled) {
+		t.Errorf("%v", got.err)
+	}
+}
+
+func TestErrorTellsItsFailure(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("outside: %w", &Error{Failure: Signature, Err: io.EOF})
+	if Classify(err) != Signature || !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "signature") {
+		t.Error(err)
+	}
+}
