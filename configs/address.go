@@ -21,18 +21,6 @@ func loopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// clash reports whether two valid host:port addresses cannot both be listened
-// on. A wildcard address clashes with every other on its port, since Go binds
-// it to all addresses of both families.
-func clash(a, b string) bool {
-	hostA, portA := endpoint(a)
-	hostB, portB := endpoint(b)
-	if portA != portB || portA == 0 {
-		return false
-	}
-	return hostA == hostB || hostA == "" || hostB == ""
-}
-
 // endpoint splits a valid host:port into a host that can be compared, "" for a
 // wildcard, and the port.
 func endpoint(address string) (host string, port uint16) {

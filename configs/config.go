@@ -151,8 +151,8 @@ type Waiver struct {
 type Brownout struct {
 	Clients            []string  // names, or "*" alone for all; default all
 	From, Until        time.Time // Until is after From
-	FirstMinutesOfHour int       // 1 to 60, default 60: the whole hour
-	Percent            int       // of requests, 1 to 100, default 100
+	FirstMinutesOfHour int       // 0 to 60, default 60: the whole hour; 0 = never
+	Percent            int       // of requests, 0 to 100, default 100
 	Exempt             []string  // api5 Type values, or paths that begin with "/"
 }
 

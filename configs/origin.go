@@ -1,10 +1,14 @@
 package configs
 
+import "strings"
+
 // origin is where a value was given.
 type origin struct {
 	file string // as in Problem.File
 	line int
 	name string // of the variable or flag; "" = the key's own path
+
+	refused bool // the value was wrong: the default, or nothing, stands in for it
 }
 
 // origins maps the path of a key, such as limits.header_bytes, to where it was
@@ -43,4 +47,23 @@ func parentOf(path string) string {
 		}
 	}
 	return ""
+}
+
+// take removes all places at and below a path and returns them for put.
+func (o origins) take(from string) origins {
+	taken := make(origins)
+	for at, place := range o {
+		if rest, ok := strings.CutPrefix(at, from); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			taken[rest] = place
+			delete(o, at)
+		}
+	}
+	return taken
+}
+
+// put adds places that take returned, at another path.
+func (o origins) put(to string, taken origins) {
+	for rest, place := range taken {
+		o[to+rest] = place
+	}
 }

@@ -1,0 +1,194 @@
+package configs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// check finds what is wrong between keys that are each right in themselves.
+func (l *loader) check(c *Config) {
+	l.checkListen(c)
+	l.checkClashes(c)
+	l.checkAdmin(&c.Admin)
+	l.checkUpstreams(c.Upstreams)
+	l.checkOutbound(&c.Upstream)
+	l.checkLegacy(&c.LegacyTLS)
+	l.checkClients(c)
+	l.checkNames(c.Clients.Names)
+	l.checkPolicy(&c.Policy)
+	l.checkLimits(&c.Limits)
+}
+
+func (l *loader) checkListen(c *Config) {
+	patterns, certain := make(map[string]bool, len(c.Upstreams)), l.sound("upstreams")
+	for i, u := range c.Upstreams {
+		patterns[u.Host] = true
+		certain = certain && l.sound(upstreams.path(i)+".host")
+	}
+	for i, listen := range c.Listen {
+		at := listens.path(i)
+		if l.sound(at+".accept", at+".transparent") && listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS) {
+			l.reject(at+".transparent", &fault{
+				"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept",
+			})
+		}
+		if host := listen.DefaultUpstream; host != "" && certain && !covered(patterns, host) {
+			l.reject(at+".default_upstream", faultf("add it to upstreams", "%s is none of the upstreams", quoted(host)))
+		}
+	}
+}
+
+func (l *loader) checkAdmin(c *Admin) {
+	if l.sound("admin.address", "admin.token_file") && c.Address != "" && !loopback(c.Address) && c.TokenFile == "" {
+		l.reject("admin.address", faultf(
+			"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public",
+			"%s can be reached from elsewhere and has no token", quoted(c.Address)))
+	}
+	for _, one := range []struct {
+		path string
+		on   bool
+	}{{"admin.quit", c.Quit}, {"admin.pprof", c.Pprof}} {
+		if one.on && c.Address == "" && l.sound("admin.address") {
+			l.reject(one.path, &fault{"has no effect: admin.address is off", "give admin.address, or remove this key"})
+		}
+	}
+}
+
+func (l *loader) checkUpstreams(all []Upstream) {
+	first := make(map[string]string, len(all))
+	for i, u := range all {
+		at := upstreams.path(i) + ".host"
+		if u.Host == "" {
+			continue
+		}
+		if other, twice := first[u.Host]; twice {
+			l.reject(at, faultf("remove one of them", "%s is %s already", quoted(u.Host), other))
+			continue
+		}
+		first[u.Host] = at
+	}
+}
+
+func (l *loader) checkOutbound(c *Outbound) {
+	const warm, most = "upstream.warm_connections", "upstream.max_connections"
+	if l.sound(warm, most) && c.WarmConnections > c.MaxConnections {
+		if l.given(warm) {
+			l.reject(warm, faultf("lower it", "%d is more than %s, which is %d", c.WarmConnections, most, c.MaxConnections))
+		} else {
+			c.WarmConnections = c.MaxConnections
+		}
+	}
+	const password = "upstream.parent_proxy_password_file"
+	if c.ParentProxyPasswordFile != "" && l.sound(password, "upstream.parent_proxy") && !namesUser(c.ParentProxy) {
+		l.reject(password, &fault{"is for a user that upstream.parent_proxy does not name", "write http://user@host:port there"})
+	}
+}
+
+func (l *loader) checkLegacy(c *LegacyTLS) {
+	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
+	const min = "legacy_tls.min_version"
+	if c.CA != nil && l.sound(ca, cert, key) {
+		if c.CA.KeyFile == "" {
+			l.rejectAt(ca, cert, &fault{"the CA has no key", "name it in " + key + " or " + envPrefix + "CA_KEY"})
+		} else if c.CA.CertFile == "" {
+			l.rejectAt(ca, key, &fault{"the CA has no certificate", "name it in " + cert + " or " + envPrefix + "CA_CERT"})
+		}
+	}
+	if l.given("legacy_tls.sslv2_hello") && c.SSLv2Hello && c.MinVersion != TLS10 && l.sound(min) {
+		l.reject("legacy_tls.sslv2_hello", faultf(
+			`set legacy_tls.min_version to "1.0", or remove this key`,
+			"the SSLv2-framed hello offers TLS 1.0 at most, and legacy_tls.min_version is %q", c.MinVersion))
+	}
+	if c.CA != nil || !l.sound(ca) {
+		return
+	}
+	const fix = "name one in legacy_tls.ca; tlslift ca init makes one"
+	if c.SHA1Leaf {
+		l.reject("legacy_tls.sha1_leaf", &fault{"leaves need a CA that signs them", fix})
+	}
+	if len(c.TerminateClients) > 0 {
+		l.reject("legacy_tls.terminate_clients", &fault{"terminating needs a CA", fix})
+	}
+}
+
+// rejectAt rejects the first of two keys that was given.
+func (l *loader) rejectAt(path, other string, f *fault) {
+	if at, ok := l.origins[other]; ok && at.name != "" {
+		path = other
+	}
+	l.reject(path, f)
+}
+
+func (l *loader) checkClients(c *Config) {
+	clients := &c.Clients
+	if clients.Workload != "" && len(clients.Names) > 0 && l.sound("clients.workload", "clients.names") {
+		l.reject("clients.workload", &fault{
+			"everything here is this one client, so that clients.names can never match", "remove one of the two",
+		})
+	}
+	if l.given("clients.account_key_file") && clients.Account != AccountHash && l.sound("clients.account") {
+		l.reject("clients.account_key_file", faultf(
+			"set clients.account to hash, or remove this key", "is not used while clients.account is %s", clients.Account))
+	}
+	if l.given("clients.users_file") && l.sound("listen") && !slices.ContainsFunc(c.Listen, carriesCredentials) {
+		l.reject("clients.users_file", &fault{
+			"no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key",
+		})
+	}
+	if l.sound("clients.track", "clients.label_limit") && clients.LabelLimit > clients.Track {
+		if l.given("clients.label_limit") {
+			l.reject("clients.label_limit", faultf("lower it",
+				"%d is more than clients.track, which is %d", clients.LabelLimit, clients.Track))
+		} else {
+			clients.LabelLimit = clients.Track
+		}
+	}
+}
+
+func carriesCredentials(l Listen) bool { return l.Accepts(WayForward) || l.Accepts(WayConnect) }
+
+// checkNames finds names and ranges that are there twice. A range within a
+// range is none: the longest prefix wins.
+func (l *loader) checkNames(names []ClientName) {
+	byName := make(map[string]int, len(names))
+	byRange := make(map[netip.Prefix]int, len(names))
+	for i, n := range names {
+		at := fmt.Sprintf("clients.names[%d]", i)
+		if first, twice := byName[n.Name]; twice && n.Name != "" {
+			l.reject(at+".name", faultf("put all its addresses into one entry",
+				"%s is clients.names[%d] already", quoted(n.Name), first))
+		} else {
+			byName[n.Name] = i
+		}
+		for j, p := range n.Match {
+			if first, twice := byRange[p]; twice {
+				l.reject(fmt.Sprintf("%s.match[%d]", at, j), faultf("remove one of them",
+					"%s belongs to %s already, in clients.names[%d]", p, quoted(names[first].Name), first))
+			} else {
+				byRange[p] = i
+			}
+		}
+	}
+}
+
+func (l *loader) checkLimits(c *Limits) {
+	const perClient, all = "limits.connections_per_client", "limits.connections"
+	if l.sound(perClient, all) && c.ConnectionsPerClient > c.Connections {
+		if l.given(perClient) {
+			l.reject(perClient, faultf("lower it", "%d is more than %s, which is %d", c.ConnectionsPerClient, all, c.Connections))
+		} else {
+			c.ConnectionsPerClient = c.Connections
+		}
+	}
+	const delay, timeout = "limits.drain_delay", "limits.drain_timeout"
+	if l.sound(delay, timeout) && c.DrainDelay >= c.DrainTimeout {
+		path := timeout
+		if !l.given(timeout) {
+			path = delay
+		}
+		l.reject(path, faultf("raise limits.drain_timeout or lower limits.drain_delay",
+			"nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s",
+			saySpan(int64(c.DrainTimeout)), saySpan(int64(c.DrainDelay))))
+	}
+}
