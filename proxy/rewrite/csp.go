@@ -1,0 +1,88 @@
+package rewrite
+
+import (
+	"net/http"
+	"strings"
+)
+
+// policies takes upgrade-insecure-requests out of a Content-Security-Policy
+// field (Upgrade Insecure Requests, 3.1). A policy that has nothing else goes,
+// as does a field that has no other policy.
+func (c *changer) policies(h http.Header, key string) {
+	values, ok := h[key]
+	if !ok {
+		return
+	}
+	kept := values[:0]
+	for _, v := range values {
+		changed, ok := withoutUpgrade(v)
+		if ok {
+			c.counted(CSP)
+		}
+		if !ok || changed != "" {
+			kept = append(kept, changed)
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, key)
+	} else {
+		h[key] = kept
+	}
+}
+
+// withoutUpgrade is a list of serialized policies (Content Security Policy,
+// 3.1) without the directive. Policies that lack it stay as they are.
+func withoutUpgrade(v string) (string, bool) {
+	if !containsFold(v, "upgrade-insecure-requests") {
+		return v, false
+	}
+	var kept []string
+	found := false
+	for policy := range strings.SplitSeq(v, ",") {
+		rest, ok := withoutDirective(policy)
+		found = found || ok
+		if !ok || rest != "" {
+			kept = append(kept, rest)
+		}
+	}
+	if !found {
+		return v, false
+	}
+	return strings.TrimLeft(strings.Join(kept, ","), " \t"), true
+}
+
+func withoutDirective(policy string) (string, bool) {
+	var kept []string
+	found, empty := false, true
+	for directive := range strings.SplitSeq(policy, ";") {
+		name := strings.Trim(directive, " \t")
+		if i := strings.IndexAny(name, " \t"); i >= 0 {
+			name = name[:i]
+		}
+		if strings.EqualFold(name, "upgrade-insecure-requests") {
+			found = true
+			continue
+		}
+		empty = empty && name == ""
+		kept = append(kept, directive)
+	}
+	switch {
+	case !found:
+		return policy, false
+	case empty:
+		return "", true
+	default:
+		return strings.Join(kept, ";"), true
+	}
+}
+
+// containsFold reports whether v contains word (lower case, beginning with a
+// letter) in any case.
+func containsFold(v, word string) bool {
+	for i := 0; i+len(word) <= len(v); i++ {
+		if v[i]|0x20 == word[0] && strings.EqualFold(v[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
+}
