@@ -1,0 +1,146 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// guard decides who may see what before any handler runs.
+type guard struct {
+	admin    *Admin
+	public   bool // metrics and probes alone
+	loopback bool
+	open     http.HandlerFunc
+	rest     http.Handler
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	if isOpen(r.URL.Path) {
+		if allowMethods(w, r, http.MethodGet, http.MethodHead) {
+			g.open(w, r)
+		}
+		return
+	}
+	if g.public {
+		notFound(w, r)
+		return
+	}
+	if !g.mayAsk(w, r) {
+		return
+	}
+	if r.URL.Path == "/quit" {
+		// Its own handler says 404 when it is not allowed, whatever the method.
+		g.rest.ServeHTTP(w, r)
+		return
+	}
+	if allowMethods(w, r, http.MethodGet, http.MethodHead) {
+		g.rest.ServeHTTP(w, r)
+	}
+}
+
+// mayAsk reports whether the caller may see what is guarded, and answers when
+// it may not.
+func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case g.loopback && !g.admin.knownHost(r.Host):
+		sentence(w, http.StatusForbidden, "The Host header must be an address, localhost or the name in admin.address.")
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && crossOrigin(r):
+		sentence(w, http.StatusForbidden, "Requests from other origins are refused.")
+	case g.loopback:
+		return true
+	case g.admin.o.Token == "":
+		sentence(w, http.StatusForbidden, "Only probes and metrics are served here: set admin.token_file for the rest.")
+	case !g.admin.hasToken(r):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		sentence(w, http.StatusUnauthorized, "A bearer token is needed.")
+	default:
+		return true
+	}
+	return false
+}
+
+// secure sets the headers of an answer that is no page. A page replaces the
+// Content-Security-Policy with its own.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// allowMethods reports whether the request's method is one of those, and
+// answers 405 when it is not.
+func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	for _, m := range methods {
+		if r.Method == m {
+			return true
+		}
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	sentence(w, http.StatusMethodNotAllowed, "The method is not allowed here.")
+	return false
+}
+
+// hasToken compares in constant time; hashing first hides the length too.
+func (a *Admin) hasToken(r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return false
+	}
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.o.Token))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// knownHost reports whether the Host header can be no rebound name: a page of
+// another site that has its name point here still sends that name.
+func (a *Admin) knownHost(hostport string) bool {
+	host := hostOf(hostport)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host == "localhost" || host != "" && host == a.hostname
+}
+
+// hostOf returns the host of a Host header: lower case, without port, brackets
+// or trailing dot; "" when it is none.
+func hostOf(hostport string) string {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	} else if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+// configuredName returns the host of a configured address when it is a name.
+func configuredName(address string) string {
+	host := hostOf(address)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	return host
+}
+
+// crossOrigin reports whether a browser says that a page of elsewhere sent the
+// request. Programs send neither header.
+func crossOrigin(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return true
+	}
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return false
+	}
+	u, err := url.Parse(origins[0])
+	return err != nil || len(origins) > 1 || u.Host == "" || !strings.EqualFold(u.Host, r.Host)
+}

@@ -1,0 +1,105 @@
+package admin
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// sentence answers with one line of text.
+func sentence(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a caller that is gone has nobody to tell
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	sentence(w, http.StatusNotFound, "There is nothing here.")
+}
+
+// serveRoot serves the page that was mounted, before that a plain index.
+func (a *Admin) serveRoot(w http.ResponseWriter, r *http.Request) {
+	if h := a.root.Load(); h != nil {
+		(*h).ServeHTTP(w, r)
+		return
+	}
+	if r.URL.Path != "/" {
+		notFound(w, r)
+		return
+	}
+	index := []string{
+		"tlslift", "",
+		"/metrics        for Prometheus",
+		"/healthz        200 while the process serves",
+		"/readyz         200 when ready, 503 when not; the state as a word",
+		"/ca.pem         the certificate that clients of old TLS install",
+		"/proxy.pac      proxy auto-configuration",
+		"/api/v1/build   which build this is",
+	}
+	if a.o.AllowQuit {
+		index = append(index, "/quit           POST ends the process gracefully")
+	}
+	if a.o.Profiles {
+		index = append(index, "/debug/pprof/   profiles of the process")
+	}
+	sentence(w, http.StatusOK, strings.Join(index, "\n"))
+}
+
+// serveCA serves the certificates that clients install. Only certificates
+// leave, whatever else the PEM may hold.
+func (a *Admin) serveCA(w http.ResponseWriter, _ *http.Request) {
+	var certificates []byte
+	if a.o.CA != nil {
+		certificates = onlyCertificates(a.o.CA())
+	}
+	if len(certificates) == 0 {
+		sentence(w, http.StatusNotFound, "No CA is configured (legacy_tls.ca): clients need none.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	w.Header().Set("Content-Disposition", `attachment; filename="tlslift-ca.pem"`)
+	_, _ = w.Write(certificates)
+}
+
+func onlyCertificates(rest []byte) []byte {
+	var out []byte
+	for {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			return out
+		}
+		if block.Type == "CERTIFICATE" {
+			out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+		}
+	}
+}
+
+// serveQuit begins the end of the process, for Jobs whose application tells the
+// sidecar that it is done.
+func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
+	if !a.o.AllowQuit || a.o.Quit == nil {
+		sentence(w, http.StatusNotFound, "Quitting is not allowed here (admin.quit).")
+		return
+	}
+	if !allowMethods(w, r, http.MethodPost) {
+		return
+	}
+	a.o.Logger.Info("asked to quit", zap.String("client_addr", r.RemoteAddr))
+	sentence(w, http.StatusOK, Stopping.String())
+	_ = http.NewResponseController(w).Flush() // the answer first, then the end
+	a.o.Quit()
+}
+
+func (a *Admin) serveBuild(w http.ResponseWriter, _ *http.Request) {
+	body, err := json.Marshal(a.o.Build)
+	if err != nil {
+		sentence(w, http.StatusInternalServerError, "The build cannot be shown.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(body, '\n'))
+}

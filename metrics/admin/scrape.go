@@ -1,0 +1,37 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// maxScrapes bounds how many scrapes are answered at a time: each holds a copy
+// of every series. Two Prometheus servers and a person need three.
+const maxScrapes = 8
+
+// metricsHandler serves the exposition in the format that is asked for: text,
+// OpenMetrics with exemplars, or protobuf with native histograms.
+func metricsHandler(g prometheus.Gatherer, log *zap.Logger) http.Handler {
+	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		ErrorLog:            scrapeLog{log},
+		ErrorHandling:       promhttp.ContinueOnError,
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: maxScrapes,
+	})
+}
+
+// scrapeLog writes promhttp's errors. They name metrics and label values, which
+// hold no secrets, and may be long.
+type scrapeLog struct{ log *zap.Logger }
+
+func (l scrapeLog) Println(v ...any) {
+	text := fmt.Sprint(v...)
+	if len(text) > 300 {
+		text = text[:300]
+	}
+	l.log.Warn("metrics scrape failed", zap.String("detail", text))
+}

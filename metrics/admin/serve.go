@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the admin servers. Probes, scrapes and people's browsers are all
+// that comes here.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 16 << 10
+	maxConnections    = 512
+)
+
+// Serve serves everything on ln until Shutdown, and closes it. Whether a token
+// is needed follows from the address that ln is bound to. It returns nil after
+// Shutdown, else what made the listener fail.
+func (a *Admin) Serve(ln net.Listener) error {
+	return a.serve(ln, a.Handler(isLoopback(ln.Addr())))
+}
+
+// ServePublic serves metrics and probes alone on ln, as Serve does.
+func (a *Admin) ServePublic(ln net.Listener) error {
+	return a.serve(ln, a.PublicHandler())
+}
+
+func (a *Admin) serve(ln net.Listener, h http.Handler) error {
+	errorLog, err := zap.NewStdLogAt(a.o.Logger, zap.WarnLevel)
+	if err != nil {
+		return fmt.Errorf("logging for the admin server: %w", err)
+	}
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          errorLog,
+	}
+	if !a.keep(srv) {
+		return ln.Close()
+	}
+	err = srv.Serve(netutil.LimitListener(ln, maxConnections))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving the admin listener %s: %w", ln.Addr(), err)
+}
+
+// keep notes the server for Shutdown, unless that has already been.
+func (a *Admin) keep(srv *http.Server) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	a.servers = append(a.servers, srv)
+	return true
+}
+
+// Shutdown stops every server: answers in flight are finished until ctx ends,
+// then cut.
+func (a *Admin) Shutdown(ctx context.Context) error {
+	a.mu.Lock()
+	a.closed = true
+	servers := a.servers
+	a.mu.Unlock()
+	var failures []error
+	for _, srv := range servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			failures = append(failures, err, srv.Close())
+		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("stopping the admin listeners: %w", err)
+	}
+	return nil
+}
+
+// isLoopback reports whether only this machine can connect to addr.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,53 @@
+package admin
+
+import "net/http"
+
+// State is where tlslift is in its life. Its String is the body of /readyz.
+type State uint32
+
+// The states, in the order of a life.
+const (
+	Initializing State = iota
+	Ready
+	Reloading
+	Stopping // from the signal on, while draining too
+)
+
+func (s State) String() string {
+	switch s {
+	case Initializing:
+		return "initializing"
+	case Ready:
+		return "ready"
+	case Reloading:
+		return "reloading"
+	default:
+		return "stopping"
+	}
+}
+
+// Ready reports whether new connections should be sent here.
+func (s State) Ready() bool { return s == Ready || s == Reloading }
+
+// State returns the current state.
+func (a *Admin) State() State { return State(a.state.Load()) }
+
+// SetState changes the state. Stopping is final: a reload that ends after it
+// does not make tlslift ready again.
+func (a *Admin) SetState(s State) {
+	for {
+		old := a.state.Load()
+		if State(old) == Stopping || a.state.CompareAndSwap(old, uint32(s)) {
+			return
+		}
+	}
+}
+
+func (a *Admin) serveReady(w http.ResponseWriter) {
+	s := a.State()
+	status := http.StatusServiceUnavailable
+	if s.Ready() {
+		status = http.StatusOK
+	}
+	sentence(w, status, s.String())
+}
