@@ -48,12 +48,12 @@ type families struct {
 	denied   *prometheus.CounterVec
 	open     *prometheus.GaugeVec
 
-	tracked, trackedLimit    prometheus.Gauge
-	overflow                 prometheus.Counter
-	caNotAfter               prometheus.Gauge
-	leaves                   prometheus.Counter
+	tracked, trackedLimit   prometheus.Gauge
+	overflow                prometheus.Counter
+	caNotAfter              prometheus.Gauge
+	leaves                  prometheus.Counter
 	reloadOK, reloadSuccess prometheus.Gauge
-	buildInfo                *prometheus.GaugeVec
+	buildInfo               *prometheus.GaugeVec
 }
 
 func (f *families) define() {
