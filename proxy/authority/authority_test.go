@@ -311,8 +311,8 @@ func TestInitRefusesNonsense(t *testing.T) {
 		"negative":   {Domains: []string{"a.example"}, Days: -1},
 	} {
 		o.Dir, o.Now = t.TempDir(), testNow
-		if _, err := Init(o); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := Init(o); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

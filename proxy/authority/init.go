@@ -50,8 +50,12 @@ type InitOptions struct {
 // Files are the paths that Init wrote.
 type Files struct{ Root, CA, Key string }
 
-// ErrExists is wrapped by Init's refusal to overwrite a file.
-var ErrExists = errors.New("refusing to overwrite")
+var (
+	// ErrExists is wrapped by Init's refusal to overwrite a file.
+	ErrExists = errors.New("refusing to overwrite")
+	// ErrInvalid is wrapped by Init's refusal of its options.
+	ErrInvalid = errors.New("cannot make such a CA")
+)
 
 // Init makes a root, an intermediate that is constrained to the domains, and
 // their files. The root's key is not kept: nobody can sign anything beside
@@ -68,7 +72,7 @@ func Init(o InitOptions) (Files, error) {
 		o.Days = DefaultDays
 	}
 	if o.Days < 1 || o.Days > maxDays {
-		return Files{}, fmt.Errorf("make a CA for %d days: between 1 and %d are possible", o.Days, maxDays)
+		return Files{}, fmt.Errorf("%w: %d days, between 1 and %d are possible", ErrInvalid, o.Days, maxDays)
 	}
 	for _, path := range []string{f.Root, f.CA, f.Key} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -122,13 +126,13 @@ func writeNew(f file) error {
 // constraintDomains turns hosts and patterns into name constraints.
 func constraintDomains(domains []string) ([]string, error) {
 	if len(domains) == 0 {
-		return nil, errors.New("make a CA: no domain given; it would have to permit every host")
+		return nil, fmt.Errorf("%w: no domain given, it would permit every host", ErrInvalid)
 	}
 	var out []string
 	for _, d := range append(slices.Clone(domains), CheckHost) {
 		name := strings.TrimPrefix(normalise(d), "*.")
 		if name == "" || net.ParseIP(name) != nil {
-			return nil, fmt.Errorf("make a CA: %q is not a DNS name", d)
+			return nil, fmt.Errorf("%w: %q is not a DNS name", ErrInvalid, d)
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)

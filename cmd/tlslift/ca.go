@@ -1,0 +1,187 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/configs"
+	"tlslift/proxy/authority"
+)
+
+func newCACommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ca",
+		Short: "Make, show and export the CA that old TLS clients trust",
+		Long: `Make, show and export the CA that old TLS clients trust.
+
+Only clients that offer at most TLS 1.1 need it. They install root.pem; tlslift
+signs with ca.pem and ca-key.pem (legacy_tls.ca), an intermediate that can
+speak for the given domains alone. The root's key is not kept.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return usageError{errors.New("ca needs a subcommand: init, show or export")}
+		},
+	}
+	cmd.AddCommand(newCAInitCommand(), newCAShowCommand(), newCAExportCommand())
+	return cmd
+}
+
+func newCAInitCommand() *cobra.Command {
+	var o authority.InitOptions
+	cmd := &cobra.Command{
+		Use:   "init --dir D [--domain D]...",
+		Short: "Make a root for the clients and a name-constrained CA for tlslift",
+		Long: `Make root.pem (for the clients), ca.pem (the constrained intermediate and the
+root: for tlslift) and ca-key.pem (mode 0600) in a directory. Existing files are
+never overwritten.
+
+Each --domain permits that host and all below it; without one, those are the
+domains of the built-in upstreams. check.tlslift.test is always permitted.
+
+--critical marks the name constraints as critical, as RFC 5280 asks. Some old
+clients refuse a CA with a critical extension that they do not know; without
+the mark those ignore the constraints and all others still obey them.`,
+		Example: `  tlslift ca init --dir /etc/tlslift/ca
+  tlslift ca init --dir ca --domain smsportal.com --days 730 --critical`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Dir == "" {
+				return usageError{errors.New("ca init needs --dir, the directory for the files")}
+			}
+			if o.Days < 1 {
+				return usageError{fmt.Errorf("ca init cannot make a CA for %d days", o.Days)}
+			}
+			if len(o.Domains) == 0 {
+				o.Domains = defaultDomains()
+			}
+			o.Now = time.Now()
+			files, err := authority.Init(o)
+			if errors.Is(err, authority.ErrInvalid) {
+				return usageError{err}
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), caInitDone, files.Root, files.CA, files.Key, files.CA, files.Key, files.Root)
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&o.Dir, "dir", "", "`directory` for the files; made if missing")
+	fl.StringArrayVar(&o.Domains, "domain", nil, "permitted `domain`, with all below it; may be repeated")
+	fl.IntVar(&o.Days, "days", authority.DefaultDays, "`number` of days the CA is valid")
+	fl.BoolVar(&o.Critical, "critical", false, "mark the name constraints as critical")
+	fl.BoolVar(&o.SHA1, "sha1", false, "add a SHA-1 signed twin of the intermediate to ca.pem, for legacy_tls.sha1_leaf")
+	return cmd
+}
+
+const caInitDone = `%s   install this in the old clients (tlslift ca export says how)
+%s     the CA that signs, and its root
+%s its key: keep it secret
+
+Configure it:
+
+legacy_tls:
+  ca: {cert_file: %s, key_file: %s}
+
+Next: tlslift ca export --cert %s --format pem --out root-for-clients.pem
+`
+
+// defaultDomains are those of the built-in upstreams, patterns taken as the
+// domains they stand for.
+func defaultDomains() []string {
+	var domains []string
+	for _, u := range configs.Default().Upstreams {
+		domains = append(domains, strings.TrimPrefix(u.Host, "*."))
+	}
+	return domains
+}
+
+func newCAShowCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "show --cert F",
+		Short: "Show the certificates of a file: names, validity, constraints, fingerprints",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			certs, err := readCertificates("show", file)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			for i, cert := range certs {
+				if i > 0 {
+					fmt.Fprintln(cmd.OutOrStdout())
+				}
+				if err := authority.Describe(cmd.OutOrStdout(), cert, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "cert", "", "certificate `file`, PEM or DER")
+	return cmd
+}
+
+func newCAExportCommand() *cobra.Command {
+	var file, format, out string
+	cmd := &cobra.Command{
+		Use:   "export --cert root.pem --format pem|der|pkcs12 --out F",
+		Short: "Write the root as a client wants it, and say how to install it there",
+		Example: `  tlslift ca export --cert ca/root.pem --format der --out tlslift.cer
+  tlslift ca export --cert ca/root.pem --format pkcs12 --out truststore.p12`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := authority.ParseFormat(format)
+			if err != nil {
+				return usageError{err}
+			}
+			if out == "" {
+				return usageError{errors.New("ca export needs --out, the file to write")}
+			}
+			certs, err := readCertificates("export", file)
+			if err != nil {
+				return err
+			}
+			data, err := authority.Export(certs, f)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(out, data, 0o644); err != nil { //nolint:gosec // a certificate is public
+				return fmt.Errorf("write the export: %w", err)
+			}
+			fmt.Fprint(cmd.OutOrStdout(), authority.Instructions(out, f))
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&file, "cert", "", "certificate `file`, PEM or DER: root.pem")
+	fl.StringVar(&format, "format", "pem", "`form`: pem, der or pkcs12")
+	fl.StringVar(&out, "out", "", "`file` to write; replaced if it exists")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"pem", "der", "pkcs12"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// readCertificates reads the file that a ca subcommand was given.
+func readCertificates(command, file string) ([]*x509.Certificate, error) {
+	if file == "" {
+		return nil, usageError{fmt.Errorf("ca %s needs --cert, the certificate's file", command)}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	certs, err := authority.ParseCertificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate %s: %w", file, err)
+	}
+	return certs, nil
+}
