@@ -1,0 +1,86 @@
+package front
+
+import "time"
+
+// Closing a socket with unread bytes in it sends RST, and RST throws away the
+// answer that the client has not read yet (RFC 9112 9.6). So whenever the
+// client may have sent more than was read (a refused request's body, the CRLF
+// that old browsers add to a POST), our side is ended first and the rest is
+// read and dropped, within these bounds.
+const (
+	lingerTotal = 10 * time.Second
+	lingerIdle  = 2 * time.Second
+	lingerBytes = 32 << 20
+)
+
+// Close closes the connection, after a lingering end where that is needed to
+// get the last answer across. It does not wait for that: net/http calls it
+// under its own lock.
+func (c *Conn) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	if c.outer != nil {
+		// The socket is the outer one's, and so is the lingering.
+		if c.lingers.Load() {
+			c.outer.setLingers(true)
+		}
+		return c.finish()
+	}
+	if c.ended.Load() || c.writeErr.Load() || !c.lingers.Load() && !c.unread() {
+		return c.finish()
+	}
+	go c.linger()
+	return nil
+}
+
+func (c *Conn) linger() {
+	defer c.finish()
+	if c.CloseWrite() != nil {
+		return
+	}
+	buf := c.shared.buffers.get()
+	defer c.shared.buffers.put(buf)
+	end := time.Now().Add(lingerTotal)
+	for left := lingerBytes; left > 0; {
+		if c.nc.SetReadDeadline(earliest(time.Now().Add(lingerIdle), end)) != nil {
+			return
+		}
+		n, err := c.nc.Read(buf.b)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// finish closes what is beneath and leaves the counts.
+func (c *Conn) finish() error {
+	err := c.nc.Close()
+	c.shared.leave(c)
+	return err
+}
+
+// abort closes the connection without regard to anything, a lingering one
+// included.
+func (c *Conn) abort() {
+	if c.closed.CompareAndSwap(false, true) {
+		_ = c.finish()
+		return
+	}
+	_ = c.nc.Close()
+}
+
+// setLingers says whether the client may have sent what was not read.
+func (c *Conn) setLingers(yes bool) {
+	if c.lingers.Load() != yes {
+		c.lingers.Store(yes)
+	}
+}

@@ -1,0 +1,98 @@
+package front
+
+import "time"
+
+// Deadlines are lazy: moving one costs more than looking at the clock, so the
+// connection's is set an eighth later than asked for, and stays where it is
+// while it lies between the two. A timeout that comes early (Drain wakes
+// waiting readers with one) is recognised by the clock.
+
+// limit is a time after which to give up: due at the earliest, late at the
+// latest, values of Shared.now. The zero limit is never.
+type limit struct{ due, late int64 }
+
+// within is the limit d from now on; 0 is never.
+func (s *Shared) within(d time.Duration) limit {
+	if d <= 0 {
+		return limit{}
+	}
+	due := s.now() + int64(d)
+	return limit{due: due, late: due + int64(d/8)}
+}
+
+// unknown is a deadline that may be anything.
+const unknown = -1
+
+// serves reports whether a deadline at has serves the limit.
+func (l limit) serves(has int64) bool { return l.due <= has && has <= l.late }
+
+func (s *Shared) deadline(l limit) time.Time {
+	if l.due == 0 {
+		return time.Time{}
+	}
+	return s.epoch.Add(time.Duration(l.late))
+}
+
+// armRead moves the read deadline, unless it serves as it is. An error means
+// a closed connection, and the read will say so.
+func (c *Conn) armRead(l limit) {
+	if !l.serves(c.readBy) {
+		c.readBy = l.late
+		_ = c.nc.SetReadDeadline(c.shared.deadline(l))
+	}
+}
+
+// armWrite moves the write deadline, unless it serves as it is.
+func (c *Conn) armWrite(l limit) {
+	if !l.serves(c.writeBy) {
+		c.writeBy = l.late
+		_ = c.nc.SetWriteDeadline(c.shared.deadline(l))
+	}
+}
+
+// early reports whether err is a timeout that came before its time, and if so
+// sets the deadline anew.
+func (c *Conn) early(err error, l limit) bool {
+	if !isTimeout(err) || l.due > 0 && c.shared.now() >= l.due || c.bodyAborted.Load() {
+		return false
+	}
+	c.readBy = unknown
+	c.armRead(l)
+	return true
+}
+
+// readWithin reads from the connection until the limit.
+func (c *Conn) readWithin(p []byte, l limit) (int, error) {
+	c.armRead(l)
+	for {
+		n, err := c.nc.Read(p)
+		if n > 0 || !c.early(err, l) {
+			return n, err
+		}
+	}
+}
+
+// await is readWithin for the first bytes of a head: Drain shortens it.
+func (c *Conn) await(p []byte, l limit) (int, error) {
+	c.waiting.Store(true)
+	defer c.waiting.Store(false)
+	c.armRead(l)
+	graced := false
+	for {
+		// Looked at after arming: Drain sets the flag before it wakes, so
+		// either the flag is seen here or the wake comes after the arming.
+		if !graced && c.shared.draining.Load() {
+			graced = true
+			l = c.shared.within(time.Duration(max(c.shared.grace.Load(), 1)))
+			c.readBy = unknown
+			c.armRead(l)
+		}
+		n, err := c.nc.Read(p)
+		if n > 0 || !c.early(err, l) {
+			return n, err
+		}
+	}
+}
+
+// wake interrupts a read that waits for a head.
+func (c *Conn) wake() { _ = c.nc.SetReadDeadline(c.shared.epoch) }

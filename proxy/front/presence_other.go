@@ -1,0 +1,12 @@
+//go:build !unix
+
+package front
+
+import "syscall"
+
+// peekSocket cannot tell here.
+func peekSocket(syscall.RawConn) Presence { return PresenceUnknown }
+
+// socketHasBytes cannot tell here; lingering then depends on what is known
+// without asking.
+func socketHasBytes(syscall.RawConn) bool { return false }

@@ -1,0 +1,40 @@
+//go:build unix
+
+package front
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// peekSocket tells from one byte, looked at but left where it is, whether the
+// peer is there.
+func peekSocket(raw syscall.RawConn) Presence {
+	n, err := peekByte(raw)
+	switch {
+	case err == nil && n == 0:
+		return HalfClosed
+	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return Present
+	default:
+		return Gone
+	}
+}
+
+func socketHasBytes(raw syscall.RawConn) bool {
+	n, err := peekByte(raw)
+	return err == nil && n > 0
+}
+
+func peekByte(raw syscall.RawConn) (n int, err error) {
+	var b [1]byte
+	ctl := raw.Control(func(fd uintptr) {
+		n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	if ctl != nil {
+		return 0, ctl
+	}
+	return n, err
+}
