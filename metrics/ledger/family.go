@@ -149,22 +149,22 @@ var prefixes = []struct {
 // mozillas are the families hidden inside a User-Agent that claims to be
 // Mozilla, which every stack of the nineties learnt to do. Order matters.
 var mozillas = []struct {
-	text   string
+	text   []byte
 	family Family
 }{
-	{"ms web services client protocol 1.", FamilyNet1},
-	{"ms web services client protocol 2.", FamilyNet2},
-	{"ms web services client protocol 4.", FamilyNet4},
-	{"ms web services client", FamilyNet},
-	{"powershell", FamilyPowerShell},
-	{"synapse", FamilySynapse},
-	{"indy library", FamilyIndy},
-	{"winhttp", FamilyWinHTTP},
-	{"msxml", FamilyMSXML},
-	{".net clr 4.", FamilyNet4},
-	{".net clr 2.", FamilyNet2},
-	{".net clr 3.", FamilyNet2},
-	{".net clr 1.", FamilyNet1},
+	{[]byte("ms web services client protocol 1."), FamilyNet1},
+	{[]byte("ms web services client protocol 2."), FamilyNet2},
+	{[]byte("ms web services client protocol 4."), FamilyNet4},
+	{[]byte("ms web services client"), FamilyNet},
+	{[]byte("powershell"), FamilyPowerShell},
+	{[]byte("synapse"), FamilySynapse},
+	{[]byte("indy library"), FamilyIndy},
+	{[]byte("winhttp"), FamilyWinHTTP},
+	{[]byte("msxml"), FamilyMSXML},
+	{[]byte(".net clr 4."), FamilyNet4},
+	{[]byte(".net clr 2."), FamilyNet2},
+	{[]byte(".net clr 3."), FamilyNet2},
+	{[]byte(".net clr 1."), FamilyNet1},
 }
 
 // scanned bounds how much of a User-Agent is looked at, in bytes.
@@ -185,7 +185,7 @@ func FamilyOf(userAgent string) Family {
 			}
 		}
 		for i := range mozillas {
-			if bytes.Contains(lower, []byte(mozillas[i].text)) {
+			if bytes.Contains(lower, mozillas[i].text) {
 				return mozillas[i].family
 			}
 		}

@@ -1,0 +1,311 @@
+package ledger
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"tlslift/proxy/arrival"
+)
+
+// The simulated migration: 200 clients over 90 days. Each behaves by a plan; the
+// truth of every day is worked out from the bare list of what it did, and the
+// ledger must tell the same for every client on every day, restarted or not.
+
+const (
+	simClients  = 200
+	simDays     = 90
+	simRestarts = 10
+	simN        = 14 * dayLong
+)
+
+// act is one thing that a simulated client did.
+type act struct {
+	at   time.Time
+	kind actKind
+}
+
+type actKind int
+
+const (
+	actPlain     actKind = iota // a request in clear
+	actLegacy                   // a TLS 1.0 hello, terminated, a request
+	actSSLv2                    // the same in SSLv2 framing
+	actRefused                  // a TLS 1.0 hello, refused
+	actRejectsCA                // a TLS 1.0 hello, our leaf rejected
+	actModern                   // a TLS 1.3 hello, spliced
+	actNoShared                 // a TLS 1.2 hello, the upstream refuses
+	actForeign                  // plain HTTP to somebody else
+)
+
+func (k actKind) insecure() bool { return k < actModern || k == actNoShared }
+
+// plan says what a client does on a day; nothing is silence.
+type plan func(day int, r *rand.Rand) []actKind
+
+type simClient struct {
+	client   Client
+	plan     plan
+	declared time.Time
+	acts     []act
+}
+
+func always(kind actKind) plan {
+	return func(int, *rand.Rand) []actKind { return []actKind{kind} }
+}
+
+func until(day int, before, after plan) plan {
+	return func(d int, r *rand.Rand) []actKind {
+		if d < day {
+			return before(d, r)
+		}
+		return after(d, r)
+	}
+}
+
+func nothing(int, *rand.Rand) []actKind { return nil }
+
+// monthly is there on one day in thirty, weekdays on five in seven.
+func monthly(kind actKind, on int) plan {
+	return func(d int, _ *rand.Rand) []actKind {
+		if d%30 == on {
+			return []actKind{kind}
+		}
+		return nil
+	}
+}
+
+func weekdays(kind actKind) plan {
+	return func(d int, _ *rand.Rand) []actKind {
+		if d%7 < 5 {
+			return []actKind{kind}
+		}
+		return nil
+	}
+}
+
+// part does either, at random: some instances have changed.
+func part(a, b actKind) plan {
+	return func(_ int, r *rand.Rand) []actKind {
+		return [][]actKind{{a}, {b}, {a, b}, nil}[r.IntN(4)]
+	}
+}
+
+func simPopulation(r *rand.Rand) []*simClient {
+	legacy := []actKind{actPlain, actPlain, actLegacy, actLegacy, actSSLv2, actRefused, actRejectsCA, actNoShared}
+	var clients []*simClient
+	for i := range simClients {
+		old, d := legacy[r.IntN(len(legacy))], 5+r.IntN(simDays-10)
+		c := &simClient{client: Client{Name: fmt.Sprintf("client-%03d", i), Source: "address"}}
+		if i%4 == 0 {
+			c.client = Client{Name: c.client.Name, Source: "name", Configured: true}
+		}
+		day := func(n int) time.Time { return epoch.Add(time.Duration(n) * dayLong) }
+		switch i % 10 {
+		case 0:
+			c.plan = always(old)
+		case 1:
+			c.plan = weekdays(old)
+		case 2, 3:
+			c.plan = until(d, always(old), weekdays(actModern))
+		case 4:
+			c.plan = until(d, always(old), until(d+20, part(old, actModern), always(actModern)))
+		case 5: // regresses
+			c.plan = until(d, always(old), until(d+25, always(actModern), always(old)))
+		case 6:
+			c.plan = monthly(old, r.IntN(30))
+		case 7:
+			c.plan = until(d, weekdays(old), nothing)
+		case 8: // declared, and mostly true to it
+			c.client = Client{Name: c.client.Name, Source: "name", Configured: true}
+			c.declared = day(d)
+			c.plan = until(d, always(old), until(d+10, nothing, [2]plan{nothing, monthly(old, 3)}[i/10%2]))
+		case 9:
+			c.plan = [3]plan{nothing, always(actForeign), always(actModern)}[i/10%3]
+		}
+		clients = append(clients, c)
+	}
+	return clients
+}
+
+// truth works a state and verdict out from everything a client did.
+func (c *simClient) truth(now time.Time) (State, Verdict, bool) {
+	declared := !c.declared.IsZero() && !now.Before(c.declared)
+	var insecureN, secureN, insecureEver, everything, sinceDeclared bool
+	for _, a := range c.acts {
+		if a.kind == actForeign {
+			continue
+		}
+		everything = true
+		recent := now.Sub(a.at) < simN
+		insecureEver = insecureEver || a.kind.insecure()
+		insecureN = insecureN || recent && a.kind.insecure()
+		secureN = secureN || recent && !a.kind.insecure()
+		sinceDeclared = sinceDeclared || declared && a.at.After(c.declared) && a.kind.insecure()
+	}
+	verdict := c.trueVerdict(declared)
+	switch {
+	case declared && !sinceDeclared:
+		return Migrated, verdict, false
+	case !everything:
+		return Unseen, verdict, false
+	case insecureN && secureN:
+		return Mixed, verdict, sinceDeclared
+	case insecureN:
+		return Insecure, verdict, sinceDeclared
+	case secureN:
+		return Migrated, verdict, sinceDeclared
+	default:
+		return Silent, verdict, sinceDeclared
+	}
+}
+
+var actVerdicts = map[actKind][]Verdict{
+	actPlain: {Plaintext}, actLegacy: {LegacyOnly}, actSSLv2: {LegacyOnly, SSLv2Framed}, actRefused: {LegacyOnly},
+	actRejectsCA: {LegacyOnly, DistrustsCA}, actModern: {Capable}, actNoShared: {Capable, NoSharedCipher},
+}
+
+func (c *simClient) trueVerdict(declared bool) Verdict {
+	acts := slices.DeleteFunc(slices.Clone(c.acts), func(a act) bool { return a.kind == actForeign })
+	if len(acts) == 0 {
+		return NoVerdict
+	}
+	last := acts[len(acts)-1].at
+	counts := func(a act) bool {
+		return last.Sub(a.at) < simN && (!declared || a.at.After(c.declared))
+	}
+	if !slices.ContainsFunc(acts, counts) {
+		counts = func(a act) bool { return a.at.Equal(last) }
+	}
+	holds := make(map[Verdict]bool)
+	for _, a := range acts {
+		if a.kind == actModern {
+			holds[NoSharedCipher] = false
+		}
+		if a.kind == actLegacy || a.kind == actSSLv2 {
+			holds[DistrustsCA] = false
+		}
+		for _, v := range actVerdicts[a.kind] {
+			holds[v] = holds[v] || counts(a)
+		}
+	}
+	for _, v := range Verdicts {
+		if holds[v] {
+			return v
+		}
+	}
+	return NoVerdict
+}
+
+// perform tells the ledger what the proxy would.
+func perform(l *Ledger, c Client, kind actKind) {
+	hello := HelloObs{Ours: true, Offered: arrival.Version10, SSLv2Framed: kind == actSSLv2}
+	conn := ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Terminated}
+	fail := FailureObs{Ours: true, Offered: arrival.Version10}
+	switch kind {
+	case actPlain:
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Forward, Handling: arrival.Plain})
+		l.Request(c, plain("www.mymobileapi.com"))
+	case actLegacy, actSSLv2:
+		l.Hello(c, hello)
+		l.Connection(c, conn)
+		l.Request(c, terminated(arrival.Version10))
+	case actRefused:
+		l.Hello(c, hello)
+		conn.Handling, fail.Reason = arrival.Refused, "version"
+		l.Connection(c, conn)
+		l.HandshakeFailure(c, fail)
+	case actRejectsCA:
+		l.Hello(c, hello)
+		fail.Reason = "client_rejected_ca"
+		l.HandshakeFailure(c, fail)
+	case actModern:
+		hello.Offered = arrival.Version13
+		l.Hello(c, hello)
+		l.Connection(c, spliced())
+	case actNoShared:
+		hello.Offered = arrival.Version12
+		l.Hello(c, hello)
+		l.HandshakeFailure(c, FailureObs{Ours: true, Offered: arrival.Version12, Reason: "no_shared_cipher", Upstream: true})
+	case actForeign:
+		l.Request(c, RequestObs{Version: arrival.VersionNone})
+	}
+}
+
+func TestSimulatedMigration(t *testing.T) {
+	t.Parallel()
+	for _, restarts := range []int{0, simRestarts} {
+		t.Run(fmt.Sprintf("%d restarts", restarts), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, restarts)
+		})
+	}
+}
+
+func simulate(t *testing.T, restarts int) {
+	r := rand.New(rand.NewPCG(1, 20260301))
+	clients := simPopulation(r)
+	clock := newTestClock(epoch)
+	options := Options{Clock: clock.now, MigratedAfter: simN, File: filepath.Join(t.TempDir(), "ledger.db"), FlushEvery: time.Hour}
+	for _, c := range clients {
+		if c.client.Configured {
+			options.Clients = append(options.Clients, Configured{Name: c.client.Name, Migrated: c.declared})
+		}
+	}
+	l := New(options)
+	states := make(map[State]int)
+	for day := range simDays {
+		if restarts > 0 && day > 0 && day%(simDays/restarts) == 0 {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = New(options)
+		}
+		simDay(l, clients, clock, day, r)
+		clock.set(epoch.Add(time.Duration(day+1) * dayLong))
+		for _, c := range clients {
+			state, verdict, regressed := c.truth(clock.now())
+			got, ok := l.Row(c.client.Name)
+			if !ok && state == Unseen && !c.client.Configured {
+				continue
+			}
+			if got.State != state || got.Verdict != verdict || got.Regressed != regressed {
+				t.Fatalf("day %d, %s: %s, %q, regressed %t; the truth is %s, %q, %t", day, c.client.Name,
+					got.State, got.Verdict, got.Regressed, state, verdict, regressed)
+			}
+			states[state]++
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range States {
+		if states[s] == 0 {
+			t.Errorf("no client was ever %s: the simulation shows too little", s)
+		}
+	}
+}
+
+// simDay has every client do its day, in the order of the times it does it at.
+func simDay(l *Ledger, clients []*simClient, clock *testClock, day int, r *rand.Rand) {
+	type doing struct {
+		client *simClient
+		act
+	}
+	var today []doing
+	for _, c := range clients {
+		for _, kind := range c.plan(day, r) {
+			at := epoch.Add(time.Duration(day)*dayLong + time.Duration(1+r.IntN(86_000))*time.Second)
+			today = append(today, doing{c, act{at, kind}})
+		}
+	}
+	slices.SortStableFunc(today, func(a, b doing) int { return a.at.Compare(b.at) })
+	for _, d := range today {
+		clock.set(d.at)
+		d.client.acts = append(d.client.acts, d.act)
+		perform(l, d.client.client, d.kind)
+	}
+}

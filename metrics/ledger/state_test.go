@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+func TestStateAt(t *testing.T) {
+	t.Parallel()
+	now := epoch.Add(100 * dayLong)
+	ago := func(days float64) time.Time { return now.Add(-time.Duration(days * float64(dayLong))) }
+	never := time.Time{}
+	for _, c := range []struct {
+		name      string
+		s         Sightings
+		want      State
+		regressed bool
+	}{
+		{"never seen", Sightings{}, Unseen, false},
+		{"insecure today", Sightings{LastInsecure: ago(0)}, Insecure, false},
+		{"insecure just within", Sightings{LastInsecure: ago(13.999)}, Insecure, false},
+		{"insecure exactly N days ago", Sightings{LastInsecure: ago(14)}, Silent, false},
+		{"secure only", Sightings{LastSecure: ago(1)}, Migrated, false},
+		{"both", Sightings{LastInsecure: ago(3), LastSecure: ago(1)}, Mixed, false},
+		{"secure long ago, insecure now", Sightings{LastInsecure: ago(1), LastSecure: ago(20)}, Insecure, false},
+		{"insecure long ago, secure now", Sightings{LastInsecure: ago(20), LastSecure: ago(1)}, Migrated, false},
+		{"both long ago", Sightings{LastInsecure: ago(20), LastSecure: ago(15)}, Silent, false},
+		{"a clock set back", Sightings{LastInsecure: ago(-2)}, Insecure, false},
+		{"declared after the last insecure", Sightings{LastInsecure: ago(3), LastSecure: never, Declared: ago(2)}, Migrated, false},
+		{"declared, silent since", Sightings{LastInsecure: ago(50), Declared: ago(40)}, Migrated, false},
+		{"declared, insecure since", Sightings{LastInsecure: ago(1), LastSecure: ago(1), Declared: ago(2)}, Mixed, true},
+		{"declared, insecure since, then silent", Sightings{LastInsecure: ago(20), Declared: ago(30)}, Silent, true},
+		{"declared for a day to come", Sightings{LastInsecure: ago(1), Declared: ago(-1)}, Insecure, false},
+		{"declared, never seen", Sightings{Declared: ago(1)}, Migrated, false},
+	} {
+		if got := c.s.StateAt(now, 14*dayLong); got != c.want {
+			t.Errorf("%s: state %s, want %s", c.name, got, c.want)
+		}
+		if got := c.s.RegressedAt(now); got != c.regressed {
+			t.Errorf("%s: regressed %t, want %t", c.name, got, c.regressed)
+		}
+	}
+}
+
+func TestWordsRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, s := range States {
+		if got, err := ParseState(s.String()); err != nil || got != s {
+			t.Errorf("state %s: parsed as %s, %v", s, got, err)
+		}
+	}
+	for _, v := range append([]Verdict{NoVerdict}, Verdicts[:]...) {
+		if got, err := ParseVerdict(v.String()); err != nil || got != v {
+			t.Errorf("verdict %q: parsed as %q, %v", v, got, err)
+		}
+	}
+	for f := range Family(numFamilies) {
+		if f.String() == "" || parseFamily(f.String()) != f {
+			t.Errorf("family %d: its name %q does not come back", f, f)
+		}
+	}
+	var s State
+	if err := json.Unmarshal([]byte(`"fine"`), &s); err == nil {
+		t.Error("an unknown state was read")
+	}
+}

@@ -1,0 +1,150 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"tlslift/proxy/arrival"
+)
+
+// script is what a test does to a ledger, in order.
+type script struct {
+	ledger *Ledger
+	clock  *testClock
+	client Client
+}
+
+func (s script) request(o RequestObs)       { s.ledger.Request(s.client, o) }
+func (s script) connection(o ConnectionObs) { s.ledger.Connection(s.client, o) }
+func (s script) hello(o HelloObs)           { s.ledger.Hello(s.client, o) }
+func (s script) wait(d time.Duration)       { s.clock.advance(d) }
+func (s script) failure(reason string, offered arrival.Version, upstream bool) {
+	s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: reason, Offered: offered, Upstream: upstream})
+}
+
+func TestVerdictAndState(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		do      func(script)
+		verdict Verdict
+		state   State
+	}{
+		{"plain HTTP", func(s script) { s.request(plain("a")) }, Plaintext, Insecure},
+		{"an old hello, terminated", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.connection(ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+			s.request(terminated(arrival.Version10))
+		}, LegacyOnly, Insecure},
+		{"an old hello, refused", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.failure("version", arrival.Version10, false)
+		}, LegacyOnly, Insecure},
+		{"SSLv2 framing", func(s script) {
+			s.hello(HelloObs{Ours: true, Offered: arrival.Version10, SSLv2Framed: true})
+			s.request(terminated(arrival.Version10))
+		}, SSLv2Framed, Insecure},
+		{"modern, spliced", func(s script) {
+			s.hello(hello(arrival.Version13))
+			s.connection(spliced())
+		}, Capable, Migrated},
+		{"modern hello beside plain HTTP", func(s script) {
+			s.request(plain("a"))
+			s.hello(hello(arrival.Version12))
+			s.connection(spliced())
+		}, Capable, Mixed},
+		{"a fallback hello", func(s script) {
+			s.hello(HelloObs{Ours: true, Offered: arrival.Version10, Fallback: true})
+			s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: "version", Offered: arrival.Version10, Fallback: true})
+		}, Capable, Unseen},
+		{"rejects our CA", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.failure("client_rejected_ca", arrival.Version10, false)
+		}, DistrustsCA, Insecure},
+		{"rejected our CA, now trusts it", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.failure("client_rejected_ca", arrival.Version10, false)
+			s.connection(ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+		}, LegacyOnly, Insecure},
+		{"rejects the upstream's certificate", func(s script) {
+			s.hello(hello(arrival.Version12))
+			s.connection(spliced())
+			s.failure("client_rejected_ca", arrival.Version12, true)
+		}, DistrustsUpstream, Migrated},
+		{"shares no suite with the upstream", func(s script) {
+			s.hello(hello(arrival.Version12))
+			s.failure("no_shared_cipher", arrival.Version12, true)
+		}, NoSharedCipher, Insecure},
+		{"shares no suite, offers 1.0", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.failure("no_shared_cipher", arrival.Version10, false)
+		}, LegacyOnly, Insecure},
+		{"changed from legacy to modern a while ago", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.request(terminated(arrival.Version10))
+			s.wait(15 * dayLong)
+			s.hello(hello(arrival.Version13))
+			s.connection(spliced())
+		}, Capable, Migrated},
+		{"changed yesterday: the old part may still be there", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.request(terminated(arrival.Version10))
+			s.wait(dayLong)
+			s.hello(hello(arrival.Version13))
+			s.connection(spliced())
+		}, LegacyOnly, Mixed},
+		{"silent keeps its verdict", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.request(terminated(arrival.Version10))
+			s.wait(100 * dayLong)
+		}, LegacyOnly, Silent},
+		{"a scanner's garbage is no sign of anything", func(s script) {
+			s.failure("not_tls", arrival.VersionNone, false)
+		}, NoVerdict, Unseen},
+	} {
+		clock := newTestClock(epoch)
+		s := script{New(Options{Clock: clock.now}), clock, addr("10.0.0.1")}
+		c.do(s)
+		got := mustRow(t, s.ledger, "10.0.0.1")
+		if got.Verdict != c.verdict || got.State != c.state {
+			t.Errorf("%s: %q and %s, want %q and %s", c.name, got.Verdict, got.State, c.verdict, c.state)
+		}
+	}
+}
+
+func TestVerdictAfterADeclaration(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock(epoch)
+	declared := epoch.Add(2 * dayLong)
+	l := New(Options{Clock: clock.now, Clients: []Configured{{Name: "billing", Migrated: declared, Owner: "jane"}}})
+	s := script{l, clock, Client{Name: "billing", Source: "name", Configured: true}}
+	s.hello(hello(arrival.Version10))
+	s.request(terminated(arrival.Version10))
+	s.wait(3 * dayLong)
+	if r := mustRow(t, l, "billing"); r.State != Migrated || r.Regressed || r.Verdict != LegacyOnly {
+		t.Errorf("declared and quiet: %s, regressed %t, %q", r.State, r.Regressed, r.Verdict)
+	}
+	s.hello(hello(arrival.Version13))
+	s.connection(spliced())
+	if r := mustRow(t, l, "billing"); r.State != Migrated || r.Verdict != Capable {
+		t.Errorf("declared and modern: %s, %q; what came before the declaration is forgiven", r.State, r.Verdict)
+	}
+	s.request(plain("a"))
+	if r := mustRow(t, l, "billing"); r.State != Mixed || !r.Regressed || r.Owner != "jane" {
+		t.Errorf("declared and insecure again: %s, regressed %t, owner %q", r.State, r.Regressed, r.Owner)
+	}
+}
+
+func TestForeignTrafficIsNotTheLedgersBusiness(t *testing.T) {
+	t.Parallel()
+	l := New(Options{})
+	c := addr("10.0.0.1")
+	l.Request(c, RequestObs{Version: arrival.VersionNone})
+	l.Connection(c, ConnectionObs{Handling: arrival.Tunnelled})
+	l.Connection(c, ConnectionObs{Ours: true, Handling: arrival.Tunnelled})
+	l.Hello(c, HelloObs{Offered: arrival.Version10})
+	l.HandshakeFailure(c, FailureObs{Reason: "version", Offered: arrival.Version10})
+	if rows := l.Snapshot(); len(rows) != 0 {
+		t.Errorf("foreign traffic left %d rows", len(rows))
+	}
+}
