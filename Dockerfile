@@ -1,0 +1,22 @@
+# tlslift in an image of one static binary and the CA certificates: no shell, no root, nothing else.
+#
+#   docker build --build-arg VERSION=$(git describe --tags --always) --build-arg REVISION=$(git rev-parse HEAD) -t tlslift .
+#
+# The builder image comes from a registry. Where there is none, `make build` runs the same build step, and
+# `make image` puts its result into a loadable archive without any engine.
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+ARG REVISION=unknown
+RUN make build VERSION="$VERSION" REVISION="$REVISION" BIN=/out
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/tlslift /tlslift
+# An uncommon number, so that a redirect can exempt exactly this process.
+USER 47128:47128
+EXPOSE 3128 9129
+ENTRYPOINT ["/tlslift"]

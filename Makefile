@@ -1,0 +1,71 @@
+# The commands a developer needs; .ci/run calls the same ones.
+GO        ?= go
+BIN       ?= bin
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+TOOLS     := $(CURDIR)/$(BIN)/tools
+
+GOFUMPT_VERSION      := v0.12.0
+GOLANGCI_VERSION     := v2.15.0
+GOVULNCHECK_VERSION  := v1.9.0
+VULNDB               ?=
+
+.PHONY: all build run test race lint fmt vuln cross bench interop fuzz pgo clean tools help
+
+all: build
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## the static binary, in bin/tlslift
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/tlslift ./cmd/tlslift
+
+run: ## the proxy with its defaults
+	$(GO) run ./cmd/tlslift
+
+test: ## every test, quickly
+	$(GO) test ./...
+
+race: ## every test, under the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+tools: $(TOOLS)/gofumpt $(TOOLS)/golangci-lint $(TOOLS)/govulncheck ## the pinned developer tools, in bin/tools
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) $(GO) install mvdan.cc/gofumpt@$(GOFUMPT_VERSION)
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(TOOLS)/govulncheck:
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+fmt: $(TOOLS)/gofumpt ## format
+	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
+
+lint: $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, tidy modules
+	@out=$$($(TOOLS)/gofumpt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	$(TOOLS)/golangci-lint run ./...
+	$(GO) mod tidy -diff
+
+vuln: $(TOOLS)/govulncheck ## known vulnerabilities (VULNDB=dir for an unpacked database)
+	$(TOOLS)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
+
+cross: ## the other platforms compile
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift
+
+interop: ## real old clients through the built binary; installs them (apt, npm)
+	test/interop/install.sh $(CURDIR)/$(BIN)/clients
+	TLSLIFT_INTEROP=require TLSLIFT_CLIENTS=$(CURDIR)/$(BIN)/clients $(GO) test -count=1 -v ./test/interop/
+
+bench: build ## against HAProxy, nginx and Squid; installs them (apt)
+	test/bench/run.sh
+
+fuzz: ## every fuzz target, FUZZTIME each (default 30s)
+	test/fuzz.sh $(or $(FUZZTIME),30s)
+
+clean: ## what the build made
+	rm -rf $(BIN)
