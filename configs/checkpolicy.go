@@ -31,7 +31,7 @@ func (l *loader) checkPolicy(c *Policy) {
 
 func (l *loader) checkClientPolicy(at string, c ClientPolicy) {
 	if c.Waiver != nil && !c.Waiver.Until.IsZero() && !c.Sunset.IsZero() && !c.Waiver.Until.After(c.Sunset) {
-		l.reject(at+".waiver.until", &fault{"has no effect: the sunset is not before it", "write a later date, or remove the waiver"})
+		l.reject(at+".waiver.until", &fault{"has no effect: it is not after the sunset", "write a later date, or remove the waiver"})
 	}
 	if c.Waiver != nil && !c.Migrated.IsZero() {
 		l.reject(at+".waiver", &fault{"is for a client that is declared migrated", "remove the waiver or migrated"})

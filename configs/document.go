@@ -58,14 +58,14 @@ func (l *loader) parse(data []byte) (root *yaml.Node, ok bool) {
 	case errors.Is(err, io.EOF):
 		return nil, true
 	case err != nil:
-		l.report(l.syntaxError(err))
+		l.report(l.syntaxError(data, err))
 		return nil, false
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
 		l.report(Problem{l.file, second.Line, "", "a second document begins", "write all in one document, without ---"})
 	case !errors.Is(err, io.EOF):
-		l.report(l.syntaxError(err))
+		l.report(l.syntaxError(data, err))
 		return nil, false
 	}
 	root = document.Content[0]
@@ -101,7 +101,7 @@ var syntaxForm = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)$`)
 
 // syntaxError places an error of the YAML reader. It names no line in the first
 // one, and none for an anchor.
-func (l *loader) syntaxError(err error) Problem {
+func (l *loader) syntaxError(data []byte, err error) Problem {
 	p := Problem{File: l.file, Message: "is not valid YAML: " + err.Error(), Fix: "check indentation, quotes and brackets"}
 	parts := syntaxForm.FindStringSubmatch(err.Error())
 	if parts == nil {
@@ -116,7 +116,22 @@ func (l *loader) syntaxError(err error) Problem {
 	default:
 		p.Line, _ = strconv.Atoi(parts[1]) // digits only; a line too large stays 0
 	}
+	if tabIndents(data, p.Line) {
+		p.Fix = "indent with spaces: this line begins with a tab"
+	}
 	return p
+}
+
+// tabIndents reports whether there is a tab in the indentation of a line.
+func tabIndents(data []byte, line int) bool {
+	number := 0
+	for text := range bytes.Lines(data) {
+		if number++; number == line {
+			indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+			return bytes.ContainsRune(indent, '\t')
+		}
+	}
+	return false
 }
 
 // printableLine keeps a message to one line of bounded length.

@@ -78,10 +78,10 @@ func (l *loader) applyEnvironment(c *Config, env []string) {
 
 // unknownVariables reports what is misspelled, or was meant for another version.
 func (l *loader) unknownVariables(vars map[string]string) {
-	known := Variables()
+	known, services := Variables(), services(vars)
 	var unknown []string
 	for name := range vars {
-		if !slices.Contains(known, name) && !madeByKubernetes(name, vars) {
+		if !slices.Contains(known, name) && !madeByKubernetes(name, services) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -95,20 +95,31 @@ func (l *loader) unknownVariables(vars map[string]string) {
 	}
 }
 
-// serviceVariable matches what Kubernetes sets for a Service: its own variables
-// and those of Docker's links. The first group is the rest of a name that only
-// begins with tlslift, such as tlslift-gateway.
+// serviceVariable matches the end of what Kubernetes sets for a Service: its own
+// variables and those of Docker's links.
 var serviceVariable = regexp.MustCompile(
-	`^TLSLIFT((?:_[A-Z0-9_]+)?)_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$`)
+	`^(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// madeByKubernetes reports whether Kubernetes set the variable for a Service
-// called tlslift, or for one whose name begins so. The latter is believed only
-// when the Service's host and port are there too, as they always are.
-func madeByKubernetes(name string, vars map[string]string) bool {
-	parts := serviceVariable.FindStringSubmatch(name)
-	if parts == nil {
-		return false
+// services returns the beginnings of the variables that Kubernetes may have set:
+// for a Service called tlslift, and for those whose name only begins so, such as
+// tlslift-gateway. The latter are believed in only when their host and port are
+// there, as they always are.
+func services(vars map[string]string) []string {
+	found := []string{envPrefix}
+	for name := range vars {
+		service, ok := strings.CutSuffix(name, "SERVICE_HOST")
+		if ok && service != envPrefix && strings.HasSuffix(service, "_") && vars[service+"SERVICE_PORT"] != "" {
+			found = append(found, service)
+		}
 	}
-	service := envPrefix[:len(envPrefix)-1] + parts[1]
-	return parts[1] == "" || vars[service+"_SERVICE_HOST"] != "" && vars[service+"_SERVICE_PORT"] != ""
+	return found
+}
+
+// madeByKubernetes reports whether Kubernetes set the variable for one of the
+// services.
+func madeByKubernetes(name string, services []string) bool {
+	return slices.ContainsFunc(services, func(service string) bool {
+		rest, ok := strings.CutPrefix(name, service)
+		return ok && serviceVariable.MatchString(rest)
+	})
 }

@@ -33,8 +33,7 @@ func (l *loader) inputFile(example string) kind[string] {
 			return "", f
 		}
 		if err := l.readable(path); err != nil {
-			return "", faultf("write the path of a file that tlslift can read; relative ones start at the configuration file's folder",
-				"%s cannot be read: %s", quoted(path), plainError(err))
+			return "", faultf("name a file that tlslift can read", "%q cannot be read: %s", path, plainError(err))
 		}
 		return path, nil
 	}

@@ -37,7 +37,7 @@ func value[T any](name string, into *T, k kind[T]) key {
 func list[T any](name string, into *[]T, k kind[T], ifEmpty string) key {
 	example := "[" + k.example + "]"
 	return key{name: name, example: example, read: func(l *loader, at spot, n *yaml.Node) {
-		elements, ok := l.elements(at, n, example)
+		elements, ok := l.elements(at, n, "write e.g. "+example)
 		if !ok {
 			return
 		}
@@ -77,9 +77,8 @@ func optional[T any](name string, into **T, keys func(*T) []key) key {
 func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key, ifEmpty string) key {
 	sample := fresh()
 	under := keys(&sample)
-	example := "a list of entries, each beginning with a dash"
 	return key{name: name, under: under, shape: "[]", read: func(l *loader, at spot, n *yaml.Node) {
-		elements, ok := l.elements(at, n, example)
+		elements, ok := l.elements(at, n, "write entries, each beginning with a dash")
 		if !ok {
 			return
 		}
@@ -140,7 +139,7 @@ func (l *loader) section(at spot, n *yaml.Node, keys []key) {
 			continue
 		}
 		l.placed(below, pair.key)
-		if f := unsupportedBy(below.schema, pair.value); f != nil {
+		if f := l.unsupported(below.schema, pair.value); f != nil {
 			l.reject(below.path, f)
 			continue
 		}

@@ -15,14 +15,23 @@ import (
 type kind[T any] struct {
 	noun    string   // "a size", for messages
 	example string   // such as 64KiB
-	tags    []string // what YAML may take it for; none = any scalar
+	tags    []string // what YAML may take it for
+	fix     string   // what to write instead; "" = the example
 	parse   func(text string) (T, *fault)
 }
 
-// complete adds the kind's example to a fault that has no fix.
+// advice is what to write instead of something wrong.
+func (k kind[T]) advice() string {
+	if k.fix != "" {
+		return k.fix
+	}
+	return "write e.g. " + k.example
+}
+
+// complete adds the kind's advice to a fault that has no fix.
 func (k kind[T]) complete(f *fault) *fault {
 	if f.fix == "" {
-		return &fault{f.message, "write e.g. " + k.example}
+		return &fault{f.message, k.advice()}
 	}
 	return f
 }
@@ -37,7 +46,7 @@ func (k kind[T]) mistyped(n *yaml.Node) *fault {
 
 // malformed says that text is not of the kind.
 func (k kind[T]) malformed(text string) *fault {
-	return faultf("write e.g. "+k.example, "%s is not %s", quoted(text), k.noun)
+	return faultf(k.advice(), "%s is not %s", quoted(text), k.noun)
 }
 
 // boolean is true or false.
@@ -55,25 +64,33 @@ func oneOf[T ~string](values ...T) kind[T] {
 	for i, v := range values {
 		words[i] = string(v)
 	}
-	all := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 	return kind[T]{
-		noun: "one of the words", example: words[0],
+		noun: "one of the words", example: words[0], tags: anyTag(),
+		fix: "write " + alternatives(words),
 		parse: func(text string) (T, *fault) {
 			for _, v := range values {
 				if string(v) == text {
 					return v, nil
 				}
 			}
-			return "", faultf("write "+all, "%s is none of the values", quoted(text))
+			return "", faultf("", "%s is none of the values", quoted(text))
 		},
 	}
+}
+
+// alternatives joins words as a sentence does.
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
 
 // whole is a whole number from low to high.
 func whole[T ~int | ~uint16](low, high T) kind[T] {
-	k := kind[T]{noun: "a whole number", example: strconv.Itoa(int(low)), tags: []string{intTag}}
+	say := func(n int64) string { return strconv.FormatInt(n, 10) }
+	k := kind[T]{noun: "a whole number", example: say(int64(low)), tags: []string{intTag}}
+	k.fix = "write " + say(int64(low)) + " to " + say(int64(high))
 	k.parse = func(text string) (T, *fault) {
 		if !wholeNumber.MatchString(text) {
 			return 0, k.malformed(text)
@@ -82,10 +99,7 @@ func whole[T ~int | ~uint16](low, high T) kind[T] {
 		if err != nil {
 			return 0, k.malformed(text)
 		}
-		if f := outside(n, int64(low), int64(high), func(n int64) string { return strconv.FormatInt(n, 10) }); f != nil {
-			return 0, f
-		}
-		return T(n), nil
+		return T(n), outside(n, int64(low), int64(high), say)
 	}
 	return k
 }

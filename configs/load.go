@@ -48,6 +48,7 @@ func newLoader(file string, readable func(string) error) *loader {
 		file:     file,
 		dir:      filepath.Dir(file),
 		readable: readable,
+		gates:    notSupportedYet[:],
 		origins:  make(origins),
 	}
 }

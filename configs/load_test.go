@@ -1,20 +1,27 @@
 package configs
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 )
 
 // written returns the path of a file with the content.
 func written(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tlslift.yaml")
+	put(t, path, content)
+	return path
+}
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 // loaded loads what must be valid, without its places.
@@ -28,10 +35,232 @@ func loaded(t *testing.T, s Source) *Config {
 	return c
 }
 
-func TestExampleIsTheDefault(t *testing.T) {
+func expectConfig(t *testing.T, got, want *Config) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", *got, *want)
+	}
+}
+
+func TestNothingGivesTheDefaults(t *testing.T) {
 	t.Parallel()
-	got := loaded(t, Source{File: written(t, Example)})
-	if want := Default(); !reflect.DeepEqual(got, want) {
-		t.Errorf("tlslift.yaml says\n%+v\nthe defaults are\n%+v", got, want)
+	expectConfig(t, loaded(t, Source{}), Default())
+	expectConfig(t, loaded(t, Source{File: written(t, "")}), Default())
+	expectConfig(t, loaded(t, Source{File: written(t, "{}")}), Default())
+	expectConfig(t, loaded(t, Source{File: written(t, "\ufeffstate:\n")}), Default())
+}
+
+func TestDefaultsShareNothing(t *testing.T) {
+	t.Parallel()
+	one, other := Default(), Default()
+	one.Listen[0].Accept[0] = WayTLS
+	one.Upstreams[0].Host = "changed.example"
+	expectConfig(t, other, Default())
+}
+
+// TestEveryValue gives every key a value that is not its default.
+func TestEveryValue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"token", "extra.pem", "cert.pem", "key.pem", "password", "ca.pem", "ca-key.pem", "users", "hmac"} {
+		put(t, filepath.Join(dir, name), "")
+	}
+	file := filepath.Join(dir, "tlslift.yaml")
+	put(t, file, everyValue)
+	got, err := loadUngated(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.origins = nil
+	expectConfig(t, got, everyValueRead(dir))
+	expectAllDifferent(t, "Config", reflect.ValueOf(*got), reflect.ValueOf(*Default()))
+}
+
+// expectAllDifferent proves that no field was forgotten.
+func expectAllDifferent(t *testing.T, name string, got, def reflect.Value) {
+	t.Helper()
+	for i := range got.NumField() {
+		field := got.Type().Field(i)
+		switch {
+		case !field.IsExported():
+		case name+"."+field.Name == "Config.Clients.Workload": // excludes names: TestOverrides has it
+		case field.Type.Kind() == reflect.Struct && field.Type != reflect.TypeFor[time.Time]():
+			expectAllDifferent(t, name+"."+field.Name, got.Field(i), def.Field(i))
+		case reflect.DeepEqual(got.Field(i).Interface(), def.Field(i).Interface()):
+			t.Errorf("%s.%s is the default", name, field.Name)
+		}
+	}
+}
+
+const everyValue = `
+listen:
+  - address: "[::1]:8080"
+    accept: [gateway, tls]
+    transparent: true
+    proxy_protocol_from: [192.0.2.0/24, "::ffff:198.51.100.0/120"]
+    strict: true
+    client: billing
+    allow: [10.0.0.0/8, "2001:db8::1"]
+    default_upstream: API.example.com.
+  - {address: ":3129"}
+admin:
+  address: localhost:9200
+  token_file: token
+  public: 0.0.0.0:9201
+  quit: true
+  pprof: true
+upstreams:
+  - host: Api.Example.com
+    to: Bücher.example
+    address: 10.0.0.7:8443
+    ca_file: extra.pem
+    pins: ["sha256/AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+    client_certificate: {cert_file: cert.pem, key_file: key.pem}
+    port: 8443
+  - host: "*.Example.org"
+others: tunnel
+allow_internal_addresses: true
+upstream:
+  min_tls: 1.3
+  parent_proxy: http://jane@proxy.corp:8080
+  parent_proxy_password_file: password
+  dns_servers: [10.0.0.53, "10.0.0.54:5353", "2001:db8::53"]
+  warm_connections: 0
+  max_connections: 1
+  idle_timeout: 1m30s500ms
+  dial_timeout: 1ms
+  tls_timeout: 1.5s
+  response_timeout: 1d
+legacy_tls:
+  min_version: 1.1
+  ca: {cert_file: ca.pem, key_file: ca-key.pem}
+  handshake_timeout: 1h
+  sslv2_hello: false
+  rc4: true
+  sha1_leaf: TRUE
+  terminate_clients: [billing, 10.0.0.1]
+  allow_unconstrained_ca: true
+clients:
+  names:
+    - {name: billing, match: [10.1.0.0/16, "::ffff:10.2.0.1"]}
+    - {name: "Archive & attic", match: [10.1.2.0/24]}
+  proxy_user: name
+  users_file: users
+  account: hash
+  account_key_file: hmac
+  track: 1
+  label_limit: 0
+policy:
+  mode: shadow
+  migrated_after: 31d12h
+  default: {action: warn, sunset: 2027-03-01, link: "https://wiki.example/migrate?x=1#y"}
+  clients:
+    10.1.2.3: {sunset: 2027-01-15, waiver: {owner: jane, until: 2027-02-15, ticket: OPS-7}}
+    archive: {migrated: "2026-12-01"}
+  brownouts:
+    - {from: 2027-01-04T08:00:00+02:00, until: 2027-01-05}
+    - {clients: [billing], from: 2027-01-04, until: 2027-01-05, first_minutes_of_hour: 0, percent: 0, exempt: [credits, /Balance]}
+rewrite: {location: false, cookies: false, hsts: false, wsdl: false}
+state: {file: state/ledger.db}
+limits:
+  header_bytes: 1KiB
+  body_bytes: 20 MB
+  response_buffer: 0
+  connections: 10
+  connections_per_client: 10
+  header_timeout: 1s
+  body_timeout: 2s
+  idle_timeout: 3s
+  tunnel_idle_timeout: 7d
+  drain_delay: 10s
+  drain_timeout: 10001ms
+log: {level: debug, format: console}
+`
+
+func everyValueRead(dir string) *Config {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	ranges := func(texts ...string) (all []netip.Prefix) {
+		for _, text := range texts {
+			all = append(all, netip.MustParsePrefix(text))
+		}
+		return all
+	}
+	date := func(month time.Month, day int) time.Time { return time.Date(2027, month, day, 0, 0, 0, 0, time.UTC) }
+	from, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
+	return &Config{
+		Listen: []Listen{{
+			Address: "[::1]:8080", Accept: []Way{WayGateway, WayTLS}, Transparent: true,
+			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Strict: true, Client: "billing",
+			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: "api.example.com",
+		}, {Address: ":3129", Accept: []Way{WayForward, WayConnect, WayGateway, WayTLS}}},
+		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Quit: true, Pprof: true},
+		Upstreams: []Upstream{{
+			Host: "api.example.com", To: "xn--bcher-kva.example", Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
+			Pins: [][32]byte{{1}}, ClientCertificate: &KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,
+		}, {Host: "*.example.org", Port: 443}},
+		Others: OthersTunnel, AllowInternalAddresses: true,
+		Upstream: Outbound{
+			MinTLS: TLS13, ParentProxy: "http://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
+			DNSServers: []netip.AddrPort{
+				netip.MustParseAddrPort("10.0.0.53:53"), netip.MustParseAddrPort("10.0.0.54:5353"), netip.MustParseAddrPort("[2001:db8::53]:53"),
+			},
+			MaxConnections: 1, IdleTimeout: 90500 * time.Millisecond, DialTimeout: time.Millisecond,
+			TLSTimeout: 1500 * time.Millisecond, ResponseTimeout: 24 * time.Hour,
+		},
+		LegacyTLS: LegacyTLS{
+			MinVersion: TLS11, CA: &KeyPair{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
+			RC4: true, SHA1Leaf: true, TerminateClients: []string{"billing", "10.0.0.1"}, AllowUnconstrainedCA: true,
+		},
+		Clients: Clients{
+			Names: []ClientName{
+				{"billing", ranges("10.1.0.0/16", "10.2.0.1/32")},
+				{"Archive & attic", ranges("10.1.2.0/24")},
+			},
+			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: AccountHash, AccountKeyFile: in("hmac"), Track: 1,
+		},
+		Policy: Policy{
+			Mode: ModeShadow, MigratedAfter: (31*24 + 12) * time.Hour,
+			Default: PolicyRule{ActionWarn, date(3, 1), "https://wiki.example/migrate?x=1#y"},
+			Clients: map[string]ClientPolicy{
+				"10.1.2.3": {Sunset: date(1, 15), Waiver: &Waiver{"jane", date(2, 15), "OPS-7"}},
+				"archive":  {Migrated: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+			},
+			Brownouts: []Brownout{
+				{Clients: []string{"*"}, From: from, Until: date(1, 5), FirstMinutesOfHour: 60, Percent: 100},
+				{Clients: []string{"billing"}, From: date(1, 4), Until: date(1, 5), Exempt: []string{"credits", "/Balance"}},
+			},
+		},
+		State: State{in("state/ledger.db")},
+		Limits: Limits{
+			HeaderBytes: 1024, BodyBytes: 20_000_000, Connections: 10, ConnectionsPerClient: 10,
+			HeaderTimeout: time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,
+			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
+		},
+		Log: Log{LevelDebug, FormatConsole},
+	}
+}
+
+// TestBoundsThatFollow covers the defaults that follow a lower bound, so that
+// one key is enough to lower both.
+func TestBoundsThatFollow(t *testing.T) {
+	t.Parallel()
+	c := loaded(t, Source{File: written(t, `
+limits: {connections: 10}
+upstream: {max_connections: 1}
+clients: {track: 5}
+`)})
+	if c.Limits.ConnectionsPerClient != 10 || c.Upstream.WarmConnections != 1 || c.Clients.LabelLimit != 5 {
+		t.Errorf("got %d, %d, %d, want 10, 1, 5", c.Limits.ConnectionsPerClient, c.Upstream.WarmConnections, c.Clients.LabelLimit)
+	}
+}
+
+func TestPortZeroClashesWithNothing(t *testing.T) {
+	t.Parallel()
+	c := loaded(t, Source{File: written(t, `
+listen: [{address: "127.0.0.1:0"}, {address: "127.0.0.1:0"}]
+admin: {address: "127.0.0.1:0", public: "127.0.0.1:0"}
+`)})
+	if len(c.Listen) != 2 {
+		t.Errorf("got %d listeners", len(c.Listen))
 	}
 }

@@ -16,7 +16,8 @@ type loader struct {
 	file     string // the configuration file's path, for messages
 	dir      string // relative paths start here
 	readable func(path string) error
-	top      []key // the schema, for suggestions
+	top      []key  // the schema, for suggestions
+	gates    []gate // the keys that are not supported yet
 
 	origins  origins
 	problems Problems

@@ -13,8 +13,12 @@ const (
 	boolTag = "!!bool"
 	strTag  = "!!str"
 	intTag  = "!!int"
+	numTag  = "!!float"
 	timeTag = "!!timestamp"
 )
+
+// anyTag lists what a word can be taken for: 1.2 is a number to YAML.
+func anyTag() []string { return []string{strTag, intTag, numTag, boolTag, timeTag} }
 
 // pair is one key of a mapping and its value.
 type pair struct {
@@ -54,15 +58,15 @@ func (l *loader) pairs(at spot, n *yaml.Node) ([]pair, bool) {
 }
 
 // elements returns the nodes of a list; false when the node is none, which has
-// been reported then.
-func (l *loader) elements(at spot, n *yaml.Node, example string) ([]*yaml.Node, bool) {
+// been reported then, with the fix.
+func (l *loader) elements(at spot, n *yaml.Node, fix string) ([]*yaml.Node, bool) {
 	switch {
 	case n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq":
 		return n.Content, true
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag:
-		l.reject(at.path, &fault{"has no value", "write e.g. " + example + ", or remove the key"})
+		l.reject(at.path, &fault{"has no value", fix + ", or remove the key"})
 	default:
-		l.reject(at.path, faultf("write e.g. "+example, "%s is not a list", shapeOf(n)))
+		l.reject(at.path, faultf(fix, "%s is not a list", shapeOf(n)))
 	}
 	return nil, false
 }
@@ -73,12 +77,15 @@ func scalar[T any](l *loader, at spot, n *yaml.Node, k kind[T]) (T, bool) {
 	var none T
 	switch {
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag:
-		l.reject(at.path, &fault{"has no value", "write e.g. " + k.example + ", or remove the key"})
+		l.reject(at.path, &fault{"has no value", k.advice() + ", or remove the key"})
 		return none, false
 	case n.Kind != yaml.ScalarNode:
-		l.reject(at.path, faultf("write e.g. "+k.example, "%s is not %s", shapeOf(n), k.noun))
+		l.reject(at.path, faultf(k.advice(), "%s is not %s", shapeOf(n), k.noun))
 		return none, false
-	case len(k.tags) > 0 && !slices.Contains(k.tags, n.ShortTag()):
+	case !slices.Contains(anyTag(), n.ShortTag()):
+		l.reject(at.path, faultf("remove the tag", "is tagged %s", printable(n.ShortTag())))
+		return none, false
+	case !slices.Contains(k.tags, n.ShortTag()):
 		l.reject(at.path, k.mistyped(n))
 		return none, false
 	}
@@ -111,7 +118,7 @@ func shapeOf(n *yaml.Node) string {
 		return "a merge (<<)"
 	case boolTag:
 		return "true or false"
-	case intTag, "!!float":
+	case intTag, numTag:
 		return "a number"
 	case timeTag:
 		return "a date"

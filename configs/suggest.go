@@ -12,21 +12,23 @@ func (l *loader) suggest(at spot, name string, keys []key) string {
 	if near := nearest(name, names); near != "" {
 		return "did you mean " + at.key(near).path + "?"
 	}
-	if elsewhere := placesOf(name, "", l.top); len(elsewhere) == 1 {
+	if elsewhere := valuesCalled(name, "", l.top); len(elsewhere) == 1 {
 		return "did you mean " + elsewhere[0] + "?"
 	}
 	return "remove it; the keys here are " + strings.Join(names, ", ")
 }
 
-// placesOf returns the paths of the keys called name, in the whole schema.
-func placesOf(name, prefix string, keys []key) []string {
+// valuesCalled returns the paths of the keys called name that hold a value, in
+// the sections that there is one of.
+func valuesCalled(name, prefix string, keys []key) []string {
 	var found []string
 	for _, k := range keys {
-		path := prefix + k.name
-		if k.name == name {
+		switch path := prefix + k.name; {
+		case k.under == nil && k.name == name:
 			found = append(found, path)
+		case k.shape == "":
+			found = append(found, valuesCalled(name, path+".", k.under)...)
 		}
-		found = append(found, placesOf(name, path+k.shape+".", k.under)...)
 	}
 	return found
 }

@@ -24,10 +24,10 @@ var notSupportedYet = [...]gate{
 	{"rewrite.wsdl", "true", "leaving WSDL documents as they are"},
 }
 
-// unsupportedBy says that a key, given with the value n, is not supported yet;
-// nil when it is.
-func unsupportedBy(schema string, n *yaml.Node) *fault {
-	for _, g := range notSupportedYet {
+// unsupported says that a key, given with the value n, is not supported yet; nil
+// when it is.
+func (l *loader) unsupported(schema string, n *yaml.Node) *fault {
+	for _, g := range l.gates {
 		if g.key != schema {
 			continue
 		}

@@ -10,17 +10,15 @@ var legacyVersion = tlsVersion(TLS10, TLS10, TLS12, "SSL cannot be served")
 // tlsVersion is a version from low to high. why says what stands below low.
 func tlsVersion(example, low, high TLSVersion, why string) kind[TLSVersion] {
 	all := []TLSVersion{TLS10, TLS11, TLS12, TLS13}
-	fix := "write"
+	var allowed []string
 	for _, v := range all {
 		if v >= low && v <= high {
-			if fix != "write" {
-				fix += " or"
-			}
-			fix += ` "` + string(v) + `"`
+			allowed = append(allowed, quoted(string(v)))
 		}
 	}
 	return kind[TLSVersion]{
-		noun: "a TLS version", example: `"` + string(example) + `"`,
+		noun: "a TLS version", example: quoted(string(example)), tags: anyTag(),
+		fix: "write " + alternatives(allowed),
 		parse: func(text string) (TLSVersion, *fault) {
 			for _, v := range all {
 				if text != string(v) {
@@ -28,13 +26,13 @@ func tlsVersion(example, low, high TLSVersion, why string) kind[TLSVersion] {
 				}
 				switch {
 				case v < low:
-					return "", faultf(fix, "%s is refused: %s", quoted(text), why)
+					return "", faultf("", "%s is refused: %s", quoted(text), why)
 				case v > high:
-					return "", faultf(fix, "%s is too high", quoted(text))
+					return "", faultf("", "%s is too high", quoted(text))
 				}
 				return v, nil
 			}
-			return "", faultf(fix, "%s is not a TLS version that can be set here", quoted(text))
+			return "", faultf("", "%s is not a TLS version that can be set here", quoted(text))
 		},
 	}
 }

@@ -1,0 +1,159 @@
+package configs
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the messages that testdata/*/*.txt expect")
+
+// TestInvalid loads each file of testdata/invalid and compares the problems with
+// the .txt beside it, whole.
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	expectProblems(t, "testdata/invalid", func(file string) error {
+		_, err := Load(Source{File: file})
+		return err
+	})
+}
+
+// TestInvalidBehindTheGates does the same with the keys that are not supported
+// yet, so that their checks are ready when they are.
+func TestInvalidBehindTheGates(t *testing.T) {
+	t.Parallel()
+	expectProblems(t, "testdata/gated", func(file string) error {
+		_, err := loadUngated(t, file)
+		return err
+	})
+}
+
+// loadUngated loads a file as if all keys were supported.
+func loadUngated(t *testing.T, file string) (*Config, error) {
+	t.Helper()
+	l := newLoader(file, readable)
+	l.gates = nil
+	data, ok := l.readFile()
+	if !ok {
+		t.Fatal(l.problems)
+	}
+	return l.finish(Source{File: file}, &data)
+}
+
+func expectProblems(t *testing.T, folder string, load func(file string) error) {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			t.Parallel()
+			err := load(file)
+			if _, ok := errors.AsType[Problems](err); !ok {
+				t.Fatalf("got %v, want Problems", err)
+			}
+			got := strings.ReplaceAll(err.Error(), filepath.Dir(file)+string(filepath.Separator), "") + "\n"
+			beside := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(beside, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(beside)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestEveryGateIsTested keeps notSupportedYet and its test file in step.
+func TestEveryGateIsTested(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("testdata/invalid/not-supported-yet.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(string(want), "not supported yet"); got != len(notSupportedYet) {
+		t.Errorf("testdata/invalid/not-supported-yet.txt has %d keys, the table %d", got, len(notSupportedYet))
+	}
+	for _, g := range notSupportedYet {
+		if !strings.Contains(string(want), "not supported yet: "+g.what) {
+			t.Errorf("%s is not in testdata/invalid/not-supported-yet.yaml", g.key)
+		}
+	}
+}
+
+// TestGatesLetTheDefaultsThrough proves that what changes nothing may be written.
+func TestGatesLetTheDefaultsThrough(t *testing.T) {
+	t.Parallel()
+	loaded(t, Source{File: written(t, `
+listen: [{address: "127.0.0.1:0", strict: false}]
+policy: {mode: enforce, default: {action: allow}, clients: {archive: {migrated: 2026-12-01}}}
+rewrite: {wsdl: true}
+`)})
+}
+
+func TestProblemsAreBounded(t *testing.T) {
+	t.Parallel()
+	path := written(t, "upstreams:\n"+strings.Repeat("- {hots: a}\n", 50_000))
+	_, err := Load(Source{File: path})
+	problems, ok := errors.AsType[Problems](err)
+	if !ok || len(problems) != maxProblems {
+		t.Errorf("got %d problems, want %d", len(problems), maxProblems)
+	}
+}
+
+func TestLongValuesAreCut(t *testing.T) {
+	t.Parallel()
+	_, err := Load(Source{File: written(t, "others: "+strings.Repeat("é", 5000))})
+	if err == nil || len(err.Error()) > 500 || strings.ContainsRune(err.Error(), '\uFFFD') {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnreadableConfigurations(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	large := written(t, "# "+strings.Repeat("x", maxFile))
+	for name, c := range map[string]struct{ file, want string }{
+		"missing":   {filepath.Join(dir, "a.yaml"), "cannot be read: no such file or directory"},
+		"folder":    {dir, "cannot be read: is a directory"},
+		"too large": {large, "cannot be read: it is larger than 1048576 bytes"},
+	} {
+		for _, reload := range []bool{false, true} {
+			_, err := Load(Source{File: c.file, Reload: reload})
+			want := c.file + ": " + c.want + "; name a file that tlslift can read"
+			if err == nil || err.Error() != want {
+				t.Errorf("%s, reload %v: got %v, want %s", name, reload, err, want)
+			}
+		}
+	}
+}
+
+func TestEmptyFileIsAnErrorOnReload(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"", "\n", "# nothing\n", "---\n", "null\n"} {
+		path := written(t, content)
+		if _, err := Load(Source{File: path}); err != nil {
+			t.Errorf("start with %q: %v", content, err)
+		}
+		_, err := Load(Source{File: path, Reload: true})
+		if want := path + ": is empty; write {} if the defaults are meant"; err == nil || err.Error() != want {
+			t.Errorf("reload with %q: got %v, want %s", content, err, want)
+		}
+	}
+	if _, err := Load(Source{File: written(t, "{}"), Reload: true}); err != nil {
+		t.Errorf("reload with {}: %v", err)
+	}
+	if _, err := Load(Source{Reload: true}); err != nil {
+		t.Errorf("reload without a file: %v", err)
+	}
+}

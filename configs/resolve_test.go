@@ -1,0 +1,112 @@
+package configs
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"reflect"
+	"testing"
+)
+
+func TestOthersFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		others  Others
+		address string
+		want    Others
+	}{
+		{OthersAuto, "127.0.0.1:3128", OthersPass},
+		{OthersAuto, "127.9.9.9:0", OthersPass},
+		{OthersAuto, "[::1]:3128", OthersPass},
+		{OthersAuto, "[::ffff:127.0.0.1]:3128", OthersPass},
+		{OthersAuto, "LocalHost:3128", OthersPass},
+		{OthersAuto, "0.0.0.0:3128", OthersRefuse},
+		{OthersAuto, "[::]:3128", OthersRefuse},
+		{OthersAuto, ":3128", OthersRefuse},
+		{OthersAuto, "10.0.0.1:3128", OthersRefuse},
+		{OthersAuto, "gateway.corp:3128", OthersRefuse},
+		{OthersPass, "0.0.0.0:3128", OthersPass},
+		{OthersTunnel, "0.0.0.0:3128", OthersTunnel},
+		{OthersRefuse, "127.0.0.1:3128", OthersRefuse},
+	} {
+		config := &Config{Others: c.others}
+		if got := config.OthersFor(Listen{Address: c.address}); got != c.want {
+			t.Errorf("%s on %s: got %s, want %s", c.others, c.address, got, c.want)
+		}
+	}
+}
+
+func TestRestartDiff(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   []string
+	}{
+		"nothing":          {func(*Config) {}, nil},
+		"what is reloaded": {func(c *Config) { c.Others, c.Upstreams, c.Limits.Connections = OthersPass, nil, 1 }, nil},
+		"an address":       {func(c *Config) { c.Listen[0].Address = ":1" }, []string{"listen"}},
+		"a way in":         {func(c *Config) { c.Listen[0].Accept = []Way{WayTLS} }, []string{"listen"}},
+		"an access list":   {func(c *Config) { c.Listen[0].Allow = []netip.Prefix{{}} }, []string{"listen"}},
+		"one more":         {func(c *Config) { c.Listen = append(c.Listen, Listen{}) }, []string{"listen"}},
+		"admin":            {func(c *Config) { c.Admin.Quit = true }, []string{"admin"}},
+		"state":            {func(c *Config) { c.State.File = "ledger.db" }, []string{"state"}},
+		"all":              {func(c *Config) { c.Listen, c.Admin, c.State = nil, Admin{}, State{"x"} }, []string{"listen", "admin", "state"}},
+	} {
+		changed := Default()
+		c.change(changed)
+		if got := changed.RestartDiff(Default()); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestReloadOfTheSameFile proves that writing a default out is no change.
+func TestReloadOfTheSameFile(t *testing.T) {
+	t.Parallel()
+	one := loaded(t, Source{})
+	other := loaded(t, Source{File: written(t, Example), Reload: true})
+	if got := other.RestartDiff(one); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestWire(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[TLSVersion]uint16{
+		TLS10: tls.VersionTLS10, TLS11: tls.VersionTLS11, TLS12: tls.VersionTLS12, TLS13: tls.VersionTLS13, "": 0, "1.4": 0,
+	} {
+		if got := v.Wire(); got != want {
+			t.Errorf("%q: got %#x, want %#x", v, got, want)
+		}
+	}
+}
+
+func TestAccepts(t *testing.T) {
+	t.Parallel()
+	l := Listen{Accept: []Way{WayForward}}
+	if !l.Accepts(WayForward) || l.Accepts(WayConnect) {
+		t.Error("Accepts is wrong")
+	}
+}
+
+// TestProblem places findings that are made after Load.
+func TestProblem(t *testing.T) {
+	t.Parallel()
+	file := written(t, "upstreams:\n- host: api.example.com\n  address: 10.0.0.7:443\nlimits:\n")
+	c, err := Load(Source{File: file, Env: []string{"TLSLIFT_WORKLOAD=payments/billing"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"upstreams[0].address":   file + ":3: upstreams[0].address: is wrong; fix it",
+		"upstreams[0].ca_file":   file + ":2: upstreams[0].ca_file: is wrong; fix it",
+		"upstreams[1].host":      file + ":1: upstreams[1].host: is wrong; fix it",
+		"limits.connections":     file + ":4: limits.connections: is wrong; fix it",
+		"clients.workload":       "environment: TLSLIFT_WORKLOAD: is wrong; fix it",
+		"legacy_tls.min_version": "legacy_tls.min_version: is wrong; fix it",
+		"":                       "is wrong; fix it",
+	} {
+		if got := c.Problem(path, "is wrong", "fix it").String(); got != want {
+			t.Errorf("%q: got %s, want %s", path, got, want)
+		}
+	}
+}
