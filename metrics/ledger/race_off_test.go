@@ -2,4 +2,4 @@
 
 package ledger
 
-const memoryFactor = 1
+const measuresMemory = true
