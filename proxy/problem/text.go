@@ -119,6 +119,10 @@ var (
 		"The proxy had to stop before the answer of ^ came.",
 		"The operator of tlslift can raise its drain timeout.",
 	}
+	brokenBefore = sentences{
+		"The connection to ^ failed before the request was sent.",
+		"Look at the network between tlslift and the API.",
+	}
 	timeoutBefore = sentences{
 		"There was no connection to ^ in time.",
 		"Look at the network between tlslift and the API.",
@@ -151,6 +155,8 @@ func (p *Problem) sentences() sentences {
 		t = drainingInFlight
 	case r == Timeout && p.Delivery == NotSent:
 		t = timeoutBefore
+	case (r == Reset || r == Protocol) && p.Delivery == NotSent:
+		t = brokenBefore
 	}
 	return t
 }

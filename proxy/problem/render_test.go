@@ -1,0 +1,366 @@
+package problem
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the bodies in docs/errors.md")
+
+// example is an answer that has a golden file per dialect.
+type example struct {
+	name string
+	p    Problem
+}
+
+// examples are all reasons, and what else makes a difference to the texts.
+func examples() []example {
+	var list []example
+	add := func(name string, p Problem) {
+		p.Host, p.RequestID = "api.smsportal.com", "9f86d081-2s"
+		if p.Reason == Host {
+			p.Host = "www.example.com"
+		}
+		if p.Reason == PolicyRefuse || p.Reason == PolicyBrownout {
+			p.Link = "https://wiki.example/migrate?from=http&to=https"
+		}
+		list = append(list, example{name, p})
+	}
+	for r := Malformed; r < numReasons; r++ {
+		switch r {
+		case TooLarge:
+			add("too_large", Problem{Reason: r})
+			add("too_large_head", Problem{Reason: r, Status: http.StatusRequestHeaderFieldsTooLarge})
+			add("too_large_target", Problem{Reason: r, Status: http.StatusRequestURITooLong})
+		case Timeout, Reset, Protocol:
+			add(r.String(), Problem{Reason: r, Delivery: Unknown})
+			add(r.String()+"_not_sent", Problem{Reason: r})
+		case ClientTimeout, Draining:
+			add(r.String(), Problem{Reason: r})
+			add(r.String()+"_unknown", Problem{Reason: r, Delivery: Unknown})
+		default:
+			add(r.String(), Problem{Reason: r})
+		}
+	}
+	return list
+}
+
+var extension = map[Dialect]string{API5: ".xml", SOAP11: ".xml", SOAP12: ".xml", REST: ".json", Text: ".txt"}
+
+func golden(d Dialect, name string) string {
+	return filepath.Join("testdata", "golden", d.String(), name+extension[d])
+}
+
+func TestGolden(t *testing.T) {
+	known := map[string]bool{}
+	for _, ex := range examples() {
+		for _, d := range Dialects {
+			_, body := ex.p.Render(d)
+			file := golden(d, ex.name)
+			known[file] = true
+			if *update {
+				write(t, file, body)
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(body) != string(want) {
+				t.Errorf("%s:\n%s\nwant\n%s", file, body, want)
+			}
+			wellFormed(t, d, &ex.p, body)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "golden", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !known[file] {
+			t.Errorf("%s belongs to no answer", file)
+		}
+	}
+}
+
+func write(t *testing.T, file string, body []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, body, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wellFormed reads a body as its caller would, and expects the words and the
+// sentence in it.
+func wellFormed(t *testing.T, d Dialect, p *Problem, body []byte) {
+	t.Helper()
+	for i, c := range body {
+		if c < ' ' && (c != '\n' || i != len(body)-1) || c > '~' {
+			t.Fatalf("%v: byte %#x in %q", d, c, body)
+		}
+	}
+	var message, word, delivery string
+	switch d {
+	case API5:
+		var doc struct {
+			XMLName xml.Name `xml:"api_result"`
+			Result  string   `xml:"call_result>result"`
+			Error   string   `xml:"call_result>error"`
+		}
+		parseXML(t, body, &doc)
+		if doc.Result != "False" {
+			t.Errorf("result is %q", doc.Result)
+		}
+		message = doc.Error
+	case SOAP11:
+		var doc struct {
+			XMLName xml.Name `xml:"http://schemas.xmlsoap.org/soap/envelope/ Envelope"`
+			Fault   struct {
+				Code     string `xml:"faultcode"`
+				String   string `xml:"faultstring"`
+				Error    string `xml:"detail>tlslift>error"`
+				Delivery string `xml:"detail>tlslift>delivery"`
+			} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body>Fault"`
+		}
+		parseXML(t, body, &doc)
+		message, word, delivery = doc.Fault.String, doc.Fault.Error, doc.Fault.Delivery
+		if want := map[bool]string{true: "soap:Client", false: "soap:Server"}[p.callersFault()]; doc.Fault.Code != want {
+			t.Errorf("%v: fault code %q, want %q", p.Reason, doc.Fault.Code, want)
+		}
+	case SOAP12:
+		var doc struct {
+			XMLName xml.Name `xml:"http://www.w3.org/2003/05/soap-envelope Envelope"`
+			Fault   struct {
+				Code     string `xml:"Code>Value"`
+				Text     string `xml:"Reason>Text"`
+				Error    string `xml:"Detail>tlslift>error"`
+				Delivery string `xml:"Detail>tlslift>delivery"`
+			} `xml:"http://www.w3.org/2003/05/soap-envelope Body>Fault"`
+		}
+		parseXML(t, body, &doc)
+		message, word, delivery = doc.Fault.Text, doc.Fault.Error, doc.Fault.Delivery
+		if want := map[bool]string{true: "soap:Sender", false: "soap:Receiver"}[p.callersFault()]; doc.Fault.Code != want {
+			t.Errorf("%v: fault code %q, want %q", p.Reason, doc.Fault.Code, want)
+		}
+	case REST:
+		message, word, delivery = parseREST(t, p, body)
+	default:
+		message = strings.TrimSuffix(string(body), "\n")
+	}
+	if message != p.message() {
+		t.Errorf("%v: message %q, want %q", d, message, p.message())
+	}
+	if (d == SOAP11 || d == SOAP12 || d == REST) && (word != p.word() || delivery != p.delivery().String()) {
+		t.Errorf("%v: %q, %q; want %q, %q", d, word, delivery, p.word(), p.delivery())
+	}
+}
+
+func parseXML(t *testing.T, body []byte, doc any) {
+	t.Helper()
+	decoder := xml.NewDecoder(strings.NewReader(string(body)))
+	if err := decoder.Decode(doc); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	if token, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		t.Errorf("%v after the document (%v)", token, err)
+	}
+}
+
+func parseREST(t *testing.T, p *Problem, body []byte) (message, word, delivery string) {
+	t.Helper()
+	var doc struct {
+		StatusCode int `json:"statusCode"`
+		Errors     []struct {
+			ErrorCode    string `json:"errorCode"`
+			ErrorMessage string `json:"errorMessage"`
+		} `json:"errors"`
+		ErrorReport struct {
+			Faults []struct {
+				ErrorMessage string `json:"errorMessage"`
+				Status       string `json:"status"`
+			} `json:"faults"`
+		} `json:"errorReport"`
+		Message string `json:"message"`
+		Tlslift struct {
+			Error     string `json:"error"`
+			Delivery  string `json:"delivery"`
+			RequestID string `json:"requestId"`
+		} `json:"tlslift"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&doc); err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	code := "tlslift." + p.word()
+	if doc.StatusCode != p.status() || len(doc.Errors) != 1 || doc.Errors[0].ErrorCode != code || doc.Errors[0].ErrorMessage != doc.Message {
+		t.Errorf("status %d, errors %q", doc.StatusCode, doc.Errors)
+	}
+	if f := doc.ErrorReport.Faults; len(f) != 1 || f[0].ErrorMessage != doc.Message || f[0].Status != code {
+		t.Errorf("faults %q", f)
+	}
+	if doc.Tlslift.RequestID != cleanID(p.RequestID) {
+		t.Errorf("request %q", doc.Tlslift.RequestID)
+	}
+	return doc.Message, doc.Tlslift.Error, doc.Tlslift.Delivery
+}
+
+func TestHeader(t *testing.T) {
+	t.Parallel()
+	for _, ex := range examples() {
+		for _, d := range Dialects {
+			h, body := ex.p.Render(d)
+			want := http.Header{
+				"Content-Type":     {d.ContentType()},
+				"Content-Length":   {strconv.Itoa(len(body))},
+				"Cache-Control":    {"no-store"},
+				"Tlslift-Error":    {ex.p.Reason.String()},
+				"Tlslift-Delivery": {ex.p.Delivery.String()},
+			}
+			switch ex.p.status() {
+			case 503:
+				want.Set("Retry-After", "5")
+			case 407:
+				want.Set("Proxy-Authenticate", `Basic realm="tlslift"`)
+			case 426:
+				want.Set("Upgrade", "TLS/1.2, HTTP/1.1")
+				want.Set("Connection", "Upgrade")
+				want.Set("Link", `<https://wiki.example/migrate?from=http&to=https>; rel="sunset"`)
+			}
+			for key := range want {
+				if h.Get(key) != want.Get(key) {
+					t.Errorf("%s, %v: %s is %q, want %q", ex.name, d, key, h.Get(key), want.Get(key))
+				}
+			}
+			if len(h) != len(want) {
+				t.Errorf("%s, %v: %q, want %q", ex.name, d, h, want)
+			}
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[int]string{-1: "5", 0: "5", 1: "1", 30: "30", 1 << 40: "3600"} {
+		h, _ := (&Problem{Reason: Limit, RetryAfter: in}).Render(Text)
+		if got := h.Get("Retry-After"); got != want {
+			t.Errorf("%d seconds become %q, want %q", in, got, want)
+		}
+	}
+	// What may have been sent is not to be tried again.
+	h, _ := (&Problem{Reason: Draining, Delivery: Unknown, RetryAfter: 30}).Render(Text)
+	if got := h.Get("Retry-After"); got != "" {
+		t.Errorf("an unknown delivery says Retry-After: %q", got)
+	}
+}
+
+// The two words that matter most are in every answer, and exclude each other.
+func TestDeliverySentence(t *testing.T) {
+	t.Parallel()
+	for r := None; r <= numReasons; r++ {
+		for d, want := range map[Delivery][2]string{NotSent: {notSent, maybeSent}, Unknown: {maybeSent, notSent}, Answered: {maybeSent, notSent}} {
+			p := Problem{Reason: r, Delivery: d}
+			for _, dialect := range Dialects {
+				_, body := p.Render(dialect)
+				if !strings.Contains(string(body), want[0]) || strings.Contains(string(body), want[1]) {
+					t.Errorf("%v, %v, %v: %s", r, d, dialect, body)
+				}
+			}
+		}
+	}
+}
+
+func TestTextsAreWhole(t *testing.T) {
+	t.Parallel()
+	check := func(name, text string) {
+		if text == "" || !strings.HasSuffix(text, ".") || text[0] < 'A' || text[0] > 'Z' {
+			t.Errorf("%s: %q is no sentence", name, text)
+		}
+		if strings.ContainsAny(text, "<>&\"'\\") {
+			t.Errorf("%s: %q needs escaping", name, text)
+		}
+	}
+	for r := None; r < numReasons; r++ {
+		check(r.String(), texts[r].what)
+		check(r.String(), texts[r].advice)
+	}
+}
+
+func TestUntrusted(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 500)
+	for _, tt := range []struct {
+		name       string
+		p          Problem
+		has, hasNo string
+	}{
+		{"host", Problem{Reason: DNS, Host: "API.smsportal.com:80"}, "api.smsportal.com:80", "API"},
+		{"host with markup", Problem{Reason: DNS, Host: "<b>hunter2"}, someHost, "hunter2"},
+		{"host with credentials", Problem{Reason: DNS, Host: "u:hunter2@h"}, someHost, "hunter2"},
+		{"no host", Problem{Reason: DNS}, "The name the API host could not be resolved.", "  "},
+		{"request ID", Problem{Reason: DNS, RequestID: "a\r\nhunter2"}, "not_sent]", "hunter2"},
+		{"long request ID", Problem{Reason: DNS, RequestID: long}, "not_sent]", "xx"},
+		{"detail", Problem{Reason: Malformed, Detail: "more than one Host"}, "[tlslift: malformed, more than one Host, not_sent]", "\r"},
+		{"detail with controls", Problem{Reason: Malformed, Detail: "a\r\n\xe9b"}, "a???b", "\r"},
+		{"long detail", Problem{Reason: Malformed, Detail: long}, long[:maxDetail] + ", not_sent", long[:maxDetail+1]},
+		{"link", Problem{Reason: PolicyRefuse, Link: "https://wiki.example/"}, "See https://wiki.example/ [", "\r"},
+		{"link of another kind", Problem{Reason: PolicyRefuse, Link: "javascript:hunter2"}, "newer. [", "hunter2"},
+		{"link with white space", Problem{Reason: PolicyRefuse, Link: "https://x/ hunter2"}, "newer. [", "hunter2"},
+		{"long link", Problem{Reason: PolicyRefuse, Link: "https://" + long}, "newer. [", "xx"},
+	} {
+		h, body := tt.p.Render(Text)
+		if !strings.Contains(string(body), tt.has) || strings.Contains(string(body), tt.hasNo) {
+			t.Errorf("%s: %s", tt.name, body)
+		}
+		for key, values := range h {
+			if strings.Contains(strings.Join(values, ""), "hunter2") {
+				t.Errorf("%s: %s: %q", tt.name, key, values)
+			}
+		}
+	}
+}
+
+// FuzzRender checks that no host, detail, ID or link breaks a document or a
+// header.
+func FuzzRender(f *testing.F) {
+	f.Add(uint8(Reset), uint8(Unknown), 0, "api.smsportal.com", "detail", "id-1", "https://wiki.example/?a&b")
+	f.Add(uint8(PolicyRefuse), uint8(NotSent), 426, "]]><h>", "\"\\</error>", "<", "https://x/\"\r\n")
+	f.Add(uint8(200), uint8(7), -1, "\xff", "\x00&&&", "\u2028", "http://")
+	f.Fuzz(func(t *testing.T, reason, delivery uint8, status int, host, detail, id, link string) {
+		p := Problem{
+			Reason: Reason(reason), Delivery: Delivery(delivery), Status: status, Host: host,
+			Detail: detail, RequestID: id, Link: link,
+		}
+		for _, d := range Dialects {
+			h, body := p.Render(d)
+			wellFormed(t, d, &p, body)
+			if h.Get("Content-Length") != strconv.Itoa(len(body)) || len(body) > 4096 {
+				t.Fatalf("%d bytes, Content-Length %s", len(body), h.Get("Content-Length"))
+			}
+			for key, values := range h {
+				if len(values) != 1 || strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r > '~' }) {
+					t.Fatalf("%s: %q", key, values)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	p := Problem{Reason: Reset, Delivery: Unknown, Host: "api.smsportal.com", RequestID: "9f86d081-2s"}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Render(API5)
+	}
+}
