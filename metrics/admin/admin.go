@@ -47,6 +47,7 @@ type Build struct {
 // goroutine.
 type Admin struct {
 	o        Options
+	limits   limits
 	hostname string // the name in Options.Address, lower case; "" = an address
 	state    atomic.Uint32
 	metrics  http.Handler
@@ -63,7 +64,13 @@ func New(o Options) *Admin {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	a := &Admin{o: o, hostname: configuredName(o.Address), metrics: metricsHandler(o.Gatherer, o.Logger), mux: http.NewServeMux()}
+	a := &Admin{
+		o:        o,
+		limits:   defaultLimits,
+		hostname: configuredName(o.Address),
+		metrics:  metricsHandler(o.Gatherer, o.Logger),
+		mux:      http.NewServeMux(),
+	}
 	a.mux.HandleFunc("/", a.serveRoot)
 	a.mux.HandleFunc("/ca.pem", a.serveCA)
 	a.mux.HandleFunc("/proxy.pac", a.servePAC)

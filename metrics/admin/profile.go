@@ -30,7 +30,7 @@ func (a *Admin) serveProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if name == "profile" {
-		serveCPU(w, r)
+		a.serveCPU(w, r)
 		return
 	}
 	for _, known := range profiles {
@@ -57,14 +57,14 @@ func serveSnapshot(w http.ResponseWriter, name string) {
 }
 
 // serveCPU profiles the CPU for ?seconds=N, at most maxProfile.
-func serveCPU(w http.ResponseWriter, r *http.Request) {
+func (a *Admin) serveCPU(w http.ResponseWriter, r *http.Request) {
 	length, err := profileLength(r.URL.Query().Get("seconds"))
 	if err != nil {
 		sentence(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	rc := http.NewResponseController(w)
-	if err := rc.SetWriteDeadline(time.Now().Add(length + writeTimeout)); err != nil {
+	if err := rc.SetWriteDeadline(time.Now().Add(length + a.limits.write)); err != nil {
 		sentence(w, http.StatusInternalServerError, "The profile would not be sent in time.")
 		return
 	}

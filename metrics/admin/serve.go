@@ -12,16 +12,21 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Limits of the admin servers. Probes, scrapes and people's browsers are all
-// that comes here.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
-	maxHeaderBytes    = 16 << 10
-	maxConnections    = 512
-)
+// limits bound what one connection, and all of them, may take. Probes, scrapes
+// and people's browsers are all that comes here.
+type limits struct {
+	readHeader, read, write, idle time.Duration
+	headerBytes, connections      int
+}
+
+var defaultLimits = limits{
+	readHeader:  5 * time.Second,
+	read:        10 * time.Second,
+	write:       30 * time.Second,
+	idle:        60 * time.Second,
+	headerBytes: 16 << 10,
+	connections: 512,
+}
 
 // Serve serves everything on ln until Shutdown, and closes it. Whether a token
 // is needed follows from the address that ln is bound to. It returns nil after
@@ -42,17 +47,17 @@ func (a *Admin) serve(ln net.Listener, h http.Handler) error {
 	}
 	srv := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: a.limits.readHeader,
+		ReadTimeout:       a.limits.read,
+		WriteTimeout:      a.limits.write,
+		IdleTimeout:       a.limits.idle,
+		MaxHeaderBytes:    a.limits.headerBytes,
 		ErrorLog:          errorLog,
 	}
 	if !a.keep(srv) {
 		return ln.Close()
 	}
-	err = srv.Serve(netutil.LimitListener(ln, maxConnections))
+	err = srv.Serve(netutil.LimitListener(ln, a.limits.connections))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

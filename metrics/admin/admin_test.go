@@ -1,0 +1,427 @@
+package admin
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const token = "s3cret"
+
+func testRegistry(t testing.TB) *prometheus.Registry {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	count := prometheus.NewCounter(prometheus.CounterOpts{Name: "test_total", Help: "A counter."})
+	hist := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "test_seconds", Help: "A histogram.", Buckets: []float64{1}, NativeHistogramBucketFactor: 1.1,
+	})
+	reg.MustRegister(count, hist)
+	if e, ok := count.(prometheus.ExemplarAdder); ok {
+		e.AddWithExemplar(1, prometheus.Labels{"request_id": "x"})
+	}
+	hist.Observe(.5)
+	return reg
+}
+
+func testCA() []byte {
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("certificate")})
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("private")})
+	return append(key, cert...)
+}
+
+// full has everything switched on.
+func full(t testing.TB) Options {
+	return Options{
+		Gatherer:  testRegistry(t),
+		Logger:    zap.NewNop(),
+		Address:   "gateway.example:9128",
+		Token:     token,
+		CA:        testCA,
+		Proxy:     func() string { return "127.0.0.1:3128" },
+		Upstreams: func() []string { return []string{"smsportal.com", "*.smsportal.com"} },
+		Quit:      func() {},
+		AllowQuit: true,
+		Profiles:  true,
+		Build:     Build{Version: "1.2.3", Revision: "abcdef", GoVersion: "go1.x"},
+	}
+}
+
+// ask sends one request straight to a handler.
+func ask(h http.Handler, method, path, host string, headers ...string) *http.Response {
+	r := httptest.NewRequest(method, path, nil)
+	r.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t testing.TB, resp *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestWhoMaySeeWhat is the cross product of listeners, hosts, tokens, paths and
+// methods.
+func TestWhoMaySeeWhat(t *testing.T) {
+	t.Parallel()
+	a := New(full(t))
+	a.SetState(Ready)
+	a.Mount("/api/v1/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { sentence(w, 200, "api") }))
+	listeners := map[string]http.Handler{"loopback": a.Handler(true), "network": a.Handler(false), "public": a.PublicHandler()}
+	hosts := map[string]bool{ // whether it is no rebound name
+		"127.0.0.1:9128": true, "[::1]:9128": true, "::1": true, "10.0.0.7": true, "localhost:9128": true, "LOCALHOST.": true,
+		"gateway.example:9128": true, "Gateway.Example.": true,
+		"evil.example": false, "evil.example:9128": false, "": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
+	}
+	tokens := map[string]bool{
+		"": false, "Bearer " + token: true, "bearer " + token: true, "Bearer " + token + "x": false,
+		"Bearer s3cre": false, "Basic " + token: false, "Bearer": false, token: false,
+	}
+	paths := []string{"/metrics", "/healthz", "/readyz", "/", "/ca.pem", "/proxy.pac", "/quit", "/api/v1/build", "/api/v1/clients", "/debug/pprof/", "/debug/pprof/heap", "/none", "/metrics/", "/healthz/x"}
+	for where, h := range listeners {
+		for host, known := range hosts {
+			for auth, valid := range tokens {
+				for _, path := range paths {
+					for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"} {
+						want := expected(where, path, method, known, valid)
+						resp := ask(h, method, path, host, "Authorization", auth)
+						if resp.StatusCode != want {
+							t.Errorf("%s: %s %s, Host %q, Authorization %q: %d, want %d", where, method, path, host, auth, resp.StatusCode, want)
+						}
+						checkHeaders(t, resp, path)
+					}
+				}
+			}
+		}
+	}
+}
+
+// expected is the rule in other words than the guard's.
+func expected(where, path, method string, known, valid bool) int {
+	reads := method == "GET" || method == "HEAD"
+	open := path == "/metrics" || path == "/healthz" || path == "/readyz"
+	switch {
+	case open && reads:
+		return 200
+	case open:
+		return 405
+	case where == "public":
+		return 404
+	case where == "loopback" && !known:
+		return 403
+	case where == "network" && !valid:
+		return 401
+	case path == "/quit" && method == "POST":
+		return 200
+	case path == "/quit", !reads:
+		return 405
+	case path == "/none" || path == "/metrics/" || path == "/healthz/x":
+		return 404
+	default:
+		return 200
+	}
+}
+
+func checkHeaders(t *testing.T, resp *http.Response, path string) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff",
+		"Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+	} {
+		if got := resp.Header.Get(name); !strings.Contains(got, want) {
+			t.Errorf("%s: %s is %q", path, name, got)
+		}
+	}
+	if resp.StatusCode == 401 && resp.Header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("%s: 401 without WWW-Authenticate: Bearer", path)
+	}
+	want := ""
+	if resp.StatusCode == 405 {
+		want = "GET, HEAD"
+		if path == "/quit" {
+			want = "POST"
+		}
+	}
+	// The guard asks for GET and HEAD before anything else but /quit's own rule.
+	if got := resp.Header.Get("Allow"); got != want {
+		t.Errorf("%s: Allow is %q, want %q", path, got, want)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	quits := 0
+	o := full(t)
+	o.Quit = func() { quits++ }
+	h := New(o).Handler(true)
+	const host = "127.0.0.1:9128"
+	tests := []struct {
+		headers []string
+		want    int
+	}{
+		{nil, 200},
+		{[]string{"Origin", "http://127.0.0.1:9128"}, 200},
+		{[]string{"Origin", "http://127.0.0.1:9128", "Sec-Fetch-Site", "same-origin"}, 200},
+		{[]string{"Sec-Fetch-Site", "none"}, 200},
+		{[]string{"Origin", "http://127.0.0.1:8080"}, 403},
+		{[]string{"Origin", "http://evil.example"}, 403},
+		{[]string{"Origin", "null"}, 403},
+		{[]string{"Origin", ""}, 403},
+		{[]string{"Origin", "::not a url"}, 403},
+		{[]string{"Origin", "http://127.0.0.1:9128", "Origin", "http://evil.example"}, 403},
+		{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{[]string{"Sec-Fetch-Site", "same-site"}, 403},
+	}
+	want := 0
+	for _, tt := range tests {
+		if tt.want == 200 {
+			want++
+		}
+		if got := ask(h, "POST", "/quit", host, tt.headers...).StatusCode; got != tt.want {
+			t.Errorf("POST /quit with %v: %d, want %d", tt.headers, got, tt.want)
+		}
+	}
+	if quits != want {
+		t.Errorf("Quit was called %d times, want %d", quits, want)
+	}
+	if got := ask(New(o).Handler(false), "POST", "/quit", host, "Authorization", "Bearer "+token, "Origin", "http://evil.example").StatusCode; got != 403 {
+		t.Errorf("another origin on the network: %d, want 403", got)
+	}
+}
+
+func TestNothingWithoutATokenOnTheNetwork(t *testing.T) {
+	t.Parallel()
+	o := full(t)
+	o.Token = ""
+	h := New(o).Handler(false)
+	for _, auth := range []string{"", "Bearer ", "Bearer", "Bearer x"} {
+		resp := ask(h, "GET", "/ca.pem", "127.0.0.1", "Authorization", auth)
+		if text := body(t, resp); resp.StatusCode != 403 || !strings.Contains(text, "admin.token_file") {
+			t.Errorf("Authorization %q: %d %s", auth, resp.StatusCode, text)
+		}
+	}
+	if got := ask(h, "GET", "/metrics", "anything").StatusCode; got != 200 {
+		t.Errorf("/metrics: %d, want 200", got)
+	}
+}
+
+func TestWhatIsNotConfiguredIsNotThere(t *testing.T) {
+	t.Parallel()
+	h := New(Options{Gatherer: testRegistry(t)}).Handler(true)
+	for path, want := range map[string]string{
+		"/ca.pem":           "legacy_tls.ca",
+		"/proxy.pac":        "listen.accept",
+		"/quit":             "admin.quit",
+		"/debug/pprof/heap": "nothing here",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			if method == "POST" && path != "/quit" {
+				continue
+			}
+			resp := ask(h, method, path, "localhost")
+			if text := body(t, resp); resp.StatusCode != 404 || !strings.Contains(text, want) {
+				t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, text)
+			}
+		}
+	}
+	index := body(t, ask(h, "GET", "/", "localhost"))
+	if strings.Contains(index, "/quit") || strings.Contains(index, "pprof") || !strings.Contains(index, "/proxy.pac") {
+		t.Errorf("the index does not list what is there:\n%s", index)
+	}
+	if index = body(t, ask(New(full(t)).Handler(true), "GET", "/", "localhost")); !strings.Contains(index, "/quit") || !strings.Contains(index, "/debug/pprof/") {
+		t.Errorf("the index does not list what is there:\n%s", index)
+	}
+}
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	a := New(full(t))
+	for _, tt := range []struct {
+		set    State
+		status int
+		word   string
+	}{
+		{Initializing, 503, "initializing"},
+		{Ready, 200, "ready"},
+		{Reloading, 200, "reloading"},
+		{Ready, 200, "ready"},
+		{Stopping, 503, "stopping"},
+		{Ready, 503, "stopping"}, // a reload that ended late
+	} {
+		a.SetState(tt.set)
+		for _, h := range []http.Handler{a.Handler(false), a.PublicHandler()} {
+			resp := ask(h, "GET", "/readyz", "any.example")
+			if got := body(t, resp); resp.StatusCode != tt.status || got != tt.word+"\n" {
+				t.Errorf("after %v: %d %q, want %d %q", tt.set, resp.StatusCode, got, tt.status, tt.word)
+			}
+			resp = ask(h, "GET", "/healthz", "any.example")
+			if got := body(t, resp); resp.StatusCode != 200 || got != "ok\n" {
+				t.Errorf("/healthz after %v: %d %q", tt.set, resp.StatusCode, got)
+			}
+		}
+	}
+}
+
+func TestCAHoldsCertificatesOnly(t *testing.T) {
+	t.Parallel()
+	resp := ask(New(full(t)).Handler(true), "GET", "/ca.pem", "localhost")
+	got := body(t, resp)
+	block, rest := pem.Decode([]byte(got))
+	if block == nil || string(block.Bytes) != "certificate" || len(rest) != 0 || strings.Contains(got, "PRIVATE") {
+		t.Errorf("/ca.pem:\n%s", got)
+	}
+	if resp.Header.Get("Content-Type") != "application/x-pem-file" {
+		t.Errorf("Content-Type %q", resp.Header.Get("Content-Type"))
+	}
+	o := full(t)
+	o.CA = func() []byte { return nil }
+	if got := ask(New(o).Handler(true), "GET", "/ca.pem", "localhost").StatusCode; got != 404 {
+		t.Errorf("without a CA: %d, want 404", got)
+	}
+}
+
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	resp := ask(New(full(t)).Handler(true), "GET", "/api/v1/build", "localhost")
+	var got map[string]string
+	if err := json.Unmarshal([]byte(body(t, resp)), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["version"] != "1.2.3" || got["revision"] != "abcdef" || got["go_version"] != "go1.x" || len(got) != 3 {
+		t.Errorf("/api/v1/build: %v", got)
+	}
+}
+
+func TestMounting(t *testing.T) {
+	t.Parallel()
+	a := New(full(t))
+	page := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		sentence(w, 200, "page "+r.URL.Path)
+	}
+	a.Mount("/", http.HandlerFunc(page))
+	h := a.Handler(true)
+	for _, path := range []string{"/", "/clients/billing"} {
+		resp := ask(h, "GET", path, "localhost")
+		if got := body(t, resp); got != "page "+path+"\n" || resp.Header.Get("Content-Security-Policy") != "default-src 'self'" {
+			t.Errorf("GET %s: %q", path, got)
+		}
+	}
+	if got := ask(h, "POST", "/", "localhost").StatusCode; got != 405 {
+		t.Errorf("POST to the page: %d, want 405", got)
+	}
+	if got := body(t, ask(h, "GET", "/healthz", "localhost")); got != "ok\n" {
+		t.Errorf("/healthz behind the page: %q", got)
+	}
+	if got := ask(a.PublicHandler(), "GET", "/", "localhost").StatusCode; got != 404 {
+		t.Errorf("the page on the public listener: %d, want 404", got)
+	}
+}
+
+func TestScrapeFormats(t *testing.T) {
+	t.Parallel()
+	h := New(full(t)).PublicHandler()
+	const protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+	for name, tt := range map[string]struct{ accept, contentType, want string }{
+		"text":        {"", "text/plain", "test_total 1\n"},
+		"openmetrics": {"application/openmetrics-text;version=1.0.0", "application/openmetrics-text", `# {request_id="x"}`},
+		"protobuf":    {protobuf, "application/vnd.google.protobuf", ""},
+	} {
+		resp := ask(h, "GET", "/metrics", "pod", "Accept", tt.accept, "Accept-Encoding", "gzip")
+		if resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(resp.Header.Get("Content-Type"), tt.contentType) {
+			t.Errorf("%s: headers %v", name, resp.Header)
+			continue
+		}
+		zr, err := gzip.NewReader(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(zr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.want != "" {
+			if !bytes.Contains(text, []byte(tt.want)) {
+				t.Errorf("%s lacks %q:\n%s", name, tt.want, text)
+			}
+			continue
+		}
+		native := false
+		dec := expfmt.NewDecoder(bytes.NewReader(text), expfmt.NewFormat(expfmt.TypeProtoDelim))
+		for {
+			var mf dto.MetricFamily
+			if err := dec.Decode(&mf); err != nil {
+				break
+			}
+			if mf.GetName() == "test_seconds" {
+				native = len(mf.GetMetric()[0].GetHistogram().GetPositiveDelta()) > 0
+			}
+		}
+		if !native {
+			t.Error("no native histogram over protobuf")
+		}
+	}
+}
+
+// broken is a collector that contradicts itself.
+type broken struct{ desc *prometheus.Desc }
+
+func (b broken) Describe(c chan<- *prometheus.Desc) { c <- b.desc }
+
+func (b broken) Collect(c chan<- prometheus.Metric) {
+	for range 2 {
+		c <- prometheus.MustNewConstMetric(b.desc, prometheus.GaugeValue, 1)
+	}
+}
+
+func TestAScrapeThatFailsIsLoggedAndShowsTheRest(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zap.DebugLevel)
+	reg := testRegistry(t)
+	reg.MustRegister(broken{prometheus.NewDesc("broken", "Twice.", nil, nil)})
+	h := New(Options{Gatherer: reg, Logger: zap.New(core)}).PublicHandler()
+	resp := ask(h, "GET", "/metrics", "pod")
+	if got := body(t, resp); resp.StatusCode != 200 || !strings.Contains(got, "test_total 1") {
+		t.Errorf("%d\n%s", resp.StatusCode, got)
+	}
+	if logs.FilterMessage("metrics scrape failed").Len() == 0 {
+		t.Error("nothing was logged")
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	h := New(full(t)).Handler(true)
+	for path, want := range map[string]int{
+		"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/allocs": 200,
+		"/debug/pprof/block": 200, "/debug/pprof/mutex": 200, "/debug/pprof/threadcreate": 200,
+		"/debug/pprof/cmdline": 404, "/debug/pprof/symbol": 404, "/debug/pprof/trace": 404, "/debug/pprof/heap/": 404,
+		"/debug/pprof/profile?seconds=0": 400, "/debug/pprof/profile?seconds=61": 400, "/debug/pprof/profile?seconds=x": 400,
+	} {
+		if got := ask(h, "GET", path, "localhost").StatusCode; got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+}
