@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"iter"
 	"strings"
 )
 
@@ -74,6 +75,17 @@ func (f Family) String() string {
 		return familyNames[f]
 	}
 	return familyNames[FamilyOther]
+}
+
+// Families yields every family.
+func Families() iter.Seq[Family] {
+	return func(yield func(Family) bool) {
+		for f := range Family(numFamilies) {
+			if !yield(f) {
+				return
+			}
+		}
+	}
 }
 
 // parseFamily is the inverse of String, for what was stored; an unknown name

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tlslift/docs/fixes"
 	"tlslift/proxy/arrival"
 	"tlslift/proxy/redact"
 )
@@ -22,6 +23,9 @@ type Row struct {
 	Verdict   Verdict `json:"verdict,omitzero"`
 	Regressed bool    `json:"regressed,omitempty"` // declared migrated and insecure since
 	Library   string  `json:"library,omitempty"`   // guessed from the hello or the User-Agent
+	Fix       string  `json:"fix,omitempty"`       // what its owner is to change
+	FixPage   string  `json:"fix_page,omitempty"`  // a page of docs/fixes
+	FixMore   string  `json:"fix_more,omitempty"`  // another, about its runtime
 
 	FirstSeen    time.Time `json:"first_seen,omitzero"`
 	LastSeen     time.Time `json:"last_seen,omitzero"`
@@ -172,8 +176,16 @@ func (l *Ledger) view(r *row, now time.Time) Row {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
+	v.Advise()
 	r.viewCounts(&v)
 	return v
+}
+
+// Advise fills in what the client's owner is to change, from the verdict and
+// the library.
+func (v *Row) Advise() {
+	fix := fixes.For(v.Verdict.String(), v.Library)
+	v.Fix, v.FixPage, v.FixMore = fix.Sentence, fix.Page, fix.Runtime
 }
 
 func (r *row) viewCounts(v *Row) {
