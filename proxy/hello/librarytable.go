@@ -1,0 +1,136 @@
+package hello
+
+type libraryID uint8
+
+const (
+	unknown libraryID = iota
+	schannelXP
+	schannel7
+	schannelNET
+	schannel10
+	java6
+	java7
+	java8
+	javaCurrent
+	openSSL098
+	openSSL10
+	openSSLCurrent
+	libreSSL
+	gnuTLS
+	nss3
+	nssCurrent
+	android2
+	android4
+	android5
+	appleOld
+	appleNew
+	presto
+	mono
+	chromium
+	goTLS
+	numLibraries
+)
+
+const (
+	adviceOpenSSL    = "it can speak TLS 1.2 and 1.3: remove what limits the program to old versions (a fixed protocol method or constant, MaxProtocol in openssl.cnf)"
+	adviceOpenSSLOld = "upgrade OpenSSL to 3.x together with the program, language runtime or distribution that brings it"
+	adviceSChannel   = "move the application to Windows Server 2016 or later, which speaks TLS 1.2 by default"
+	adviceAndroid    = "upgrade Android, or give the application a TLS library of its own (Conscrypt from Play services)"
+)
+
+// libraries says what each guess is called and what its owner should change.
+// The names are labels of metrics: they do not change between releases.
+var libraries = [numLibraries]Library{
+	unknown:    {Advice: "find out which library or runtime this program makes HTTPS calls with, and upgrade it to one that speaks TLS 1.2"},
+	schannelXP: {"SChannel", "Windows XP, Server 2003", adviceSChannel + ": this one ends at TLS 1.0"},
+	schannel7: {
+		"SChannel", "Windows Vista, 7, Server 2008",
+		"switch TLS 1.2 on: Windows 7 and Server 2008 R2 need KB3140245 and DefaultSecureProtocols, Server 2008 KB4019276, Vista an upgrade; for .NET Framework set SchUseStrongCrypto and SystemDefaultTlsVersions",
+	},
+	schannelNET: {
+		"SChannel", "Windows 8.1 or later, limited to old TLS",
+		"the system can speak TLS 1.2: for .NET Framework set SchUseStrongCrypto and SystemDefaultTlsVersions, or remove the SecurityProtocol line from the program",
+	},
+	schannel10:     {"SChannel", "Windows 7 to 11 with TLS 1.2", "nothing is needed but the https URL: it offers TLS 1.2"},
+	java6:          {"Java", "6 or older", "upgrade to Java 8u261 or later (Java 6u141 and later know TLS 1.2 with -Dhttps.protocols=TLSv1.2)"},
+	java7:          {"Java", "7", "start it with -Dhttps.protocols=TLSv1.2 -Djdk.tls.client.protocols=TLSv1.2, or upgrade to Java 8u261 or later"},
+	java8:          {"Java", "8 before 8u261", "it offers TLS 1.2; if it comes with less, remove https.protocols and jdk.tls.client.protocols from its options"},
+	javaCurrent:    {"Java", "8u261, 9 or later", "it can speak TLS 1.2 and 1.3: remove https.protocols, jdk.tls.client.protocols or setEnabledProtocols that limit it to TLS 1.0"},
+	openSSL098:     {"OpenSSL", "0.9.8 or older", adviceOpenSSLOld},
+	openSSL10:      {"OpenSSL", "1.0.x", adviceOpenSSLOld + "; 1.0.1 and 1.0.2 can speak TLS 1.2 where the program does not ask for TLSv1 alone"},
+	openSSLCurrent: {"OpenSSL", "1.1.0 or later", adviceOpenSSL},
+	libreSSL:       {"LibreSSL", "2.x", adviceOpenSSL},
+	gnuTLS:         {"GnuTLS", "3.x", "it can speak TLS 1.2 and 1.3: remove -VERS- and %NO_EXTENSIONS from the priority string of the program or the system"},
+	nss3:           {"NSS", "3.x before TLS 1.2 (Firefox 26 and older)", "upgrade NSS to 3.15.1 or later together with the program that brings it"},
+	nssCurrent:     {"NSS", "3.15.1 or later", "it can speak TLS 1.2: raise the highest version in the program's or the system's NSS policy"},
+	android2:       {"Android", "2.x", adviceAndroid},
+	android4:       {"Android", "4.x", adviceAndroid + "; 4.1 and later speak TLS 1.2 once the application enables it on its sockets"},
+	android5:       {"Android", "5 or later", "nothing is needed but the https URL: it offers TLS 1.2"},
+	appleOld:       {"Secure Transport", "OS X 10.6 to 10.8", "upgrade to OS X 10.9 or later, which speaks TLS 1.2"},
+	appleNew:       {"Secure Transport", "OS X 10.9, iOS 5 or later", "nothing is needed but the https URL: it offers TLS 1.2"},
+	presto:         {"Presto", "Opera 12", "enable TLS 1.2 in its settings, or replace it"},
+	mono:           {"Mono", "5 or later (BoringSSL)", "it can speak TLS 1.2: remove the SecurityProtocol line from the program, or add SecurityProtocolType.Tls12"},
+	chromium:       {"BoringSSL", "Chromium and its kin", "upgrade the program"},
+	goTLS:          {"Go", "crypto/tls", "it can speak TLS 1.2 and 1.3: remove MaxVersion from the program's tls.Config"},
+}
+
+// bySuites knows sets of suites by JA4's second part. They were taken from
+// hellos of real clients: those that the interop tests run, and recordings
+// that are public knowledge, of which only these facts were kept.
+func (h *ClientHello) bySuites() libraryID {
+	switch h.JA4Ciphers() {
+	case "9ee8ab185e04": // one set for two: Android's came from a Java library
+		if h.Framing == SSLv2 || h.ServerName != "" {
+			return java6
+		}
+		return android2
+	case "4fde3ed791f6", "3609b414f052":
+		return schannelXP
+	case "d94e65cdb899":
+		return schannel7
+	case "9295eb73ea51", "db6bc8f7861c", "f609cb3cb89c", "bbd4f008d9b2", "abdbad740de4", "d83cc789557e":
+		return schannel10
+	case "b3c2d19a1f57":
+		return java7
+	case "6f2c0565fe7a", "11b08e233c4b", "5e02f30799ee":
+		return java8
+	case "21a865b8cdb0", "bd868743f55c", "bc01e4e2260a", "8f3dcbce23eb":
+		return javaCurrent
+	case "e91ed181b052":
+		return openSSL098
+	case "15c493246000", "c43983326036", "383454ac02f4", "30cf066ba939", "1ff50eee1f64", "8a10cb45a794", "8e966b29caa4":
+		return openSSL10
+	case "d943125447b4", "e8f1e7e78f70", "44099cda8a52", "c491f621fb4c":
+		return openSSLCurrent
+	case "85626a9a5f7f":
+		return libreSSL
+	case "051fb07a0855", "6470440c95c7", "723694b0fccc":
+		return gnuTLS
+	case "77f462745360", "49dac2a37825":
+		return nss3
+	case "c64052043fd2", "b06c425f59b5": // Firefox 22 and Chrome 27 on a patched NSS
+		return nss3
+	case "0849908bd344", "a53a8155954a", "948423e5275c", "d3642cc0373c", "2490b10d2092", "43e74fd21232",
+		"27a29bd8d6e6", "073e58a039a6", "a9397a71b479", "45de795eb070", "29a2cd9e9f10", "5b57614c22b0":
+		return nssCurrent
+	case "2c1d8c27db2a", "1707c18335a6", "810d62b9dde8":
+		return android4
+	case "519b4837d290":
+		return android5
+	case "5a1c999c90cf", "6c4a56578f33":
+		return appleOld
+	case "07a749158664", "ea2d7a1ea9fa", "579de695db09", "0d4ca5d4ec72", "2a284e3b0c56", "2802a3db6c62", "a09f3c656075", "d1df5bdd38f9":
+		return appleNew
+	case "d4bdf41ec3de":
+		return presto
+	case "b9cbb9b2199c", "fc2078a0b8c0":
+		return mono
+	case "0bf03fa604e3", "27d4652c4487", "8dd61975155f", "f51103c65f73", "e1dc9db8be50", "70ebeae7bfd2", "20a10634286c",
+		"f3e6b40ccb38", "67e6df579eba", "46e7e9700bed", "8daaf6152771":
+		return chromium
+	case "9dc949149365":
+		return goTLS
+	default:
+		return unknown
+	}
+}
