@@ -1,0 +1,94 @@
+package authority
+
+import (
+	"bytes"
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+func TestExportForms(t *testing.T) {
+	t.Parallel()
+	root := testCA().Root()
+	certs := []*x509.Certificate{root}
+	for name, format := range map[string]Format{"pem": PEM, "DER": DER, "pkcs12": PKCS12} {
+		f, err := ParseFormat(name)
+		if err != nil || f != format {
+			t.Fatalf("%s: %v, %v", name, f, err)
+		}
+		data, err := Export(certs, format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back []*x509.Certificate
+		if format == PKCS12 {
+			back, err = pkcs12.DecodeTrustStore(data, TrustStorePassword)
+		} else {
+			back, err = ParseCertificates(data)
+		}
+		if err != nil || len(back) != 1 || !back[0].Equal(root) {
+			t.Errorf("%s: %v", name, err)
+		}
+		text := Instructions("out/file", format)
+		for _, word := range []string{"keytool", "certutil", "Group Policy", "SSL_CERT_FILE", "CURLOPT_CAINFO", ".NET"} {
+			if !strings.Contains(text, word) {
+				t.Errorf("%s: the instructions do not speak of %s", name, word)
+			}
+		}
+		if strings.Contains(text, "ROOT") || !strings.Contains(text, "out/file") {
+			t.Errorf("%s: the instructions do not name the file", name)
+		}
+	}
+	if _, err := ParseFormat("jks"); err == nil {
+		t.Error("an unknown form was accepted")
+	}
+}
+
+func TestJavaReadsTheTrustStore(t *testing.T) {
+	t.Parallel()
+	have(t, "keytool")
+	data, err := Export([]*x509.Certificate{testCA().Root()}, PKCS12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "trust.p12")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("keytool", "-J-Duser.language=en", "-list", "-keystore", path, "-storepass", TrustStorePassword).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "trustedCertEntry") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cert *x509.Certificate
+		now  time.Time
+		want []string
+	}{
+		{testCA().Cert, testNow, []string{
+			"CA           yes, of leaves alone", "smsportal.com, mymobileapi.com, check.tlslift.test and below, IP addresses excluded (not critical)",
+			"RSA 2048 bits", "2026-11-18 to 2036-11-17 (3650 days left)", "SHA256-RSA",
+		}},
+		{testCA().Root(), testCA().Root().NotAfter, []string{"issuer       itself", "constraints  none", "(EXPIRED)"}},
+		{testCA().Root(), testNow.AddDate(-1, 0, 0), []string{"(not valid yet)"}},
+	} {
+		var out bytes.Buffer
+		if err := Describe(&out, c.cert, c.now); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("no %q in\n%s", w, out.String())
+			}
+		}
+	}
+}
