@@ -1,0 +1,226 @@
+package configs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// contract is every key there is. Adding or renaming one is a change for
+// everyone who has a configuration file.
+const contract = `
+listen listen[].address listen[].accept listen[].transparent listen[].proxy_protocol_from listen[].strict
+listen[].client listen[].allow listen[].default_upstream
+admin admin.address admin.token_file admin.public admin.quit admin.pprof
+upstreams upstreams[].host upstreams[].to upstreams[].address upstreams[].ca_file upstreams[].pins
+upstreams[].client_certificate upstreams[].client_certificate.cert_file upstreams[].client_certificate.key_file
+upstreams[].port
+others allow_internal_addresses
+upstream upstream.min_tls upstream.parent_proxy upstream.parent_proxy_password_file upstream.dns_servers
+upstream.warm_connections upstream.max_connections upstream.idle_timeout upstream.dial_timeout
+upstream.tls_timeout upstream.response_timeout
+legacy_tls legacy_tls.min_version legacy_tls.ca legacy_tls.ca.cert_file legacy_tls.ca.key_file
+legacy_tls.handshake_timeout legacy_tls.sslv2_hello legacy_tls.rc4 legacy_tls.sha1_leaf
+legacy_tls.terminate_clients legacy_tls.allow_unconstrained_ca
+clients clients.names clients.names[].name clients.names[].match clients.workload clients.proxy_user
+clients.users_file clients.account clients.account_key_file clients.track clients.label_limit
+policy policy.mode policy.migrated_after policy.default policy.default.action policy.default.sunset
+policy.default.link policy.clients policy.clients.*.sunset policy.clients.*.waiver
+policy.clients.*.waiver.owner policy.clients.*.waiver.until policy.clients.*.waiver.ticket
+policy.clients.*.migrated policy.brownouts policy.brownouts[].clients policy.brownouts[].from
+policy.brownouts[].until policy.brownouts[].first_minutes_of_hour policy.brownouts[].percent
+policy.brownouts[].exempt
+rewrite rewrite.location rewrite.cookies rewrite.hsts rewrite.wsdl
+state state.file
+limits limits.header_bytes limits.body_bytes limits.response_buffer limits.connections
+limits.connections_per_client limits.header_timeout limits.body_timeout limits.idle_timeout
+limits.tunnel_idle_timeout limits.drain_delay limits.drain_timeout
+log log.level log.format
+`
+
+// schemaKeys returns every key of the schema, in its order.
+func schemaKeys() []string {
+	var paths []string
+	var walk func(prefix string, keys []key)
+	walk = func(prefix string, keys []key) {
+		for _, k := range keys {
+			paths = append(paths, prefix+k.name)
+			walk(prefix+k.name+k.shape+".", k.under)
+		}
+	}
+	walk("", newLoader("", readable).schema(Default()))
+	return paths
+}
+
+func TestSchemaIsTheContract(t *testing.T) {
+	t.Parallel()
+	if got, want := schemaKeys(), strings.Fields(contract); !slices.Equal(got, want) {
+		t.Errorf("the schema is\n%v\nthe contract is\n%v", got, want)
+	}
+}
+
+func TestGatesAreKeys(t *testing.T) {
+	t.Parallel()
+	for _, g := range notSupportedYet {
+		if !slices.Contains(strings.Fields(contract), g.key) {
+			t.Errorf("%s is no key", g.key)
+		}
+	}
+}
+
+func TestExampleIsTheDefault(t *testing.T) {
+	t.Parallel()
+	expectConfig(t, loaded(t, Source{File: written(t, Example)}), Default())
+}
+
+// commented matches an example line: a # and no space.
+var commented = regexp.MustCompile(`^( *)#([^ #!].*)$`)
+
+// companions are the changes without which an example line is refused, rightly.
+var companions = map[string]*strings.Replacer{
+	"parent_proxy_password_file": strings.NewReplacer("#parent_proxy: ", "parent_proxy: "),
+	"account_key_file":           strings.NewReplacer(`account: "off" `, "account: hash"),
+}
+
+// TestExampleLines removes the # of each example line of tlslift.yaml in turn.
+func TestExampleLines(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{
+		"admin-token", "extra.pem", "client.pem", "client-key.pem", "proxy-password", "ca.pem", "ca-key.pem", "htpasswd", "account-key",
+	} {
+		put(t, filepath.Join(dir, name), "")
+	}
+	lines, tried := strings.Split(Example, "\n"), 0
+	for i, line := range lines {
+		if !commented.MatchString(line) {
+			continue
+		}
+		tried++
+		changed := slices.Clone(lines)
+		changed[i] = commented.ReplaceAllString(line, "$1$2")
+		content := strings.Join(changed, "\n")
+		name, _, _ := strings.Cut(strings.TrimLeft(line, " #"), ":")
+		if with := companions[name]; with != nil {
+			content = with.Replace(content)
+		}
+		tryExample(t, filepath.Join(dir, "tlslift.yaml"), line, content)
+	}
+	if tried < 25 {
+		t.Errorf("only %d example lines", tried)
+	}
+}
+
+// tryExample loads the file with one example in use: valid, and not what the
+// file said before, but for keys that are not supported yet.
+func tryExample(t *testing.T, file, line, content string) {
+	t.Helper()
+	put(t, file, content)
+	c, err := loadUngated(t, file)
+	if err != nil {
+		t.Errorf("%s\n%v", line, err)
+		return
+	}
+	c.origins = nil
+	if reflect.DeepEqual(c, Default()) && !strings.Contains(line, "port: 443") {
+		t.Errorf("%s\nchanges nothing", line)
+	}
+	_, err = Load(Source{File: file})
+	problems, _ := errors.AsType[Problems](err)
+	for _, p := range problems {
+		if !strings.HasPrefix(p.Message, "not supported yet") {
+			t.Errorf("%s\n%v", line, p)
+		}
+	}
+}
+
+// TestExampleHasEveryKey looks for each key in tlslift.yaml, in use or commented.
+func TestExampleHasEveryKey(t *testing.T) {
+	t.Parallel()
+	for _, path := range schemaKeys() {
+		name := path[strings.LastIndexByte(path, '.')+1:]
+		if !regexp.MustCompile(`(?m)^[^#\n]*#?[^#\n ]*[^#\n]*\b` + name + `:`).MatchString(Example) {
+			t.Errorf("%s is not in tlslift.yaml", path)
+		}
+	}
+}
+
+// TestPresets loads the presets as they are shipped, and as they are meant to be
+// used.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	loaded(t, Source{File: "sidecar.yaml"})
+	sidecar := loaded(t, Source{File: "sidecar.yaml", Env: []string{
+		"TLSLIFT_WORKLOAD=payments/billing", "TLSLIFT_ADMIN_PUBLIC=0.0.0.0:9129",
+	}})
+	if sidecar.Clients.Workload != "payments/billing" || sidecar.Admin.Public != "0.0.0.0:9129" {
+		t.Errorf("sidecar: got %+v, %+v", sidecar.Clients, sidecar.Admin)
+	}
+	for _, l := range sidecar.Listen {
+		if !l.Loopback() || sidecar.OthersFor(l) != OthersPass {
+			t.Errorf("sidecar: listens on %s, others %s", l.Address, sidecar.OthersFor(l))
+		}
+	}
+	gateway := loaded(t, Source{File: "gateway.yaml"})
+	if gateway.Listen[0].Address != "0.0.0.0:3128" || gateway.OthersFor(gateway.Listen[0]) != OthersRefuse ||
+		gateway.Limits.DrainDelay != 10*time.Second || !loopback(gateway.Admin.Address) {
+		t.Errorf("gateway: got %+v", gateway)
+	}
+}
+
+// TestDocumentation looks for every key and variable in the reference.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(content)
+	for _, path := range schemaKeys() {
+		if !strings.Contains(doc, "`"+path+"`") {
+			t.Errorf("%s is not in docs/configuration.md", path)
+		}
+	}
+	for _, name := range Variables() {
+		if !strings.Contains(doc, "`"+name+"`") {
+			t.Errorf("%s is not in docs/configuration.md", name)
+		}
+	}
+	for _, g := range notSupportedYet {
+		if !regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(g.key) + "` \\|.*not supported yet").MatchString(doc) {
+			t.Errorf("docs/configuration.md does not say that %s is not supported yet", g.key)
+		}
+	}
+	// Keys that the reference has and the schema has not.
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_0-9.*\\[\\]]+)` \\|").FindAllStringSubmatch(doc, -1) {
+		if !slices.Contains(schemaKeys(), row[1]) {
+			t.Errorf("docs/configuration.md has %s, which is no key", row[1])
+		}
+	}
+}
+
+// TestDocumentedExamples loads every example of the reference.
+func TestDocumentedExamples(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(content), -1)
+	if len(examples) < 10 {
+		t.Errorf("only %d examples", len(examples))
+	}
+	for _, example := range examples {
+		l := newLoader("tlslift.yaml", func(string) error { return nil })
+		data := []byte(example[1])
+		if _, err := l.finish(Source{}, &data); err != nil {
+			t.Errorf("%s%v", example[1], err)
+		}
+	}
+}
