@@ -10,6 +10,11 @@ var tchar = classOf("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH
 // RFC 3986's unreserved set and harmless.
 var hostchar = classOf("-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
+// userchar marks the bytes of a userinfo (RFC 3986 3.2.1), and the at sign
+// that net/url lets stand in a password. A backslash is none of them: others
+// might end the host there.
+var userchar = classOf("-._~!$&'()*+,;=:%@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
 func classOf(set string) (class [256]bool) {
 	for i := range len(set) {
 		class[set[i]] = true
@@ -17,13 +22,15 @@ func classOf(set string) (class [256]bool) {
 	return class
 }
 
-func isToken(b []byte) bool {
+func isToken(b []byte) bool { return len(b) > 0 && all(b, &tchar) }
+
+func all(b []byte, class *[256]bool) bool {
 	for _, c := range b {
-		if !tchar[c] {
+		if !class[c] {
 			return false
 		}
 	}
-	return len(b) > 0
+	return true
 }
 
 const (

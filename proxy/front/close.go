@@ -27,7 +27,7 @@ func (c *Conn) Close() error {
 		}
 		return c.finish()
 	}
-	if c.ended.Load() || c.writeErr.Load() || !c.lingers.Load() && !c.unread() {
+	if c.ended.Load() || c.lost.Load() || !c.lingers.Load() && !c.unread() {
 		return c.finish()
 	}
 	go c.linger()

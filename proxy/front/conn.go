@@ -64,11 +64,11 @@ type Conn struct {
 	forced  *Refusal // refuse whatever comes
 	hurried bool     // under the short timeouts of a refused caller
 
-	waiting  atomic.Bool // for the first byte of a head
-	closed   atomic.Bool
-	ended    atomic.Bool // the caller ended its side
-	lingers  atomic.Bool // unread bytes must not turn the answer into a reset
-	writeErr atomic.Bool // a write failed
+	waiting atomic.Bool // for the first byte of a head
+	closed  atomic.Bool
+	ended   atomic.Bool // the caller ended its side
+	lingers atomic.Bool // unread bytes must not turn the answer into a reset
+	lost    atomic.Bool // a write failed, or the connection was seen to be reset
 
 	bodyAborted atomic.Bool // AbortBody was called
 

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strings"
-	"testing"
 	"time"
 
 	"tlslift/proxy/arrival"
@@ -101,32 +99,3 @@ func deliveries(raw string) map[string]func(Limits) seenBy {
 		"seven at a time": func(l Limits) seenBy { return feed(l, false, io.EOF, split(raw, 7)...) },
 	}
 }
-
-func TestRefusedHeads(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, raw, detail string
-		standIn           string
-	}{
-		{
-			"two equal Content-Lengths", "POST /a?p=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
-			detailTwoLengths, "POST /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			for how, deliver := range deliveries(tt.raw) {
-				got := deliver(testLimits())
-				if got.refusal == nil || got.refusal.Detail != tt.detail {
-					t.Errorf("%s: refusal %+v, want %q", how, got.refusal, tt.detail)
-				}
-				if got.bytes != tt.standIn {
-					t.Errorf("%s: net/http gets %q, want %q", how, got.bytes, tt.standIn)
-				}
-			}
-		})
-	}
-}
-
-var _ = os.ErrDeadlineExceeded

@@ -33,14 +33,19 @@ func (p Presence) String() string {
 // Gone looks at the socket without reading from it. It costs one system call;
 // it is for requests that took long, or whose answer could not be written.
 func (c *Conn) Gone() Presence {
-	if c.writeErr.Load() {
+	if c.lost.Load() {
 		return Gone
 	}
 	raw := c.socket()
 	if raw == nil {
 		return PresenceUnknown
 	}
-	return peekSocket(raw)
+	p := peekSocket(raw)
+	if p == Gone {
+		// The kernel tells of a reset once.
+		c.lost.Store(true)
+	}
+	return p
 }
 
 // unread reports whether the socket holds bytes that nobody read.
@@ -55,7 +60,7 @@ func (c *Conn) unread() bool {
 // callers that were HalfClosed when their answer was written: a caller that
 // merely ended its sending acknowledges the answer, one that is gone resets.
 func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
-	if c.writeErr.Load() {
+	if c.lost.Load() {
 		return false, true
 	}
 	raw := c.socket()

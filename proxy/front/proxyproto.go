@@ -2,6 +2,9 @@ package front
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -9,22 +12,35 @@ import (
 	proxyproto "github.com/pires/go-proxyproto"
 )
 
+var errNoProxyHeader = errors.New("no PROXY protocol header")
+
 // readProxyHeader takes a PROXY protocol header, version 1 or 2, off the
 // connection and sets Arrival.Client from it. LOCAL (a health check) and
-// UNKNOWN leave the socket's address. After an error the bytes that are no
-// header are still there to be read, as far as that can be.
+// UNKNOWN leave the socket's address. The header is gathered here, however it
+// is cut into segments: the library wants it in one. After an error nothing
+// was consumed.
 func readProxyHeader(c *Conn, deadline time.Time) error {
-	if _, err := c.Peek(1, deadline); err != nil {
-		return fmt.Errorf("waiting for a PROXY protocol header: %w", err)
+	var head []byte
+	for need := 1; ; {
+		seen, err := c.Peek(need, deadline)
+		if err != nil {
+			return fmt.Errorf("waiting for a PROXY protocol header: %w", err)
+		}
+		n, err := proxyHeaderLen(seen)
+		if err != nil {
+			return err
+		}
+		if n <= len(seen) {
+			head = seen[:n]
+			break
+		}
+		need = n
 	}
-	// The deadline that Peek set still holds.
-	br := bufio.NewReaderSize(&stream{c}, bufferSize)
-	header, err := proxyproto.Read(br)
-	rest, _ := br.Peek(br.Buffered())
-	c.unshift(rest)
+	header, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
 		return fmt.Errorf("reading a PROXY protocol header: %w", err)
 	}
+	c.consume(len(head))
 	if header.Command.IsProxy() {
 		if src, ok := header.SourceAddr.(*net.TCPAddr); ok {
 			c.arrival.Client = addrPort(src)
@@ -33,10 +49,32 @@ func readProxyHeader(c *Conn, deadline time.Time) error {
 	return nil
 }
 
-// unshift puts bytes back before those that have arrived since.
-func (c *Conn) unshift(p []byte) {
-	later := append([]byte(nil), c.seen()...)
-	c.consume(len(later))
-	c.keep(p)
-	c.keep(later)
+// proxyHeaderLen returns the length of the header that b begins with, or, when
+// b is too short to tell, a length greater than that of b.
+func proxyHeaderLen(b []byte) (int, error) {
+	const (
+		longestV1 = 107 // with CRLF
+		fixedV2   = 16  // signature, command, family, length
+	)
+	switch {
+	case begins(b, proxyproto.SIGV1):
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			return i + 1, nil
+		}
+		if len(b) < longestV1 {
+			return len(b) + 1, nil
+		}
+	case begins(b, proxyproto.SIGV2):
+		if len(b) < fixedV2 {
+			return fixedV2, nil
+		}
+		return fixedV2 + int(binary.BigEndian.Uint16(b[fixedV2-2:])), nil
+	}
+	return 0, errNoProxyHeader
+}
+
+// begins reports whether b begins with the signature, as far as b goes.
+func begins(b, signature []byte) bool {
+	n := min(len(b), len(signature))
+	return bytes.Equal(b[:n], signature[:n])
 }

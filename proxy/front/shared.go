@@ -66,6 +66,10 @@ func (s *Shared) Drain(grace time.Duration) {
 	}
 }
 
+// Draining reports whether Drain was called. Answers should then say
+// Connection: close.
+func (s *Shared) Draining() bool { return s.draining.Load() }
+
 // Wait blocks until no connection is open or ctx is done, and returns how
 // many are left.
 func (s *Shared) Wait(ctx context.Context) int {

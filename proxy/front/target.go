@@ -106,6 +106,10 @@ func (v *verdict) judgeAbsolute() {
 	}
 	authority := rest[:end]
 	if at := bytes.LastIndexByte(authority, '@'); at >= 0 {
+		if !all(authority[:at], &userchar) {
+			v.refuse(malformed(detailAuthority))
+			return
+		}
 		authority = authority[at+1:]
 		v.fix |= fixTarget
 	}

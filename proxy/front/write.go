@@ -23,7 +23,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 			// after a timeout.)
 			c.writeBy = unknown
 		default:
-			c.writeErr.Store(true)
+			c.lost.Store(true)
 			return written, err
 		}
 	}
