@@ -48,7 +48,7 @@ func (m *Metrics) discover(name, source string, now int64) *Client {
 		m.sweep(now)
 	}
 	if m.discovered >= m.limit || name == "" || name == OverflowClient {
-		m.families.overflow.Inc()
+		m.overflow.Inc()
 		return m.overflowed
 	}
 	c := &Client{m: m, name: name, source: source}
@@ -60,11 +60,16 @@ func (m *Metrics) discover(name, source string, now int64) *Client {
 }
 
 // SetClients replaces the configured names. New ones exist at 0 at once. Names
-// that are no longer configured keep their series as discovered clients do.
+// that are no longer configured keep their series as discovered clients do, but
+// nothing that only a configuration can say.
 func (m *Metrics) SetClients(names []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var before []*Client
 	for _, c := range m.clients {
+		if c.named {
+			before = append(before, c)
+		}
 		c.named = false
 	}
 	if m.workload != "" {
@@ -72,6 +77,11 @@ func (m *Metrics) SetClients(names []string) {
 	}
 	for _, name := range names {
 		m.name(clean(name), "name")
+	}
+	for _, c := range before {
+		if !c.named {
+			c.unconfigure()
+		}
 	}
 	m.discovered = 0
 	for _, c := range m.clients {
@@ -103,6 +113,15 @@ func (c *Client) createAtZero() {
 		c.setTime(t, c.times[t].Load())
 	}
 	c.counter(key{family: famUpgrades, a: uint8(arrival.VersionNone)})
+}
+
+// unconfigure takes back the timestamps of the configuration.
+func (c *Client) unconfigure() {
+	for _, t := range []clientTime{sunset, waiver, declared} {
+		if c.times[t].Load() != 0 {
+			c.setTime(t, 0)
+		}
+	}
 }
 
 // createClosedSets makes the one client of a sidecar complete: whether the

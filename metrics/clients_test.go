@@ -256,7 +256,9 @@ func TestReloadedClients(t *testing.T) {
 	t.Parallel()
 	f := clientFixture(t, 1, "billing")
 	request(f.Client("10.0.0.1", "address"))
+	f.Client("billing", "name").Sunset(start)
 	f.SetClients([]string{"archive", "10.0.0.1"})
+	f.expect(t, 0, "tlslift_client_sunset_timestamp_seconds", "client", "billing")
 	f.expect(t, 0, firstSeenName, "client", "archive")
 	if got := f.requestsOf(t, "10.0.0.1"); got != 1 {
 		t.Errorf("a client that became configured lost its count: %v", got)
