@@ -159,9 +159,8 @@ func TestTheQueriesParse(t *testing.T) {
 		}
 		rules += "  - record: query\n    expr: |\n      " + strings.ReplaceAll(strings.TrimSpace(block[1]), "\n", "\n      ") + "\n"
 	}
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Log("SKIP: promtool (apt package prometheus) is not installed: the queries were not parsed")
+	promtool := findPromtool(t)
+	if promtool == "" {
 		return
 	}
 	file := t.TempDir() + "/rules.yaml"
