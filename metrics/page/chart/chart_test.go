@@ -1,0 +1,79 @@
+package chart
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+var last = time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC)
+
+func TestSVG(t *testing.T) {
+	t.Parallel()
+	c := Chart{
+		ID: "x", Title: `a "title" <b>`, Unit: "clients", Last: last, Days: 10,
+		Points: []Point{{"2026-02-20", 4, 0}, {"2026-02-28", 1, 3}, {"2026-01-01", 9999, 9999}},
+	}
+	svg := string(c.SVG())
+	for _, want := range []string{
+		"2026-02-20: 4 insecure, 0 secure clients", "On 2026-02-20, 4 insecure", "on 2026-02-28, 1 insecure and 3 secure",
+		"a &#34;title&#34; &lt;b&gt;", ">2026-03-01<", `height="184.00"`,
+	} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("the drawing lacks %q:\n%s", want, svg)
+		}
+	}
+	if strings.Contains(svg, "9999") {
+		t.Error("a day outside of the range is drawn")
+	}
+	if n := strings.Count(svg, "<rect"); n != 3 {
+		t.Errorf("%d bars, want 3", n)
+	}
+}
+
+func TestSVGIsWellFormed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Chart{
+		{ID: "a", Last: last},
+		{ID: "a", Last: last, Days: 1, Points: []Point{{"2026-03-01", 1, 1}}},
+		{ID: "a", Last: last, Days: 400, Points: []Point{{"2026-03-01", 1 << 40, 7}}},
+	} {
+		d := xml.NewDecoder(strings.NewReader(string(c.SVG())))
+		for {
+			_, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%d days: %v", c.Days, err)
+			}
+		}
+		if svg := string(c.SVG()); strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+			t.Errorf("%d days: %s", c.Days, svg)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{
+		0: "0", 0.01: "<0.1", 0.4: "0.4", 1: "1", 1.25: "1.2", 99: "99", 123.4: "123", 9999: "9999",
+		10_000: "10k", 12_345: "12.3k", 1_000_000: "1M", 2_500_000_000: "2.5G",
+	} {
+		if got := Short(v); got != want {
+			t.Errorf("%g: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestNiceCeiling(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[uint64]uint64{0: 2, 1: 2, 3: 4, 7: 8, 11: 20, 45: 50, 99: 100, 101: 200} {
+		if got := niceCeiling(n); got != want {
+			t.Errorf("%d: %d, want %d", n, got, want)
+		}
+	}
+}

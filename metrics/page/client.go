@@ -1,0 +1,81 @@
+package page
+
+import (
+	"html/template"
+	"maps"
+	"net/http"
+	"slices"
+
+	"tlslift/docs/fixes"
+	"tlslift/metrics/ledger"
+	"tlslift/metrics/page/chart"
+)
+
+type clientView struct {
+	base
+	Row      ledger.Row
+	Chart    template.HTML
+	History  []ledger.Day // newest first
+	Fixes    []fixes.Page
+	Failures []countView
+	Hellos   []countView
+	Agents   []countView
+}
+
+type countView struct {
+	Name  string
+	Count uint64
+}
+
+func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
+	row, ok := s.Ledger.Row(r.PathValue("name"))
+	if !ok {
+		s.notFound(w, "No client of that name is in the ledger.")
+		return
+	}
+	v := clientView{base: base{Title: row.Client}, Row: row}
+	c := chart.Chart{
+		ID: "history", Title: "Requests and passed-on connections of each of the last 90 days, insecure and secure",
+		Unit: "requests and connections", Last: s.Clock(), Days: chartDays,
+	}
+	for _, d := range row.History {
+		// Requests inside a spliced connection cannot be seen; the connection
+		// stands for them.
+		c.Points = append(c.Points, chart.Point{
+			Date: d.Date, Insecure: uint64(max(d.InsecureRequests, d.InsecureConnections)),
+			Secure: uint64(d.SecureRequests) + uint64(d.SecureConnections),
+		})
+	}
+	v.Chart = c.SVG()
+	v.History = slices.Clone(row.History)
+	slices.Reverse(v.History)
+	for _, name := range []string{row.FixPage, row.FixMore} {
+		if p, ok := fixes.Lookup(name); ok {
+			v.Fixes = append(v.Fixes, p)
+		}
+	}
+	v.Failures, v.Hellos, v.Agents = sorted(row.Failures), sorted(row.Hellos), sorted(row.UserAgents)
+	s.render(w, http.StatusOK, s.client, v)
+}
+
+func sorted(counts map[string]uint64) []countView {
+	var out []countView
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, countView{name, counts[name]})
+	}
+	return out
+}
+
+type fixView struct {
+	base
+	Page fixes.Page
+}
+
+func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
+	p, ok := fixes.Lookup(r.PathValue("name"))
+	if !ok {
+		s.notFound(w, "There is no such page of advice.")
+		return
+	}
+	s.render(w, http.StatusOK, s.fix, fixView{base{Title: p.Title}, p})
+}

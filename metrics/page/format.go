@@ -1,0 +1,58 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"time"
+
+	"tlslift/metrics/page/chart"
+)
+
+// base is what every page's layout needs.
+type base struct {
+	Title string
+	Text  string
+}
+
+func (s *server) funcs() template.FuncMap {
+	return template.FuncMap{
+		"ago":       func(t time.Time) string { return ago(s.Clock().Sub(t)) },
+		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+		"short":     chart.Short,
+		"count":     func(n uint64) string { return chart.Short(float64(n)) },
+		"clientURL": func(name string) string { return "/clients/" + url.PathEscape(name) },
+		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
+		"version":   func() string { return s.Version },
+		"stateText": func(state fmt.Stringer) string { return stateTexts[state.String()] },
+	}
+}
+
+// stateTexts say what a state means.
+var stateTexts = map[string]string{
+	"insecure": "seen with plain HTTP or old TLS, and nothing secure lately",
+	"mixed":    "seen both ways lately: some of it has changed",
+	"silent":   "not seen lately, which is not the same as migrated",
+	"unseen":   "named in the configuration, never seen",
+	"migrated": "secure, and nothing insecure lately",
+}
+
+// ago says how long ago something was, in the largest unit that fits.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	units := []struct {
+		size time.Duration
+		name string
+	}{{365 * day, "year"}, {30 * day, "month"}, {day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
+	for _, u := range units {
+		if n := int(d / u.size); n >= 1 {
+			if n > 1 {
+				return fmt.Sprintf("%d %ss ago", n, u.name)
+			}
+			return fmt.Sprintf("1 %s ago", u.name)
+		}
+	}
+	return "just now"
+}

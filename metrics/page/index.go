@@ -1,0 +1,175 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/metrics/page/chart"
+)
+
+// chartDays is how many days the status page's picture shows.
+const chartDays = 90
+
+type indexView struct {
+	base
+	Summary   ledger.Summary
+	Headline  string
+	Detail    string
+	Done      bool // nothing seen needs tlslift
+	Percent   string
+	WeekAgo   string // "" = not known
+	States    []stateTile
+	Chart     template.HTML
+	History   []ledger.DayTotal // newest first, what the picture shows
+	Days      int
+	Health    *Health
+	CAExpires bool
+
+	Filter   filter
+	Problem  string
+	Columns  []columnView
+	Verdicts []ledger.Verdict
+	Rows     []ledger.Row
+	From, To int
+	Matching int
+	Previous string
+	Next     string
+}
+
+type stateTile struct {
+	State ledger.State
+	Count int
+	Link  string
+	Here  bool // the table shows this state alone
+}
+
+type columnView struct {
+	Key, Title string
+	Link       string
+	Sorted     string // ascending, descending or ""
+}
+
+func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
+	status := http.StatusOK
+	f, err := parseFilter(r.URL.Query())
+	v := indexView{base: base{Title: "Migration"}, Summary: s.Ledger.Summary(), Verdicts: ledger.Verdicts[:], Days: chartDays}
+	if err != nil {
+		v.Problem, status = "The address asks for something that is not there: "+err.Error()+". All clients are shown.", http.StatusBadRequest
+		f, _ = parseFilter(nil)
+	}
+	v.headline()
+	v.picture(s.Clock())
+	if s.Health != nil {
+		h := s.Health()
+		v.Health = &h
+		v.CAExpires = !h.CANotAfter.IsZero() && h.CANotAfter.Sub(s.Clock()) < 30*24*time.Hour
+	}
+	v.table(f, s.Ledger.Snapshot())
+	s.render(w, status, s.index, v)
+}
+
+// headline says in words where the migration stands.
+func (v *indexView) headline() {
+	s := &v.Summary
+	quiet := s.States[ledger.Silent.String()] + s.States[ledger.Unseen.String()]
+	v.Percent = fmt.Sprintf("%.0f %%", 100*s.InsecureShare())
+	switch {
+	case s.Clients == 0:
+		v.Headline, v.Detail = "No client has been seen yet", "Point an application at tlslift and it shows up here."
+	case s.NeedsTlslift > 0:
+		v.Headline = fmt.Sprintf("%s still need%s tlslift", plural(s.NeedsTlslift, "client"), verbS(s.NeedsTlslift))
+		v.Detail = fmt.Sprintf("%d of %d active clients are insecure.", s.Insecure, s.Active)
+	case quiet > 0:
+		v.Headline = "Nothing that was seen lately needs tlslift"
+		v.Detail = fmt.Sprintf("But %s silent or never seen: that is not the same as migrated. Ask the owners, then declare them.", pluralIs(quiet, "client"))
+	default:
+		v.Done = true
+		v.Headline, v.Detail = "Nobody needs tlslift any more", "Every client is migrated. It can be taken away."
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func pluralIs(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, noun)
+}
+
+func verbS(n int) string {
+	if n == 1 {
+		return "s"
+	}
+	return ""
+}
+
+// picture draws the burn-down and prepares the same figures as a table.
+func (v *indexView) picture(now time.Time) {
+	c := chart.Chart{
+		ID: "burndown", Title: fmt.Sprintf("Clients seen on each of the last %d days, insecure and secure", chartDays),
+		Unit: "clients", Last: now, Days: chartDays,
+	}
+	oldest := now.UTC().AddDate(0, 0, 1-chartDays).Format(time.DateOnly)
+	weekAgo := now.UTC().AddDate(0, 0, -7).Format(time.DateOnly)
+	for _, d := range v.Summary.History {
+		if d.Date < oldest {
+			continue
+		}
+		c.Points = append(c.Points, chart.Point{
+			Date: d.Date, Insecure: uint64(d.InsecureClients), Secure: uint64(d.ActiveClients - d.InsecureClients),
+		})
+		v.History = append([]ledger.DayTotal{d}, v.History...)
+		if d.Date == weekAgo && d.ActiveClients > 0 {
+			v.WeekAgo = fmt.Sprintf("%.0f %%", 100*float64(d.InsecureClients)/float64(d.ActiveClients))
+		}
+	}
+	v.Chart = c.SVG()
+}
+
+func (v *indexView) table(f filter, rows []ledger.Row) {
+	v.Filter = f
+	for _, state := range ledger.States {
+		word := state.String()
+		v.States = append(v.States, stateTile{
+			State: state, Count: v.Summary.States[word], Here: f.State == word,
+			Link: f.link(func(f *filter) {
+				f.Page = 1
+				if f.State == word {
+					f.State = ""
+				} else {
+					f.State = word
+				}
+			}),
+		})
+	}
+	for _, c := range columns {
+		down, sorted := c.number, ""
+		if f.Sort == c.Key {
+			down, sorted = !f.Down, map[bool]string{false: "ascending", true: "descending"}[f.Down]
+		}
+		link := f.link(func(f *filter) { f.Sort, f.Down, f.Page = c.Key, down, 1 })
+		v.Columns = append(v.Columns, columnView{c.Key, c.Title, link, sorted})
+	}
+	rows = f.apply(rows)
+	v.Matching = len(rows)
+	last := max(1, (len(rows)+pageSize-1)/pageSize)
+	page := min(f.Page, last)
+	v.From, v.To = (page-1)*pageSize, min(page*pageSize, len(rows))
+	v.Rows = rows[v.From:v.To]
+	v.From = min(v.From+1, v.To)
+	if page > 1 {
+		v.Previous = f.link(func(f *filter) { f.Page = page - 1 })
+	}
+	if page < last {
+		v.Next = f.link(func(f *filter) { f.Page = page + 1 })
+	}
+}

@@ -1,0 +1,162 @@
+// Package page shows the ledger to a person and to programs: the status page
+// with its pictures and tables, a page for each client and each fix, and the
+// JSON API that reports and other tools read. Pages are rendered here, need no
+// script, and take everything a caller may have invented as text.
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"time"
+
+	"tlslift/metrics/ledger"
+)
+
+//go:embed templates assets
+var files embed.FS
+
+// Ledger is what the page shows; *ledger.Ledger is one.
+type Ledger interface {
+	Snapshot() []ledger.Row
+	Row(name string) (ledger.Row, bool)
+	Summary() ledger.Summary
+}
+
+// Health is how this instance fares, as far as it is shown.
+type Health struct {
+	State      string    // initializing, ready, reloading, stopping
+	Started    time.Time // zero = not shown
+	Listeners  []string  // addresses that are listened on
+	Facts      []Fact    // further lines, in order
+	Problems   []string  // what somebody should look at
+	CANotAfter time.Time // of the CA that clients are terminated with; zero = no CA
+}
+
+// Fact is one line of the health section.
+type Fact struct{ Name, Value string }
+
+// Options are what the pages are made from.
+type Options struct {
+	Ledger  Ledger
+	Health  func() Health    // nil = no health section
+	Version string           // shown at the foot
+	Clock   func() time.Time // nil = time.Now
+}
+
+type server struct {
+	Options
+	assets  string // version of the assets, in their addresses
+	index   *template.Template
+	client  *template.Template
+	fix     *template.Template
+	missing *template.Template
+}
+
+// Register adds the pages and the API to mux:
+//
+//	GET /                        the status page
+//	GET /clients/{name}          one client
+//	GET /fixes/{name}            what to change
+//	GET /assets/{file}           style sheet and script
+//	GET /api/v1/clients[/{name}] and /api/v1/summary
+func Register(mux *http.ServeMux, o Options) error {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	s := &server{Options: o}
+	var err error
+	if s.assets, err = assetsVersion(); err != nil {
+		return err
+	}
+	for name, t := range map[string]**template.Template{
+		"index": &s.index, "client": &s.client, "fix": &s.fix, "missing": &s.missing,
+	} {
+		*t, err = template.New("layout.html").Funcs(s.funcs()).ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+		if err != nil {
+			return fmt.Errorf("parsing the %s page: %w", name, err)
+		}
+	}
+	mux.HandleFunc("GET /{$}", s.serveIndex)
+	mux.HandleFunc("GET /clients/{name...}", s.serveClient)
+	mux.HandleFunc("GET /fixes/{name}", s.serveFix)
+	mux.HandleFunc("GET /assets/{file}", s.serveAsset)
+	mux.HandleFunc("GET /api/v1/clients", s.apiClients)
+	mux.HandleFunc("GET /api/v1/clients/{name...}", s.apiClient)
+	mux.HandleFunc("GET /api/v1/summary", s.apiSummary)
+	return nil
+}
+
+// policy lets a page load its own style sheet and script and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func protect(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// render answers with a page; nothing is sent of one that fails half-way.
+func (s *server) render(w http.ResponseWriter, status int, t *template.Template, data any) {
+	var b bytes.Buffer
+	if err := t.Execute(&b, data); err != nil {
+		http.Error(w, "the page could not be made", http.StatusInternalServerError)
+		return
+	}
+	protect(w)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = b.WriteTo(w)
+}
+
+func (s *server) serveAsset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	f, err := files.Open(path.Join("assets", path.Base(name)))
+	if err != nil {
+		s.notFound(w, "There is no such file.")
+		return
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		s.notFound(w, "There is no such file.")
+		return
+	}
+	protect(w)
+	if r.URL.Query().Get("v") == s.assets {
+		w.Header().Set("Cache-Control", "max-age=31536000, immutable")
+	}
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+}
+
+func assetsVersion() (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := files.ReadFile(name)
+		sum.Write(data)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading the assets: %w", err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:6]), nil
+}
+
+func (s *server) notFound(w http.ResponseWriter, what string) {
+	s.render(w, http.StatusNotFound, s.missing, base{Title: "Not found", Text: what})
+}

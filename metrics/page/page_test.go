@@ -1,0 +1,297 @@
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/arrival"
+	"tlslift/proxy/redact"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const dayLong = 24 * time.Hour
+
+// sample is a ledger of a handful of clients in every state, seen over 30 days.
+func sample(t testing.TB) *ledger.Ledger {
+	t.Helper()
+	at := now.Add(-30 * dayLong)
+	l := ledger.New(ledger.Options{
+		Clock: func() time.Time { return at },
+		Clients: []ledger.Configured{
+			{Name: "payments/billing", Owner: "jane", Migrated: now.Add(-10 * dayLong)}, {Name: "never-there"},
+		},
+	})
+	client := func(name string) ledger.Client { return ledger.Client{Name: name, Source: "address"} }
+	plain := ledger.RequestObs{
+		Ours: true, Ingress: arrival.Forward, Host: "www.mymobileapi.com",
+		UserAgent: "PHP-SOAP/5.3.3", Exposed: 1 << redact.KindQuery,
+	}
+	spliced := ledger.ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced}
+	for day := range 31 {
+		if day < 10 {
+			l.Request(client("10.0.0.9"), plain) // silent since
+			l.Request(client("10.0.0.3"), plain) // migrates
+		} else {
+			l.Hello(client("10.0.0.3"), ledger.HelloObs{Ours: true, Offered: arrival.Version13})
+			l.Connection(client("10.0.0.3"), spliced)
+		}
+		for range day + 1 {
+			l.Request(client("10.0.0.1"), plain)
+		}
+		l.Hello(client("10.0.0.2"), ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8"})
+		l.Connection(client("10.0.0.2"), ledger.ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+		l.Connection(client("10.0.0.2"), spliced)
+		l.Request(ledger.Client{Name: "payments/billing", Source: "name", Configured: true}, plain)
+		at = at.Add(dayLong)
+	}
+	at = now
+	return l
+}
+
+func serve(t testing.TB, l Ledger) http.Handler {
+	t.Helper()
+	mux := http.NewServeMux()
+	err := Register(mux, Options{
+		Ledger: l, Clock: func() time.Time { return now }, Version: "1.2.3",
+		Health: func() Health {
+			return Health{State: "ready", Listeners: []string{"127.0.0.1:3128"}, CANotAfter: now.Add(100 * dayLong)}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mux
+}
+
+func get(t testing.TB, h http.Handler, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	return w
+}
+
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	w := get(t, serve(t, sample(t)), "/")
+	body := w.Body.String()
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, body)
+	}
+	for _, want := range []string{
+		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75 %",
+		"declared migrated, and insecure again since", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
+		"never-there", "sslv2-framed", "Change its API address from http to https.", "tlslift 1.2.3", "127.0.0.1:3128",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if i, j := strings.Index(body, ">payments/billing<"), strings.Index(body, ">10.0.0.1<"); i > j {
+		t.Error("a relapse is not the first in the table")
+	}
+}
+
+func TestHeadlines(t *testing.T) {
+	t.Parallel()
+	empty := ledger.New(ledger.Options{})
+	if body := get(t, serve(t, empty), "/").Body.String(); !strings.Contains(body, "No client has been seen yet") {
+		t.Error("an empty ledger")
+	}
+	at := now
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	l.Connection(ledger.Client{Name: "a"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Nobody needs tlslift any more") {
+		t.Error("everybody has migrated")
+	}
+	at = now.Add(20 * dayLong)
+	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "1 client is silent or never seen") {
+		t.Error("silent is not migrated")
+	}
+}
+
+func TestFilterAndSort(t *testing.T) {
+	t.Parallel()
+	l := sample(t)
+	h := serve(t, l)
+	for query, want := range map[string]string{
+		"sort=client":                     "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.9 never-there payments/billing",
+		"sort=client&order=desc":          "payments/billing never-there 10.0.0.9 10.0.0.3 10.0.0.2 10.0.0.1",
+		"":                                "payments/billing 10.0.0.1 10.0.0.2 10.0.0.9 never-there 10.0.0.3",
+		"state=mixed":                     "10.0.0.2",
+		"verdict=plaintext":               "payments/billing 10.0.0.1 10.0.0.9",
+		"q=OPENSSL":                       "10.0.0.2",
+		"q=jane":                          "payments/billing",
+		"q=nobody":                        "",
+		"state=silent&verdict=plaintext":  "10.0.0.9",
+		"sort=requests&order=desc&q=10.0": "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.9",
+	} {
+		var answer ClientsAnswer
+		if err := json.Unmarshal(get(t, h, "/api/v1/clients?"+query).Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, r := range answer.Clients {
+			names = append(names, r.Client)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+	for _, bad := range []string{"state=fine", "verdict=x", "sort=password", "page=0", "page=x", "page=99999999999999999999"} {
+		if w := get(t, h, "/api/v1/clients?"+bad); w.Code != http.StatusBadRequest {
+			t.Errorf("API, %s: %d", bad, w.Code)
+		}
+		if w := get(t, h, "/?"+bad); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "All clients are shown") {
+			t.Errorf("page, %s: %d", bad, w.Code)
+		}
+	}
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for _, target := range []string{"/api/v1/clients/payments/billing", "/api/v1/clients/payments%2Fbilling"} {
+		var row ledger.Row
+		w := get(t, h, target)
+		if err := json.Unmarshal(w.Body.Bytes(), &row); err != nil || row.State != ledger.Insecure || !row.Regressed || len(row.History) != 31 {
+			t.Errorf("%s: %d, %v, %+v", target, w.Code, err, row)
+		}
+	}
+	if w := get(t, h, "/api/v1/clients/nobody"); w.Code != http.StatusNotFound || w.Body.String() != `{"error":"no such client"}`+"\n" {
+		t.Errorf("nobody: %d %s", w.Code, w.Body)
+	}
+	var s ledger.Summary
+	if err := json.Unmarshal(get(t, h, "/api/v1/summary").Body.Bytes(), &s); err != nil || s.Clients != 6 || len(s.History) != 31 {
+		t.Errorf("summary: %v, %+v", err, s)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/clients", nil))
+	if w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", w.Code)
+	}
+	if w := get(t, serve(t, ledger.New(ledger.Options{})), "/api/v1/clients"); !strings.Contains(w.Body.String(), `"clients":[]`) {
+		t.Errorf("no clients: %s", w.Body)
+	}
+}
+
+// Whatever a caller puts into what is shown of it arrives as text.
+func TestHostileTextIsEscaped(t *testing.T) {
+	t.Parallel()
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	l.Hello(ledger.Client{Name: evil, Source: evil}, ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: evil, JA4: evil})
+	l.Request(ledger.Client{Name: evil, Source: evil}, ledger.RequestObs{Ours: true, Host: evil, UserAgent: evil})
+	l.Request(ledger.Client{Name: "javascript:alert(3)"}, ledger.RequestObs{Ours: true})
+	h := serve(t, l)
+	for _, target := range []string{"/", "/clients/" + url.PathEscape(evil), "/?q=" + url.QueryEscape(evil), "/?state=" + url.QueryEscape(evil), "/clients/" + url.PathEscape(evil+"2")} {
+		w := get(t, h, target)
+		for _, bad := range []string{"<script>alert", "<img src=x", `href="javascript:`} {
+			if strings.Contains(w.Body.String(), bad) {
+				t.Errorf("%s: %q got through", target, bad)
+			}
+		}
+	}
+	if !strings.Contains(get(t, h, "/").Body.String(), "&lt;script&gt;") {
+		t.Error("the hostile name is not shown at all")
+	}
+}
+
+func TestPagesLoadNothingFromElsewhereAndRunNoInlineCode(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for _, target := range []string{"/", "/clients/10.0.0.1", "/fixes/java", "/nothing/here", "/clients/nobody", "/assets/page.css", "/api/v1/summary"} {
+		w := get(t, h, target)
+		if target != "/nothing/here" && w.Header().Get("Content-Security-Policy") != policy {
+			t.Errorf("%s: policy %q", target, w.Header().Get("Content-Security-Policy"))
+		}
+		body := w.Body.String()
+		for _, bad := range []string{" style=", "<style", " onclick", "http://cdn", `src="http`, `href="http`, "<script>"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s: %q", target, bad)
+			}
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	body := get(t, h, "/").Body.String()
+	_, rest, _ := strings.Cut(body, `href="/assets/page.css`)
+	address, _, _ := strings.Cut(rest, `"`)
+	w := get(t, h, "/assets/page.css"+address)
+	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+		t.Errorf("style sheet: %d %v", w.Code, w.Header())
+	}
+	if w := get(t, h, "/assets/page.js"); !strings.Contains(w.Header().Get("Content-Type"), "javascript") || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("script: %v", w.Header())
+	}
+	for _, target := range []string{"/assets/nothing", "/assets/..%2fpage.go", "/assets/%2e%2e", "/assets/."} {
+		if w := get(t, h, target); w.Code == http.StatusOK {
+			t.Errorf("%s: %d", target, w.Code)
+		}
+	}
+}
+
+func TestFixPages(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	if w := get(t, h, "/fixes/dotnet"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "SchUseStrongCrypto") {
+		t.Errorf("dotnet: %d", w.Code)
+	}
+	if w := get(t, h, "/fixes/nothing"); w.Code != http.StatusNotFound {
+		t.Errorf("nothing: %d", w.Code)
+	}
+	body := get(t, h, "/clients/10.0.0.2").Body.String()
+	for _, want := range []string{"OpenSSL 0.9.8", "curl, Wget and everything on OpenSSL", "TLS 1.0", "legacy-only"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the client's page lacks %q", want)
+		}
+	}
+}
+
+// many is a full ledger.
+func many(tb testing.TB) *ledger.Ledger {
+	tb.Helper()
+	at := now.Add(-100 * dayLong)
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	for range 100 {
+		at = at.Add(dayLong)
+		for i := range 10_000 {
+			l.Request(ledger.Client{Name: fmt.Sprintf("10.1.%d.%d", i>>8, i&255), Source: "address"},
+				ledger.RequestObs{Ours: true, Ingress: arrival.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0"})
+		}
+	}
+	return l
+}
+
+func TestTenThousandClientsComeInPages(t *testing.T) {
+	t.Parallel()
+	h := serve(t, many(t))
+	w := get(t, h, "/?sort=client&page=3")
+	body := w.Body.String()
+	if !strings.Contains(body, "401 to 600 of 10000") || !strings.Contains(body, `rel="prev"`) || !strings.Contains(body, `rel="next"`) {
+		t.Error("the third page is not as expected")
+	}
+	if w.Body.Len() > 200<<10 {
+		t.Errorf("a page has %d KiB", w.Body.Len()>>10)
+	}
+	if body := get(t, h, "/?page=1000").Body.String(); !strings.Contains(body, "9801 to 10000 of 10000") {
+		t.Error("a page beyond the last is not the last")
+	}
+}
+
+func BenchmarkIndex10k(b *testing.B) {
+	h := serve(b, many(b))
+	for b.Loop() {
+		b.ReportMetric(float64(get(b, h, "/").Body.Len()), "bytes/page")
+	}
+}

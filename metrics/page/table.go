@@ -1,0 +1,132 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tlslift/metrics/ledger"
+)
+
+// pageSize is the number of clients on one page of the table.
+const pageSize = 200
+
+// filter is what the query asks the table for.
+type filter struct {
+	Text    string // part of the client's name, library or owner
+	State   string // "" = all
+	Verdict string // "" = all
+	Sort    string // a column's key
+	Down    bool   // greatest first
+	Page    int    // from 1
+}
+
+// columns are the table's columns, in order; the key is the "sort" parameter.
+var columns = []struct {
+	Key, Title string
+	number     bool // starts with the greatest
+	compare    func(a, b *ledger.Row) int
+}{
+	{"client", "Client", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Client, b.Client) }},
+	{"state", "State", false, func(a, b *ledger.Row) int { return urgency(a) - urgency(b) }},
+	{"verdict", "Verdict", false, func(a, b *ledger.Row) int { return rank(a) - rank(b) }},
+	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Library, b.Library) }},
+	{"requests", "Requests a day", true, func(a, b *ledger.Row) int { return cmp.Compare(a.RequestsPerDay, b.RequestsPerDay) }},
+	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
+	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage+a.Fix, b.FixPage+b.Fix) }},
+}
+
+// urgency orders states, most urgent first; a relapse comes before all.
+func urgency(r *ledger.Row) int {
+	if r.Regressed {
+		return -1
+	}
+	return slices.Index(ledger.States[:], r.State)
+}
+
+// rank orders verdicts by precedence, none last.
+func rank(r *ledger.Row) int {
+	if r.Verdict == ledger.NoVerdict {
+		return len(ledger.Verdicts)
+	}
+	return int(r.Verdict)
+}
+
+func parseFilter(q url.Values) (filter, error) {
+	f := filter{
+		Text: cut(q.Get("q"), 200), State: q.Get("state"), Verdict: q.Get("verdict"),
+		Sort: cmp.Or(q.Get("sort"), "state"), Down: q.Get("order") == "desc", Page: 1,
+	}
+	if f.State != "" {
+		if _, err := ledger.ParseState(f.State); err != nil {
+			return f, fmt.Errorf("state %q is not known", cut(f.State, 40))
+		}
+	}
+	if v, err := ledger.ParseVerdict(f.Verdict); err != nil || f.Verdict != "" && v == ledger.NoVerdict {
+		return f, fmt.Errorf("verdict %q is not known", cut(f.Verdict, 40))
+	}
+	if columnOf(f.Sort) < 0 {
+		return f, fmt.Errorf("sort %q is no column", cut(f.Sort, 40))
+	}
+	if p := q.Get("page"); p != "" {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 1 || n > 1<<20 {
+			return f, fmt.Errorf("page %q is not a number of a page", cut(p, 40))
+		}
+		f.Page = n
+	}
+	return f, nil
+}
+
+func columnOf(key string) int {
+	for i := range columns {
+		if columns[i].Key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// apply selects and sorts rows, which come by name.
+func (f filter) apply(rows []ledger.Row) []ledger.Row {
+	text := strings.ToLower(f.Text)
+	rows = slices.DeleteFunc(rows, func(r ledger.Row) bool {
+		return f.State != "" && r.State.String() != f.State ||
+			f.Verdict != "" && r.Verdict.String() != f.Verdict ||
+			text != "" && !strings.Contains(strings.ToLower(r.Client+"\n"+r.Library+"\n"+r.Owner), text)
+	})
+	compare := columns[columnOf(f.Sort)].compare
+	slices.SortStableFunc(rows, func(a, b ledger.Row) int {
+		if f.Down {
+			return compare(&b, &a)
+		}
+		return compare(&a, &b)
+	})
+	return rows
+}
+
+// link is the address of the table with something changed.
+func (f filter) link(change func(*filter)) string {
+	change(&f)
+	q := url.Values{}
+	set := func(key, value string, skip bool) {
+		if !skip {
+			q.Set(key, value)
+		}
+	}
+	set("q", f.Text, f.Text == "")
+	set("state", f.State, f.State == "")
+	set("verdict", f.Verdict, f.Verdict == "")
+	set("sort", f.Sort, f.Sort == "state")
+	set("order", "desc", !f.Down)
+	set("page", strconv.Itoa(f.Page), f.Page == 1)
+	if len(q) == 0 {
+		return "/#clients"
+	}
+	return "/?" + q.Encode() + "#clients"
+}
+
+func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
