@@ -1,0 +1,101 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"tlslift/proxy/problem"
+)
+
+// Error is a failed round trip, dial or probe.
+type Error struct {
+	Reason   problem.Reason
+	Delivery problem.Delivery
+	Err      error // what went wrong
+}
+
+// maxErrorText bounds the text of an Error: certificates name their owner at
+// whatever length they like.
+const maxErrorText = 300
+
+// Error never contains a URL, a query, a body or a header value: every error
+// that is wrapped here is made by this package, by the system's networking or
+// by crypto/tls, and what net/http says of a malformed answer is replaced.
+func (e *Error) Error() string {
+	text := "upstream: " + e.Reason.String() + " (" + e.Delivery.String() + ")"
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText] + "..."
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// BodyError says that the request's body could not be read from the caller.
+// Nothing is wrong with the upstream.
+type BodyError struct {
+	Delivery problem.Delivery // whether part of the request went upstream before
+	Err      error            // what the body's Read returned
+}
+
+func (e *BodyError) Error() string {
+	return fmt.Sprintf("read request body (%s): %v", e.Delivery, e.Err)
+}
+
+// Unwrap returns what the body's Read returned.
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// What an answer can be guilty of. The texts of net/http quote the answer, so
+// they are replaced by these.
+var (
+	errMalformed  = errors.New("the answer is not well-formed HTTP/1")
+	errHeadSize   = errors.New("the answer's head is too large")
+	errInterim    = errors.New("too many interim answers, or a switch of protocols")
+	errTruncated  = errors.New("the answer ended before it was complete")
+	errNoAnswer   = errors.New("the connection ended without an answer")
+	errPoolFull   = errors.New("every connection to this host is busy")
+	errDraining   = errors.New("shutting down")
+	errClosed     = errors.New("the transport is closed")
+	errOwnAddress = errors.New("the address is one of our own")
+	errInternal   = errors.New("the name resolves to an internal address")
+	errNoAddress  = errors.New("the name has no address")
+	errForeign    = errors.New("a foreign host has no TLS settings")
+	errBodyClosed = errors.New("the body was closed")
+	errPins       = errors.New("no certificate of the verified chain matches a pin")
+)
+
+func notSent(r problem.Reason, err error) *Error {
+	return &Error{Reason: r, Delivery: problem.NotSent, Err: err}
+}
+
+func unknown(r problem.Reason, err error) *Error {
+	return &Error{Reason: r, Delivery: problem.Unknown, Err: err}
+}
+
+// timedOut reports whether err is a deadline that passed.
+func timedOut(err error) bool {
+	var ne net.Error
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &ne) && ne.Timeout()
+}
+
+// ended reports whether err is the end of the stream, in whatever way.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// verifyFailed reports whether a handshake failed over the server's
+// certificate, which no other hello would change.
+func verifyFailed(err error) bool {
+	var verification *tls.CertificateVerificationError
+	return errors.As(err, &verification) || errors.Is(err, errPins)
+}

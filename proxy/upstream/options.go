@@ -1,0 +1,199 @@
+package upstream
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Host is one configured upstream.
+type Host struct {
+	// Pattern is a host ("api.smsportal.com", an IP address) or "*.domain",
+	// which stands for every name below domain. Lower case, without a
+	// trailing dot. It is the metrics label of everything sent there.
+	Pattern string
+	// To replaces the host: connect, SNI, verification and Host header. "" =
+	// the host that was asked for.
+	To string
+	// Address is connected to instead of resolving: "host", "host:port" or an
+	// IP address. It is exempt from the guard against internal addresses.
+	Address string
+	// Port is the upstream's port; 0 = 443.
+	Port uint16
+	// Roots are the trusted certificates; nil = the system's.
+	Roots *x509.CertPool
+	// Pins are SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 2.4). When
+	// there are any, one of them must be in the verified chain.
+	Pins [][]byte
+	// ClientCertificate is presented when the server asks for one.
+	ClientCertificate *tls.Certificate
+}
+
+// Options is what a Transport is made of. The zero value of a duration or
+// count means its default, except Warm, where 0 means off.
+type Options struct {
+	Hosts               []Host
+	MinTLS              uint16   // tls.VersionTLS12 (default) or tls.VersionTLS13
+	ParentProxy         *url.URL // http or https; nil = connect directly
+	ParentProxyPassword string   // replaces the URL's password
+	DNSServers          []string // "address" or "address:port"; empty = those of resolv.conf
+	HostsFile           string   // "" = the system's
+	ResolvConf          string   // "" = the system's
+	AllowInternal       bool     // upstream names may resolve to internal addresses
+
+	Warm            int           // never-used connections kept ready per host in use
+	MaxConns        int           // per host; default 256
+	IdleTimeout     time.Duration // default 90s: upper bound of an idle connection's life
+	DialTimeout     time.Duration // default 5s: name, connect and parent proxy together; also the wait for a free connection
+	TLSTimeout      time.Duration // default 5s: one handshake
+	ResponseTimeout time.Duration // default 90s: from the request's last byte to the response head
+	BodyTimeout     time.Duration // default 60s: without progress of a response body
+	ResponseBuffer  int64         // default 1 MiB: answers up to this size are held until complete
+
+	// Own reports whether an address is one of our own listeners or the admin
+	// port. nil = never.
+	Own func(netip.AddrPort) bool
+
+	Logger   *zap.Logger // nil = none
+	Observer Observer    // nil = none
+}
+
+const (
+	defaultMaxConns        = 256
+	defaultIdleTimeout     = 90 * time.Second
+	defaultDialTimeout     = 5 * time.Second
+	defaultTLSTimeout      = 5 * time.Second
+	defaultResponseTimeout = 90 * time.Second
+	defaultBodyTimeout     = 60 * time.Second
+	defaultResponseBuffer  = 1 << 20
+)
+
+// complete fills in the defaults and reports everything that cannot work.
+func (o *Options) complete() error {
+	setDefault(&o.MinTLS, tls.VersionTLS12)
+	setDefault(&o.MaxConns, defaultMaxConns)
+	setDefault(&o.IdleTimeout, defaultIdleTimeout)
+	setDefault(&o.DialTimeout, defaultDialTimeout)
+	setDefault(&o.TLSTimeout, defaultTLSTimeout)
+	setDefault(&o.ResponseTimeout, defaultResponseTimeout)
+	setDefault(&o.BodyTimeout, defaultBodyTimeout)
+	setDefault(&o.ResponseBuffer, defaultResponseBuffer)
+	if o.Own == nil {
+		o.Own = func(netip.AddrPort) bool { return false }
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Observer == nil {
+		o.Observer = noObserver{}
+	}
+	return errors.Join(o.validate()...)
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (o *Options) validate() []error {
+	var errs []error
+	if o.MinTLS != tls.VersionTLS12 && o.MinTLS != tls.VersionTLS13 {
+		errs = append(errs, fmt.Errorf("minimum TLS version %#04x is neither 1.2 nor 1.3", o.MinTLS))
+	}
+	if o.Warm < 0 || o.MaxConns < 0 || o.ResponseBuffer < 0 {
+		errs = append(errs, errors.New("negative connection count or buffer size"))
+	}
+	if min(o.IdleTimeout, o.DialTimeout, o.TLSTimeout, o.ResponseTimeout, o.BodyTimeout) < 0 {
+		errs = append(errs, errors.New("negative timeout"))
+	}
+	if p := o.ParentProxy; p != nil && (p.Scheme != "http" && p.Scheme != "https" || p.Hostname() == "") {
+		errs = append(errs, errors.New("the parent proxy must be an http or https URL with a host"))
+	}
+	if o.ParentProxyPassword != "" && (o.ParentProxy == nil || o.ParentProxy.User == nil) {
+		errs = append(errs, errors.New("a parent proxy password without a user in the parent proxy's URL"))
+	}
+	for _, s := range o.DNSServers {
+		if _, err := parseServer(s); err != nil {
+			errs = append(errs, fmt.Errorf("DNS server %q: %w", s, err))
+		}
+	}
+	seen := make(map[string]bool, len(o.Hosts))
+	for _, h := range o.Hosts {
+		if seen[h.Pattern] {
+			errs = append(errs, fmt.Errorf("upstream %q is given twice", h.Pattern))
+		}
+		seen[h.Pattern] = true
+		if err := h.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("upstream %q: %w", h.Pattern, err))
+		}
+	}
+	return errs
+}
+
+func (h *Host) validate() error {
+	name := strings.TrimPrefix(h.Pattern, "*.")
+	if n, ok := normalise(name); !ok || n != name {
+		return errors.New("not a host name in lower case, nor *.domain")
+	}
+	if h.To != "" {
+		if _, ok := normalise(h.To); !ok {
+			return fmt.Errorf("to: %q is not a host name", h.To)
+		}
+	}
+	if h.Address != "" {
+		if _, _, err := splitAddress(h.Address, 443); err != nil {
+			return fmt.Errorf("address: %w", err)
+		}
+	}
+	for _, pin := range h.Pins {
+		if len(pin) != 32 {
+			return fmt.Errorf("a pin of %d bytes is no SHA-256 sum", len(pin))
+		}
+	}
+	return nil
+}
+
+// same reports whether connections made for h may be used for other.
+func (h *Host) same(other *Host) bool {
+	return h.Pattern == other.Pattern && h.To == other.To && h.Address == other.Address && h.Port == other.Port &&
+		(h.Roots == other.Roots || h.Roots != nil && other.Roots != nil && h.Roots.Equal(other.Roots)) &&
+		slices.EqualFunc(h.Pins, other.Pins, bytes.Equal) &&
+		sameCertificate(h.ClientCertificate, other.ClientCertificate)
+}
+
+func sameCertificate(a, b *tls.Certificate) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+}
+
+// sameWay reports whether connections are made in the same way under both, so
+// that those made under one may be used under the other.
+func (o *Options) sameWay(other *Options) bool {
+	return o.MinTLS == other.MinTLS && o.AllowInternal == other.AllowInternal &&
+		urlString(o.ParentProxy) == urlString(other.ParentProxy) && o.ParentProxyPassword == other.ParentProxyPassword
+}
+
+// sameNames reports whether names resolve the same under both.
+func (o *Options) sameNames(other *Options) bool {
+	return slices.Equal(o.DNSServers, other.DNSServers) && o.HostsFile == other.HostsFile && o.ResolvConf == other.ResolvConf
+}
+
+func urlString(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.String()
+}

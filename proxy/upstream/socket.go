@@ -1,0 +1,120 @@
+package upstream
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+)
+
+// readMode says what a socket does when asked for bytes.
+type readMode uint8
+
+const (
+	readBlock readMode = iota // wait for them, as every net.Conn
+	readPoll                  // take what the kernel has, never wait
+	readDry                   // do not even ask the kernel
+)
+
+// wouldBlock is what a read returns that would have had to wait. crypto/tls
+// treats a temporary net.Error as "ask again": nothing it has buffered is
+// lost, so a TLS connection can be read without blocking.
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "no bytes yet" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+
+var errWouldBlock net.Error = wouldBlock{}
+
+// socket is an outbound TCP connection, at the bottom of every stack of
+// layers. It counts the bytes the kernel accepted, which decides between
+// not_sent and unknown, sees a ClientHello go by, and can read without waiting.
+//
+// mode, eof and sniff belong to whoever owns the connection.
+type socket struct {
+	net.Conn
+	t      *Transport
+	local  netip.AddrPort
+	poller poller
+
+	sent    atomic.Int64 // bytes the kernel accepted
+	closed  atomic.Bool
+	mode    readMode
+	eof     bool   // the stream ended (FIN)
+	sniff   bool   // the next write starts with a ClientHello
+	release func() // forgets that hello
+}
+
+// newSocket registers the connection as one of ours, before its first byte.
+func newSocket(t *Transport, c net.Conn) *socket {
+	s := &socket{Conn: c, t: t, local: addrPort(c.LocalAddr())}
+	s.poller.init(c)
+	t.sockets.add(s.local)
+	return s
+}
+
+func (s *socket) Read(p []byte) (n int, err error) {
+	switch s.mode {
+	case readDry:
+		return 0, errWouldBlock
+	case readPoll:
+		n, err = s.poller.read(p)
+	default:
+		n, err = s.Conn.Read(p)
+	}
+	if err == io.EOF {
+		s.eof = true
+	}
+	return n, err
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	if s.sniff {
+		s.sniff = false
+		if random, ok := helloRandom(p); ok {
+			s.release = s.t.hellos.add(random)
+		}
+	}
+	n, err := s.Conn.Write(p)
+	s.sent.Add(int64(n))
+	return n, err
+}
+
+// helloDone forgets the ClientHello that went by.
+func (s *socket) helloDone() {
+	if s.release != nil {
+		s.release()
+		s.release = nil
+	}
+}
+
+// Close closes the connection; every call after the first does nothing.
+func (s *socket) Close() error {
+	if !s.closed.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	s.t.sockets.remove(s.local)
+	return s.Conn.Close()
+}
+
+// CloseWrite ends our half of the connection.
+func (s *socket) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// ReadFrom lets io.Copy splice from another socket.
+func (s *socket) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := s.Conn.(io.ReaderFrom); ok {
+		n, err := rf.ReadFrom(r)
+		s.sent.Add(n)
+		return n, err
+	}
+	return io.Copy(struct{ io.Writer }{s}, r)
+}
+
+// NetConn returns the connection below, for copying without a buffer.
+func (s *socket) NetConn() net.Conn { return s.Conn }
