@@ -1,0 +1,27 @@
+package proxy
+
+import "tlslift/proxy/legacy"
+
+// adviceNoSharedCipher is what the operator can do for a client that offers
+// TLS 1.2 and none of the upstream's suites.
+const adviceNoSharedCipher = "it offers TLS 1.2 but shares no cipher suite with the upstream: update its TLS library, or list it in legacy_tls.terminate_clients until then"
+
+// adviceUpstreamRoots is for a client that speaks modern TLS with old roots.
+const adviceUpstreamRoots = "it does not trust the certificate of the real API: update its root certificates"
+
+// adviceNoCA is for a client that would have to be terminated.
+const adviceNoCA = "tlslift has no CA to answer it with: make one with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift"
+
+// adviceFor says what to do about a client that could not get in.
+var adviceFor = map[legacy.Failure]string{
+	legacy.Version:          "it offers no version that legacy_tls.min_version permits, or fell back although it can do better: update its TLS library",
+	legacy.NoSharedCipher:   "it shares no cipher suite with tlslift: update its TLS library; if RC4 is all it has, legacy_tls.rc4 helps until then",
+	legacy.Signature:        "it verifies no signature that tlslift can make: update its TLS library",
+	legacy.SSLv2Hello:       "it greets in SSL 2.0 framing: allow that with legacy_tls.sslv2_hello, or turn SSLv2Hello off in the client",
+	legacy.ClientRejectedCA: "it does not trust tlslift's CA: install the root (/ca.pem on the admin address, `tlslift ca export`) in the store this client uses; see docs/certificates.md",
+	legacy.ClientAlert:      "the client gave up by itself: its own log says why",
+	legacy.Timeout:          "the client did not finish the handshake within legacy_tls.handshake_timeout",
+	legacy.EOF:              "the client hung up during the handshake: it may not trust tlslift's CA, see docs/certificates.md",
+	legacy.NotTLS:           "what it sent is no TLS",
+	legacy.Other:            "see the other fields of this line",
+}

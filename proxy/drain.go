@@ -1,0 +1,147 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// farewell is how long before the deadline those still in flight are told: each
+// gets a complete 504 that says its delivery is unknown.
+const farewell = time.Second
+
+// Shutdown stops accepting, lets what is in flight finish, closes idle
+// connections, and cuts what is left shortly before ctx ends. It returns how
+// many requests and tunnels were cut.
+func (s *Server) Shutdown(ctx context.Context) int {
+	patient, cancel := context.WithCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		patient, cancel = context.WithDeadline(ctx, deadline.Add(-min(farewell, left/4)))
+	}
+	defer cancel()
+
+	s.draining.Store(true)
+	s.shut()
+	s.shared.Drain(lastCall)
+	s.relays.drain()
+	s.accepting.Wait()
+	left := s.shared.Wait(patient)
+	cut := 0
+	if left > 0 {
+		cut = int(s.active.Load()) + s.relays.len()
+		s.cut() // whoever is in flight gets 504 unknown
+		s.relays.closeAll()
+		s.shared.Wait(ctx)
+		s.shared.CloseAll()
+	}
+	s.cut()
+	_ = s.inner.Close()
+	_ = s.handoff.Close()
+	s.tunnels.Wait()
+	s.transport.Close()
+	return cut
+}
+
+// lastCall is how long a connection may still bring a request that was on its
+// way when the drain began.
+const lastCall = 50 * time.Millisecond
+
+// relaySet knows the tunnels that are being relayed.
+type relaySet struct {
+	mu       sync.Mutex
+	open     map[*pair]struct{}
+	draining bool
+}
+
+func (r *relaySet) add(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = make(map[*pair]struct{})
+	}
+	r.open[p] = struct{}{}
+	if r.draining {
+		p.drain()
+	}
+}
+
+func (r *relaySet) remove(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, p)
+}
+
+func (r *relaySet) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open)
+}
+
+// drain lets every relay end as soon as it looks idle.
+func (r *relaySet) drain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.draining = true
+	for p := range r.open {
+		p.drain()
+	}
+}
+
+func (r *relaySet) closeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p := range r.open {
+		p.close()
+	}
+}
+
+// localAddrs knows the addresses of this host's interfaces, asked for at most
+// every half minute.
+type localAddrs struct {
+	mu    sync.Mutex
+	asked time.Time
+	addrs map[netip.Addr]struct{}
+}
+
+// covers reports whether a listener bound to bound is reached at ap.
+func (l *localAddrs) covers(bound, ap netip.AddrPort) bool {
+	if bound.Port() != ap.Port() {
+		return false
+	}
+	if !bound.Addr().IsUnspecified() {
+		return bound.Addr() == ap.Addr()
+	}
+	return ap.Addr().IsLoopback() || ap.Addr().IsUnspecified() || l.has(ap.Addr())
+}
+
+func (l *localAddrs) has(addr netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.addrs == nil || time.Since(l.asked) > 30*time.Second {
+		l.asked = time.Now()
+		l.addrs = make(map[netip.Addr]struct{})
+		list, _ := net.InterfaceAddrs()
+		for _, a := range list {
+			if n, ok := a.(*net.IPNet); ok {
+				if addr, ok := netip.AddrFromSlice(n.IP); ok {
+					l.addrs[addr.Unmap()] = struct{}{}
+				}
+			}
+		}
+	}
+	_, ok := l.addrs[addr]
+	return ok
+}
+
+// addrPort reads a listener's or connection's address.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

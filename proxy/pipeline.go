@@ -1,0 +1,318 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"tlslift/proxy/arrival"
+	"tlslift/proxy/front"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+	"tlslift/proxy/rewrite"
+	"tlslift/proxy/upstream"
+)
+
+// newPipeline makes goproxy the way docs/architecture.md explains: its filter
+// chain and CONNECT dispatch, our own transport, never its MITM.
+func (s *Server) newPipeline() *goproxy.ProxyHttpServer {
+	p := goproxy.NewProxyHttpServer()
+	p.Logger = goproxyLog{s.log}
+	p.Verbose = false // prints whole URLs, passwords included
+	p.KeepHeader = true
+	p.KeepAcceptEncoding = true
+	p.ConnectDial = nil                         // reads the environment's proxies
+	p.Tr = &http.Transport{DialContext: noDial} // verifies nothing and replays GETs
+	p.OnRequest().HandleConnectFunc(s.onConnect)
+	p.OnRequest().DoFunc(s.onRequest)
+	p.OnResponse().DoFunc(s.onResponse)
+	return p
+}
+
+// ServeHTTP takes one request from the inner http.Server through the pipeline
+// and writes its line. It answers every request it is given.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sess := sessionOf(r.Context())
+	if sess == nil {
+		http.Error(w, "tlslift: a connection that did not come through the front", http.StatusInternalServerError)
+		return
+	}
+	rec := newRecord(sess, s.now(), s.ids.next())
+	sess.rec = rec
+	out := &rec.out
+	*out = responseWriter{inner: w, rec: rec, closing: s.draining.Load()}
+	s.active.Add(1)
+	defer s.active.Add(-1)
+	s.begin(rec, r)
+
+	done := false
+	defer func() {
+		// A panic (ours or a library's) stays in its connection; it is
+		// logged, and the line is still written.
+		if !done {
+			s.crashed(rec, recover())
+		}
+		hijacked := out.hijacked
+		s.finish(out, r, hijacked)
+		abort := rec.abort
+		sess.rec = nil
+		rec.held.release()
+		rec.release()
+		if abort {
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	s.serve(out, r, rec)
+	done = true
+}
+
+// open fills in what is known before any decision.
+func (s *Server) begin(rec *record, r *http.Request) {
+	arr := rec.sess.arr
+	rec.method = r.Method
+	rec.version, rec.cipher, rec.ja4 = arr.Version, arr.Cipher, rec.sess.ja4
+	rec.insecure = arr.Version.Insecure()
+	rec.label = labelDenied
+	rec.decision = "allow"
+}
+
+func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
+	arr := rec.sess.arr
+	if r.Method == http.MethodConnect {
+		s.serveConnect(out, r, rec)
+		return
+	}
+	t, bad := targetOf(arr, r)
+	rec.ingress, rec.host, rec.path = t.ingress, redact.Host(t.host), redact.Path(t.raw)
+	if arr.Ingress == arrival.Unknown {
+		arr.Ingress = t.ingress
+	}
+	_, rec.query, _ = strings.Cut(t.raw, "?")
+	rec.apiType = redact.APIType(rec.query)
+	if ref := rec.sess.conn.Refusal(); ref != nil {
+		_ = s.identify(rec, r, rec.query)
+		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
+		return
+	}
+	if err := s.readBody(rec, r); err != nil {
+		_ = s.identify(rec, r, rec.query)
+		s.refuse(out, r, rec, s.explain(rec, err))
+		return
+	}
+	if err := s.identify(rec, r, rec.query); err != nil {
+		s.refuse(out, r, rec, &refusal{reason: problem.ProxyAuth, detail: "proxy credentials are missing or wrong"})
+		return
+	}
+	if bad == nil {
+		bad = s.forbidden(rec, r)
+	}
+	if bad != nil {
+		s.refuse(out, r, rec, bad)
+		return
+	}
+	d := s.decide(arr, t)
+	rec.ours = d.ours
+	switch {
+	case d.refusal != nil:
+		s.refuse(out, r, rec, d.refusal)
+		return
+	case d.selfTest:
+		s.selfTest(out, r, rec)
+		return
+	}
+	rec.route, rec.label = d.route, d.route.Label
+	rec.ex.Target = t.raw
+	r.URL = rec.sess.proxied(t.host)
+	s.pipeline.ServeHTTP(out, r)
+}
+
+// forbidden holds the rules that do not depend on the target.
+func (s *Server) forbidden(rec *record, r *http.Request) *refusal {
+	switch {
+	case r.Method == http.MethodTrace:
+		return &refusal{reason: problem.Method, detail: "TRACE would show the caller its own secrets"}
+	case upgradeAsked(r.Header):
+		return &refusal{reason: problem.Method, detail: "protocol upgrades have no use with this API"}
+	case rewrite.HasVia(r.Header, s.viaName):
+		return &refusal{reason: problem.Loop, detail: "the request has passed through this tlslift before"}
+	}
+	return nil
+}
+
+// readBody holds the beginning of the request's body, so that a caller that
+// does not finish it has sent nothing, and looks at it for what the log and
+// the ledger say.
+func (s *Server) readBody(rec *record, r *http.Request) error {
+	held, err := hold(r)
+	if err != nil {
+		return err
+	}
+	rec.held = held
+	if held == nil {
+		return nil
+	}
+	contentType := first(r.Header, "Content-Type")
+	if rec.apiType == "" {
+		rec.apiType = redact.APITypeForm(held.prefix(), contentType)
+	}
+	if rec.apiType == "" && r.Method == http.MethodPost {
+		rec.apiType = redact.SOAPOperation(first(r.Header, "Soapaction"), contentType, held.prefix())
+	}
+	return nil
+}
+
+// upgradeAsked reports a protocol upgrade that a client cannot do without.
+// h2c is only an offer (RFC 7540 3.2), which Java's HttpClient makes with every
+// plain request: it is dropped with the other hop-by-hop fields.
+func upgradeAsked(h http.Header) bool {
+	up := h["Upgrade"]
+	if len(up) == 0 {
+		return false
+	}
+	for _, v := range up {
+		if !strings.EqualFold(strings.TrimSpace(v), "h2c") {
+			return true
+		}
+	}
+	return false
+}
+
+// onRequest is goproxy's request filter: what must change on the way up.
+func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	rec := sessionOf(r.Context()).rec
+	ctx.UserData = rec
+	ctx.RoundTripper = s
+	rewrite.HopByHop(r.Header)
+	r.Header.Del("Expect") // answered by the inner server, RFC 9110 10.1.1
+	rewrite.Via(r.Header, protoOf(r), s.viaName)
+	r.Close = false
+	return r, nil
+}
+
+// RoundTrip implements goproxy.RoundTripper. The caller's context is left
+// behind: once a byte went upstream, nothing the caller does cancels it.
+func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
+	rec := ctx.UserData.(*record)
+	if rec.ours {
+		rec.sess.counts.Upgrade(rec.version)
+	}
+	rec.ex.AbortBody = rec.sess.conn.AbortBody
+	began := s.now()
+	resp, err := s.transport.Do(s.work, r, rec.route, &rec.ex)
+	rec.upstream = s.now().Sub(began)
+	if err != nil {
+		return nil, err
+	}
+	// Wrapped here and not in the response filter: goproxy drops the
+	// Content-Length of a body that a filter has changed.
+	resp.Body = &watchedBody{ReadCloser: resp.Body, rec: rec}
+	return resp, nil
+}
+
+// onResponse is goproxy's response filter: an answer of the upstream is made
+// fit for the caller, a failure becomes an answer of our own.
+func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
+	rec := ctx.UserData.(*record)
+	if resp == nil {
+		return s.failed(rec, ctx.Req, ctx.Error)
+	}
+	rec.origin, rec.delivery = originUpstream, problem.Answered
+	rewrite.HopByHop(resp.Header)
+	rewrite.StripOwn(resp.Header)
+	resp.Trailer = nil
+	if rec.ours && rec.sess.arr.Handling != arrival.Terminated {
+		rewrite.Response(resp.Header, s.settings.Load().rewrite, s.upgraded, s.countRewrite)
+	}
+	completeHeader(resp)
+	rec.streaming = resp.ContentLength < 0
+	return resp
+}
+
+// upgraded reports whether requests to the host are upgraded: links to it are
+// to stay http for a caller that cannot follow https.
+func (s *Server) upgraded(host string) bool {
+	h, _, ok := splitAuthority(host)
+	if !ok {
+		return false
+	}
+	_, verdict := s.transport.Route(h, 0)
+	return verdict == upstream.Ours
+}
+
+// failed maps an error of the round trip to the answer.
+func (s *Server) failed(rec *record, r *http.Request, err error) *http.Response {
+	ref := s.explain(rec, err)
+	rec.reason, rec.detail = ref.reason, ref.detail
+	return s.problemResponse(rec, r, ref)
+}
+
+// explain is the one place where an error of the upstream side, or of the
+// caller's own body, becomes a reason and a delivery word.
+func (s *Server) explain(rec *record, err error) *refusal {
+	rec.delivery = rec.ex.Delivery
+	if rec.delivery == problem.Answered {
+		rec.delivery = problem.Unknown // the head came, the rest did not
+	}
+	var body *front.BodyError
+	if errors.As(err, &body) {
+		return &refusal{reason: body.Reason, detail: "the caller's body did not arrive"}
+	}
+	var up *upstream.Error
+	if errors.As(err, &up) {
+		rec.delivery = up.Delivery
+		return &refusal{reason: up.Reason, detail: up.Error()}
+	}
+	return &refusal{reason: problem.Protocol, detail: "the round trip failed"}
+}
+
+func protoOf(r *http.Request) string {
+	if r.ProtoMinor == 0 {
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// finish writes what the request leaves behind: the canonical line, metrics,
+// the ledger's row. It runs after the answer has left.
+func (s *Server) finish(out *responseWriter, r *http.Request, hijacked bool) {
+	rec := out.rec
+	if !hijacked {
+		out.flush()
+	}
+	now := s.now()
+	rec.duration = now.Sub(rec.start)
+	rec.requestBytes = rec.sess.conn.BodyRead()
+	s.presence(out)
+	if hijacked {
+		return // the tunnel has its own line
+	}
+	s.observe(rec, r)
+	s.writeLine(rec)
+}
+
+// presence finds out whether the caller was still there. It costs a system
+// call, so it is asked only when somebody may have lost patience.
+func (s *Server) presence(out *responseWriter) {
+	rec := out.rec
+	if out.writeErr != nil {
+		rec.clientGone = true
+		return
+	}
+	if s.now().Sub(rec.start) < patience && rec.reason == problem.None {
+		return
+	}
+	switch rec.sess.conn.Gone() {
+	case front.Gone:
+		rec.clientGone = true
+	case front.HalfClosed:
+		delivered, known := rec.sess.conn.Delivered(time.Second)
+		rec.clientGone = known && !delivered
+	}
+}
+
+// patience is how long any caller waits: nobody's time-out is shorter
+// (smsportal.md 4c knows of 2 s and more).
+const patience = 20 * time.Millisecond

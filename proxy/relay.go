@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// relayBuffer is the size of the pooled buffers that bytes pass through, in
+// bytes: a full TLS record and its header.
+const relayBuffer = 16<<10 + 512
+
+var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
+
+// quiet is how long a relay whose last word was the far side's may be still
+// before a drain takes it for idle.
+const quiet = time.Second
+
+// relayed says how a relay ended.
+type relayed struct {
+	up, down int64 // bytes towards the far side, and back
+	idle     bool  // ended for want of traffic
+	err      error // the first failure that was no end of stream
+}
+
+var errIdle = errors.New("nothing moved for too long")
+
+// watcher is shown what one side says until it returns false; nil is nobody.
+type watcher func([]byte) bool
+
+// pair is two connections between which bytes are relayed, untouched.
+type pair struct {
+	near, far net.Conn
+	idle      time.Duration
+	last      atomic.Int64 // of the last byte in either direction, Unix nanoseconds
+	lastDown  atomic.Bool  // the last bytes were the far side's
+	draining  atomic.Bool
+}
+
+func newPair(near, far net.Conn, idle time.Duration) *pair {
+	p := &pair{near: near, far: far, idle: idle}
+	p.last.Store(time.Now().UnixNano())
+	return p
+}
+
+// relay carries bytes both ways until both sides have ended or nothing has
+// moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
+// nothing moves no buffer is held.
+// first is what was read from the near side before.
+func (p *pair) relay(first []byte, up, down watcher) relayed {
+	var res relayed
+	var upErr, downErr error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if len(first) > 0 {
+			p.far.SetWriteDeadline(time.Now().Add(p.idle))
+			if _, upErr = p.far.Write(first); upErr != nil {
+				p.close()
+				return
+			}
+		}
+		res.up, upErr = p.carry(p.far, p.near, up, false)
+		res.up += int64(len(first))
+	})
+	res.down, downErr = p.carry(p.near, p.far, down, true)
+	wg.Wait()
+	p.close()
+	res.idle = errors.Is(upErr, errIdle) || errors.Is(downErr, errIdle)
+	res.err = errors.Join(upErr, downErr)
+	return res
+}
+
+func (p *pair) close() {
+	p.near.Close()
+	p.far.Close()
+}
+
+// drain lets the relay end as soon as it looks idle: the far side had the last
+// word, and nothing has been said since.
+func (p *pair) drain() {
+	p.draining.Store(true)
+	now := time.Now()
+	p.near.SetReadDeadline(now)
+	p.far.SetReadDeadline(now)
+}
+
+// left is how long the pair may stay still from now on.
+func (p *pair) left() time.Duration {
+	limit := p.idle
+	if p.draining.Load() && p.lastDown.Load() {
+		limit = min(limit, quiet)
+	}
+	return limit - time.Duration(time.Now().UnixNano()-p.last.Load())
+}
+
+// wait sets the reader's deadline. A drain that begins meanwhile is not
+// overwritten: the flag is set before its deadlines are.
+func (p *pair) wait(src net.Conn) {
+	drained := p.draining.Load()
+	src.SetReadDeadline(time.Now().Add(p.left()))
+	if !drained && p.draining.Load() {
+		src.SetReadDeadline(time.Now().Add(p.left()))
+	}
+}
+
+// carry copies src to dst until src ends, then half-closes dst. A failure ends
+// both connections, so that the other direction wakes up.
+func (p *pair) carry(dst, src net.Conn, watch watcher, down bool) (int64, error) {
+	var total int64
+	reader := newIdleReader(src)
+	for {
+		p.wait(src)
+		buf, n, err := reader.read()
+		if n > 0 {
+			p.last.Store(time.Now().UnixNano())
+			p.lastDown.Store(down)
+			if watch != nil && !watch(buf[:n]) {
+				watch = nil
+			}
+			dst.SetWriteDeadline(time.Now().Add(p.idle))
+			m, werr := dst.Write(buf[:n])
+			total += int64(m)
+			reader.release()
+			if werr != nil {
+				p.close()
+				return total, werr
+			}
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return total, closeWrite(dst)
+		case errors.Is(err, os.ErrDeadlineExceeded) && p.left() > 0:
+			// The other direction moved meanwhile.
+		default:
+			p.close()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = errIdle
+			}
+			return total, err
+		}
+	}
+}
+
+func closeWrite(c net.Conn) error {
+	if hc, ok := c.(interface{ CloseWrite() error }); ok {
+		err := hc.CloseWrite()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	}
+	return c.Close()
+}

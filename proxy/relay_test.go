@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// pipe is two connected TCP sockets.
+func pipe(t *testing.T) (near, far *net.TCPConn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			accepted <- c
+		}
+	}()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := <-accepted
+	t.Cleanup(func() { c.Close(); a.Close() })
+	return c.(*net.TCPConn), a.(*net.TCPConn)
+}
+
+// relaying starts a relay between a client and a server and returns their ends.
+func relaying(t *testing.T, idle time.Duration, first []byte, up, down watcher) (client, server *net.TCPConn, p *pair, done chan relayed) {
+	t.Helper()
+	client, near := pipe(t)
+	far, server := pipe(t)
+	p = newPair(near, far, idle)
+	done = make(chan relayed, 1)
+	go func() { done <- p.relay(first, up, down) }()
+	return client, server, p, done
+}
+
+func TestRelayCarriesBothWaysAndPassesHalfCloses(t *testing.T) {
+	t.Parallel()
+	client, server, _, done := relaying(t, time.Minute, []byte("hello "), nil, nil)
+	payload := make([]byte, 3<<20)
+	_, _ = rand.Read(payload)
+	go func() {
+		_, _ = client.Write(payload)
+		_ = client.CloseWrite()
+	}()
+	got, err := io.ReadAll(server)
+	if err != nil || !bytes.Equal(got, append([]byte("hello "), payload...)) {
+		t.Fatalf("the server got %d bytes (%v), want %d", len(got), err, len(payload)+6)
+	}
+	// The client has ended its side; the answer must still get through.
+	go func() {
+		_, _ = server.Write(payload[:100_000])
+		server.Close()
+	}()
+	if got, err = io.ReadAll(client); err != nil || !bytes.Equal(got, payload[:100_000]) {
+		t.Fatalf("the client got %d bytes (%v)", len(got), err)
+	}
+	res := <-done
+	if res.up != int64(len(payload)+6) || res.down != 100_000 || res.idle || res.err != nil {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestRelayEndsWhenIdle(t *testing.T) {
+	t.Parallel()
+	client, _, _, done := relaying(t, 20*time.Millisecond, nil, nil, nil)
+	if res := <-done; !res.idle || !errors.Is(res.err, errIdle) {
+		t.Errorf("%+v", res)
+	}
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("the client's connection is still open")
+	}
+}
+
+func TestRelayIsKeptAwakeByEitherDirection(t *testing.T) {
+	t.Parallel()
+	client, server, _, done := relaying(t, 300*time.Millisecond, nil, nil, nil)
+	go func() {
+		buf := make([]byte, 1)
+		for range 8 {
+			if _, err := io.ReadFull(client, buf); err != nil {
+				return
+			}
+		}
+		client.Close()
+	}()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for range 8 {
+		<-tick.C
+		if _, err := server.Write([]byte("x")); err != nil {
+			t.Fatal("the relay took a speaking pair for idle")
+		}
+	}
+	server.Close()
+	if res := <-done; res.down != 8 || res.idle {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {
+	t.Parallel()
+	client, server, p, done := relaying(t, time.Minute, nil, nil, nil)
+	if _, err := client.Write([]byte("question")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(server, make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	p.drain()
+	if _, err := server.Write([]byte("answer")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(client, make([]byte, 6)); err != nil {
+		t.Fatal("a drain cut a tunnel that was waiting for its answer")
+	}
+	if res := <-done; !res.idle {
+		t.Errorf("%+v: want it closed as idle", res)
+	}
+}
+
+func TestWatchersSeeTheBeginning(t *testing.T) {
+	t.Parallel()
+	var up, down []byte
+	client, server, _, done := relaying(t, time.Minute, nil,
+		func(p []byte) bool { up = append(up, p...); return len(up) < 3 },
+		func(p []byte) bool { down = append(down, p...); return len(down) < 3 })
+	_, _ = client.Write([]byte("abc"))
+	_, _ = io.ReadFull(server, make([]byte, 3))
+	_, _ = client.Write([]byte("more"))
+	_, _ = server.Write([]byte("xyz"))
+	_, _ = io.ReadFull(client, make([]byte, 3))
+	client.Close()
+	server.Close()
+	<-done
+	if string(up) != "abc" || string(down) != "xyz" {
+		t.Errorf("up %q, down %q", up, down)
+	}
+}

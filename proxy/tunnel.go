@@ -1,0 +1,351 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"tlslift/metrics"
+	"tlslift/proxy/arrival"
+	"tlslift/proxy/front"
+	"tlslift/proxy/hello"
+	"tlslift/proxy/legacy"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+	"tlslift/proxy/upstream"
+)
+
+// tunnel is a connection that is more than plain HTTP: what follows a CONNECT,
+// or a ClientHello straight away. It is carried by one goroutine, which splices
+// it, ends its TLS, hands it to the inner server, or refuses it.
+type tunnel struct {
+	s    *Server
+	sess *session
+	rec  *record
+	near net.Conn // the client, once its bytes are taken as they are
+	host string   // where the TLS is meant for; "" = only the inner Host knows
+	ours bool
+}
+
+// newTunnel takes what a CONNECT decided from its record: the request is over
+// before the tunnel is.
+func (s *Server) newTunnel(sess *session) *tunnel {
+	rec := newRecord(sess, s.now(), s.ids.next())
+	if c := sess.rec; c != nil {
+		rec.id, rec.start = c.id, c.start
+		rec.route, rec.label, rec.ours, rec.host = c.route, c.label, c.ours, c.host
+		rec.clientName, rec.ex = c.clientName, c.ex
+	}
+	rec.method, rec.decision = "CONNECT", "allow"
+	return &tunnel{s: s, sess: sess, rec: rec, host: sess.arr.Authority, ours: rec.ours}
+}
+
+// run carries the tunnel of a CONNECT that was answered with 200.
+func (t *tunnel) run() {
+	defer t.s.caught(t.sess)
+	t.rec.ingress = arrival.Connect
+	if !t.ours {
+		t.relay(arrival.Tunnelled, nil)
+		return
+	}
+	switch kind, _ := front.Sniff(t.sess.conn, time.Now().Add(t.s.settings.Load().cfg.Limits.HeaderTimeout)); kind {
+	case front.KindHTTP:
+		t.sess.arr.Handling = arrival.Plain
+		t.rec.release()
+		t.s.enter(t.sess)
+	case front.KindTLS, front.KindSSLv2:
+		t.secure()
+	default:
+		t.silent()
+	}
+}
+
+// direct carries a connection that began with a ClientHello.
+func (s *Server) direct(conn *front.Conn) {
+	sess := newSession(conn)
+	defer s.caught(sess)
+	sess.arr.Ingress = arrival.TLS
+	if sess.arr.OriginalDst.IsValid() {
+		sess.arr.Ingress = arrival.Transparent
+	}
+	s.identifyConnection(sess)
+	t := s.newTunnel(sess)
+	t.rec.ingress, t.rec.method = sess.arr.Ingress, ""
+	t.rec.label = labelDenied
+	t.secure()
+}
+
+// secure reads the ClientHello and decides by it (design, section 1).
+func (t *tunnel) secure() {
+	s, sess := t.s, t.sess
+	cfg := s.settings.Load().cfg
+	t.near = sess.conn.HandOver()
+	t.near.SetReadDeadline(time.Now().Add(cfg.LegacyTLS.HandshakeTimeout))
+	h, raw, err := hello.Read(t.near, hello.MaxSize)
+	t.near.SetReadDeadline(time.Time{})
+	if err != nil {
+		t.failed(err)
+		return
+	}
+	sess.hello, sess.ja4 = h, h.JA4()
+	t.rec.ja4 = sess.ja4
+	sess.arr.Version = arrival.VersionOf(h.MaxVersion)
+	if s.transport.OwnHello(h.Random) {
+		t.refuse(problem.Loop, legacy.AlertInternalError, "this hello is one that tlslift itself is sending")
+		return
+	}
+	if sess.arr.Authority == "" && !t.aim(h) {
+		return
+	}
+	sess.ours = t.ours
+	s.observeHello(sess, h, t.ours)
+	switch {
+	case t.host == SelfTestHost:
+		t.terminate(h, raw)
+	case !t.ours && t.rec.route != nil:
+		t.spliceWith(raw, arrival.Tunnelled)
+	case h.Modern() && !s.settings.Load().terminates(sess.ident.Name):
+		t.splice(h, raw)
+	default:
+		t.terminate(h, raw)
+	}
+}
+
+// aim finds out whom a direct ClientHello is meant for: SNI, else the original
+// destination, else the inner Host, which needs the TLS to end here.
+func (t *tunnel) aim(h *hello.ClientHello) bool {
+	s, arr := t.s, t.sess.arr
+	if !accepted(arr.Listener, arr.Ingress) {
+		t.refuse(problem.ACL, legacy.AlertHandshakeFailure, "this listener does not accept TLS")
+		return false
+	}
+	name := h.ServerName
+	t.rec.host = redact.Host(name)
+	if name == SelfTestHost {
+		t.host, t.ours = name, true
+		arr.Authority = name
+		return true
+	}
+	if name != "" {
+		if route, verdict := s.transport.Route(name, 0); verdict == upstream.Ours {
+			t.target(name, route)
+			return true
+		}
+	}
+	if arr.OriginalDst.IsValid() {
+		return t.aimTransparent(name)
+	}
+	if t.host, _, _ = splitAuthority(arr.Listener.DefaultUpstream); t.host != "" && name == "" {
+		if route, verdict := s.transport.Route(t.host, 0); verdict == upstream.Ours {
+			t.target(t.host, route)
+			return true
+		}
+	}
+	t.host = ""
+	if h.Modern() && !s.settings.Load().terminates(t.sess.ident.Name) {
+		detail := "a modern client names a host that is no upstream"
+		if name == "" {
+			detail = "a modern client names no host (no SNI), and the listener has no default_upstream"
+		}
+		t.refuse(problem.Host, legacy.AlertUnrecognizedName, detail)
+		return false
+	}
+	t.ours = true
+	t.rec.label = labelOther
+	return true
+}
+
+// target aims the tunnel at one of our hosts.
+func (t *tunnel) target(host string, route *upstream.Route) {
+	t.host, t.ours = host, true
+	t.rec.route, t.rec.label, t.rec.host = route, route.Label, redact.Host(host)
+	t.sess.arr.Authority = host
+}
+
+// aimTransparent decides about a redirected connection whose SNI is not ours:
+// an address that our hosts resolve to is ours, all else goes where it was
+// going.
+func (t *tunnel) aimTransparent(name string) bool {
+	s, dst := t.s, t.sess.arr.OriginalDst
+	if name == "" {
+		if host, ok := s.transport.KnownHost(dst.Addr()); ok {
+			if route, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
+				t.target(host, route)
+				return true
+			}
+		}
+	}
+	if s.Own(dst) {
+		t.refuse(problem.Loop, legacy.AlertInternalError, "the original destination is tlslift itself")
+		return false
+	}
+	t.host, t.ours = dst.Addr().String(), false
+	t.rec.route, t.rec.label = s.transport.Foreign(t.host, dst.Port(), false), labelOther
+	if t.rec.host == "" {
+		t.rec.host = t.host
+	}
+	return true
+}
+
+// splice keeps a modern client's connection end to end, and watches only what
+// version the two agree on.
+func (t *tunnel) splice(h *hello.ClientHello, raw []byte) {
+	release := t.s.transport.RegisterHello(h.Random)
+	defer release()
+	t.spliceWith(raw, arrival.Spliced)
+}
+
+func (t *tunnel) spliceWith(raw []byte, handling arrival.Handling) {
+	if t.sess.far == nil {
+		far, err := t.s.transport.DialTunnel(t.s.work, t.rec.route, &t.rec.ex)
+		if err != nil {
+			ref := t.s.explain(t.rec, err)
+			t.refuse(ref.reason, legacy.AlertInternalError, ref.detail)
+			return
+		}
+		t.sess.far = far
+	}
+	t.relay(handling, raw)
+}
+
+// relay carries the bytes; first is what was already read from the client.
+func (t *tunnel) relay(handling arrival.Handling, first []byte) {
+	s, arr := t.s, t.sess.arr
+	arr.Handling = handling
+	if t.near == nil {
+		t.near = t.sess.conn.HandOver()
+	}
+	var up, down watcher
+	obs := &splice{t: t}
+	if handling == arrival.Spliced {
+		up, down = obs.up, obs.down
+	} else {
+		s.countConnection(t.sess)
+	}
+	s.metrics.OpenConnection(handling, 1)
+	defer s.metrics.OpenConnection(handling, -1)
+	p := newPair(t.near, t.sess.far, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
+	s.relays.add(p)
+	defer s.relays.remove(p)
+	res := p.relay(first, up, down)
+	if handling == arrival.Spliced {
+		obs.tell()
+	}
+	t.rec.requestBytes, t.rec.responseBytes = res.up, res.down
+	t.rec.status = http.StatusOK
+	t.rec.delivery, t.rec.origin = problem.Answered, originUpstream
+	t.line("")
+}
+
+// terminate ends the client's TLS here and hands what comes out of it to the
+// inner server.
+func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
+	s, sess := t.s, t.sess
+	server := s.settings.Load().legacy
+	if server == nil {
+		t.noCA()
+		return
+	}
+	sess.conn.Arrival().Handling = arrival.Terminated
+	conn, res, err := server.Handshake(s.work, &replayed{Conn: t.near, early: raw}, h, t.host)
+	if err != nil {
+		t.failed(err)
+		return
+	}
+	arr := sess.arr
+	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
+	sess.conn = front.NewConn(conn, arr, s.shared)
+	t.rec.release()
+	s.enter(sess)
+}
+
+// replayed is a connection whose first bytes were read already.
+type replayed struct {
+	net.Conn
+	early []byte
+}
+
+func (r *replayed) Read(p []byte) (int, error) {
+	if len(r.early) > 0 {
+		n := copy(p, r.early)
+		r.early = r.early[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// NetConn returns the connection beneath.
+func (r *replayed) NetConn() net.Conn { return r.Conn }
+
+// CloseWrite passes a half-close on.
+func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
+
+// noCA refuses a client that would have to be terminated.
+func (t *tunnel) noCA() {
+	t.explain("handshake refused", legacy.Version.String(), adviceNoCA)
+	t.sess.arr.Handling = arrival.Refused
+	t.s.countConnection(t.sess)
+	t.s.observeHandshakeFailure(t.sess, metrics.HandshakeVersion, false)
+	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
+	t.line(legacy.Version.String())
+}
+
+// failed counts and explains a handshake that did not succeed; the connection
+// is closed.
+func (t *tunnel) failed(err error) {
+	failure := legacy.Classify(err)
+	t.sess.arr.Handling = arrival.Refused
+	t.s.countConnection(t.sess)
+	t.s.observeHandshakeFailure(t.sess, metrics.HandshakeReasonOf(failure.String()), false)
+	if t.sess.hello != nil {
+		t.explain("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
+	}
+	t.near.Close()
+	t.line(failure.String())
+}
+
+// explain logs what a client's owner has to know.
+func (t *tunnel) explain(what, reason, advice string, more ...zap.Field) {
+	t.s.log.Warn(what, append([]zap.Field{
+		zap.String("client", t.sess.ident.Name),
+		zap.String("client_addr", t.sess.clientAddr),
+		zap.String("host", t.rec.host),
+		zap.String("ja4", t.sess.ja4),
+		zap.String("library", t.sess.hello.Library().String()),
+		zap.String("offered", arrival.VersionOf(t.sess.hello.MaxVersion).String()),
+		zap.String("reason", reason),
+		zap.String("advice", advice),
+	}, more...)...)
+}
+
+// refuse ends a TLS connection with an alert (RFC 8446 6.2).
+func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
+	t.rec.reason, t.rec.detail = reason, detail
+	if reason.Denied() {
+		t.s.metrics.Denied(reason)
+	}
+	t.sess.arr.Handling = arrival.Refused
+	t.s.countConnection(t.sess)
+	legacy.Refuse(t.near, t.sess.hello, alert)
+	t.line("")
+}
+
+// silent closes a tunnel in which nothing was said.
+func (t *tunnel) silent() {
+	t.s.countConnection(t.sess)
+	t.sess.conn.Close()
+	t.rec.status = http.StatusOK
+	t.line("")
+}
+
+// line writes the tunnel's canonical line and gives the record back.
+func (t *tunnel) line(handshake string) {
+	rec := t.rec
+	rec.clientName = t.sess.ident.Name
+	rec.version, rec.cipher = t.sess.arr.Version, t.sess.arr.Cipher
+	rec.duration = t.s.now().Sub(rec.start)
+	t.s.writeTunnelLine(rec, t.sess.arr.Handling, handshake)
+	rec.release()
+}
