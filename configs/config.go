@@ -76,15 +76,15 @@ type KeyPair struct {
 // Outbound is the TLS side towards the upstreams.
 type Outbound struct {
 	MinTLS                  TLSVersion       // 1.2 or 1.3
-	ParentProxy             string           // http://[user@]host:port to CONNECT through; "" = none
+	ParentProxy             string           // http or https://[user@]host:port to CONNECT through; "" = none
 	ParentProxyPasswordFile string           // path; "" = no password
 	DNSServers              []netip.AddrPort // empty = those of resolv.conf
 	WarmConnections         int              // kept ready per host in use; 0 to 64, 0 = off
 	MaxConnections          int              // per host; 1 to 65536
 	IdleTimeout             time.Duration    // upper bound for an idle connection
-	DialTimeout             time.Duration    // TCP connect, each address
-	TLSTimeout              time.Duration    // TLS handshake
-	ResponseTimeout         time.Duration    // until the response head
+	DialTimeout             time.Duration    // name, connect and parent proxy together
+	TLSTimeout              time.Duration    // one TLS handshake
+	ResponseTimeout         time.Duration    // from the request's last byte to the response head
 }
 
 // LegacyTLS is the TLS side towards old clients.
@@ -106,7 +106,7 @@ type Clients struct {
 	ProxyUser      ProxyUserMode // off or name
 	UsersFile      string        // path of a bcrypt htpasswd; "" = no proxy authentication
 	Account        AccountMode   // off, plain or hash
-	AccountKeyFile string        // path of the key for hash; "" = one made at start
+	AccountKeyFile string        // path of the key for hash, at least 16 bytes; "" = one made at start
 	Track          int           // ledger rows; 1 to 1,000,000
 	LabelLimit     int           // discovered clients with a metric label; 0 to 10,000, at most Track
 }
@@ -172,12 +172,12 @@ type State struct {
 // Limits bound what callers can cost. Sizes are in bytes.
 type Limits struct {
 	HeaderBytes          int64         // request head; 1 KiB to 1 MiB
-	BodyBytes            int64         // request body; 0 to 1 GiB
-	ResponseBuffer       int64         // answers held until complete; 0 to 64 MiB
+	BodyBytes            int64         // request body; 1 to 1 GiB
+	ResponseBuffer       int64         // answers held until complete; 1 to 64 MiB
 	Connections          int           // 1 to 1,000,000
-	ConnectionsPerClient int           // per address; 1 to Connections
+	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64; 1 to Connections
 	HeaderTimeout        time.Duration // until the head is complete
-	BodyTimeout          time.Duration // without progress of the body
+	BodyTimeout          time.Duration // without progress of a body
 	IdleTimeout          time.Duration // between two requests
 	TunnelIdleTimeout    time.Duration // without a byte in either direction
 	DrainDelay           time.Duration // still accepting after SIGTERM; 0 to 10 minutes

@@ -103,7 +103,7 @@ rewrite: {wsdl: true}
 
 func TestProblemsAreBounded(t *testing.T) {
 	t.Parallel()
-	path := written(t, "upstreams:\n"+strings.Repeat("- {hots: a}\n", 50_000))
+	path := written(t, "upstreams:\n"+strings.Repeat("- {hots: a}\n", maxEntries))
 	_, err := Load(Source{File: path})
 	problems, ok := errors.AsType[Problems](err)
 	if !ok || len(problems) != maxProblems {

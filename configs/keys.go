@@ -75,8 +75,8 @@ func optional[T any](name string, into **T, keys func(*T) []key) key {
 // entries is a key that holds a list of sections, which replaces the default
 // one. Each begins as fresh. ifEmpty is as for list.
 func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key, ifEmpty string) key {
-	sample := fresh()
-	under := keys(&sample)
+	current := new(T) // the schema below is bound to it, and to each entry in turn
+	under := keys(current)
 	return key{name: name, under: under, shape: "[]", read: func(l *loader, at spot, n *yaml.Node) {
 		elements, ok := l.elements(at, n, "write entries, each beginning with a dash")
 		if !ok {
@@ -90,8 +90,9 @@ func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key,
 		for i, element := range elements {
 			below := at.entry(i)
 			l.placed(below, element)
-			read[i] = fresh()
-			l.entry(below, element, keys(&read[i]))
+			*current = fresh()
+			l.entry(below, element, under)
+			read[i] = *current
 		}
 		*into = read
 		if len(read) == 0 {
@@ -102,7 +103,9 @@ func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key,
 
 // named is a key that holds sections by a client's name.
 func named[T any](name string, into *map[string]T, keys func(*T) []key) key {
-	return key{name: name, under: keys(new(T)), shape: ".*", read: func(l *loader, at spot, n *yaml.Node) {
+	current := new(T)
+	under := keys(current)
+	return key{name: name, under: under, shape: ".*", read: func(l *loader, at spot, n *yaml.Node) {
 		pairs, ok := l.pairs(at, n)
 		if !ok {
 			return
@@ -115,9 +118,9 @@ func named[T any](name string, into *map[string]T, keys func(*T) []key) key {
 				l.reject(below.path, f)
 				continue
 			}
-			var v T
-			l.entry(below, pair.value, keys(&v))
-			read[pair.name] = v
+			*current = *new(T)
+			l.entry(below, pair.value, under)
+			read[pair.name] = *current
 		}
 		if len(read) > 0 {
 			*into = read

@@ -122,7 +122,7 @@ others: tunnel
 allow_internal_addresses: true
 upstream:
   min_tls: 1.3
-  parent_proxy: http://jane@proxy.corp:8080
+  parent_proxy: https://jane@proxy.corp:8080
   parent_proxy_password_file: password
   dns_servers: [10.0.0.53, "10.0.0.54:5353", "2001:db8::53"]
   warm_connections: 0
@@ -165,7 +165,7 @@ state: {file: state/ledger.db}
 limits:
   header_bytes: 1KiB
   body_bytes: 20 MB
-  response_buffer: 0
+  response_buffer: 1
   connections: 10
   connections_per_client: 10
   header_timeout: 1s
@@ -200,7 +200,7 @@ func everyValueRead(dir string) *Config {
 		}, {Host: "*.example.org", Port: 443}},
 		Others: OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
-			MinTLS: TLS13, ParentProxy: "http://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
+			MinTLS: TLS13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
 			DNSServers: []netip.AddrPort{
 				netip.MustParseAddrPort("10.0.0.53:53"), netip.MustParseAddrPort("10.0.0.54:5353"), netip.MustParseAddrPort("[2001:db8::53]:53"),
 			},
@@ -232,7 +232,7 @@ func everyValueRead(dir string) *Config {
 		},
 		State: State{in("state/ledger.db")},
 		Limits: Limits{
-			HeaderBytes: 1024, BodyBytes: 20_000_000, Connections: 10, ConnectionsPerClient: 10,
+			HeaderBytes: 1024, BodyBytes: 20_000_000, ResponseBuffer: 1, Connections: 10, ConnectionsPerClient: 10,
 			HeaderTimeout: time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,
 			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
 		},

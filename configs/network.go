@@ -96,7 +96,7 @@ var nameServer = kind[netip.AddrPort]{
 	},
 }
 
-// parentProxy is http://[user@]host:port. What is refused is not shown: it may
+// parentProxy is http://[user@]host:port, or https. What is refused is not shown: it may
 // hold a password.
 var parentProxy = kind[string]{
 	noun: "a parent proxy", example: "http://user@proxy.corp:8080", tags: []string{strTag},
@@ -105,8 +105,8 @@ var parentProxy = kind[string]{
 		switch {
 		case err != nil || u.Host == "":
 			return "", faultf("", "is not the URL of a proxy")
-		case u.Scheme != "http":
-			return "", faultf("", "is not an http:// URL, and other parent proxies are not known")
+		case u.Scheme != "http" && u.Scheme != "https":
+			return "", faultf("", "is neither http:// nor https://, and other parent proxies are not known")
 		case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.ForceQuery:
 			return "", faultf("", "has more than a user, host and port")
 		}

@@ -20,6 +20,9 @@ const (
 // anyTag lists what a word can be taken for: 1.2 is a number to YAML.
 func anyTag() []string { return []string{strTag, intTag, numTag, boolTag, timeTag} }
 
+// maxEntries bounds a list.
+const maxEntries = 10_000
+
 // pair is one key of a mapping and its value.
 type pair struct {
 	name       string
@@ -61,6 +64,8 @@ func (l *loader) pairs(at spot, n *yaml.Node) ([]pair, bool) {
 // been reported then, with the fix.
 func (l *loader) elements(at spot, n *yaml.Node, fix string) ([]*yaml.Node, bool) {
 	switch {
+	case n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq" && len(n.Content) > maxEntries:
+		l.reject(at.path, faultf("shorten it", "has %d entries, more than %d", len(n.Content), maxEntries))
 	case n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq":
 		return n.Content, true
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag:

@@ -176,8 +176,8 @@ func rewriteKeys(c *Rewrite) []key {
 func limitKeys(c *Limits) []key {
 	return []key{
 		value("header_bytes", &c.HeaderBytes, size(kib, mib)),
-		value("body_bytes", &c.BodyBytes, size(0, gib)),
-		value("response_buffer", &c.ResponseBuffer, size(0, 64*mib)),
+		value("body_bytes", &c.BodyBytes, size(1, gib)),
+		value("response_buffer", &c.ResponseBuffer, size(1, 64*mib)),
 		value("connections", &c.Connections, whole(1, 1_000_000)),
 		value("connections_per_client", &c.ConnectionsPerClient, whole(1, 1_000_000)),
 		value("header_timeout", &c.HeaderTimeout, timeout),
