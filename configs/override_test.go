@@ -169,7 +169,8 @@ func TestOverrideProblems(t *testing.T) {
 		want  string
 	}{
 		"bad values": {
-			"", []string{"TLSLIFT_LISTEN=127.0.0.1:1,3128", "TLSLIFT_LOG_LEVEL=loud", "TLSLIFT_WORKLOAD=_x"},
+			"",
+			[]string{"TLSLIFT_LISTEN=127.0.0.1:1,3128", "TLSLIFT_LOG_LEVEL=loud", "TLSLIFT_WORKLOAD=_x"},
 			Flags{Listen: []string{"::"}, Upstreams: []string{"*", "https://api.example.com/"}, LogFormat: word("xml"), Admin: word("9128")},
 			`environment: TLSLIFT_LISTEN: "3128" has no port; write e.g. 127.0.0.1:3128
 environment: TLSLIFT_WORKLOAD: "_x" is a reserved name; write another name
@@ -181,42 +182,56 @@ flag: --upstream: "https://api.example.com/" has a scheme; write the host alone
 flag: --log-format: "xml" is none of the values; write json or console`,
 		},
 		"unknown variables": {
-			"", []string{"TLSLIFT_LOGLEVEL=debug", "TLSLIFT_UPSTREAM_VERIFY=secret"}, Flags{},
+			"",
+			[]string{"TLSLIFT_LOGLEVEL=debug", "TLSLIFT_UPSTREAM_VERIFY=secret"},
+			Flags{},
 			`environment: TLSLIFT_LOGLEVEL: unknown variable; did you mean TLSLIFT_LOG_LEVEL?
 environment: TLSLIFT_UPSTREAM_VERIFY: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY`,
 		},
 		"file and flag together, file first": {
-			"others: maybe", nil, Flags{LogLevel: word("loud")},
+			"others: maybe", nil,
+			Flags{LogLevel: word("loud")},
 			`FILE:1: others: "maybe" is none of the values; write refuse, tunnel, pass or auto
 flag: --log-level: "loud" is none of the values; write debug, info, warn or error`,
 		},
 		"admin open": {
-			"", []string{"TLSLIFT_ADMIN=0.0.0.0:9128"}, Flags{},
+			"",
+			[]string{"TLSLIFT_ADMIN=0.0.0.0:9128"},
+			Flags{},
 			`environment: TLSLIFT_ADMIN: "0.0.0.0:9128" can be reached from elsewhere and has no token; name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public`,
 		},
 		"listen on the admin port": {
-			"", nil, Flags{Listen: []string{"127.0.0.1:9128"}},
+			"", nil,
+			Flags{Listen: []string{"127.0.0.1:9128"}},
 			`flag: --listen: "127.0.0.1:9128" is taken by admin.address; give each an address of its own`,
 		},
 		"admin on the listen port": {
-			"", nil, Flags{Admin: word("127.0.0.1:3128")},
+			"", nil,
+			Flags{Admin: word("127.0.0.1:3128")},
 			`flag: --admin: "127.0.0.1:3128" is taken by listen[0].address; give each an address of its own`,
 		},
 		"half a CA": {
-			"", []string{"TLSLIFT_CA_KEY=override_test.go"}, Flags{},
+			"",
+			[]string{"TLSLIFT_CA_KEY=override_test.go"},
+			Flags{},
 			`environment: TLSLIFT_CA_KEY: the CA has no certificate; name it in legacy_tls.ca.cert_file or TLSLIFT_CA_CERT`,
 		},
 		"no such CA": {
-			"", []string{"TLSLIFT_CA_CERT=nowhere.pem", "TLSLIFT_CA_KEY=."}, Flags{},
+			"",
+			[]string{"TLSLIFT_CA_CERT=nowhere.pem", "TLSLIFT_CA_KEY=."},
+			Flags{},
 			`environment: TLSLIFT_CA_CERT: "nowhere.pem" cannot be read: no such file or directory; name a file that tlslift can read
 environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name a file that tlslift can read`,
 		},
 		"workload and names": {
-			"clients: {names: [{name: a, match: [10.0.0.1]}]}", []string{"TLSLIFT_WORKLOAD=b"}, Flags{},
+			"clients: {names: [{name: a, match: [10.0.0.1]}]}",
+			[]string{"TLSLIFT_WORKLOAD=b"},
+			Flags{},
 			`environment: TLSLIFT_WORKLOAD: everything here is this one client, so that clients.names can never match; remove one of the two`,
 		},
 		"an upstream that default_upstream needs is gone": {
-			"listen: [{address: \"127.0.0.1:0\", default_upstream: api.smsportal.com}]", nil, Flags{Upstreams: []string{"api.example.com"}},
+			"listen: [{address: \"127.0.0.1:0\", default_upstream: api.smsportal.com}]", nil,
+			Flags{Upstreams: []string{"api.example.com"}},
 			`FILE:1: listen[0].default_upstream: "api.smsportal.com" is none of the upstreams; add it to upstreams`,
 		},
 		"a kept entry keeps its line": {
@@ -225,12 +240,15 @@ environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name 
 			`FILE:5: listen[0].transparent: redirected connections come in as gateway or tls, and accept has neither; add one of them to accept`,
 		},
 		"twice the same": {
-			"", nil, Flags{Upstreams: []string{"api.example.com", "API.example.com"}, Listen: []string{":1", "127.0.0.1:1"}},
+			"", nil,
+			Flags{Upstreams: []string{"api.example.com", "API.example.com"}, Listen: []string{":1", "127.0.0.1:1"}},
 			`flag: --listen: "127.0.0.1:1" is taken by listen[0].address; give each an address of its own
 flag: --upstream: "api.example.com" is upstreams[0].host already; remove one of them`,
 		},
 		"configuration file missing": {
-			"", []string{"TLSLIFT_CONFIG=nowhere/tlslift.yaml"}, Flags{},
+			"",
+			[]string{"TLSLIFT_CONFIG=nowhere/tlslift.yaml"},
+			Flags{},
 			`nowhere/tlslift.yaml: cannot be read: no such file or directory; name a file that tlslift can read`,
 		},
 	} {
