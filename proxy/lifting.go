@@ -91,6 +91,15 @@ func (s *Server) CAPEM() []byte {
 	return st.ca.RootPEM()
 }
 
+// CANotAfter is when the CA ends; zero without one.
+func (s *Server) CANotAfter() time.Time {
+	st := s.settings.Load()
+	if st.ca == nil {
+		return time.Time{}
+	}
+	return st.ca.Cert.NotAfter
+}
+
 // Check builds everything of a configuration that can fail without starting
 // anything: what only the rooms can judge, such as a CA's constraints.
 func Check(cfg *configs.Config) error {

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"tlslift/configs"
+	"tlslift/metrics"
+	"tlslift/metrics/admin"
+	"tlslift/metrics/ledger"
+	"tlslift/proxy"
+)
+
+// app is one running tlslift: the proxy, what it counts, and the operator's
+// side.
+type app struct {
+	src     configs.Source
+	cfg     atomic.Pointer[configs.Config]
+	log     *logging
+	metrics *metrics.Metrics
+	ledger  *ledger.Ledger
+	server  *proxy.Server
+	admin   *operator
+	watch   *watcher
+	ended   chan error    // the proxy or the admin side ended by itself
+	quit    chan struct{} // POST /quit
+	stopped chan struct{} // closed by close
+	started time.Time
+
+	lastReload atomic.Pointer[string] // what was wrong with it; "" = nothing
+}
+
+// newApp puts the parts together. Nothing listens yet.
+func newApp(cfg *configs.Config, src configs.Source, stderr io.Writer) (*app, error) {
+	a := &app{
+		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr),
+		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	a.cfg.Store(cfg)
+	reg := prometheus.NewRegistry()
+	if err := metrics.RegisterRuntime(reg); err != nil {
+		return nil, err
+	}
+	var err error
+	a.metrics, err = metrics.New(reg, metrics.Options{
+		Clients:    configuredClients(cfg),
+		Workload:   cfg.Clients.Workload,
+		Upstreams:  upstreamLabels(cfg),
+		LabelLimit: labelLimit(cfg.Clients.LabelLimit),
+		Version:    version,
+		Revision:   sourceRevision(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.ledger = ledger.New(ledger.Options{
+		Track:         cfg.Clients.Track,
+		MigratedAfter: cfg.Policy.MigratedAfter,
+		Clients:       ledgerClients(cfg),
+		File:          cfg.State.File,
+		Logger:        a.log.Logger,
+	})
+	inherited, err := inheritedListeners()
+	if err != nil {
+		return nil, err
+	}
+	a.server, err = proxy.New(proxy.Options{
+		Config:    cfg,
+		Logger:    a.log.Logger,
+		Metrics:   a.metrics,
+		Ledger:    a.ledger,
+		Inherited: inherited,
+		Own:       a.ownAdmin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.admin, err = a.newOperator(cfg, reg, inherited); err != nil {
+		return nil, err
+	}
+	if err := a.mountPage(); err != nil {
+		return nil, err
+	}
+	a.declare(cfg)
+	a.restore()
+	return a, nil
+}
+
+// labelLimit maps the configuration's 0 (no discovered client has a label) to
+// that of package metrics, where 0 is the default.
+func labelLimit(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// inheritedListeners are the sockets that a service manager opened for us
+// (systemd socket activation), by address.
+func inheritedListeners() (map[string]net.Listener, error) {
+	list, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("take over sockets of the service manager: %w", err)
+	}
+	out := make(map[string]net.Listener)
+	for _, l := range list {
+		if l != nil {
+			out[l.Addr().String()] = l
+		}
+	}
+	return out, nil
+}
+
+// start opens the listeners, the operator's first, and says that it is ready.
+func (a *app) start() error {
+	if err := a.admin.listen(); err != nil {
+		return err
+	}
+	a.admin.serve(a.ended)
+	if err := a.server.Listen(); err != nil {
+		return err
+	}
+	go func() {
+		if err := a.server.Serve(); err != nil {
+			a.ended <- err
+		}
+	}()
+	a.watch = newWatcher(a.log.Logger, a.watched)
+	go a.keepHouse(a.stopped)
+	a.admin.SetState(admin.Ready)
+	notify(daemon.SdNotifyReady)
+	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
+	return nil
+}
+
+// notify tells systemd, if it is there.
+func notify(state string) { _, _ = daemon.SdNotify(false, state) }
+
+// watched are the files whose change reloads the configuration.
+func (a *app) watched() []string {
+	cfg := a.cfg.Load()
+	files := []string{a.src.Path(), cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
+	if ca := cfg.LegacyTLS.CA; ca != nil {
+		files = append(files, ca.CertFile, ca.KeyFile)
+	}
+	for _, u := range cfg.Upstreams {
+		files = append(files, u.CAFile)
+		if kp := u.ClientCertificate; kp != nil {
+			files = append(files, kp.CertFile, kp.KeyFile)
+		}
+	}
+	return files
+}
+
+// wait reloads and, at the end, drains.
+func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
+	for {
+		select {
+		case s := <-signals:
+			if isReload(s) {
+				a.reload("signal")
+				continue
+			}
+			return a.drain(ctx, s.String(), signals)
+		case <-a.quit:
+			return a.drain(ctx, "POST /quit", signals)
+		case <-a.watch.changed:
+			a.reload("file changed")
+		case err := <-a.ended:
+			a.log.Error("ended by itself", zap.Error(err))
+			return err
+		}
+	}
+}
+
+// reload reads the configuration again. On any error the old one stays.
+func (a *app) reload(why string) {
+	a.admin.SetState(admin.Reloading)
+	notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	err := a.reconfigure()
+	now := time.Now()
+	a.metrics.Reload(err == nil, now)
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	a.lastReload.Store(&problem)
+	if err != nil {
+		a.log.Error("reload refused, the old configuration stays", zap.String("why", why), zap.Strings("problems", strings.Split(err.Error(), "\n")))
+	} else {
+		a.log.Info("reloaded", zap.String("why", why))
+	}
+	a.admin.SetState(admin.Ready)
+	notify(daemon.SdNotifyReady)
+}
+
+func (a *app) reconfigure() error {
+	src := a.src
+	src.Reload = true
+	cfg, err := configs.Load(src)
+	if err != nil {
+		return err
+	}
+	if diff := cfg.RestartDiff(a.cfg.Load()); len(diff) > 0 {
+		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
+	}
+	if err := a.server.Reload(cfg); err != nil {
+		return err
+	}
+	a.metrics.SetUpstreams(upstreamLabels(cfg))
+	a.metrics.SetClients(configuredClients(cfg))
+	a.ledger.Configure(cfg.Policy.MigratedAfter, ledgerClients(cfg))
+	a.declare(cfg)
+	a.log.level.SetLevel(zapLevel(cfg.Log.Level))
+	a.cfg.Store(cfg)
+	return nil
+}
+
+// drain ends the process as design.md section 6 says: readiness off, still
+// accepting for drain_delay, then finishing what is in flight. A second signal
+// ends it at once.
+func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) error {
+	limits := a.cfg.Load().Limits
+	a.admin.SetState(admin.Stopping)
+	notify(daemon.SdNotifyStopping)
+	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
+	ctx, cancel := context.WithTimeout(ctx, limits.DrainTimeout)
+	defer cancel()
+	go func() {
+		for s := range signals {
+			if !isReload(s) {
+				cancel()
+				return
+			}
+		}
+	}()
+	delay := time.NewTimer(limits.DrainDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	}
+	cut := a.server.Shutdown(ctx)
+	a.log.Info("stopped", zap.Int("cut", cut))
+	return nil
+}
+
+// close gives everything back.
+func (a *app) close() {
+	close(a.stopped)
+	if a.watch != nil {
+		a.watch.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = a.admin.Shutdown(ctx)
+	if err := a.ledger.Close(); err != nil {
+		a.log.Error("close the ledger", zap.Error(err))
+	}
+	_ = a.log.sink.Close()
+}
+
+// ownAdmin reports whether an address is one of the admin listeners'.
+func (a *app) ownAdmin(ap netip.AddrPort) bool {
+	return a.admin != nil && a.admin.owns(ap, a.server.Covers)
+}

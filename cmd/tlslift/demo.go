@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/configs"
+	"tlslift/proxy/authority"
+	"tlslift/test/smsportal"
+)
+
+// demoPace is how often the callers of a running demo call.
+const demoPace = 3 * time.Second
+
+func newDemoCommand() *cobra.Command {
+	var once, verbose bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show it at work: a pretend SMSPortal, the proxy, and sample callers",
+		Long: `Start a pretend SMSPortal in this process (REST, api5 and SOAP, TLS 1.2 and
+higher only, a throw-away CA), the proxy in front of it, and callers that stand
+for a PHP 5 script, a Delphi program, a Java 6 service, a .NET job and a modern
+one. The story of each request is printed: what came in, what went out.
+
+Nothing leaves this machine. Without --once the callers go on until Ctrl-C, so
+that the status page has something to show.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once, verbose)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "tell the story once and exit 0")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "also print the proxy's own log lines, to standard error")
+	return cmd
+}
+
+// demo is what runs while the story is told.
+type demo struct {
+	out    io.Writer
+	portal *smsportal.Server
+	app    *app
+	dir    string
+	roots  demoRoots
+	told   int
+}
+
+func runDemo(ctx context.Context, out, stderr io.Writer, once, verbose bool) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if !verbose {
+		stderr = io.Discard
+	}
+	d, err := newDemo(out, stderr)
+	if err != nil {
+		return fmt.Errorf("start the demo: %w", err)
+	}
+	defer d.close()
+	d.introduce()
+	if err := d.tell(ctx); err != nil {
+		return err
+	}
+	d.conclude(once)
+	if once {
+		return nil
+	}
+	tick := time.NewTicker(demoPace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(out, "\nStopping.")
+			return nil
+		case <-tick.C:
+			for _, c := range d.callers() {
+				_, _ = c.call(ctx, d)
+			}
+		}
+	}
+}
+
+func newDemo(out, stderr io.Writer) (*demo, error) {
+	d := &demo{out: out}
+	var err error
+	if d.dir, err = os.MkdirTemp("", "tlslift-demo-"); err != nil {
+		return nil, err
+	}
+	if d.portal, err = smsportal.New(smsportal.Options{Keep: 1000}); err != nil {
+		return nil, err
+	}
+	files, err := authority.Init(authority.InitOptions{Dir: d.dir, Domains: []string{"smsportal.com", "mymobileapi.com"}, Days: 2, Now: time.Now()})
+	if err != nil {
+		return nil, err
+	}
+	portalCA := filepath.Join(d.dir, "portal.pem")
+	if err := os.WriteFile(portalCA, d.portal.CAPEM(), 0o600); err != nil {
+		return nil, err
+	}
+	if d.roots, err = newDemoRoots(d.portal.CAPEM(), files.Root); err != nil {
+		return nil, err
+	}
+	cfg, err := d.config(portalCA, files)
+	if err != nil {
+		return nil, err
+	}
+	if d.app, err = newApp(cfg, configs.Source{}, stderr); err != nil {
+		return nil, err
+	}
+	return d, d.app.start()
+}
+
+// config is the demo's configuration: one port for each application, so that
+// each has its name, and the pretend SMSPortal in the real one's place.
+func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, error) {
+	var b strings.Builder
+	b.WriteString("listen:\n")
+	for _, c := range d.callers() {
+		fmt.Fprintf(&b, "  - {address: \"127.0.0.1:0\", client: %s}\n", c.name)
+	}
+	b.WriteString("admin: {address: \"127.0.0.1:0\"}\nupstreams:\n")
+	for _, h := range []string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"} {
+		fmt.Fprintf(&b, "  - {host: %q, address: %q, ca_file: %q}\n", h, d.portal.Addr(), portalCA)
+	}
+	fmt.Fprintf(&b, "legacy_tls: {ca: {cert_file: %q, key_file: %q}}\n", ca.CA, ca.Key)
+	file := filepath.Join(d.dir, "tlslift.yaml")
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		return nil, err
+	}
+	return configs.Load(configs.Source{File: file})
+}
+
+func (d *demo) close() {
+	if d.app != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		d.app.server.Shutdown(ctx)
+		cancel()
+		d.app.close()
+	}
+	if d.portal != nil {
+		_ = d.portal.Close()
+	}
+	_ = os.RemoveAll(d.dir)
+}
+
+// address is the listener of the n-th caller.
+func (d *demo) address(n int) string { return d.app.server.Addrs()[n].String() }
+
+func (d *demo) introduce() {
+	fmt.Fprintf(d.out, `A pretend SMSPortal listens on %s and accepts TLS 1.2 and 1.3 only.
+tlslift stands in front of it, with one port for each application.
+
+`, d.portal.Addr())
+}
+
+// tell lets every caller call once and prints what happened.
+func (d *demo) tell(ctx context.Context) error {
+	for i, c := range d.callers() {
+		before := d.portal.Count()
+		answer, err := c.call(ctx, d)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		fmt.Fprintf(d.out, "%d. %s\n", i+1, c.who)
+		fmt.Fprintf(d.out, "   came in:   %s\n", c.came)
+		for _, r := range d.portal.Requests()[before:] {
+			fmt.Fprintf(d.out, "   went out:  %s %s, %s, to %s\n", r.Method, pathOnly(r.Target), versionName(r.TLSVersion), r.ServerName)
+		}
+		fmt.Fprintf(d.out, "   answered:  %s\n\n", answer)
+	}
+	return nil
+}
+
+func (d *demo) conclude(once bool) {
+	sends, doubles := 0, len(d.portal.Doubles())
+	for _, n := range d.portal.Sends() {
+		sends += n
+	}
+	fmt.Fprintf(d.out, "The pretend SMSPortal was asked to send %d messages; %d of them twice.\n", sends, doubles)
+	if once {
+		return
+	}
+	admin := d.app.admin.address()
+	fmt.Fprintf(d.out, `
+Look at
+  http://%[1]s/          who still needs tlslift, why, and what to change
+  http://%[1]s/metrics   what Prometheus sees
+Call it yourself
+  curl -x http://%[2]s 'http://api.smsportal.com/api5/http5.aspx?Type=credits&Username=me&Password=secret'
+  curl -x http://%[2]s http://check.tlslift.test/
+The callers go on calling. Ctrl-C ends the demo.
+`, admin, d.address(0))
+}
+
+// address is where the admin side listens.
+func (o *operator) address() net.Addr {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.main.Addr()
+}
+
+func pathOnly(target string) string {
+	path, _, found := strings.Cut(target, "?")
+	if found {
+		return path + "?..."
+	}
+	return path
+}

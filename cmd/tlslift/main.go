@@ -1,0 +1,63 @@
+// Command tlslift is a forward proxy and Kubernetes sidecar for applications
+// that cannot speak modern TLS. It holds wiring only: the proxy is in package
+// proxy, what it counts in package metrics, its configuration in configs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Stamped by the linker, see the Makefile.
+var (
+	version  = "dev"
+	revision = ""
+)
+
+// The exit statuses (design, section 7).
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// usageError is a mistake of the caller: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// ExitStatus implements the interface by which a command chooses its status.
+func (usageError) ExitStatus() int { return exitUsage }
+
+func run(args []string, stdout, stderr *os.File) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return exitDone
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(stderr, "tlslift: "+text)
+	}
+	var status interface{ ExitStatus() int }
+	if errors.As(err, &status) {
+		return status.ExitStatus()
+	}
+	return exitFailed
+}
+
+// noArgs refuses arguments with a hint, as exit status 2.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	}
+	return nil
+}

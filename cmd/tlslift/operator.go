@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"tlslift/configs"
+	"tlslift/metrics/admin"
+)
+
+// operator is the operator's side: the admin listeners and what they serve.
+type operator struct {
+	*admin.Admin
+	cfg       configs.Admin
+	log       *zap.Logger
+	inherited map[string]net.Listener
+
+	mu     sync.Mutex
+	main   net.Listener // everything; nil when off
+	public net.Listener // metrics and probes; nil when off
+}
+
+// newOperator prepares the operator's side. Nothing listens yet.
+func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherited map[string]net.Listener) (*operator, error) {
+	token := ""
+	if f := cfg.Admin.TokenFile; f != "" {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("admin.token_file: %w", err)
+		}
+		if token = strings.TrimSpace(string(data)); token == "" {
+			return nil, fmt.Errorf("admin.token_file: %s is empty", f)
+		}
+	}
+	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
+	o.Admin = admin.New(admin.Options{
+		Gatherer:  reg,
+		Logger:    a.log.Logger,
+		Address:   cfg.Admin.Address,
+		Token:     token,
+		CA:        a.server.CAPEM,
+		Proxy:     a.proxyAddress,
+		Upstreams: func() []string { return upstreamLabels(a.cfg.Load()) },
+		Quit:      a.requestQuit,
+		AllowQuit: cfg.Admin.Quit,
+		Profiles:  cfg.Admin.Pprof,
+		Build:     admin.Build{Version: version, Revision: sourceRevision(), GoVersion: runtime.Version()},
+	})
+	return o, nil
+}
+
+// proxyAddress is the listener that takes proxy requests, for /proxy.pac.
+func (a *app) proxyAddress() string {
+	addrs := a.server.Addrs()
+	for i, l := range a.cfg.Load().Listen {
+		if l.Accepts(configs.WayForward) && i < len(addrs) {
+			return addrs[i].String()
+		}
+	}
+	return ""
+}
+
+// requestQuit begins a graceful end.
+func (a *app) requestQuit() {
+	select {
+	case a.quit <- struct{}{}:
+	default:
+	}
+}
+
+// listen opens the admin listeners.
+func (o *operator) listen() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var err error
+	if o.main, err = o.open("admin.address", o.cfg.Address); err != nil {
+		return err
+	}
+	if o.public, err = o.open("admin.public", o.cfg.Public); err != nil {
+		if o.main != nil {
+			o.main.Close()
+		}
+		return err
+	}
+	if o.main != nil {
+		o.log.Info("admin listening", zap.String("address", o.main.Addr().String()))
+	}
+	if o.public != nil {
+		o.log.Info("admin listening", zap.String("address", o.public.Addr().String()), zap.Bool("public", true))
+	}
+	return nil
+}
+
+func (o *operator) open(key, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	if ln := o.inherited[address]; ln != nil {
+		return ln, nil
+	}
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: listen on %s: %w", key, address, err)
+	}
+	return ln, nil
+}
+
+// serve answers until the process ends; a failure is sent to ended.
+func (o *operator) serve(ended chan<- error) {
+	run := func(ln net.Listener, serve func(net.Listener) error) {
+		if ln == nil {
+			return
+		}
+		go func() {
+			if err := serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				ended <- fmt.Errorf("admin: %w", err)
+			}
+		}()
+	}
+	run(o.main, o.Serve)
+	run(o.public, o.ServePublic)
+}
+
+// owns reports whether an address is one of the admin listeners'.
+func (o *operator) owns(ap netip.AddrPort, covers func(bound, ap netip.AddrPort) bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, ln := range []net.Listener{o.main, o.public} {
+		if ln == nil {
+			continue
+		}
+		if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
+			bound := tcp.AddrPort()
+			if covers(netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()), ap) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/configs"
+)
+
+const rootLong = `tlslift keeps applications working that cannot speak modern TLS, and shows who
+still needs it. It accepts plaintext HTTP and TLS 1.0/1.1 from them and sends
+each request on, once, over verified TLS 1.2 or 1.3.
+
+Without a subcommand it runs the proxy on 127.0.0.1:3128, with metrics and the
+status page on 127.0.0.1:9128:
+
+  tlslift &
+  http_proxy=http://127.0.0.1:3128 curl http://api.smsportal.com/api5/http5.aspx
+
+Try it without an account: tlslift demo`
+
+func newRootCommand() *cobra.Command {
+	f := new(runFlags)
+	root := &cobra.Command{
+		Use:           "tlslift",
+		Short:         "Lift old clients' calls to verified TLS 1.2+, once, and show who still needs it",
+		Long:          rootLong,
+		Args:          rootArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          f.run,
+	}
+	f.register(root)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(
+		newRunCommand(),
+		newCheckCommand(),
+		newDemoCommand(),
+		newCACommand(),
+		newVersionCommand(),
+	)
+	return root
+}
+
+func rootArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", s[0])
+	}
+	return usageError{fmt.Errorf("unknown command %q%s see tlslift --help", args[0], hint)}
+}
+
+// configFlags are the flags of the commands that read a configuration.
+type configFlags struct {
+	file      string
+	listen    []string
+	admin     string
+	upstreams []string
+	logLevel  string
+	logFormat string
+}
+
+func (f *configFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVarP(&f.file, "config", "c", "", "configuration `file` (YAML; TLSLIFT_CONFIG); without one, built-in defaults")
+	fl.StringArrayVar(&f.listen, "listen", nil, "`address` to accept callers on, host:port; may be repeated; replaces the file's (TLSLIFT_LISTEN)")
+	fl.StringVar(&f.admin, "admin", "", "`address` of metrics, probes and the status page; \"\" turns it off (TLSLIFT_ADMIN)")
+	fl.StringArrayVar(&f.upstreams, "upstream", nil, "`host` or *.domain to upgrade requests to; may be repeated; replaces the file's")
+	fl.StringVar(&f.logLevel, "log-level", "", "`level`: debug, info, warn or error (TLSLIFT_LOG_LEVEL)")
+	fl.StringVar(&f.logFormat, "log-format", "", "`format`: json or console (TLSLIFT_LOG_FORMAT)")
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"json", "console"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// source is where the configuration comes from, flags that were given
+// included.
+func (f *configFlags) source(cmd *cobra.Command, env []string) configs.Source {
+	src := configs.Source{File: f.file, Env: env}
+	src.Flags.Listen = f.listen
+	src.Flags.Upstreams = f.upstreams
+	given := func(name string, v *string) *string {
+		if cmd.Flags().Changed(name) {
+			return v
+		}
+		return nil
+	}
+	src.Flags.Admin = given("admin", &f.admin)
+	src.Flags.LogLevel = given("log-level", &f.logLevel)
+	src.Flags.LogFormat = given("log-format", &f.logFormat)
+	return src
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/configs"
+)
+
+// runFlags are those of `tlslift run`, which is also the default command.
+type runFlags struct{ configFlags }
+
+func newRunCommand() *cobra.Command {
+	f := new(runFlags)
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the proxy (the default command)",
+		Long: `Run the proxy until SIGTERM or SIGINT. Flags stand over TLSLIFT_* variables,
+those over the configuration file, that over the defaults.
+
+SIGHUP, and any change of the file, reloads it: a configuration with an error
+is refused and the old one stays. SIGTERM drains: readiness goes off, what is in
+flight is finished, and how many requests had to be cut is logged.`,
+		Example: `  tlslift run
+  tlslift run --config /etc/tlslift/tlslift.yaml
+  tlslift run --listen 127.0.0.1:3128 --listen 127.0.0.1:80 --upstream api.smsportal.com`,
+		Args: noArgs,
+		RunE: f.run,
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
+	src := f.source(cmd, os.Environ())
+	cfg, err := configs.Load(src)
+	if err != nil {
+		return usageError{err}
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals...)...)
+	defer signal.Stop(signals)
+
+	a, err := newApp(cfg, src, cmd.ErrOrStderr())
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	defer a.close()
+	if err := a.start(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return a.wait(context.Background(), signals)
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"tlslift/metrics/page"
+)
+
+// mountPage puts the status page and the API below the admin listener.
+func (a *app) mountPage() error {
+	mux := http.NewServeMux()
+	err := page.Register(mux, page.Options{Ledger: a.ledger, Health: a.health, Version: version})
+	if err != nil {
+		return fmt.Errorf("prepare the status page: %w", err)
+	}
+	a.admin.Mount("/", mux)
+	a.admin.Mount("/api/v1/", mux)
+	return nil
+}
+
+// health is what the status page says of this instance.
+func (a *app) health() page.Health {
+	h := page.Health{State: a.admin.State().String(), Started: a.started}
+	for _, addr := range a.server.Addrs() {
+		h.Listeners = append(h.Listeners, addr.String())
+	}
+	stats := a.ledger.Stats()
+	h.Facts = []page.Fact{
+		{Name: "Clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
+	}
+	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
+		h.Problems = append(h.Problems, "The last reload was refused: "+*problem)
+	}
+	if stats.Overflowed > 0 {
+		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
+	}
+	if ca := a.server.CANotAfter(); !ca.IsZero() {
+		h.CANotAfter = ca
+		if time.Until(ca) < 30*24*time.Hour {
+			h.Problems = append(h.Problems, "The CA expires soon: make a new one with tlslift ca init.")
+		}
+	}
+	return h
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"crypto/sha256"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+)
+
+// settle is how long files must be still before they are read: editors and
+// Kubernetes write in several steps.
+const settle = 300 * time.Millisecond
+
+// watcher reports changes of the configuration file and of the files it names.
+// It watches their folders, since editors rename and Kubernetes swaps symlinks,
+// and compares contents, so that only a real change is reported.
+type watcher struct {
+	changed chan struct{}
+	stop    chan struct{}
+	fs      *fsnotify.Watcher
+	files   func() []string
+	log     *zap.Logger
+}
+
+// newWatcher starts watching. files names what is watched and is asked again
+// after each change; a process that cannot watch goes on without.
+func newWatcher(log *zap.Logger, files func() []string) *watcher {
+	w := &watcher{changed: make(chan struct{}, 1), stop: make(chan struct{}), files: files, log: log}
+	fs, err := fsnotify.NewWatcher()
+	if err != nil {
+		log.Warn("cannot watch the configuration for changes; use SIGHUP", zap.Error(err))
+		return w
+	}
+	w.fs = fs
+	go w.run()
+	return w
+}
+
+func (w *watcher) close() {
+	close(w.stop)
+	if w.fs != nil {
+		w.fs.Close()
+	}
+}
+
+func (w *watcher) run() {
+	before := w.look()
+	timer := time.NewTimer(settle)
+	timer.Stop()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case _, ok := <-w.fs.Events:
+			if !ok {
+				return
+			}
+			timer.Reset(settle)
+		case err, ok := <-w.fs.Errors:
+			if !ok {
+				return
+			}
+			w.log.Warn("watching the configuration", zap.Error(err))
+			timer.Reset(settle)
+		case <-timer.C:
+			now := w.look()
+			if now == before {
+				continue
+			}
+			before = now
+			select {
+			case w.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// look watches every folder that matters and returns a digest of all contents.
+func (w *watcher) look() [sha256.Size]byte {
+	sum := sha256.New()
+	for _, f := range w.files() {
+		if f == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(f); err == nil {
+			f = abs
+		}
+		_ = w.fs.Add(filepath.Dir(f))
+		io.WriteString(sum, f+"\x00")
+		if in, err := os.Open(f); err == nil {
+			_, _ = io.Copy(sum, io.LimitReader(in, 16<<20))
+			in.Close()
+		}
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
