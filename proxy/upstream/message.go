@@ -109,37 +109,48 @@ func short(err error) error {
 func (t *Transport) unsized(m *message, req *http.Request, r *Route) error {
 	body := t.buffers.get()
 	defer t.buffers.put(body)
-	*body = slices.Grow(*body, smallBody)[:smallBody]
-	n, err := io.ReadFull(req.Body, *body)
-	switch {
-	case err == nil: // there may be more
-		if err := m.head(req, r, chunked); err != nil {
-			return err
-		}
-		m.rest, m.left = req.Body, -1
-		*m.buf = appendChunk(*m.buf, *body)
-	case err == io.EOF || err == io.ErrUnexpectedEOF && atEnd(req.Body):
-		length := int64(n)
-		if n == 0 {
-			length = emptyLength(req.Method)
-		}
-		if err := m.head(req, r, length); err != nil {
-			return err
-		}
-		*m.buf = append(*m.buf, (*body)[:n]...)
-	default:
+	ended, err := readSmall(body, req.Body)
+	if err != nil {
 		return &BodyError{Delivery: problem.NotSent, Err: err}
 	}
-	m.inBuf = int64(n)
+	m.inBuf = int64(len(*body))
+	length := m.inBuf
+	switch {
+	case !ended:
+		length = chunked
+	case length == 0:
+		length = emptyLength(req.Method)
+	}
+	if err := m.head(req, r, length); err != nil {
+		return err
+	}
+	if ended {
+		*m.buf = append(*m.buf, *body...)
+		return nil
+	}
+	m.rest, m.left = req.Body, -1
+	*m.buf = appendChunk(*m.buf, *body)
 	return nil
 }
 
-// atEnd tells an end of the body that io.ReadFull calls unexpected from one
-// that the body itself calls so: a body cut short keeps saying it.
-func atEnd(body io.Reader) bool {
-	var one [1]byte
-	n, err := body.Read(one[:])
-	return n == 0 && err == io.EOF
+// readSmall reads body until its end or, at least, smallBody.
+func readSmall(b *[]byte, body io.Reader) (ended bool, err error) {
+	buf := (*b)[:0]
+	defer func() { *b = buf }()
+	for len(buf) < smallBody {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case err == io.EOF:
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // appendChunk appends b as one chunk (RFC 9112 7.1).

@@ -1,0 +1,277 @@
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tlslift/proxy/problem"
+)
+
+// authority is a certificate authority made for one test.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	check(t, err)
+	cert, err := x509.ParseCertificate(der)
+	check(t, err)
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &authority{cert: cert, key: key, pool: pool}
+}
+
+// leaf makes a certificate for names; one that has ended with expired.
+func (a *authority) leaf(t testing.TB, expired bool, names ...string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	end := time.Now().Add(12 * time.Hour)
+	if expired {
+		end = time.Now().Add(-time.Minute)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	check(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	check(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serverConn is one connection that a server accepted, after its handshake.
+type serverConn struct {
+	net.Conn
+	raw   *net.TCPConn
+	br    *bufio.Reader
+	index int // of the connection, from 0
+	s     *server
+}
+
+// request reads a request's head and counts it.
+func (c *serverConn) request() (*http.Request, bool) {
+	req, err := http.ReadRequest(c.br)
+	if err != nil {
+		return nil, false
+	}
+	c.s.mu.Lock()
+	c.s.requests = append(c.s.requests, req.Method+" "+req.RequestURI)
+	c.s.mu.Unlock()
+	return req, true
+}
+
+// reset closes the connection so that the peer gets a reset.
+func (c *serverConn) reset() {
+	_ = c.raw.SetLinger(0)
+	_ = c.raw.Close()
+}
+
+func (c *serverConn) say(s string) { _, _ = io.WriteString(c, s) }
+
+const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+// answerAll answers every request with okAnswer, after reading its body.
+func answerAll(c *serverConn) {
+	for {
+		req, ok := c.request()
+		if !ok {
+			return
+		}
+		if _, err := io.Copy(io.Discard, req.Body); err != nil {
+			return
+		}
+		c.say(okAnswer)
+	}
+}
+
+// server accepts TLS connections and hands each to serve.
+type server struct {
+	addr  string
+	ca    *authority
+	serve func(*serverConn)
+
+	mu         sync.Mutex
+	requests   []string
+	accepted   int
+	handshakes int
+	resumed    int
+	wg         sync.WaitGroup
+}
+
+func (s *server) counts() (accepted, handshakes, requests int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted, s.handshakes, len(s.requests)
+}
+
+const testHost = "api.example.test"
+
+// newServer starts a server with a certificate for testHost. adjust may change
+// its TLS configuration; a nil result means no TLS.
+func newServer(t testing.TB, serve func(*serverConn), adjust ...func(*tls.Config) *tls.Config) *server {
+	t.Helper()
+	ca := newAuthority(t)
+	conf := &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, false, testHost, "*.example.test")}}
+	for _, f := range adjust {
+		conf = f(conf)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	s := &server{addr: l.Addr().String(), ca: ca, serve: serve}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.wg.Go(func() { s.accept(ctx, l, conf) })
+	t.Cleanup(func() {
+		cancel()
+		_ = l.Close()
+		s.wg.Wait()
+	})
+	return s
+}
+
+func (s *server) accept(ctx context.Context, l net.Listener, conf *tls.Config) {
+	for index := 0; ; index++ {
+		raw, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.accepted++
+		s.mu.Unlock()
+		s.wg.Go(func() {
+			stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+			defer stop()
+			defer func() { _ = raw.Close() }()
+			s.one(ctx, raw.(*net.TCPConn), conf, index)
+		})
+	}
+}
+
+func (s *server) one(ctx context.Context, raw *net.TCPConn, conf *tls.Config, index int) {
+	var c net.Conn = raw
+	if conf != nil {
+		tc := tls.Server(raw, conf)
+		if tc.HandshakeContext(ctx) != nil {
+			return
+		}
+		s.mu.Lock()
+		s.handshakes++
+		if tc.ConnectionState().DidResume {
+			s.resumed++
+		}
+		s.mu.Unlock()
+		c = tc
+		defer func() { _ = tc.Close() }()
+	}
+	s.serve(&serverConn{Conn: c, raw: raw, br: bufio.NewReader(c), index: index, s: s})
+}
+
+// host is the configuration of an upstream at the server's address.
+func (s *server) host() Host {
+	return Host{Pattern: testHost, Address: s.addr, Roots: s.ca.pool}
+}
+
+// start makes a Transport for the server; adjust changes its options.
+func start(t testing.TB, s *server, adjust ...func(*Options)) *Transport {
+	t.Helper()
+	o := Options{Hosts: []Host{s.host()}, ResponseTimeout: 5 * time.Second, BodyTimeout: 5 * time.Second}
+	for _, f := range adjust {
+		f(&o)
+	}
+	tr, err := New(o)
+	check(t, err)
+	t.Cleanup(tr.Close)
+	return tr
+}
+
+func route(t testing.TB, tr *Transport, host string) *Route {
+	t.Helper()
+	r, v := tr.Route(host, 0)
+	if v != Ours {
+		t.Fatalf("%s is %v", host, v)
+	}
+	return r
+}
+
+// newRequest makes a request as net/http's server would hand it over.
+func newRequest(method, target, body string) (*http.Request, *Exchange) {
+	req := &http.Request{Method: method, URL: &url.URL{Path: "/"}, Header: http.Header{}, Body: http.NoBody}
+	if body != "" {
+		req.Body = io.NopCloser(strings.NewReader(body))
+		req.ContentLength = int64(len(body))
+	}
+	return req, &Exchange{Target: target}
+}
+
+// send does one request and reads its answer.
+func send(tr *Transport, r *Route, method, target, body string) (status int, text string, ex *Exchange, err error) {
+	req, ex := newRequest(method, target, body)
+	resp, err := tr.Do(context.Background(), req, r, ex)
+	if err != nil {
+		return 0, "", ex, err
+	}
+	b, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode, string(b), ex, err
+}
+
+// wantOK does one request that must succeed.
+func wantOK(t testing.TB, tr *Transport, r *Route) *Exchange {
+	t.Helper()
+	status, text, ex, err := send(tr, r, "GET", "/", "")
+	if err != nil || status != 200 || text != "ok" || ex.Delivery != problem.Answered {
+		t.Fatalf("status %d, body %q, delivery %v, error %v", status, text, ex.Delivery, err)
+	}
+	return ex
+}
+
+// eventually waits for something that happens in the background.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatal("never: " + what)
+		}
+		pause()
+	}
+}
+
+// pause lets others run, between two looks at something.
+func pause() {
+	timer := time.NewTimer(time.Millisecond)
+	<-timer.C
+}
