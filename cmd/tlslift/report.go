@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/metrics/report"
+)
+
+const reportLong = `Report who still needs tlslift, why, and what to change.
+
+The source is one of:
+  --admin URL        one running instance, by its admin address
+  --state FILE       the state file of one that is stopped
+  --prometheus URL   any Prometheus-compatible API that scrapes the fleet
+
+States: insecure, mixed, silent, unseen, migrated; "regressed" stands for
+clients that were declared migrated and have been insecure since.
+
+With --fail-if the exit status is 1 when any client is in one of the states,
+--only or not: for a build that is to fail while somebody still needs tlslift.`
+
+const reportExample = `  tlslift report --admin http://127.0.0.1:9128
+  tlslift report --prometheus https://prometheus.example --token-file token --format html > report.html
+  tlslift report --state ledger.db --only insecure,mixed --by-owner
+  tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed`
+
+// reportFlags are the flags of "tlslift report".
+type reportFlags struct {
+	admin, state, prometheus      string
+	tokenFile, user, passwordFile string
+	format, ownersFile, output    string
+	only, failIf                  []string
+	byOwner                       bool
+	migratedAfter, lookback       string
+}
+
+func newReportCommand() *cobra.Command {
+	f := new(reportFlags)
+	cmd := &cobra.Command{
+		Use:     "report --admin URL | --state FILE | --prometheus URL",
+		Short:   "Report who still needs tlslift, why, and what to change",
+		Long:    reportLong,
+		Example: reportExample,
+		Args:    noArgs,
+		RunE:    f.run,
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.admin, "admin", "", "admin `URL` of one instance, as http://127.0.0.1:9128")
+	fl.StringVar(&f.state, "state", "", "state `file` of an instance that is not running")
+	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
+	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for --admin or --prometheus")
+	fl.StringVar(&f.user, "user", "", "`name` for basic authentication")
+	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
+	fl.StringVar(&f.format, "format", "table", "`form`: "+strings.Join(report.Formats[:], ", "))
+	fl.StringVarP(&f.output, "output", "o", "", "`file` to write; standard output by default")
+	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
+	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
+	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
+	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: waivers, then namespaces")
+	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated; default: the source's own, 14d for --prometheus")
+	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
+	for flag, words := range map[string][]string{
+		"format":  report.Formats[:],
+		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed"},
+		"fail-if": {"insecure", "mixed", "silent", "unseen", "migrated", "regressed"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+	return cmd
+}
+
+func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
+	only, failIf, err := f.selections()
+	if err != nil {
+		return usageError{err}
+	}
+	r, err := f.read(cmd)
+	if err != nil {
+		return err
+	}
+	failing := 0
+	if !failIf.Empty() {
+		failing = r.Count(failIf)
+	}
+	if err := f.assign(r); err != nil {
+		return err
+	}
+	r.Only(only)
+	var text bytes.Buffer
+	if err := r.Write(&text, f.format, f.byOwner); err != nil {
+		return err
+	}
+	if f.output == "" {
+		_, err = text.WriteTo(cmd.OutOrStdout())
+	} else {
+		err = os.WriteFile(f.output, text.Bytes(), 0o644) //nolint:gosec // a report is to be read
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if failing > 0 {
+		return fmt.Errorf("%d clients are %s", failing, strings.Join(f.failIf, " or "))
+	}
+	return nil
+}
+
+func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
+	if only, err = report.ParseSelection(f.only); err != nil {
+		return only, failIf, fmt.Errorf("--only: %w", err)
+	}
+	if failIf, err = report.ParseSelection(f.failIf); err != nil {
+		return only, failIf, fmt.Errorf("--fail-if: %w", err)
+	}
+	for _, known := range report.Formats {
+		if f.format == known {
+			return only, failIf, nil
+		}
+	}
+	return only, failIf, fmt.Errorf("--format %q: there are %s", f.format, strings.Join(report.Formats[:], ", "))
+}
+
+// read reads the one source that was given.
+func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
+	access, err := f.access()
+	if err != nil {
+		return nil, err
+	}
+	after, err := duration("--migrated-after", f.migratedAfter)
+	if err != nil {
+		return nil, err
+	}
+	lookback, err := duration("--lookback", f.lookback)
+	if err != nil {
+		return nil, err
+	}
+	switch given := cmd.Flags().Changed; {
+	case given("admin") && !given("state") && !given("prometheus"):
+		if after != 0 {
+			return nil, usageError{errors.New("--migrated-after: the instance decides that itself (policy.migrated_after)")}
+		}
+		return report.FromAdmin(cmd.Context(), f.admin, access)
+	case given("state") && !given("admin") && !given("prometheus"):
+		return report.FromState(f.state, time.Now(), after)
+	case given("prometheus") && !given("admin") && !given("state"):
+		return report.FromPrometheus(cmd.Context(), report.PrometheusOptions{
+			URL: f.prometheus, Access: access, Now: time.Now(), MigratedAfter: after, Lookback: lookback,
+		})
+	}
+	return nil, usageError{errors.New("report needs one of --admin, --state and --prometheus")}
+}
+
+func (f *reportFlags) access() (report.Access, error) {
+	a := report.Access{User: f.user}
+	var err error
+	if a.Token, err = secretFile("--token-file", f.tokenFile); err != nil {
+		return a, err
+	}
+	a.Password, err = secretFile("--password-file", f.passwordFile)
+	return a, err
+}
+
+// secretFile reads a file that holds one secret; without a file it is empty.
+func secretFile(flag, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func duration(flag, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := report.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, usageError{fmt.Errorf("%s %q: give a time such as 14d or 36h", flag, text)}
+	}
+	return d, nil
+}
+
+func (f *reportFlags) assign(r *report.Report) error {
+	var owners report.Owners
+	if f.ownersFile != "" {
+		file, err := os.Open(f.ownersFile)
+		if err != nil {
+			return usageError{fmt.Errorf("--owners: %w", err)}
+		}
+		defer file.Close()
+		if owners, err = report.ParseOwners(file); err != nil {
+			return usageError{fmt.Errorf("--owners %s: %w", f.ownersFile, err)}
+		}
+	}
+	r.Assign(owners)
+	return nil
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Access is how an HTTP source is reached. A bearer token goes before a user.
+type Access struct {
+	Token    string
+	User     string
+	Password string
+
+	Transport http.RoundTripper // nil = a plain one of its own
+}
+
+// client is an HTTP client that sends the credentials to the one place they are
+// for: it follows no redirect.
+func (a Access) client() *http.Client {
+	next := a.Transport
+	if next == nil {
+		next = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second}
+	}
+	return &http.Client{
+		Transport: authorized{a, next},
+		Timeout:   2 * time.Minute,
+		CheckRedirect: func(to *http.Request, _ []*http.Request) error {
+			return fmt.Errorf("it redirects to %s://%s: give that address", to.URL.Scheme, to.URL.Host)
+		},
+	}
+}
+
+type authorized struct {
+	access Access
+	next   http.RoundTripper
+}
+
+func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	switch {
+	case t.access.Token != "":
+		r.Header.Set("Authorization", "Bearer "+t.access.Token)
+	case t.access.User != "":
+		r.SetBasicAuth(t.access.User, t.access.Password)
+	}
+	return t.next.RoundTrip(r)
+}
+
+// address parses an http or https URL and takes credentials out of it, which
+// would otherwise end up in errors and in the report.
+func address(text string, a *Access) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("the address is not a URL") // the parser's error repeats it, password and all
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("the address is to be of the form http://host:port")
+	}
+	if u.User != nil {
+		if a.Token == "" && a.User == "" {
+			a.User = u.User.Username()
+			a.Password, _ = u.User.Password()
+		}
+		u.User = nil
+	}
+	return u, nil
+}

@@ -1,0 +1,237 @@
+package report
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"tlslift/metrics/ledger"
+	"tlslift/metrics/page/chart"
+)
+
+// Formats are the forms that Write knows.
+var Formats = [...]string{"table", "markdown", "csv", "json", "html"}
+
+// Write writes the report in one of Formats. byOwner groups the clients by
+// their owners where the form has groups.
+func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
+	var err error
+	switch format {
+	case "table":
+		err = r.writeTable(w, byOwner)
+	case "markdown":
+		err = r.writeMarkdown(w, byOwner)
+	case "csv":
+		err = r.writeCSV(w)
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(r)
+	case "html":
+		err = r.writeHTML(w, byOwner)
+	default:
+		return fmt.Errorf("format %q: there are %s", format, strings.Join(Formats[:], ", "))
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// headline is the report in one sentence or two.
+func (r *Report) headline() string {
+	s := &r.Summary
+	states := make([]string, 0, len(ledger.States))
+	for _, state := range ledger.States {
+		states = append(states, fmt.Sprintf("%d %s", s.States[state.String()], state))
+	}
+	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %.0f %% (%d of %d). Needing tlslift: %d.",
+		count(s.Clients, "client"), strings.Join(states, ", "), 100*s.InsecureShare(), s.Insecure, s.Active, s.NeedsTlslift)
+	if s.Regressed > 0 {
+		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
+	}
+	if s.Overflowed > 0 {
+		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, ledger.OverflowName)
+	}
+	return text
+}
+
+// asOf says when and where the report was made.
+func (r *Report) asOf() string {
+	return fmt.Sprintf("As of %s, from %s; migrated means nothing insecure for %s.",
+		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, days(r.Summary.MigratedAfterSeconds))
+}
+
+func days(seconds int64) string {
+	d := time.Duration(seconds) * time.Second
+	if d%(24*time.Hour) == 0 {
+		return count(int(d/(24*time.Hour)), "day")
+	}
+	return d.String()
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// columnTitles head the columns of every form that has columns.
+var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a day", "Last insecure", "Owner", "What to change"}
+
+// cells are a client's columns.
+func cells(r *ledger.Row) []string {
+	state := r.State.String()
+	if r.Regressed {
+		state += " (regressed)"
+	}
+	return []string{r.Client, state, r.Verdict.String(), r.Library, chart.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+func (r *Report) writeTable(w io.Writer, byOwner bool) error {
+	fmt.Fprintf(w, "%s\n%s\n", terminal(r.headline()), terminal(r.asOf()))
+	for _, g := range r.groups(byOwner) {
+		if byOwner {
+			fmt.Fprintf(w, "\n%s\n", terminal(ownerTitle(g)))
+		} else {
+			fmt.Fprintln(w)
+		}
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, strings.ToUpper(strings.Join(columnTitles, "\t")))
+		for i := range g.Rows {
+			line := cells(&g.Rows[i])
+			for j := range line {
+				line[j] = terminal(line[j])
+				if line[j] == "" {
+					line[j] = "-"
+				}
+			}
+			fmt.Fprintln(t, strings.Join(line, "\t"))
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ownerTitle(g group) string {
+	if g.Owner == "" {
+		return fmt.Sprintf("No owner known (%s)", count(len(g.Rows), "client"))
+	}
+	return fmt.Sprintf("%s (%s)", g.Owner, count(len(g.Rows), "client"))
+}
+
+// terminal takes out what could steer a terminal or break a line.
+func terminal(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
+	fmt.Fprintf(w, "# TLS migration\n\n%s\n\n%s\n", markdown(r.headline()), markdown(r.asOf()))
+	for _, g := range r.groups(byOwner) {
+		if byOwner {
+			fmt.Fprintf(w, "\n## %s\n", markdown(ownerTitle(g)))
+		}
+		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(columnTitles, " | "), strings.Repeat("---|", len(columnTitles)))
+		for i := range g.Rows {
+			line := cells(&g.Rows[i])
+			for j := range line {
+				line[j] = markdown(line[j])
+			}
+			if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(line, " | ")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// markdown escapes what Markdown or the HTML in it would take for more than
+// text.
+func markdown(s string) string {
+	var b strings.Builder
+	for _, r := range terminal(s) {
+		switch {
+		case strings.ContainsRune(`\`+"`*_[]|~#", r):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '<':
+			b.WriteString("&lt;")
+		case r == '>':
+			b.WriteString("&gt;")
+		case r == '&':
+			b.WriteString("&amp;")
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// csvTitles head the CSV; more columns than a person would read, for programs
+// and spreadsheets. Columns may be added at the end, never renamed.
+var csvTitles = []string{
+	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "requests_per_day", "connections_per_day",
+	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "sunset", "waiver_expiry", "fix", "fix_page",
+}
+
+func (r *Report) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(csvTitles); err != nil {
+		return err
+	}
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		line := []string{
+			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library,
+			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
+			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
+			stamp(c.Declared), stamp(c.Sunset), stamp(c.Waiver), c.Fix, c.FixPage,
+		}
+		for j := range line {
+			line[j] = cell(line[j])
+		}
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// cell keeps a spreadsheet from taking a client's text for a formula: what
+// begins like one gets an apostrophe (OWASP, CSV injection).
+func cell(s string) string {
+	s = terminal(s)
+	if s != "" && strings.ContainsRune("=+-@'|%\uFF1D\uFF0B\uFF0D\uFF20", []rune(s)[0]) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,104 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlslift/metrics/ledger"
+)
+
+// Owners says whom to ask about a client: a list of patterns with an owner
+// each, the first that fits decides. A pattern is a client's name in which *
+// stands for any text.
+type Owners []struct{ pattern, owner string }
+
+// ParseOwners reads owners from YAML: a mapping of patterns to owners, in
+// order.
+func ParseOwners(in io.Reader) (Owners, error) {
+	var doc yaml.Node
+	if err := yaml.NewDecoder(in).Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("owners: %w", err)
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("owners, line %d: a mapping of client patterns to owners is expected", root.Line)
+	}
+	var owners Owners
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		pattern, owner := root.Content[i], root.Content[i+1]
+		if owner.Kind != yaml.ScalarNode || pattern.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("owners, line %d: the owner is a name", owner.Line)
+		}
+		if _, err := path.Match(glob(pattern.Value), ""); err != nil {
+			return nil, fmt.Errorf("owners, line %d: pattern %q: %w", pattern.Line, pattern.Value, err)
+		}
+		owners = append(owners, struct{ pattern, owner string }{pattern.Value, owner.Value})
+	}
+	return owners, nil
+}
+
+// glob makes path.Match treat the slash of namespace/workload as any other
+// character.
+func glob(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+
+func (o Owners) of(client string) string {
+	for _, entry := range o {
+		if fits, err := path.Match(glob(entry.pattern), glob(client)); err == nil && fits {
+			return entry.owner
+		}
+	}
+	return ""
+}
+
+// Assign fills in the owners of the report's clients: by the list, else what
+// the source knew, else the namespace of a workload.
+func (r *Report) Assign(o Owners) {
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		if owner := o.of(c.Client); owner != "" {
+			c.Owner = owner
+			continue
+		}
+		if namespace, _, found := strings.Cut(c.Client, "/"); found && c.Owner == "" {
+			c.Owner = namespace
+		}
+	}
+}
+
+// group is the clients of one owner.
+type group struct {
+	Owner string // "" = nobody's
+	Rows  []ledger.Row
+}
+
+// groups are the report's clients by owner, nobody's last; one group without a
+// name when owners are not asked for.
+func (r *Report) groups(byOwner bool) []group {
+	if !byOwner {
+		return []group{{Rows: r.Clients}}
+	}
+	rows := slices.Clone(r.Clients)
+	slices.SortStableFunc(rows, func(a, b ledger.Row) int {
+		if (a.Owner == "") != (b.Owner == "") {
+			return map[bool]int{true: 1, false: -1}[a.Owner == ""]
+		}
+		return strings.Compare(a.Owner, b.Owner)
+	})
+	var out []group
+	for _, row := range rows {
+		if n := len(out); n == 0 || out[n-1].Owner != row.Owner {
+			out = append(out, group{Owner: row.Owner})
+		}
+		out[len(out)-1].Rows = append(out[len(out)-1].Rows, row)
+	}
+	return out
+}
