@@ -103,3 +103,21 @@ func (c *Conn) bodyFailed(reason problem.Reason, err error) error {
 	c.phase = atEnd
 	return e
 }
+
+// AbortBody makes a read of the current request's body that is blocked return
+// at once, and every later one fail: the answer came before the body was read,
+// and nobody needs the rest. Nothing can follow on the connection, unless the
+// body had been read to its end already; then it does nothing. It may be
+// called from any goroutine between the handler's start and its end.
+func (c *Conn) AbortBody() {
+	c.bodyAborted.Store(true)
+	c.wake()
+}
+
+// forgetAbort undoes an AbortBody that came when the body was complete.
+func (c *Conn) forgetAbort() {
+	if c.bodyAborted.Load() {
+		c.bodyAborted.Store(false)
+		c.readBy = unknown
+	}
+}

@@ -41,7 +41,11 @@ func (c *Conn) linger() {
 	}
 	buf := c.shared.buffers.get()
 	defer c.shared.buffers.put(buf)
-	end := time.Now().Add(lingerTotal)
+	total := lingerTotal
+	if c.hurried {
+		total = hurry
+	}
+	end := time.Now().Add(total)
 	for left := lingerBytes; left > 0; {
 		if c.nc.SetReadDeadline(earliest(time.Now().Add(lingerIdle), end)) != nil {
 			return

@@ -1,6 +1,9 @@
 package front
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // Deadlines are lazy: moving one costs more than looking at the clock, so the
 // connection's is set an eighth later than asked for, and stays where it is
@@ -61,9 +64,13 @@ func (c *Conn) early(err error, l limit) bool {
 	return true
 }
 
-// readWithin reads from the connection until the limit.
+// readWithin reads from the connection until the limit, or until AbortBody.
 func (c *Conn) readWithin(p []byte, l limit) (int, error) {
 	c.armRead(l)
+	// Looked at after arming, as in await.
+	if c.bodyAborted.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
 	for {
 		n, err := c.nc.Read(p)
 		if n > 0 || !c.early(err, l) {
@@ -94,5 +101,5 @@ func (c *Conn) await(p []byte, l limit) (int, error) {
 	}
 }
 
-// wake interrupts a read that waits for a head.
+// wake interrupts a read that is blocked.
 func (c *Conn) wake() { _ = c.nc.SetReadDeadline(c.shared.epoch) }

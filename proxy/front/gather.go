@@ -18,11 +18,16 @@ const (
 func (c *Conn) gatherHead() (int, error) {
 	lim := c.limits()
 	for {
+		before := c.blanks
 		if !c.skipBlanks() {
 			c.refuse(malformed(detailBlankLines), nil, len(c.seen()))
 			return 0, nil
 		}
-		if raw := c.seen(); len(raw) > 0 {
+		raw := c.seen()
+		if len(raw) == 0 && c.blanks > before {
+			return 0, nil // wait again, without holding a buffer
+		}
+		if len(raw) > 0 {
 			end := headEnd(raw, &c.scanned)
 			if lim.headTooLong(end) || end == 0 && lim.headTooLong(len(raw)+1) {
 				c.refuse(overlong(raw, lim.HeaderBytes), nil, len(raw))

@@ -7,7 +7,9 @@ import (
 )
 
 // HandOver ends the judging of heads and returns the connection as it is:
-// after http.Hijacker.Hijack for CONNECT, or after [Sniff] found no HTTP.
+// after http.Hijacker.Hijack for CONNECT, or after [Sniff] found no HTTP. (A
+// hijacked Conn may also be sniffed, and served again when HTTP follows the
+// CONNECT.)
 // Bytes that arrived already, such as a ClientHello sent together with
 // CONNECT, are read first. Deadlines are the caller's from now on, and none
 // is set. Closing what is returned closes the Conn, which itself must be
@@ -65,6 +67,10 @@ func (s *stream) RemoteAddr() net.Addr               { return s.c.RemoteAddr() }
 func (s *stream) SetDeadline(t time.Time) error      { return s.c.nc.SetDeadline(t) }
 func (s *stream) SetReadDeadline(t time.Time) error  { return s.c.nc.SetReadDeadline(t) }
 func (s *stream) SetWriteDeadline(t time.Time) error { return s.c.nc.SetWriteDeadline(t) }
+
+// Buffered is how many bytes arrived already and are read before those of the
+// connection beneath: when it is 0, that one may be read instead.
+func (s *stream) Buffered() int { return s.c.buffered() }
 
 // NetConn returns the connection beneath.
 func (s *stream) NetConn() net.Conn { return s.c.nc }

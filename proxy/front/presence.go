@@ -30,8 +30,8 @@ func (p Presence) String() string {
 	}
 }
 
-// Gone looks at the socket without reading from it. It costs one system call;
-// it is for requests that took long, or whose answer could not be written.
+// Gone looks at the socket without reading from it. It costs a system call or
+// two; it is for requests that took long, or whose answer could not be written.
 func (c *Conn) Gone() Presence {
 	if c.lost.Load() {
 		return Gone
@@ -40,9 +40,9 @@ func (c *Conn) Gone() Presence {
 	if raw == nil {
 		return PresenceUnknown
 	}
-	p := peekSocket(raw)
+	p := socketPresence(raw)
 	if p == Gone {
-		// The kernel tells of a reset once.
+		// Some kernels tell of a reset once.
 		c.lost.Store(true)
 	}
 	return p

@@ -4,8 +4,8 @@ package front
 
 import "syscall"
 
-// peekSocket cannot tell here.
-func peekSocket(syscall.RawConn) Presence { return PresenceUnknown }
+// peekPresence cannot tell here.
+func peekPresence(syscall.RawConn) Presence { return PresenceUnknown }
 
 // socketHasBytes cannot tell here; lingering then depends on what is known
 // without asking.

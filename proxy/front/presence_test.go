@@ -81,3 +81,32 @@ func TestNotDeliveredWhileUnread(t *testing.T) {
 	<-done
 	_, _ = io.CopyN(io.Discard, bufio.NewReader(nc), 1)
 }
+
+// Over TLS a caller that leaves says goodbye first: unread bytes, then the end.
+func TestPresenceOverTLS(t *testing.T) {
+	t.Parallel()
+	arrived, left, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	h := terminating(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		c := connOf(r)
+		if got := c.Gone(); got != Present {
+			t.Errorf("before: %v", got)
+		}
+		close(arrived)
+		<-left
+		until(t, "leaving", func() bool { return c.Gone() == HalfClosed })
+		hello(w, r)
+		_ = http.NewResponseController(w).Flush()
+		if delivered, known := c.Delivered(5 * time.Second); delivered || !known {
+			t.Errorf("delivered %v, known %v", delivered, known)
+		}
+	})
+	tc := insecure(h.dial())
+	send(t, tc, get)
+	<-arrived
+	if err := tc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(left)
+	<-done
+}

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peekSocket tells from one byte, looked at but left where it is, whether the
-// peer is there.
-func peekSocket(raw syscall.RawConn) Presence {
+// peekPresence tells from one byte, looked at but left where it is, whether
+// the peer is there.
+func peekPresence(raw syscall.RawConn) Presence {
 	n, err := peekByte(raw)
 	switch {
 	case err == nil && n == 0:

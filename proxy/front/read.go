@@ -74,6 +74,7 @@ const smallestDirect = 1 << 10
 // repair; it is read into net/http's own buffer and judged there, without a
 // copy or an allocation, and nothing is held while waiting.
 func (c *Conn) readHead(p []byte) (int, error) {
+	c.forgetAbort()
 	if c.in != nil || len(p) < smallestDirect {
 		return c.gatherHead()
 	}

@@ -256,3 +256,49 @@ func TestDrain(t *testing.T) {
 		})
 	})
 }
+
+// A body that nobody needs any more is let go of, whether its reader is
+// blocked or comes later, and the answer still goes out.
+func TestAbortBody(t *testing.T) {
+	t.Parallel()
+	for _, blocked := range []bool{true, false} {
+		bubble(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
+			c, start := connOf(r), time.Now()
+			if blocked {
+				go func() {
+					time.Sleep(time.Second)
+					c.AbortBody()
+				}()
+			} else {
+				c.AbortBody()
+			}
+			if _, err := io.ReadAll(r.Body); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("body: %v", err)
+			}
+			if got := time.Since(start); got > time.Second {
+				t.Errorf("after %v", got)
+			}
+			hello(w, r)
+		}, func(t *testing.T, _ *Shared, nc net.Conn) {
+			send(t, nc, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx")
+			if resp, got := answer(t, bufio.NewReader(nc)); got != "hello /a" || !resp.Close {
+				t.Errorf("got %q, close %v", got, resp.Close)
+			}
+		})
+	}
+	// Too late: the connection goes on.
+	bubble(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		connOf(r).AbortBody()
+		hello(w, r)
+	}, func(t *testing.T, _ *Shared, nc net.Conn) {
+		br := bufio.NewReader(nc)
+		for range 2 {
+			send(t, nc, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+			if _, got := answer(t, br); got != "hello /a" {
+				t.Errorf("got %q", got)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
