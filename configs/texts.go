@@ -11,7 +11,7 @@ import (
 
 const (
 	maxText = 200 // bytes of free text
-	maxName = 64  // bytes of a client's name, as identity cuts discovered ones
+	maxName = 128 // bytes of a client's name, as identity cuts discovered ones
 )
 
 // text is a line of printable text.

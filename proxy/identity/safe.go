@@ -7,7 +7,7 @@ import (
 )
 
 // MaxName is the greatest length of a client's name, in bytes.
-const MaxName = 64
+const MaxName = 128
 
 // Safe makes a discovered name fit for a label, a log line and a page: what is
 // not printable becomes "?" (bidirectional controls and line breaks with it),
