@@ -40,6 +40,7 @@ func newRootCommand() *cobra.Command {
 		newCheckCommand(),
 		newDemoCommand(),
 		newCACommand(),
+		newReportCommand(),
 		newVersionCommand(),
 	)
 	return root
@@ -53,7 +54,7 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", s[0])
 	}
-	return usageError{fmt.Errorf("unknown command %q%s see tlslift --help", args[0], hint)}
+	return usageError{fmt.Errorf("unknown command %q%s; see tlslift --help", args[0], hint)}
 }
 
 // configFlags are the flags of the commands that read a configuration.
