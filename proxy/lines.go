@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"log"
 	"net/http"
 	"runtime/debug"
@@ -74,7 +75,7 @@ func (s *Server) writeTunnelLine(rec *record, handling arrival.Handling, handsha
 func (s *Server) crashed(rec *record, value any) {
 	rec.abort = true
 	rec.reason, rec.delivery = problem.Protocol, problem.Unknown
-	if value == nil || value == http.ErrAbortHandler {
+	if err, ok := value.(error); value == nil || ok && errors.Is(err, http.ErrAbortHandler) {
 		return
 	}
 	s.log.Error("panic while serving a request",

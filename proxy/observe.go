@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"tlslift/metrics"
@@ -200,17 +199,4 @@ func (s *Server) observeHandshakeFailure(sess *session, reason metrics.Handshake
 	s.ledger.HandshakeFailure(sess.client(), o)
 	sess.described = 0
 	s.describe(sess)
-}
-
-// clientNames are the names that the configuration knows.
-func (s *Server) clientNames(st *settings) []string {
-	names := st.ladder.Configured()
-	for _, l := range st.cfg.Listen {
-		if l.Client != "" {
-			names = append(names, l.Client)
-		}
-	}
-	names = append(names, st.cfg.LegacyTLS.TerminateClients...)
-	slices.Sort(names)
-	return slices.Compact(names)
 }
