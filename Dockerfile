@@ -2,8 +2,8 @@
 #
 #   docker build --build-arg VERSION=$(git describe --tags --always) --build-arg REVISION=$(git rev-parse HEAD) -t tlslift .
 #
-# The builder image comes from a registry. Where there is none, `make build` runs the same build step, and
-# `make image` puts its result into a loadable archive without any engine.
+# The builder image comes from a registry; without one this file cannot be built. Its build step is `make build`, which
+# the checks run as well, so that what is put into the image is proved even there.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
