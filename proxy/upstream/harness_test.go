@@ -130,6 +130,7 @@ type server struct {
 	accepted   int
 	handshakes int
 	resumed    int
+	until      chan struct{} // what a server may wait for
 	wg         sync.WaitGroup
 }
 

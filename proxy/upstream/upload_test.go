@@ -1,0 +1,218 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/proxy/problem"
+)
+
+// echoLength answers with what it read of the body.
+func echoLength(c *serverConn) {
+	for {
+		req, ok := c.request()
+		if !ok {
+			return
+		}
+		n, err := io.Copy(io.Discard, req.Body)
+		if err != nil {
+			return
+		}
+		if n == int64(10<<20) {
+			c.say(okAnswer)
+		} else {
+			c.say("HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")
+		}
+	}
+}
+
+// pattern yields n bytes, in reads of odd sizes.
+type pattern struct{ left, step int }
+
+func (p *pattern) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	p.step = p.step%7000 + 1009
+	n := min(len(b), p.left, p.step)
+	for i := range b[:n] {
+		b[i] = 'a' + byte(i%26)
+	}
+	p.left -= n
+	return n, nil
+}
+
+func TestLargeBody(t *testing.T) {
+	t.Parallel()
+	const size = 10 << 20
+	for _, length := range []int64{size, -1} {
+		s := newServer(t, echoLength)
+		tr := start(t, s)
+		r := route(t, tr, testHost)
+		for i := range 2 {
+			req, ex := newRequest("POST", "/send", "")
+			req.Body, req.ContentLength = io.NopCloser(&pattern{left: size}), length
+			resp, err := tr.Do(t.Context(), req, r, ex)
+			check(t, err)
+			_ = resp.Body.Close()
+			if resp.StatusCode != 200 || ex.BytesOut != size || ex.Delivery != problem.Answered || ex.Reused != (i > 0) || ex.EarlyAnswer {
+				t.Errorf("length %d, request %d: status %d, %+v", length, i, resp.StatusCode, ex)
+			}
+		}
+	}
+}
+
+// blockedBody gives n bytes and then waits until it is aborted.
+type blockedBody struct {
+	n     int
+	abort chan struct{}
+}
+
+var errAborted = errors.New("aborted")
+
+func (b *blockedBody) Read(p []byte) (int, error) {
+	if b.n > 0 {
+		n := min(len(p), b.n)
+		b.n -= n
+		return n, nil
+	}
+	<-b.abort
+	return 0, errAborted
+}
+
+func (b *blockedBody) Close() error { return nil }
+
+// The answer comes before the body was read, by a server that reads no more.
+func TestEarlyAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		after func(*serverConn)
+	}{
+		{"leaves the connection open", func(c *serverConn) { <-c.s.until }},
+		{"closes", func(*serverConn) {}},
+	} {
+		for _, waiting := range []bool{false, true} {
+			name := tt.name
+			if waiting {
+				name += ", caller still sending"
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, func(c *serverConn) {
+					if _, ok := c.request(); ok {
+						c.say("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge")
+						tt.after(c)
+					}
+				})
+				s.until = make(chan struct{})
+				t.Cleanup(func() { close(s.until) })
+				tr := start(t, s)
+				r := route(t, tr, testHost)
+				req, ex := newRequest("POST", "/send", "")
+				if waiting {
+					body := &blockedBody{n: 2 * smallBody, abort: make(chan struct{})}
+					req.Body, req.ContentLength = body, 10<<20
+					ex.AbortBody = func() { close(body.abort) }
+				} else {
+					req.Body, req.ContentLength = io.NopCloser(&pattern{left: 10 << 20}), 10<<20
+				}
+				resp, err := tr.Do(t.Context(), req, r, ex)
+				check(t, err)
+				b, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || resp.StatusCode != 413 || string(b) != "large" || ex.Delivery != problem.Answered || !ex.EarlyAnswer {
+					t.Errorf("status %d, body %q, %+v, error %v", resp.StatusCode, b, ex, err)
+				}
+				p := r.host.poolFor(r)
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if len(p.used) != 0 || p.open != 0 {
+					t.Error("the connection is used again")
+				}
+			})
+		}
+	}
+}
+
+func TestBodyFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the caller went away")
+	fail := func(n int) io.ReadCloser {
+		return io.NopCloser(io.MultiReader(&pattern{left: n}, &failing{broken}))
+	}
+	for _, tt := range []struct {
+		name     string
+		body     io.ReadCloser
+		length   int64
+		cause    error
+		delivery problem.Delivery
+	}{
+		{"at once", fail(0), 10, broken, problem.NotSent},
+		{"at once, chunked", fail(0), -1, broken, problem.NotSent},
+		{"small", fail(5), 10, broken, problem.NotSent},
+		{"small, ends early", io.NopCloser(strings.NewReader("12345")), 10, io.ErrUnexpectedEOF, problem.NotSent},
+		{"small, chunked, cut", io.NopCloser(io.MultiReader(strings.NewReader("12345"), &failing{io.ErrUnexpectedEOF})), -1, io.ErrUnexpectedEOF, problem.NotSent},
+		{"large", fail(3 * smallBody), 10 << 20, broken, problem.Unknown},
+		{"large, chunked", fail(3 * smallBody), -1, broken, problem.Unknown},
+		{"large, ends early", io.NopCloser(&pattern{left: 3 * smallBody}), 10 << 20, io.ErrUnexpectedEOF, problem.Unknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			whole := make(chan bool, 1)
+			s := newServer(t, func(c *serverConn) {
+				if req, ok := c.request(); ok {
+					_, err := io.Copy(io.Discard, req.Body)
+					whole <- err == nil
+				}
+			})
+			tr := start(t, s)
+			req, ex := newRequest("POST", "/send", "")
+			req.Body, req.ContentLength = tt.body, tt.length
+			_, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+			var be *BodyError
+			if !errors.As(err, &be) || be.Delivery != tt.delivery || ex.Delivery != tt.delivery || !errors.Is(err, tt.cause) {
+				t.Fatalf("got %v, want %v %v", err, tt.cause, tt.delivery)
+			}
+			if tt.delivery == problem.Unknown && <-whole {
+				t.Error("the cut request looked whole to the server")
+			}
+			if accepted, _, _ := s.counts(); tt.delivery == problem.NotSent && accepted != 0 {
+				t.Error("a connection for nothing")
+			}
+		})
+	}
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// A slow upload is no slow answer: the clock of the answer starts with the
+// request's last byte.
+func TestSlowUpload(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, echoLength)
+	tr := start(t, s, func(o *Options) { o.ResponseTimeout = 250 * time.Millisecond })
+	pr, pw := io.Pipe()
+	go func() {
+		block := make([]byte, 10<<20/8)
+		for range 8 {
+			timer := time.NewTimer(60 * time.Millisecond)
+			<-timer.C
+			_, _ = pw.Write(block)
+		}
+		_ = pw.Close()
+	}()
+	req := &http.Request{Method: "POST", Header: http.Header{}, Body: pr, ContentLength: -1}
+	resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), &Exchange{Target: "/"})
+	check(t, err)
+	_ = resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Error(resp.Status)
+	}
+}
