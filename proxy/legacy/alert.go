@@ -29,9 +29,10 @@ const (
 )
 
 const (
-	recordAlert  = 21
-	recordHeader = 5
-	alertFatal   = 2
+	recordAlert     = 21
+	recordHandshake = 22
+	recordHeader    = 5
+	alertFatal      = 2
 	// lingerTime and lingerBytes bound the wait for a client to take an alert.
 	// Closing with bytes of its unread would reset the connection, and the
 	// reset could overtake the alert.
@@ -79,10 +80,11 @@ func linger(conn net.Conn) {
 
 // singleAlert lets one alert pass and swallows later ones: tls.Conn.Close
 // sends a close_notify even after a fatal alert, which some old clients take
-// for an answer.
+// for an answer. It notes what was sent.
 type singleAlert struct {
 	net.Conn
-	sent atomic.Bool
+	sent     atomic.Bool
+	answered bool // with a ServerHello and what goes with it; for the goroutine of the handshake
 }
 
 func (c *singleAlert) alerted() bool { return c.sent.Load() }
@@ -90,6 +92,9 @@ func (c *singleAlert) alerted() bool { return c.sent.Load() }
 // Write is called by crypto/tls with whole records.
 func (c *singleAlert) Write(p []byte) (int, error) {
 	for rest := p; len(rest) >= recordHeader; {
+		if rest[0] == recordHandshake && !c.answered {
+			c.answered = true
+		}
 		if rest[0] == recordAlert && c.sent.Swap(true) {
 			n, err := c.Conn.Write(p[:len(p)-len(rest)])
 			if err != nil {

@@ -60,7 +60,11 @@ func Failures() []Failure {
 type Error struct {
 	Failure Failure
 	Alert   Alert // sent by the client; AlertNone if it sent none
-	Err     error
+	// Presented says that the client had been sent our certificate. One that
+	// hangs up then (EOF) most often does not trust the CA: Mono and SChannel
+	// say so by nothing else.
+	Presented bool
+	Err       error
 }
 
 func (e *Error) Error() string {
@@ -81,7 +85,7 @@ func newError(err error) *Error {
 	if alert, ok := remoteAlert(err); ok {
 		return &Error{Failure: alertFailure(alert), Alert: alert, Err: err}
 	}
-	return &Error{Failure: localFailure(err), Err: err}
+	return &Error{Failure: localFailure(err), Alert: AlertNone, Err: err}
 }
 
 func localFailure(err error) Failure {

@@ -44,6 +44,7 @@ var (
 	p256     = rawExtension{10, []byte{0, 2, 0, 23}}
 	sha1Only = rawExtension{13, []byte{0, 2, 2, 1}}
 	sha256   = rawExtension{13, []byte{0, 2, 4, 1}}
+	dotted   = rawExtension{0, []byte("\x00\x05\x00\x00\x02a.")}
 )
 
 // TestFailures has every kind of client that cannot get in, and what it must
@@ -73,6 +74,10 @@ func TestFailures(t *testing.T) {
 		"HTTP":                       {sends: []byte("GET / HTTP/1.0\r\n\r\n"), want: NotTLS, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
 		"SSL 2.0 alone":              {sends: sslv2Raw(0x0002, 0x010080), want: Version, answered: []byte{0x80, 3, 0, 0, 1}},
 		"SSL 2.0 framing of SSL 3.0": {sends: sslv2Raw(0x0300, 0x00002f), want: Version, answered: []byte{21, 3, 0, 0, 2, 2, 70}},
+		"SSL 2.0 framing, minimum 1.1": {
+			sends: sslv2Raw(0x0302, 0x00002f), edit: func(o *Options) { o.MinVersion = tls.VersionTLS11 },
+			want: Version, answered: []byte{21, 3, 2, 0, 2, 2, 70},
+		},
 		"SSL 2.0 framing, switched off": {
 			sends: sslv2Raw(0x0301, 0x00002f), edit: func(o *Options) { o.SSLv2Hello = false },
 			want: SSLv2Hello, answered: []byte{21, 3, 1, 0, 2, 2, 70},
@@ -128,6 +133,9 @@ func TestServedAllTheSame(t *testing.T) {
 		"1.2, SHA-1, ECDHE alone":               {rawHello(t, 0x0303, []uint16{ecdheGCM, ecdheCBC}, p256, sha1Only), 0x0302, ecdheCBC},
 		"1.2, SHA-256":                          {rawHello(t, 0x0303, []uint16{ecdheGCM, rsa}, p256, sha256), 0x0303, ecdheGCM},
 		"1.0 without extensions":                {rawHello(t, 0x0301, []uint16{rsa}), 0x0301, rsa},
+		"a name with a dot at its end":          {rawHello(t, 0x0302, []uint16{ecdheCBC, rsa}, dotted, p256), 0x0302, ecdheCBC},
+		"SSL 2.0 framing":                       {sslv2Raw(0x0301, 0x010080, 0x00002f), 0x0301, rsa},
+		"SSL 2.0 framing of TLS 1.2":            {sslv2Raw(0x0303, 0x00009c, 0x00002f), 0x0301, rsa},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tlslift/proxy/hello"
+	"tlslift/proxy/legacy/rehello"
 )
 
 // Certificates is where leaves come from; *authority.Authority is one.
@@ -101,22 +102,26 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 	if alert, failure := s.judge(h); alert != AlertNone {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, alert)
-		return nil, Result{}, &Error{Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
+		return nil, Result{}, &Error{Alert: AlertNone, Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
 	}
 	config, err := s.config(h, host)
 	if err != nil {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, AlertUnrecognizedName)
-		return nil, Result{}, &Error{Failure: Other, Err: err}
+		return nil, Result{}, &Error{Alert: AlertNone, Failure: Other, Err: err}
 	}
 	if err := conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
 		conn.Close()
-		return nil, Result{}, &Error{Failure: Classify(err), Err: err}
+		return nil, Result{}, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
 	}
 	raw := &singleAlert{Conn: conn}
+	if rehello.Needed(h) {
+		raw.Conn = rehello.Wrap(conn, h, config)
+	}
 	tlsConn := tls.Server(raw, config)
 	if err := tlsConn.HandshakeContext(ctx); err != nil {
 		e := newError(err)
+		e.Presented = raw.answered
 		if raw.alerted() {
 			linger(conn)
 		}
@@ -125,7 +130,7 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		conn.Close()
-		return nil, Result{}, &Error{Failure: Classify(err), Err: err}
+		return nil, Result{}, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
 	}
 	state := tlsConn.ConnectionState()
 	return tlsConn, Result{Version: state.Version, CipherSuite: state.CipherSuite, Resumed: state.DidResume}, nil
@@ -134,9 +139,11 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 // judge refuses what crypto/tls would refuse with less to say, or not at all.
 func (s *Server) judge(h *hello.ClientHello) (Alert, Failure) {
 	switch {
-	case h.Framing == hello.SSLv2 && h.MaxVersion >= hello.VersionTLS10:
-		return AlertProtocolVersion, SSLv2Hello
 	case h.MaxVersion < s.base.MinVersion:
+		return AlertProtocolVersion, Version
+	case h.Framing == hello.SSLv2 && !s.sslv2Hello:
+		return AlertProtocolVersion, SSLv2Hello
+	case h.Framing == hello.SSLv2 && s.base.MinVersion > hello.VersionTLS10: // served TLS 1.0 alone
 		return AlertProtocolVersion, Version
 	case h.FallbackSCSV && !h.Modern():
 		return AlertInappropriateFallback, Version

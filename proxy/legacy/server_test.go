@@ -3,6 +3,7 @@ package legacy
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -285,6 +286,62 @@ func TestContextEndsAHandshake(t *testing.T) {
 	cancel()
 	if got := <-done; Classify(got.err) != EOF || !errors.Is(got.err, context.Canceled) {
 		t.Errorf("%v", got.err)
+	}
+}
+
+func TestWatchTellsOfLateDistrust(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		client func(*tls.Conn, *net.TCPConn)
+		want   Failure
+		calls  int
+	}{
+		"hangs up":            {func(_ *tls.Conn, raw *net.TCPConn) { raw.Close() }, EOF, 1},
+		"closes properly":     {func(c *tls.Conn, _ *net.TCPConn) { c.Close() }, EOF, 1},
+		"asks, then hangs up": {func(c *tls.Conn, _ *net.TCPConn) { _, _ = c.Write([]byte("x")); c.Close() }, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newTestServer(t, nil)
+			got, client, err := handshake(t, s, clientConfig(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS10 }), "")
+			if err != nil || got.err != nil {
+				t.Fatal(err, got.err)
+			}
+			c.client(client, client.NetConn().(*net.TCPConn))
+			var errs []*Error
+			w := Watch(got.conn, func(e *Error) { errs = append(errs, e) })
+			if _, err := io.ReadAll(w); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Log(err)
+			}
+			_, _ = w.Read(make([]byte, 1))
+			if len(errs) != c.calls || c.calls > 0 && (errs[0].Failure != c.want || !errs[0].Presented) {
+				t.Errorf("%v", errs)
+			}
+			w.Close()
+		})
+	}
+}
+
+// TestWatchKnowsLateAlerts is a client with TLS 1.3, the one kind of
+// crypto/tls client that refuses a certificate after the server is done.
+func TestWatchKnowsLateAlerts(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestServer(t, nil)
+	raw, server := tcpPair(t)
+	done := make(chan outcome, 1)
+	go func() { done <- serve(context.Background(), s, server, "") }()
+	client := tls.Client(raw, clientConfig(func(c *tls.Config) { c.RootCAs = x509.NewCertPool() }))
+	if err := client.Handshake(); err == nil {
+		t.Fatal("the client trusts what it does not know")
+	}
+	got := <-done
+	if got.err == nil { // not refused within the handshake
+		w := Watch(got.conn, func(e *Error) { got.err = e })
+		_, _ = w.Read(make([]byte, 1))
+	}
+	var e *Error
+	if !errors.As(got.err, &e) || e.Failure != ClientRejectedCA || e.Alert != AlertBadCertificate || !e.Presented {
+		t.Errorf("%+v", got.err)
 	}
 }
 
