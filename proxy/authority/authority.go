@@ -99,6 +99,10 @@ func (a *Authority) Reload(ca *CA, names []string) error {
 		return fmt.Errorf("reload authority: no CA")
 	}
 	g := &generation{ca: ca, cache: newLeafCache(a.size)}
+	// The self-test host comes last: the first name becomes the CN, all that
+	// the oldest clients look at.
+	order := func(n string) int { return strings.Count(n, CheckHost) }
+	names = slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return order(a) - order(b) })
 	for _, n := range names {
 		if n = normalise(n); n != "" && ca.Permits(strings.TrimPrefix(n, "*.")) && !slices.Contains(g.names, n) {
 			g.names = append(g.names, n)

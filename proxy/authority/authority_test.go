@@ -120,12 +120,12 @@ func TestForeignHostGetsNoLeaf(t *testing.T) {
 
 func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 	t.Parallel()
-	a, _ := newTestAuthority(t, Options{Names: []string{"smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com"}})
+	a, _ := newTestAuthority(t, Options{Names: []string{CheckHost, "smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com"}})
 	cert, err := a.Leaf("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(cert.Leaf.DNSNames); got != "[smsportal.com *.smsportal.com *.mymobileapi.com]" {
+	if got := fmt.Sprint(cert.Leaf.DNSNames); got != "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]" {
 		t.Errorf("names %s", got)
 	}
 	for _, host := range []string{"smsportal.com", "api.smsportal.com", "www.mymobileapi.com"} {
