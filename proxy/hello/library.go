@@ -76,6 +76,8 @@ func (h *ClientHello) likelyMark() libraryID {
 		return nss3
 	case slices.Equal(h.PointFormats, []byte{0, 1, 2}):
 		return openSSL10
+	case h.HasExtension(extEncryptThenMAC):
+		return openSSLCurrent
 	case h.javaOrder() && signal && !h.Modern():
 		return java7
 	case h.javaOrder() && signal:
