@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tlslift/proxy/authority"
+)
+
+// runCA runs one ca subcommand as main would, and gives what it printed and
+// its exit status.
+func runCA(args ...string) (string, int) {
+	root := newRootCommand()
+	var out bytes.Buffer
+	root.SetArgs(append([]string{"ca"}, args...))
+	root.SetOut(&out)
+	root.SetErr(&out)
+	err := root.Execute()
+	if err == nil {
+		return out.String(), exitDone
+	}
+	var status interface{ ExitStatus() int }
+	if errors.As(err, &status) {
+		return out.String() + err.Error(), status.ExitStatus()
+	}
+	return out.String() + err.Error(), exitFailed
+}
+
+func TestCAInitShowExport(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "ca")
+	out, status := runCA("init", "--dir", dir, "--days", "400")
+	if status != exitDone || !strings.Contains(out, "legacy_tls:") {
+		t.Fatalf("init: %d, %s", status, out)
+	}
+	out, status = runCA("show", "--cert", filepath.Join(dir, authority.CAFile))
+	for _, want := range []string{"smsportal.com, mymobileapi.com, check.tlslift.test and below", "(not critical)", "(399 days left)", "itself"} {
+		if status != exitDone || !strings.Contains(out, want) {
+			t.Errorf("show: %d, no %q in\n%s", status, want, out)
+		}
+	}
+	for _, format := range []string{"pem", "der", "pkcs12"} {
+		file := filepath.Join(dir, "root."+format)
+		out, status = runCA("export", "--cert", filepath.Join(dir, authority.RootFile), "--format", format, "--out", file)
+		if status != exitDone || !strings.Contains(out, "keytool") {
+			t.Errorf("export as %s: %d, %s", format, status, out)
+		}
+		if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+			t.Errorf("export as %s: %v", format, err)
+		}
+	}
+	if out, status = runCA("init", "--dir", dir); status != exitFailed || !strings.Contains(out, "refusing to overwrite") {
+		t.Errorf("init over files: %d, %s", status, out)
+	}
+}
+
+func TestCACritical(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, status := runCA("init", "--dir", dir, "--domain", "*.a.example", "--critical"); status != exitDone {
+		t.Fatalf("%d, %s", status, out)
+	}
+	out, _ := runCA("show", "--cert", filepath.Join(dir, authority.CAFile))
+	if !strings.Contains(out, "a.example, check.tlslift.test and below, IP addresses excluded (critical)") {
+		t.Error(out)
+	}
+}
+
+func TestCAExitStatus(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.pem")
+	if err := os.WriteFile(broken, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		want int
+	}{
+		{"", exitUsage},
+		{"init", exitUsage},
+		{"init --dir " + dir + "/x --days 0", exitUsage},
+		{"init --dir " + dir + "/x --days many", exitUsage},
+		{"init --dir " + dir + "/x --domain 192.0.2.1", exitUsage},
+		{"init --dir " + dir + "/x extra", exitUsage},
+		{"init --dir " + broken + "/x", exitFailed},
+		{"show", exitUsage},
+		{"show --cert " + dir + "/missing", exitFailed},
+		{"show --cert " + broken, exitFailed},
+		{"export --cert " + broken, exitUsage},
+		{"export --cert " + broken + " --format jks --out " + dir + "/o", exitUsage},
+		{"export --cert " + broken + " --out " + dir + "/o", exitFailed},
+		{"export --out " + dir + "/o", exitUsage},
+	} {
+		if out, status := runCA(strings.Fields(c.args)...); status != c.want {
+			t.Errorf("ca %s: exit status %d, want %d: %s", c.args, status, c.want, out)
+		}
+	}
+	if _, err := os.Stat(dir + "/x"); err == nil {
+		t.Error("a refused init left a directory")
+	}
+}
