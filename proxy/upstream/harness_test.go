@@ -276,3 +276,30 @@ func pause() {
 	timer := time.NewTimer(time.Millisecond)
 	<-timer.C
 }
+
+// noTLS makes a server speak plain HTTP.
+func noTLS(*tls.Config) *tls.Config { return nil }
+
+// foreign returns the route of a foreign host at address.
+func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
+	t.Helper()
+	host, port, err := splitAddress(address, 80)
+	check(t, err)
+	r := tr.Foreign(host, port, guard)
+	if r == nil {
+		t.Fatalf("no route to %s", address)
+	}
+	return r
+}
+
+// canned is a connection that takes everything and yields what it was given.
+type canned struct{ in io.Reader }
+
+func (c *canned) Read(p []byte) (int, error)       { return c.in.Read(p) }
+func (c *canned) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *canned) Close() error                     { return nil }
+func (c *canned) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *canned) SetDeadline(time.Time) error      { return nil }
+func (c *canned) SetReadDeadline(time.Time) error  { return nil }
+func (c *canned) SetWriteDeadline(time.Time) error { return nil }
