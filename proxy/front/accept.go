@@ -123,8 +123,7 @@ func (a *acceptor) welcome(nc net.Conn) {
 		return
 	case contains(a.ProxyProtocolFrom, c.arrival.Peer.Addr()):
 		if err := readProxyHeader(c, deadline); err != nil {
-			a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.arrival.Peer), zap.Error(err))
-			a.refuse(c, problem.Malformed, detailProxyProtocol)
+			a.withoutHeader(c, err)
 			return
 		}
 	}
@@ -137,6 +136,17 @@ func (a *acceptor) welcome(nc net.Conn) {
 	default:
 		a.direct(c, deadline)
 	}
+}
+
+// withoutHeader refuses a connection that should have begun with a PROXY
+// protocol header. One that ends without a byte is a load balancer's probe.
+func (a *acceptor) withoutHeader(c *Conn, err error) {
+	if c.buffered() == 0 {
+		_ = c.Close()
+		return
+	}
+	a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.arrival.Peer), zap.Error(err))
+	a.refuse(c, problem.Malformed, detailProxyProtocol)
 }
 
 // overTotal counts one more connection and reports whether it is too many.

@@ -125,6 +125,25 @@ func TestProxyProtocol(t *testing.T) {
 	}
 }
 
+// A load balancer that only connects to see whether somebody is there is no
+// refused caller.
+func TestProxyProtocolProbe(t *testing.T) {
+	t.Parallel()
+	h := open(t, testLimits(), hello, func(o *Options) { o.ProxyProtocolFrom = prefixes("127.0.0.1/32") })
+	nc := h.dial()
+	if err := nc.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(nc); len(got) > 0 || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.dropped)+len(h.refused) > 0 {
+		t.Errorf("refused %v, dropped %v", h.refused, h.dropped)
+	}
+}
+
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	for _, per := range []bool{false, true} {

@@ -68,8 +68,13 @@ func BenchmarkRead(b *testing.B) {
 }
 
 // BenchmarkKeepAlive compares a request through a Conn with one on a bare
-// http.Server.
-func BenchmarkKeepAlive(b *testing.B) {
+// http.Server, on a connection that is kept.
+func BenchmarkKeepAlive(b *testing.B) { compare(b, exchange) }
+
+// BenchmarkNewConnection does so with a connection for each request.
+func BenchmarkNewConnection(b *testing.B) { compare(b, reconnect) }
+
+func compare(b *testing.B, run func(*testing.B, string)) {
 	b.Run("bare", func(b *testing.B) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -81,11 +86,11 @@ func BenchmarkKeepAlive(b *testing.B) {
 		})}
 		go func() { _ = srv.Serve(ln) }()
 		b.Cleanup(func() { _ = srv.Close() })
-		exchange(b, ln.Addr().String())
+		run(b, ln.Addr().String())
 	})
 	b.Run("front", func(b *testing.B) {
 		h := open(b, testLimits(), hello)
-		exchange(b, h.addr)
+		run(b, h.addr)
 	})
 }
 
@@ -106,5 +111,22 @@ func exchange(b *testing.B, addr string) {
 			b.Fatal(err)
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
+	}
+}
+
+func reconnect(b *testing.B, addr string) {
+	b.ReportAllocs()
+	for b.Loop() {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.WriteString(nc, "GET /a HTTP/1.0\r\nHost: h\r\n\r\n"); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, nc); err != nil {
+			b.Fatal(err)
+		}
+		_ = nc.Close()
 	}
 }

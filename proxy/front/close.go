@@ -42,7 +42,7 @@ func (c *Conn) linger() {
 	buf := c.shared.buffers.get()
 	defer c.shared.buffers.put(buf)
 	total := lingerTotal
-	if c.hurried {
+	if c.hurried || c.shared.draining.Load() {
 		total = hurry
 	}
 	end := time.Now().Add(total)

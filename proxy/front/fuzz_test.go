@@ -89,7 +89,7 @@ func FuzzHeads(f *testing.F) {
 	}
 	r := newReplay(f)
 	lim := testLimits()
-	lim.HeaderBytes, lim.BodyBytes = 2048, 4096
+	lim.HeaderBytes, lim.BodyBytes = 12<<10, 4096
 	f.Fuzz(func(t *testing.T, raw []byte, cut uint8) {
 		whole, answers := r.run(lim, string(raw))
 		checkServed(t, whole)
@@ -101,6 +101,27 @@ func FuzzHeads(f *testing.F) {
 			t.Errorf("whole: %+v\ncut to %d: %+v", whole, int(cut)+1, pieces)
 		}
 	})
+}
+
+// Heads whose lines end anywhere around the edges of net/http's buffer.
+func TestHeadsAroundBufferSize(t *testing.T) {
+	r := newReplay(t)
+	for n := bufferSize - 70; n < bufferSize+40; n++ {
+		for _, raw := range []string{
+			"GET /a HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", n) + "\r\nY: z\r\n\r\n",
+			"GET /" + strings.Repeat("x", n) + " HTTP/1.1\nHost: h\n\n",
+			"GET /a?b=c d HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", n) + "\r\nY: " + strings.Repeat("x", n) + "\r\n\r\n",
+			"POST /a HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", n) + "\r\nContent-Length: 5\r\n\r\nhello",
+			"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + string(appendFramed(bytes.Repeat([]byte("x"), n))),
+		} {
+			all, answers := r.run(testLimits(), raw+get)
+			checkServed(t, all)
+			checkAnswers(t, all, answers)
+			if len(all) != 2 || all[0].refused || all[0].failed || all[1].uri != "/a" {
+				t.Fatalf("%d: %+v", n, all)
+			}
+		}
+	}
 }
 
 // sansRefused drops a refused request, whose stand-in may carry less when the

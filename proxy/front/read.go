@@ -13,14 +13,14 @@ import (
 // notice a caller that hangs up; it then cancels the request's context. For
 // this proxy that is wrong twice over: a half-close is no cancellation (a
 // request of which a byte went upstream is paid for), and a byte of the next
-// request must not be taken before this one is answered. net/http's other
-// reads fill a buffer of 4 KiB or a handler's own. So a read of one byte gets
+// request must not be taken before this one is answered. net/http asks for a
+// head with a buffer of 4 KiB. So a read of one byte between messages gets
 // (0, nil) at once, which ends that goroutine and means nothing to it
 // (connReader.backgroundRead looks at n == 1 and at err): no system call, no
 // parked goroutine, no deadline to abort it with. TestBackgroundRead holds
 // net/http to this.
 func (c *Conn) Read(p []byte) (int, error) {
-	if len(p) <= 1 {
+	if len(p) == 0 || len(p) == 1 && !c.midMessage() {
 		return 0, nil
 	}
 	for {
@@ -51,6 +51,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// midMessage reports whether net/http has not yet got all of a message.
+func (c *Conn) midMessage() bool {
+	return c.out != nil || c.phase == inHead || c.phase == inBody || c.phase == inChunks
 }
 
 func (c *Conn) limits() *Limits { return c.shared.limits.Load() }

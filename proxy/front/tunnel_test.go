@@ -95,8 +95,7 @@ func TestInsideTunnels(t *testing.T) {
 	t.Parallel()
 	lim := testLimits()
 	lim.BodyBytes = 1 << 20
-	var h *house
-	h = terminating(t, lim, func(w http.ResponseWriter, r *http.Request) {
+	h := terminating(t, lim, func(w http.ResponseWriter, r *http.Request) {
 		c := connOf(r)
 		if got := c.Gone(); got != Present && got != PresenceUnknown {
 			t.Errorf("presence %v", got)
