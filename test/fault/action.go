@@ -137,13 +137,13 @@ func HalfHead(how End) Action {
 
 // HalfBody announces size bytes, sends half of them, and ends.
 func HalfBody(size int, how End) Action {
-	return Raw(fmt.Sprintf("half_body_%d_%s", size, how),
+	return Raw(fmt.Sprintf("half_body_%dk_%s", size>>10, how),
 		fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size/2)), how)
 }
 
 // HalfChunked sends size bytes in chunks and ends before the last chunk.
 func HalfChunked(size int, how End) Action {
-	return Raw(fmt.Sprintf("half_chunked_%d_%s", size, how),
+	return Raw(fmt.Sprintf("half_chunked_%dk_%s", size>>10, how),
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks(strings.Repeat("x", size)), how)
 }
 
@@ -296,4 +296,20 @@ func Marked(marker string, a Action) Script {
 		}
 		return Answer("ok")
 	}
+}
+
+// ChunksAround sends one part in chunks, waits for release, and sends the
+// other.
+func ChunksAround(first string, release <-chan struct{}, second string) Action {
+	return after("chunks_around", func(x *Exchange) bool {
+		if !x.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(first)) {
+			return false
+		}
+		select {
+		case <-release:
+			return x.write(chunks(second) + "0\r\n\r\n")
+		case <-x.server.ctx.Done():
+			return false
+		}
+	})
 }

@@ -140,8 +140,14 @@ func (s *Server) Requests() []Seen {
 // Count is the number of requests, wholly or partly received, with the marker
 // in their head.
 func (s *Server) Count(marker string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count(marker)
+}
+
+func (s *Server) count(marker string) int {
 	n := 0
-	for _, r := range s.Requests() {
+	for _, r := range s.seen {
 		if strings.Contains(string(r.Raw), marker) {
 			n++
 		}
@@ -159,28 +165,30 @@ func (s *Server) Connections() int {
 // Wait waits until n requests with the marker were received, or for the end of
 // the context, whose error it returns.
 func (s *Server) Wait(ctx context.Context, marker string, n int) error {
+	return s.wait(ctx, func() bool { return s.count(marker) >= n })
+}
+
+// WaitOpen waits until exactly n connections are open.
+func (s *Server) WaitOpen(ctx context.Context, n int) error {
+	return s.wait(ctx, func() bool { return len(s.conns) == n })
+}
+
+func (s *Server) wait(ctx context.Context, done func() bool) error {
 	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock()
+		s.mu.Lock() // so that the broadcast cannot fall between check and Wait
 		defer s.mu.Unlock()
 		s.changed.Broadcast()
 	})
 	defer stop()
-	for {
-		s.mu.Lock()
-		have := len(s.seen)
-		s.mu.Unlock()
-		if s.Count(marker) >= n {
-			return nil
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !done() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.mu.Lock()
-		for len(s.seen) == have && ctx.Err() == nil {
-			s.changed.Wait()
-		}
-		s.mu.Unlock()
+		s.changed.Wait()
 	}
+	return nil
 }
 
 func (s *Server) accept() {
@@ -205,6 +213,7 @@ func (s *Server) accept() {
 			_ = raw.Close()
 			s.mu.Lock()
 			delete(s.conns, raw)
+			s.changed.Broadcast()
 			s.mu.Unlock()
 		})
 	}

@@ -165,3 +165,23 @@ type bufferedConn struct {
 }
 
 func (b bufferedConn) Read(p []byte) (int, error) { return b.reader.Read(p) }
+
+// ReadLine reads one line, with its end.
+func (c *Caller) ReadLine() string {
+	c.t.Helper()
+	line, err := c.reader.ReadString('\n')
+	if err != nil {
+		c.t.Fatalf("reading a line: %v after %q", err, line)
+	}
+	return line
+}
+
+// Stream reads an answer's head and leaves its body to be read as it comes.
+func (c *Caller) Stream(method string) *http.Response {
+	c.t.Helper()
+	response, err := http.ReadResponse(c.reader, &http.Request{Method: method})
+	if err != nil {
+		c.t.Fatalf("reading the head: %v", err)
+	}
+	return response
+}

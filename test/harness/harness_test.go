@@ -62,8 +62,7 @@ func TestOverlayMergesMappingsAndReplacesLists(t *testing.T) {
 
 func TestMatchComparesAsWritten(t *testing.T) {
 	t.Parallel()
-	var l log
-	l.init()
+	l := newLog()
 	l.add(`{"msg":"request","status":200,"bytes":1234567,"gone":false}`)
 	l.add("not JSON")
 	for want, match := range map[int][]Match{

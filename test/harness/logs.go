@@ -88,7 +88,7 @@ func (p *Process) wait(after Mark, match Match, n int) []Line {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	l := &p.logs
+	l := p.logs
 	stop := context.AfterFunc(ctx, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()

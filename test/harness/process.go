@@ -20,12 +20,17 @@ import (
 // when something is broken; a healthy run never waits for it.
 const Patience = 30 * time.Second
 
+// LogsVariable names a directory for the whole logs of failed tests, of which
+// the test itself shows only the end.
+const LogsVariable = "TLSLIFT_TEST_LOGS"
+
 // Options say how tlslift is started.
 type Options struct {
 	Upstream Upstream // where all configured hosts lead; nil = the configuration says
 	Config   string   // YAML laid over the base configuration
 	Args     []string // after --config FILE
 	Env      []string // NAME=value
+	Under    []string // a command that runs it, such as ip netns exec NAME
 	NoWait   bool     // do not wait for the listeners
 }
 
@@ -38,8 +43,8 @@ type Process struct {
 	upstream Upstream
 	command  *exec.Cmd
 	exited   chan struct{} // closed when the process ended
-	logs     log
-	stopped  bool
+	logs     *log
+	stopped  *bool // by the test; shared by all views of the process
 }
 
 // Start runs tlslift and waits until all its listeners are open. The test's
@@ -48,10 +53,10 @@ type Process struct {
 func Start(t testing.TB, options Options) *Process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{})}
-	p.logs.init()
+	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{}), logs: newLog(), stopped: new(bool)}
 	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
-	p.command = exec.Command(Binary(t), append([]string{"run", "--config", p.Config}, options.Args...)...)
+	argv := append(append(append([]string{}, options.Under...), Binary(t), "run", "--config", p.Config), options.Args...)
+	p.command = exec.Command(argv[0], argv[1:]...)
 	p.command.Env = append(cleanEnvironment(), options.Env...)
 	p.command.Dir = dir
 	reader, writer, err := os.Pipe()
@@ -69,6 +74,13 @@ func Start(t testing.TB, options Options) *Process {
 		p.waitListeners()
 	}
 	return p
+}
+
+// In is the same process for a subtest: what fails, fails that.
+func (p *Process) In(t testing.TB) *Process {
+	view := *p
+	view.t = t
+	return &view
 }
 
 // cleanEnvironment has no proxy settings and none of tlslift's own.
@@ -150,7 +162,7 @@ func (p *Process) Signal(s os.Signal) {
 // Stop sends SIGTERM and returns the exit status.
 func (p *Process) Stop() int {
 	p.t.Helper()
-	p.stopped = true
+	*p.stopped = true
 	p.Signal(syscall.SIGTERM)
 	return p.Wait()
 }
@@ -158,7 +170,7 @@ func (p *Process) Stop() int {
 // Wait waits for the process to end by itself and returns its exit status.
 func (p *Process) Wait() int {
 	p.t.Helper()
-	p.stopped = true
+	*p.stopped = true
 	timer := time.NewTimer(Patience)
 	defer timer.Stop()
 	select {
@@ -176,7 +188,7 @@ func (p *Process) Wait() int {
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 func (p *Process) cleanup() {
-	if !p.stopped {
+	if !*p.stopped {
 		select {
 		case <-p.exited:
 			p.t.Errorf("tlslift ended by itself with status %d", p.command.ProcessState.ExitCode())
@@ -192,8 +204,13 @@ func (p *Process) cleanup() {
 			p.t.Errorf("tlslift's output has %q", trouble)
 		}
 	}
-	if p.t.Failed() {
-		p.t.Logf("the end of tlslift's log:\n%s", p.logs.tail())
+	if !p.t.Failed() {
+		return
+	}
+	p.t.Logf("the end of tlslift's log:\n%s", p.logs.tail())
+	if dir := os.Getenv(LogsVariable); dir != "" {
+		name := strings.NewReplacer("/", "-", " ", "_").Replace(p.t.Name()) + ".log"
+		WriteFile(p.t, filepath.Join(dir, name), output)
 	}
 }
 
@@ -239,7 +256,11 @@ type log struct {
 	ended   bool
 }
 
-func (l *log) init() { l.changed = sync.NewCond(&l.mu) }
+func newLog() *log {
+	l := new(log)
+	l.changed = sync.NewCond(&l.mu)
+	return l
+}
 
 func (l *log) add(text string) {
 	decoder := json.NewDecoder(strings.NewReader(text))
