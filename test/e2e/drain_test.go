@@ -1,0 +1,288 @@
+package e2e
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// load is callers that send messages, each on a connection of its own, until
+// they are told to stop or find nobody.
+type load struct {
+	address string
+	workers int
+
+	stop     chan struct{}
+	running  sync.WaitGroup
+	answered atomic.Int64
+
+	mu     sync.Mutex
+	broken map[string]error // by message: no complete answer
+	worked map[string]bool  // by message: a 200
+	told   map[string]int   // by message: another status
+}
+
+func startLoad(address string, workers int) *load {
+	l := &load{address: address, workers: workers, stop: make(chan struct{}), broken: map[string]error{}, worked: map[string]bool{}, told: map[string]int{}}
+	for i := range workers {
+		l.running.Go(func() { l.work(i) })
+	}
+	return l
+}
+
+// end stops the callers after the request they are at.
+func (l *load) end() {
+	close(l.stop)
+	l.running.Wait()
+}
+
+func (l *load) work(worker int) {
+	for n := 0; ; n++ {
+		select {
+		case <-l.stop:
+			return
+		default:
+		}
+		id := fmt.Sprintf("w%d-%d", worker, n)
+		status, err := l.send(id)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return // stopped listening: not a request
+		}
+		l.mu.Lock()
+		switch {
+		case err != nil:
+			l.broken[id] = err
+		case status == http.StatusOK:
+			l.worked[id] = true
+		default:
+			l.told[id] = status
+		}
+		l.mu.Unlock()
+		l.answered.Add(1)
+	}
+}
+
+func (l *load) send(id string) (int, error) {
+	conn, err := net.DialTimeout("tcp", l.address, harness.Patience)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(harness.Patience))
+	if _, err := io.WriteString(conn, "GET "+api+sendPath(id)+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		return 0, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+// waitFor waits until n requests were answered.
+func (l *load) waitFor(t *testing.T, n int64) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(harness.Patience); l.answered.Load() < n; <-ticker.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d requests were answered", l.answered.Load(), n)
+		}
+	}
+}
+
+// judge compares what the callers were told with what was really sent.
+func (l *load) judge(t *testing.T, server *smsportal.Server, othersAllowed bool) {
+	t.Helper()
+	if doubles := server.Doubles(); len(doubles) != 0 {
+		t.Errorf("sent twice: %v", doubles)
+	}
+	sent := map[string]bool{}
+	for message := range server.Sends() {
+		sent[message.CustomerID] = true
+	}
+	for id := range l.worked {
+		if !sent[id] {
+			t.Errorf("%s was answered but not sent", id)
+		}
+	}
+	for id, err := range l.broken {
+		if sent[id] {
+			t.Errorf("%s was sent, and its caller got no answer: %v", id, err)
+		}
+	}
+	for id, status := range l.told {
+		if sent[id] || !othersAllowed {
+			t.Errorf("%s: told %d, sent %v", id, status, sent[id])
+		}
+	}
+	if len(l.worked) == 0 {
+		t.Error("nothing was answered at all")
+	}
+}
+
+// TestDrainUnderLoadLosesNothing: SIGTERM amid traffic. Every message that was
+// sent has a caller who knows.
+func TestDrainUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]string{"at once": "", "after a delay": "limits: {drain_delay: 200ms}"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, p := portal(t, smsportal.Options{Delay: 5 * time.Millisecond}, config)
+			l := startLoad(p.Addr(), 8)
+			l.waitFor(t, 50)
+			if code := p.Stop(); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
+			l.end()
+			l.judge(t, server, true)
+		})
+	}
+}
+
+// TestReadinessGoesOffWhileDraining: the load balancer is told before the
+// listener closes.
+func TestReadinessGoesOffWhileDraining(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "limits: {drain_delay: 10s, drain_timeout: 20s}")
+	if status, body := p.Get("/readyz"); status != 200 {
+		t.Errorf("ready: %d %s", status, body)
+	}
+	p.Signal(syscall.SIGTERM)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(harness.Patience); ; <-ticker.C {
+		status, _ := p.Get("/readyz")
+		if status == 503 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("still ready")
+		}
+	}
+	if answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"); answer.Problem() != "" {
+		t.Errorf("while draining: %d %s", answer.StatusCode, answer.Problem())
+	}
+	if status, _ := p.Get("/healthz"); status != 200 {
+		t.Errorf("healthz while draining: %d", status)
+	}
+	p.Signal(syscall.SIGTERM) // a second one does not wait for the delay
+	if code := p.Wait(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestIdleConnectionsDoNotHoldTheDrain: keep-alive connections at rest are
+// closed, not waited for.
+func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "limits: {drain_timeout: 20s}")
+	idle := dial(t, p)
+	idle.Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET")
+	inTunnel := dial(t, p).Tunnel("api.smsportal.com:443")
+	inTunnel.Send("GET /a HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n").Answer("GET")
+	silent := dial(t, p)
+	began := time.Now()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("idle connections held the drain for %v", took)
+	}
+	for _, c := range []*harness.Caller{idle, inTunnel, silent} {
+		c.ExpectClosed()
+	}
+}
+
+// TestReloadUnderLoadLosesNothing: every reload amid traffic leaves each
+// request with its answer.
+func TestReloadUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "")
+	l := startLoad(p.Addr(), 4)
+	for i := range 5 {
+		l.waitFor(t, int64(20*(i+1)))
+		mark := p.Mark()
+		p.Reconfigure(fmt.Sprintf("limits: {body_bytes: %dMiB}\nupstream: {warm_connections: %d}", 5+i, i%3))
+		p.Signal(syscall.SIGHUP)
+		p.WaitLogAfter(mark, reloaded)
+	}
+	l.end()
+	l.judge(t, server, false)
+}
+
+// reloaded is the line of a successful reload.
+var reloaded = harness.Match{"msg": "reloaded"}
+
+// TestReload: what changes at once, what a broken file does not do.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "others: refuse")
+	foreign := "GET http://other.test/ HTTP/1.1\r\nHost: x\r\n\r\n"
+	ok := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+	if got := p.Ask(foreign).Problem(); got != "host" {
+		t.Errorf("before: %q", got)
+	}
+	broken := map[string]func(){
+		"not YAML":    func() { harness.WriteFile(t, p.Config, "listen: [\n") },
+		"unknown key": func() { p.Reconfigure("no_such_key: 1") },
+		"bad value":   func() { p.Reconfigure("limits: {body_bytes: many}") },
+		"empty file":  func() { harness.WriteFile(t, p.Config, "") },
+		"new listen":  func() { p.Reconfigure("listen: [{address: '127.0.0.1:1'}]") },
+		"new admin":   func() { p.Reconfigure("admin: {address: '127.0.0.1:1'}") },
+		"new state":   func() { p.Reconfigure("state: {file: " + filepath.Join(p.Dir, "other.db") + "}") },
+	}
+	for name, breakIt := range broken {
+		mark := p.Mark()
+		breakIt()
+		p.Signal(syscall.SIGHUP)
+		p.WaitLogAfter(mark, harness.Match{"level": "error"})
+		p.WaitMetric(0, "tlslift_config_last_reload_successful")
+		if got := p.Metrics().Sum("tlslift_config_last_reload_successful"); got != 0 {
+			t.Errorf("%s: last reload successful is %v", name, got)
+		}
+		if got := p.Ask(ok).StatusCode; got != 404 {
+			t.Errorf("%s: the old configuration does not work any more: %d", name, got)
+		}
+	}
+	mark := p.Mark()
+	p.Reconfigure(`others: refuse
+upstreams: [{host: other.test, address: "` + server.Addr() + `", ca_file: upstream-ca.pem}]`)
+	p.Signal(syscall.SIGHUP)
+	p.WaitLogAfter(mark, reloaded)
+	if got := p.Metrics().Sum("tlslift_config_last_reload_successful"); got != 1 {
+		t.Errorf("last reload successful is %v", got)
+	}
+	if answer := p.Ask(ok); answer.Problem() != "host" {
+		t.Errorf("after: %d %q", answer.StatusCode, answer.Problem())
+	}
+	if answer := p.Ask(foreign); answer.Problem() != "tls_verify" { // reached, and its certificate is another's
+		t.Errorf("after: %d %q", answer.StatusCode, answer.Problem())
+	}
+}
+
+// TestReloadOnFileChange: without a signal, by whatever way the file changes.
+func TestReloadOnFileChange(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	mark := p.Mark()
+	p.Reconfigure("limits: {body_bytes: 1KiB}")
+	p.WaitLogAfter(mark, reloaded)
+	if answer := p.Ask("POST " + api + "/a HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n"); answer.StatusCode != 413 {
+		t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+	}
+}

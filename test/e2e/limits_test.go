@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/test/fault"
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// TestSizes: each over its limit is told so, and one below it passes.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "limits: {header_bytes: 4KiB, body_bytes: 2KiB}")
+	const host = "Host: api.smsportal.com\r\n"
+	chunked := func(n int) string {
+		return "POST /a HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("b", n))
+	}
+	for name, request := range map[string]string{
+		"target":  "GET /" + strings.Repeat("a", 3000) + " HTTP/1.1\r\n" + host + "\r\n",
+		"header":  "GET /a HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 3000) + "\r\n\r\n",
+		"length":  "POST /a HTTP/1.1\r\n" + host + "Content-Length: 2048\r\n\r\n" + strings.Repeat("b", 2048),
+		"chunked": chunked(2048),
+	} {
+		t.Run(name+" within", func(t *testing.T) {
+			if answer := p.In(t).Ask(request); answer.Problem() != "" {
+				t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+			}
+		})
+	}
+	for _, r := range []refusal{
+		{name: "target", in: "GET /" + strings.Repeat("a", 5000) + " HTTP/1.1\r\n" + host + "\r\n", status: 414},
+		{name: "endless target", in: "GET /" + strings.Repeat("a", 200_000), status: 414},
+		{name: "header", in: "GET /a HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 5000) + "\r\n\r\n", status: 431},
+		{name: "many headers", in: "GET /a HTTP/1.1\r\n" + host + strings.Repeat("X: a\r\n", 1000) + "\r\n", status: 431},
+		{name: "endless header", in: "GET /a HTTP/1.1\r\n" + host + "X: " + strings.Repeat("a", 200_000), status: 431},
+		{name: "length", in: "POST /a HTTP/1.1\r\n" + host + "Content-Length: 2049\r\n\r\n" + strings.Repeat("b", 2049), status: 413},
+		{name: "length only announced", in: "POST /a HTTP/1.1\r\n" + host + "Content-Length: 999999999999\r\n\r\n", status: 413},
+		{name: "length beyond all numbers", in: "POST /a HTTP/1.1\r\n" + host + "Content-Length: 99999999999999999999\r\n\r\n", status: 413},
+		{name: "length, expecting 100", in: "POST /a HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 2049\r\n\r\n", status: 413},
+	} {
+		t.Run(r.name+" over", func(t *testing.T) {
+			r.reason = "too_large"
+			r.check(t, p, server, dial(t, p))
+		})
+	}
+	t.Run("chunked over", func(t *testing.T) {
+		server.Reset()
+		answer := p.In(t).Ask(chunked(5000))
+		if answer.StatusCode != 413 || answer.Problem() != "too_large" {
+			t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+		}
+		for _, got := range server.Requests() {
+			if got.Complete {
+				t.Error("the upstream received a whole request")
+			}
+		}
+	})
+}
+
+// TestSlowCallersAreTimedOut: a head or a body that does not arrive.
+func TestSlowCallersAreTimedOut(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "limits: {header_timeout: 300ms, body_timeout: 300ms, idle_timeout: 300ms}")
+	for _, r := range []refusal{
+		{name: "half a request line", in: "GET /a HT", status: 408, reason: "client_timeout"},
+		{name: "half a head", in: "GET /a HTTP/1.1\r\nHost: api.sms", status: 408, reason: "client_timeout"},
+	} {
+		t.Run(r.name, func(t *testing.T) { r.check(t, p, server, dial(t, p)) })
+		t.Run(r.name+" in a tunnel", func(t *testing.T) { r.check(t, p, server, dial(t, p).Tunnel("api.smsportal.com:443")) })
+	}
+	for name, start := range map[string]string{
+		"half a body":        "Content-Length: 1000\r\n\r\nhalf",
+		"half a chunked one": "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server.Reset()
+			in := dial(t, p).Send("POST " + api + "/slow HTTP/1.1\r\nHost: x\r\n" + start)
+			answer := in.Answer("POST")
+			if answer.StatusCode != 408 || answer.Problem() != "client_timeout" || answer.Delivery() == "" {
+				t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+			}
+			in.ExpectClosed()
+			for _, got := range server.Requests() {
+				if got.Complete {
+					t.Error("the upstream received a whole request")
+				}
+			}
+		})
+	}
+	t.Run("nothing at all", func(t *testing.T) { dial(t, p).ExpectClosed() })
+	t.Run("nothing more", func(t *testing.T) {
+		in := dial(t, p)
+		in.Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET")
+		in.ExpectClosed()
+	})
+}
+
+// TestProgressIsNotTimedOut: a body that comes slowly but steadily is waited
+// for, however long it takes in all.
+func TestProgressIsNotTimedOut(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "limits: {body_timeout: 400ms}")
+	in := dial(t, p).Send("POST " + api + "/drip HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
+	ticker := time.NewTicker(100 * time.Millisecond) // 1.2 s in all
+	defer ticker.Stop()
+	for range 12 {
+		<-ticker.C
+		in.Send("x")
+	}
+	if answer := in.Answer("POST"); answer.Problem() != "" {
+		t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+	}
+	if got := server.Requests(); len(got) != 1 || string(got[0].Body) != "xxxxxxxxxxxx" {
+		t.Errorf("%d requests", len(got))
+	}
+}
+
+// TestConnectionLimits: in all and per client, 503 with Retry-After, and free
+// again as soon as one leaves.
+func TestConnectionLimits(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]string{
+		"in all":     "limits: {connections: 3}",
+		"per client": "limits: {connections_per_client: 3}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, p := portal(t, smsportal.Options{}, config)
+			request := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+			var open []*harness.Caller
+			for range 3 {
+				c := dial(t, p)
+				c.Send(request).Answer("GET")
+				open = append(open, c)
+			}
+			over := dial(t, p)
+			answer := over.Send(request).Answer("GET")
+			if answer.StatusCode != 503 || answer.Problem() != "limit" || answer.Delivery() != "not_sent" || answer.Header.Get("Retry-After") == "" {
+				t.Errorf("%d %q %q Retry-After %q", answer.StatusCode, answer.Problem(), answer.Delivery(), answer.Header.Get("Retry-After"))
+			}
+			over.ExpectClosed()
+			p.WaitMetric(1, "tlslift_denied_total", "reason", "limit")
+			open[0].Close()
+			ticker := time.NewTicker(10 * time.Millisecond)
+			defer ticker.Stop()
+			for deadline := time.Now().Add(harness.Patience); p.Ask(request).StatusCode == 503; <-ticker.C {
+				if time.Now().After(deadline) {
+					t.Fatal("the place is not given back")
+				}
+			}
+			if answer := open[1].Send(request).Answer("GET"); answer.Problem() != "" {
+				t.Errorf("those who are in suffer: %d", answer.StatusCode)
+			}
+		})
+	}
+}
+
+// TestUpstreamPoolIsBounded: callers wait in turn, and are told when it takes
+// too long.
+func TestUpstreamPoolIsBounded(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	server := startFault(t, fault.Options{Script: fault.Always(fault.Hold(release))})
+	p := harness.Start(t, harness.Options{Upstream: server, Config: "upstream: {max_connections: 2, warm_connections: 0}"})
+	var in []*harness.Caller
+	for i := range 6 {
+		in = append(in, dial(t, p).Send(fmt.Sprintf("GET %s/%d HTTP/1.1\r\nHost: x\r\n\r\n", api, i)))
+	}
+	if err := server.Wait(patience(t), "GET /", 2); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	for _, c := range in {
+		if answer := c.Answer("GET"); answer.StatusCode != 200 {
+			t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+		}
+	}
+	if n := server.Connections(); n > 2 {
+		t.Errorf("%d connections, 2 allowed", n)
+	}
+}
+
+// TestManySlowConnectionsCostLittle: thousands that connect and dawdle leave
+// others served and memory bounded.
+func TestManySlowConnectionsCostLittle(t *testing.T) {
+	count := 10_000
+	if raceEnabled || testing.Short() {
+		count = 1_000 // the race detector multiplies memory
+	}
+	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("limits: {connections: %d, connections_per_client: %d, header_timeout: 60s}", count+100, count+100))
+	request := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+	p.Ask(request)
+	before := residentKiB(t, p.PID())
+	starts := []string{"", "GET", "GET /a HTTP/1.1\r\nHost: api", "CONNECT api.smsportal.com:443 HTTP/1.1\r\n\r\n", "\x16\x03\x01", "POST /a HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 9\r\n\r\nabc"}
+	for i := range count {
+		conn, err := net.DialTimeout("tcp", p.Addr(), harness.Patience)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = io.WriteString(conn, starts[i%len(starts)])
+	}
+	began := time.Now()
+	if answer := p.Ask(request); answer.Problem() != "" {
+		t.Errorf("a proper caller is told %d %q", answer.StatusCode, answer.Problem())
+	}
+	t.Logf("a proper caller waited %v behind %d slow ones", time.Since(began), count)
+	each := float64(residentKiB(t, p.PID())-before) / float64(count)
+	t.Logf("%.1f KiB each", each)
+	if !raceEnabled && each > 64 {
+		t.Errorf("%.1f KiB for each slow connection", each)
+	}
+}
+
+func residentKiB(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Skipf("no /proc here: %v", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, "VmRSS:"); found {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("no VmRSS")
+	return 0
+}

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// TestLoopsAreRefused: whichever way a request would come back to us.
+func TestLoopsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, others := range []string{"pass", "tunnel", "refuse"} {
+		t.Run("others "+others, func(t *testing.T) {
+			t.Parallel()
+			server, p := portal(t, smsportal.Options{}, "others: "+others+"\nlisten: [{address: '127.0.0.1:0'}, {address: '127.0.0.1:0'}]")
+			_, port, err := net.SplitHostPort(p.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, host := range map[string]string{
+				"itself":       p.Addr(),
+				"its sibling":  p.ListenAddr(1),
+				"its admin":    p.AdminAddr(),
+				"by name":      "localhost:" + port,
+				"IPv4-mapped":  "[::ffff:127.0.0.1]:" + port,
+				"upper case":   "LOCALHOST:" + port,
+				"trailing dot": "localhost.:" + port,
+			} {
+				for form, request := range map[string]string{
+					"forward": "GET http://" + host + "/metrics HTTP/1.1\r\nHost: " + host + "\r\n\r\n",
+					"connect": "CONNECT " + host + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n",
+				} {
+					t.Run(name+" "+form, func(t *testing.T) {
+						refusal{name, request, 508, "loop", false}.check(t, p, server, dial(t, p))
+					})
+				}
+			}
+		})
+	}
+}
+
+// TestOwnViaIsALoop: whoever sends us our own Via got it from us. Another
+// instance's is no loop.
+func TestOwnViaIsALoop(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "")
+	p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	via := server.Requests()[0].Header.Get("Via")
+	ask := func(value string) string {
+		return "GET " + api + "/a HTTP/1.1\r\nHost: x\r\nVia: " + value + "\r\n\r\n"
+	}
+	refusal{"own", ask(via), 508, "loop", false}.check(t, p, server, dial(t, p))
+	refusal{"own among others", ask("1.0 fred, " + via + ", 1.1 joe (x)"), 508, "loop", false}.check(t, p, server, dial(t, p))
+
+	behind, sidecar := portal(t, smsportal.Options{}, "")
+	sidecar.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	foreign := behind.Requests()[0].Header.Get("Via")
+	if foreign == via {
+		t.Fatalf("two instances share the Via %q", via)
+	}
+	server.Reset()
+	if answer := p.Ask(ask(foreign)); answer.Problem() != "" {
+		t.Errorf("another instance's Via: %d %q", answer.StatusCode, answer.Problem())
+	}
+	if got := server.Requests()[0].Header["Via"]; !strings.Contains(strings.Join(got, ","), foreign) {
+		t.Errorf("the chain of Vias is broken: %q", got)
+	}
+}
+
+// TestUpstreamThatIsOurselves: an address that leads back to our own listener
+// is seen by the connection itself.
+func TestUpstreamThatIsOurselves(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "")
+	mark := p.Mark()
+	p.Reconfigure(fmt.Sprintf(`upstreams: [{host: api.smsportal.com, address: "%s"}]`, p.Addr()))
+	p.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
+	answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	if answer.Delivery() != "not_sent" || answer.StatusCode < 500 {
+		t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+	}
+	if n := server.Count(); n != 0 {
+		t.Errorf("%d requests arrived somewhere", n)
+	}
+	if lines := p.Lines(mark, harness.Match{"msg": "request"}); len(lines) > 3 {
+		t.Errorf("one request became %d", len(lines))
+	}
+}
+
+// TestNamesThatLeadInside: an upstream's name that resolves to an internal
+// address is refused, unless that is allowed. An explicit address is exempt,
+// as every other test here shows.
+func TestNamesThatLeadInside(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]string{
+		"loopback": "127.0.0.1", "loopback elsewhere": "127.9.9.9", "private 10": "10.1.2.3", "private 172": "172.16.0.1", "private 192": "192.168.1.1",
+		"link-local": "169.254.1.1", "metadata": "169.254.169.254", "unspecified": "0.0.0.0", "carrier": "100.64.0.1",
+		"IPv6 loopback": "::1", "IPv6 unique local": "fd00::1", "IPv6 link-local": "fe80::1", "IPv4 in IPv6": "::ffff:127.0.0.1",
+		"multicast": "224.0.0.1", "broadcast": "255.255.255.255", "NAT64": "64:ff9b::7f00:1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dns := harness.StartDNS(t, map[string][]string{"api.smsportal.com": {address}})
+			p := harness.Start(t, harness.Options{Config: "upstream: {dns_servers: ['" + dns.Addr() + "'], dial_timeout: 1s}"})
+			answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+			if answer.StatusCode != 403 || answer.Problem() != "internal_address" || answer.Delivery() != "not_sent" {
+				t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+			}
+			p.WaitMetric(1, "tlslift_denied_total", "reason", "internal_address")
+		})
+	}
+}
+
+func TestNamesAreResolvedByTheConfiguredServers(t *testing.T) {
+	t.Parallel()
+	server := startPortal(t, smsportal.Options{Listen: "127.0.0.1:0"})
+	_, port, err := net.SplitHostPort(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns := harness.StartDNS(t, map[string][]string{"api.smsportal.com": {"127.0.0.1"}})
+	caFile := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
+	p := harness.Start(t, harness.Options{Config: fmt.Sprintf(`
+allow_internal_addresses: true
+upstream: {dns_servers: ['%s']}
+upstreams:
+  - {host: api.smsportal.com, port: %s, ca_file: %s}
+  - {host: gone.smsportal.com, ca_file: %s}`, dns.Addr(), port, caFile, caFile)})
+	if answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"); answer.Problem() != "" {
+		t.Errorf("%d %q", answer.StatusCode, answer.Problem())
+	}
+	answer := p.Ask("GET http://gone.smsportal.com/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	if answer.StatusCode != 502 || answer.Problem() != "dns" || answer.Delivery() != "not_sent" {
+		t.Errorf("a name that does not exist: %d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+	}
+}
