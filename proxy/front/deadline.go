@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// Deadlines are lazy: moving one costs more than looking at the clock, so the
-// connection's is set an eighth later than asked for, and stays where it is
-// while it lies between the two. A timeout that comes early (Drain wakes
-// waiting readers with one) is recognised by the clock.
+// Deadlines are lazy: moving one costs more than looking at the clock. A
+// write's is set an eighth later than asked for, and stays where it is while it
+// lies between the two. A read's may lie anywhere before: a timeout that comes
+// before its time is recognised by the clock, and the read goes on. So a
+// connection in use moves its deadlines once in many requests, although it
+// waits now for a head, now for a body. (Drain makes use of it: it wakes
+// waiting readers with a timeout.)
 
 // limit is a time after which to give up: due at the earliest, late at the
-// latest, values of Shared.now. The zero limit is never.
-type limit struct{ due, late int64 }
+// latest; now is when it was asked for. All are values of Shared.now. The zero
+// limit is never.
+type limit struct{ now, due, late int64 }
 
 // within is the limit d from now on; 0 is never.
 func (s *Shared) within(d time.Duration) limit {
 	if d <= 0 {
 		return limit{}
 	}
-	due := s.now() + int64(d)
-	return limit{due: due, late: due + int64(d/8)}
+	now := s.now()
+	return limit{now: now, due: now + int64(d), late: now + int64(d+d/8)}
 }
 
 // unknown is a deadline that may be anything.
 const unknown = -1
-
-// serves reports whether a deadline at has serves the limit.
-func (l limit) serves(has int64) bool { return l.due <= has && has <= l.late }
 
 func (s *Shared) deadline(l limit) time.Time {
 	if l.due == 0 {
@@ -39,7 +40,7 @@ func (s *Shared) deadline(l limit) time.Time {
 // armRead moves the read deadline, unless it serves as it is. An error means
 // a closed connection, and the read will say so.
 func (c *Conn) armRead(l limit) {
-	if !l.serves(c.readBy) {
+	if serves := c.readBy > l.now && c.readBy <= l.late || l.due == 0 && c.readBy == 0; !serves {
 		c.readBy = l.late
 		_ = c.nc.SetReadDeadline(c.shared.deadline(l))
 	}
@@ -47,7 +48,7 @@ func (c *Conn) armRead(l limit) {
 
 // armWrite moves the write deadline, unless it serves as it is.
 func (c *Conn) armWrite(l limit) {
-	if !l.serves(c.writeBy) {
+	if serves := c.writeBy >= l.due && c.writeBy <= l.late; !serves {
 		c.writeBy = l.late
 		_ = c.nc.SetWriteDeadline(c.shared.deadline(l))
 	}
