@@ -49,15 +49,17 @@ func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
+var errForm = errors.New("give an address of the form http://host:port")
+
 // address parses an http or https URL and takes credentials out of it, which
 // would otherwise end up in errors and in the report.
 func address(text string, a *Access) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("the address is not a URL") // the parser's error repeats it, password and all
+		return nil, errForm // the parser's error repeats the address, password and all
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the address is to be of the form http://host:port")
+		return nil, errForm
 	}
 	if u.User != nil {
 		if a.Token == "" && a.User == "" {

@@ -20,8 +20,6 @@ type queries struct {
 	clients, firstSeen, lastInsecure, lastSecure, declared, sunset, waiver string
 	requests, connections, upgraded                                        string
 	verdictNow, verdictPast, libraryNow, libraryPast                       string
-
-	step time.Duration // of the ones about the past
 }
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
@@ -36,32 +34,36 @@ const maxSteps = 10_000
 func newQueries(lookback, migratedAfter time.Duration) queries {
 	step := max(5*time.Minute, (lookback / maxSteps).Round(time.Minute))
 	back := model.Duration(lookback).String()
-	gauge := func(aggregate, over, name string) string {
-		return fmt.Sprintf("%s by (client) (%s(tlslift_client_%s_timestamp_seconds[%s]) > 0)", aggregate, over, name, back)
+	gauge := func(name string) string {
+		return fmt.Sprintf("max by (client) (last_over_time(tlslift_client_%s_timestamp_seconds[%s]) > 0)", name, back)
 	}
 	// An instance that restarts without its ledger begins at 0 again, so the
-	// greatest value counts, not the last.
+	// greatest value counts, not the last. Series of single instances.
 	newest := func(name, rule string) string {
-		return fmt.Sprintf("max by (client) (max_over_time(tlslift_client_%s_timestamp_seconds[%s]) or max_over_time(%s[%s])) > 0", name, back, rule, back)
+		return fmt.Sprintf("(max_over_time(tlslift_client_%s_timestamp_seconds[%s]) or max_over_time(%s[%s])) > 0", name, back, rule, back)
 	}
-	past := func(labels, name string) string {
-		return fmt.Sprintf("max by (%s) (max_over_time(timestamp(%s)[%s:%s]))", labels, name, back, model.Duration(step))
+	past := func(name string) string {
+		return fmt.Sprintf("max_over_time(timestamp(%s)[%s:%s])", name, back, model.Duration(step))
 	}
 	return queries{
-		step:         step,
-		clients:      fmt.Sprintf("count by (client) (last_over_time(tlslift_client_first_seen_timestamp_seconds[%[1]s]) or last_over_time(%[2]s[%[1]s]) or last_over_time(%[3]s[%[1]s]))", back, ruleLastInsecure, ruleLastSecure),
-		firstSeen:    gauge("min", "last_over_time", "first_seen"),
+		clients: fmt.Sprintf("count by (client) (last_over_time(tlslift_client_first_seen_timestamp_seconds[%[1]s]) or last_over_time(%[2]s[%[1]s]) or last_over_time(%[3]s[%[1]s]))", back, ruleLastInsecure, ruleLastSecure),
+		// What is 0 at first is told by the last value, what was freed and seen
+		// again by the least.
+		firstSeen: fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))",
+			"tlslift_client_first_seen_timestamp_seconds", back),
 		lastInsecure: newest("last_insecure", ruleLastInsecure),
 		lastSecure:   newest("last_secure", ruleLastSecure),
-		declared:     gauge("max", "last_over_time", "declared_migrated"),
-		sunset:       gauge("max", "last_over_time", "sunset"),
-		waiver:       gauge("max", "last_over_time", "waiver_expiry"),
-		requests:     `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
-		connections:  `sum by (client) (increase(tlslift_client_connections_total{handling!="tunnelled"}[7d]))`,
-		upgraded:     fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
-		verdictNow:   "max by (client, verdict) (tlslift_client_verdict)",
-		verdictPast:  past("client, verdict", "tlslift_client_verdict"),
-		libraryNow:   "max by (client, library, identity_source) (tlslift_client_library_info)",
-		libraryPast:  past("client, library, identity_source", "tlslift_client_library_info"),
+		declared:     gauge("declared_migrated"),
+		sunset:       gauge("sunset"),
+		waiver:       gauge("waiver_expiry"),
+		// Estimates: the first request of a series that was not there before does
+		// not count.
+		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
+		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!="tunnelled"}[7d]))`,
+		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
+		verdictNow:  "timestamp(tlslift_client_verdict)",
+		verdictPast: past("tlslift_client_verdict"),
+		libraryNow:  "timestamp(tlslift_client_library_info)",
+		libraryPast: past("tlslift_client_library_info"),
 	}
 }

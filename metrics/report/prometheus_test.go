@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+)
+
+// pretend is a Prometheus API that answers each query by the first of its
+// fragments that the query contains.
+func pretend(t *testing.T, check func(*http.Request) bool, answers ...[2]string) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if check != nil && !check(r) {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		query := r.FormValue("query")
+		for _, a := range answers {
+			if strings.Contains(query, a[0]) {
+				fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[%s]}}`, a[1])
+				return
+			}
+		}
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func sample(labels string, value any) string {
+	return fmt.Sprintf(`{"metric":{%s},"value":[%d,"%v"]}`, labels, now.Unix(), value)
+}
+
+func many(samples ...string) string { return strings.Join(samples, ",") }
+
+func TestFromPrometheus(t *testing.T) {
+	t.Parallel()
+	ago := func(days int) int64 { return now.Add(-time.Duration(days) * dayLong).Unix() }
+	s := pretend(t, func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" },
+		[2]string{"count by (client)", many(sample(`"client":"a"`, 2), sample(`"client":"gone"`, 1), sample(`"client":"unseen"`, 1), sample(`"nobody":"x"`, 1))},
+		[2]string{"first_seen", many(sample(`"client":"a"`, ago(30)), sample(`"client":"gone"`, ago(60)))},
+		[2]string{"max_over_time(tlslift_client_last_insecure", many(
+			sample(`"client":"a","pod":"1"`, ago(1)), sample(`"client":"a","pod":"2"`, ago(3)), sample(`"client":"a","pod":"3"`, ago(20)),
+			sample(`"client":"gone","pod":"1"`, ago(40)))},
+		[2]string{"max_over_time(tlslift_client_last_secure", many(sample(`"client":"a","pod":"2"`, ago(2)), sample(`"client":"stranger"`, ago(2)))},
+		[2]string{"declared", many(sample(`"client":"gone"`, ago(39)), sample(`"client":"a"`, "NaN"))},
+		[2]string{"tlslift_client_requests_total", sample(`"client":"a"`, 700)},
+		[2]string{"(tlslift_client_verdict)[", many(
+			sample(`"client":"gone","pod":"1","verdict":"plaintext"`, ago(40)), sample(`"client":"gone","pod":"1","verdict":"legacy-only"`, ago(50)),
+			sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(3)),
+			sample(`"client":"a","pod":"3","verdict":"sslv2-framed"`, ago(19)))}, // its evidence is too old
+		[2]string{"(tlslift_client_verdict)", many(
+			sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(0)), sample(`"client":"a","pod":"2","verdict":"legacy-only"`, ago(0)),
+			sample(`"client":"a","pod":"1","verdict":"nonsense"`, ago(0)))},
+		[2]string{"(tlslift_client_library_info)[", many(
+			sample(`"client":"a","pod":"1","library":"PHP","identity_source":"address"`, ago(0)),
+			sample(`"client":"a","pod":"2","library":"Java 6","identity_source":"address"`, ago(0)))},
+	)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Access: Access{Token: "secret"}, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Clients) != 3 {
+		t.Fatalf("clients: %+v", r.Clients)
+	}
+	a, unseen, gone := r.Clients[0], r.Clients[1], r.Clients[2]
+	if a.Client != "a" || a.State != ledger.Mixed || a.Verdict != ledger.LegacyOnly || a.Library != "Java 6" || a.Source != "address" || a.RequestsPerDay != 100 || a.FixPage != "java" {
+		t.Errorf("a: %+v", a)
+	}
+	if unseen.State != ledger.Unseen || !unseen.Configured || unseen.Verdict != ledger.NoVerdict {
+		t.Errorf("unseen: %+v", unseen)
+	}
+	if gone.State != ledger.Migrated || gone.Verdict != ledger.Plaintext || gone.Regressed {
+		t.Errorf("gone: %+v", gone)
+	}
+}
+
+func TestPrometheusErrors(t *testing.T) {
+	t.Parallel()
+	closed := pretend(t, func(r *http.Request) bool {
+		user, password, _ := r.BasicAuth()
+		return user == "me" && password == "hunter2"
+	})
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"too many samples"}`)
+	}))
+	defer bad.Close()
+	scalar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`)
+	}))
+	defer scalar.Close()
+	for name, c := range map[string]struct {
+		options PrometheusOptions
+		want    string
+	}{
+		"wrong password":     {PrometheusOptions{URL: closed.URL, Access: Access{User: "me", Password: "x"}}, "--token-file"},
+		"a failing query":    {PrometheusOptions{URL: bad.URL}, "too many samples"},
+		"an answer of sorts": {PrometheusOptions{URL: scalar.URL}, "the answer is a scalar"},
+		"not a URL":          {PrometheusOptions{URL: "prometheus"}, "http://host:port"},
+	} {
+		c.options.Now = now
+		if _, err := FromPrometheus(t.Context(), c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	withUser := strings.Replace(closed.URL, "http://", "http://me:hunter2@", 1)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: withUser, Now: now})
+	if err != nil || strings.Contains(r.Source, "hunter2") {
+		t.Errorf("a user in the address: %v, %+v", err, r)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"14d": 14 * dayLong, "36h": 36 * time.Hour, "1d12h": 36 * time.Hour} {
+		if got, err := ParseDuration(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	if _, err := ParseDuration("soon"); err == nil {
+		t.Error("soon was taken")
+	}
+}

@@ -1,0 +1,261 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/metrics/page"
+	"tlslift/proxy/arrival"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const dayLong = 24 * time.Hour
+
+// filled is a ledger with clients in several states, kept in a file if one is
+// given.
+func filled(t testing.TB, file string) *ledger.Ledger {
+	t.Helper()
+	at := now.Add(-20 * dayLong)
+	l := ledger.New(ledger.Options{
+		Clock: func() time.Time { return at }, File: file, FlushEvery: time.Hour,
+		Clients: []ledger.Configured{{Name: "billing", Owner: "jane", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}},
+	})
+	plain := ledger.RequestObs{Ours: true, Ingress: arrival.Forward, UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com"}
+	l.Request(ledger.Client{Name: "10.0.0.9", Source: "address"}, plain)
+	at = now
+	l.Request(ledger.Client{Name: "billing", Source: "name", Configured: true}, plain)
+	l.Request(ledger.Client{Name: "payments/mailer", Source: "workload"}, plain)
+	l.Hello(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.HelloObs{Ours: true, Offered: arrival.Version13})
+	l.Connection(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	return l
+}
+
+func fromLedger(l *ledger.Ledger) *Report {
+	return newReport("test", now, 14*dayLong, l.Snapshot())
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	r := fromLedger(filled(t, ""))
+	r.Assign(nil)
+	var b bytes.Buffer
+	if err := r.Write(&b, "table", true); err != nil {
+		t.Fatal(err)
+	}
+	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67 % (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
+As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14 days.
+
+jane (1 client)
+CLIENT   STATE                 VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
+billing  insecure (regressed)  plaintext  Java 6 or older  1               2026-11-23     jane   Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+
+payments (1 client)
+CLIENT           STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
+payments/mailer  insecure  plaintext  Java 6 or older  1               2026-11-23     payments  Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+
+No owner known (3 clients)
+CLIENT    STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
+10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+unseen    unseen    -          -                0               -              -      -
+10.0.0.3  migrated  capable    -                0               -              -      It can speak TLS 1.2 already: use https addresses and take the proxy out.
+`
+	if got := b.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// Every form takes whatever a caller or a foreign store put into a row as text.
+func TestHostileTextIsOnlyText(t *testing.T) {
+	t.Parallel()
+	const evil = "=cmd|' /C calc'!A0\x1b[31m\n| `x` <script>alert(1)</script> [a](javascript:b) \u202e"
+	rows := []ledger.Row{{Client: evil, Library: evil, Owner: evil, Fix: evil, State: ledger.Insecure}}
+	r := newReport(evil, now, 14*dayLong, rows)
+	r.Summary.History = []ledger.DayTotal{{Date: evil, InsecureClients: 1, ActiveClients: 1}}
+	for _, format := range Formats {
+		var b bytes.Buffer
+		if err := r.Write(&b, format, true); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		if format != "json" && strings.ContainsAny(text, "\x1b\u202e") && format != "html" {
+			t.Errorf("%s: control characters get through", format)
+		}
+		if (format == "html" || format == "markdown") && strings.Contains(text, "<script>") {
+			t.Errorf("%s: a script gets through", format)
+		}
+		if format == "markdown" && (strings.Contains(text, "[a](") || strings.Contains(text, "\n| `")) {
+			t.Errorf("markdown: a link or a row gets through:\n%s", text)
+		}
+		if format == "json" && !json.Valid(b.Bytes()) {
+			t.Error("json: not valid")
+		}
+		if format == "csv" {
+			lines, err := csv.NewReader(&b).ReadAll()
+			if err != nil || len(lines) != 2 || !strings.HasPrefix(lines[1][0], "'=cmd") || len(lines[0]) != len(lines[1]) {
+				t.Errorf("csv: %v, %q", err, lines)
+			}
+		}
+	}
+}
+
+func TestCell(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "10.0.0.1": "10.0.0.1", "=1+1": "'=1+1", "+27": "'+27", "-x": "'-x", "@a": "'@a",
+		"\t=1": "?=1", "'quoted": "''quoted", "a=b": "a=b", "\uff1d1": "'\uff1d1",
+	} {
+		if got := cell(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestHTMLIsOneFile(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	r := fromLedger(filled(t, ""))
+	if err := r.Write(&b, "html", false); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	for _, bad := range []string{"<link", "<script", "src=", "url(", "@import"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("it loads something: %q", bad)
+		}
+	}
+	for _, want := range []string{`href="#fix-http-to-https"`, `id="fix-http-to-https"`, `id="fix-java"`, `id="fix-drop-the-proxy"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it lacks %q", want)
+		}
+	}
+}
+
+func TestSelections(t *testing.T) {
+	t.Parallel()
+	r := fromLedger(filled(t, ""))
+	for list, want := range map[string]int{"insecure": 2, "insecure,mixed": 2, "regressed": 1, "silent, unseen": 2, "migrated,regressed": 2} {
+		s, err := ParseSelection(strings.Split(list, ","))
+		if err != nil || r.Count(s) != want {
+			t.Errorf("%s: %d, %v, want %d", list, r.Count(s), err, want)
+		}
+	}
+	if _, err := ParseSelection([]string{"fine"}); err == nil {
+		t.Error("an unknown state was taken")
+	}
+	s, _ := ParseSelection([]string{"silent"})
+	r.Only(s)
+	if len(r.Clients) != 1 || r.Summary.Clients != 5 {
+		t.Errorf("only silent: %d clients, the summary counts %d", len(r.Clients), r.Summary.Clients)
+	}
+	r.Only(Selection{})
+	if len(r.Clients) != 1 {
+		t.Error("an empty selection selects nothing")
+	}
+	if err := r.Write(&bytes.Buffer{}, "pdf", false); err == nil {
+		t.Error("an unknown format was written")
+	}
+}
+
+func TestOwners(t *testing.T) {
+	t.Parallel()
+	owners, err := ParseOwners(strings.NewReader("payments/*: finance\n'10.0.*': network\nbilling: joe\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := fromLedger(filled(t, ""))
+	r.Clients = append(r.Clients, ledger.Row{Client: "shop/web"})
+	r.Assign(owners)
+	for _, c := range r.Clients {
+		want := map[string]string{"payments/mailer": "finance", "10.0.0.3": "network", "10.0.0.9": "network", "billing": "joe", "shop/web": "shop", "unseen": ""}[c.Client]
+		if c.Owner != want {
+			t.Errorf("%s: %q, want %q", c.Client, c.Owner, want)
+		}
+	}
+	for text, want := range map[string]string{"- a": "line 1", "a: [b]": "line 1", "'[': x": "line 1", "a: 'b": "owners"} {
+		if _, err := ParseOwners(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if owners, err := ParseOwners(strings.NewReader("")); err != nil || owners != nil {
+		t.Errorf("an empty file: %v, %v", owners, err)
+	}
+}
+
+// admin serves a ledger's admin API and wants a token.
+func admin(t *testing.T, l *ledger.Ledger) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	if err := page.Register(mux, page.Options{Ledger: l, Clock: func() time.Time { return now }}); err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ledger.db")
+	l := filled(t, file)
+	s := admin(t, l)
+	viaAdmin, err := FromAdmin(t.Context(), s.URL, Access{Token: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FromState(file, now, 0); err == nil || !strings.Contains(err.Error(), "--admin") {
+		t.Errorf("a file in use: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	viaState, err := FromState(file, now, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := fmt.Sprintf("%+v", viaAdmin.Clients), fmt.Sprintf("%+v", viaState.Clients)
+	if a != b || viaAdmin.headline() != viaState.headline() || len(viaAdmin.Summary.History) != 2 {
+		t.Errorf("they differ:\n%s\n%s", a, b)
+	}
+}
+
+func TestAdminErrors(t *testing.T) {
+	t.Parallel()
+	s := admin(t, filled(t, ""))
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	redirect := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusFound))
+	defer redirect.Close()
+	for name, c := range map[string]struct{ url, want string }{
+		"no token":         {s.URL, "--token-file"},
+		"another server":   {elsewhere.URL, "is this tlslift's admin address?"},
+		"a redirect":       {redirect.URL, "it redirects to"},
+		"not a URL":        {"127.0.0.1:9128", "http://host:port"},
+		"no server":        {"http://127.0.0.1:1", "connect"},
+		"a secret in it":   {"http://me:hunter2@127.0.0.1:1", "connect"},
+		"a broken address": {"http://me:hunter2@[", "http://host:port"},
+	} {
+		_, err := FromAdmin(t.Context(), c.url, Access{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := FromState(filepath.Join(t.TempDir(), "none.db"), now, 0); err == nil || !strings.Contains(err.Error(), "there is no state file") {
+		t.Errorf("a missing state file: %v", err)
+	}
+}
