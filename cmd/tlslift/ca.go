@@ -155,7 +155,7 @@ func newCAExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(out, data, 0o644); err != nil { //nolint:gosec // a certificate is public
+			if err := os.WriteFile(out, data, 0o644); err != nil {
 				return fmt.Errorf("write the export: %w", err)
 			}
 			fmt.Fprint(cmd.OutOrStdout(), authority.Instructions(out, f))

@@ -1,7 +1,7 @@
 package authority
 
 import (
-	"crypto/sha1" //nolint:gosec // a fingerprint that Windows shows
+	"crypto/sha1" // a fingerprint that Windows shows
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -86,7 +86,7 @@ func sha256sum(cert *x509.Certificate) []byte {
 }
 
 func sha1sum(cert *x509.Certificate) []byte {
-	sum := sha1.Sum(cert.Raw) //nolint:gosec // see the import
+	sum := sha1.Sum(cert.Raw)
 	return sum[:]
 }
 

@@ -75,7 +75,7 @@ func TestSameAsCryptoTLS(t *testing.T) {
 	for _, limits := range [][2]uint16{{0x301, 0x301}, {0x301, 0x302}, {0x301, 0x303}, {0x301, 0x304}, {0x304, 0x304}, {0x303, 0x303}} {
 		for i := range len(names) * len(protos) * len(curves) * len(suites) {
 			c := &tls.Config{
-				MinVersion: limits[0], MaxVersion: limits[1], InsecureSkipVerify: true, //nolint:gosec // no server is asked
+				MinVersion: limits[0], MaxVersion: limits[1], InsecureSkipVerify: true,
 				ServerName: names[i%3], NextProtos: protos[i/3%3], CurvePreferences: curves[i/9%3], CipherSuites: suites[i/27],
 			}
 			raw := helloOf(c)

@@ -1,7 +1,7 @@
 package hello
 
 import (
-	"crypto/md5" //nolint:gosec // JA3 is defined with MD5; it protects nothing
+	"crypto/md5" // JA3 is defined with MD5; it protects nothing
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -11,7 +11,7 @@ import (
 // JA3 is the JA3 fingerprint: the MD5, in hexadecimal, of the versions,
 // suites, extensions, groups and point formats in the client's order.
 func (h *ClientHello) JA3() string {
-	sum := md5.Sum(h.ja3String()) //nolint:gosec // see the import
+	sum := md5.Sum(h.ja3String())
 	return hex.EncodeToString(sum[:])
 }
 

@@ -128,7 +128,7 @@ func (h *ClientHello) bySuites() libraryID {
 	case "0bf03fa604e3", "27d4652c4487", "8dd61975155f", "f51103c65f73", "e1dc9db8be50", "70ebeae7bfd2", "20a10634286c",
 		"f3e6b40ccb38", "67e6df579eba", "46e7e9700bed", "8daaf6152771":
 		return chromium
-	case "9dc949149365":
+	case "9dc949149365", "cefcabfea53d", "a8cf61a50a39", "f57a46bbacb6":
 		return goTLS
 	default:
 		return unknown

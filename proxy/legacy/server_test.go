@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tlslift/proxy/hello"
 )
 
 func TestVersionsAndSuites(t *testing.T) {
@@ -207,7 +209,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	if _, err := NewServer(Options{}); err == nil {
 		t.Error("no certificates: accepted")
 	}
-	for _, v := range []uint16{tls.VersionSSL30, tls.VersionTLS13} { //nolint:staticcheck // SSL 3.0 is what is refused
+	for _, v := range []uint16{hello.VersionSSL3, tls.VersionTLS13} {
 		if _, err := NewServer(Options{Certificates: &testCerts{}, MinVersion: v}); err == nil {
 			t.Errorf("minimum %x: accepted", v)
 		}

@@ -3,7 +3,7 @@ package rehello
 import (
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // TLS 1.0 is made of it
+	"crypto/sha1" // TLS 1.0 is made of it
 	"crypto/subtle"
 )
 

@@ -3,11 +3,11 @@ package rehello
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // what the clients have
+	"crypto/des" // what the clients have
 	"crypto/hmac"
-	"crypto/md5"  //nolint:gosec // TLS 1.0 is made of it
-	"crypto/rc4"  //nolint:gosec // only when the operator allows it
-	"crypto/sha1" //nolint:gosec // TLS 1.0 is made of it
+	"crypto/md5"  // TLS 1.0 is made of it
+	"crypto/rc4"  // only when the operator allows it
+	"crypto/sha1" // TLS 1.0 is made of it
 	"crypto/tls"
 	"hash"
 )
@@ -60,7 +60,7 @@ func (s suite) halves(master []byte, client, server [randomSize]byte, version ui
 type transcript struct{ md5, sha1 hash.Hash }
 
 func newTranscript(hello []byte) *transcript {
-	t := &transcript{md5.New(), sha1.New()} //nolint:gosec // see the imports
+	t := &transcript{md5.New(), sha1.New()}
 	t.add(hello)
 	return t
 }
@@ -114,7 +114,7 @@ func expand(out, secret, seed []byte, hash func() hash.Hash) {
 
 // newRC4 is the key stream of one direction.
 func newRC4(key []byte) cipher.Stream {
-	stream, err := rc4.NewCipher(key) //nolint:gosec // see the imports
+	stream, err := rc4.NewCipher(key)
 	if err != nil {
 		panic(err) // the key's size is a constant
 	}

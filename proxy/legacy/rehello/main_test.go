@@ -100,7 +100,7 @@ func echo(conn net.Conn, seen ...func(*hello.ClientHello)) error {
 		n, err := server.Read(buf)
 		if err != nil {
 			server.Close()
-			return nil //nolint:nilerr // the client is done
+			return nil // the client is done
 		}
 		if _, err := server.Write(buf[:n]); err != nil {
 			return err

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // TLS 1.0 is made of it
+	"crypto/md5" // TLS 1.0 is made of it
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // TLS 1.0 is made of it
+	"crypto/sha1" // TLS 1.0 is made of it
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
@@ -81,7 +81,7 @@ func (c *oldClient) handshake() error {
 	pre := make([]byte, 48)
 	_, _ = rand.Read(pre)
 	binary.BigEndian.PutUint16(pre, c.version)
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, pre)
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, public, pre) //nolint:staticcheck // deprecated as TLS 1.0 itself is
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (c *oldClient) message() (typ byte, body []byte, err error) {
 }
 
 func (c *oldClient) finished(label string) []byte {
-	m, s := md5.Sum(c.log.Bytes()), sha1.Sum(c.log.Bytes()) //nolint:gosec // see the imports
+	m, s := md5.Sum(c.log.Bytes()), sha1.Sum(c.log.Bytes())
 	out := append([]byte{20, 0, 0, 12}, make([]byte, 12)...)
 	prf(out[4:], c.master, label, append(m[:], s[:]...))
 	return out
