@@ -16,7 +16,7 @@ import (
 const (
 	verifiedLimit = 4096             // verified credentials remembered
 	verifiedFor   = 10 * time.Minute // before a password is checked again
-	queueFor      = 2 * time.Second  // wait for a turn at bcrypt
+	queueFor      = 5 * time.Second  // wait for a turn at bcrypt
 )
 
 // digest identifies credentials without keeping them: an HMAC under a key that
@@ -72,17 +72,20 @@ func (d *doorman) admit(addr netip.Addr, header string) (user string, ok bool) {
 	}
 	now := d.clock()
 	key := d.digest(header)
-	d.mu.RLock()
-	v, hit := d.seen[key]
-	d.mu.RUnlock()
-	if hit && now.Before(v.until) {
-		return v.user, true
+	if user, ok = d.recall(key, now); ok {
+		return user, true
 	}
 	user, password, ok := basicCredentials(header)
 	if !ok || !d.pace.take(addr, now) {
 		return "", false
 	}
-	if !d.check(user, password) {
+	if !d.turn() {
+		return "", false
+	}
+	defer func() { <-d.turns }()
+	// An application opens many connections at once: the first of them has
+	// answered for the others meanwhile.
+	if _, ok = d.recall(key, now); !ok && !d.check(user, password) {
 		return "", false
 	}
 	d.pace.refund(addr)
@@ -90,16 +93,28 @@ func (d *doorman) admit(addr netip.Addr, header string) (user string, ok bool) {
 	return user, true
 }
 
-// check runs bcrypt when it is this caller's turn.
-func (d *doorman) check(user, password string) bool {
+// recall finds credentials that were verified a while ago.
+func (d *doorman) recall(key digest, now time.Time) (user string, ok bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	v, ok := d.seen[key]
+	return v.user, ok && now.Before(v.until)
+}
+
+// turn waits for a turn at bcrypt. It is given back by reading from d.turns.
+func (d *doorman) turn() bool {
 	wait := time.NewTimer(queueFor)
 	defer wait.Stop()
 	select {
 	case d.turns <- struct{}{}:
-		defer func() { <-d.turns }()
+		return true
 	case <-wait.C:
 		return false
 	}
+}
+
+// check runs bcrypt.
+func (d *doorman) check(user, password string) bool {
 	hash, known := d.users[user]
 	if !known {
 		hash = d.decoy

@@ -1,0 +1,144 @@
+package identity
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// moved is a clock that a test moves.
+type moved struct{ offset atomic.Int64 }
+
+func (m *moved) now() time.Time { return time.Unix(1_700_000_000, m.offset.Load()) }
+
+func (m *moved) by(d time.Duration) { m.offset.Add(int64(d)) }
+
+var guesser = netip.MustParseAddr("192.0.2.66")
+
+func TestGuessersArePaced(t *testing.T) {
+	t.Parallel()
+	var clock moved
+	d := newDoorman(users(t, "app", "right"), clock.now)
+	for i := range failureBurst {
+		if _, ok := d.admit(guesser, basic("app", fmt.Sprint("guess", i))); ok {
+			t.Fatal("a wrong password was taken")
+		}
+	}
+	if _, ok := d.admit(guesser, basic("app", "right")); ok {
+		t.Error("after too many failures even the right password has to wait")
+	}
+	if _, ok := d.admit(netip.MustParseAddr("192.0.2.67"), basic("app", "right")); !ok {
+		t.Error("another address has to wait too")
+	}
+	if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+		t.Error("verified credentials are not remembered for everybody")
+	}
+	clock.by(failureRefill)
+	if _, ok := d.admit(guesser, basic("app", "still wrong")); ok {
+		t.Error("a wrong password was taken")
+	}
+	clock.by(verifiedFor)
+	if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+		t.Error("after a rest the right password is refused")
+	}
+}
+
+func TestGoodLoginsCostNoTries(t *testing.T) {
+	t.Parallel()
+	var clock moved
+	d := newDoorman(users(t, "app", "right"), clock.now)
+	for range 3 * failureBurst {
+		clock.by(verifiedFor) // so that each is checked again
+		if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+			t.Fatal("a good login was refused")
+		}
+	}
+	if len(d.pace.buckets) != 0 {
+		t.Errorf("%d addresses are remembered for good logins", len(d.pace.buckets))
+	}
+}
+
+func TestPacerIsBounded(t *testing.T) {
+	t.Parallel()
+	p, now := newPacer(), time.Unix(1_700_000_000, 0)
+	address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	refused := 0
+	for i := range 3 * pacedLimit {
+		if !p.take(address(i), now) {
+			refused++
+		}
+	}
+	if len(p.buckets) > pacedLimit || refused != 2*pacedLimit {
+		t.Errorf("%d addresses, %d refused", len(p.buckets), refused)
+	}
+	if !p.take(address(5*pacedLimit), now.Add(restFor)) {
+		t.Error("no room after everybody has rested")
+	}
+}
+
+func TestNeighboursInOneIPv6NetworkShareTries(t *testing.T) {
+	t.Parallel()
+	a, b, c := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff"), netip.MustParseAddr("2001:db8:0:1::1")
+	if network(a) != network(b) || network(a) == network(c) || network(netip.MustParseAddr("::ffff:10.0.0.1")) != network(netip.MustParseAddr("10.0.0.1")) {
+		t.Error("networks are not told apart as they should be")
+	}
+}
+
+func TestVerifiedCredentialsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDoorman(users(t, "app", "right"), nil)
+	now := time.Now()
+	for i := range 2 * verifiedLimit {
+		d.remember(d.digest(fmt.Sprint(i)), verified{"app", now.Add(verifiedFor)}, now)
+	}
+	if len(d.seen) > verifiedLimit {
+		t.Errorf("%d are remembered", len(d.seen))
+	}
+	d.remember(d.digest("later"), verified{"app", now.Add(3 * verifiedFor)}, now.Add(2*verifiedFor))
+	if len(d.seen) != 1 {
+		t.Errorf("%d are remembered after all but one are stale", len(d.seen))
+	}
+}
+
+func TestNothingOfAPasswordIsKept(t *testing.T) {
+	t.Parallel()
+	d := newDoorman(users(t, "app", "hunter2"), nil)
+	if _, ok := d.admit(guesser, basic("app", "hunter2")); !ok {
+		t.Fatal("refused")
+	}
+	if dump := fmt.Sprintf("%+v", d.seen); strings.Contains(dump, "hunter2") || len(d.seen) != 1 {
+		t.Errorf("remembered: %s", dump)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDoorman(users(t, "app", "right"), nil)
+	var wg sync.WaitGroup
+	for i := range 32 { // 16 good ones are one check, 8 of the bad are no credentials at all
+		wg.Go(func() {
+			address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
+			header := [4]string{basic("app", "right"), "Basic !", basic("app", "right"), basic("app", "wrong")}[i%4]
+			if _, ok := d.admit(address, header); ok != (i%2 == 0) {
+				t.Errorf("%s: %t", header, ok)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestNobodyIsLetInByAnEmptyFile(t *testing.T) {
+	t.Parallel()
+	u, problems := ParseHtpasswd(nil)
+	l, err := New(Options{Users: u})
+	if err != nil || len(problems) != 0 {
+		t.Fatal(err, problems)
+	}
+	if _, err := l.Request(from("10.0.0.1"), basic("", ""), "", "", nil); err == nil {
+		t.Error("let in")
+	}
+}

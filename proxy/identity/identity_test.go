@@ -1,0 +1,310 @@
+package identity
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"tlslift/proxy/arrival"
+)
+
+// from is a connection from an address to a listener that takes everything.
+func from(address string) *arrival.Arrival {
+	return &arrival.Arrival{
+		Listener: &arrival.Listener{Forward: true, Connect: true, Gateway: true, TLS: true},
+		Client:   netip.AddrPortFrom(netip.MustParseAddr(address), 4711),
+		Ingress:  arrival.Forward,
+	}
+}
+
+func prefixes(texts ...string) (out []netip.Prefix) {
+	for _, t := range texts {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
+}
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// users is an htpasswd file with one user; the lowest cost keeps tests quick.
+func users(t testing.TB, user, password string) Users {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Users{user: hash}
+}
+
+func mustNew(t testing.TB, o Options) *Ladder {
+	t.Helper()
+	l, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+var named = []Name{
+	{"net-ten", prefixes("10.0.0.0/8")},
+	{"billing", prefixes("10.1.2.0/24", "10.9.9.9/32", "2001:db8:1::/48")},
+	{"mapped", prefixes("::ffff:192.0.2.0/120")},
+	{"everything-6", prefixes("::/0")},
+}
+
+func TestTheLadder(t *testing.T) {
+	t.Parallel()
+	key := []byte("0123456789abcdef")
+	const legacy = "Type=credits&UserName=acme%20corp&Password=hunter2"
+	for _, c := range []struct {
+		name    string
+		options Options
+		arrival func(*arrival.Arrival)
+		address string
+		proxy   string
+		auth    string
+		query   string
+		form    string
+		want    Identity
+	}{
+		{name: "source address", address: "10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "IPv4-mapped source", address: "::ffff:10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "IPv6 source", address: "2001:db8::1", want: Identity{"2001:db8::1", RungAddress, false}},
+		{name: "IPv6 with a zone", address: "fe80::1%eth0", want: Identity{"fe80::1", RungAddress, false}},
+		{name: "the longest prefix", options: Options{Names: named}, address: "10.1.2.3", want: Identity{"billing", RungName, true}},
+		{name: "a shorter prefix", options: Options{Names: named}, address: "10.1.3.3", want: Identity{"net-ten", RungName, true}},
+		{name: "a single address", options: Options{Names: named}, address: "10.9.9.9", want: Identity{"billing", RungName, true}},
+		{name: "an IPv6 range", options: Options{Names: named}, address: "2001:db8:1::5", want: Identity{"billing", RungName, true}},
+		{name: "a mapped range, plain address", options: Options{Names: named}, address: "192.0.2.7", want: Identity{"mapped", RungName, true}},
+		{name: "a mapped address in a plain range", options: Options{Names: named}, address: "::ffff:10.1.2.3", want: Identity{"billing", RungName, true}},
+		{name: "::/0 holds no IPv4", options: Options{Names: named}, address: "203.0.113.1", want: Identity{"203.0.113.1", RungAddress, false}},
+		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: Identity{"pay/bill", RungWorkload, true}},
+		{
+			name: "the listener before all", options: Options{Workload: "w", ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
+			arrival: func(a *arrival.Arrival) { a.Listener.Client = "erp" }, want: Identity{"erp", RungListener, true},
+		},
+		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: Identity{"app", RungProxyUser, false}},
+		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: Identity{"app", RungProxyUser, true}},
+		{name: "proxy user in tlslift's name space", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("_overflow", ""), want: Identity{"-overflow", RungProxyUser, false}},
+		{name: "proxy user made safe", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("a\nb\u202ec", ""), want: Identity{"a?b?c", RungProxyUser, false}},
+		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
+		{
+			name: "proxy user on a way in that cannot carry it", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
+			arrival: func(a *arrival.Arrival) { a.Ingress = arrival.Gateway }, want: Identity{"10.1.2.3", RungAddress, false},
+		},
+		{name: "account off", address: "10.1.2.3", query: legacy, want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: Identity{"acme corp", RungAccount, false}},
+		{name: "account in Basic", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: basic("client-id", "secret"), query: legacy, want: Identity{"client-id", RungAccount, false}},
+		{name: "account in shouted BASIC", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.Replace(basic("id", "s"), "Basic", "BASIC ", 1), want: Identity{"id", RungAccount, false}},
+		{name: "account without a scheme word", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.TrimPrefix(basic("id", "s"), "Basic "), want: Identity{"id", RungAccount, false}},
+		{name: "a bearer token names nobody", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: "Bearer " + base64.StdEncoding.EncodeToString([]byte("id:s")), want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "account in a form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "type=send&USERNAME=joe&x=1", want: Identity{"joe", RungAccount, false}},
+		{name: "the query before the form", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=q", form: "username=f", want: Identity{"q", RungAccount, false}},
+		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: Identity{"second", RungAccount, false}},
+		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a%zzb+c", want: Identity{"a%zzb c", RungAccount, false}},
+		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy, want: Identity{"billing", RungName, true}},
+		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: Identity{hashed(key, "acme"), RungAccount, false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			a := from(c.address)
+			if c.arrival != nil {
+				c.arrival(a)
+			}
+			l := mustNew(t, c.options)
+			got, err := l.Request(a, c.proxy, c.auth, c.query, func() []byte { return []byte(c.form) })
+			if err != nil || got != c.want {
+				t.Errorf("%+v, %v; want %+v", got, err, c.want)
+			}
+			if id, final := l.Connection(a); final && id != got {
+				t.Errorf("Connection says %+v for good, Request %+v", id, got)
+			}
+		})
+	}
+}
+
+func TestHashedAccounts(t *testing.T) {
+	t.Parallel()
+	key := []byte("0123456789abcdef")
+	one := hashed(key, "acme")
+	if len(one) != len("account-")+12 || one == hashed(key, "acmf") || one == hashed([]byte("another key 1234"), "acme") {
+		t.Errorf("hashed: %s", one)
+	}
+	if one != hashed(key, "acme") {
+		t.Error("the same account has two names")
+	}
+}
+
+func TestConnectionIsFinal(t *testing.T) {
+	t.Parallel()
+	withUsers := users(t, "app", "pw")
+	for _, c := range []struct {
+		name    string
+		options Options
+		change  func(*arrival.Listener)
+		final   bool
+	}{
+		{"nothing configured", Options{}, nil, true},
+		{"account", Options{Account: AccountPlain}, nil, false},
+		{"account, but a workload", Options{Account: AccountPlain, Workload: "w"}, nil, true},
+		{"proxy user", Options{ProxyUser: true, Workload: "w"}, nil, false},
+		{"proxy user, but a listener's client", Options{ProxyUser: true}, func(l *arrival.Listener) { l.Client = "c" }, true},
+		{"users, and a listener's client", Options{Users: withUsers}, func(l *arrival.Listener) { l.Client = "c" }, false},
+		{"users, where nobody can send them", Options{Users: withUsers}, func(l *arrival.Listener) { l.Forward, l.Connect = false, false }, true},
+	} {
+		a := from("10.0.0.1")
+		if c.change != nil {
+			c.change(a.Listener)
+		}
+		if _, final := mustNew(t, c.options).Connection(a); final != c.final {
+			t.Errorf("%s: final is %t", c.name, final)
+		}
+	}
+}
+
+func TestProxyAuthentication(t *testing.T) {
+	t.Parallel()
+	l := mustNew(t, Options{Users: users(t, "app", "right"), Names: named, Account: AccountPlain})
+	for _, c := range []struct {
+		name    string
+		ingress arrival.Ingress
+		header  string
+		ok      bool
+		want    string
+	}{
+		{"right", arrival.Forward, basic("app", "right"), true, "app"},
+		{"right, CONNECT", arrival.Connect, basic("app", "right"), true, "app"},
+		{"again, from memory", arrival.Forward, basic("app", "right"), true, "app"},
+		{"wrong password", arrival.Forward, basic("app", "wrong"), false, ""},
+		{"wrong user", arrival.Connect, basic("root", "right"), false, ""},
+		{"none", arrival.Forward, "", false, ""},
+		{"not Basic", arrival.Forward, "Bearer x", false, ""},
+		{"not base64", arrival.Forward, "Basic %%%", false, ""},
+		{"no colon", arrival.Forward, "Basic YXBw", false, ""},
+		{"gateway asks for none", arrival.Gateway, "", true, "billing"},
+		{"TLS asks for none", arrival.TLS, "", true, "billing"},
+		{"transparent asks for none", arrival.Transparent, basic("app", "wrong"), true, "billing"},
+	} {
+		a := from("10.1.2.3")
+		a.Ingress = c.ingress
+		id, err := l.Request(a, c.header, "", "username=account", nil)
+		if c.ok != (err == nil) || err != nil && !errors.Is(err, ErrProxyAuth) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.ok && id.Name != c.want {
+			t.Errorf("%s: %+v, want %s", c.name, id, c.want)
+		}
+	}
+	if id := l.Within(Identity{"app", RungProxyAuth, true}, "", "username=account", nil); id.Name != "app" {
+		t.Errorf("inside the tunnel: %+v", id)
+	}
+	if id := l.Within(Identity{"10.0.0.1", RungAddress, false}, "", "username=account", nil); id.Name != "account" {
+		t.Errorf("inside a tunnel of nobody known: %+v", id)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options Options
+		want    string
+	}{
+		"a short key":           {Options{Account: AccountHash, AccountKey: []byte("short")}, "account key: 5 bytes"},
+		"a name of ours":        {Options{Workload: "_overflow"}, "tlslift's own"},
+		"an empty name":         {Options{Names: []Name{{"", nil}}}, "it is empty"},
+		"an unprintable name":   {Options{Known: []string{"a\x1b[31m"}}, "printable"},
+		"a long name":           {Options{Workload: strings.Repeat("x", MaxName+1)}, "at most 128 bytes"},
+		"a range twice":         {Options{Names: []Name{{"a", prefixes("10.0.0.0/8")}, {"b", prefixes("10.0.0.0/8")}}}, `already belongs to "a"`},
+		"a range twice, mapped": {Options{Names: []Name{{"a", prefixes("10.0.0.0/8")}, {"b", prefixes("::ffff:10.0.0.0/104")}}}, `already belongs to "a"`},
+		"more than mapped":      {Options{Names: []Name{{"a", prefixes("::ffff:0.0.0.0/90")}}}, "more than the IPv4-mapped"},
+		"an invalid range":      {Options{Names: []Name{{"a", make([]netip.Prefix, 1)}}}, "not valid"},
+	} {
+		if _, err := New(c.options); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := New(Options{Names: []Name{{"a", prefixes("10.0.0.1/8", "10.0.0.0/8")}}}); err != nil {
+		t.Errorf("the same range twice for one name: %v", err)
+	}
+}
+
+func TestConfigured(t *testing.T) {
+	t.Parallel()
+	l := mustNew(t, Options{Names: named[:1], Workload: "w", Known: []string{"k"}, Users: users(t, "u", "p")})
+	if got := len(l.Configured()); got != 4 {
+		t.Errorf("%v", l.Configured())
+	}
+}
+
+func TestSafe(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", "plain": "plain", " spaced ": "spaced", "_overflow": "-overflow", "__x": "-_x", "a_b": "a_b",
+		"tab\tnul\x00": "tab?nul?", "\xff\xfe": "??", "Zürich": "Zürich", "\u202egnp": "?gnp", "a\u200bb": "a?b",
+		strings.Repeat("x", 200):  strings.Repeat("x", 128),
+		strings.Repeat("é", 70):   strings.Repeat("é", 64),
+		strings.Repeat(" ", 1000): "",
+	} {
+		if got := Safe(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzSafe(f *testing.F) {
+	f.Add("_overflow")
+	f.Add(" \u202e\xff_")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Safe(s)
+		if got != "" && CheckName(got) != nil {
+			t.Fatalf("%q became %q: %v", s, got, CheckName(got))
+		}
+	})
+}
+
+// Whatever a caller sends, its name is a safe one and never a password.
+func FuzzRequest(f *testing.F) {
+	f.Add("Basic YTpi", "Basic YzpodW50ZXIy", "username=a&password=hunter2", []byte("Username=b"))
+	f.Add("", "YTpodW50ZXIy", "data=%zz;&USERNAME=%41+b", []byte(nil))
+	l, err := New(Options{ProxyUser: true, Account: AccountPlain})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, proxy, auth, query string, form []byte) {
+		id, err := l.Request(from("10.0.0.1"), proxy, auth, query, func() []byte { return form })
+		if err != nil || CheckName(id.Name) != nil {
+			t.Fatalf("%+v: %v, %v", id, err, CheckName(id.Name))
+		}
+	})
+}
+
+func BenchmarkRequest(b *testing.B) {
+	key := []byte("0123456789abcdef")
+	for _, c := range []struct {
+		name    string
+		options Options
+		proxy   string
+	}{
+		{"address", Options{}, ""},
+		{"name", Options{Names: named}, ""},
+		{"account, hashed", Options{Account: AccountHash, AccountKey: key}, ""},
+		{"proxy auth, remembered", Options{Users: users(b, "app", "right")}, basic("app", "right")},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l, a := mustNew(b, c.options), from("10.1.2.3")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := l.Request(a, c.proxy, "", "Type=sendparam&username=acme&password=x&numto=27", nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
