@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -130,8 +131,33 @@ type server struct {
 	accepted   int
 	handshakes int
 	resumed    int
+	conns      []net.Conn    // accepted
+	held       chan struct{} // if set, handshakes wait for it
 	until      chan struct{} // what a server may wait for
 	wg         sync.WaitGroup
+}
+
+// hold makes the handshakes of further connections wait.
+func (s *server) hold(until chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = until
+}
+
+// closeConn closes an accepted connection.
+func (s *server) closeConn(index int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.conns[index].Close()
+}
+
+// wantHandshakes waits until there were n, and fails if there were more.
+func (s *server) wantHandshakes(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " handshakes"), func() bool { _, h, _ := s.counts(); return h >= n })
+	if _, h, _ := s.counts(); h != n {
+		t.Errorf("%d handshakes, want %d", h, n)
+	}
 }
 
 func (s *server) counts() (accepted, handshakes, requests int) {
@@ -172,11 +198,16 @@ func (s *server) accept(ctx context.Context, l net.Listener, conf *tls.Config) {
 		}
 		s.mu.Lock()
 		s.accepted++
+		s.conns = append(s.conns, raw)
+		held := s.held
 		s.mu.Unlock()
 		s.wg.Go(func() {
 			stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 			defer stop()
 			defer func() { _ = raw.Close() }()
+			if held != nil {
+				<-held
+			}
 			s.one(ctx, raw.(*net.TCPConn), conf, index)
 		})
 	}
@@ -303,3 +334,51 @@ func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 func (c *canned) SetDeadline(time.Time) error      { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
+
+// closedPort returns an address that nothing listens on.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// recorder remembers what an Observer is told.
+type recorder struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (r *recorder) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, fmt.Sprintf(format, args...))
+}
+
+// count returns how many events begin with prefix.
+func (r *recorder) count(prefix string) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		if strings.HasPrefix(e, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *recorder) Phase(label string, p Phase, _ time.Duration) { r.note("phase %s %s", label, p) }
+
+func (r *recorder) Handshake(label string, version, _ uint16, resumed bool) {
+	r.note("handshake %s %#x %v", label, version, resumed)
+}
+
+func (r *recorder) Certificate(label string, _ time.Time) { r.note("certificate %s", label) }
+
+func (r *recorder) Failure(label string, reason problem.Reason, d problem.Delivery) {
+	r.note("failure %s %s %s", label, reason, d)
+}
+
+func (r *recorder) Pool(label string, idle, busy int) { r.note("pool %s %d %d", label, idle, busy) }
+func (r *recorder) Fallback(label string)             { r.note("fallback %s", label) }

@@ -71,10 +71,14 @@ func (p *pool) get(ctx context.Context, now time.Time, ex *Exchange) (*conn, err
 		if c == nil {
 			w := p.queue(o)
 			p.mu.Unlock()
-			if c, err := p.wait(ctx, w, ex); c != nil || err != nil {
+			c, err := p.wait(ctx, w, ex)
+			now = p.t.now()
+			if c != nil {
+				p.keepWarm(now, o)
+			}
+			if c != nil || err != nil {
 				return c, err
 			}
-			now = p.t.now()
 			continue
 		}
 		wanted := p.wantsWarm(now, o)

@@ -49,7 +49,7 @@ func (c *conn) receive(resp *http.Response, ex *Exchange, o *Options) (*http.Res
 	return resp, nil
 }
 
-// hold reads the body into b, until its end or until b is full.
+// hold reads the body into b, until its end or until there is more than limit.
 func (c *conn) hold(b *[]byte, resp *http.Response, limit int64) (complete bool, err error) {
 	buf := (*b)[:0]
 	defer func() { *b = buf }()
@@ -60,14 +60,15 @@ func (c *conn) hold(b *[]byte, resp *http.Response, limit int64) (complete bool,
 		if len(buf) == cap(buf) {
 			buf = slices.Grow(buf, max(len(buf), 512))
 		}
-		n, err := resp.Body.Read(buf[len(buf):cap(buf)])
+		room := min(int64(cap(buf)), limit+1)
+		n, err := resp.Body.Read(buf[len(buf):room])
 		buf = buf[:len(buf)+n]
 		switch {
 		case err == io.EOF:
 			return true, c.wholeBody(resp)
 		case err != nil:
 			return false, c.bodyFailure()
-		case resp.ContentLength < 0 && int64(len(buf)) >= limit:
+		case int64(len(buf)) > limit:
 			return false, nil
 		}
 	}

@@ -55,6 +55,16 @@ func (p *pool) warmDue(now time.Time, o *Options) bool {
 	return good < o.Warm
 }
 
+// keepWarm makes what warm connections are missing, in the background.
+func (p *pool) keepWarm(now time.Time, o *Options) {
+	p.mu.Lock()
+	wanted := p.wantsWarm(now, o)
+	p.mu.Unlock()
+	if wanted {
+		p.startWarming()
+	}
+}
+
 func (p *pool) startWarming() {
 	if !p.t.spawn(p.warmUp) {
 		p.mu.Lock()
