@@ -207,6 +207,9 @@ func TestSummary(t *testing.T) {
 	if len(s.History) != 2 || s.History[1].ActiveClients != 3 || s.History[1].InsecureClients != 1 || s.History[1].SecureConns != 1 {
 		t.Errorf("history %+v", s.History)
 	}
+	if s.ActiveWeekAgo != 1 || s.InsecureWeekAgo != 1 { // 13 days ago, only the silent one had been seen
+		t.Errorf("a week ago: %d of %d", s.InsecureWeekAgo, s.ActiveWeekAgo)
+	}
 	again := NewSummary(clock.now(), 14*dayLong)
 	for _, r := range l.Snapshot() {
 		again.Add(&r)

@@ -19,6 +19,10 @@ type Summary struct {
 	Insecure int `json:"insecure_clients"`
 	Active   int `json:"active_clients"`
 
+	// The same a week ago, as far as the daily history tells.
+	InsecureWeekAgo int `json:"insecure_clients_week_ago"`
+	ActiveWeekAgo   int `json:"active_clients_week_ago"`
+
 	// NeedsTlslift counts clients that would lose their way to the upstream if
 	// tlslift were taken away now: insecure ones, and those that it upgraded
 	// within the last N days for another reason.
@@ -47,12 +51,14 @@ func (l *Ledger) Summary() Summary {
 	now, p := l.clock(), l.policy.Load()
 	s := NewSummary(now, p.migratedAfter)
 	totals := make(map[int32]*DayTotal)
+	weekAgo := dayOf(now.Unix()) - 7
 	l.each(func(r *row) {
 		st := r.standing(p, now)
 		s.count(&st, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
+		s.countBack(r.days, weekAgo)
 	})
 	stats := l.Stats()
 	s.Tracked, s.Limit, s.Overflowed = stats.Tracked, stats.Limit, stats.Overflowed
@@ -65,6 +71,23 @@ func (l *Ledger) Summary() Summary {
 		s.History = append(s.History, *totals[n])
 	}
 	return s
+}
+
+// countBack counts a client as it stood at the end of an earlier day.
+func (s *Summary) countBack(days []day, last int32) {
+	first := last - int32(s.MigratedAfterSeconds/86400) + 1
+	var insecure, active bool
+	for i := range days {
+		if d := &days[i]; d.number >= first && d.number <= last {
+			insecure, active = insecure || d.insecure(), active || d.active()
+		}
+	}
+	if active {
+		s.ActiveWeekAgo++
+	}
+	if insecure {
+		s.InsecureWeekAgo++
+	}
 }
 
 func addDay(totals map[int32]*DayTotal, d *day) {

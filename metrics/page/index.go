@@ -76,6 +76,9 @@ func (v *indexView) headline() {
 	s := &v.Summary
 	quiet := s.States[ledger.Silent.String()] + s.States[ledger.Unseen.String()]
 	v.Percent = fmt.Sprintf("%.0f %%", 100*s.InsecureShare())
+	if s.ActiveWeekAgo > 0 {
+		v.WeekAgo = fmt.Sprintf("%.0f %%", 100*float64(s.InsecureWeekAgo)/float64(s.ActiveWeekAgo))
+	}
 	switch {
 	case s.Clients == 0:
 		v.Headline, v.Detail = "No client has been seen yet", "Point an application at tlslift and it shows up here."
@@ -119,7 +122,6 @@ func (v *indexView) picture(now time.Time) {
 		Unit: "clients", Last: now, Days: chartDays,
 	}
 	oldest := now.UTC().AddDate(0, 0, 1-chartDays).Format(time.DateOnly)
-	weekAgo := now.UTC().AddDate(0, 0, -7).Format(time.DateOnly)
 	for _, d := range v.Summary.History {
 		if d.Date < oldest {
 			continue
@@ -128,9 +130,6 @@ func (v *indexView) picture(now time.Time) {
 			Date: d.Date, Insecure: uint64(d.InsecureClients), Secure: uint64(d.ActiveClients - d.InsecureClients),
 		})
 		v.History = append([]ledger.DayTotal{d}, v.History...)
-		if d.Date == weekAgo && d.ActiveClients > 0 {
-			v.WeekAgo = fmt.Sprintf("%.0f %%", 100*float64(d.InsecureClients)/float64(d.ActiveClients))
-		}
 	}
 	v.Chart = c.SVG()
 }
