@@ -1,0 +1,82 @@
+package inject
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The annotations of a pod template that this package reads, and the two that
+// it writes. Their values stand over the options.
+const (
+	AnnotationInject        = "tlslift/inject"         // "false": leave these pods alone
+	AnnotationTransparent   = "tlslift/transparent"    // "true" or "false"
+	AnnotationImage         = "tlslift/image"          // image of the sidecar
+	AnnotationCASecret      = "tlslift/ca-secret"      // Secret with the signing CA; "" = none
+	AnnotationConfigMap     = "tlslift/config-map"     // ConfigMap with tlslift.yaml; "" = the built-in configuration
+	AnnotationContainers    = "tlslift/containers"     // names, separated by commas, of those that use the proxy
+	AnnotationNoProxy       = "tlslift/no-proxy"       // hosts and .domains, separated by commas
+	AnnotationCPURequest    = "tlslift/cpu-request"    // of the sidecar
+	AnnotationMemoryRequest = "tlslift/memory-request" // of the sidecar
+	AnnotationMemoryLimit   = "tlslift/memory-limit"   // of the sidecar
+
+	AnnotationInjected = "tlslift/injected" // what was added, for the way back
+	AnnotationConfig   = "tlslift/config"   // the sidecar's configuration
+)
+
+// The labels of a pod with a sidecar. LabelWorkload names it in the metrics,
+// behind its namespace; one that is there already is kept.
+const (
+	LabelSidecar  = "tlslift/sidecar"  // "true"
+	LabelWorkload = "tlslift/workload" // name of the workload
+)
+
+// override returns the options of one pod; wanted is false when it is to be
+// left alone.
+func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) {
+	annotations := walk(pod, "metadata", "annotations")
+	wanted = true
+	texts := map[string]*string{
+		AnnotationImage: &o.Image, AnnotationCASecret: &o.CASecret, AnnotationConfigMap: &o.ConfigMap,
+		AnnotationCPURequest: &o.CPURequest, AnnotationMemoryRequest: &o.MemoryRequest, AnnotationMemoryLimit: &o.MemoryLimit,
+	}
+	lists := map[string]*[]string{AnnotationContainers: &o.Containers, AnnotationNoProxy: &o.NoProxy}
+	flags := map[string]*bool{AnnotationInject: &wanted, AnnotationTransparent: &o.Transparent}
+	if annotations == nil || annotations.Kind != yaml.MappingNode {
+		return o, wanted, nil
+	}
+	for i := 0; i+1 < len(annotations.Content); i += 2 {
+		key, value := annotations.Content[i].Value, annotations.Content[i+1]
+		if !strings.HasPrefix(key, "tlslift/") || key == AnnotationInjected || key == AnnotationConfig {
+			continue
+		}
+		switch {
+		case texts[key] != nil:
+			*texts[key] = text(value)
+		case lists[key] != nil:
+			*lists[key] = split(text(value))
+		case flags[key] != nil && (text(value) == "true" || text(value) == "false"):
+			*flags[key] = text(value) == "true"
+		case flags[key] != nil:
+			return o, false, fmt.Errorf("line %d: annotation %s is %q, not \"true\" or \"false\"", value.Line, key, text(value))
+		default:
+			return o, false, fmt.Errorf("line %d: unknown annotation %s", value.Line, key)
+		}
+	}
+	if err := o.Validate(); err != nil && wanted {
+		return o, false, fmt.Errorf("line %d: annotations: %w", annotations.Line, err)
+	}
+	return o, wanted, nil
+}
+
+// split cuts a list at its commas. An empty one is not nil: it names nobody.
+func split(list string) []string {
+	out := []string{}
+	for _, entry := range strings.Split(list, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			out = append(out, entry)
+		}
+	}
+	return out
+}

@@ -1,0 +1,123 @@
+package inject
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Bounds of one document. A manifest that a person wrote is far below them;
+// one whose aliases multiply is not.
+const (
+	maxNodes = 200_000
+	maxDepth = 200
+)
+
+// expander writes aliases and merge keys out: what is edited in one place must
+// not change in another.
+type expander struct {
+	nodes   int
+	aliases bool
+}
+
+// expand checks a document's bounds and that no key is there twice, and writes
+// its aliases out. The result shares nodes with n only where no alias was.
+func expand(n *yaml.Node) (*yaml.Node, error) {
+	e := &expander{aliases: hasAlias(n)}
+	return e.node(n, 0)
+}
+
+func hasAlias(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
+		return true
+	}
+	for _, c := range n.Content {
+		if hasAlias(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *expander) node(n *yaml.Node, depth int) (*yaml.Node, error) {
+	if e.nodes++; e.nodes > maxNodes {
+		return nil, fmt.Errorf("line %d: more than %d values, aliases written out", n.Line, maxNodes)
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("line %d: nested deeper than %d, or in itself", n.Line, maxDepth)
+	}
+	if n.Kind == yaml.AliasNode {
+		return e.node(n.Alias, depth+1)
+	}
+	out := n
+	if e.aliases {
+		c := *n
+		c.Anchor, c.Content = "", make([]*yaml.Node, len(n.Content))
+		out = &c
+	}
+	for i, child := range n.Content {
+		c, err := e.node(child, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out.Content[i] = c
+	}
+	if out.Kind == yaml.MappingNode {
+		if err := flatten(out); err != nil {
+			return nil, err
+		}
+		return out, noDuplicates(out)
+	}
+	return out, nil
+}
+
+// flatten replaces a merge key (<<) by what it stands for: the mapping's own
+// keys win, then those of the first source that has them.
+func flatten(m *yaml.Node) error {
+	at, seen := -1, map[string]bool{}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Tag == "!!merge" && at < 0 {
+			at = i
+			continue
+		}
+		seen[m.Content[i].Value] = true
+	}
+	if at < 0 {
+		return nil
+	}
+	sources := []*yaml.Node{m.Content[at+1]}
+	if sources[0].Kind == yaml.SequenceNode {
+		sources = sources[0].Content
+	}
+	content := append([]*yaml.Node{}, m.Content[:at]...)
+	for _, s := range sources {
+		if s.Kind != yaml.MappingNode {
+			return fmt.Errorf("line %d: << does not name a mapping", m.Content[at].Line)
+		}
+		for i := 0; i+1 < len(s.Content); i += 2 {
+			if key := s.Content[i].Value; !seen[key] {
+				seen[key] = true
+				content = append(content, s.Content[i], s.Content[i+1])
+			}
+		}
+	}
+	m.Content = append(content, m.Content[at+2:]...)
+	return nil
+}
+
+// noDuplicates refuses what the API server would refuse, and what two readers
+// could understand differently.
+func noDuplicates(m *yaml.Node) error {
+	seen := make(map[string]bool, len(m.Content)/2)
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		key := m.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			return fmt.Errorf("line %d: a key is not a plain value", key.Line)
+		}
+		if seen[key.Value] {
+			return fmt.Errorf("line %d: key %q is there twice", key.Line, key.Value)
+		}
+		seen[key.Value] = true
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package inject_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlslift/configs"
+	"tlslift/deploy/inject"
+)
+
+// pod is a manifest with lines put into the pod's annotations and spec.
+func pod(annotations, spec string) string {
+	p := "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n"
+	if annotations != "" {
+		p += "  annotations:\n    " + annotations + "\n"
+	}
+	return p + "spec:\n" + spec + "  containers:\n    - name: app\n      image: a:1\n"
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	o := options()
+	tests := map[string]struct {
+		in   string
+		want string // in the error
+	}{
+		"unknown annotation":      {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae"},
+		"neither true nor false":  {pod("tlslift/inject: 'no'", ""), `annotation tlslift/inject is "no"`},
+		"bad quantity":            {pod("tlslift/memory-limit: lots", ""), `memory limit "lots" is not a quantity`},
+		"bad image":               {pod("tlslift/image: 'a b'", ""), "is not the name of an image"},
+		"bad secret":              {pod("tlslift/ca-secret: A_B", ""), "is not the name of a Kubernetes object"},
+		"no such container":       {pod("tlslift/containers: web", ""), "there is no container web"},
+		"foreign record":          {pod("tlslift/injected: 'yes'", ""), "is not what tlslift inject wrote"},
+		"a container of our name": {pod("", "  initContainers:\n    - name: tlslift\n"), "line 7: there is a container tlslift"},
+		"a volume of our name":    {pod("", "  volumes:\n    - name: tlslift-config\n"), "line 7: there is a volume tlslift-config"},
+		"the admin port":          {pod("", "  initContainers:\n    - name: x\n      ports:\n        - containerPort: 9129\n"), "container x has port 9129"},
+		"the proxy port":          {pod("", "  initContainers:\n    - name: x\n      ports: [{containerPort: 3128}]\n"), "container x has port 3128"},
+		"containers of no list":   {"apiVersion: v1\nkind: Pod\nspec:\n  volumes: {}\n", "line 4: volumes is not a list"},
+		"labels of no mapping":    {"apiVersion: v1\nkind: Pod\nmetadata:\n  labels: [a]\nspec: {}\n", "line 4: labels is not a mapping"},
+		"spec of no mapping":      {"apiVersion: v1\nkind: Pod\nspec: 1\n", "line 3: spec is not a mapping"},
+		"a nameless container":    {"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: x\n", "a container has no name"},
+		"a container twice":       {"apiVersion: v1\nkind: Pod\nspec:\n  containers: [{name: x}, {name: x}]\n", "container x is there twice"},
+		"a key twice":             {"apiVersion: v1\nkind: Pod\nspec: {}\nspec: {}\n", `key "spec" is there twice`},
+		"not YAML":                {"a: 1\n---\na: [\n", "document 2: from line 2"},
+		"hidden behind an end":    {"apiVersion: v1\nkind: Pod\nspec: {}\n...\nb: 1\n", "more follows"},
+		"in itself":               {"apiVersion: v1\nkind: Pod\nspec: &s\n  a: *s\n", "nested deeper"},
+		"aliases that multiply":   {bomb(), "aliases written out"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, _, err := inject.Inject([]byte(tt.in), o)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q; out:\n%s", err, tt.want, out)
+			}
+		})
+	}
+}
+
+func bomb() string {
+	b := "apiVersion: v1\nkind: Pod\nspec:\n  a0: &a0 [x]\n"
+	for i := range 9 {
+		n, next := string(rune('0'+i)), string(rune('1'+i))
+		b += "  a" + next + ": &a" + next + " [" + strings.Repeat("*a"+n+",", 9) + "]\n"
+	}
+	return b
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*inject.Options)
+		want   string
+	}{
+		"no image":        {func(o *inject.Options) { o.Image = "" }, `image ""`},
+		"port 0":          {func(o *inject.Options) { o.Port = 0 }, "port 0 is not between"},
+		"one port":        {func(o *inject.Options) { o.AdminPort = o.Port }, "both 3128"},
+		"privileged port": {func(o *inject.Options) { o.Transparent, o.Port = true, 80 }, "privileged"},
+		"no-proxy":        {func(o *inject.Options) { o.NoProxy = []string{"a b"} }, "not a host or domain"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options()
+			tt.change(&o)
+			if _, _, err := inject.Inject(nil, o); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v does not say %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// at returns the value at a path; list items are found by their name.
+func at(t *testing.T, in []byte, path ...string) *yaml.Node {
+	t.Helper()
+	var n *yaml.Node
+	root := new(yaml.Node)
+	if err := yaml.Unmarshal(in, root); err != nil {
+		t.Fatal(err)
+	}
+	n = root.Content[0]
+	for _, key := range path {
+		var next *yaml.Node
+		for i, c := range n.Content {
+			switch {
+			case n.Kind == yaml.MappingNode && i%2 == 0 && c.Value == key:
+				next = n.Content[i+1]
+			case n.Kind == yaml.SequenceNode && len(c.Content) > 1 && c.Content[1].Value == key:
+				next = c
+			}
+		}
+		if n = next; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+func TestAnnotationsStandOverOptions(t *testing.T) {
+	t.Parallel()
+	in := pod("tlslift/image: other:2\n    tlslift/memory-limit: 128Mi\n    tlslift/no-proxy: a.example, .b.example\n    tlslift/config-map: mine", "")
+	out := must(t, []byte(in), options())
+	side := []string{"spec", "initContainers", "tlslift"}
+	for want, path := range map[string][]string{
+		"other:2":              append(side, "image"),
+		"128Mi":                append(side, "resources", "limits", "memory"),
+		"a.example,.b.example": {"spec", "containers", "app", "env", "no_proxy", "value"},
+		"mine":                 {"spec", "volumes", "tlslift-config", "configMap", "name"},
+	} {
+		if n := at(t, out, path...); n == nil || n.Value != want {
+			t.Errorf("%v is not %q", path, want)
+		}
+	}
+	if at(t, out, "metadata", "annotations", inject.AnnotationConfig) != nil {
+		t.Error("a configuration beside the ConfigMap")
+	}
+	java := at(t, out, "spec", "containers", "app", "env", "JAVA_TOOL_OPTIONS", "value").Value
+	if !strings.HasSuffix(java, "-Dhttp.nonProxyHosts=a.example|*.b.example") {
+		t.Errorf("JAVA_TOOL_OPTIONS %q", java)
+	}
+}
+
+func TestNobodyUsesTheProxy(t *testing.T) {
+	t.Parallel()
+	out := must(t, []byte(pod(`tlslift/containers: ""`, "")), options())
+	if at(t, out, "spec", "containers", "app", "env") != nil || at(t, out, "spec", "initContainers", "tlslift") == nil {
+		t.Errorf("out:\n%s", out)
+	}
+}
+
+func TestInitContainerUsesTheProxy(t *testing.T) {
+	t.Parallel()
+	in := pod("tlslift/containers: seed", "  initContainers:\n    - name: seed\n      image: s:1\n")
+	out := must(t, []byte(in), options())
+	if at(t, out, "spec", "initContainers", "seed", "env", "http_proxy") == nil || at(t, out, "spec", "containers", "app", "env") != nil {
+		t.Errorf("out:\n%s", out)
+	}
+	if back := restore(t, out); string(back) != in {
+		t.Errorf("back:\n%s", back)
+	}
+}
+
+// A new image, another mode: what was there before goes entirely.
+func TestInjectingAgainBringsUpToDate(t *testing.T) {
+	t.Parallel()
+	for _, file := range inputs(t) {
+		in := read(t, file)
+		o := options()
+		o.Image, o.CASecret, o.Transparent = "other:2", "ca", true
+		fresh := must(t, in, o)
+		if got := must(t, must(t, in, options()), o); !bytes.Equal(got, fresh) {
+			t.Errorf("%s: over an older one:\n%s\nfresh:\n%s", file, got, fresh)
+		}
+	}
+}
+
+func TestInjectFalseRemoves(t *testing.T) {
+	t.Parallel()
+	out := must(t, []byte(pod("a: b", "")), options())
+	off := bytes.Replace(out, []byte("a: b\n"), []byte("a: b\n    tlslift/inject: \"false\"\n"), 1)
+	got, results, err := inject.Inject(off, options())
+	if err != nil || len(results) != 1 || results[0].Action != inject.Removed {
+		t.Fatalf("%v, %v", results, err)
+	}
+	same(t, []byte(pod("a: b\n    tlslift/inject: \"false\"", "")), got)
+}
+
+// What somebody added after the injection is not ours to remove.
+func TestUninjectLeavesWhatOthersAdded(t *testing.T) {
+	t.Parallel()
+	out := string(must(t, []byte(pod("", "")), options()))
+	out = strings.Replace(out, "  volumes:\n", "  volumes:\n    - name: theirs\n      emptyDir: {}\n", 1)
+	out = strings.Replace(out, "      env:\n        - name: http_proxy", "      env:\n        - name: THEIRS\n          value: x\n        - name: http_proxy", 1)
+	back := restore(t, []byte(out))
+	if at(t, back, "spec", "volumes", "theirs") == nil || at(t, back, "spec", "containers", "app", "env", "THEIRS") == nil {
+		t.Errorf("back:\n%s", back)
+	}
+	if bytes.Contains(back, []byte("tlslift")) {
+		t.Errorf("not everything is gone:\n%s", back)
+	}
+}
+
+func TestWorkloadsName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 62) + "." + strings.Repeat("b", 80)
+	for name, want := range map[string]string{"billing": "billing", "a.b": "a.b", long: strings.Repeat("a", 62), "'a b!'": "a-b", "''": "unnamed"} {
+		in := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: " + name + "\nspec:\n  template:\n    spec:\n      containers:\n        - name: app\n"
+		out := must(t, []byte(in), options())
+		if got := at(t, out, "spec", "template", "metadata", "labels", inject.LabelWorkload); got == nil || got.Value != want {
+			t.Errorf("%s: label %v, want %s", name, got, want)
+		}
+	}
+}
+
+// A document without a workload passes byte for byte, whatever is in it.
+func TestOthersPassUntouched(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		"", "\n", "# only a comment", "---\n---\n", "a:   1\r\nb: {c:  2}\r\n", "%YAML 1.1\n---\na: 1\n",
+		"a: |\n  text\n...\n", "- a\n-   b\n", "\"a string\"", "kind: Pod\n", "apiVersion: v1\nkind: Pod\n",
+		"apiVersion: serving.example/v1\nkind: Job\nspec: {template: {spec:   {}}}\n", "x: &a 1\ny:   *a\n",
+	} {
+		out, results, err := inject.Inject([]byte(in), options())
+		if err != nil || string(out) != in || len(results) > 0 {
+			t.Errorf("%q became %q, %v, %v", in, out, results, err)
+		}
+	}
+}
+
+// The configuration that travels in the annotation says what the shipped
+// preset says.
+func TestConfigurationIsThePreset(t *testing.T) {
+	t.Parallel()
+	for _, transparent := range []bool{false, true} {
+		o := options()
+		o.Transparent = transparent
+		out := must(t, []byte(pod("", "")), o)
+		file := filepath.Join(t.TempDir(), "tlslift.yaml")
+		text := at(t, out, "metadata", "annotations", inject.AnnotationConfig).Value
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, want := load(t, file), load(t, "../../configs/sidecar.yaml")
+		if transparent {
+			if len(got.Listen) != 2 || !got.Listen[0].Transparent || !got.Listen[1].Transparent {
+				t.Errorf("listeners %+v", got.Listen)
+			}
+			got.Listen = want.Listen
+		}
+		a, err := yaml.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := yaml.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("transparent %v:\n%s\nbut configs/sidecar.yaml:\n%s", transparent, a, b)
+		}
+	}
+}
+
+func load(t *testing.T, file string) *configs.Config {
+	t.Helper()
+	c, err := configs.Load(configs.Source{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

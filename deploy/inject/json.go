@@ -1,0 +1,81 @@
+package inject
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// isJSON reports whether an object was written as JSON, as kubectl get -o json
+// does: in braces, with its keys in double quotes.
+func isJSON(object *yaml.Node) bool {
+	return object.Kind == yaml.MappingNode && object.Style&yaml.FlowStyle != 0 && len(object.Content) > 0 &&
+		object.Content[0].Style&yaml.DoubleQuotedStyle != 0
+}
+
+// writeJSON writes a node as JSON, indented as kubectl does, keys in their
+// order.
+func writeJSON(out *bytes.Buffer, n *yaml.Node, indent string) error {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return writeAll(out, '{', '}', indent, len(n.Content)/2, func(i int, indent string) error {
+			if err := writeString(out, n.Content[2*i].Value); err != nil {
+				return err
+			}
+			out.WriteString(": ")
+			return writeJSON(out, n.Content[2*i+1], indent)
+		})
+	case yaml.SequenceNode:
+		return writeAll(out, '[', ']', indent, len(n.Content), func(i int, indent string) error {
+			return writeJSON(out, n.Content[i], indent)
+		})
+	case yaml.ScalarNode:
+		return writeScalar(out, n)
+	}
+	return fmt.Errorf("line %d: not JSON", n.Line)
+}
+
+func writeAll(out *bytes.Buffer, open, end byte, indent string, n int, item func(int, string) error) error {
+	const step = "    "
+	out.WriteByte(open)
+	for i := range n {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString("\n" + indent + step)
+		if err := item(i, indent+step); err != nil {
+			return err
+		}
+	}
+	if n > 0 {
+		out.WriteString("\n" + indent)
+	}
+	out.WriteByte(end)
+	return nil
+}
+
+func writeScalar(out *bytes.Buffer, n *yaml.Node) error {
+	switch n.Tag {
+	case "!!null":
+		out.WriteString("null")
+		return nil
+	case "!!bool", "!!int", "!!float":
+		if json.Valid([]byte(n.Value)) {
+			out.WriteString(n.Value)
+			return nil
+		}
+	}
+	return writeString(out, n.Value)
+}
+
+func writeString(out *bytes.Buffer, s string) error {
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return fmt.Errorf("encode a string: %w", err)
+	}
+	out.Truncate(out.Len() - 1) // the encoder's line feed
+	return nil
+}

@@ -1,0 +1,142 @@
+package inject
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// get returns the value of a key; nil when m is no mapping, or has no such key.
+func get(m *yaml.Node, key string) *yaml.Node {
+	if i := indexOf(m, key); i >= 0 {
+		return m.Content[i+1]
+	}
+	return nil
+}
+
+// indexOf is the place of a key in a mapping's Content, or -1.
+func indexOf(m *yaml.Node, key string) int {
+	if m == nil || m.Kind != yaml.MappingNode {
+		return -1
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if k := m.Content[i]; k.Kind == yaml.ScalarNode && k.Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// walk follows keys down from m.
+func walk(m *yaml.Node, keys ...string) *yaml.Node {
+	for _, key := range keys {
+		m = get(m, key)
+	}
+	return m
+}
+
+// text is the value of a scalar, "" for everything else and null.
+func text(n *yaml.Node) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		return ""
+	}
+	return n.Value
+}
+
+// isNull reports whether a value is missing or null, which Kubernetes takes
+// for the same.
+func isNull(n *yaml.Node) bool {
+	return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null"
+}
+
+// insertKey puts a key into a mapping that does not have it, near another key
+// or, when that is missing, at the beginning. It comes before that key when it
+// would be the last one otherwise: a comment behind the last entry stays with
+// the entry that it was written for.
+func insertKey(m *yaml.Node, near, key string, value *yaml.Node) {
+	at := 0
+	if i := indexOf(m, near); i >= 0 {
+		if at = i + 2; at == len(m.Content) {
+			at = i
+		}
+	}
+	loosen(m)
+	pair := []*yaml.Node{scalar(key), value}
+	m.Content = append(m.Content[:at:at], append(pair, m.Content[at:]...)...)
+}
+
+// removeKey takes a key out of a mapping.
+func removeKey(m *yaml.Node, key string) {
+	if i := indexOf(m, key); i >= 0 {
+		m.Content = append(m.Content[:i:i], m.Content[i+2:]...)
+	}
+}
+
+// prepend puts items at the beginning of a sequence.
+func prepend(seq *yaml.Node, items ...*yaml.Node) {
+	loosen(seq)
+	seq.Content = append(append([]*yaml.Node{}, items...), seq.Content...)
+}
+
+// loosen lets an empty {} or [] grow as a block; when it is emptied again it is
+// written as before.
+func loosen(n *yaml.Node) {
+	if len(n.Content) == 0 {
+		n.Style &^= yaml.FlowStyle
+	}
+}
+
+// named returns the item of a sequence of mappings that has a name, and its
+// place; nil and -1 without one.
+func named(seq *yaml.Node, name string) (*yaml.Node, int) {
+	if seq == nil || seq.Kind != yaml.SequenceNode {
+		return nil, -1
+	}
+	for i, item := range seq.Content {
+		if n := get(item, "name"); n != nil && text(n) == name {
+			return item, i
+		}
+	}
+	return nil, -1
+}
+
+// removeNamed takes the item with that name out of a sequence.
+func removeNamed(seq *yaml.Node, name string) {
+	if _, i := named(seq, name); i >= 0 {
+		seq.Content = append(seq.Content[:i:i], seq.Content[i+1:]...)
+	}
+}
+
+// items are the mappings of a sequence.
+func items(seq *yaml.Node) []*yaml.Node {
+	if seq == nil || seq.Kind != yaml.SequenceNode {
+		return nil
+	}
+	return seq.Content
+}
+
+// scalar is a string node, quoted by the encoder when it must be.
+func scalar(value string) *yaml.Node {
+	n := new(yaml.Node)
+	n.SetString(value)
+	return n
+}
+
+// node makes a node of a Go value of this package's own types, which always
+// can be encoded.
+func node(value any) (*yaml.Node, error) {
+	n := new(yaml.Node)
+	if err := n.Encode(value); err != nil {
+		return nil, fmt.Errorf("encode what is to be injected: %w", err)
+	}
+	return n, nil
+}
+
+// wantKind refuses a value that is of another kind than Kubernetes wants.
+func wantKind(n *yaml.Node, kind yaml.Kind, path string) error {
+	if n.Kind == kind {
+		return nil
+	}
+	want := map[yaml.Kind]string{yaml.MappingNode: "a mapping", yaml.SequenceNode: "a list", yaml.ScalarNode: "a value"}[kind]
+	return fmt.Errorf("line %d: %s is not %s", n.Line, path, want)
+}

@@ -1,0 +1,92 @@
+package inject
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// The sidecar's fixed numbers.
+const (
+	// UID is the user and group that tlslift runs as, the one of its image. An
+	// uncommon number, so that a redirect exempts the proxy and nothing else.
+	UID = 47128
+	// DefaultPort is where the sidecar accepts the application, on loopback.
+	DefaultPort = 3128
+	// DefaultAdminPort is where kubelet and Prometheus reach it.
+	DefaultAdminPort = 9129
+)
+
+// Options say what the sidecar looks like. Begin with [Default]. Annotations of
+// a pod template stand over them.
+type Options struct {
+	Image       string   // the image of tlslift
+	Transparent bool     // redirect the pod's TCP 80 and 443 instead of setting proxy variables
+	IPv4Only    bool     // transparent: no listener and no redirect for IPv6
+	Port        int      // where the application reaches the sidecar, 1 to 65535
+	AdminPort   int      // metrics and probes, 1 to 65535
+	CASecret    string   // Secret of type kubernetes.io/tls with the signing CA; "" = none
+	ConfigMap   string   // ConfigMap with tlslift.yaml, instead of the built-in configuration; "" = none
+	Containers  []string // those that get the proxy variables; nil = all that are not init containers
+	NoProxy     []string // hosts and .domains that are not to be proxied
+
+	CPURequest    string // Kubernetes quantities
+	MemoryRequest string
+	MemoryLimit   string
+}
+
+// Default returns the options for an image.
+func Default(image string) Options {
+	return Options{
+		Image:         image,
+		Port:          DefaultPort,
+		AdminPort:     DefaultAdminPort,
+		NoProxy:       []string{"localhost", "127.0.0.1", "::1", ".svc", ".cluster.local"},
+		CPURequest:    "10m",
+		MemoryRequest: "32Mi",
+		MemoryLimit:   "64Mi",
+	}
+}
+
+var (
+	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+	quantity   = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)
+	hostToken  = regexp.MustCompile(`^[A-Za-z0-9.:*_/-]{1,253}$`)
+)
+
+// Validate reports every option that cannot work.
+func (o Options) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if o.Image == "" || strings.ContainsAny(o.Image, " \t\r\n") {
+		bad("image %q is not the name of an image", o.Image)
+	}
+	for name, port := range map[string]int{"port": o.Port, "admin port": o.AdminPort} {
+		if port < 1 || port > 65535 {
+			bad("%s %d is not between 1 and 65535", name, port)
+		}
+	}
+	if o.Port == o.AdminPort {
+		bad("port and admin port are both %d", o.Port)
+	}
+	for what, name := range map[string]string{"CA secret": o.CASecret, "config map": o.ConfigMap} {
+		if name != "" && !objectName.MatchString(name) {
+			bad("%s %q is not the name of a Kubernetes object", what, name)
+		}
+	}
+	if o.Transparent && o.ConfigMap == "" && o.Port < 1024 {
+		bad("port %d is a privileged one, and the sidecar has no privileges", o.Port)
+	}
+	for what, q := range map[string]string{"CPU request": o.CPURequest, "memory request": o.MemoryRequest, "memory limit": o.MemoryLimit} {
+		if !quantity.MatchString(q) {
+			bad("%s %q is not a quantity such as 64Mi", what, q)
+		}
+	}
+	for _, host := range o.NoProxy {
+		if !hostToken.MatchString(host) {
+			bad("no-proxy entry %q is not a host or domain", host)
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,158 @@
+package inject
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// skip says why a pod is left alone although nothing is wrong with it.
+func skip(pod *yaml.Node) string {
+	spec := get(pod, "spec")
+	switch {
+	case text(get(spec, "hostNetwork")) == "true":
+		return "hostNetwork: its loopback is the node's"
+	case text(walk(spec, "os", "name")) == "windows":
+		return "a Windows pod"
+	}
+	return ""
+}
+
+// collides refuses a pod in which the sidecar has no place.
+func (o Options) collides(spec *yaml.Node) error {
+	for _, list := range []string{"containers", "initContainers"} {
+		for _, c := range items(get(spec, list)) {
+			name := text(get(c, "name"))
+			if name == ContainerName || name == RedirectName {
+				return fmt.Errorf("line %d: there is a container %s that tlslift inject did not add", c.Line, name)
+			}
+			for _, p := range items(get(c, "ports")) {
+				if n, err := strconv.Atoi(text(get(p, "containerPort"))); err == nil && (n == o.Port || n == o.AdminPort) {
+					return fmt.Errorf("line %d: container %s has port %d, which the sidecar would take", p.Line, name, n)
+				}
+			}
+		}
+	}
+	for _, name := range []string{configVolume, caVolume} {
+		if v, _ := named(get(spec, "volumes"), name); v != nil {
+			return fmt.Errorf("line %d: there is a volume %s that tlslift inject did not add", v.Line, name)
+		}
+	}
+	return nil
+}
+
+// add injects the sidecar into a pod that does not have it, and returns what
+// is worth knowing about it. workload is the name of what owns the pod.
+func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
+	r := &record{Env: map[string][]string{}}
+	spec := get(pod, "spec")
+	if err := wantKind(spec, yaml.MappingNode, "spec"); err != nil {
+		return nil, err
+	}
+	if err := o.collides(spec); err != nil {
+		return nil, err
+	}
+	var notes []string
+	if !o.Transparent {
+		var err error
+		if notes, err = o.addEnvironment(r, spec); err != nil {
+			return nil, err
+		}
+	}
+	if grace, err := strconv.Atoi(text(get(spec, "terminationGracePeriodSeconds"))); err == nil && grace < 30 {
+		notes = append(notes, fmt.Sprintf("terminationGracePeriodSeconds is %d: the application's end and the sidecar's (at most 25 s) share it", grace))
+	}
+	if err := o.addContainers(r, spec); err != nil {
+		return nil, err
+	}
+	return notes, o.addMetadata(r, pod, workload)
+}
+
+func (o Options) addContainers(r *record, spec *yaml.Node) error {
+	volumes, err := r.ensure(spec, "", "volumes", madeVolumes, yaml.SequenceNode)
+	if err != nil {
+		return err
+	}
+	var nodes []*yaml.Node
+	for _, v := range o.volumes() {
+		n, err := node(v)
+		if err != nil {
+			return err
+		}
+		nodes, r.Volumes = append(nodes, n), append(r.Volumes, v.Name)
+	}
+	prepend(volumes, nodes...)
+
+	inits, err := r.ensure(spec, "", "initContainers", madeInit, yaml.SequenceNode)
+	if err != nil {
+		return err
+	}
+	containers := []container{o.sidecar()}
+	if o.Transparent {
+		// First: from here on every connection goes to the sidecar, which is
+		// ready before anything else starts.
+		containers = slices.Insert(containers, 0, o.redirect())
+	}
+	nodes = nil
+	for _, c := range containers {
+		n, err := node(c)
+		if err != nil {
+			return err
+		}
+		nodes, r.Init = append(nodes, n), append(r.Init, c.Name)
+	}
+	prepend(inits, nodes...)
+	return nil
+}
+
+// addMetadata writes labels and annotations, the record at last.
+func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
+	metadata, err := r.ensure(pod, "", "metadata", madeMetadata, yaml.MappingNode)
+	if err != nil {
+		return err
+	}
+	labels, err := r.ensure(metadata, "", "labels", madeLabels, yaml.MappingNode)
+	if err != nil {
+		return err
+	}
+	for _, l := range [][2]string{{LabelWorkload, labelValue(workload)}, {LabelSidecar, "true"}} {
+		if get(labels, l[0]) == nil {
+			insertKey(labels, "", l[0], scalar(l[1]))
+			r.Labels = append(r.Labels, l[0])
+		}
+	}
+	annotations, err := r.ensure(metadata, "", "annotations", madeAnnotations, yaml.MappingNode)
+	if err != nil {
+		return err
+	}
+	if o.ConfigMap == "" {
+		insertKey(annotations, "", AnnotationConfig, scalar(o.config()))
+		r.Config = true
+	}
+	value, err := r.encode()
+	if err != nil {
+		return err
+	}
+	insertKey(annotations, "", AnnotationInjected, scalar(value))
+	return nil
+}
+
+var notLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// labelValue makes a label's value of a name: at most 63 characters, beginning
+// and ending with a letter or digit.
+func labelValue(name string) string {
+	const ends = "_.-"
+	name = strings.Trim(notLabel.ReplaceAllString(name, "-"), ends)
+	if len(name) > 63 {
+		name = strings.TrimRight(name[:63], ends)
+	}
+	if name == "" {
+		return "unnamed"
+	}
+	return name
+}

@@ -1,0 +1,91 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// record is the value of AnnotationInjected: what was added to a pod, and which
+// of the mappings and lists that hold it had to be made.
+type record struct {
+	Env     map[string][]string `json:"env,omitempty"`     // by container, init containers included
+	Volumes []string            `json:"volumes,omitempty"` // names
+	Init    []string            `json:"init,omitempty"`    // names of init containers
+	Labels  []string            `json:"labels,omitempty"`
+	Config  bool                `json:"config,omitempty"` // the configuration's annotation
+	Made    []string            `json:"made,omitempty"`   // paths, "=null" behind those that were null before
+}
+
+// The paths in record.Made; that of a container's env is "env/NAME".
+const (
+	madeMetadata    = "metadata"
+	madeLabels      = "labels"
+	madeAnnotations = "annotations"
+	madeInit        = "initContainers"
+	madeVolumes     = "volumes"
+	madeEnv         = "env/"
+)
+
+// ensure returns the mapping or list at a key, made near another key when it is
+// missing, and in its place when it is null.
+func (r *record) ensure(m *yaml.Node, near, key, path string, kind yaml.Kind) (*yaml.Node, error) {
+	child := get(m, key)
+	if !isNull(child) {
+		return child, wantKind(child, kind, key)
+	}
+	made := &yaml.Node{Kind: kind, Tag: map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind]}
+	if child == nil {
+		insertKey(m, near, key, made)
+		r.Made = append(r.Made, path)
+		return made, nil
+	}
+	r.Made = append(r.Made, path+"="+child.Value)
+	m.Content[indexOf(m, key)+1] = made
+	return made, nil
+}
+
+// drop undoes ensure once what was added has been removed. What somebody else
+// has put there meanwhile stays.
+func (r *record) drop(m *yaml.Node, key, path string) {
+	child := get(m, key)
+	if child == nil || len(child.Content) > 0 {
+		return
+	}
+	for _, made := range r.Made {
+		name, null, was := strings.Cut(made, "=")
+		switch {
+		case name != path:
+		case was:
+			m.Content[indexOf(m, key)+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: null}
+		default:
+			removeKey(m, key)
+		}
+	}
+}
+
+// encode is deterministic: equal records are equal texts.
+func (r *record) encode() (string, error) {
+	slices.Sort(r.Made)
+	data, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode the annotation %s: %w", AnnotationInjected, err)
+	}
+	return string(data), nil
+}
+
+// readRecord returns what was injected into a pod, nil when nothing was.
+func readRecord(pod *yaml.Node) (*record, error) {
+	n := walk(pod, "metadata", "annotations", AnnotationInjected)
+	if n == nil {
+		return nil, nil
+	}
+	r := new(record)
+	if err := json.Unmarshal([]byte(text(n)), r); err != nil {
+		return nil, fmt.Errorf("line %d: annotation %s is not what tlslift inject wrote: %w", n.Line, AnnotationInjected, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,49 @@
+package inject
+
+import "go.yaml.in/yaml/v3"
+
+// remove takes out of a pod what was injected, and reports whether there was
+// anything. What others added or changed meanwhile stays.
+func remove(pod *yaml.Node) (bool, error) {
+	r, err := readRecord(pod)
+	if r == nil || err != nil {
+		return false, err
+	}
+	spec := get(pod, "spec")
+	for _, list := range []string{"initContainers", "containers"} {
+		for _, c := range items(get(spec, list)) {
+			removeEnv(r, c)
+		}
+	}
+	for _, name := range r.Init {
+		removeNamed(get(spec, "initContainers"), name)
+	}
+	for _, name := range r.Volumes {
+		removeNamed(get(spec, "volumes"), name)
+	}
+	r.drop(spec, "initContainers", madeInit)
+	r.drop(spec, "volumes", madeVolumes)
+
+	metadata := get(pod, "metadata")
+	annotations, labels := get(metadata, "annotations"), get(metadata, "labels")
+	removeKey(annotations, AnnotationInjected)
+	if r.Config {
+		removeKey(annotations, AnnotationConfig)
+	}
+	for _, label := range r.Labels {
+		removeKey(labels, label)
+	}
+	r.drop(metadata, "annotations", madeAnnotations)
+	r.drop(metadata, "labels", madeLabels)
+	r.drop(pod, "metadata", madeMetadata)
+	return true, nil
+}
+
+func removeEnv(r *record, container *yaml.Node) {
+	name := text(get(container, "name"))
+	env := get(container, "env")
+	for _, variable := range r.Env[name] {
+		removeNamed(env, variable)
+	}
+	r.drop(container, "env", madeEnv+name)
+}

@@ -1,0 +1,190 @@
+package inject
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Action is what was done with an object.
+type Action int
+
+// The actions.
+const (
+	Injected Action = iota // the sidecar was added, or brought up to date
+	Removed                // the sidecar was taken out
+	Skipped                // a workload that was left alone; Notes says why
+)
+
+func (a Action) String() string {
+	switch a {
+	case Injected:
+		return "injected"
+	case Removed:
+		return "removed"
+	default:
+		return "skipped"
+	}
+}
+
+// Result is what happened to one workload.
+type Result struct {
+	Kind, Namespace, Name string
+	Action                Action
+	Notes                 []string // for a person
+}
+
+// Inject adds the sidecar to every workload of a stream of YAML or JSON
+// documents, and brings it up to date where it is. Documents without a workload
+// come out as they went in. Errors name the document, the object and the line;
+// then nothing is returned.
+func Inject(in []byte, o Options) ([]byte, []Result, error) {
+	if err := o.Validate(); err != nil {
+		return nil, nil, err
+	}
+	return edit(in, o.Object)
+}
+
+// Uninject takes out what Inject added, by the record in the pods' annotations.
+// Pods without one are left alone.
+func Uninject(in []byte) ([]byte, []Result, error) {
+	return edit(in, func(object *yaml.Node) ([]Result, error) {
+		return eachWorkload(object, func(pod *yaml.Node, _ string) (Action, []string, error) {
+			removed, err := remove(pod)
+			if !removed {
+				return Skipped, []string{"nothing was injected"}, err
+			}
+			return Removed, nil, err
+		})
+	})
+}
+
+// Object injects into one object, or the objects of a List, in place: what a
+// webhook needs. Aliases must have been written out. What is no workload gives
+// no result.
+func (o Options) Object(object *yaml.Node) ([]Result, error) {
+	return eachWorkload(object, func(pod *yaml.Node, workload string) (Action, []string, error) {
+		own, wanted, err := o.override(pod)
+		if err != nil {
+			return Skipped, nil, err
+		}
+		removed, err := remove(pod)
+		if err != nil {
+			return Skipped, nil, err
+		}
+		why := skip(pod)
+		if !wanted {
+			why = "annotation " + AnnotationInject + " is false"
+		}
+		switch {
+		case why != "" && removed:
+			return Removed, []string{why}, nil
+		case why != "":
+			return Skipped, []string{why}, nil
+		}
+		notes, err := own.add(pod, workload)
+		return Injected, notes, err
+	})
+}
+
+// eachWorkload calls do with the pod template of each workload in an object.
+func eachWorkload(object *yaml.Node, do func(pod *yaml.Node, workload string) (Action, []string, error)) ([]Result, error) {
+	if objects, ok := listed(object); ok {
+		var all []Result
+		for _, o := range objects {
+			results, err := eachWorkload(o, do)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, results...)
+		}
+		return all, nil
+	}
+	pod := template(object)
+	if pod == nil {
+		return nil, nil
+	}
+	metadata := get(object, "metadata")
+	r := Result{Kind: text(get(object, "kind")), Namespace: text(get(metadata, "namespace")), Name: text(get(metadata, "name"))}
+	if r.Name == "" {
+		r.Name = text(get(metadata, "generateName"))
+	}
+	var err error
+	if r.Action, r.Notes, err = do(pod, r.Name); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", r.Kind, r.Name, err)
+	}
+	return []Result{r}, nil
+}
+
+// edit applies an edit to each document of a stream.
+func edit(in []byte, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, error) {
+	var out bytes.Buffer
+	var all []Result
+	for i, doc := range documents(in) {
+		data, results, err := editDocument(doc, do)
+		if err != nil {
+			return nil, nil, fmt.Errorf("document %d: %w", i+1, err)
+		}
+		out.Write(data)
+		all = append(all, results...)
+	}
+	return out.Bytes(), all, nil
+}
+
+// editDocument returns the document as it is when the edit leaves it alone.
+func editDocument(doc document, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, error) {
+	root, err := parse(doc)
+	if err != nil || root == nil || !concerns(root.Content[0]) {
+		return doc.raw, nil, err
+	}
+	object, err := expand(root.Content[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	root.Content[0] = object
+	results, err := do(object)
+	if err != nil {
+		return nil, nil, err
+	}
+	changed := false
+	for _, r := range results {
+		changed = changed || r.Action != Skipped
+	}
+	if !changed {
+		return doc.raw, results, nil
+	}
+	data, err := doc.encode(root)
+	return data, results, err
+}
+
+// parse reads a document; nil when there is nothing but comments in it. Lines
+// are counted from the beginning of the stream.
+func parse(doc document) (*yaml.Node, error) {
+	root := new(yaml.Node)
+	dec := yaml.NewDecoder(bytes.NewReader(doc.raw))
+	err := dec.Decode(root)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("from line %d: %w", doc.line, err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("from line %d: more follows the end of the document, without a line ---", doc.line)
+	}
+	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
+		return nil, nil
+	}
+	shift(root, doc.line-1)
+	return root, nil
+}
+
+func shift(n *yaml.Node, lines int) {
+	n.Line += lines
+	for _, c := range n.Content {
+		shift(c, lines)
+	}
+}
