@@ -1,0 +1,231 @@
+package upstream
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/proxy/problem"
+)
+
+// wantError does one request that must fail before anything was sent.
+func wantError(t *testing.T, tr *Transport, r *Route, reason problem.Reason) *Error {
+	t.Helper()
+	_, _, ex, err := send(tr, r, "GET", "/?secret", "")
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != reason || e.Delivery != problem.NotSent || ex.Delivery != problem.NotSent {
+		t.Errorf("got %v, want %v not_sent", err, reason)
+		return &Error{}
+	}
+	if strings.Contains(e.Error(), "secret") {
+		t.Errorf("the error tells too much: %v", e)
+	}
+	return e
+}
+
+func TestVerification(t *testing.T) {
+	t.Parallel()
+	var ca *authority
+	leaf := func(expired bool, names ...string) func(*tls.Config) *tls.Config {
+		return func(c *tls.Config) *tls.Config {
+			c.Certificates = []tls.Certificate{ca.leaf(t, expired, names...)}
+			return c
+		}
+	}
+	ca = newAuthority(t)
+	for _, tt := range []struct {
+		name   string
+		server func(*tls.Config) *tls.Config
+		host   func(*Host)
+		reason problem.Reason // None = works
+	}{
+		{"good", leaf(false, testHost), func(*Host) {}, problem.None},
+		{"another name", leaf(false, "other.test"), func(*Host) {}, problem.TLSVerify},
+		{"expired", leaf(true, testHost), func(*Host) {}, problem.TLSVerify},
+		{"unknown authority", leaf(false, testHost), func(h *Host) { h.Roots = newAuthority(t).pool }, problem.TLSVerify},
+		{"the system's roots", leaf(false, testHost), func(h *Host) { h.Roots = nil }, problem.TLSVerify},
+		{"pin of the root", leaf(false, testHost), func(h *Host) {
+			sum := sha256.Sum256(ca.cert.RawSubjectPublicKeyInfo)
+			h.Pins = [][]byte{make([]byte, 32), sum[:]}
+		}, problem.None},
+		{"wrong pin", leaf(false, testHost), func(h *Host) { h.Pins = [][]byte{make([]byte, 32)} }, problem.TLSVerify},
+		{"to", leaf(false, "new.example.test"), func(h *Host) { h.To = "NEW.example.test" }, problem.None},
+		{"to, certificate of the old name", leaf(false, testHost), func(h *Host) { h.To = "new.example.test" }, problem.TLSVerify},
+		{"TLS 1.1 only", func(c *tls.Config) *tls.Config {
+			c = leaf(false, testHost)(c)
+			c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+			return c
+		}, func(*Host) {}, problem.TLS},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, answerAll, tt.server)
+			h := s.host()
+			h.Roots = ca.pool
+			tt.host(&h)
+			obs := &recorder{}
+			tr := start(t, s, func(o *Options) { o.Hosts = []Host{h}; o.Observer = obs })
+			r := route(t, tr, testHost)
+			if tt.reason == problem.None {
+				for range 2 {
+					wantOK(t, tr, r)
+					tr.CloseIdle() // the second handshake resumes
+				}
+				if obs.count("handshake") != 2 || obs.count("certificate "+testHost) != 2 || obs.count("failure") != 0 {
+					t.Error(obs.events)
+				}
+				return
+			}
+			wantError(t, tr, r, tt.reason)
+			_, _, requests := s.counts()
+			if accepted, _, _ := s.counts(); tt.reason == problem.TLSVerify && accepted != 1 || requests != 0 {
+				t.Errorf("%d connections, %d requests", accepted, requests)
+			}
+			if obs.count("failure "+testHost+" "+tt.reason.String()+" not_sent") != 1 {
+				t.Error(obs.events)
+			}
+		})
+	}
+}
+
+func TestMinTLS(t *testing.T) {
+	t.Parallel()
+	max12 := func(c *tls.Config) *tls.Config { c.MaxVersion = tls.VersionTLS12; return c }
+	s := newServer(t, answerAll, max12)
+	tr := start(t, s)
+	if ex := wantOK(t, tr, route(t, tr, testHost)); ex.TLSVersion != tls.VersionTLS12 {
+		t.Errorf("version %#x", ex.TLSVersion)
+	}
+	tr = start(t, s, func(o *Options) { o.MinTLS = tls.VersionTLS13 })
+	wantError(t, tr, route(t, tr, testHost), problem.TLS)
+}
+
+func TestHello(t *testing.T) {
+	t.Parallel()
+	hellos := make(chan *tls.ClientHelloInfo, 1)
+	s := newServer(t, answerAll, func(c *tls.Config) *tls.Config {
+		c.NextProtos = []string{"h2", "http/1.1"}
+		c.GetConfigForClient = func(hi *tls.ClientHelloInfo) (*tls.Config, error) {
+			hellos <- hi
+			return nil, nil
+		}
+		return c
+	})
+	tr := start(t, s)
+	wantOK(t, tr, route(t, tr, testHost))
+	hi := <-hellos
+	if hi.ServerName != testHost || !slices.Equal(hi.SupportedProtos, []string{"http/1.1"}) ||
+		!slices.Equal(hi.SupportedVersions, []uint16{tls.VersionTLS13, tls.VersionTLS12}) {
+		t.Errorf("%q %v %x", hi.ServerName, hi.SupportedProtos, hi.SupportedVersions)
+	}
+	for _, id := range hi.CipherSuites {
+		for _, bad := range tls.InsecureCipherSuites() {
+			if id == bad.ID {
+				t.Errorf("offers %s", bad.Name)
+			}
+		}
+	}
+}
+
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	s := newServer(t, answerAll, func(c *tls.Config) *tls.Config {
+		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, ca.pool
+		return c
+	})
+	h := s.host()
+	cert := ca.leaf(t, false, "client")
+	h.ClientCertificate = &cert
+	tr := start(t, s, func(o *Options) { o.Hosts = []Host{h} })
+	wantOK(t, tr, route(t, tr, testHost))
+
+	// Without it the server refuses. In TLS 1.3 that comes after the request
+	// was sent: what became of it is not known.
+	tr = start(t, s)
+	_, _, ex, err := send(tr, route(t, tr, testHost), "GET", "/", "")
+	var e *Error
+	if !errors.As(err, &e) || e.Delivery != ex.Delivery || !e.Reason.Upstream() {
+		t.Error(err)
+	}
+	if _, _, requests := s.counts(); requests != 1 {
+		t.Errorf("%d requests", requests)
+	}
+}
+
+// Servers that cannot stand a modern hello get a classic one, once, and are
+// remembered.
+func TestClassicHello(t *testing.T) {
+	t.Parallel()
+	modern := func(hi *tls.ClientHelloInfo) bool {
+		return slices.Contains(hi.SupportedVersions, tls.VersionTLS13) || slices.Contains(hi.SupportedCurves, tls.X25519MLKEM768)
+	}
+	for _, tt := range []struct {
+		name string
+		fail func(net.Conn) error
+	}{
+		{"alert", func(net.Conn) error { return errors.New("no") }},
+		{"reset", func(c net.Conn) error { _ = c.(*net.TCPConn).SetLinger(0); _ = c.Close(); return errors.New("no") }},
+		{"silence", func(c net.Conn) error { _, _ = c.Read(make([]byte, 1)); return errors.New("no") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			clk := newClock()
+			s := newServer(t, answerAll, func(c *tls.Config) *tls.Config {
+				c.GetConfigForClient = func(hi *tls.ClientHelloInfo) (*tls.Config, error) {
+					if modern(hi) {
+						return nil, tt.fail(hi.Conn)
+					}
+					return nil, nil
+				}
+				return c
+			})
+			obs := &recorder{}
+			tr := startWith(t, s, clk, func(o *Options) { o.Observer = obs; o.TLSTimeout = 300 * time.Millisecond })
+			r := route(t, tr, testHost)
+			if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS12 {
+				t.Errorf("version %#x", ex.TLSVersion)
+			}
+			tr.CloseIdle()
+			wantOK(t, tr, r)
+			if accepted, _, requests := s.counts(); accepted != 3 || requests != 2 || obs.count("fallback "+testHost) != 1 {
+				t.Errorf("%d connections, %d requests, %v", accepted, requests, obs.events)
+			}
+			tr.CloseIdle()
+			clk.advance(classicFor + 1)
+			wantOK(t, tr, r)
+			if obs.count("fallback "+testHost) != 2 {
+				t.Error("remembered for ever")
+			}
+			if p, err := tr.Probe(t.Context(), r); err != nil || !p.Classic {
+				t.Errorf("probe: %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	tr := start(t, s)
+	p, err := tr.Probe(t.Context(), route(t, tr, testHost))
+	if err != nil || p.Address.String() != s.addr || p.TLSVersion != tls.VersionTLS13 || p.Cipher == 0 || p.Classic ||
+		len(p.Chain) != 2 || p.Chain[1].Subject.CommonName != "test root" || time.Until(p.NotAfter) > 13*time.Hour {
+		t.Errorf("%+v %v", p, err)
+	}
+	var e *Error
+	if _, err = tr.Probe(t.Context(), foreign(t, tr, s.addr, false)); !errors.As(err, &e) || e.Reason != problem.Host {
+		t.Error(err)
+	}
+	bad := s.host()
+	bad.Roots = newAuthority(t).pool
+	check(t, tr.Reconfigure(Options{Hosts: []Host{bad}}))
+	if _, err = tr.Probe(t.Context(), route(t, tr, testHost)); !errors.As(err, &e) || e.Reason != problem.TLSVerify {
+		t.Error(err)
+	}
+}
