@@ -130,7 +130,7 @@ func (s *Server) Listen() error {
 	for _, conf := range s.settings.Load().cfg.Listen {
 		ln := s.inherits[conf.Address]
 		if ln == nil {
-			var lc net.ListenConfig
+			lc := net.ListenConfig{KeepAlive: -1} // deadlines find out who is gone
 			var err error
 			if ln, err = lc.Listen(s.work, "tcp", conf.Address); err != nil {
 				for _, d := range s.doors {

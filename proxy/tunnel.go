@@ -256,7 +256,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 	}
 	arr := sess.arr
 	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
-	sess.conn = front.NewConn(conn, arr, s.shared)
+	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)
 	t.rec.release()
 	s.enter(sess)
 }
@@ -304,6 +304,14 @@ func (t *tunnel) failed(err error) {
 	}
 	t.near.Close()
 	t.line(failure.String())
+}
+
+// judgedLate counts a client that finished the handshake and only then found
+// that it does not trust us.
+func (s *Server) judgedLate(sess *session, e *legacy.Error) {
+	s.observeHandshakeFailure(sess, metrics.HandshakeReasonOf(e.Failure.String()), false)
+	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(sess.arr.Authority)}}
+	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
 }
 
 // explain logs what a client's owner has to know.

@@ -324,10 +324,20 @@ func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
 }
 
 // canned is a connection that takes everything and yields what it was given.
-type canned struct{ in io.Reader }
+type canned struct {
+	in  io.Reader
+	out *[]byte // if set, what was written
+}
 
-func (c *canned) Read(p []byte) (int, error)       { return c.in.Read(p) }
-func (c *canned) Write(p []byte) (int, error)      { return len(p), nil }
+func (c *canned) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+func (c *canned) Write(p []byte) (int, error) {
+	if c.out != nil {
+		*c.out = append(*c.out, p...)
+	}
+	return len(p), nil
+}
+
 func (c *canned) Close() error                     { return nil }
 func (c *canned) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }

@@ -1,0 +1,207 @@
+//go:build linux
+
+// Package transparent proves the redirected way in: real clients that know
+// nothing of a proxy, in a network namespace whose nftables send their
+// connections to tlslift.
+package transparent
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"time"
+	"tlslift/proxy/authority"
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+
+// lab is the namespace with everything in it.
+type lab struct {
+	*namespace
+	portal  *smsportal.Server
+	process *harness.Process
+	roots   string // the upstream's CA
+	ours    string // tlslift's root
+}
+
+func newLab(t *testing.T) *lab {
+	n := newNamespace(t)
+	l := &lab{namespace: n}
+	n.inside(t, func() (err error) {
+		l.portal, err = smsportal.New(smsportal.Options{Listen: portalAddr + ":443", RSA: true})
+		return err
+	})
+	t.Cleanup(func() { l.portal.Close() })
+	dir := readable(t)
+	files, err := authority.Init(authority.InitOptions{Dir: dir, Domains: []string{"smsportal.com"}, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.ours = files.Root
+	l.roots = filepath.Join(dir, "portal.pem")
+	if err := os.WriteFile(l.roots, l.portal.CAPEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l.process = harness.Start(t, harness.Options{
+		Under: []string{"ip", "netns", "exec", n.name},
+		Config: fmt.Sprintf(`
+listen: [{address: "[::]:0", transparent: true}]
+others: refuse
+upstreams: [{host: api.smsportal.com, address: "%s:443", ca_file: %s}]
+legacy_tls: {ca: {cert_file: %s, key_file: %s}}
+admin: {address: ""}
+`, portalAddr, l.roots, files.CA, files.Key),
+	})
+	address, err := netip.ParseAddrPort(l.process.ListenAddr(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.redirect(t, address.Port())
+	return l
+}
+
+// readable is a directory that the clients, who are somebody else, can read.
+func readable(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tlslift-transparent-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+const path = "/api5/http5.aspx?Type=credits&Username=u&Password=p"
+
+// curl calls the API's real name and address.
+func (l *lab) curl(t *testing.T, address string, args ...string) string {
+	t.Helper()
+	base := []string{
+		"curl", "-sS", "--max-time", "20", "--resolve", "api.smsportal.com:80:" + address, "--resolve", "api.smsportal.com:443:" + address,
+	}
+	out, err := l.as(t, "", append(base, args...)...)
+	if err != nil {
+		t.Fatalf("curl: %v\n%s", err, out)
+	}
+	return out
+}
+
+func TestClientsThatKnowNothingOfAProxy(t *testing.T) {
+	l := newLab(t)
+	for name, test := range map[string]struct {
+		address string
+		args    []string
+		line    harness.Match
+	}{
+		"plain http": {portalAddr, []string{"http://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0}},
+		"plain http over IPv6": {portalAddr6, []string{"http://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0}},
+		"modern https": {portalAddr, []string{"--cacert", l.roots, "https://api.smsportal.com" + path},
+			harness.Match{"msg": "tunnel", "handling": "spliced"}},
+		"TLS 1.0": {portalAddr, []string{"--cacert", l.ours, "--tlsv1.0", "--tls-max", "1.0", "--ciphers", "ALL:@SECLEVEL=0", "https://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "1.0", "status": 200.0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mark := l.process.Mark()
+			if out := l.curl(t, test.address, test.args...); !strings.Contains(out, "<credits>") {
+				t.Errorf("answered %q", out)
+			}
+			test.line["ingress"], test.line["host"] = "transparent", "api.smsportal.com"
+			l.process.In(t).WaitLogAfter(mark, test.line)
+		})
+	}
+}
+
+// oldPython says TLS 1.0 without naming a server: only the address tells whom
+// it wants.
+const oldPython = `
+import ssl, socket, sys
+ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+ctx.check_hostname = False
+ctx.load_verify_locations(sys.argv[1])
+ctx.minimum_version = ctx.maximum_version = ssl.TLSVersion.TLSv1
+ctx.set_ciphers('ALL:@SECLEVEL=0')
+s = ctx.wrap_socket(socket.create_connection((sys.argv[2], 443), 20))
+s.sendall(b'GET ` + path + ` HTTP/1.0\r\nHost: api.smsportal.com\r\n\r\n')
+while True:
+    d = s.recv(4096)
+    if not d: break
+    sys.stdout.write(d.decode())
+`
+
+func TestOldTLSWithoutAName(t *testing.T) {
+	l := newLab(t)
+	out, err := l.as(t, oldPython, python, "-", l.ours, portalAddr)
+	if err != nil || !strings.Contains(out, "<credits>") {
+		t.Errorf("%v: %s", err, out)
+	}
+	l.process.WaitLog(harness.Match{"msg": "request", "ingress": "transparent", "tls_version": "1.0", "host": "api.smsportal.com"})
+}
+
+func TestForeignTrafficGoesWhereItWasGoing(t *testing.T) {
+	l := newLab(t)
+	for _, port := range []string{"80", "443"} {
+		ln := l.listen(t, foreignAddr+":"+port)
+		seen := make(chan string, 1)
+		go echoOnce(ln, seen)
+		request := "GET /odd%zz?a=b c HTTP/1.1\r\nHost: elsewhere.example\r\nX-Odd: \x01\r\n\r\n"
+		out, err := l.as(t, "", python, "-c", `
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
+s.sendall(`+fmt.Sprintf("%q", request)+`.encode('latin-1'))
+s.shutdown(socket.SHUT_WR)
+sys.stdout.write(s.makefile().read())`, foreignAddr, port)
+		if err != nil || out != "the foreign server's answer" {
+			t.Errorf("port %s: %v: %q", port, err, out)
+		}
+		select {
+		case got := <-seen:
+			if got != request {
+				t.Errorf("port %s: the foreign server saw %q, want every byte of %q", port, got, request)
+			}
+		case <-time.After(harness.Patience):
+			t.Fatalf("port %s: the foreign server saw nobody", port)
+		}
+	}
+	lines := l.process.WaitLogs(0, harness.Match{"msg": "tunnel", "handling": "tunnelled", "ingress": "transparent"}, 2)
+	if len(lines) != 2 {
+		t.Errorf("%d tunnel lines", len(lines))
+	}
+	if n := l.portal.Count(); n != 0 {
+		t.Errorf("SMSPortal was asked %d times", n)
+	}
+}
+
+// echoOnce reads all that one caller says and then answers it.
+func echoOnce(ln net.Listener, seen chan<- string) {
+	c, err := ln.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	all, _ := io.ReadAll(bufio.NewReader(c))
+	seen <- string(all)
+	_, _ = io.WriteString(c, "the foreign server's answer")
+}
+
+func TestATargetThatIsTheListenerItselfIsNoDestination(t *testing.T) {
+	l := newLab(t)
+	address, _ := netip.ParseAddrPort(l.process.ListenAddr(0))
+	out, err := l.as(t, "", "curl", "-sS", "--max-time", "20", "-i", fmt.Sprintf("http://127.0.0.1:%d/", address.Port()))
+	if err != nil || !strings.Contains(out, "508") || !strings.Contains(out, "Tlslift-Error: loop") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
