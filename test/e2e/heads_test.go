@@ -81,10 +81,10 @@ func TestHeadsAndBodiesReachTheUpstream(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server.Reset()
-			p.In(t).Ask(tt.in)
+			answer := p.In(t).Ask(tt.in)
 			got := server.Requests()
 			if len(got) != 1 {
-				t.Fatalf("the upstream received %d requests", len(got))
+				t.Fatalf("the upstream received %d requests; answered %d %q %q", len(got), answer.StatusCode, answer.Problem(), answer.Delivery())
 			}
 			r := got[0]
 			if line := r.Method + " " + r.Target; line != tt.line || r.Proto != "HTTP/1.1" {

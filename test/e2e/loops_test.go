@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tlslift/test/harness"
@@ -78,7 +79,8 @@ func TestUpstreamThatIsOurselves(t *testing.T) {
 	server, p := portal(t, smsportal.Options{}, "")
 	mark := p.Mark()
 	p.Reconfigure(fmt.Sprintf(`upstreams: [{host: api.smsportal.com, address: "%s"}]`, p.Addr()))
-	p.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
+	p.Signal(syscall.SIGHUP)
+	p.WaitLogAfter(mark, reloaded)
 	answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
 	if answer.Delivery() != "not_sent" || answer.StatusCode < 500 {
 		t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
