@@ -29,6 +29,7 @@ type record struct {
 	Evidence     map[string]int64  `json:"evidence,omitempty"`
 	Offered      string            `json:"offered,omitempty"`
 	Library      string            `json:"library,omitempty"`
+	OldLibrary   string            `json:"old_library,omitempty"`
 	JA4          string            `json:"ja4,omitempty"`
 	Family       string            `json:"family,omitempty"`
 	Families     map[string]uint64 `json:"families,omitempty"`
@@ -52,7 +53,7 @@ func encode(r *row) ([]byte, error) {
 	rec := record{
 		Source: r.source, First: r.first, Last: r.last,
 		LastInsecure: r.lastInsecure, LastSecure: r.lastSecure, LastLifted: r.lastLifted,
-		Offered: r.offered.String(), Library: r.library, JA4: r.ja4,
+		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4,
 		Family: r.family.String(), Families: v.UserAgents,
 		Requests: v.Requests, Connections: v.Connections, Hellos: v.Hellos, Failures: v.Failures,
 		Evidence: make(map[string]int64), Exposed: make(map[string]stored), Hosts: make(map[string]stored),
@@ -92,7 +93,7 @@ func decode(name string, data []byte, latest int64) (*row, error) {
 		name: strings.Clone(name), source: text(rec.Source), stored: true,
 		first: when(rec.First), last: when(rec.Last),
 		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastLifted: when(rec.LastLifted),
-		library: text(rec.Library), ja4: text(rec.JA4), family: parseFamily(rec.Family),
+		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: parseFamily(rec.Family),
 	}
 	r.offered, _ = parseVersion(rec.Offered)
 	if r.first == 0 || r.last < r.first {

@@ -120,12 +120,8 @@ func TestUnusableFilesAreSetAside(t *testing.T) {
 		{"text", func(t *testing.T, path string) { write(t, path, []byte(strings.Repeat("not a database\n", 1000))) }, true},
 		{"short", func(t *testing.T, path string) { write(t, path, []byte("x")) }, true},
 		{"zeroes", func(t *testing.T, path string) { write(t, path, make([]byte, 1<<16)) }, true},
-		{"cut in half", func(t *testing.T, path string) { truncate(t, path, 2) }, true},
-		{"cut to the meta pages", func(t *testing.T, path string) {
-			if err := os.Truncate(path, int64(2*os.Getpagesize())); err != nil {
-				t.Fatal(err)
-			}
-		}, true},
+		{"cut short", func(t *testing.T, path string) { truncate(t, path, 6) }, true},
+		{"cut to the meta pages", func(t *testing.T, path string) { truncate(t, path, 2) }, true},
 		{"another program's", func(t *testing.T, path string) {
 			edit(t, path, func(tx *bbolt.Tx) error {
 				if err := tx.DeleteBucket(bucketMeta); err != nil {
@@ -399,13 +395,10 @@ func write(t *testing.T, path string, data []byte) {
 	}
 }
 
-func truncate(t *testing.T, path string, by int64) {
+// truncate leaves a number of pages.
+func truncate(t *testing.T, path string, pages int) {
 	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, info.Size()/by); err != nil {
+	if err := os.Truncate(path, int64(pages*os.Getpagesize())); err != nil {
 		t.Fatal(err)
 	}
 }

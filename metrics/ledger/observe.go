@@ -136,9 +136,7 @@ func (l *Ledger) Hello(c Client, o HelloObs) {
 	r.seen(now, c.Source)
 	r.offered = max(r.offered, o.Offered)
 	r.hellos[versionIndex(o.Offered)]++
-	if o.Library != "" || o.JA4 != "" {
-		r.guess(o.Library, o.JA4)
-	}
+	r.guess(&o)
 	switch {
 	case o.Fallback || !o.Offered.Insecure():
 		r.evidence[Capable] = now

@@ -33,9 +33,10 @@ type row struct {
 	evidence                 evidence
 
 	offered  arrival.Version // the highest ever
-	library  string
-	ja4      string
-	family   Family // of the newest request
+	library  string          // guessed from the newest hello that offers TLS 1.2
+	old      string          // guessed from the newest hello that does not
+	ja4      string          // of the newest hello
+	family   Family          // of the newest request
 	families [numFamilies]uint32
 
 	requests    [numIngress][numVersions]uint64
@@ -121,12 +122,16 @@ func expire(days []day, today int32) []day {
 }
 
 // guess keeps what a hello said of its library.
-func (r *row) guess(library, ja4 string) {
-	if library != r.library {
-		r.library = clip(library, maxText)
+func (r *row) guess(o *HelloObs) {
+	library := &r.library
+	if o.Offered.Insecure() {
+		library = &r.old
 	}
-	if ja4 != r.ja4 {
-		r.ja4 = clip(ja4, maxText)
+	if o.Library != "" && o.Library != *library {
+		*library = clip(o.Library, maxText)
+	}
+	if o.JA4 != r.ja4 {
+		r.ja4 = clip(o.JA4, maxText)
 	}
 }
 

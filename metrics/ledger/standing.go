@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -61,14 +62,19 @@ func (r *row) standing(p *policy, now time.Time) Standing {
 }
 
 // libraryFor is the runtime to name beside a verdict: for plain HTTP the
-// User-Agent tells it, for TLS the hello; each stands in for the other.
+// User-Agent tells it, for TLS the hello that the verdict is about. Each stands
+// in for what is not known.
 func (r *row) libraryFor(v Verdict) string {
 	family := ""
-	if r.requests != [numIngress][numVersions]uint64{} && r.family != FamilyNone && r.family != FamilyOther {
+	if r.family != FamilyNone && r.family != FamilyOther {
 		family = r.family.String()
 	}
-	if r.library == "" || v == Plaintext && family != "" {
-		return family
+	switch v {
+	case Plaintext:
+		return cmp.Or(family, r.old, r.library)
+	case LegacyOnly, SSLv2Framed, DistrustsCA:
+		return cmp.Or(r.old, family, r.library)
+	default:
+		return cmp.Or(r.library, family, r.old)
 	}
-	return r.library
 }

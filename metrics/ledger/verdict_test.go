@@ -148,3 +148,28 @@ func TestForeignTrafficIsNotTheLedgersBusiness(t *testing.T) {
 		t.Errorf("foreign traffic left %d rows", len(rows))
 	}
 }
+
+// The library beside a verdict is that of what the verdict is about.
+func TestTheLibraryFitsTheVerdict(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock(epoch)
+	s := script{New(Options{Clock: clock.now}), clock, addr("a")}
+	want := func(verdict Verdict, library string) {
+		t.Helper()
+		if r := mustRow(t, s.ledger, "a"); r.Verdict != verdict || r.Library != library {
+			t.Errorf("%q by %q, want %q by %q", r.Verdict, r.Library, verdict, library)
+		}
+	}
+	o := plain("h")
+	o.UserAgent = "Java/1.7.0_80"
+	s.request(o)
+	want(Plaintext, "Java 7")
+	s.hello(HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8"})
+	want(LegacyOnly, "OpenSSL 0.9.8")
+	s.hello(HelloObs{Ours: true, Offered: arrival.Version13, Library: "OpenSSL 3"})
+	s.hello(hello(arrival.Version13))
+	want(LegacyOnly, "OpenSSL 0.9.8")
+	s.wait(20 * dayLong)
+	s.hello(hello(arrival.Version13))
+	want(Capable, "OpenSSL 3")
+}
