@@ -30,12 +30,12 @@ func (s *Server) newLegacy(st *settings) error {
 		Now:                s.now(),
 	})
 	if err != nil {
-		return fmt.Errorf("legacy_tls.ca: %w", err)
+		return err
 	}
 	st.ca = ca
 	if s.authority == nil {
 		if s.authority, err = authority.New(authority.Options{CA: ca, Names: leafNames(cfg), OnMint: s.leafMinted}); err != nil {
-			return fmt.Errorf("legacy_tls.ca: %w", err)
+			return err
 		}
 		s.tickets = legacy.NewTickets(nil)
 	}
@@ -48,10 +48,7 @@ func (s *Server) newLegacy(st *settings) error {
 		Timeout:      cfg.LegacyTLS.HandshakeTimeout,
 		Tickets:      s.tickets,
 	})
-	if err != nil {
-		return fmt.Errorf("legacy_tls: %w", err)
-	}
-	return nil
+	return err
 }
 
 // adoptCA puts the CA of the settings in force: the last step of a reload,
@@ -101,23 +98,35 @@ func (s *Server) CANotAfter() time.Time {
 }
 
 // Check builds everything of a configuration that can fail without starting
-// anything: what only the rooms can judge, such as a CA's constraints.
+// anything: what only the rooms can judge, such as a CA's constraints. Its
+// error is a configs.Problems.
 func Check(cfg *configs.Config) error {
 	s := &Server{clock: time.Now, log: zap.NewNop()}
-	if _, err := s.newSettings(cfg); err != nil {
-		return err
+	var problems configs.Problems
+	note := func(err error) {
+		var more configs.Problems
+		switch {
+		case err == nil:
+		case errors.As(err, &more):
+			problems = append(problems, more...)
+		default:
+			problems = append(problems, cfg.Problem("upstream", err.Error(), ""))
+		}
 	}
+	_, err := s.newSettings(cfg)
+	note(err)
 	o, err := s.upstreamOptions(cfg)
-	if err != nil {
-		return err
+	note(err)
+	if err == nil {
+		t, err := upstream.New(o)
+		note(err)
+		if err == nil {
+			t.Close()
+		}
 	}
-	t, err := upstream.New(o)
-	if err != nil {
-		return err
-	}
-	t.Close()
-	if outside := outsideCA(cfg); len(outside) > 0 {
-		return errors.New(strings.Join(outside, "\n"))
+	problems = append(problems, outsideCA(cfg)...)
+	if len(problems) > 0 {
+		return problems
 	}
 	return nil
 }
@@ -157,7 +166,7 @@ func idleWhenSpliced(u configs.Upstream) []string {
 }
 
 // outsideCA names the upstreams that the CA may not speak for.
-func outsideCA(cfg *configs.Config) []string {
+func outsideCA(cfg *configs.Config) configs.Problems {
 	if cfg.LegacyTLS.CA == nil {
 		return nil
 	}
@@ -166,12 +175,14 @@ func outsideCA(cfg *configs.Config) []string {
 		AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA, Now: time.Now(),
 	})
 	if err != nil {
-		return nil // Check has said so
+		return nil // newSettings has said so
 	}
-	var out []string
-	for _, u := range cfg.Upstreams {
+	var out configs.Problems
+	for i, u := range cfg.Upstreams {
 		if !ca.Permits(strings.TrimPrefix(u.Host, "*.")) {
-			out = append(out, fmt.Sprintf("upstreams: %s is outside the name constraints of %s: old clients that ask for it are refused", u.Host, cfg.LegacyTLS.CA.CertFile))
+			out = append(out, cfg.Problem(fmt.Sprintf("upstreams[%d].host", i),
+				fmt.Sprintf("%s is outside the name constraints of %s: old clients that ask for it would be refused", u.Host, cfg.LegacyTLS.CA.CertFile),
+				"make a CA with --domain for it, or leave the host out"))
 		}
 	}
 	return out
@@ -187,7 +198,7 @@ func accountKey(file string) ([]byte, error) {
 	}
 	key, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("clients.account_key_file: %w", err)
+		return nil, fmt.Errorf("account_key_file: %w", err)
 	}
 	return []byte(strings.TrimSpace(string(key))), nil
 }

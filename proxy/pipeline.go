@@ -258,6 +258,7 @@ func (s *Server) explain(rec *record, err error) *refusal {
 	}
 	var body *front.BodyError
 	if errors.As(err, &body) {
+		rec.clientGone = body.Gone()
 		return &refusal{reason: body.Reason, detail: "the caller's body did not arrive"}
 	}
 	var up *upstream.Error

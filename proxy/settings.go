@@ -72,12 +72,16 @@ func (s *Server) newSettings(cfg *configs.Config) (*settings, error) {
 	for _, c := range cfg.LegacyTLS.TerminateClients {
 		st.lifted[c] = true
 	}
+	var problems configs.Problems
 	var err error
 	if st.ladder, err = newLadder(cfg, s.now); err != nil {
-		return nil, err
+		problems = append(problems, cfg.Problem("clients", err.Error(), ""))
 	}
 	if err := s.newLegacy(st); err != nil {
-		return nil, err
+		problems = append(problems, cfg.Problem("legacy_tls.ca", err.Error(), ""))
+	}
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	return st, nil
 }
@@ -109,19 +113,16 @@ func newLadder(cfg *configs.Config, clock func() time.Time) (*identity.Ladder, e
 	if f := cfg.Clients.UsersFile; f != "" {
 		data, err := os.ReadFile(f)
 		if err != nil {
-			return nil, fmt.Errorf("clients.users_file: %w", err)
+			return nil, fmt.Errorf("users_file: %w", err)
 		}
 		users, problems := identity.ParseHtpasswd(data)
 		if len(problems) > 0 {
-			return nil, fmt.Errorf("clients.users_file %s: %w", f, errors.Join(problems...))
+			return nil, fmt.Errorf("users_file %s: %w", f, errors.Join(problems...))
 		}
 		o.Users = users
 	}
 	l, err := identity.New(o)
-	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	return l, nil
+	return l, err
 }
 
 // upstreamOptions maps the configuration to the upstream room's options.
@@ -147,23 +148,28 @@ func (s *Server) upstreamOptions(cfg *configs.Config) (upstream.Options, error) 
 	if p := cfg.Upstream.ParentProxy; p != "" {
 		u, err := url.Parse(p)
 		if err != nil {
-			return o, errors.New("upstream.parent_proxy is not a URL")
+			return o, configs.Problems{cfg.Problem("upstream.parent_proxy", "is not a URL", "write e.g. http://proxy.example:8080")}
 		}
 		o.ParentProxy = u
 		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
 			data, err := os.ReadFile(f)
 			if err != nil {
-				return o, fmt.Errorf("upstream.parent_proxy_password_file: %w", err)
+				return o, configs.Problems{cfg.Problem("upstream.parent_proxy_password_file", err.Error(), "")}
 			}
 			o.ParentProxyPassword = strings.TrimRight(string(data), "\r\n")
 		}
 	}
-	for _, h := range cfg.Upstreams {
+	var problems configs.Problems
+	for i, h := range cfg.Upstreams {
 		host, err := upstreamHost(h)
 		if err != nil {
-			return o, fmt.Errorf("upstreams: %s: %w", h.Host, err)
+			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d]", i), err.Error(), ""))
+			continue
 		}
 		o.Hosts = append(o.Hosts, host)
+	}
+	if len(problems) > 0 {
+		return o, problems
 	}
 	return o, nil
 }

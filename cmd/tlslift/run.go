@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -47,6 +48,9 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	defer signal.Stop(signals)
 
 	a, err := newApp(cfg, src, cmd.ErrOrStderr())
+	if problems := (configs.Problems)(nil); errors.As(err, &problems) {
+		return usageError{err}
+	}
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
