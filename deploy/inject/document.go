@@ -71,6 +71,7 @@ func (d document) encode(root *yaml.Node) ([]byte, error) {
 		out.WriteByte('\n')
 		return out.Bytes(), nil
 	}
+	spellNulls(root, false)
 	enc := yaml.NewEncoder(&out)
 	indent, compact := style(root.Content[0])
 	enc.SetIndent(indent)
@@ -84,6 +85,18 @@ func (d document) encode(root *yaml.Node) ([]byte, error) {
 		return nil, fmt.Errorf("encode the document: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// spellNulls writes out the nulls that are only left blank within braces and
+// brackets: the encoder would make empty strings of them.
+func spellNulls(n *yaml.Node, flow bool) {
+	flow = flow || n.Style&yaml.FlowStyle != 0
+	if flow && n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "" {
+		n.Value = "null"
+	}
+	for _, c := range n.Content {
+		spellNulls(c, flow)
+	}
 }
 
 func firstLine(text []byte) []byte {

@@ -134,7 +134,7 @@ func edit(in []byte, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, e
 	return out.Bytes(), all, nil
 }
 
-// editDocument returns the document as it is when the edit leaves it alone.
+// editDocument returns the document as it is when the edit changes nothing.
 func editDocument(doc document, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, error) {
 	root, err := parse(doc)
 	if err != nil || root == nil || !concerns(root.Content[0]) {
@@ -144,18 +144,15 @@ func editDocument(doc document, do func(*yaml.Node) ([]Result, error)) ([]byte, 
 	if err != nil {
 		return nil, nil, err
 	}
-	root.Content[0] = object
+	before := clone(object)
 	results, err := do(object)
 	if err != nil {
 		return nil, nil, err
 	}
-	changed := false
-	for _, r := range results {
-		changed = changed || r.Action != Skipped
-	}
-	if !changed {
+	if equal(before, object) {
 		return doc.raw, results, nil
 	}
+	root.Content[0] = object
 	data, err := doc.encode(root)
 	return data, results, err
 }
