@@ -102,6 +102,27 @@ func TestEvictedClientsLeaveTheFile(t *testing.T) {
 	}
 }
 
+// A client that was evicted and came back while a write was under way is
+// written again by the write that carries its removal.
+func TestAClientThatCameBackStaysInTheFile(t *testing.T) {
+	t.Parallel()
+	options := Options{Clock: newTestClock(epoch).now, File: filepath.Join(t.TempDir(), "ledger.db"), FlushEvery: time.Hour}
+	l := New(options)
+	l.Connection(addr("a"), spliced())
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	l.removed = []removedRow{{"a", []int32{dayOf(epoch.Unix())}}}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = New(options)
+	defer l.Close()
+	if r := mustRow(t, l, "a"); len(r.History) != 1 {
+		t.Errorf("its history: %v", r.History)
+	}
+}
+
 func names(l *Ledger) string {
 	var all []string
 	for _, r := range l.Snapshot() {

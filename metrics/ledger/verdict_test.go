@@ -86,6 +86,13 @@ func TestVerdictAndState(t *testing.T) {
 			s.hello(hello(arrival.Version13))
 			s.connection(spliced())
 		}, Capable, Migrated},
+		{"changed N days ago to the second", func(s script) {
+			s.request(terminated(arrival.Version10))
+			s.hello(hello(arrival.Version10))
+			s.wait(14 * dayLong)
+			s.hello(hello(arrival.Version13))
+			s.connection(spliced())
+		}, Capable, Migrated},
 		{"changed yesterday: the old part may still be there", func(s script) {
 			s.hello(hello(arrival.Version10))
 			s.request(terminated(arrival.Version10))

@@ -76,7 +76,7 @@ func fetch(ctx context.Context, client *http.Client, target string, into any) er
 func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report, error) {
 	l, err := ledger.ReadFile(path, now, migratedAfter)
 	if errors.Is(err, ledger.ErrInUse) {
-		return nil, fmt.Errorf("%w: use --admin, or a copy of the file", err)
+		return nil, fmt.Errorf("%w: ask it with --admin", err)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no state file %s", path)
