@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/deploy/inject"
+)
+
+// injectLimit bounds a manifest: 64 MiB is far beyond what an API server takes.
+const injectLimit = 64 << 20
+
+// injectFlags are those of `tlslift inject`.
+type injectFlags struct {
+	inject.Options
+	files    []string
+	uninject bool
+	quiet    bool
+}
+
+func newInjectCommand() *cobra.Command {
+	f := &injectFlags{Options: inject.Default("tlslift:" + version)}
+	cmd := &cobra.Command{
+		Use:   "inject [-f F]...",
+		Short: "Add the sidecar to Kubernetes manifests, or take it out",
+		Long: `Read Kubernetes manifests (YAML or JSON, standard input without -f) and write
+them with tlslift as a native sidecar beside every workload: Deployment,
+StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod, and Lists of them. All else
+passes as it is. What was done is told on standard error.
+
+Injecting again brings the sidecar up to date; --uninject takes it out and
+leaves what was there before.
+
+The application's containers are told of the proxy by http_proxy, HTTP_PROXY,
+https_proxy, no_proxy and JAVA_TOOL_OPTIONS. With --transparent they are told
+nothing: an init container with NET_ADMIN redirects their TCP 80 and 443.
+
+Annotations of a pod template stand over the flags: tlslift/inject ("false": not
+here), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
+tlslift/containers, tlslift/no-proxy, tlslift/cpu-request, tlslift/memory-request,
+tlslift/memory-limit.`,
+		Example: `  kubectl get deployment billing -o yaml | tlslift inject | kubectl apply -f -
+  tlslift inject -f app.yaml --image registry.example/tlslift:1.0 > with-sidecar.yaml
+  tlslift inject -f with-sidecar.yaml --uninject`,
+		Args: noArgs,
+		RunE: f.run,
+	}
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.files, "filename", "f", nil, "manifest `file`, - for standard input; may be repeated")
+	fl.BoolVar(&f.uninject, "uninject", false, "take out what was injected")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing of what was done")
+	fl.BoolVar(&f.Transparent, "transparent", false, "redirect the pod's connections instead of setting proxy variables (NET_ADMIN)")
+	fl.BoolVar(&f.IPv4Only, "ipv4-only", false, "with --transparent: leave IPv6 alone, for nodes without it")
+	fl.StringVar(&f.Image, "image", f.Image, "`image` of tlslift")
+	fl.StringVar(&f.CASecret, "ca-secret", "", "`name` of a TLS Secret with the signing CA, for clients that speak TLS 1.0 or 1.1")
+	fl.StringVar(&f.ConfigMap, "config-map", "", "`name` of a ConfigMap with tlslift.yaml, instead of the built-in sidecar configuration")
+	fl.StringSliceVar(&f.Containers, "container", nil, "`name` of a container that uses the proxy; may be repeated (default all)")
+	fl.StringSliceVar(&f.NoProxy, "no-proxy", f.NoProxy, "`hosts` and .domains that are not proxied")
+	fl.IntVar(&f.Port, "port", f.Port, "`port` of the proxy, on loopback")
+	fl.IntVar(&f.AdminPort, "admin-port", f.AdminPort, "`port` of metrics and probes")
+	fl.StringVar(&f.CPURequest, "cpu-request", f.CPURequest, "CPU `quantity` of the sidecar")
+	fl.StringVar(&f.MemoryRequest, "memory-request", f.MemoryRequest, "memory `quantity` of the sidecar")
+	fl.StringVar(&f.MemoryLimit, "memory-limit", f.MemoryLimit, "most memory of the sidecar, a `quantity`")
+	return cmd
+}
+
+func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
+	if err := f.Validate(); err != nil {
+		return usageError{err}
+	}
+	in, err := f.read(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	var out []byte
+	var results []inject.Result
+	if f.uninject {
+		out, results, err = inject.Uninject(in)
+	} else {
+		out, results, err = inject.Inject(in, f.Options)
+	}
+	if err != nil {
+		return err
+	}
+	if !f.quiet {
+		tellInjected(cmd.ErrOrStderr(), results)
+	}
+	if _, err := cmd.OutOrStdout().Write(out); err != nil {
+		return fmt.Errorf("write the manifests: %w", err)
+	}
+	return nil
+}
+
+// read joins the manifests to one stream.
+func (f *injectFlags) read(stdin io.Reader) ([]byte, error) {
+	files := f.files
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	var all []byte
+	for _, name := range files {
+		data, err := readManifest(name, stdin)
+		if err != nil {
+			return nil, fmt.Errorf("read the manifest %s: %w", name, err)
+		}
+		if len(all) > 0 {
+			if all[len(all)-1] != '\n' {
+				all = append(all, '\n')
+			}
+			all = append(all, "---\n"...)
+		}
+		if all = append(all, data...); len(all) > injectLimit {
+			return nil, fmt.Errorf("read the manifest %s: more than %d MiB", name, injectLimit>>20)
+		}
+	}
+	return all, nil
+}
+
+func readManifest(name string, stdin io.Reader) ([]byte, error) {
+	if name == "" {
+		return nil, usageError{errors.New("no file name")}
+	}
+	if name == "-" {
+		return io.ReadAll(io.LimitReader(stdin, injectLimit+1))
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, injectLimit+1))
+}
+
+func tellInjected(w io.Writer, results []inject.Result) {
+	if len(results) == 0 {
+		fmt.Fprintln(w, "tlslift: no workload in it")
+	}
+	for _, r := range results {
+		name := r.Name
+		if r.Namespace != "" {
+			name = r.Namespace + "/" + name
+		}
+		fmt.Fprintf(w, "%s %s: %s\n", r.Kind, name, r.Action)
+		for _, note := range r.Notes {
+			fmt.Fprintln(w, "  "+note)
+		}
+	}
+}

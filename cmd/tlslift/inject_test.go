@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const injectable = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  namespace: n\nspec:\n  containers:\n    - name: app\n      image: a:1\n"
+
+// inject runs `tlslift inject` and returns its two outputs.
+func runInject(in string, args ...string) (out, told string, err error) {
+	cmd := newInjectCommand()
+	var stdout, stderr bytes.Buffer
+	cmd.SetIn(strings.NewReader(in))
+	cmd.SetOut(&stdout)
+	cmd.SetErr(&stderr)
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	err = cmd.Execute()
+	return stdout.String(), stderr.String(), err
+}
+
+func TestInjectStandardInputAndBack(t *testing.T) {
+	t.Parallel()
+	out, told, err := runInject(injectable, "--image", "registry.example/tlslift:1", "--memory-limit", "96Mi")
+	if err != nil || told != "Pod n/p: injected\n" {
+		t.Fatalf("%q, %v", told, err)
+	}
+	for _, want := range []string{"image: registry.example/tlslift:1\n", "memory: 96Mi\n", "name: http_proxy\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	back, told, err := runInject(out, "--uninject")
+	if err != nil || back != injectable || told != "Pod n/p: removed\n" {
+		t.Errorf("%q, %v:\n%s", told, err, back)
+	}
+}
+
+func TestInjectFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.yaml"), filepath.Join(dir, "two.yaml")
+	for file, text := range map[string]string{one: "a: 1", two: injectable} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, told, err := runInject("", "-f", one, "-f", two, "--transparent", "--ipv4-only", "--quiet")
+	if err != nil || told != "" || !strings.HasPrefix(out, "a: 1\n---\n") || !strings.Contains(out, "- --ipv4-only\n") {
+		t.Errorf("%q, %v:\n%s", told, err, out)
+	}
+}
+
+func TestInjectMistakes(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		in    string
+		args  []string
+		usage bool
+		want  string
+	}{
+		"image":      {injectable, []string{"--image", "a b"}, true, `image "a b"`},
+		"port":       {injectable, []string{"--port", "0"}, true, "port 0"},
+		"argument":   {injectable, []string{"app.yaml"}, true, "takes no argument"},
+		"no file":    {injectable, []string{"-f", "missing.yaml"}, false, "missing.yaml"},
+		"annotation": {strings.Replace(injectable, "  namespace: n\n", "  annotations: {tlslift/x: y}\n", 1), nil, false, "document 1: Pod p: line 5: unknown annotation tlslift/x"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, _, err := runInject(tt.in, tt.args...)
+			var usage usageError
+			if err == nil || errors.As(err, &usage) != tt.usage || !strings.Contains(err.Error(), tt.want) || out != "" {
+				t.Errorf("%v (usage %v), out %q", err, errors.As(err, &usage), out)
+			}
+		})
+	}
+}
+
+func TestRedirectMistakes(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"apply", "--to", "0"}, {"apply", "--port", "70000"}, {"apply", "--port", "0"}, {"apply", "x"}} {
+		cmd := newRedirectCommand()
+		cmd.SetOut(new(bytes.Buffer))
+		cmd.SetArgs(args)
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		var usage usageError
+		if err := cmd.Execute(); !errors.As(err, &usage) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tlslift/deploy/inject"
+	"tlslift/proxy/redirect"
+)
+
+func newRedirectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "redirect apply|remove|status",
+		Short: "Turn this network namespace's TCP 80 and 443 to tlslift (Linux)",
+		Long: `Turn the connections that are made in this network namespace (a pod, or a whole
+host) to tlslift, with nftables rules of its own: TCP 80 and 443, IPv4 and IPv6,
+to every address but the machine's own, by every user but tlslift's own.
+
+tlslift must listen on 127.0.0.1 and [::1] with transparent: true. What is not
+for an upstream of its configuration, it passes to where it was going.
+
+Needs CAP_NET_ADMIN and Linux 5.2.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return usageError{errors.New("redirect needs a subcommand: apply, remove or status")}
+		},
+	}
+	cmd.AddCommand(newRedirectApplyCommand(), newRedirectRemoveCommand(), newRedirectStatusCommand())
+	return cmd
+}
+
+func newRedirectApplyCommand() *cobra.Command {
+	rules := redirect.Rules{Ports: []uint16{80, 443}}
+	var ports []uint
+	var users []uint
+	cmd := &cobra.Command{
+		Use:   "apply [--to PORT] [--except-uid UID]...",
+		Short: "Write the rules; those that are there are replaced at once",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rules.Ports, rules.ExceptUIDs = nil, nil
+			for _, p := range ports {
+				if p > 65535 {
+					return usageError{fmt.Errorf("--port %d is not between 1 and 65535", p)}
+				}
+				rules.Ports = append(rules.Ports, uint16(p))
+			}
+			for _, u := range users {
+				if u > 1<<32-1 {
+					return usageError{fmt.Errorf("--except-uid %d is no user", u)}
+				}
+				rules.ExceptUIDs = append(rules.ExceptUIDs, uint32(u))
+			}
+			if err := rules.Validate(); err != nil {
+				return usageError{err}
+			}
+			if err := redirect.Apply(rules); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "redirected: "+rules.String())
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.Uint16Var(&rules.To, "to", inject.DefaultPort, "`port` that tlslift listens on")
+	fl.UintSliceVar(&ports, "port", []uint{80, 443}, "destination `port` to redirect; may be repeated")
+	fl.UintSliceVar(&users, "except-uid", []uint{inject.UID}, "user `id` that is left alone: tlslift's own; may be repeated")
+	fl.BoolVar(&rules.IPv4Only, "ipv4-only", false, "leave IPv6 alone")
+	return cmd
+}
+
+func newRedirectRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove",
+		Short: "Take the rules away; no error when there are none",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			removed, err := redirect.Remove()
+			if err != nil {
+				return err
+			}
+			if removed {
+				fmt.Fprintln(cmd.OutOrStdout(), "removed; connections that were redirected stay so until they end")
+			} else {
+				fmt.Fprintln(cmd.OutOrStdout(), "nothing is redirected")
+			}
+			return nil
+		},
+	}
+}
+
+func newRedirectStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell the rules as the kernel has them; exit status 1 when there are none",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rules, ok, err := redirect.Status()
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return errors.New("nothing is redirected")
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "redirected: "+rules.String())
+			return nil
+		},
+	}
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
+	"golang.org/x/sys/windows/svc/mgr"
+)
+
+// serviceAccount has no rights on the machine but to use its network.
+const serviceAccount = `NT AUTHORITY\LocalService`
+
+// What files the service and its operators may touch: the system and the
+// administrators everything, the service's account reads, and writes its logs.
+const (
+	dataAccess = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;GRGX;;;LS)"
+	logAccess  = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;GRGWGXSD;;;LS)"
+)
+
+// controlTimeout bounds a start or stop; a stop drains first.
+const controlTimeout = 45 * time.Second
+
+func newServiceCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "service install|uninstall|start|stop",
+		Short: "Install and control the Windows service",
+		Long: `Install and control tlslift as a Windows service. It runs as LocalService, starts
+with the machine, and is started again after a failure. Its configuration is read
+from %ProgramData%\tlslift\tlslift.yaml unless --config names another file, and
+its log is written to %ProgramData%\tlslift\logs\tlslift.log.
+
+Needs an elevated prompt.`,
+		Example: `  tlslift service install
+  tlslift service start`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return usageError{errors.New("service needs a subcommand: install, uninstall, start or stop")}
+		},
+	}
+	var name string
+	cmd.PersistentFlags().StringVar(&name, "name", "tlslift", "`name` of the service, for more than one on a machine")
+	cmd.AddCommand(
+		newServiceInstallCommand(&name),
+		newServiceUninstallCommand(&name),
+		newServiceStartCommand(&name),
+		newServiceStopCommand(&name),
+		newServiceRunCommand(&name),
+	)
+	return cmd
+}
+
+func newServiceInstallCommand(name *string) *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "install [--config F]",
+		Short: "Install the service; it starts with the machine",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config == "" {
+				config = filepath.Join(dataDir(), "tlslift.yaml")
+			}
+			config, err := filepath.Abs(config)
+			if err != nil {
+				return fmt.Errorf("the configuration's path: %w", err)
+			}
+			if err := makeDirs(config); err != nil {
+				return err
+			}
+			if err := installService(*name, config); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "installed; configuration %s\nnext: tlslift service start\n", config)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration `file` (default %ProgramData%\\tlslift\\tlslift.yaml)")
+	return cmd
+}
+
+func dataDir() string { return filepath.Join(os.Getenv("ProgramData"), "tlslift") }
+func logDir() string  { return filepath.Join(dataDir(), "logs") }
+
+// makeDirs makes the service's folders, and an empty configuration, which means
+// the defaults, unless there is one.
+func makeDirs(config string) error {
+	for dir, access := range map[string]string{dataDir(): dataAccess, logDir(): logAccess} {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("make the service's folder: %w", err)
+		}
+		if err := protect(dir, access); err != nil {
+			return fmt.Errorf("protect %s: %w", dir, err)
+		}
+	}
+	file, err := os.OpenFile(config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the configuration: %w", err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString("# The configuration of tlslift. Empty means the defaults.\r\n"); err != nil {
+		return fmt.Errorf("make the configuration: %w", err)
+	}
+	return nil
+}
+
+// protect sets who may touch a folder and what will be in it.
+func protect(dir, access string) error {
+	sd, err := windows.SecurityDescriptorFromString(access)
+	if err != nil {
+		return err
+	}
+	dacl, _, err := sd.DACL()
+	if err != nil {
+		return err
+	}
+	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+}
+
+func installService(name, config string) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("the program's path: %w", err)
+	}
+	return withManager(func(m *mgr.Mgr) error {
+		s, err := m.CreateService(name, exe, mgr.Config{
+			StartType: mgr.StartAutomatic, DelayedAutoStart: true, ErrorControl: mgr.ErrorNormal,
+			DisplayName: name, ServiceStartName: serviceAccount, SidType: windows.SERVICE_SID_TYPE_UNRESTRICTED,
+			Description: "Forward proxy that lifts old clients' calls to verified TLS 1.2 or later.",
+		}, "service", "run", "--name", name, "--config", config)
+		if err != nil {
+			return fmt.Errorf("create the service %s: %w", name, err)
+		}
+		defer s.Close()
+		restart := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: 5 * time.Second}
+		if err := s.SetRecoveryActions([]mgr.RecoveryAction{restart, restart, restart}, 3600); err != nil {
+			return fmt.Errorf("set the service's recovery: %w", err)
+		}
+		if err := eventlog.InstallAsEventCreate(name, eventlog.Error|eventlog.Info); err != nil {
+			return fmt.Errorf("register the event source %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+func newServiceUninstallCommand(name *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "uninstall",
+		Short: "Stop and remove the service; configuration and log stay",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withService(*name, func(s *mgr.Service) error {
+				if err := stopService(s); err != nil {
+					return err
+				}
+				if err := s.Delete(); err != nil {
+					return fmt.Errorf("remove the service: %w", err)
+				}
+				if err := eventlog.Remove(*name); err != nil {
+					return fmt.Errorf("remove the event source: %w", err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "removed; configuration and log stay in "+dataDir())
+				return nil
+			})
+		},
+	}
+}
+
+func newServiceStartCommand(name *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "start",
+		Short: "Start the service",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withService(*name, func(s *mgr.Service) error {
+				if err := s.Start(); err != nil {
+					return fmt.Errorf("start the service: %w", err)
+				}
+				if err := waitFor(s, svc.Running); err != nil {
+					return fmt.Errorf("%w; the event log and %s say why", err, logDir())
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "running")
+				return nil
+			})
+		},
+	}
+}
+
+func newServiceStopCommand(name *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop",
+		Short: "Stop the service; what is in flight is finished first",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withService(*name, func(s *mgr.Service) error {
+				if err := stopService(s); err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), "stopped")
+				return nil
+			})
+		},
+	}
+}
+
+func withManager(do func(*mgr.Mgr) error) error {
+	m, err := mgr.Connect()
+	if err != nil {
+		return fmt.Errorf("connect to the service manager (from an elevated prompt): %w", err)
+	}
+	defer func() { _ = m.Disconnect() }()
+	return do(m)
+}
+
+func withService(name string, do func(*mgr.Service) error) error {
+	return withManager(func(m *mgr.Mgr) error {
+		s, err := m.OpenService(name)
+		if err != nil {
+			return fmt.Errorf("open the service %s: %w", name, err)
+		}
+		defer s.Close()
+		return do(s)
+	})
+}
+
+// stopService stops what runs; a stopped service is no error.
+func stopService(s *mgr.Service) error {
+	if _, err := s.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
+		return fmt.Errorf("stop the service: %w", err)
+	}
+	return waitFor(s, svc.Stopped)
+}
+
+// waitFor polls, as the service manager tells no other way.
+func waitFor(s *mgr.Service, want svc.State) error {
+	deadline := time.Now().Add(controlTimeout)
+	for {
+		status, err := s.Query()
+		if err != nil {
+			return fmt.Errorf("ask for the service's state: %w", err)
+		}
+		switch {
+		case status.State == want:
+			return nil
+		case want == svc.Running && status.State == svc.Stopped:
+			return errors.New("the service ended at once")
+		case time.Now().After(deadline):
+			return fmt.Errorf("the service did not get there in %s", controlTimeout)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
