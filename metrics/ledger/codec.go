@@ -20,56 +20,59 @@ const maxRecord = 16 << 10
 // that a version with other numbers for them reads the same; unknown words are
 // dropped.
 type record struct {
-	Source       string            `json:"source,omitempty"`
-	First        int64             `json:"first"`
-	Last         int64             `json:"last"`
-	LastInsecure int64             `json:"last_insecure,omitempty"`
-	LastSecure   int64             `json:"last_secure,omitempty"`
-	LastLifted   int64             `json:"last_lifted,omitempty"`
-	Evidence     map[string]int64  `json:"evidence,omitempty"`
-	Offered      string            `json:"offered,omitempty"`
-	Library      string            `json:"library,omitempty"`
-	OldLibrary   string            `json:"old_library,omitempty"`
-	JA4          string            `json:"ja4,omitempty"`
-	Family       string            `json:"family,omitempty"`
-	Families     map[string]uint64 `json:"families,omitempty"`
-	Requests     []RequestCount    `json:"requests,omitempty"`
-	Connections  []ConnectionCount `json:"connections,omitempty"`
-	Hellos       map[string]uint64 `json:"hellos,omitempty"`
-	Failures     map[string]uint64 `json:"failures,omitempty"`
-	Exposed      map[string]stored `json:"exposed,omitempty"`
-	Hosts        map[string]stored `json:"hosts,omitempty"`
+	Source       string        `json:"source,omitempty"`
+	First        int64         `json:"first"`
+	Last         int64         `json:"last"`
+	LastInsecure int64         `json:"last_insecure,omitempty"`
+	LastSecure   int64         `json:"last_secure,omitempty"`
+	LastLifted   int64         `json:"last_lifted,omitempty"`
+	Evidence     []storedTime  `json:"evidence,omitempty"`
+	Offered      string        `json:"offered,omitempty"`
+	Library      string        `json:"library,omitempty"`
+	OldLibrary   string        `json:"old_library,omitempty"`
+	JA4          string        `json:"ja4,omitempty"`
+	Family       string        `json:"family,omitempty"`
+	Counts       []storedCount `json:"counts,omitempty"`
+	Exposed      []storedTime  `json:"exposed,omitempty"`
+	Hosts        []storedTime  `json:"hosts,omitempty"`
 }
 
-type stored struct {
-	Count uint64 `json:"n"`
-	Last  int64  `json:"last"`
+type storedCount struct {
+	Of string `json:"of"`
+	A  string `json:"a"`
+	B  string `json:"b,omitempty"`
+	N  uint64 `json:"n"`
+}
+
+type storedTime struct {
+	Name string `json:"name"`
+	N    uint64 `json:"n,omitempty"`
+	Last int64  `json:"last"`
 }
 
 // encode is the stored form of a row, its days apart.
 func encode(r *row) ([]byte, error) {
-	var v Row
-	r.viewCounts(&v)
 	rec := record{
 		Source: r.source, First: r.first, Last: r.last,
 		LastInsecure: r.lastInsecure, LastSecure: r.lastSecure, LastLifted: r.lastLifted,
-		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4,
-		Family: r.family.String(), Families: v.UserAgents,
-		Requests: v.Requests, Connections: v.Connections, Hellos: v.Hellos, Failures: v.Failures,
-		Evidence: make(map[string]int64), Exposed: make(map[string]stored), Hosts: make(map[string]stored),
+		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
 	}
 	for _, verdict := range Verdicts {
 		if t := r.evidence[verdict]; t != 0 {
-			rec.Evidence[verdict.String()] = t
+			rec.Evidence = append(rec.Evidence, storedTime{Name: verdict.String(), Last: t})
 		}
+	}
+	for _, t := range r.tallies {
+		a, b := t.words()
+		rec.Counts = append(rec.Counts, storedCount{subjectWords[t.subject], a, b, t.n})
 	}
 	for i, e := range r.exposed {
 		if e.count > 0 {
-			rec.Exposed[redact.AllKinds[i].String()] = stored{e.count, e.last}
+			rec.Exposed = append(rec.Exposed, storedTime{redact.AllKinds[i].String(), e.count, e.last})
 		}
 	}
 	for _, h := range r.hosts {
-		rec.Hosts[h.name] = stored{h.count, h.last}
+		rec.Hosts = append(rec.Hosts, storedTime{h.name, h.count, h.last})
 	}
 	return json.Marshal(rec)
 }
@@ -99,44 +102,32 @@ func decode(name string, data []byte, latest int64) (*row, error) {
 	if r.first == 0 || r.last < r.first {
 		return nil, errors.New("it was never seen")
 	}
-	for _, verdict := range Verdicts {
-		r.evidence[verdict] = when(rec.Evidence[verdict.String()])
-	}
 	r.decodeCounts(&rec, when)
 	return r, nil
 }
 
 func (r *row) decodeCounts(rec *record, when func(int64) int64) {
-	for _, c := range rec.Requests {
-		if v, ok := parseVersion(c.TLSVersion); ok {
-			r.requests[ingressIndex(parseIngress(c.Ingress))][v] = c.Count
+	for _, e := range rec.Evidence {
+		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {
+			r.evidence[v] = when(e.Last)
 		}
 	}
-	for _, c := range rec.Connections {
-		v, ok := parseVersion(c.TLSVersion)
-		if h := slices.IndexFunc(arrival.Handlings[:], func(h arrival.Handling) bool { return h.String() == c.Handling }); ok && h >= 0 {
-			r.connections[h][v] = c.Count
+	for _, c := range rec.Counts {
+		if s, a, b, ok := parseTally(c.Of, c.A, c.B); ok {
+			*r.tallies.at(s, a, b) = c.N
 		}
 	}
-	for i := range r.hellos {
-		r.hellos[i] = rec.Hellos[arrival.Version(i).String()]
-	}
-	for i := range r.failures {
-		r.failures[i] = rec.Failures[FailureReasons[i]]
-	}
-	for i := range r.families {
-		r.families[i] = uint32(min(rec.Families[Family(i).String()], 1<<32-1))
-	}
-	for i, kind := range redact.AllKinds {
-		e := rec.Exposed[kind.String()]
-		r.exposed[i] = exposed{e.Count, when(e.Last)}
-	}
-	for name, h := range rec.Hosts {
-		if len(r.hosts) < maxHosts && name != "" {
-			r.hosts = append(r.hosts, hostCount{text(name), h.Count, when(h.Last)})
+	for _, e := range rec.Exposed {
+		i := slices.IndexFunc(redact.AllKinds[:], func(k redact.Kind) bool { return k.String() == e.Name })
+		if i >= 0 {
+			r.exposed[i] = exposed{e.N, when(e.Last)}
 		}
 	}
-	slices.SortFunc(r.hosts, func(a, b hostCount) int { return strings.Compare(a.name, b.name) })
+	for _, h := range rec.Hosts {
+		if len(r.hosts) < maxHosts && h.Name != "" {
+			r.hosts = append(r.hosts, hostCount{text(h.Name), h.N, when(h.Last)})
+		}
+	}
 }
 
 // dayKey orders the daily counts by day first, so that one write touches few

@@ -3,6 +3,7 @@ package ledger
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"tlslift/proxy/arrival"
@@ -19,7 +20,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add("a", data)
-	f.Add("b", []byte(`{"first":1,"last":9999999999999,"requests":[{"ingress":"x","tls_version":"9"}]}`))
+	f.Add("b", []byte(`{"first":1,"last":9999999999999,"counts":[{"of":"requests","a":"x","b":"9","n":1},{"of":"hellos","a":"1.0","n":2}]}`))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
 		const latest = 2_000_000_000
 		r, err := decode(name, data, latest)
@@ -33,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err := decode(name, again, latest); err != nil || back.last != r.last || back.evidence != r.evidence || back.requests != r.requests {
+		if back, err := decode(name, again, latest); err != nil || back.last != r.last || back.evidence != r.evidence || !slices.Equal(back.tallies, r.tallies) {
 			t.Fatalf("does not come back: %v", err)
 		}
 	})

@@ -73,8 +73,9 @@ func (l *Ledger) Request(c Client, o RequestObs) {
 	r, s := l.row(c, now)
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
-	r.requests[ingressIndex(o.Ingress)][versionIndex(o.Version)]++
-	r.family, r.families[family] = family, r.families[family]+1
+	r.tallies.count(ofRequests, ingressIndex(o.Ingress), versionIndex(o.Version))
+	r.tallies.count(ofFamilies, uint8(family), 0)
+	r.family = family
 	r.host(o.Host, now)
 	d := r.today(now)
 	if o.Version.Insecure() {
@@ -104,7 +105,7 @@ func (l *Ledger) Connection(c Client, o ConnectionObs) {
 	r, s := l.row(c, now)
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
-	r.connections[handlingIndex(o.Handling)][versionIndex(o.Version)]++
+	r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
 	r.host(o.Host, now)
 	d := r.today(now)
 	switch {
@@ -135,7 +136,7 @@ func (l *Ledger) Hello(c Client, o HelloObs) {
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
 	r.offered = max(r.offered, o.Offered)
-	r.hellos[versionIndex(o.Offered)]++
+	r.tallies.count(ofHellos, versionIndex(o.Offered), 0)
 	r.guess(&o)
 	switch {
 	case o.Fallback || !o.Offered.Insecure():
@@ -160,7 +161,7 @@ func (l *Ledger) HandshakeFailure(c Client, o FailureObs) {
 	r, s := l.row(c, now)
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
-	r.failures[reason]++
+	r.tallies.count(ofFailures, reason, 0)
 	old := o.Offered != arrival.VersionNone && o.Offered.Insecure() && !o.Fallback
 	switch FailureReasons[reason] {
 	case "no_shared_cipher", "signature":
@@ -187,25 +188,25 @@ func increment(n *uint32) {
 	}
 }
 
-func failureIndex(reason string) int {
+func failureIndex(reason string) uint8 {
 	for i, known := range FailureReasons {
 		if known == reason {
-			return i
+			return uint8(i)
 		}
 	}
-	return len(FailureReasons) - 1
+	return uint8(len(FailureReasons) - 1)
 }
 
-func ingressIndex(i arrival.Ingress) int {
+func ingressIndex(i arrival.Ingress) uint8 {
 	if i < arrival.Forward || i > arrival.Transparent {
 		return 0
 	}
-	return int(i)
+	return uint8(i)
 }
 
-func versionIndex(v arrival.Version) int { return int(min(v, arrival.Version13)) }
+func versionIndex(v arrival.Version) uint8 { return uint8(min(v, arrival.Version13)) }
 
-func handlingIndex(h arrival.Handling) int { return int(min(h, arrival.Refused)) }
+func handlingIndex(h arrival.Handling) uint8 { return uint8(min(h, arrival.Refused)) }
 
 // dayOf is the number of a time's day, in UTC, since the Unix epoch.
 func dayOf(unix int64) int32 { return int32(unix / int64(24*time.Hour/time.Second)) }

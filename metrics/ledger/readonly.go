@@ -39,7 +39,7 @@ func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger,
 		if err != nil {
 			return fmt.Errorf("opening: %w", err)
 		}
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		return db.View(func(tx *bbolt.Tx) error { return l.loadWithSettings(tx, migratedAfter) })
 	})
 	if err != nil {

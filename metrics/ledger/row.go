@@ -15,12 +15,6 @@ const (
 	maxText     = 96  // bytes of any other text
 )
 
-const (
-	numIngress  = int(arrival.Transparent) + 1
-	numVersions = int(arrival.Version13) + 1
-	numHandling = int(arrival.Refused) + 1
-)
-
 // row is one client. Its shard's lock guards it. Times are Unix seconds, 0 is
 // never.
 type row struct {
@@ -32,20 +26,16 @@ type row struct {
 	lastLifted               int64 // last request that only tlslift made possible
 	evidence                 evidence
 
-	offered  arrival.Version // the highest ever
-	library  string          // guessed from the newest hello that offers TLS 1.2
-	old      string          // guessed from the newest hello that does not
-	ja4      string          // of the newest hello
-	family   Family          // of the newest request
-	families [numFamilies]uint32
+	offered arrival.Version // the highest ever
+	library string          // guessed from the newest hello that offers TLS 1.2
+	old     string          // guessed from the newest hello that does not
+	ja4     string          // of the newest hello
+	family  Family          // of the newest request
 
-	requests    [numIngress][numVersions]uint64
-	connections [numHandling][numVersions]uint64
-	hellos      [numVersions]uint64
-	failures    [len(FailureReasons)]uint64
-	exposed     [len(redact.AllKinds)]exposed
-	hosts       []hostCount
-	days        []day // ascending
+	tallies tallies
+	exposed [len(redact.AllKinds)]exposed
+	hosts   []hostCount
+	days    []day // ascending
 
 	// Bookkeeping of the store and of eviction.
 	dirty     bool

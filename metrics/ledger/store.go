@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -161,7 +162,7 @@ func (k *keeper) write(tx *bbolt.Tx, w *writing) error {
 	for i := range w.ledger.shards {
 		batch = w.collect(&w.ledger.shards[i], batch[:0])
 		for j := range batch {
-			if err := put(clients, days, &batch[j]); err != nil {
+			if err := writeRow(clients, days, &batch[j]); err != nil {
 				return err
 			}
 		}
@@ -215,12 +216,12 @@ func (w *writing) collect(s *shard, batch []row) []row {
 			continue
 		}
 		c := *r
-		c.hosts = append([]hostCount(nil), r.hosts...)
+		c.hosts, c.tallies = slices.Clone(r.hosts), slices.Clone(r.tallies)
 		i := len(r.days)
 		for i > 0 && r.days[i-1].number >= r.dirtyFrom {
 			i--
 		}
-		c.days = append([]day(nil), r.days[i:]...)
+		c.days = slices.Clone(r.days[i:])
 		batch = append(batch, c)
 		w.written = append(w.written, written{r.name, r.dirtyFrom})
 		r.dirty, r.stored = false, true
@@ -228,7 +229,7 @@ func (w *writing) collect(s *shard, batch []row) []row {
 	return batch
 }
 
-func put(clients, days *bbolt.Bucket, r *row) error {
+func writeRow(clients, days *bbolt.Bucket, r *row) error {
 	data, err := encode(r)
 	if err != nil {
 		return fmt.Errorf("encoding a client: %w", err)

@@ -152,7 +152,7 @@ func (l *Ledger) copyOf(name string) (row, bool) {
 // copy is a copy that shares nothing with the row.
 func (r *row) copy() row {
 	c := *r
-	c.hosts, c.days = slices.Clone(r.hosts), slices.Clone(r.days)
+	c.hosts, c.days, c.tallies = slices.Clone(r.hosts), slices.Clone(r.days), slices.Clone(r.tallies)
 	return c
 }
 
@@ -189,25 +189,20 @@ func (v *Row) Advise() {
 }
 
 func (r *row) viewCounts(v *Row) {
-	for i := range r.requests {
-		for j, n := range r.requests[i] {
-			if n > 0 {
-				v.Requests = append(v.Requests, RequestCount{arrival.Ingress(i).String(), arrival.Version(j).String(), n})
-			}
+	for _, t := range r.tallies.sorted() {
+		switch a, b := t.words(); t.subject {
+		case ofRequests:
+			v.Requests = append(v.Requests, RequestCount{a, b, t.n})
+		case ofConnections:
+			v.Connections = append(v.Connections, ConnectionCount{a, b, t.n})
+		case ofHellos:
+			put(&v.Hellos, a, t.n)
+		case ofFailures:
+			put(&v.Failures, a, t.n)
+		case ofFamilies:
+			put(&v.UserAgents, a, t.n)
+			v.UserAgent = r.family.String()
 		}
-	}
-	for i := range r.connections {
-		for j, n := range r.connections[i] {
-			if n > 0 {
-				v.Connections = append(v.Connections, ConnectionCount{arrival.Handling(i).String(), arrival.Version(j).String(), n})
-			}
-		}
-	}
-	v.Hellos = counted(len(r.hellos), func(i int) (string, uint64) { return arrival.Version(i).String(), r.hellos[i] })
-	v.Failures = counted(len(r.failures), func(i int) (string, uint64) { return FailureReasons[i], r.failures[i] })
-	v.UserAgents = counted(len(r.families), func(i int) (string, uint64) { return Family(i).String(), uint64(r.families[i]) })
-	if v.UserAgents != nil {
-		v.UserAgent = r.family.String()
 	}
 	for i, e := range r.exposed {
 		if e.count > 0 {
@@ -219,18 +214,11 @@ func (r *row) viewCounts(v *Row) {
 	}
 }
 
-// counted is a map of the counts that are not 0; nil when all are.
-func counted(n int, f func(i int) (string, uint64)) map[string]uint64 {
-	var m map[string]uint64
-	for i := range n {
-		if name, count := f(i); count > 0 {
-			if m == nil {
-				m = make(map[string]uint64)
-			}
-			m[name] = count
-		}
+func put(m *map[string]uint64, key string, n uint64) {
+	if *m == nil {
+		*m = make(map[string]uint64)
 	}
-	return m
+	(*m)[key] = n
 }
 
 // perDay are the requests and connections per day, over the last 7 days or,
