@@ -41,6 +41,9 @@ func newRootCommand() *cobra.Command {
 		newDemoCommand(),
 		newCACommand(),
 		newReportCommand(),
+		newInjectCommand(),
+		newRedirectCommand(),
+		newServiceCommand(),
 		newVersionCommand(),
 	)
 	return root
