@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what the tests drive beyond Go: real clients, Prometheus and its promtool, Chromium, nftables. Debian 12 and
+# its kin; idempotent, and quick when everything is already there.
+#
+#   test/install.sh CACHE_DIR
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=${1:?usage: test/install.sh CACHE_DIR}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing=()
+for package in prometheus chromium iproute2 nftables util-linux file make git; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "tests: installing ${missing[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+test/interop/install.sh "$cache"
+if [ -f test/browser/package-lock.json ]; then
+  (cd test/browser && npm ci --silent --no-audit --no-fund)
+elif [ -f test/browser/package.json ]; then
+  (cd test/browser && npm install --silent --no-audit --no-fund)
+fi
+echo "tests: everything is installed"
