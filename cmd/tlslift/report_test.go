@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/arrival"
+)
+
+// runReport runs "tlslift report" as main would, and gives what it printed,
+// the error's text and the exit status.
+func runReport(args ...string) (out, problem string, status int) {
+	cmd := newReportCommand()
+	var b bytes.Buffer
+	cmd.SetArgs(args)
+	cmd.SetOut(&b)
+	cmd.SetErr(&b)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	err := cmd.ExecuteContext(context.Background())
+	if err == nil {
+		return b.String(), "", exitDone
+	}
+	var chosen interface{ ExitStatus() int }
+	if errors.As(err, &chosen) {
+		return b.String(), err.Error(), chosen.ExitStatus()
+	}
+	return b.String(), err.Error(), exitFailed
+}
+
+// stateFile is a ledger's file with an insecure and a migrated client.
+func stateFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l := ledger.New(ledger.Options{File: path, FlushEvery: time.Hour})
+	l.Request(ledger.Client{Name: "shop/web", Source: "workload"}, ledger.RequestObs{Ours: true, Ingress: arrival.Forward})
+	l.Connection(ledger.Client{Name: "10.0.0.1", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	state := stateFile(t)
+	owners := filepath.Join(t.TempDir(), "owners.yaml")
+	if err := os.WriteFile(owners, []byte("shop/*: jane\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		out    string // a part of it
+		not    string
+		status int
+	}{
+		{"table", []string{"--state", state}, "shop/web", "", exitDone},
+		{"only", []string{"--state", state, "--only", "migrated"}, "10.0.0.1", "shop/web", exitDone},
+		{"owners", []string{"--state", state, "--owners", owners, "--by-owner"}, "jane (1 client)", "", exitDone},
+		{"csv", []string{"--state", state, "--format", "csv"}, "shop/web,workload,shop,insecure", "", exitDone},
+		{"fails", []string{"--state", state, "--fail-if", "insecure,mixed", "--only", "migrated"}, "10.0.0.1", "shop/web", exitFailed},
+		{"does not fail", []string{"--state", state, "--fail-if", "regressed,silent"}, "shop/web", "", exitDone},
+	} {
+		out, problem, status := runReport(c.args...)
+		if status != c.status || !strings.Contains(out, c.out) || c.not != "" && strings.Contains(out, c.not) {
+			t.Errorf("%s: %d, %s\n%s", c.name, status, problem, out)
+		}
+	}
+}
+
+func TestReportToAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "report.html")
+	if out, problem, status := runReport("--state", stateFile(t), "--format", "html", "-o", file); status != exitDone || out != "" {
+		t.Fatalf("%d, %s, %s", status, problem, out)
+	}
+	if data, err := os.ReadFile(file); err != nil || !bytes.Contains(data, []byte("</html>")) {
+		t.Errorf("the file: %v", err)
+	}
+}
+
+func TestReportRefusesWrongUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "one of --admin, --state and --prometheus"},
+		{[]string{"--state", "a", "--admin", "http://b"}, "one of --admin, --state and --prometheus"},
+		{[]string{"--state", "a", "--format", "pdf"}, `--format "pdf"`},
+		{[]string{"--state", "a", "--only", "fine"}, `--only: state "fine"`},
+		{[]string{"--state", "a", "--fail-if", "fine"}, `--fail-if: state "fine"`},
+		{[]string{"--state", "a", "--migrated-after", "soon"}, `--migrated-after "soon"`},
+		{[]string{"--admin", "http://b", "--migrated-after", "3d"}, "the instance decides that itself"},
+		{[]string{"--admin", "http://b", "--token-file", "/does/not/exist"}, "--token-file"},
+	} {
+		if _, problem, status := runReport(c.args...); status != exitUsage || !strings.Contains(problem, c.want) {
+			t.Errorf("%v: %d, %s", c.args, status, problem)
+		}
+	}
+	if _, problem, status := runReport("--state", filepath.Join(t.TempDir(), "none")); status != exitFailed || !strings.Contains(problem, "there is no state file") {
+		t.Errorf("a missing file: %d, %s", status, problem)
+	}
+}
