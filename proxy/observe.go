@@ -173,9 +173,11 @@ func (s *Server) describe(sess *session) {
 	if st, ok := s.ledger.Standing(sess.ident.Name); ok {
 		sess.counts.Verdict(st.Verdict.String())
 		sess.counts.Library(st.Library, sess.ident.Rung.String())
-		if !st.LastInsecure.IsZero() {
-			sess.counts.LastInsecure(st.LastInsecure) // refused handshakes count there too
-		}
+		// The ledger knows more than the series: what was before a restart,
+		// and handshakes that were refused.
+		sess.counts.FirstSeen(st.FirstSeen)
+		sess.counts.LastInsecure(st.LastInsecure)
+		sess.counts.LastSecure(st.LastSecure)
 	}
 }
 
@@ -185,7 +187,7 @@ func (s *Server) observeHello(sess *session, h *hello.ClientHello, ours bool) {
 	sess.counts.Hello(offered, h.Framing.String(), h.SNI())
 	s.ledger.Hello(sess.client(), ledger.HelloObs{
 		Ours: ours, Offered: offered, SSLv2Framed: h.Framing == hello.SSLv2,
-		Fallback: h.FallbackSCSV, Library: h.Library().Name, JA4: sess.ja4,
+		Fallback: h.FallbackSCSV, Library: h.Library().String(), JA4: sess.ja4,
 	})
 }
 

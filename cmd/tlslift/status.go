@@ -38,9 +38,6 @@ func (a *app) health() page.Health {
 	}
 	if ca := a.server.CANotAfter(); !ca.IsZero() {
 		h.CANotAfter = ca
-		if time.Until(ca) < 30*24*time.Hour {
-			h.Problems = append(h.Problems, "The CA expires soon: make a new one with tlslift ca init.")
-		}
 	}
 	return h
 }
