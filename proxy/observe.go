@@ -187,8 +187,18 @@ func (s *Server) observeHello(sess *session, h *hello.ClientHello, ours bool) {
 	sess.counts.Hello(offered, h.Framing.String(), h.SNI())
 	s.ledger.Hello(sess.client(), ledger.HelloObs{
 		Ours: ours, Offered: offered, SSLv2Framed: h.Framing == hello.SSLv2,
-		Fallback: h.FallbackSCSV, Library: h.Library().String(), JA4: sess.ja4,
+		Fallback: h.FallbackSCSV, Library: libraryOf(h), JA4: sess.ja4,
 	})
+}
+
+// libraryOf is the guessed library and era of a hello, "" when there is no
+// guess.
+func libraryOf(h *hello.ClientHello) string {
+	lib := h.Library()
+	if lib.Name == "" {
+		return ""
+	}
+	return lib.String()
 }
 
 // observeHandshakeFailure counts a handshake with the client that failed.
