@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"sort"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ func (s *Server) serve(raw net.Conn) {
 	defer conn.Close()
 	state := conn.ConnectionState()
 	number := s.record.connected()
+	peer, _ := netip.ParseAddrPort(raw.RemoteAddr().String())
 	reader := bufio.NewReaderSize(conn, 16<<10)
 	for served := 1; ; served++ {
 		_ = conn.SetDeadline(time.Now().Add(s.options.Idle))
@@ -43,7 +45,7 @@ func (s *Server) serve(raw net.Conn) {
 		if request == nil {
 			return // closed between requests
 		}
-		request.Conn, request.TLSVersion, request.CipherSuite = number, state.Version, state.CipherSuite
+		request.Conn, request.Peer, request.TLSVersion, request.CipherSuite = number, peer, state.Version, state.CipherSuite
 		request.Resumed, request.ServerName = state.DidResume, state.ServerName
 		s.record.received(request)
 		if err != nil {

@@ -2,6 +2,7 @@ package smsportal
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 // Request is one request as it came over the wire. It is not changed after it
 // was recorded.
 type Request struct {
-	Sequence int // 1 for the server's first request
-	Conn     int // 1 for the server's first connection
+	Sequence int            // 1 for the server's first request
+	Conn     int            // 1 for the server's first connection
+	Peer     netip.AddrPort // the connection's other end
 	Received time.Time
 
 	wire.Head        // taken apart; zero when it could not be
