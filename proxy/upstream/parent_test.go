@@ -1,0 +1,197 @@
+package upstream
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tlslift/proxy/problem"
+)
+
+// parent is a proxy that answers CONNECT.
+type parent struct {
+	*server
+	mu    sync.Mutex
+	heads []string
+}
+
+// newParent makes a parent proxy that connects everything to target, saying
+// answer first.
+func newParent(t *testing.T, target, answer string, adjust ...func(*tls.Config) *tls.Config) *parent {
+	t.Helper()
+	p := &parent{}
+	p.server = newServer(t, func(c *serverConn) {
+		req, err := http.ReadRequest(c.br)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.heads = append(p.heads, req.Method+" "+req.RequestURI+" "+req.Host+" "+req.Header.Get("Proxy-Authorization"))
+		p.mu.Unlock()
+		c.say(answer)
+		if !strings.Contains(answer, " 200 ") {
+			return
+		}
+		out, err := net.Dial("tcp", target)
+		if err != nil {
+			return
+		}
+		defer func() { _ = out.Close() }()
+		go func() {
+			_, _ = io.Copy(out, c.br)
+			_ = out.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(c, out)
+	}, adjust...)
+	return p
+}
+
+const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+
+func TestParentProxy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	p := newParent(t, s.addr, established, noTLS)
+	u := &url.URL{Scheme: "http", Host: p.addr, User: url.User("jane")}
+	tr := start(t, s, func(o *Options) {
+		o.Hosts = []Host{{Pattern: testHost, Roots: s.ca.pool, Port: 8443}} // the parent resolves
+		o.ParentProxy, o.ParentProxyPassword, o.Warm = u, "s3cret", 1
+	})
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	if ex := wantOK(t, tr, r); !ex.Reused {
+		t.Error("not reused")
+	}
+	wantIdle(t, r, 1, 1)
+	p.mu.Lock()
+	head := p.heads[0]
+	p.mu.Unlock()
+	if head != "CONNECT "+testHost+":8443 "+testHost+":8443 Basic amFuZTpzM2NyZXQ=" {
+		t.Error(head)
+	}
+	c, err := tr.DialTunnel(t.Context(), r, &Exchange{})
+	check(t, err)
+	tc := tls.Client(c, &tls.Config{ServerName: testHost, RootCAs: s.ca.pool})
+	check(t, tc.Handshake())
+	_ = tc.Close()
+}
+
+func TestParentProxyFails(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	for _, tt := range []struct{ name, answer string }{
+		{"407", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=secret\r\n\r\n"},
+		{"502", "HTTP/1.0 502 Bad Gateway\r\n\r\n<html>secret</html>"},
+		{"garbage", "secret\r\n\r\n"},
+		{"nothing", ""},
+		{"endless head", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: secret\r\n", 10000)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newParent(t, s.addr, tt.answer, noTLS)
+			tr := start(t, s, func(o *Options) {
+				o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr, User: url.UserPassword("jane", "secret")}
+				o.DialTimeout = 2 * time.Second
+			})
+			r := route(t, tr, testHost)
+			wantError(t, tr, r, problem.ParentProxy)
+			_, err := tr.DialTunnel(t.Context(), r, &Exchange{})
+			var e *Error
+			if !errors.As(err, &e) || e.Reason != problem.ParentProxy || strings.Contains(err.Error(), "secret") {
+				t.Error(err)
+			}
+		})
+	}
+	for name, change := range map[string]func(*Options){
+		"not there":      func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: closedPort(t)} },
+		"does not exist": func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: "proxy.invalid:3128"} },
+		"no TLS":         func(o *Options) { o.ParentProxy = &url.URL{Scheme: "https", Host: closedPort(t)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := start(t, s, change)
+			wantError(t, tr, route(t, tr, testHost), problem.ParentProxy)
+		})
+	}
+	t.Run("ourselves", func(t *testing.T) {
+		t.Parallel()
+		tr := start(t, s, func(o *Options) {
+			o.ParentProxy = &url.URL{Scheme: "http", Host: s.addr}
+			o.Own = func(a netip.AddrPort) bool { return a.String() == s.addr }
+			o.Hosts[0].Address = "192.0.2.1"
+		})
+		wantError(t, tr, route(t, tr, testHost), problem.Loop)
+	})
+	t.Run("guards what it can", func(t *testing.T) {
+		t.Parallel()
+		p := newParent(t, s.addr, established, noTLS)
+		tr := start(t, s, func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr} })
+		wantError(t, tr, tr.Foreign("169.254.169.254", 80, true), problem.InternalAddress)
+		wantError(t, tr, tr.Foreign("localhost", 80, true), problem.InternalAddress)
+	})
+}
+
+// TLS within TLS: liveness, counting and tunnels work through both layers.
+func TestParentProxyOverTLS(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	p := newParent(t, s.addr, established)
+	tr := start(t, s, func(o *Options) {
+		o.Hosts[0].Address = "192.0.2.1"
+		o.ParentProxy = &url.URL{Scheme: "https", Host: p.addr}
+	})
+	r := route(t, tr, testHost)
+	wantError(t, tr, r, problem.ParentProxy) // the parent's certificate is not the system's
+
+	// The layers are what matters here, so they are put together by hand.
+	st := tr.state.Load()
+	sock, err := tr.dialOne(t.Context(), st, netip.MustParseAddrPort(p.addr), true)
+	check(t, err)
+	outer := tls.Client(sock, &tls.Config{ServerName: testHost, RootCAs: p.ca.pool, MinVersion: tls.VersionTLS12})
+	top, err := connectVia(t.Context(), st, outer, testHost+":443")
+	check(t, err)
+	tc, _, err := tr.handshake(t.Context(), top, sock, r.host.tls.modern, testHost, r.Label)
+	check(t, err)
+	pool := r.host.poolFor(r)
+	c := newConn(pool, tc, sock, tc, facts{})
+	pool.mu.Lock()
+	pool.open++
+	pool.enter(c, tr.now())
+	pool.idle(&pool.used, c)
+	pool.mu.Unlock()
+	for range 3 {
+		if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS13 {
+			t.Errorf("%+v", ex)
+		}
+	}
+	p.closeConn(1)
+	waitReadable(t, r)
+	tr.tick(tr.now().Add(2 * pollAge))
+	wantIdle(t, r, 0, 0)
+}
+
+// Bytes that come together with the parent's answer belong to the tunnel.
+func TestParentProxyEarlyBytes(t *testing.T) {
+	t.Parallel()
+	echo := newServer(t, func(c *serverConn) { _, _ = io.Copy(c, c.br) }, noTLS)
+	p := newParent(t, echo.addr, established+"early", noTLS)
+	tr := start(t, echo, func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr} })
+	c, err := tr.DialTunnel(t.Context(), tr.Foreign("foreign.test", 25, true), &Exchange{})
+	check(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = io.WriteString(c, " late")
+	check(t, err)
+	check(t, c.(interface{ CloseWrite() error }).CloseWrite())
+	if b, err := io.ReadAll(bufio.NewReader(c)); err != nil || string(b) != "early late" {
+		t.Errorf("%q %v", b, err)
+	}
+}
