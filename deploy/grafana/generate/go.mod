@@ -1,0 +1,5 @@
+module tlslift/deploy/grafana/generate
+
+go 1.26
+
+require github.com/grafana/grafana-foundation-sdk/go v0.0.12

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+// migration is the dashboard of the person who owns the migration: how far it
+// is, whether it will be done in time, and who is left.
+func migration() *dashboard.DashboardBuilder {
+	return newDashboard("tlslift-migration", "tlslift / Migration",
+		"Which clients still need tlslift, and whether the last of them will be done by the sunset.", "now-30d").
+		WithPanel(shareOfClients().Height(5).Span(5)).
+		WithPanel(shareOfConnections().Height(5).Span(5)).
+		WithPanel(daysToSunset().Height(5).Span(3)).
+		WithPanel(forecastStat().Height(5).Span(3)).
+		WithPanel(paint(newBars("Clients by state",
+			"Silent is not migrated: nothing was seen of the client for two weeks.").
+			WithTarget(now("A", "{{state}}", `sort_desc(tlslift:clients:count)`)).Min(0), stateColours,
+			"insecure", "mixed", "silent", "unseen", "migrated").Height(5).Span(8)).
+		WithPanel(burnDown().Height(10).Span(15)).
+		WithPanel(statesOverTime().Height(10).Span(9)).
+		WithPanel(clients().Height(12).Span(24)).
+		WithPanel(newlyInsecure().Height(8).Span(8)).
+		WithPanel(silent().Height(8).Span(8)).
+		WithPanel(versionMix().Height(8).Span(8)).
+		WithPanel(hellos().Height(8).Span(6)).
+		WithPanel(perInterval("Failed handshakes by reason",
+			"TLS handshakes of clients that failed. client_rejected_ca: the client does not trust tlslift's CA.",
+			"{{reason}}", `sum by (reason) (sum_over_time(tlslift:client_handshake_failures:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6)).
+		WithPanel(perInterval("Secrets in clear",
+			"Requests with a password, token or key that could be read on the client's side. Change the secret once the client has migrated.",
+			"{{kind}}", `sum by (kind) (sum_over_time(tlslift:client_credentials_exposed:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6)).
+		WithPanel(perInterval("Would-be refusals",
+			"Requests that shadow mode let through and policy would refuse.",
+			"{{client}}", `sum by (client) (sum_over_time(tlslift:client_would_be_refused:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6))
+}
+
+func shareOfClients() *stat.PanelBuilder {
+	return newStat("Insecure clients", "Clients that were insecure within the last two weeks, over all that were active.", "percentunit").
+		Decimals(0).Thresholds(steps(green, from(0.0001, orange), from(0.25, red))).
+		WithTarget(now("A", "now", `tlslift:insecure_clients:ratio`)).
+		WithTarget(now("B", "a week ago", `tlslift:insecure_clients:ratio offset 1w`))
+}
+
+func shareOfConnections() *stat.PanelBuilder {
+	return newStat("Insecure connections", "Of the day's connections, those in clear or with TLS below 1.2. Not of requests: those inside spliced TLS cannot be seen.", "percentunit").
+		Decimals(0).Thresholds(steps(green, from(0.0001, orange), from(0.25, red))).
+		WithTarget(now("A", "now", `tlslift:insecure_connections:ratio1d`)).
+		WithTarget(now("B", "a week ago", `tlslift:insecure_connections:ratio1d offset 1w`))
+}
+
+func daysToSunset() *stat.PanelBuilder {
+	return newStat("Sunset", "Days until the last sunset of a client that is still insecure.", "suffix: days").
+		Decimals(0).NoValue("no sunset").TextMode(common.BigValueTextModeValue).
+		Thresholds(steps(red, from(7, orange), from(30, blue))).
+		WithTarget(now("A", "days left", `(tlslift:sunset_timestamp_seconds - time()) / 86400`))
+}
+
+func forecastStat() *stat.PanelBuilder {
+	return newStat("Left at the sunset", "Insecure clients at the sunset, at the pace of the last two weeks.", "none").
+		Decimals(0).NoValue("no forecast").TextMode(common.BigValueTextModeValue).
+		Thresholds(steps(green, from(0.5, orange), from(5, red))).
+		WithTarget(now("A", "clients", `tlslift:insecure_clients:forecast_at_sunset`))
+}
+
+// The burn-down looks as far ahead as back: its range is its own.
+const (
+	burnDownSpan = "90d" // of which
+	burnDownBack = "45d"
+)
+
+func burnDown() *timeseries.PanelBuilder {
+	return newSeries("Burn-down",
+		"Insecure clients, the pace of the last two weeks continued, and the sunset. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
+		TimeFrom("+"+burnDownSpan).TimeShift(burnDownBack).HideTimeOverride(true).
+		Decimals(0).AxisSoftMax(5).LineWidth(2).
+		WithTarget(over("A", "insecure clients", `tlslift:insecure_clients:count`)).
+		WithTarget(over("B", "forecast", forecast)).
+		WithTarget(over("C", "sunset", sunsetMark)).
+		OverrideByName("insecure clients", []dashboard.DynamicConfigValue{fixed(red), property("custom.fillOpacity", 18)}).
+		OverrideByName("forecast", []dashboard.DynamicConfigValue{
+			fixed(red), property("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}), property("custom.fillOpacity", 0),
+		}).
+		OverrideByName("sunset", []dashboard.DynamicConfigValue{
+			fixed(purple), property("custom.drawStyle", "bars"), property("custom.fillOpacity", 100),
+			property("custom.lineWidth", 2), property("custom.hideFrom", map[string]any{"tooltip": true, "legend": false, "viz": false}),
+		})
+}
+
+// Both are asked for times to come, at which the rules have no value yet: the
+// last one that there was counts.
+const (
+	forecast = `clamp_min(
+  last_over_time(tlslift:insecure_clients:count[60d])
+    + last_over_time(tlslift:insecure_clients:deriv14d[60d])
+    * (time() - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 600),
+  0
+)`
+	sunsetMark = `max_over_time(tlslift:insecure_clients:count[60d])
+and (last_over_time(tlslift:sunset_timestamp_seconds[60d]) <= time() > time() - $__interval_ms / 1000)`
+)
+
+func statesOverTime() *timeseries.PanelBuilder {
+	p := newSeries("Clients by state over time", "Every known client is in exactly one state.", "none").Decimals(0).
+		WithTarget(over("A", "{{state}}", `tlslift:clients:count`))
+	return paint(stacked(p, common.StackingModeNormal), stateColours, "insecure", "mixed", "silent", "unseen", "migrated")
+}
+
+func clients() *table.PanelBuilder {
+	p := newTable("Clients", "Every client of the fleet. Requests inside spliced TLS cannot be seen: a migrated client has none.").
+		WithTarget(rows("A", `max by (client, state) (tlslift:client_state)`)).
+		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)`)).
+		WithTarget(rows("C", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)`)).
+		WithTarget(rows("D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60`)).
+		WithTarget(rows("E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000`)).
+		WithTarget(rows("F", `(max by (client) (tlslift:client_sunset_timestamp_seconds:max > 0) - time()) / 86400`)).
+		WithTarget(rows("G", `max by (client) (tlslift:client_waiver_expiry_timestamp_seconds:max > 0) * 1000`)).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last insecure", true)})
+	return joined(p, []column{
+		{field: "client", title: "client"},
+		{field: "state", title: "state", width: 110, props: words(stateColours)},
+		{field: "verdict", title: "verdict", width: 150},
+		{field: "library", title: "library", width: 200},
+		{field: "Value #D", title: "requests/day", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "short"), property("decimals", 0)}},
+		{field: "Value #E", title: "last insecure", width: 160, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
+		{field: "Value #F", title: "days to sunset", width: 140, props: []dashboard.DynamicConfigValue{
+			property("decimals", 0), property("custom.cellOptions", map[string]any{"type": "color-text"}),
+			property("thresholds", thresholds(red, 7, orange, 30, blue)), property("color", map[string]any{"mode": "thresholds"}),
+		}},
+		{field: "Value #G", title: "waiver", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "time:YYYY-MM-DD")}},
+	}, "Value #A", "Value #B", "Value #C")
+}
+
+// thresholds are steps as an override wants them.
+func thresholds(base string, v1 float64, c1 string, v2 float64, c2 string) map[string]any {
+	return map[string]any{"mode": "absolute", "steps": []any{
+		map[string]any{"color": base, "value": nil}, map[string]any{"color": c1, "value": v1}, map[string]any{"color": c2, "value": v2},
+	}}
+}
+
+func newlyInsecure() *table.PanelBuilder {
+	p := newTable("Newly insecure", "Insecure within a week, and not in the five weeks before it.").
+		NoValue("nobody").
+		WithTarget(rows("A", `1000 * max by (client) (
+  (tlslift:client_last_insecure_timestamp_seconds:max > time() - 7 * 86400)
+  unless on (client) (tlslift:client_last_insecure_timestamp_seconds:max offset 7d > time() - 42 * 86400)
+  and on () group(tlslift:client_known offset 7d)
+)`)).
+		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)
+and on (client) (tlslift:client_last_insecure_timestamp_seconds:max > time() - 7 * 86400)
+unless on (client) (tlslift:client_last_insecure_timestamp_seconds:max offset 7d > time() - 42 * 86400)
+and on () group(tlslift:client_known offset 7d)`)).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last insecure", true)})
+	return joined(p, []column{
+		{field: "client", title: "client"},
+		{field: "verdict", title: "verdict", width: 140},
+		{field: "Value #A", title: "last insecure", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
+	}, "Value #B")
+}
+
+func silent() *table.PanelBuilder {
+	p := newTable("Silent", "Seen once, and not for two weeks. Ask the owner: switched off, migrated past the proxy, or a job that runs rarely?").
+		NoValue("nobody").
+		WithTarget(rows("A", `1000 * max by (client) ({__name__=~"tlslift:client_last_(insecure|secure)_timestamp_seconds:max"})
+and on (client) tlslift:client_state{state="silent"}`)).
+		WithTarget(rows("B", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)
+and on (client) tlslift:client_state{state="silent"}`)).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last seen", true)})
+	return joined(p, []column{
+		{field: "client", title: "client"},
+		{field: "library", title: "library", width: 150},
+		{field: "Value #A", title: "last seen", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
+	}, "Value #B")
+}
+
+func versionMix() *timeseries.PanelBuilder {
+	p := newSeries("Version mix", "Connections by TLS version on the client's side; none is plain http.", "percentunit").
+		WithTarget(over("A", "{{tls_version}}", `sum by (tls_version) (avg_over_time(tlslift:connections:rate5m[$__rate_interval]))`).Interval("10m"))
+	return paint(stacked(p, common.StackingModePercent), versionColours, "none", "ssl3", "1.0", "1.1", "1.2", "1.3")
+}
+
+func hellos() *timeseries.PanelBuilder {
+	p := newSeries("What they could do", "Clients by the highest TLS version they offered within a day. Those with 1.2 or 1.3 need no upgrade of their software.", "none").
+		Decimals(0).
+		WithTarget(over("A", "{{max_version}}", `tlslift:clients_by_max_version:count`))
+	return paint(stacked(p, common.StackingModeNormal), versionColours, "none", "ssl3", "1.0", "1.1", "1.2", "1.3")
+}
+
+// perInterval counts what the rates of the rules add up to in each interval.
+func perInterval(title, description, legend, expr string) *timeseries.PanelBuilder {
+	return counts(newSeries(title, description, "none")).NoValue("none").
+		WithTarget(over("A", legend, expr).Interval("6h"))
+}
+
+func sortBy(column string, descending bool) cog.Builder[common.TableSortByFieldState] {
+	return common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(descending)
+}
