@@ -57,8 +57,8 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 // again reports whether a request may be tried on another connection: the one
 // it was tried on was dead, and took not a byte.
 func again(err error) bool {
-	e, ok := err.(*Error)
-	return ok && e.Delivery == problem.NotSent && e.Reason == problem.Reset
+	var e *Error
+	return errors.As(err, &e) && e.Delivery == problem.NotSent && e.Reason == problem.Reset
 }
 
 // failed notes a failure. A *BodyError is none of the upstream's.
@@ -75,7 +75,7 @@ func (t *Transport) failed(r *Route, ex *Exchange, err error) error {
 func (t *Transport) conn(ctx context.Context, r *Route, ex *Exchange) (*conn, error) {
 	for {
 		c, err := r.host.poolFor(r).get(ctx, t.now(), ex)
-		if err != errGone {
+		if !errors.Is(err, errGone) {
 			return c, err
 		}
 	}

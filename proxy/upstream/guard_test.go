@@ -46,14 +46,20 @@ func TestGuard(t *testing.T) {
 		reason problem.Reason // None = works
 	}{
 		{"address is exempt", func(*Options) {}, func(tr *Transport) *Route { return route(t, tr, testHost) }, problem.None},
-		{"but not if it is us", func(o *Options) { o.Own = func(a netip.AddrPort) bool { return a == self } },
-			func(tr *Transport) *Route { return route(t, tr, testHost) }, problem.Loop},
-		{"upstream that is an internal address", func(o *Options) { o.Hosts = []Host{{Pattern: "127.0.0.1", Port: self.Port()}} },
-			func(tr *Transport) *Route { return route(t, tr, "127.0.0.1") }, problem.InternalAddress},
+		{
+			"but not if it is us", func(o *Options) { o.Own = func(a netip.AddrPort) bool { return a == self } },
+			func(tr *Transport) *Route { return route(t, tr, testHost) }, problem.Loop,
+		},
+		{
+			"upstream that is an internal address", func(o *Options) { o.Hosts = []Host{{Pattern: "127.0.0.1", Port: self.Port()}} },
+			func(tr *Transport) *Route { return route(t, tr, "127.0.0.1") }, problem.InternalAddress,
+		},
 		{"foreign, guarded", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, plain.addr, true) }, problem.InternalAddress},
 		{"foreign, not guarded", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, plain.addr, false) }, problem.None},
-		{"foreign, us", func(o *Options) { o.Own = func(netip.AddrPort) bool { return true } },
-			func(tr *Transport) *Route { return foreign(t, tr, plain.addr, false) }, problem.Loop},
+		{
+			"foreign, us", func(o *Options) { o.Own = func(netip.AddrPort) bool { return true } },
+			func(tr *Transport) *Route { return foreign(t, tr, plain.addr, false) }, problem.Loop,
+		},
 		{"foreign, mapped", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, "[::ffff:127.0.0.1]:80", true) }, problem.InternalAddress},
 		{"foreign, decimal", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, "[::1]:80", true) }, problem.InternalAddress},
 		{"localhost", func(*Options) {}, func(tr *Transport) *Route { return tr.Foreign("LOCALHOST.", 80, true) }, problem.InternalAddress},

@@ -17,12 +17,11 @@ const smallBody = 64 << 10
 
 // message is a request, ready to be written.
 type message struct {
-	buf      *[]byte   // head, and body or its beginning
-	inBuf    int64     // body bytes in buf
-	rest     io.Reader // the rest of a large body; nil = buf is all
-	left     int64     // bytes of rest; < 0 = unknown: chunked
-	target   string
-	bodyless bool
+	buf    *[]byte   // head, and body or its beginning
+	inBuf  int64     // body bytes in buf
+	rest   io.Reader // the rest of a large body; nil = buf is all
+	left   int64     // bytes of rest; < 0 = unknown: chunked
+	target string
 }
 
 // prepare builds the message: framing is decided here, from the declared
@@ -98,7 +97,7 @@ func (m *message) take(body io.Reader, n int) error {
 
 // short makes of an end of the body before its declared end what it is.
 func short(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -3,6 +3,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -38,7 +39,7 @@ func (p *poller) able() bool { return p.raw != nil }
 func (p *poller) once(fd uintptr) {
 	for {
 		p.n, p.err = syscall.Read(int(fd), p.p)
-		if p.err != syscall.EINTR {
+		if !errors.Is(p.err, syscall.EINTR) {
 			return
 		}
 	}
@@ -52,7 +53,7 @@ func (p *poller) read(b []byte) (int, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case p.err == syscall.EAGAIN:
+	case errors.Is(p.err, syscall.EAGAIN):
 		return 0, errWouldBlock
 	case p.err != nil:
 		return 0, p.err

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -207,7 +208,7 @@ func (b *streamBody) Read(p []byte) (n int, err error) {
 func (b *streamBody) end(err error) error {
 	b.release()
 	c := b.c
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = c.wholeBody(b.resp)
 	} else {
 		err = c.bodyFailure()

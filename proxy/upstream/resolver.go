@@ -140,11 +140,11 @@ next:
 
 // lookupDNS answers from what is known, else asks, once for all who wait.
 func (r *resolver) lookupDNS(ctx context.Context, name string) (answer, error) {
-	if ans, err, ok := r.known(name, false); ok {
+	if ans, ok, err := r.known(name, false); ok {
 		return ans, err
 	}
 	var stale <-chan time.Time
-	if _, _, ok := r.known(name, true); ok {
+	if _, ok, _ := r.known(name, true); ok {
 		t := time.NewTimer(staleWait)
 		defer t.Stop()
 		stale = t.C
@@ -158,7 +158,7 @@ func (r *resolver) lookupDNS(ctx context.Context, name string) (answer, error) {
 	case <-stale:
 	case <-ctx.Done():
 	}
-	if ans, err, ok := r.known(name, true); ok {
+	if ans, ok, err := r.known(name, true); ok {
 		ans.cached = false
 		return ans, err
 	}
@@ -169,19 +169,19 @@ func (r *resolver) lookupDNS(ctx context.Context, name string) (answer, error) {
 }
 
 // known returns what is known of a name; with stale, even what has expired.
-func (r *resolver) known(name string, stale bool) (ans answer, err error, ok bool) {
+func (r *resolver) known(name string, stale bool) (ans answer, ok bool, err error) {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.names[name]
 	if e == nil || !now.Before(e.expires) && (!stale || !now.Before(e.stale)) {
-		return answer{}, nil, false
+		return answer{}, false, nil
 	}
 	if e.err != nil {
-		return answer{cached: true}, e.err, true
+		return answer{cached: true}, true, e.err
 	}
 	e.uses++
-	return answer{addrs: order(e.addrs, e.uses-1), cached: true}, nil, true
+	return answer{addrs: order(e.addrs, e.uses-1), cached: true}, true, nil
 }
 
 // refresh asks DNS and remembers the outcome.

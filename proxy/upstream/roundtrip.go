@@ -85,11 +85,11 @@ func (c *conn) failure(err error) *Error {
 	switch {
 	case c.isCancelled():
 		return unknown(problem.Timeout, errDraining)
-	case err == errMalformed, err == errInterim, err == errHeadSize:
+	case errors.Is(err, errMalformed), errors.Is(err, errInterim), errors.Is(err, errHeadSize):
 		return unknown(problem.Protocol, err)
 	case timedOut(err):
 		return unknown(problem.Timeout, err)
-	case err == errTruncated:
+	case errors.Is(err, errTruncated):
 		return unknown(problem.Reset, err)
 	case ended(err):
 		return unknown(problem.Reset, errNoAnswer)

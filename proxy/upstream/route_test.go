@@ -116,8 +116,13 @@ func TestOptionsErrors(t *testing.T) {
 	t.Parallel()
 	_, err := New(Options{
 		Hosts: []Host{
-			{Pattern: "Upper.test"}, {Pattern: "a.test"}, {Pattern: "a.test"}, {Pattern: "b.test", To: "x y"},
-			{Pattern: "c.test", Address: "h:99999"}, {Pattern: "d.test", Pins: [][]byte{{1}}}, {Pattern: "*."},
+			{Pattern: "Upper.test"},
+			{Pattern: "a.test"},
+			{Pattern: "a.test"},
+			{Pattern: "b.test", To: "x y"},
+			{Pattern: "c.test", Address: "h:99999"},
+			{Pattern: "d.test", Pins: [][]byte{{1}}},
+			{Pattern: "*."},
 		},
 		MinTLS: 0x0301, Warm: -1, DialTimeout: -1, DNSServers: []string{"dns.test"}, ParentProxyPassword: "secret",
 	})

@@ -79,7 +79,7 @@ func TestAppendHeadRefuses(t *testing.T) {
 		{"line end in a name", "GET", "/", http.Header{"A\r\nB": {"c"}}, errHeader},
 		{"space in a name", "GET", "/", http.Header{"Content-Length ": {"5"}}, errHeader},
 	} {
-		if _, err := appendHead(nil, &http.Request{Method: tt.method, Header: tt.header}, "h", tt.target, noLength); err != tt.want {
+		if _, err := appendHead(nil, &http.Request{Method: tt.method, Header: tt.header}, "h", tt.target, noLength); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 	}
