@@ -38,9 +38,9 @@ type Options struct {
 	Handler           Handler
 	Logger            *zap.Logger
 
-	// OwnSocket reports whether the address is that of one of our outbound
-	// sockets; nil = none is.
-	OwnSocket func(netip.AddrPort) bool
+	// OwnSocket reports whether a connection from peer to local is one of our
+	// own outbound ones; nil = none is.
+	OwnSocket func(peer, local netip.AddrPort) bool
 	// OriginalDst asks the kernel where a connection was going before it was
 	// redirected; zero = unknown. It is called on transparent listeners only.
 	OriginalDst func(net.Conn) netip.AddrPort
@@ -179,13 +179,19 @@ func (a *acceptor) direct(c *Conn, deadline time.Time) {
 	switch {
 	case err != nil || kind == KindEOF:
 		_ = c.Close()
-	case a.OwnSocket != nil && a.OwnSocket(c.arrival.Peer):
+	case a.OwnSocket != nil && a.isOwn(c.arrival):
 		a.refuse(c, problem.Loop, detailLoop)
 	case kind == KindHTTP:
 		a.Handler.HTTP(c)
 	default:
 		a.Handler.TLS(c, kind)
 	}
+}
+
+// isOwn reports whether the connection is one of our own outbound ones, made to
+// this listener or redirected to it.
+func (a *acceptor) isOwn(arr *arrival.Arrival) bool {
+	return a.OwnSocket(arr.Peer, arr.Local) || arr.OriginalDst.IsValid() && a.OwnSocket(arr.Peer, arr.OriginalDst)
 }
 
 // refuse tells a caller that speaks HTTP why it may not connect, in a hurry,

@@ -53,8 +53,10 @@ func TestWhoMayConnect(t *testing.T) {
 		{"not on the list", get, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 403, "acl", false},
 		{"not on the list, not HTTP", clientHello, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 0, "", true},
 		{"malformed and not on the list", "nonsense\r\n\r\n", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 403, "acl", false},
-		{"our own socket", get, func(o *Options) { o.OwnSocket = func(a netip.AddrPort) bool { return a.Addr().Is4() } }, 508, "loop", false},
-		{"somebody else's", get, func(o *Options) { o.OwnSocket = func(netip.AddrPort) bool { return false } }, 200, "", false},
+		{"our own socket", get, func(o *Options) {
+			o.OwnSocket = func(peer, local netip.AddrPort) bool { return peer.Addr().Is4() && local.Addr().IsLoopback() }
+		}, 508, "loop", false},
+		{"somebody else's", get, func(o *Options) { o.OwnSocket = func(_, _ netip.AddrPort) bool { return false } }, 200, "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,34 +5,43 @@ import (
 	"sync"
 )
 
-// socketRegistry knows our ends of the outbound connections that are open.
+// ends are the two addresses of a connection, ours first. One of ours alone
+// says nothing: the kernel gives one local port to several connections as long
+// as they lead to different places.
+type ends struct{ local, remote netip.AddrPort }
+
+// socketRegistry knows the outbound connections that are open.
 type socketRegistry struct {
 	mu   sync.RWMutex
-	open map[netip.AddrPort]int // an address can be used towards several peers
+	open map[ends]int
 }
 
-func (s *socketRegistry) add(a netip.AddrPort) {
+func (s *socketRegistry) add(e ends) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
-		s.open = make(map[netip.AddrPort]int)
+		s.open = make(map[ends]int)
 	}
-	s.open[a]++
+	s.open[e]++
 }
 
-func (s *socketRegistry) remove(a netip.AddrPort) {
+func (s *socketRegistry) remove(e ends) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[a]--; s.open[a] <= 0 {
-		delete(s.open, a)
+	if s.open[e]--; s.open[e] <= 0 {
+		delete(s.open, e)
 	}
 }
 
-func (s *socketRegistry) has(a netip.AddrPort) bool {
-	a = netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+func (s *socketRegistry) has(e ends) bool {
+	e = ends{unmapped(e.local), unmapped(e.remote)}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.open[a] > 0
+	return s.open[e] > 0
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
 // helloRegistry knows the randoms of the ClientHellos under way.

@@ -24,7 +24,7 @@ func TestOwnSocket(t *testing.T) {
 	s := newServer(t, func(c *serverConn) {
 		if _, ok := c.request(); ok {
 			<-ready
-			seen <- tr.OwnSocket(addrPort(c.RemoteAddr()))
+			seen <- tr.OwnSocket(addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
 			c.say(okAnswer)
 		}
 	}, noTLS)
@@ -38,12 +38,16 @@ func TestOwnSocket(t *testing.T) {
 	check(t, err)
 	local := addrPort(c.LocalAddr())
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(local.Addr().As16()), local.Port())
-	if !tr.OwnSocket(local) || !tr.OwnSocket(mapped) {
+	remote := addrPort(c.RemoteAddr())
+	if !tr.OwnSocket(local, remote) || !tr.OwnSocket(mapped, remote) {
 		t.Error("the tunnel's socket is not known")
+	}
+	if tr.OwnSocket(local, netip.AddrPortFrom(remote.Addr(), remote.Port()+1)) {
+		t.Error("the same port towards somebody else is taken for ours")
 	}
 	_ = c.Close()
 	_ = c.Close()
-	if tr.OwnSocket(local) {
+	if tr.OwnSocket(local, remote) {
 		t.Error("still known after Close")
 	}
 	tr.Close()

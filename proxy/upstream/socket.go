@@ -1,9 +1,9 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"sync/atomic"
 )
 
@@ -35,7 +35,7 @@ var errWouldBlock net.Error = wouldBlock{}
 type socket struct {
 	net.Conn
 	t      *Transport
-	local  netip.AddrPort
+	ends   ends
 	poller poller
 
 	sent    atomic.Int64 // bytes the kernel accepted
@@ -48,9 +48,11 @@ type socket struct {
 
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(t *Transport, c net.Conn) *socket {
-	s := &socket{Conn: c, t: t, local: addrPort(c.LocalAddr())}
-	s.poller.init(c)
-	t.sockets.add(s.local)
+	s := &socket{Conn: c, t: t, ends: ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())}}
+	if !t.watchAll {
+		s.poller.init(c)
+	}
+	t.sockets.add(s.ends)
 	return s
 }
 
@@ -63,7 +65,7 @@ func (s *socket) Read(p []byte) (n int, err error) {
 	default:
 		n, err = s.Conn.Read(p)
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		s.eof = true
 	}
 	return n, err
@@ -94,7 +96,7 @@ func (s *socket) Close() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	s.t.sockets.remove(s.local)
+	s.t.sockets.remove(s.ends)
 	return s.Conn.Close()
 }
 

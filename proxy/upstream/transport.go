@@ -22,6 +22,9 @@ type Transport struct {
 	buffers bufferPool
 	sockets socketRegistry
 	hellos  helloRegistry
+	// watchAll makes idle connections be read in the background even where
+	// they could be polled.
+	watchAll bool
 
 	ctx    context.Context // ends background work
 	cancel context.CancelFunc
@@ -169,10 +172,12 @@ func (t *Transport) Close() {
 	t.wg.Wait()
 }
 
-// OwnSocket reports whether local is our end of an outbound connection that is
-// open now: a peer with this address is ourselves. A socket is known before
-// its first byte is written, so ask after having read one.
-func (t *Transport) OwnSocket(local netip.AddrPort) bool { return t.sockets.has(local) }
+// OwnSocket reports whether a connection from peer to local, as whoever
+// accepted it sees them, is one of ours that is open now. A socket is known
+// before its first byte is written, so ask after having read one.
+func (t *Transport) OwnSocket(peer, local netip.AddrPort) bool {
+	return t.sockets.has(ends{local: peer, remote: local})
+}
 
 // OwnHello reports whether random is that of a ClientHello (RFC 8446 4.1.2)
 // that we are sending, or splicing (RegisterHello), right now.
