@@ -106,7 +106,7 @@ func (s *Server) onConnect(host string, ctx *goproxy.ProxyCtx) (*goproxy.Connect
 func (s *Server) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	sess := sessionOf(r.Context())
 	t := s.newTunnel(sess)
-	sess.tunnelled, sess.outer = true, sess.ident
+	sess.tunnelled, sess.outer, sess.rec = true, sess.ident, nil
 	if _, err := client.Write([]byte("HTTP/" + protoOf(r) + " 200 Connection established\r\n\r\n")); err != nil {
 		t.silent()
 		return

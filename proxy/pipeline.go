@@ -55,8 +55,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !done {
 			s.crashed(rec, recover())
 		}
-		hijacked := out.hijacked
-		s.finish(out, r, hijacked)
+		if out.hijacked {
+			rec.release() // the connection is the tunnel's now, and so is its line
+			return
+		}
+		s.finish(out, r)
 		abort := rec.abort
 		sess.rec = nil
 		rec.held.release()
@@ -278,18 +281,13 @@ func protoOf(r *http.Request) string {
 
 // finish writes what the request leaves behind: the canonical line, metrics,
 // the ledger's row. It runs after the answer has left.
-func (s *Server) finish(out *responseWriter, r *http.Request, hijacked bool) {
+func (s *Server) finish(out *responseWriter, r *http.Request) {
 	rec := out.rec
-	if !hijacked {
-		out.flush()
-	}
+	out.flush()
 	now := s.now()
 	rec.duration = now.Sub(rec.start)
 	rec.requestBytes = rec.sess.conn.BodyRead()
 	s.presence(out)
-	if hijacked {
-		return // the tunnel has its own line
-	}
 	s.observe(rec, r)
 	s.writeLine(rec)
 }

@@ -38,17 +38,20 @@ type app struct {
 	quit    chan struct{} // POST /quit
 	stopped chan struct{} // closed by close
 	started time.Time
+	loaded  []snapshot // of the files, just before they were read
 
 	lastReload atomic.Pointer[string] // what was wrong with it; "" = nothing
 }
 
-// newApp puts the parts together. Nothing listens yet.
-func newApp(cfg *configs.Config, src configs.Source, stderr io.Writer) (*app, error) {
+// newApp puts the parts together. read is the configuration file just before it
+// was loaded. Nothing listens yet.
+func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Writer) (*app, error) {
 	a := &app{
 		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	a.cfg.Store(cfg)
+	a.loaded = []snapshot{read, takeSnapshot(a.named()...)}
 	reg := prometheus.NewRegistry()
 	if err := metrics.RegisterRuntime(reg); err != nil {
 		return nil, err
@@ -137,7 +140,7 @@ func (a *app) start() error {
 			a.ended <- err
 		}
 	}()
-	a.watch = newWatcher(a.log.Logger, a.watched)
+	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
 	go a.keepHouse(a.stopped)
 	a.admin.SetState(admin.Ready)
 	notify(daemon.SdNotifyReady)
@@ -149,9 +152,12 @@ func (a *app) start() error {
 func notify(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // watched are the files whose change reloads the configuration.
-func (a *app) watched() []string {
+func (a *app) watched() []string { return append(a.named(), a.src.Path()) }
+
+// named are the files that the configuration names.
+func (a *app) named() []string {
 	cfg := a.cfg.Load()
-	files := []string{a.src.Path(), cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
+	files := []string{cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
 	if ca := cfg.LegacyTLS.CA; ca != nil {
 		files = append(files, ca.CertFile, ca.KeyFile)
 	}

@@ -39,6 +39,7 @@ flight is finished, and how many requests had to be cut is logged.`,
 
 func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	src := f.source(cmd, os.Environ())
+	read := takeSnapshot(src.Path())
 	cfg, err := configs.Load(src)
 	if err != nil {
 		return usageError{err}
@@ -47,7 +48,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals...)...)
 	defer signal.Stop(signals)
 
-	a, err := newApp(cfg, src, cmd.ErrOrStderr())
+	a, err := newApp(cfg, src, read, cmd.ErrOrStderr())
 	if problems := (configs.Problems)(nil); errors.As(err, &problems) {
 		return usageError{err}
 	}

@@ -26,9 +26,10 @@ type watcher struct {
 	log     *zap.Logger
 }
 
-// newWatcher starts watching. files names what is watched and is asked again
-// after each change; a process that cannot watch goes on without.
-func newWatcher(log *zap.Logger, files func() []string) *watcher {
+// newWatcher starts watching. loaded is what the files were just before they
+// were loaded; files names what is watched and is asked again after each
+// change. A process that cannot watch goes on without.
+func newWatcher(log *zap.Logger, loaded []snapshot, files func() []string) *watcher {
 	w := &watcher{changed: make(chan struct{}, 1), stop: make(chan struct{}), files: files, log: log}
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -36,7 +37,14 @@ func newWatcher(log *zap.Logger, files func() []string) *watcher {
 		return w
 	}
 	w.fs = fs
-	go w.run()
+	before := w.look()
+	for _, s := range loaded {
+		if takeSnapshot(s.files...).sum != s.sum {
+			w.changed <- struct{}{} // between loading and now
+			break
+		}
+	}
+	go w.run(before)
 	return w
 }
 
@@ -47,8 +55,7 @@ func (w *watcher) close() {
 	}
 }
 
-func (w *watcher) run() {
-	before := w.look()
+func (w *watcher) run(before digest) {
 	timer := time.NewTimer(settle)
 	timer.Stop()
 	for {
@@ -81,21 +88,39 @@ func (w *watcher) run() {
 }
 
 // look watches every folder that matters and returns a digest of all contents.
-func (w *watcher) look() [sha256.Size]byte {
+func (w *watcher) look() digest {
+	files := w.files()
+	for _, f := range files {
+		if abs, err := filepath.Abs(f); f != "" && err == nil {
+			_ = w.fs.Add(filepath.Dir(abs))
+		}
+	}
+	return digestOf(files...)
+}
+
+// snapshot is what files were at one time.
+type snapshot struct {
+	files []string
+	sum   digest
+}
+
+func takeSnapshot(files ...string) snapshot { return snapshot{files, digestOf(files...)} }
+
+// digest is a sum over names and contents of files.
+type digest [sha256.Size]byte
+
+// digestOf reads files; one that cannot be read counts as empty.
+func digestOf(files ...string) digest {
 	sum := sha256.New()
-	for _, f := range w.files() {
+	for _, f := range files {
 		if f == "" {
 			continue
 		}
-		if abs, err := filepath.Abs(f); err == nil {
-			f = abs
-		}
-		_ = w.fs.Add(filepath.Dir(f))
 		io.WriteString(sum, f+"\x00")
 		if in, err := os.Open(f); err == nil {
 			_, _ = io.Copy(sum, io.LimitReader(in, 16<<20))
 			in.Close()
 		}
 	}
-	return [sha256.Size]byte(sum.Sum(nil))
+	return digest(sum.Sum(nil))
 }
