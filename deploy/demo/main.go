@@ -1,0 +1,163 @@
+// Command demo is what stands at both ends of tlslift where nothing real may: a
+// pretend SMSPortal, and callers with the habits of old programs. docker compose
+// and the Kubernetes tests run it; it is in no release.
+//
+//	demo setup -dir DIR -owner UID                 a CA for tlslift and the folder for both certificates
+//	demo portal -listen :8443 -stats :8080 -ca F   the pretend SMSPortal
+//	demo callers -proxy HOST -root F               calls by four sample applications, until it is ended
+//	demo get URL                                   one GET: a health check for an image without a shell
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"tlslift/proxy/authority"
+	"tlslift/test/smsportal"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := errors.New("usage: demo setup|portal|callers|get [flags]")
+	if len(args) > 0 {
+		switch args[0] {
+		case "setup":
+			err = setup(args[1:])
+		case "get":
+			err = get(ctx, args[1:])
+		case "portal":
+			err = portal(ctx, args[1:])
+		case "callers":
+			err = callers(ctx, args[1:])
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo: "+err.Error())
+		return 1
+	}
+	return 0
+}
+
+// setup makes tlslift's CA, unless it is there.
+func setup(args []string) error {
+	flags := flag.NewFlagSet("setup", flag.ContinueOnError)
+	dir := flags.String("dir", "", "folder to make it in")
+	owner := flags.Int("owner", os.Getuid(), "user the files belong to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ca := filepath.Join(*dir, "ca")
+	if _, err := os.Stat(ca); errors.Is(err, os.ErrNotExist) {
+		domains := []string{"smsportal.com", "mymobileapi.com"}
+		if _, err := authority.Init(authority.InitOptions{Dir: ca, Domains: domains, Days: 30, Now: time.Now()}); err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(*dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(path, *owner, *owner))
+	})
+}
+
+// get asks once and fails unless the answer is 200.
+func get(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: demo get URL")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+// portal runs the pretend SMSPortal until ctx ends. What it has counted is told
+// as JSON on its stats address.
+func portal(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("portal", flag.ContinueOnError)
+	listen := flags.String("listen", ":8443", "host:port of the API, TLS 1.2 and 1.3")
+	stats := flags.String("stats", ":8080", "host:port of the counts; /ca.pem is the certificate to trust")
+	caFile := flags.String("ca", "", "file to write the certificate to, that tlslift is to trust")
+	delay := flags.Duration("delay", 0, "time between a request and its answer")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	s, err := smsportal.New(smsportal.Options{Listen: *listen, Delay: *delay, Keep: 1000})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if *caFile != "" {
+		if err := writeFile(*caFile, s.CAPEM()); err != nil {
+			return fmt.Errorf("write the certificate: %w", err)
+		}
+	}
+	ln, err := net.Listen("tcp", *stats)
+	if err != nil {
+		return fmt.Errorf("listen for the counts: %w", err)
+	}
+	server := &http.Server{Handler: counts(s), ReadHeaderTimeout: 5 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	fmt.Printf("pretend SMSPortal on %s, counts on %s\n", s.Addr(), ln.Addr())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return server.Close()
+	}
+}
+
+// writeFile replaces a file at once: who waits for it never reads half of it.
+func writeFile(name string, data []byte) error {
+	temp := filepath.Join(filepath.Dir(name), ".demo-new")
+	if err := os.WriteFile(temp, data, 0o644); err != nil { //nolint:gosec // a certificate is public
+		return err
+	}
+	return os.Rename(temp, name)
+}
+
+// counts tells what arrived: numbers alone, as the product does.
+func counts(s *smsportal.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.CAPEM()) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		agents := map[string]int{}
+		for _, r := range s.Requests() {
+			agents[r.Header.Get("User-Agent")]++
+		}
+		sent := 0
+		for _, n := range s.Sends() {
+			sent += n
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"requests": s.Count(), "messages": sent, "doubles": len(s.Doubles()),
+			"handshake_failures": len(s.HandshakeFailures()), "user_agents": agents,
+		})
+	})
+	return mux
+}
