@@ -185,6 +185,20 @@ func (c *conn) poll(mode readMode) bool {
 	return errors.Is(err, errWouldBlock)
 }
 
+// alive asks the kernel before it asks the layers: when no byte has come since
+// the last request left all layers clean, there is nothing to look at.
+func (c *conn) alive() bool {
+	if c.used {
+		switch err := c.sock.peek(); {
+		case errors.Is(err, errWouldBlock):
+			return c.br.Buffered() == 0
+		case err != nil:
+			return false
+		}
+	}
+	return c.poll(readPoll)
+}
+
 // clean reports whether nothing is left of the last exchange, in any layer.
 // No system call is made.
 func (c *conn) clean() bool {
@@ -200,7 +214,7 @@ func (c *conn) ready() bool {
 	if c.watch != nil {
 		return c.stopWatch()
 	}
-	return c.poll(readPoll)
+	return c.alive()
 }
 
 // open reports whether the idle connection is still open. If it is watched,
@@ -209,7 +223,7 @@ func (c *conn) open() bool {
 	if c.watch != nil {
 		return !c.watch.over()
 	}
-	return c.poll(readPoll)
+	return c.alive()
 }
 
 // polling is how the connection can be looked at without waiting: by asking

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"tlslift/proxy/problem"
 )
@@ -39,7 +40,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	start := t.now()
 	for now := start; ; now = t.now() {
 		ex.Attempts++
-		c, err := t.conn(ctx, r, ex)
+		c, err := t.conn(ctx, now, r, ex)
 		if err != nil {
 			t.buffers.put(m.buf)
 			return nil, t.failed(r, ex, err)
@@ -72,9 +73,9 @@ func (t *Transport) failed(r *Route, ex *Exchange, err error) error {
 }
 
 // conn gets a connection for r.
-func (t *Transport) conn(ctx context.Context, r *Route, ex *Exchange) (*conn, error) {
+func (t *Transport) conn(ctx context.Context, now time.Time, r *Route, ex *Exchange) (*conn, error) {
 	for {
-		c, err := r.host.poolFor(r).get(ctx, t.now(), ex)
+		c, err := r.host.poolFor(r).get(ctx, now, ex)
 		if !errors.Is(err, errGone) {
 			return c, err
 		}

@@ -163,28 +163,39 @@ func TestDeadIdleConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, func(c *serverConn) {
-				if c.index > 0 {
-					answerAll(c)
-					return
-				}
-				if _, ok := c.request(); ok {
-					c.say(okAnswer)
-				}
-				tt.end(c)
-				_ = c.Close()
-			})
-			tr := start(t, s)
-			r := route(t, tr, testHost)
-			wantOK(t, tr, r)
-			waitReadable(t, r)
-			for range 3 {
-				wantOK(t, tr, r)
-			}
-			if accepted, _, requests := s.counts(); accepted != 2 || requests != 4 {
-				t.Errorf("%d connections, %d requests", accepted, requests)
-			}
+			deadIdleConnection(t, tt.end, false)
 		})
+		t.Run(tt.name+"/watched", func(t *testing.T) {
+			t.Parallel()
+			deadIdleConnection(t, tt.end, true)
+		})
+	}
+}
+
+// deadIdleConnection lets the server end an idle connection that is polled, or
+// watched as on platforms that cannot poll.
+func deadIdleConnection(t *testing.T, end func(*serverConn), watched bool) {
+	s := newServer(t, func(c *serverConn) {
+		if c.index > 0 {
+			answerAll(c)
+			return
+		}
+		if _, ok := c.request(); ok {
+			c.say(okAnswer)
+		}
+		end(c)
+		_ = c.Close()
+	})
+	tr := start(t, s)
+	tr.watchAll = watched
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	waitReadable(t, r)
+	for range 3 {
+		wantOK(t, tr, r)
+	}
+	if accepted, _, requests := s.counts(); accepted != 2 || requests != 4 {
+		t.Errorf("%d connections, %d requests", accepted, requests)
 	}
 }
 
@@ -196,7 +207,7 @@ func waitReadable(t *testing.T, r *Route) {
 	eventually(t, "the idle connection is readable", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return len(p.used) == 0 || readable(t, p.used[0].sock)
+		return len(p.used) == 0 || readable(t, p.used[0])
 	})
 }
 
@@ -253,7 +264,7 @@ func TestNothingWritten(t *testing.T) {
 		if err := c.sock.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		pollerStub(c)
+		pollerStub(t, c)
 		status, text, ex, err := send(tr, r, "POST", "/send", strings.Repeat("x", size))
 		if err != nil || status != 200 || text != "ok" || ex.Attempts != 2 || ex.Delivery != problem.Answered {
 			t.Errorf("size %d: status %d, attempts %d, error %v", size, status, ex.Attempts, err)

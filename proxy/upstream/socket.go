@@ -41,8 +41,10 @@ type socket struct {
 	sent    atomic.Int64 // bytes the kernel accepted
 	closed  atomic.Bool
 	mode    readMode
-	eof     bool   // the stream ended (FIN)
-	sniff   bool   // the next write starts with a ClientHello
+	eof     bool // the stream ended (FIN)
+	sniff   bool // the next write starts with a ClientHello
+	early   [1]byte
+	peeked  bool   // early was read, and is the next byte
 	release func() // forgets that hello
 }
 
@@ -57,10 +59,14 @@ func newSocket(t *Transport, c net.Conn) *socket {
 }
 
 func (s *socket) Read(p []byte) (n int, err error) {
-	switch s.mode {
-	case readDry:
+	switch {
+	case s.mode == readDry:
 		return 0, errWouldBlock
-	case readPoll:
+	case s.peeked && len(p) > 0:
+		s.peeked = false
+		p[0] = s.early[0]
+		return 1, nil
+	case s.mode == readPoll:
 		n, err = s.poller.read(p)
 	default:
 		n, err = s.Conn.Read(p)
@@ -69,6 +75,17 @@ func (s *socket) Read(p []byte) (n int, err error) {
 		s.eof = true
 	}
 	return n, err
+}
+
+// peek returns errWouldBlock when there is nothing to read, nil when there is,
+// or why there will be nothing any more.
+func (s *socket) peek() error {
+	if s.peeked {
+		return nil
+	}
+	n, err := s.poller.read(s.early[:])
+	s.peeked = n > 0
+	return err
 }
 
 func (s *socket) Write(p []byte) (int, error) {

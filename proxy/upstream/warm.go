@@ -220,7 +220,7 @@ func (p *pool) tendUsed(now time.Time, o *Options) (over []*conn) {
 		if age <= window {
 			return false
 		}
-		if age < o.IdleTimeout && !observer {
+		if age < o.IdleTimeout && !observer && !p.route.plain {
 			observer = true
 			return false
 		}
