@@ -1,0 +1,327 @@
+// Package deploy_test judges what is shipped beside the binary: manifests,
+// units, the compose example. What only a real API server can tell is in
+// test/k8s.
+package deploy_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlslift/configs"
+	"tlslift/deploy/inject"
+)
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// load is tlslift's own judgement of a configuration.
+func load(t *testing.T, file string) *configs.Config {
+	t.Helper()
+	c, err := configs.Load(configs.Source{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func asYAML(t *testing.T, v any) string {
+	t.Helper()
+	out, err := yaml.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// The component cannot reach out of its folder, so that it has a copy.
+func TestSidecarsConfigurationIsThePreset(t *testing.T) {
+	t.Parallel()
+	if !bytes.Equal(read(t, "kubernetes/sidecar/tlslift.yaml"), read(t, "../configs/sidecar.yaml")) {
+		t.Error("copy configs/sidecar.yaml to deploy/kubernetes/sidecar/tlslift.yaml")
+	}
+	want := load(t, "../configs/sidecar.yaml")
+	got := load(t, "kubernetes/transparent/tlslift.yaml")
+	if len(got.Listen) != 2 || !got.Listen[0].Transparent || !got.Listen[1].Transparent {
+		t.Errorf("transparent listeners: %+v", got.Listen)
+	}
+	got.Listen = want.Listen
+	if asYAML(t, got) != asYAML(t, want) {
+		t.Error("deploy/kubernetes/transparent/tlslift.yaml differs from configs/sidecar.yaml in more than its listeners")
+	}
+}
+
+// documents are all objects of a manifest.
+func documents(t *testing.T, data []byte) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var o map[string]any
+		if err := dec.Decode(&o); err != nil {
+			return all
+		}
+		all = append(all, o)
+	}
+}
+
+// at follows keys (string) and indices (int); nil when there is nothing.
+func at(v any, path ...any) any {
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[p]
+		case int:
+			l, _ := v.([]any)
+			if p >= len(l) {
+				return nil
+			}
+			v = l[p]
+		}
+	}
+	return v
+}
+
+func TestClassicConfigurations(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"kubernetes/classic/deployment.yaml", "kubernetes/classic/job.yaml"} {
+		docs := documents(t, read(t, file))
+		if len(docs) != 2 {
+			t.Fatalf("%s: %d documents", file, len(docs))
+		}
+		config := filepath.Join(t.TempDir(), "tlslift.yaml")
+		text, _ := at(docs[0], "data", "tlslift.yaml").(string)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := load(t, config)
+		if strings.Contains(file, "job") != c.Admin.Quit {
+			t.Errorf("%s: admin.quit is %v", file, c.Admin.Quit)
+		}
+		if !strings.Contains(file, "job") && c.Limits.DrainDelay == 0 {
+			t.Errorf("%s: a classic sidecar has to go on accepting while the application ends", file)
+		}
+	}
+}
+
+// kustomize runs `kubectl kustomize`.
+func kustomize(t *testing.T, dir string) []map[string]any {
+	t.Helper()
+	kubectl, err := exec.LookPath("kubectl")
+	if cache, cerr := os.UserCacheDir(); err != nil && cerr == nil {
+		kubectl, err = exec.LookPath(filepath.Join(cache, "kube-lab", "bin", "kubectl"))
+	}
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: no kubectl")
+	}
+	out, err := exec.Command(kubectl, "kustomize", dir).Output()
+	if err != nil {
+		t.Fatalf("kubectl kustomize %s: %v", dir, err)
+	}
+	return documents(t, out)
+}
+
+// The component and tlslift inject make the same sidecar; only where its
+// workload's name and its configuration come from differs.
+func TestComponentAndInjectAgree(t *testing.T) {
+	t.Parallel()
+	o := inject.Default("registry.example/tlslift:1.0")
+	for _, dir := range []string{"example", "example-transparent"} {
+		o.Transparent = dir == "example-transparent"
+		component := kustomize(t, "kubernetes/"+dir)[1]
+		out, _, err := inject.Inject(read(t, "kubernetes/example-application/deployment.yaml"), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		injected := documents(t, out)[0]
+		for i := range 2 {
+			path := []any{"spec", "template", "spec", "initContainers", i}
+			a, b := at(component, path...), at(injected, path...)
+			if a != nil && b != nil && at(a, "name") == "tlslift" {
+				byName := func(x, y any) int { return strings.Compare(at(x, "name").(string), at(y, "name").(string)) }
+				for _, c := range []any{a, b} {
+					env := at(c, "env").([]any)
+					slices.SortFunc(env, byName)
+					for _, v := range env {
+						if at(v, "name") == "POD_WORKLOAD" {
+							v.(map[string]any)["valueFrom"] = "its label"
+						}
+					}
+				}
+			}
+			if asYAML(t, a) != asYAML(t, b) {
+				t.Errorf("%s, init container %d: component\n%s\ninject\n%s", dir, i, asYAML(t, a), asYAML(t, b))
+			}
+		}
+	}
+}
+
+// A ConfigMap of the example is what the pod mounts.
+func TestComponentMountsItsConfiguration(t *testing.T) {
+	t.Parallel()
+	docs := kustomize(t, "kubernetes/example")
+	name := at(docs[0], "metadata", "name")
+	if got := at(docs[1], "spec", "template", "spec", "volumes", 0, "configMap", "name"); got != name || name == nil {
+		t.Errorf("mounts %v, made %v", got, name)
+	}
+	if at(docs[1], "spec", "template", "metadata", "labels", "tlslift/sidecar") != "true" {
+		t.Error("the PodMonitor would not find it")
+	}
+}
+
+// One name for the port, everywhere, of at most 15 characters.
+func TestPortsName(t *testing.T) {
+	t.Parallel()
+	const name = "tlslift-metrics"
+	if inject.PortName != name || len(name) > 15 {
+		t.Errorf("port %q", inject.PortName)
+	}
+	for _, file := range []string{
+		"kubernetes/monitoring/podmonitor.yaml", "kubernetes/monitoring/scrape.yml", "kubernetes/sidecar/sidecar.yaml",
+		"kubernetes/classic/deployment.yaml", "helm/tlslift/templates/deployment.yaml",
+	} {
+		if !bytes.Contains(read(t, file), []byte(name)) {
+			t.Errorf("%s does not know the port %s", file, name)
+		}
+	}
+}
+
+// Nobody may drop init containers: native sidecars are.
+func TestScrapeJobKeepsInitContainers(t *testing.T) {
+	t.Parallel()
+	jobs := at(documents(t, read(t, "kubernetes/monitoring/scrape.yml"))[0], "scrape_configs").([]any)
+	for _, job := range jobs {
+		for _, r := range at(job, "relabel_configs").([]any) {
+			if labels, _ := at(r, "source_labels").([]any); slices.Contains(labels, any("__meta_kubernetes_pod_container_init")) {
+				t.Errorf("a rule looks at init containers: %v", r)
+			}
+		}
+	}
+}
+
+func TestPackagedConfiguration(t *testing.T) {
+	t.Parallel()
+	load(t, "packaging/tlslift.yaml")
+}
+
+// The units are understood by systemd, and stay as hardened as they are.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: no systemd-analyze")
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "tlslift")
+	if err := os.WriteFile(binary, []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // it has to be executable
+		t.Fatal(err)
+	}
+	var units []string
+	for _, name := range []string{"tlslift.service", "tlslift.socket"} {
+		text := bytes.ReplaceAll(read(t, "systemd/"+name), []byte("/usr/bin/tlslift"), []byte(binary))
+		units = append(units, filepath.Join(dir, name))
+		if err := os.WriteFile(units[len(units)-1], text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, units...)...).CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+	out, err := exec.Command(analyze, "security", "--offline=yes", "--threshold=15", units[0]).CombinedOutput()
+	if err != nil {
+		t.Errorf("more exposed than 1.5: %v\n%s", err, out[max(0, len(out)-300):])
+	}
+}
+
+// The fixed user is one number, wherever it is written.
+func TestUser(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{
+		"../Dockerfile", "kubernetes/sidecar/sidecar.yaml", "kubernetes/transparent/redirect.yaml", "kubernetes/classic/deployment.yaml",
+		"kubernetes/classic/job.yaml", "helm/tlslift/templates/deployment.yaml", "systemd/sysusers.conf", "systemd/transparent.conf",
+	} {
+		if !regexp.MustCompile(`\b47128\b`).Match(read(t, file)) {
+			t.Errorf("%s does not know user 47128", file)
+		}
+	}
+	if inject.UID != 47128 {
+		t.Error(inject.UID)
+	}
+}
+
+// Every file that the compose example and the packages name is there.
+func TestNamedFilesAreThere(t *testing.T) {
+	t.Parallel()
+	var compose struct {
+		Services map[string]struct{ Volumes []string }
+	}
+	if err := yaml.Unmarshal(read(t, "compose/compose.yaml"), &compose); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range compose.Services {
+		for _, v := range s.Volumes {
+			if source, _, _ := strings.Cut(v, ":"); strings.HasPrefix(source, ".") {
+				if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
+					t.Errorf("compose, %s: %v", name, err)
+				}
+			}
+		}
+	}
+	var release struct {
+		Nfpms []struct {
+			Contents []struct{ Src string }
+			Scripts  map[string]string
+		}
+	}
+	if err := yaml.Unmarshal(read(t, "../.goreleaser.yaml"), &release); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range release.Nfpms {
+		for _, c := range p.Contents {
+			if matches, err := filepath.Glob("../" + c.Src); (err != nil || len(matches) == 0) && !strings.HasPrefix(c.Src, "bin/") {
+				t.Errorf("package: no %s", c.Src)
+			}
+		}
+		for _, s := range p.Scripts {
+			if info, err := os.Stat("../" + s); err != nil || info.Mode()&0o111 == 0 {
+				t.Errorf("package: script %s: %v", s, err)
+			}
+		}
+	}
+}
+
+// Every shell script is one that shellcheck has nothing to say about.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	shellcheck, err := exec.LookPath("shellcheck")
+	if err != nil {
+		t.Skip("SKIPPED, NOT TESTED: no shellcheck")
+	}
+	var scripts []string
+	for _, dir := range []string{".", "../test/k8s"} {
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".sh") {
+				scripts = append(scripts, path)
+			}
+			return nil
+		})
+	}
+	if out, err := exec.Command(shellcheck, scripts...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
