@@ -64,6 +64,9 @@ interop: ## real old clients through the built binary; installs them (apt, npm)
 bench: build ## against HAProxy, nginx and Squid; installs them (apt)
 	test/bench/run.sh
 
+pgo: ## cmd/tlslift/default.pgo anew, from a representative load
+	test/bench/pgo.sh
+
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
 
