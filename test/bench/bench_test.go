@@ -13,8 +13,8 @@ import (
 
 func TestComplete(t *testing.T) {
 	t.Parallel()
-	head := "HTTP/1.1 200 OK\r\ncontent-length: 98\r\n\r\n"
-	if len(answerBody) != 98 {
+	head := "HTTP/1.1 200 OK\r\ncontent-length: 97\r\n\r\n"
+	if len(answerBody) != 97 {
 		t.Fatalf("the body is %d bytes long; correct the test and docs/benchmarks.md", len(answerBody))
 	}
 	for _, c := range []struct {
@@ -26,7 +26,7 @@ func TestComplete(t *testing.T) {
 		{"half a body", head + answerBody[:50], false, false},
 		{"whole", head + answerBody, true, false},
 		{"more than whole", head + answerBody + "x", false, true},
-		{"refused", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 98\r\n\r\n", false, true},
+		{"refused", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 97\r\n\r\n", false, true},
 		{"of no known length", "HTTP/1.1 200 OK\r\n\r\n", false, true},
 	} {
 		done, err := complete(append(make([]byte, 0, 4096), c.in...))
@@ -69,7 +69,7 @@ func TestScheduleCountsWaiting(t *testing.T) {
 				return
 			}
 			<-time.After(pause)
-			if _, err := conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 98\r\n\r\n" + answerBody)); err != nil {
+			if _, err := conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 97\r\n\r\n" + answerBody)); err != nil {
 				return
 			}
 		}

@@ -52,8 +52,10 @@ func measureReconnect(ctx context.Context, b *bench) (table, error) {
 	}
 	t := table{
 		title: fmt.Sprintf("A new connection for every request, the upstream %v away: median time in round trips of %v", distance, roundTrip),
-		header: []string{"", "one after another", fmt.Sprintf("%d at once", together),
-			fmt.Sprintf("first after %v idle", pause)},
+		header: []string{
+			"", "one after another", fmt.Sprintf("%d at once", together),
+			fmt.Sprintf("first after %v idle", pause),
+		},
 	}
 	for i, w := range ways {
 		t.add(w.title, ratio(single.median(i)), ratio(busy.median(i)), ratio(idle.median(i)))
