@@ -81,6 +81,11 @@ func (ns *nameServer) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 			m.Answer = append(m.Answer, rr)
 		}
 	}
+	for _, s := range ns.records[q.Question[0].Name+" SOA"] {
+		if rr, err := dns.NewRR(s); err == nil && len(m.Answer) == 0 {
+			m.Ns = append(m.Ns, rr)
+		}
+	}
 	if udp && len(m.Answer) > 20 {
 		m.Answer, m.Truncated = nil, true
 	}
@@ -215,9 +220,12 @@ func TestDNSLifetimes(t *testing.T) {
 		"short.test. A": {"short.test. 30 IN A 192.0.2.1"},
 		"long.test. A":  {"long.test. 604800 IN A 192.0.2.1"},
 		"alias.test. A": {"alias.test. 600 IN CNAME real.test.", "real.test. 20 IN A 192.0.2.1"},
+		"soa.test. SOA": {"soa.test. 600 IN SOA ns.test. admin.test. 1 2 3 4 7"},
+		"far.test. SOA": {"far.test. 600 IN SOA ns.test. admin.test. 1 2 3 4 86400"},
 	})
 	for name, ttl := range map[string]time.Duration{
 		"zero.test": time.Second, "short.test": 30 * time.Second, "long.test": time.Hour, "alias.test": 20 * time.Second, "none.test": time.Second,
+		"soa.test": 7 * time.Second, "far.test": 30 * time.Second,
 	} {
 		clk := newClock()
 		r := testResolver(t, clk, "", ns.addr)

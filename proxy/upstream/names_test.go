@@ -146,3 +146,32 @@ func FuzzNameFiles(f *testing.F) {
 		}
 	})
 }
+
+// An address tells the upstream, for callers that name no host.
+func TestKnownHost(t *testing.T) {
+	t.Parallel()
+	ns := newNameServer(t, map[string][]string{
+		"exact.test. A": {"exact.test. 60 IN A 192.0.2.1"}, "a.wild.test. A": {"a.wild.test. 60 IN A 192.0.2.2"}, "far.test. A": {"far.test. 60 IN A 192.0.2.4"},
+	})
+	tr, err := New(Options{
+		Hosts:      []Host{{Pattern: "exact.test"}, {Pattern: "*.wild.test"}, {Pattern: "fixed.test", Address: "192.0.2.3:8443"}},
+		DNSServers: []string{ns.addr}, HostsFile: os.DevNull,
+	})
+	check(t, err)
+	defer tr.Close()
+	names := tr.state.Load().names
+	want := func(addr, want string) {
+		t.Helper()
+		if host, ok := tr.KnownHost(netip.MustParseAddr(addr)); host != want || ok != (want != "") {
+			t.Errorf("%s: %q, want %q", addr, host, want)
+		}
+	}
+	want("192.0.2.1", "exact.test")
+	want("::ffff:192.0.2.1", "exact.test")
+	want("192.0.2.3", "fixed.test")
+	want("192.0.2.2", "") // not used yet
+	look(t, names, "a.wild.test")
+	look(t, names, "far.test")
+	want("192.0.2.2", "a.wild.test")
+	want("192.0.2.4", "") // known, but no upstream
+}

@@ -336,3 +336,85 @@ func TestLoad(t *testing.T) {
 		return p.open == len(p.all) && len(p.used)+len(p.warm) == p.open && r.host.busy.Load() == 0 && int(r.host.idle.Load()) == p.open
 	})
 }
+
+// Connections too old to be used again make room for a new one.
+func TestStaleMakesRoom(t *testing.T) {
+	t.Parallel()
+	clk := newClock()
+	s := newServer(t, answerAll)
+	tr := startWith(t, s, clk, func(o *Options) { o.MaxConns = 1 })
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	clk.advance(firstWindow + 1)
+	if ex := wantOK(t, tr, r); ex.Reused {
+		t.Error("a stale connection was used")
+	}
+	p := r.host.poolFor(r)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open != 1 || len(p.used) != 1 {
+		t.Errorf("%d connections", p.open)
+	}
+}
+
+// A connection that comes when nobody waits for it any more is kept.
+func TestLateConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	for _, warm := range []int{0, 1} {
+		s := newServer(t, answerAll)
+		until := make(chan struct{})
+		s.hold(until)
+		tr := start(t, s, func(o *Options) { o.Warm = warm })
+		r := route(t, tr, testHost)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			for accepted := 0; accepted == 0; accepted, _, _ = s.counts() {
+				pause()
+			}
+			cancel()
+		}()
+		req, ex := newRequest("GET", "/", "")
+		_, err := tr.Do(ctx, req, r, ex)
+		var e *Error
+		if !errors.As(err, &e) || e.Reason != problem.Draining || e.Delivery != problem.NotSent {
+			t.Error(err)
+		}
+		close(until)
+		wantIdle(t, r, 1-warm, warm)
+		if ex := wantOK(t, tr, r); ex.Wait != 0 {
+			t.Error("dialled again")
+		}
+	}
+}
+
+func TestForeignKeepAlive(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll, noTLS)
+	tr := start(t, s, func(o *Options) { o.Warm = 2 })
+	for i := range 3 {
+		if ex := wantOK(t, tr, foreign(t, tr, s.addr, false)); ex.Reused != (i > 0) {
+			t.Errorf("request %d: reused %v", i, ex.Reused)
+		}
+	}
+	if accepted, _, _ := s.counts(); accepted != 1 {
+		t.Errorf("%d connections: foreign hosts are not to be warmed", accepted)
+	}
+}
+
+// What the server says of its idle connections is believed.
+func TestKeepAliveHeader(t *testing.T) {
+	t.Parallel()
+	clk := newClock()
+	s := newServer(t, scripted("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=4, max=99\r\nContent-Length: 2\r\n\r\nok", nil))
+	tr := startWith(t, s, clk)
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	clk.advance(2 * time.Second)
+	if ex := wantOK(t, tr, r); !ex.Reused {
+		t.Error("not reused")
+	}
+	clk.advance(2*time.Second + 1)
+	if ex := wantOK(t, tr, r); ex.Reused {
+		t.Error("reused too late")
+	}
+}
