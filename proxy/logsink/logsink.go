@@ -1,17 +1,22 @@
 // Package logsink writes log lines without making requests wait for the
 // descriptor: lines are gathered in memory and a single goroutine writes
 // whatever has gathered since its last write. An idle process writes a line at
-// once; a busy one writes many with one system call.
+// once; a busy one writes many with one system call, every two milliseconds.
 package logsink
 
 import (
 	"io"
 	"sync"
+	"time"
 )
 
 // MaxPending bounds the memory held for a reader that does not read, in bytes.
 // When it is reached, Write waits: a lost line would be a lost doubt.
 const MaxPending = 4 << 20
+
+// pace is the least time between two writes: at a thousand requests a second
+// and more, lines share a system call.
+const pace = 2 * time.Millisecond
 
 // keepBuffer is the largest buffer kept between writes, in bytes.
 const keepBuffer = 256 << 10
@@ -27,13 +32,14 @@ type Sink struct {
 	spare   []byte
 	writing bool
 	closed  bool
-	err     error // of the last write
+	err     error         // of the last write
+	hurry   chan struct{} // somebody waits: write now
 	done    chan struct{}
 }
 
 // New starts the writing goroutine. Close ends it.
 func New(out io.Writer) *Sink {
-	s := &Sink{out: out, done: make(chan struct{})}
+	s := &Sink{out: out, hurry: make(chan struct{}, 1), done: make(chan struct{})}
 	s.wake = sync.NewCond(&s.mu)
 	s.idle = sync.NewCond(&s.mu)
 	go s.run()
@@ -50,6 +56,7 @@ func (s *Sink) Write(p []byte) (int, error) {
 		return s.out.Write(p)
 	}
 	for len(s.pending) > 0 && len(s.pending)+len(p) > MaxPending && !s.closed {
+		s.hasten()
 		s.idle.Wait()
 	}
 	wasEmpty := len(s.pending) == 0
@@ -65,6 +72,7 @@ func (s *Sink) Sync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for (len(s.pending) > 0 || s.writing) && !s.closed {
+		s.hasten()
 		s.idle.Wait()
 	}
 	return s.err
@@ -79,19 +87,41 @@ func (s *Sink) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.hasten()
 	s.wake.Signal()
 	s.mu.Unlock()
 	<-s.done
 	return s.err
 }
 
+// hasten ends a pause between two writes. A pause that has not begun yet is
+// ended when it does.
+func (s *Sink) hasten() {
+	select {
+	case s.hurry <- struct{}{}:
+	default:
+	}
+}
+
 func (s *Sink) run() {
 	defer close(s.done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var wrote time.Time
+	timer := time.NewTimer(pace)
+	defer timer.Stop()
 	for {
 		for len(s.pending) == 0 && !s.closed {
 			s.wake.Wait()
+		}
+		if early := pace - time.Since(wrote); early > 0 && !s.closed {
+			s.mu.Unlock()
+			timer.Reset(early)
+			select {
+			case <-timer.C:
+			case <-s.hurry:
+			}
+			s.mu.Lock()
 		}
 		if len(s.pending) == 0 {
 			s.idle.Broadcast()
@@ -104,6 +134,7 @@ func (s *Sink) run() {
 		s.mu.Unlock()
 
 		_, err := s.out.Write(batch)
+		wrote = time.Now()
 
 		s.mu.Lock()
 		s.writing = false
