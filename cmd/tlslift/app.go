@@ -142,6 +142,7 @@ func (a *app) start() error {
 	}()
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
 	go a.keepHouse(a.stopped)
+	tuneMemory()
 	a.admin.SetState(admin.Ready)
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
