@@ -231,3 +231,21 @@ func TestTicketsOnIdleConnection(t *testing.T) {
 		t.Errorf("%d connections", accepted)
 	}
 }
+
+// What the server says of its idle connections is believed.
+func TestKeepAliveHeader(t *testing.T) {
+	t.Parallel()
+	clk := newClock()
+	s := newServer(t, scripted("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=4, max=99\r\nContent-Length: 2\r\n\r\nok", nil))
+	tr := startWith(t, s, clk)
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	clk.advance(2 * time.Second)
+	if ex := wantOK(t, tr, r); !ex.Reused {
+		t.Error("not reused")
+	}
+	clk.advance(2*time.Second + 1)
+	if ex := wantOK(t, tr, r); ex.Reused {
+		t.Error("reused too late")
+	}
+}
