@@ -6,6 +6,8 @@
 //	demo portal -listen :8443 -stats :8080 -ca F   the pretend SMSPortal
 //	demo callers -proxy HOST -root F               calls by four sample applications, until it is ended
 //	demo get URL                                   one GET: a health check for an image without a shell
+//	demo loop -after D -every D URL                GETs with a number behind URL, until SIGTERM and for D after it;
+//	                                               the first failure ends it with status 1
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -32,13 +35,15 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := errors.New("usage: demo setup|portal|callers|get [flags]")
+	err := errors.New("usage: demo setup|portal|callers|get|loop [flags]")
 	if len(args) > 0 {
 		switch args[0] {
 		case "setup":
 			err = setup(args[1:])
 		case "get":
 			err = get(ctx, args[1:])
+		case "loop":
+			err = loop(ctx, args[1:])
 		case "portal":
 			err = portal(ctx, args[1:])
 		case "callers":
@@ -79,7 +84,46 @@ func get(ctx context.Context, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
+	return fetch(ctx, args[0])
+}
+
+// loop calls until it is told to end, and for a while after that: an application
+// that still has to finish its work.
+func loop(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
+	after := flags.Duration("after", 3*time.Second, "time to go on after SIGTERM")
+	every := flags.Duration("every", 100*time.Millisecond, "time between calls")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 || *every <= 0 {
+		return errors.New("usage: demo loop -after D -every D URL")
+	}
+	told, end := ctx.Done(), (<-chan time.Time)(nil)
+	tick := time.NewTicker(*every)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		one, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		err := fetch(one, fmt.Sprint(flags.Arg(0), n))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("call %d: %w", n, err)
+		}
+		select {
+		case <-told:
+			fmt.Printf("%d calls answered, got SIGTERM, going on for %s\n", n, *after)
+			told, end = nil, time.After(*after)
+		case <-end:
+			fmt.Printf("%d calls answered, ended\n", n)
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// fetch is one GET; anything but 200 is an error.
+func fetch(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -91,7 +135,8 @@ func get(ctx context.Context, args []string) error {
 	if resp.StatusCode != http.StatusOK {
 		return errors.New(resp.Status)
 	}
-	return nil
+	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+	return err
 }
 
 // portal runs the pretend SMSPortal until ctx ends. What it has counted is told
