@@ -18,7 +18,8 @@ import (
 type responseWriter struct {
 	inner    http.ResponseWriter
 	rec      *record
-	closing  bool // tell the caller that the connection ends
+	moved    http.Header // of the upstream's answer
+	closing  bool        // tell the caller that the connection ends
 	hijacked bool
 	wrote    bool
 	writeErr error
@@ -29,6 +30,12 @@ func (w *responseWriter) Header() http.Header { return w.inner.Header() }
 func (w *responseWriter) WriteHeader(status int) {
 	w.rec.status = status
 	w.wrote = true
+	if w.moved != nil {
+		h := w.inner.Header()
+		for k, v := range w.moved {
+			h[k] = v
+		}
+	}
 	if w.closing {
 		w.inner.Header()["Connection"] = []string{"close"}
 	}
@@ -45,6 +52,10 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// noHeader is shown to goproxy in the place of the answer's header; nobody
+// writes to it.
+var noHeader = http.Header{}
 
 // flush hands the answer to the socket now, so that what comes after it (the
 // log line) is not waited for, and so that a failure is known.

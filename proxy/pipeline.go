@@ -231,6 +231,8 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	}
 	completeHeader(resp)
 	rec.streaming = resp.ContentLength < 0
+	// goproxy would copy every field; the responseWriter moves them.
+	rec.out.moved, resp.Header = resp.Header, noHeader
 	return resp
 }
 
@@ -263,6 +265,11 @@ func (s *Server) explain(rec *record, err error) *refusal {
 	if errors.As(err, &body) {
 		rec.clientGone = body.Gone()
 		return &refusal{reason: body.Reason, detail: "the caller's body did not arrive"}
+	}
+	var short *upstream.BodyError
+	if errors.As(err, &short) {
+		rec.delivery = short.Delivery
+		return &refusal{reason: problem.ClientTimeout, detail: "the caller's body ended before its announced length"}
 	}
 	var up *upstream.Error
 	if errors.As(err, &up) {

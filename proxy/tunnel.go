@@ -27,6 +27,8 @@ type tunnel struct {
 	near net.Conn // the client, once its bytes are taken as they are
 	host string   // where the TLS is meant for; "" = only the inner Host knows
 	ours bool
+
+	release func() // forgets the random of a spliced hello; may be nil
 }
 
 // newTunnel takes what a CONNECT decided from its record: the request is over
@@ -192,8 +194,7 @@ func (t *tunnel) aimTransparent(name string) bool {
 // splice keeps a modern client's connection end to end, and watches only what
 // version the two agree on.
 func (t *tunnel) splice(h *hello.ClientHello, raw []byte) {
-	release := t.s.transport.RegisterHello(h.Random)
-	defer release()
+	t.release = t.s.transport.RegisterHello(h.Random)
 	t.spliceWith(raw, arrival.Spliced)
 }
 
@@ -201,6 +202,7 @@ func (t *tunnel) spliceWith(raw []byte, handling arrival.Handling) {
 	if t.sess.far == nil {
 		far, err := t.s.transport.DialTunnel(t.s.work, t.rec.route, &t.rec.ex)
 		if err != nil {
+			t.forget()
 			ref := t.s.explain(t.rec, err)
 			t.refuse(ref.reason, legacy.AlertInternalError, ref.detail)
 			return
@@ -210,27 +212,46 @@ func (t *tunnel) spliceWith(raw []byte, handling arrival.Handling) {
 	t.relay(handling, raw)
 }
 
-// relay carries the bytes; first is what was already read from the client.
+// forget lets the hello's random go: it is under way no longer.
+func (t *tunnel) forget() {
+	if t.release != nil {
+		t.release()
+	}
+}
+
+// relay lets two goroutines carry the bytes and returns: they begin with small
+// stacks, and an idle tunnel costs little more than those. first is what was
+// already read from the client.
 func (t *tunnel) relay(handling arrival.Handling, first []byte) {
-	s, arr := t.s, t.sess.arr
-	arr.Handling = handling
+	s := t.s
+	t.sess.arr.Handling = handling
 	if t.near == nil {
 		t.near = t.sess.conn.HandOver()
 	}
-	var up, down watcher
-	obs := &splice{t: t}
-	if handling == arrival.Spliced {
-		up, down = obs.up, obs.down
-	} else {
+	if handling != arrival.Spliced {
 		s.countConnection(t.sess)
 	}
 	s.metrics.OpenConnection(handling, 1)
-	defer s.metrics.OpenConnection(handling, -1)
 	p := newPair(t.near, t.sess.far, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
 	s.relays.add(p)
+	s.tunnels.Go(func() { t.carry(p, first) })
+}
+
+// carry relays until the tunnel ends, and then writes its line.
+func (t *tunnel) carry(p *pair, first []byte) {
+	s, handling := t.s, t.sess.arr.Handling
+	defer s.caught(t.sess)
+	defer t.forget()
+	defer s.metrics.OpenConnection(handling, -1)
 	defer s.relays.remove(p)
-	res := p.relay(first, up, down)
+	var up, down watcher
+	var obs *splice
 	if handling == arrival.Spliced {
+		obs = &splice{t: t}
+		up, down = obs.up, obs.down
+	}
+	res := p.relay(first, up, down)
+	if obs != nil {
 		obs.tell()
 	}
 	t.rec.requestBytes, t.rec.responseBytes = res.up, res.down

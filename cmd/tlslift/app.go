@@ -135,6 +135,7 @@ func (a *app) start() error {
 	if err := a.server.Listen(); err != nil {
 		return err
 	}
+	a.admin.SetState(admin.Ready) // callers are queued by the kernel from now on
 	go func() {
 		if err := a.server.Serve(); err != nil {
 			a.ended <- err
@@ -142,10 +143,9 @@ func (a *app) start() error {
 	}()
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
 	go a.keepHouse(a.stopped)
-	tuneMemory()
-	a.admin.SetState(admin.Ready)
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
+	tuneMemory()
 	return nil
 }
 
