@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -62,11 +63,13 @@ func (w *watcher) run(before digest) {
 		select {
 		case <-w.stop:
 			return
-		case _, ok := <-w.fs.Events:
+		case e, ok := <-w.fs.Events:
 			if !ok {
 				return
 			}
-			timer.Reset(settle)
+			if w.concerns(e.Name) {
+				timer.Reset(settle)
+			}
 		case err, ok := <-w.fs.Errors:
 			if !ok {
 				return
@@ -85,6 +88,22 @@ func (w *watcher) run(before digest) {
 			}
 		}
 	}
+}
+
+// concerns reports whether a change of name can be one of ours: the ledger or a
+// log in the same folder change all the time. Kubernetes swaps a link whose
+// name begins with two dots.
+func (w *watcher) concerns(name string) bool {
+	base := filepath.Base(name)
+	if strings.HasPrefix(base, "..") {
+		return true
+	}
+	for _, f := range w.files() {
+		if filepath.Base(f) == base {
+			return true
+		}
+	}
+	return false
 }
 
 // look watches every folder that matters and returns a digest of all contents.
