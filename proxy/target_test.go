@@ -101,14 +101,22 @@ func TestTargetOf(t *testing.T) {
 		"forward ftp":   {plain(nil), "ftp://api.smsportal.com/a", "api.smsportal.com", target{}, problem.Malformed},
 		"gateway":       {plain(nil), "/a?b=%zz", "api.smsportal.com.", target{arrival.Gateway, "http", "api.smsportal.com", 0, "/a?b=%zz"}, 0},
 		"no host":       {plain(nil), "/a", "", target{}, problem.Malformed},
-		"default_upstream": {plain(func(a *arrival.Arrival) { a.Listener.DefaultUpstream = "api.smsportal.com" }),
-			"/a", "", target{arrival.Gateway, "http", "api.smsportal.com", 0, "/a"}, 0},
+		"default_upstream": {
+			plain(func(a *arrival.Arrival) { a.Listener.DefaultUpstream = "api.smsportal.com" }),
+			"/a", "",
+			target{arrival.Gateway, "http", "api.smsportal.com", 0, "/a"},
+			0,
+		},
 		"inside CONNECT":               {plain(connect), "/a", "API.smsportal.com:443", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
 		"inside CONNECT, no Host":      {plain(connect), "/a", "", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
 		"inside CONNECT, absolute":     {plain(connect), "http://api.smsportal.com/a", "api.smsportal.com", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
 		"inside CONNECT, another host": {plain(connect), "/a", "rest.smsportal.com", target{}, problem.Misdirected},
-		"terminated, no SNI": {plain(func(a *arrival.Arrival) { a.Ingress, a.Handling = arrival.TLS, arrival.Terminated }),
-			"/a", "rest.smsportal.com", target{arrival.TLS, "https", "rest.smsportal.com", 0, "/a"}, 0},
+		"terminated, no SNI": {
+			plain(func(a *arrival.Arrival) { a.Ingress, a.Handling = arrival.TLS, arrival.Terminated }),
+			"/a", "rest.smsportal.com",
+			target{arrival.TLS, "https", "rest.smsportal.com", 0, "/a"},
+			0,
+		},
 		"terminated, other SNI": {plain(func(a *arrival.Arrival) {
 			a.Ingress, a.Handling, a.Authority = arrival.TLS, arrival.Terminated, "api.smsportal.com"
 		}), "/a", "rest.smsportal.com", target{}, problem.Misdirected},

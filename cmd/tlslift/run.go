@@ -49,7 +49,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	defer signal.Stop(signals)
 
 	a, err := newApp(cfg, src, read, cmd.ErrOrStderr())
-	if problems := (configs.Problems)(nil); errors.As(err, &problems) {
+	if problems := configs.Problems(nil); errors.As(err, &problems) {
 		return usageError{err}
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *Conn) Close() error {
 }
 
 func (c *Conn) linger() {
-	defer c.finish()
+	defer func() { _ = c.finish() }()
 	if c.CloseWrite() != nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"errors"
 	"bufio"
 	"context"
 	"io"
@@ -241,8 +242,8 @@ func TestBodyErrors(t *testing.T) {
 	}
 	h := open(t, lim, func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
-		be, ok := connOf(r).BodyErr().(*BodyError)
-		if err == nil || !ok {
+		var be *BodyError
+		if err == nil || !errors.As(connOf(r).BodyErr(), &be) {
 			t.Errorf("read: %v, body error: %v", err, be)
 			return
 		}

@@ -91,10 +91,10 @@ func (p *process) tail() string {
 func (p *process) stop() {
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-p.ended:
+	case _ = <-p.ended:
 	case <-time.After(3 * time.Second):
 		_ = p.command.Process.Kill()
-		<-p.ended
+		_ = <-p.ended
 	}
 }
 

@@ -120,8 +120,10 @@ func soapResponse(status int, space, content string) Response {
 	} else {
 		space = soap11
 	}
-	return Response{Status: status, Header: contentType(kind),
-		Body: []byte(xml.Header + `<soap:Envelope xmlns:soap="` + space + `"><soap:Body>` + content + `</soap:Body></soap:Envelope>`)}
+	return Response{
+		Status: status, Header: contentType(kind),
+		Body: []byte(xml.Header + `<soap:Envelope xmlns:soap="` + space + `"><soap:Body>` + content + `</soap:Body></soap:Envelope>`),
+	}
 }
 
 func contentType(kind string) http.Header { return http.Header{"Content-Type": {kind}} }

@@ -15,8 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
 	"time"
+
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
 	"tlslift/test/smsportal"
@@ -105,14 +105,26 @@ func TestClientsThatKnowNothingOfAProxy(t *testing.T) {
 		args    []string
 		line    harness.Match
 	}{
-		"plain http": {portalAddr, []string{"http://api.smsportal.com" + path},
-			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0}},
-		"plain http over IPv6": {portalAddr6, []string{"http://api.smsportal.com" + path},
-			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0}},
-		"modern https": {portalAddr, []string{"--cacert", l.roots, "https://api.smsportal.com" + path},
-			harness.Match{"msg": "tunnel", "handling": "spliced"}},
-		"TLS 1.0": {portalAddr, []string{"--cacert", l.ours, "--tlsv1.0", "--tls-max", "1.0", "--ciphers", "ALL:@SECLEVEL=0", "https://api.smsportal.com" + path},
-			harness.Match{"msg": "request", "tls_version": "1.0", "status": 200.0}},
+		"plain http": {
+			portalAddr,
+			[]string{"http://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0},
+		},
+		"plain http over IPv6": {
+			portalAddr6,
+			[]string{"http://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "none", "status": 200.0},
+		},
+		"modern https": {
+			portalAddr,
+			[]string{"--cacert", l.roots, "https://api.smsportal.com" + path},
+			harness.Match{"msg": "tunnel", "handling": "spliced"},
+		},
+		"TLS 1.0": {
+			portalAddr,
+			[]string{"--cacert", l.ours, "--tlsv1.0", "--tls-max", "1.0", "--ciphers", "ALL:@SECLEVEL=0", "https://api.smsportal.com" + path},
+			harness.Match{"msg": "request", "tls_version": "1.0", "status": 200.0},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mark := l.process.Mark()
