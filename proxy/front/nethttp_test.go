@@ -1,9 +1,9 @@
 package front
 
 import (
-	"errors"
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"

@@ -26,13 +26,14 @@ type process struct {
 	name    string
 	command *exec.Cmd
 	output  string // file with what it printed; for some that is the access log
-	ended   chan error
+	ended   chan struct{} // closed when it has ended
+	exit    error         // how, once it has
 }
 
 // start runs a program on one core with its output in a file of dir. The child
 // dies with this program.
 func start(name, core, dir string, environment []string, arguments ...string) (*process, error) {
-	p := &process{name: name, output: filepath.Join(dir, name+".out"), ended: make(chan error, 1)}
+	p := &process{name: name, output: filepath.Join(dir, name+".out"), ended: make(chan struct{})}
 	out, err := os.Create(p.output)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
@@ -46,7 +47,10 @@ func start(name, core, dir string, environment []string, arguments ...string) (*
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	go func() { p.ended <- p.command.Wait() }()
+	go func() {
+		p.exit = p.command.Wait()
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -61,9 +65,8 @@ func (p *process) ready(addresses ...string) error {
 				break
 			}
 			select {
-			case err := <-p.ended:
-				p.ended <- err
-				return fmt.Errorf("%s ended at its start: %w\n%s", p.name, errors.Join(err), p.tail())
+			case <-p.ended:
+				return fmt.Errorf("%s ended at its start: %w\n%s", p.name, errors.Join(p.exit), p.tail())
 			case <-time.After(50 * time.Millisecond):
 			}
 			if time.Now().After(deadline) {
@@ -91,10 +94,10 @@ func (p *process) tail() string {
 func (p *process) stop() {
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	select {
-	case _ = <-p.ended:
+	case <-p.ended:
 	case <-time.After(3 * time.Second):
 		_ = p.command.Process.Kill()
-		_ = <-p.ended
+		<-p.ended
 	}
 }
 
