@@ -25,7 +25,7 @@ const contestantCore, callerCore = "0", "1"
 type process struct {
 	name    string
 	command *exec.Cmd
-	output  string // file with what it printed; for some that is the access log
+	output  string        // file with what it printed; for some that is the access log
 	ended   chan struct{} // closed when it has ended
 	exit    error         // how, once it has
 }
