@@ -89,11 +89,12 @@ func (s *service) serve(signals <-chan os.Signal, started chan<- struct{}) error
 	}
 	defer log.Close()
 	src := configs.Source{File: s.config, Env: os.Environ()}
+	read := takeSnapshot(src.Path())
 	cfg, err := configs.Load(src)
 	if err != nil {
 		return err
 	}
-	a, err := newApp(cfg, src, log)
+	a, err := newApp(cfg, src, read, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
