@@ -27,13 +27,15 @@ scraping() {
   printf 'global: {scrape_interval: 2s}\n' >>"$work/prometheus.yml"
   kubectl_ -n restricted delete pod --ignore-not-found drain >/dev/null
   pod scraped localhost/demo:1 loop -after 1s -every 500ms "${sms:?}0010&data1=scraped+" | inject --config-map portal | kubectl_ apply -n restricted -f - >/dev/null
-  "$lab" exec "$prometheus" --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" --web.listen-address=127.0.0.1:9090 >"$work/prometheus.log" 2>&1 &
+  # shellcheck disable=SC2016
+  "$lab" exec sh -c 'echo $$ >"$1/prometheus.pid"; exec "$2" --config.file="$1/prometheus.yml" --storage.tsdb.path="$1/tsdb" --web.listen-address=127.0.0.1:9090' \
+    sh "$work" "$prometheus" >"$work/prometheus.log" 2>&1 &
   pid=$!
   show "Prometheus finds the sidecar by the shipped job" eventually 60 query 'up{job="tlslift",namespace="restricted",pod="scraped",container="tlslift"} == 1'
   show "... and its requests, by the workload's name" eventually 60 query 'tlslift_client_requests_total{client="restricted/scraped",insecure="true"} > 0'
   show "... and the gateway" eventually 60 query 'up{job="tlslift",pod=~"gw-tlslift-.*"} == 1'
   show "... and no ended pod" test "$(targets)" -eq 0
-  kill "$pid" 2>/dev/null || true
+  kill "$(cat "$work/prometheus.pid")" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
   kubectl_ -n restricted delete pod scraped >/dev/null
 }
