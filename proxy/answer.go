@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream"
 )
 
 // responseWriter stands between goproxy and net/http: it counts, notices
@@ -18,8 +20,8 @@ import (
 type responseWriter struct {
 	inner    http.ResponseWriter
 	rec      *record
-	moved    http.Header // of the upstream's answer
-	closing  bool        // tell the caller that the connection ends
+	moved    http.Header  // of the upstream's answer
+	draining *atomic.Bool // set: tell the caller that the connection ends
 	hijacked bool
 	wrote    bool
 	writeErr error
@@ -36,7 +38,7 @@ func (w *responseWriter) WriteHeader(status int) {
 			h[k] = v
 		}
 	}
-	if w.closing {
+	if w.draining.Load() {
 		w.inner.Header()["Connection"] = []string{"close"}
 	}
 	w.inner.WriteHeader(status)
@@ -131,8 +133,11 @@ func (b *watchedBody) note(err error) {
 		return
 	}
 	b.rec.abort = true
-	b.rec.reason = problem.Reset
-	b.rec.delivery = problem.Unknown
+	b.rec.reason, b.rec.delivery = problem.Reset, problem.Unknown
+	var up *upstream.Error
+	if errors.As(err, &up) {
+		b.rec.reason = up.Reason
+	}
 	b.rec.detail = "the answer broke off while it was passed on"
 }
 

@@ -27,22 +27,36 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	s.shut()
 	s.shared.Drain(lastCall)
 	s.relays.drain()
-	s.accepting.Wait()
 	left := s.shared.Wait(patient)
 	cut := 0
 	if left > 0 {
 		cut = int(s.active.Load()) + s.relays.len()
 		s.cut() // whoever is in flight gets 504 unknown
+		s.shared.AbortBodies()
 		s.relays.closeAll()
-		s.shared.Wait(ctx)
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), s.farewellFor(ctx))
+		s.shared.Wait(last)
+		done()
 		s.shared.CloseAll()
 	}
+	s.accepting.Wait()
 	s.cut()
 	_ = s.inner.Close()
 	_ = s.handoff.Close()
 	s.tunnels.Wait()
 	s.transport.Close()
 	return cut
+}
+
+// farewellFor is how long the last answers may take: what is left of the
+// deadline, and a little even when a second signal has ended the patience.
+func (s *Server) farewellFor(ctx context.Context) time.Duration {
+	const least = 250 * time.Millisecond
+	deadline, ok := ctx.Deadline()
+	if !ok || ctx.Err() != nil {
+		return least
+	}
+	return max(least, min(farewell, time.Until(deadline)))
 }
 
 // lastCall is how long a connection may still bring a request that was on its

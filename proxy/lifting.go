@@ -55,6 +55,7 @@ func (s *Server) newLegacy(st *settings) error {
 // which cannot fail any more.
 func (s *Server) adoptCA(st *settings) {
 	if st.ca == nil || s.authority == nil {
+		s.metrics.CANotAfter(time.Time{})
 		return
 	}
 	if err := s.authority.Reload(st.ca, leafNames(st.cfg)); err != nil {

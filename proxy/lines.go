@@ -87,7 +87,7 @@ func (s *Server) caught(sess *session) {
 	if v := recover(); v != nil {
 		s.log.Error("panic in a tunnel", zap.String("client_addr", sess.clientAddr),
 			zap.String("stack", functionNames(debug.Stack())))
-		sess.conn.Close()
+		sess.close()
 	}
 }
 

@@ -43,7 +43,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := newRecord(sess, s.now(), s.ids.next())
 	sess.rec = rec
 	out := &rec.out
-	*out = responseWriter{inner: w, rec: rec, closing: s.draining.Load()}
+	*out = responseWriter{inner: w, rec: rec, draining: &s.draining}
 	s.active.Add(1)
 	defer s.active.Add(-1)
 	s.begin(rec, r)
@@ -90,6 +90,7 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 	}
 	t, bad := targetOf(arr, r)
 	rec.ingress, rec.host, rec.path = t.ingress, redact.Host(t.host), redact.Path(t.raw)
+	rec.seesHTTP = t.scheme == "http"
 	if arr.Ingress == arrival.Unknown {
 		arr.Ingress = t.ingress
 	}
@@ -226,7 +227,7 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	rewrite.HopByHop(resp.Header)
 	rewrite.StripOwn(resp.Header)
 	resp.Trailer = nil
-	if rec.ours && rec.sess.arr.Handling != arrival.Terminated {
+	if rec.ours && rec.seesHTTP {
 		rewrite.Response(resp.Header, s.settings.Load().rewrite, s.upgraded, s.countRewrite)
 	}
 	completeHeader(resp)
@@ -264,7 +265,7 @@ func (s *Server) explain(rec *record, err error) *refusal {
 	var body *front.BodyError
 	if errors.As(err, &body) {
 		rec.clientGone = body.Gone()
-		return &refusal{reason: body.Reason, detail: "the caller's body did not arrive"}
+		return s.explainBody(rec, body.Reason)
 	}
 	var short *upstream.BodyError
 	if errors.As(err, &short) {
@@ -277,6 +278,24 @@ func (s *Server) explain(rec *record, err error) *refusal {
 		return &refusal{reason: up.Reason, detail: up.Error()}
 	}
 	return &refusal{reason: problem.Protocol, detail: "the round trip failed"}
+}
+
+// explainBody is explain for a request's body that did not come as announced.
+func (s *Server) explainBody(rec *record, reason problem.Reason) *refusal {
+	switch {
+	case s.work.Err() != nil: // cut at the drain deadline
+		rec.clientGone = false
+		if rec.delivery == problem.NotSent {
+			return &refusal{reason: problem.Draining, detail: "shutting down while the caller's body was on its way"}
+		}
+		return &refusal{reason: problem.Timeout, detail: "shutting down while the caller's body was on its way"}
+	case reason == problem.TooLarge:
+		return &refusal{reason: reason, detail: "the chunked body is over its limit"}
+	case reason == problem.Malformed:
+		return &refusal{reason: reason, detail: "the body's chunk framing is malformed"}
+	default:
+		return &refusal{reason: reason, detail: "the caller's body did not arrive"}
+	}
 }
 
 func protoOf(r *http.Request) string {

@@ -55,6 +55,7 @@ type record struct {
 	streaming bool // the length is unknown to the client: flush as it comes
 	insecure  bool
 	ours      bool // the request was for one of our hosts
+	seesHTTP  bool // the caller asked for an http URL: its links stay http
 }
 
 // origin says who wrote the answer. Its String is the metrics label "origin".

@@ -79,6 +79,14 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	}
 }
 
+// close closes the connection, and the far side's if there is one.
+func (sess *session) close() {
+	sess.conn.Close()
+	if sess.far != nil {
+		sess.far.Close()
+	}
+}
+
 // newSession makes the session of a connection that has just arrived.
 func newSession(conn *front.Conn) *session {
 	arr := conn.Arrival()

@@ -119,6 +119,9 @@ func newLadder(cfg *configs.Config, clock func() time.Time) (*identity.Ladder, e
 		if len(problems) > 0 {
 			return nil, fmt.Errorf("users_file %s: %w", f, errors.Join(problems...))
 		}
+		if len(users) == 0 {
+			return nil, fmt.Errorf("users_file %s holds no user: nobody could pass", f)
+		}
 		o.Users = users
 	}
 	l, err := identity.New(o)

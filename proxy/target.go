@@ -209,14 +209,14 @@ func (s *Server) upstreamPort(arr *arrival.Arrival, t target) uint16 {
 	case (t.ingress == arrival.Gateway || t.ingress == arrival.TLS || t.ingress == arrival.Transparent) &&
 		(t.port == arr.Local.Port() || t.port == 443):
 		return 0
-	case t.scheme == "http" && t.port == 443:
+	case t.ingress == arrival.Forward && (t.scheme == "http" && t.port != 0 || t.scheme == "https" && t.port == 80):
 		return portNever
 	default:
 		return t.port
 	}
 }
 
-// portNever is a port that no upstream has: http to the TLS port is refused.
+// portNever is a port that no upstream has.
 const portNever = 65535
 
 func accepted(l *arrival.Listener, in arrival.Ingress) bool {

@@ -104,6 +104,8 @@ func (t *tunnel) secure() {
 	sess.ours = t.ours
 	s.observeHello(sess, h, t.ours)
 	switch {
+	case t.host == SelfTestHost && s.settings.Load().legacy == nil:
+		t.refuse(problem.Host, legacy.AlertUnrecognizedName, "the self-test over TLS needs a CA: see legacy_tls.ca")
 	case t.host == SelfTestHost:
 		t.terminate(h, raw)
 	case !t.ours && t.rec.route != nil:
@@ -364,7 +366,7 @@ func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string
 // silent closes a tunnel in which nothing was said.
 func (t *tunnel) silent() {
 	t.s.countConnection(t.sess)
-	t.sess.conn.Close()
+	t.sess.close()
 	t.rec.status = http.StatusOK
 	t.line("")
 }

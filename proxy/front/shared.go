@@ -99,6 +99,16 @@ func (s *Shared) CloseAll() {
 	}
 }
 
+// AbortBodies makes every read of a request's body that is under way fail, so
+// that its caller can still be answered (Conn.AbortBody).
+func (s *Shared) AbortBodies() {
+	for _, c := range s.snapshot() {
+		if !c.waiting.Load() {
+			c.AbortBody()
+		}
+	}
+}
+
 func (s *Shared) snapshot() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -187,7 +187,7 @@ func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net
 	if ctx.Err() != nil {
 		return nil, t.fail(r, ex, notSent(problem.Draining, errDraining))
 	}
-	c, s, err := t.dial(ctx, r, &f)
+	c, s, err := t.dial(ctx, r.untouched(), &f)
 	ex.Attempts++
 	ex.Wait, ex.DNS, ex.Connect = t.now().Sub(start), f.dns, f.connect
 	if err != nil {
@@ -198,6 +198,18 @@ func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net
 	}
 	ex.Remote = addrPort(s.RemoteAddr())
 	return c, nil
+}
+
+// untouched is the route of a tunnel, whose bytes are passed on as they are: the
+// client asked for its own host and will verify that one, so to: cannot apply.
+func (r *Route) untouched() *Route {
+	if r.plain || r.host.conf.To == "" || r.host.conf.Address != "" {
+		return r
+	}
+	return &Route{
+		Label: r.Label, Host: r.Host, DialHost: r.Host, Port: r.Port, ServerName: r.Host,
+		HostHeader: r.HostHeader, tunnelPort: r.tunnelPort, exempt: r.exempt, host: r.host,
+	}
 }
 
 // fail notes a failure in ex and tells the observer.

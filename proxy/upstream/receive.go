@@ -45,7 +45,12 @@ func (c *conn) receive(resp *http.Response, ex *Exchange, o *Options) (*http.Res
 	}
 	ex.Delivery, ex.BytesIn = problem.Answered, int64(len(*b))
 	c.finish(resp)
-	resp.Body = &heldBody{buffers: buffers, buf: b, left: *b}
+	held := new(heldBody)
+	if sized, ok := resp.Body.(*sizedBody); ok {
+		held = &sized.held
+	}
+	*held = heldBody{buffers: buffers, buf: b, left: *b}
+	resp.Body = held
 	declareLength(resp, len(*b))
 	return resp, nil
 }

@@ -63,6 +63,9 @@ func (c *conn) readHead(req *http.Request) (*http.Response, time.Time, error) {
 		if first.IsZero() {
 			first = c.pool.t.now()
 		}
+		if resp := readOrdinary(c.br, req); resp != nil {
+			return resp, first, nil
+		}
 		resp, err := http.ReadResponse(c.br, req)
 		switch {
 		case err != nil && c.readErr != nil:
