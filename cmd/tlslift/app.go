@@ -51,7 +51,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	a.cfg.Store(cfg)
-	a.loaded = []snapshot{read, takeSnapshot(a.named()...)}
+	a.loaded = []snapshot{read, takeSnapshot(filesOf(cfg)...)}
 	reg := prometheus.NewRegistry()
 	if err := metrics.RegisterRuntime(reg); err != nil {
 		return nil, err
@@ -153,11 +153,10 @@ func (a *app) start() error {
 func notify(state string) { _, _ = daemon.SdNotify(false, state) }
 
 // watched are the files whose change reloads the configuration.
-func (a *app) watched() []string { return append(a.named(), a.src.Path()) }
+func (a *app) watched() []string { return append(filesOf(a.cfg.Load()), a.src.Path()) }
 
-// named are the files that the configuration names.
-func (a *app) named() []string {
-	cfg := a.cfg.Load()
+// filesOf are the files that a configuration names.
+func filesOf(cfg *configs.Config) []string {
 	files := []string{cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
 	if ca := cfg.LegacyTLS.CA; ca != nil {
 		files = append(files, ca.CertFile, ca.KeyFile)
@@ -204,6 +203,7 @@ func (a *app) reload(why string) {
 		problem = err.Error()
 	}
 	a.lastReload.Store(&problem)
+	a.watch.refresh(a.loaded...)
 	if err != nil {
 		a.log.Error("reload refused, the old configuration stays", zap.String("why", why), zap.Strings("problems", strings.Split(err.Error(), "\n")))
 	} else {
@@ -216,6 +216,7 @@ func (a *app) reload(why string) {
 func (a *app) reconfigure() error {
 	src := a.src
 	src.Reload = true
+	a.loaded = []snapshot{takeSnapshot(src.Path()), takeSnapshot(filesOf(a.cfg.Load())...)}
 	cfg, err := configs.Load(src)
 	if err != nil {
 		return err
@@ -223,6 +224,7 @@ func (a *app) reconfigure() error {
 	if diff := cfg.RestartDiff(a.cfg.Load()); len(diff) > 0 {
 		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
 	}
+	a.loaded[1] = takeSnapshot(filesOf(cfg)...)
 	if err := a.server.Reload(cfg); err != nil {
 		return err
 	}

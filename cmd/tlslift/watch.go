@@ -21,9 +21,11 @@ const settle = 300 * time.Millisecond
 // and compares contents, so that only a real change is reported.
 type watcher struct {
 	changed chan struct{}
+	again   chan []snapshot // the list of files may have changed
 	stop    chan struct{}
 	fs      *fsnotify.Watcher
 	files   func() []string
+	names   map[string]bool // last elements of what is watched; the goroutine's own
 	log     *zap.Logger
 }
 
@@ -31,22 +33,27 @@ type watcher struct {
 // were loaded; files names what is watched and is asked again after each
 // change. A process that cannot watch goes on without.
 func newWatcher(log *zap.Logger, loaded []snapshot, files func() []string) *watcher {
-	w := &watcher{changed: make(chan struct{}, 1), stop: make(chan struct{}), files: files, log: log}
+	w := &watcher{changed: make(chan struct{}, 1), again: make(chan []snapshot, 8), stop: make(chan struct{}), files: files, log: log}
 	fs, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("cannot watch the configuration for changes; use SIGHUP", zap.Error(err))
 		return w
 	}
 	w.fs = fs
-	before := w.look()
-	for _, s := range loaded {
-		if takeSnapshot(s.files...).sum != s.sum {
-			w.changed <- struct{}{} // between loading and now
-			break
-		}
-	}
-	go w.run(before)
+	go w.run(w.lookSince(loaded))
 	return w
+}
+
+// refresh tells the watcher that a reload may have named other files. loaded is
+// what the files were just before they were read.
+func (w *watcher) refresh(loaded ...snapshot) {
+	if w.fs == nil {
+		return
+	}
+	select {
+	case w.again <- loaded:
+	case <-w.stop:
+	}
 }
 
 func (w *watcher) close() {
@@ -70,6 +77,8 @@ func (w *watcher) run(before digest) {
 			if w.concerns(e.Name) {
 				timer.Reset(settle)
 			}
+		case loaded := <-w.again:
+			before = w.lookSince(loaded)
 		case err, ok := <-w.fs.Errors:
 			if !ok {
 				return
@@ -82,12 +91,28 @@ func (w *watcher) run(before digest) {
 				continue
 			}
 			before = now
-			select {
-			case w.changed <- struct{}{}:
-			default:
-			}
+			w.report()
 		}
 	}
+}
+
+func (w *watcher) report() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// lookSince looks, and reports at once what has changed since it was loaded.
+func (w *watcher) lookSince(loaded []snapshot) digest {
+	now := w.look()
+	for _, s := range loaded {
+		if takeSnapshot(s.files...).sum != s.sum {
+			w.report()
+			break
+		}
+	}
+	return now
 }
 
 // concerns reports whether a change of name can be one of ours: the ledger or a
@@ -95,26 +120,57 @@ func (w *watcher) run(before digest) {
 // name begins with two dots.
 func (w *watcher) concerns(name string) bool {
 	base := filepath.Base(name)
-	if strings.HasPrefix(base, "..") {
-		return true
-	}
-	for _, f := range w.files() {
-		if filepath.Base(f) == base {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(base, "..") || w.names[base]
 }
 
 // look watches every folder that matters and returns a digest of all contents.
 func (w *watcher) look() digest {
 	files := w.files()
+	w.names = make(map[string]bool)
 	for _, f := range files {
-		if abs, err := filepath.Abs(f); f != "" && err == nil {
-			_ = w.fs.Add(filepath.Dir(abs))
+		if f == "" {
+			continue
+		}
+		for _, p := range steps(f) {
+			w.names[filepath.Base(p)] = true
+			_ = w.fs.Add(filepath.Dir(p))
 		}
 	}
 	return digestOf(files...)
+}
+
+// maxLinks bounds the links that are followed, as the kernel does.
+const maxLinks = 40
+
+// steps are the paths on the way to a file whose change can make it another
+// one: every link in it, and where it finally lies.
+func steps(file string) []string {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	done, rest := string(filepath.Separator), strings.TrimPrefix(path, string(filepath.Separator))
+	if v := filepath.VolumeName(path); v != "" {
+		return []string{path} // links are rare there, and drives have no root to start from
+	}
+	for links := 0; rest != "" && links < maxLinks; {
+		var part string
+		part, rest, _ = strings.Cut(rest, string(filepath.Separator))
+		at := filepath.Join(done, part)
+		to, err := os.Readlink(at)
+		if err != nil {
+			done = at
+			continue
+		}
+		links++
+		out = append(out, at)
+		if filepath.IsAbs(to) {
+			done = string(filepath.Separator)
+		}
+		rest = strings.TrimPrefix(filepath.Join(to, rest), string(filepath.Separator))
+	}
+	return append(out, done)
 }
 
 // snapshot is what files were at one time.

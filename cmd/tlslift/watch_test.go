@@ -81,7 +81,7 @@ func TestWatcherKnowsWhatChangedBeforeItBegan(t *testing.T) {
 
 func TestWatcherIsNotConcernedByOtherFiles(t *testing.T) {
 	t.Parallel()
-	w := &watcher{files: func() []string { return []string{"/etc/tlslift/tlslift.yaml", ""} }}
+	w := &watcher{names: map[string]bool{"tlslift.yaml": true}}
 	for name, want := range map[string]bool{
 		"/etc/tlslift/tlslift.yaml": true, "/etc/tlslift/..data": true, "/etc/tlslift/ledger.db": false, "/etc/tlslift/x.log": false,
 	} {
@@ -89,4 +89,62 @@ func TestWatcherIsNotConcernedByOtherFiles(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// TestWatcherFollowsLinks: a release folder that is swapped, and a link into
+// another folder, whose file is replaced there.
+func TestWatcherFollowsLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"v1": "a", "v2": "b"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name, "c.yaml"), text)
+	}
+	current := filepath.Join(dir, "current")
+	if err := os.Symlink("v1", current); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(current, "c.yaml")
+	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(file)}, func() []string { return []string{file} })
+	defer w.close()
+	if err := os.Symlink("v2", current+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(current+".new", current); err != nil {
+		t.Fatal(err)
+	}
+	waitChange(t, w)
+	w.refresh(takeSnapshot(file))
+	write(t, filepath.Join(dir, "v2", "c.yaml.new"), "c")
+	if err := os.Rename(filepath.Join(dir, "v2", "c.yaml.new"), filepath.Join(dir, "v2", "c.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	waitChange(t, w)
+}
+
+// TestWatcherLearnsNewFiles: what a reload names for the first time is watched
+// from then on.
+func TestWatcherLearnsNewFiles(t *testing.T) {
+	t.Parallel()
+	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	write(t, first, "1")
+	write(t, second, "1")
+	files := make(chan []string, 1)
+	list := []string{first}
+	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(first)}, func() []string {
+		select {
+		case list = <-files:
+		default:
+		}
+		return list
+	})
+	defer w.close()
+	files <- []string{first, second}
+	write(t, first, "2")
+	waitChange(t, w)
+	w.refresh(takeSnapshot(first, second))
+	write(t, second, "2")
+	waitChange(t, w)
 }
