@@ -58,8 +58,8 @@ cross: ## the other platforms compile
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift
 
 interop: ## real old clients through the built binary; installs them (apt, npm)
-	test/interop/install.sh $(CURDIR)/$(BIN)/clients
-	TLSLIFT_INTEROP=require TLSLIFT_CLIENTS=$(CURDIR)/$(BIN)/clients $(GO) test -count=1 -v ./test/interop/
+	test/install.sh $(CURDIR)/$(BIN)/clients
+	TLSLIFT_INTEROP=require TLSLIFT_CLIENTS=$(CURDIR)/$(BIN)/clients TLSLIFT_TEST_NODE012=$(CURDIR)/$(BIN)/clients/node-0.12.0/bin/node $(GO) test -count=1 -v ./test/interop/
 
 bench: build ## against HAProxy, nginx and Squid; installs them (apt)
 	test/bench/run.sh

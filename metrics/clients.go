@@ -59,6 +59,15 @@ func (m *Metrics) discover(name, source string, now int64) *Client {
 	return c
 }
 
+// SetLabelLimit changes how many discovered clients have a label of their own,
+// as Options.LabelLimit does. Those that have one keep it.
+func (m *Metrics) SetLabelLimit(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit = effectiveLimit(n)
+	m.trackedLimit.Set(float64(m.limit))
+}
+
 // SetClients replaces the configured names. New ones exist at 0 at once. Names
 // that are no longer configured keep their series as discovered clients do, but
 // nothing that only a configuration can say.

@@ -52,16 +52,11 @@ type Metrics struct {
 // New builds the metrics and registers them with reg. It fails when a metric of
 // one of their names is registered already.
 func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
-	m := &Metrics{clock: o.Clock, workload: clean(o.Workload), limit: o.LabelLimit, clients: make(map[string]*Client)}
+	m := &Metrics{clock: o.Clock, workload: clean(o.Workload), clients: make(map[string]*Client)}
 	if m.clock == nil {
 		m.clock = time.Now
 	}
-	switch {
-	case o.LabelLimit == 0:
-		m.limit = DefaultLabelLimit
-	case o.LabelLimit < 0:
-		m.limit = 0
-	}
+	m.limit = effectiveLimit(o.LabelLimit)
 	m.define()
 	if err := m.register(reg); err != nil {
 		return nil, err
@@ -92,4 +87,12 @@ func (m *Metrics) keepHandles() {
 	for _, h := range arrival.Handlings {
 		m.openHandles[h] = m.open.WithLabelValues(h.String())
 	}
+}
+
+// effectiveLimit reads Options.LabelLimit.
+func effectiveLimit(n int) int {
+	if n == 0 {
+		return DefaultLabelLimit
+	}
+	return max(n, 0)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,20 @@ func (s *Server) CANotAfter() time.Time {
 	return st.ca.Cert.NotAfter
 }
 
+// ClientNames are the clients that the configuration knows: listeners', ranges',
+// the workload, policy's, and those of the users file.
+func (s *Server) ClientNames() []string {
+	st := s.settings.Load()
+	names := st.ladder.Configured()
+	for _, l := range st.cfg.Listen {
+		if l.Client != "" {
+			names = append(names, l.Client)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Check builds everything of a configuration that can fail without starting
 // anything: what only the rooms can judge, such as a CA's constraints. Its
 // error is a configs.Problems.
@@ -126,6 +141,7 @@ func Check(cfg *configs.Config) error {
 		}
 	}
 	problems = append(problems, outsideCA(cfg)...)
+	problems = append(problems, ourselves(cfg)...)
 	if len(problems) > 0 {
 		return problems
 	}

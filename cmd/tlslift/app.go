@@ -58,7 +58,6 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	}
 	var err error
 	a.metrics, err = metrics.New(reg, metrics.Options{
-		Clients:    configuredClients(cfg),
 		Workload:   cfg.Clients.Workload,
 		Upstreams:  upstreamLabels(cfg),
 		LabelLimit: labelLimit(cfg.Clients.LabelLimit),
@@ -71,7 +70,6 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	a.ledger = ledger.New(ledger.Options{
 		Track:         cfg.Clients.Track,
 		MigratedAfter: cfg.Policy.MigratedAfter,
-		Clients:       ledgerClients(cfg),
 		File:          cfg.State.File,
 		Logger:        a.log.Logger,
 	})
@@ -96,7 +94,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
-	a.declare(cfg)
+	a.adoptNames(cfg)
 	a.restore()
 	return a, nil
 }
@@ -229,9 +227,12 @@ func (a *app) reconfigure() error {
 		return err
 	}
 	a.metrics.SetUpstreams(upstreamLabels(cfg))
-	a.metrics.SetClients(configuredClients(cfg))
-	a.ledger.Configure(cfg.Policy.MigratedAfter, ledgerClients(cfg))
-	a.declare(cfg)
+	a.metrics.SetLabelLimit(labelLimit(cfg.Clients.LabelLimit))
+	a.ledger.SetTrack(cfg.Clients.Track)
+	a.adoptNames(cfg)
+	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format {
+		a.log.Warn("log.format changed: it takes effect at the next start")
+	}
 	a.log.level.SetLevel(zapLevel(cfg.Log.Level))
 	a.cfg.Store(cfg)
 	return nil

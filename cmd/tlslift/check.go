@@ -79,6 +79,7 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 		return err
 	}
 	opts.Warm = 0
+	opts.Own = proxy.Listens(cfg) // a name that leads back here cannot work
 	transport, err := upstream.New(opts)
 	if err != nil {
 		return err

@@ -1,38 +1,19 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"tlslift/configs"
 	"tlslift/metrics/ledger"
 )
 
-// configuredClients are all client names that the configuration knows, sorted.
-func configuredClients(cfg *configs.Config) []string {
-	var names []string
-	for _, l := range cfg.Listen {
-		if l.Client != "" {
-			names = append(names, l.Client)
-		}
-	}
-	for _, n := range cfg.Clients.Names {
-		names = append(names, n.Name)
-	}
-	if cfg.Clients.Workload != "" {
-		names = append(names, cfg.Clients.Workload)
-	}
-	for name := range cfg.Policy.Clients {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// ledgerClients is what the ledger is told of the configured clients.
-func ledgerClients(cfg *configs.Config) []ledger.Configured {
-	var out []ledger.Configured
-	for _, name := range configuredClients(cfg) {
+// adoptNames tells metrics and ledger which clients the configuration names, and
+// what it says of them.
+func (a *app) adoptNames(cfg *configs.Config) {
+	names := a.server.ClientNames()
+	a.metrics.SetClients(names)
+	var clients []ledger.Configured
+	for _, name := range names {
 		c := ledger.Configured{Name: name}
 		if p, ok := cfg.Policy.Clients[name]; ok {
 			c.Migrated, c.Sunset = p.Migrated, p.Sunset
@@ -40,19 +21,13 @@ func ledgerClients(cfg *configs.Config) []ledger.Configured {
 				c.Owner, c.Waiver = p.Waiver.Owner, p.Waiver.Until
 			}
 		}
-		out = append(out, c)
-	}
-	return out
-}
-
-// declare sets the timestamps that come from the configuration.
-func (a *app) declare(cfg *configs.Config) {
-	for _, c := range ledgerClients(cfg) {
-		m := a.metrics.Client(c.Name, "name")
+		clients = append(clients, c)
+		m := a.metrics.Client(name, "name")
 		m.Declared(c.Migrated)
 		m.Sunset(c.Sunset)
 		m.Waiver(c.Waiver)
 	}
+	a.ledger.Configure(cfg.Policy.MigratedAfter, clients)
 }
 
 // restore gives the clients that an earlier process saw their timestamps and

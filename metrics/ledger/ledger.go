@@ -158,6 +158,14 @@ func (l *Ledger) Configure(migratedAfter time.Duration, clients []Configured) {
 	}
 }
 
+// SetTrack changes how many discovered rows there may be; 0 is the default.
+// Rows beyond a lowered limit go as others would have come.
+func (l *Ledger) SetTrack(n int) {
+	l.admission.Lock()
+	defer l.admission.Unlock()
+	l.track = cmp.Or(max(n, 0), defaultTrack)
+}
+
 // reclassify makes the rows of a shard configured or discovered.
 func (l *Ledger) reclassify(s *shard, p *policy) {
 	s.mu.Lock()
@@ -235,6 +243,8 @@ type Stats struct {
 
 // Stats returns the figures of tlslift_tracked_clients and its neighbours.
 func (l *Ledger) Stats() Stats {
+	l.admission.Lock()
+	defer l.admission.Unlock()
 	return Stats{Tracked: int(l.tracked.Load()), Limit: l.track, Overflowed: l.overflowed.Load()}
 }
 

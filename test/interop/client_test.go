@@ -125,7 +125,7 @@ func quote(words []string) string {
 }
 
 // cacheVariable names the directory that install.sh put node 0.12.0 into.
-const cacheVariable = "TLSLIFT_INTEROP_CACHE"
+const cacheVariable = "TLSLIFT_CLIENTS"
 
 func find(tool string) (string, error) {
 	if tool == "node-0.12.0" {
