@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"time"
 
 	"tlslift/proxy/problem"
@@ -37,6 +38,9 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	if err != nil {
 		return nil, t.failed(r, ex, err)
 	}
+	// Under load others prepare theirs first: requests that are written one
+	// straight after the other wake the server less often.
+	runtime.Gosched()
 	start := t.now()
 	for now := start; ; now = t.now() {
 		ex.Attempts++

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"tlslift/test/fault"
 	"tlslift/test/harness"
@@ -41,12 +42,16 @@ func TestCallersThatLeave(t *testing.T) {
 					if err := server.Wait(patience(t), "/held", 1); err != nil {
 						t.Fatal(err)
 					}
+					sent := time.Now()
 					departure.leave(in)
 					if !departure.answered {
 						// Time for tlslift to notice, were it to cancel: another
 						// request's whole round through it.
 						p.Get("/readyz")
 					}
+					// Only of requests that took this long tlslift asks whether the
+					// caller is still there.
+					<-time.After(time.Until(sent.Add(15 * time.Millisecond)))
 					close(release)
 					line := p.WaitLog(harness.Match{"msg": "request", "path": "/held"})
 					if line.String("delivery") != "answered" || line.String("status") != "200" || departure.gone != "" && line.String("client_gone") != departure.gone {
