@@ -44,7 +44,7 @@ func examples() []example {
 		case Timeout, Reset, Protocol:
 			add(r.String(), Problem{Reason: r, Delivery: Unknown})
 			add(r.String()+"_not_sent", Problem{Reason: r})
-		case ClientTimeout, Draining:
+		case ClientTimeout:
 			add(r.String(), Problem{Reason: r})
 			add(r.String()+"_unknown", Problem{Reason: r, Delivery: Unknown})
 		default:
