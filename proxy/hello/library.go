@@ -61,6 +61,10 @@ func (h *ClientHello) sureMark() libraryID {
 	}
 }
 
+// suiteECDHE is TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, the commonest suite with
+// elliptic curves.
+const suiteECDHE uint16 = 0xc013
+
 // suiteFIPS3DES is a suite number that NSS used before it had a standard one.
 const suiteFIPS3DES uint16 = 0xfeff
 
@@ -108,11 +112,14 @@ func (h *ClientHello) schannelOrder() bool {
 }
 
 // sslv2Mark tells SSL 2.0 framed hellos by their SSL 2.0 ciphers: JSSE never
-// had the export ones, and OpenSSL alone has IDEA.
+// had the export ones, and OpenSSL alone has IDEA. Elliptic curves are in what
+// OpenSSL calls ALL since 1.0.0.
 func (h *ClientHello) sslv2Mark() libraryID {
 	const idea, rc4Export, rc2Export = 0x050080, 0x020080, 0x040080
 	has := func(spec uint32) bool { return slices.Contains(h.SSLv2Ciphers, spec) }
 	switch {
+	case has(idea) && h.HasCipher(suiteECDHE):
+		return openSSL10
 	case has(idea):
 		return openSSL098
 	case h.HasCipher(0x0062) || h.HasCipher(0x0064):
