@@ -52,8 +52,8 @@ func (h *ClientHello) sureMark() libraryID {
 		return javaCurrent
 	case h.HasExtension(extEncryptThenMAC) && slices.Equal(h.PointFormats, []byte{0, 1, 2}):
 		return openSSLCurrent
-	case h.HasExtension(extRecordSizeLimit) && h.HasExtension(extEncryptThenMAC):
-		return gnuTLS
+	case h.HasExtension(extRecordSizeLimit) && (h.HasExtension(extEncryptThenMAC) || h.bySuites() == gnuTLS):
+		return gnuTLS // a program may have switched encrypt-then-MAC off
 	case h.HasExtension(extRecordSizeLimit):
 		return nssCurrent
 	default:
