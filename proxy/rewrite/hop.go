@@ -27,7 +27,10 @@ func HopByHop(h http.Header) {
 		}
 	}
 	for _, key := range hopByHop {
-		delete(h, key)
+		// Hardly any is there, and to look costs less than to delete.
+		if _, ok := h[key]; ok {
+			delete(h, key)
+		}
 	}
 }
 
@@ -77,6 +80,9 @@ func listed(option string) bool {
 // StripOwn removes from an upstream's answer the fields by which tlslift
 // marks its own answers, so that they cannot be forged (design, section 8).
 func StripOwn(h http.Header) {
-	delete(h, "Tlslift-Error")
-	delete(h, "Tlslift-Delivery")
+	for _, key := range [...]string{"Tlslift-Error", "Tlslift-Delivery"} {
+		if _, ok := h[key]; ok {
+			delete(h, key)
+		}
+	}
 }
