@@ -205,6 +205,7 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 		rec.sess.counts.Upgrade(rec.version)
 	}
 	rec.ex.AbortBody = rec.sess.conn.AbortBody
+	rec.ex.Fields = rec.fields
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, rec.route, &rec.ex)
 	rec.upstream = s.now().Sub(began)
@@ -213,7 +214,8 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	}
 	// Wrapped here and not in the response filter: goproxy drops the
 	// Content-Length of a body that a filter has changed.
-	resp.Body = &watchedBody{ReadCloser: resp.Body, rec: rec}
+	rec.body = watchedBody{ReadCloser: resp.Body, rec: rec}
+	resp.Body = &rec.body
 	return resp, nil
 }
 

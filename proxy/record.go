@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"net/http"
 	"sync"
 	"time"
 
@@ -30,6 +31,9 @@ type record struct {
 	route *upstream.Route // nil when refused or answered here
 	label string          // metrics label "upstream"
 	ex    upstream.Exchange
+
+	body   watchedBody // of the upstream's answer
+	fields http.Header // for the answer's, empty before; outlives the record's use
 
 	status        int
 	origin        origin
@@ -77,12 +81,18 @@ var recordPool = sync.Pool{New: func() any { return new(record) }}
 
 func newRecord(sess *session, start time.Time, id string) *record {
 	rec := recordPool.Get().(*record)
-	*rec = record{sess: sess, start: start, id: id}
+	rec.sess, rec.start, rec.id = sess, start, id
+	if rec.fields == nil {
+		rec.fields = make(http.Header)
+	}
 	return rec
 }
 
+// release gives everything back. The map of the answer's fields is kept: what
+// it held went to net/http field by field.
 func (rec *record) release() {
-	*rec = record{}
+	clear(rec.fields)
+	*rec = record{fields: rec.fields}
 	recordPool.Put(rec)
 }
 

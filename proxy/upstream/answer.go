@@ -27,16 +27,21 @@ type ordinary struct {
 // ordinary: a final status, HTTP/1.1, well-formed fields, a body of exactly one
 // declared length, and nothing that says how to read it otherwise. Of anything
 // else it reads nothing and returns nil: net/http is to judge it. What it
-// returns is what net/http would (FuzzReadOrdinary).
-func readOrdinary(br *bufio.Reader, req *http.Request) *http.Response {
+// returns is what net/http would (FuzzReadOrdinary). The header is kept in the
+// map fields, which is empty, unless that is nil.
+func readOrdinary(br *bufio.Reader, req *http.Request, fields http.Header) *http.Response {
 	came, _ := br.Peek(br.Buffered())
 	end := bytes.Index(came, []byte("\r\n\r\n"))
 	if end < 0 || req.Method == http.MethodHead {
 		return nil
 	}
 	a := &ordinary{}
-	line, fields, _ := strings.Cut(string(came[:end+2]), "\r\n")
-	if !a.status(line) || !a.fields(fields) {
+	if a.resp.Header = fields; fields == nil {
+		a.resp.Header = make(http.Header, ordinaryFields/2)
+	}
+	line, lines, _ := strings.Cut(string(came[:end+2]), "\r\n")
+	if !a.status(line) || !a.fields(lines) {
+		clear(fields)
 		return nil
 	}
 	a.resp.Request = req
@@ -67,7 +72,6 @@ func (a *ordinary) status(line string) bool {
 
 // fields takes the fields, a line each (RFC 9112 5).
 func (a *ordinary) fields(lines string) bool {
-	a.resp.Header = make(http.Header, ordinaryFields/2)
 	sized := false
 	for n := 0; lines != ""; n++ {
 		var line string

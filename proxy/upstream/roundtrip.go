@@ -29,7 +29,7 @@ func (c *conn) exchange(m *message, req *http.Request, ex *Exchange, o *Options)
 		c.lose()
 		c.limit(c.sock.SetReadDeadline, wrote.Add(abandonAfter))
 	}
-	resp, first, err := c.readHead(req)
+	resp, first, err := c.readHead(req, ex)
 	if err != nil {
 		if werr != nil {
 			err = werr
@@ -54,7 +54,7 @@ func (c *conn) notWritten(err error) *Error {
 
 // readHead reads the head of the final answer and says when its first byte
 // was there.
-func (c *conn) readHead(req *http.Request) (*http.Response, time.Time, error) {
+func (c *conn) readHead(req *http.Request, ex *Exchange) (*http.Response, time.Time, error) {
 	var first time.Time
 	for range maxInterim {
 		if _, err := c.br.Peek(1); err != nil {
@@ -63,7 +63,7 @@ func (c *conn) readHead(req *http.Request) (*http.Response, time.Time, error) {
 		if first.IsZero() {
 			first = c.pool.t.now()
 		}
-		if resp := readOrdinary(c.br, req); resp != nil {
+		if resp := readOrdinary(c.br, req, ex.Fields); resp != nil {
 			return resp, first, nil
 		}
 		resp, err := http.ReadResponse(c.br, req)

@@ -44,7 +44,7 @@ func (c *conn) exchangeLarge(m *message, req *http.Request, ex *Exchange, o *Opt
 	u := &upload{c: c, m: m, o: o, done: make(chan struct{})}
 	c.limit(c.sock.SetDeadline, time.Time{}) // the upload sets them
 	go u.run()
-	resp, first, err := c.readHead(req)
+	resp, first, err := c.readHead(req, ex)
 	whole := u.settle(err == nil, ex)
 	ex.BytesOut = u.out.Load()
 	if c.sock.sent.Load() > 0 {
