@@ -61,9 +61,8 @@ func (h *ClientHello) sureMark() libraryID {
 	}
 }
 
-// suiteECDHE is TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, the commonest suite with
-// elliptic curves.
-const suiteECDHE uint16 = 0xc013
+// suiteCamellia is TLS_RSA_WITH_CAMELLIA_128_CBC_SHA (RFC 5932).
+const suiteCamellia uint16 = 0x0041
 
 // suiteFIPS3DES is a suite number that NSS used before it had a standard one.
 const suiteFIPS3DES uint16 = 0xfeff
@@ -112,13 +111,13 @@ func (h *ClientHello) schannelOrder() bool {
 }
 
 // sslv2Mark tells SSL 2.0 framed hellos by their SSL 2.0 ciphers: JSSE never
-// had the export ones, and OpenSSL alone has IDEA. Elliptic curves are in what
-// OpenSSL calls ALL since 1.0.0.
+// had the export ones, and OpenSSL alone has IDEA. Camellia is compiled in by
+// default since 1.0.0 (and elliptic curves, which this framing leaves out).
 func (h *ClientHello) sslv2Mark() libraryID {
 	const idea, rc4Export, rc2Export = 0x050080, 0x020080, 0x040080
 	has := func(spec uint32) bool { return slices.Contains(h.SSLv2Ciphers, spec) }
 	switch {
-	case has(idea) && h.HasCipher(suiteECDHE):
+	case has(idea) && h.HasCipher(suiteCamellia):
 		return openSSL10
 	case has(idea):
 		return openSSL098

@@ -31,12 +31,12 @@ func TestMarks(t *testing.T) {
 }
 
 // TestSSLv2MarksOfOpenSSL: 1.0.x with suites of a program's own choosing is not
-// taken for 0.9.8, whose ALL had no elliptic curves.
+// taken for 0.9.8, whose ALL had no Camellia.
 func TestSSLv2MarksOfOpenSSL(t *testing.T) {
 	t.Parallel()
 	for want, suites := range map[string][]uint16{
 		"OpenSSL 0.9.8 or older": {0x0039, 0x0035, 0x000a},
-		"OpenSSL 1.0.x":          {0xc014, 0xc013, 0x0035},
+		"OpenSSL 1.0.x":          {0x0039, 0x0084, 0x0041},
 	} {
 		h := ClientHello{Framing: SSLv2, CipherSuites: suites, SSLv2Ciphers: []uint32{0x050080, 0x0700c0}}
 		if got := h.Library().String(); got != want {
