@@ -1,0 +1,203 @@
+package dashboards
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/test/dashboards/prom"
+	"tlslift/test/dashboards/thirty"
+)
+
+const hour = time.Hour
+
+// truth is the script's answer to what the panels ask.
+type truth struct {
+	w             *thirty.World
+	now, week     thirty.Hour
+	states        map[string]ledger.State
+	scripted      map[string]thirty.Client
+	sunset, slope float64 // seconds since 1970; clients per second
+}
+
+func newTruth(w *thirty.World) truth {
+	t := truth{w: w, now: w.HourAt(thirty.Now), week: w.HourAt(thirty.Ago(7)), scripted: make(map[string]thirty.Client)}
+	t.states = t.now.States()
+	for _, c := range thirty.Clients {
+		t.scripted[c.Name] = c
+		if at := c.SunsetAt(); !at.IsZero() {
+			t.sunset = float64(at.Unix())
+		}
+	}
+	t.slope = t.regression()
+	return t
+}
+
+func insecure(h thirty.Hour) float64 { return h.Number(ledger.Insecure, ledger.Mixed) }
+
+func share(h thirty.Hour) float64 {
+	return insecure(h) / h.Number(ledger.Insecure, ledger.Mixed, ledger.Migrated)
+}
+
+// since is what was counted up to h after a time before it.
+func (t truth) since(h thirty.Hour, back time.Duration, what string) float64 {
+	return h.Counted[what] - t.w.HourAt(h.At.Add(-back)).Counted[what]
+}
+
+func (t truth) insecureConnections(h thirty.Hour) float64 {
+	var bad, all float64
+	for _, v := range []string{"none", "1.0", "1.1", "1.2", "1.3"} {
+		n := t.since(h, 24*hour, "connection/"+v)
+		all += n
+		if v < "1.2" || v == "none" {
+			bad += n
+		}
+	}
+	return bad / all
+}
+
+// regression is the slope of the number of insecure clients over two weeks.
+func (t truth) regression() float64 {
+	var n, sx, sy, sxx, sxy float64
+	for at := thirty.Ago(14); !at.After(thirty.Now); at = at.Add(hour) {
+		x, y := at.Sub(thirty.Now).Seconds(), insecure(t.w.HourAt(at))
+		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+	}
+	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
+}
+
+// of is a value for each client for which there is one.
+func (t truth) of(value func(c thirty.Client, seen ledger.Sightings) (suffix string, v float64, ok bool)) map[string]float64 {
+	all := make(map[string]float64)
+	for name, seen := range t.now.Seen {
+		if suffix, v, ok := value(t.scripted[name], seen); ok {
+			all[name+suffix] = v
+		}
+	}
+	return all
+}
+
+func lastSeen(s ledger.Sightings) time.Time {
+	if s.LastSecure.After(s.LastInsecure) {
+		return s.LastSecure
+	}
+	return s.LastInsecure
+}
+
+// by is what was counted in a time, by the word behind the prefix; 0 is left
+// out.
+func (t truth) by(prefix string, back time.Duration, scale float64) map[string]float64 {
+	all := make(map[string]float64)
+	for what := range t.now.Counted {
+		if word, ok := strings.CutPrefix(what, prefix); ok && !strings.Contains(word, " of ") {
+			if n := t.since(t.now, back, what); n > 0 {
+				all[word] = n * scale
+			}
+		}
+	}
+	return all
+}
+
+func migrationFigures(w *thirty.World) []figure {
+	t := newTruth(w)
+	counts := make(map[string]float64)
+	for _, s := range ledger.States {
+		counts[s.String()] = t.now.Number(s)
+	}
+	forecast := func(at float64) float64 {
+		return max(0, insecure(t.now)+t.slope*(at-float64(thirty.Now.Unix())))
+	}
+	ahead := thirty.Ago(-10).Truncate(2 * hour)
+	const bars = 30*24*hour + 6*hour
+	figures := []figure{
+		{panel: "Insecure clients", ref: "A", reduce: last, want: one(share(t.now))},
+		{panel: "Insecure clients", ref: "B", reduce: last, want: one(share(t.week))},
+		{panel: "Insecure connections", ref: "A", reduce: last, want: one(t.insecureConnections(t.now)), relative: 0.02},
+		{panel: "Insecure connections", ref: "B", reduce: last, want: one(t.insecureConnections(t.week)), relative: 0.02},
+		{panel: "Sunset", ref: "A", reduce: last, want: one((t.sunset - float64(thirty.Now.Unix())) / 86400)},
+		{panel: "Left at the sunset", ref: "A", reduce: last, want: one(forecast(t.sunset)), absolute: 0.1},
+		{panel: "Clients by state", ref: "A", reduce: last, want: counts},
+		{panel: "Burn-down", ref: "A", reduce: at(thirty.Now), want: one(insecure(t.now))},
+		{panel: "Burn-down", ref: "A", reduce: at(thirty.Ago(9)), want: one(insecure(w.HourAt(thirty.Ago(9))))},
+		{panel: "Burn-down", ref: "B", reduce: at(ahead), want: one(forecast(float64(ahead.Unix()))), absolute: 0.1},
+		{panel: "Burn-down", ref: "C", reduce: when, want: one(t.sunset * 1000), absolute: 2 * 3600 * 1000},
+		{panel: "Clients by state over time", ref: "A", reduce: last, want: counts},
+		{panel: "Version mix", ref: "A", reduce: last, want: t.mix(), relative: 0.1, absolute: 0.002},
+		{panel: "What they could do", ref: "A", reduce: still, want: t.offers()},
+		{panel: "Failed handshakes by reason", ref: "A", reduce: sum, want: t.by("failure/", bars, 1), relative: 0.02},
+		{panel: "Secrets in clear", ref: "A", reduce: sum, want: t.by("secret/", bars, 1), relative: 0.02},
+		{panel: "Would-be refusals", ref: "A", reduce: sum, want: map[string]float64{"php-billing": t.since(t.now, bars, "refusal/shadow")}, relative: 0.02},
+	}
+	return append(figures, t.tables()...)
+}
+
+// mix is connections per second by version, those included that have stopped.
+func (t truth) mix() map[string]float64 {
+	all := t.by("connection/", hour, 1.0/3600)
+	all["1.1"] += 0
+	return all
+}
+
+// offers is how many clients offered each version within a day.
+func (t truth) offers() map[string]float64 {
+	all := map[string]float64{"1.1": 0} // nobody any more
+	for _, v := range []string{"1.0", "1.1", "1.2", "1.3"} {
+		for name := range t.scripted {
+			if t.since(t.now, 24*hour, "hello/"+v+" of "+name) > 0 {
+				all[v]++
+			}
+		}
+	}
+	return all
+}
+
+func (t truth) tables() []figure {
+	requests := t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+		n := 0.0
+		for _, v := range []string{"none", "1.0", "1.1"} {
+			n += t.since(t.now, 24*hour, "request/"+v+" of "+c.Name)
+		}
+		// Series of pods that are gone are gone with them.
+		ever := total(t.now, "request/", c.Name) > 0 && c.Name != "pay/billing" && c.Name != "ops/nightly"
+		return "", n, ever
+	})
+	newly := func(name string) bool { return slices.Contains([]string{"10.4.7.19", "10.4.2.8"}, name) }
+	milli := func(at time.Time) float64 { return float64(at.UnixMilli()) }
+	verdict := func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		return " " + c.Verdict.String(), float64(len(ledger.Verdicts)) - float64(slices.Index(ledger.Verdicts[:], c.Verdict)), !lastSeen(seen).IsZero()
+	}
+	reported := func([]prom.Sample) float64 { return 1 } // its value is when it was reported
+	return []figure{
+		{panel: "Clients", ref: "A", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+			return " " + t.states[c.Name].String(), 1, true
+		})},
+		{panel: "Clients", ref: "B", reduce: last, want: t.of(verdict)},
+		{panel: "Clients", ref: "C", reduce: reported, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+			return " " + c.Library, 1, !lastSeen(seen).IsZero()
+		})},
+		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
+		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+			return "", milli(seen.LastInsecure), !seen.LastInsecure.IsZero()
+		})},
+		{panel: "Clients", ref: "F", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+			return "", c.SunsetAt().Sub(thirty.Now).Hours() / 24, !c.SunsetAt().IsZero()
+		})},
+		{panel: "Clients", ref: "G", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+			return "", milli(c.WaiverAt()), !c.WaiverAt().IsZero()
+		})},
+		{panel: "Newly insecure", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+			return "", milli(seen.LastInsecure), newly(c.Name)
+		})},
+		{panel: "Newly insecure", ref: "B", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+			suffix, v, _ := verdict(c, seen)
+			return suffix, v, newly(c.Name)
+		})},
+		{panel: "Silent", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+			return "", milli(lastSeen(seen)), t.states[c.Name] == ledger.Silent
+		})},
+		{panel: "Silent", ref: "B", reduce: reported, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+			return " " + c.Library, 1, t.states[c.Name] == ledger.Silent
+		})},
+	}
+}
