@@ -92,7 +92,7 @@ func localFailure(err error) Failure {
 	var netErr net.Error
 	var header tls.RecordHeaderError
 	switch {
-	case errors.Is(err, hello.ErrNotTLS), errors.Is(err, hello.ErrMalformed), errors.As(err, &header):
+	case errors.Is(err, hello.ErrNotTLS), errors.As(err, &header):
 		return NotTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &netErr) && netErr.Timeout():
