@@ -39,6 +39,7 @@ make_images() {
   php -m | grep -qx curl || need no-such-command=php-curl
 
   image localhost/tlslift:1 -ca /etc/ssl/certs/ca-certificates.crt "$work/tlslift"
+  mv "$work/image.tar" "$work/tlslift.tar"
   CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$work/demo" ./deploy/demo
   image localhost/demo:1 "$work/demo"
 
@@ -47,7 +48,7 @@ make_images() {
 
   php=$(readlink -f "$(command -v php)")
   tree "$work/php" "$php" "$(php -r 'echo ini_get("extension_dir");')/curl.so"
-  image localhost/php:1 -user 1000:1000 -root "$work/php" "$php" -d extension=curl
+  image localhost/php:1 -user 1000:1000 -root "$work/php" "$php"
 
   java=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
   [ -d "$cache/java" ] || "$java/bin/jlink" --add-modules java.base --strip-debug --no-header-files --no-man-pages --output "$cache/java"
@@ -55,6 +56,6 @@ make_images() {
   rm -rf "$work/java$cache" # only its libraries are wanted; it goes to /jre
   mkdir -p "$work/java/jre"
   cp -a "$cache/java/." "$work/java/jre/"
-  javac -d "$work/java/app" --release 8 test/k8s/java/Call.java 2>/dev/null
+  javac -d "$work/java/app" test/k8s/java/Call.java
   image localhost/java:1 -user 1000:1000 -root "$work/java" /jre/bin/java -cp /app Call
 }

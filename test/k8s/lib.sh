@@ -85,7 +85,8 @@ lab_down() {
 }
 
 kubectl_() { "$lab" kubectl "$@"; }
-helm_() { "$lab" helm "$@"; }
+# Helm tells that it follows the chart's symbolic links.
+helm_() { "$lab" helm "$@" 2> >(grep -v 'found symbolic link' >&2); }
 
 # module MODULE VERSION: its folder in the module cache
 module() {

@@ -15,7 +15,7 @@ build_prometheus() {
     cd "$dir"
     [ -f go.mod ] || go mod init prometheus-for-test
     go get "github.com/prometheus/prometheus@$prometheus_version"
-    CGO_ENABLED=0 GOFLAGS=-mod=mod go build -trimpath -ldflags '-s -w' -o prometheus.new github.com/prometheus/prometheus/cmd/prometheus
+    CGO_ENABLED=0 GOFLAGS=-mod=mod low go build -trimpath -ldflags '-s -w' -o prometheus.new github.com/prometheus/prometheus/cmd/prometheus
     mv prometheus.new prometheus
   ) >"$dir/build.log" 2>&1 || die "building Prometheus failed: $dir/build.log"
 }
@@ -33,6 +33,7 @@ scraping() {
   pid=$!
   show "Prometheus finds the sidecar by the shipped job" eventually 60 query 'up{job="tlslift",namespace="restricted",pod="scraped",container="tlslift"} == 1'
   show "... and its requests, by the workload's name" eventually 60 query 'tlslift_client_requests_total{client="restricted/scraped",insecure="true"} > 0'
+  show "... and GOMEMLIMIT follows the memory limit" eventually 60 query 'go_gc_gomemlimit_bytes{pod="scraped"} == 64000000'
   show "... and the gateway" eventually 60 query 'up{job="tlslift",pod=~"gw-tlslift-.*"} == 1'
   show "... and no ended pod" test "$(targets)" -eq 0
   kill "$(cat "$work/prometheus.pid")" 2>/dev/null || true
