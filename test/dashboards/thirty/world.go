@@ -85,7 +85,8 @@ func (w *World) tick() {
 // busy is how much of a day's mean load there is: offices work by day.
 func busy(at time.Time) float64 {
 	hour := float64(at.Hour()) + float64(at.Minute())/60
-	load := 0.35 + 1.3*math.Exp(-math.Pow((hour-12)/4.2, 2))
+	noon := (hour - 12) / 4.2
+	load := 0.35 + 1.3*math.Exp(-noon*noon)
 	if d := at.Weekday(); d == time.Saturday || d == time.Sunday {
 		load *= 0.55
 	}
