@@ -28,7 +28,7 @@ func HopByHop(h http.Header) {
 	}
 	for _, key := range hopByHop {
 		// Hardly any is there, and to look costs less than to delete.
-		if _, ok := h[key]; ok {
+		if _, ok := h[key]; ok { //nolint:staticcheck // S1033: looking costs less than deleting what is not there
 			delete(h, key)
 		}
 	}
@@ -81,7 +81,7 @@ func listed(option string) bool {
 // marks its own answers, so that they cannot be forged (design, section 8).
 func StripOwn(h http.Header) {
 	for _, key := range [...]string{"Tlslift-Error", "Tlslift-Delivery"} {
-		if _, ok := h[key]; ok {
+		if _, ok := h[key]; ok { //nolint:staticcheck // S1033: looking costs less than deleting what is not there
 			delete(h, key)
 		}
 	}
