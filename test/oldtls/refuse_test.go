@@ -231,6 +231,44 @@ func isTimeout(err error) bool {
 	return errors.As(err, &e) && e.Timeout()
 }
 
+// TestUpstreamIsNotThere: a modern client learns it by an alert, an old one by
+// an answer inside its TLS.
+func TestUpstreamIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, "")
+	if err := s.portal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range ways {
+		h := spelled{version: tls.VersionTLS12, suites: plainSuites, sni: api}
+		refused(t, say(t, w.open(t, s, api), h.wire()), alertInternalError)
+		s.WaitLogs(0, harness.Match{"msg": "tunnel", "handling": "refused", "error": "connect", "host": api}, i+1)
+
+		c := s.hello(t, w, legacy, speaking(tls.VersionTLS10, s.ours, legacy))
+		answer := c.Send(ask(legacy, credits)).Answer("GET")
+		if answer.StatusCode != 502 || answer.Problem() != "connect" || answer.Delivery() != "not_sent" || !strings.Contains(answer.Text, "<api_result") {
+			t.Errorf("%s: %d %s %s", w.name, answer.StatusCode, answer.Problem(), answer.Delivery())
+		}
+	}
+	s.counts(t, wants{4, "tlslift_upstream_failures_total", []string{"reason", "connect", "delivery", "not_sent"}})
+}
+
+// TestListenerWithoutTLS: a listener for proxy clients alone refuses those who
+// take it for the API.
+func TestListenerWithoutTLS(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, "listen: [{address: '127.0.0.1:0', accept: [forward, connect]}]")
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS12} {
+		h := spelled{version: version, suites: plainSuites, sni: api}
+		refused(t, say(t, direct.open(t, s, api), h.wire()), alertHandshakeFailure)
+	}
+	s.WaitMetric(2, "tlslift_denied_total", "reason", "acl")
+	c := s.hello(t, connect, legacy, speaking(tls.VersionTLS10, s.ours, legacy))
+	if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
+		t.Errorf("by CONNECT: %d", answer.StatusCode)
+	}
+}
+
 // TestHandshakeTimeout: who does not finish is counted, in the hello as after
 // it.
 func TestHandshakeTimeout(t *testing.T) {
