@@ -6,6 +6,9 @@ import "tlslift/proxy/legacy"
 // TLS 1.2 and none of the upstream's suites.
 const adviceNoSharedCipher = "it offers TLS 1.2 but shares no cipher suite with the upstream: update its TLS library, or list it in legacy_tls.terminate_clients until then"
 
+// adviceSSLv2Framed is for a client that offers TLS 1.2 in SSL 2.0 framing.
+const adviceSSLv2Framed = "it offers TLS 1.2 but greets in SSL 2.0 framing, which the upstream does not read: turn SSLv2Hello (SSL 2.0) off in the client, or list it in legacy_tls.terminate_clients until then"
+
 // adviceUpstreamRoots is for a client that speaks modern TLS with old roots.
 const adviceUpstreamRoots = "it does not trust the certificate of the real API: update its root certificates"
 

@@ -27,6 +27,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	s.shut()
 	s.shared.Drain(lastCall)
 	s.relays.drain()
+	s.greetings.hurry()
 	left := s.shared.Wait(patient)
 	cut := 0
 	if left > 0 {
@@ -110,6 +111,40 @@ func (r *relaySet) closeAll() {
 	for p := range r.open {
 		p.close()
 	}
+}
+
+// greetingSet knows the connections on which a hello is awaited or a handshake
+// under way.
+type greetingSet struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{}
+}
+
+// add keeps a connection until done is called.
+func (g *greetingSet) add(c net.Conn) (done func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == nil {
+		g.open = make(map[net.Conn]struct{})
+	}
+	g.open[c] = struct{}{}
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.open, c)
+	}
+}
+
+// hurry closes, a second from now, whatever is still greeting: nobody there has
+// sent a request yet.
+func (g *greetingSet) hurry() {
+	time.AfterFunc(quiet, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for c := range g.open {
+			c.Close()
+		}
+	})
 }
 
 // localAddrs knows the addresses of this host's interfaces, asked for at most

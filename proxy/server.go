@@ -70,6 +70,7 @@ type Server struct {
 	draining  atomic.Bool
 	tunnels   sync.WaitGroup
 	relays    relaySet
+	greetings greetingSet
 	local     *localAddrs
 	mu        sync.Mutex
 	doors     []*door

@@ -47,8 +47,12 @@ func (s *splice) tell() {
 	}
 	t.s.countConnection(t.sess)
 	if err == nil && a.Refused {
-		t.s.observeHandshakeFailure(t.sess, refusedFor(a.Alert), true)
-		t.explain("the upstream refused a spliced client", refusedFor(a.Alert).String(), adviceNoSharedCipher, zap.Uint8("alert", a.Alert))
+		reason, advice := refusedFor(a.Alert), adviceNoSharedCipher
+		if t.sess.hello.Framing == hello.SSLv2 {
+			reason, advice = metrics.HandshakeSSLv2Hello, adviceSSLv2Framed
+		}
+		t.s.observeHandshakeFailure(t.sess, reason, true)
+		t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
 	}
 }
 

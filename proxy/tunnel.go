@@ -84,6 +84,7 @@ func (t *tunnel) secure() {
 	s, sess := t.s, t.sess
 	cfg := s.settings.Load().cfg
 	t.near = sess.conn.HandOver()
+	defer s.greetings.add(t.near)()
 	t.near.SetReadDeadline(time.Now().Add(cfg.LegacyTLS.HandshakeTimeout))
 	h, raw, err := hello.Read(t.near, hello.MaxSize)
 	t.near.SetReadDeadline(time.Time{})
