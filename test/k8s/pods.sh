@@ -14,7 +14,7 @@ sms='http://api.smsportal.com/api5/http5.aspx?Type=sendparam&Username=demo&Passw
 stage_pods() {
   [ "$(id -u)" = 0 ] || die "running pods needs root"
   low "$lab" build node tools
-  [ -n "${NOPROM:-}" ] || build_prometheus
+  build_prometheus
   build_tlslift
   "$lab" up node
   make_images
@@ -31,7 +31,7 @@ stage_pods() {
   termination
   jobs_
   gateway
-  [ -n "${NOPROM:-}" ] || scraping
+  scraping
   nothing_secret
 }
 
