@@ -11,7 +11,7 @@ GOLANGCI_VERSION     := v2.15.0
 GOVULNCHECK_VERSION  := v1.9.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop fuzz pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s fuzz pgo clean tools help
 
 all: build
 
@@ -66,6 +66,12 @@ bench: build ## against HAProxy, nginx and Squid; installs them (apt)
 
 pgo: ## cmd/tlslift/default.pgo anew, from a representative load
 	test/bench/pgo.sh
+
+dashboards: ## every rule and panel against a real Prometheus; installs it (apt)
+	test/dashboards/run.sh
+
+k8s: ## what is shipped, on a real Kubernetes (root, Linux; the first build takes ten minutes)
+	test/k8s/run.sh
 
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
