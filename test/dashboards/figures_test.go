@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -101,15 +102,10 @@ func (t truth) by(prefix string, back time.Duration, scale float64) map[string]f
 
 func migrationFigures(w *thirty.World) []figure {
 	t := newTruth(w)
-	counts := make(map[string]float64)
-	for _, s := range ledger.States {
-		counts[s.String()] = t.now.Number(s)
-	}
 	forecast := func(at float64) float64 {
 		return max(0, insecure(t.now)+t.slope*(at-float64(thirty.Now.Unix())))
 	}
 	ahead := thirty.Ago(-10).Truncate(2 * hour)
-	const bars = 30*24*hour + 6*hour
 	figures := []figure{
 		{panel: "Insecure clients", ref: "A", reduce: last, want: one(share(t.now))},
 		{panel: "Insecure clients", ref: "B", reduce: last, want: one(share(t.week))},
@@ -117,25 +113,41 @@ func migrationFigures(w *thirty.World) []figure {
 		{panel: "Insecure connections", ref: "B", reduce: last, want: one(t.insecureConnections(t.week)), relative: 0.02},
 		{panel: "Sunset", ref: "A", reduce: last, want: one((t.sunset - float64(thirty.Now.Unix())) / 86400)},
 		{panel: "Left at the sunset", ref: "A", reduce: last, want: one(forecast(t.sunset)), absolute: 0.1},
-		{panel: "Clients by state", ref: "A", reduce: last, want: counts},
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Now), want: one(insecure(t.now))},
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Ago(9)), want: one(insecure(w.HourAt(thirty.Ago(9))))},
 		{panel: "Burn-down", ref: "B", reduce: at(ahead), want: one(forecast(float64(ahead.Unix()))), absolute: 0.1},
 		{panel: "Burn-down", ref: "C", reduce: when, want: one(t.sunset * 1000), absolute: 2 * 3600 * 1000},
-		{panel: "Clients by state over time", ref: "A", reduce: last, want: counts},
-		{panel: "Version mix", ref: "A", reduce: last, want: t.mix(), relative: 0.1, absolute: 0.002},
+		{panel: "Version mix", ref: "A", reduce: last, want: t.mix("none"), relative: 0.1, absolute: 0.002},
+		{panel: "Version mix", ref: "B", reduce: last, want: t.mix("1.0", "1.1", "1.2", "1.3"), relative: 0.1, absolute: 0.002},
 		{panel: "What they could do", ref: "A", reduce: still, want: t.offers()},
-		{panel: "Failed handshakes by reason", ref: "A", reduce: sum, want: t.by("failure/", bars, 1), relative: 0.02},
-		{panel: "Secrets in clear", ref: "A", reduce: sum, want: t.by("secret/", bars, 1), relative: 0.02},
-		{panel: "Would-be refusals", ref: "A", reduce: sum, want: map[string]float64{"php-billing": t.since(t.now, bars, "refusal/shadow")}, relative: 0.02},
+		{panel: "Failed handshakes by reason", ref: "A", reduce: still, want: t.by("failure/", 24*hour, 1), relative: 0.02},
+		{panel: "Secrets in clear", ref: "A", reduce: still, want: t.secrets(), relative: 0.02, absolute: 1},
+		{panel: "Would-be refusals", ref: "A", reduce: still, want: map[string]float64{"php-billing": t.since(t.now, 24*hour, "refusal/shadow")}, relative: 0.02},
+	}
+	for i, s := range []ledger.State{ledger.Insecure, ledger.Mixed, ledger.Silent, ledger.Unseen, ledger.Migrated} {
+		for _, panel := range []string{"Clients by state", "Clients by state over time"} {
+			figures = append(figures, figure{
+				panel: panel, ref: string(rune('A' + i)), reduce: last, want: map[string]float64{s.String(): t.now.Number(s)},
+			})
+		}
 	}
 	return append(figures, t.tables()...)
 }
 
 // mix is connections per second by version, those included that have stopped.
-func (t truth) mix() map[string]float64 {
-	all := t.by("connection/", hour, 1.0/3600)
-	all["1.1"] += 0
+func (t truth) mix(versions ...string) map[string]float64 {
+	all := make(map[string]float64)
+	for _, v := range versions {
+		all[v] = t.since(t.now, hour, "connection/"+v) / hour.Seconds()
+	}
+	return all
+}
+
+// secrets is how many of each kind were seen in a day, those included that
+// have stopped.
+func (t truth) secrets() map[string]float64 {
+	all := map[string]float64{"bearer": 0, "soap": 0}
+	maps.Copy(all, t.by("secret/", 24*hour, 1))
 	return all
 }
 

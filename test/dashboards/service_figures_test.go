@@ -24,7 +24,7 @@ func serviceFigures(w *thirty.World) []figure {
 	const watched = float64(thirty.Days)
 	checkout := t.since(t.now, 24*hour, "upgrade/1.0 of shop/checkout")
 	return []figure{
-		{panel: "Upstream TLS versions", ref: "A", reduce: mean, want: t.by("handshake/", six, 1/six.Seconds()), relative: 0.05},
+		{panel: "Upstream TLS versions", ref: "A", reduce: mean, want: t.by("handshake/", six, 1/six.Minutes()), relative: 0.05},
 		{panel: "Latency by phase", ref: "A", reduce: last, want: map[string]float64{
 			"connect": quantile(0.01, 0.05), "tls": quantile(0.01, 0.05), "first_byte": quantile(0.1, 0.25),
 		}, relative: 0.001},

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -18,10 +21,7 @@ func migration() *dashboard.DashboardBuilder {
 		WithPanel(shareOfConnections().Height(5).Span(5)).
 		WithPanel(daysToSunset().Height(5).Span(3)).
 		WithPanel(forecastStat().Height(5).Span(3)).
-		WithPanel(paint(newBars("Clients by state",
-			"Silent is not migrated: nothing was seen of the client for two weeks.").
-			WithTarget(now("A", "{{state}}", `sort_desc(tlslift:clients:count)`)).Min(0), stateColours,
-			"insecure", "mixed", "silent", "unseen", "migrated").Height(5).Span(8)).
+		WithPanel(clientsByState().Height(5).Span(8)).
 		WithPanel(burnDown().Height(10).Span(15)).
 		WithPanel(statesOverTime().Height(10).Span(9)).
 		WithPanel(clients().Height(12).Span(24)).
@@ -29,15 +29,15 @@ func migration() *dashboard.DashboardBuilder {
 		WithPanel(silent().Height(8).Span(8)).
 		WithPanel(versionMix().Height(8).Span(8)).
 		WithPanel(hellos().Height(8).Span(6)).
-		WithPanel(perInterval("Failed handshakes by reason",
+		WithPanel(perDay("Failed handshakes by reason",
 			"TLS handshakes of clients that failed. client_rejected_ca: the client does not trust tlslift's CA.",
-			"{{reason}}", `sum by (reason) (sum_over_time(tlslift:client_handshake_failures:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6)).
-		WithPanel(perInterval("Secrets in clear",
+			"{{reason}}", "tlslift:client_handshake_failures:rate5m").Height(8).Span(6)).
+		WithPanel(perDay("Secrets in clear",
 			"Requests with a password, token or key that could be read on the client's side. Change the secret once the client has migrated.",
-			"{{kind}}", `sum by (kind) (sum_over_time(tlslift:client_credentials_exposed:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6)).
-		WithPanel(perInterval("Would-be refusals",
+			"{{kind}}", "tlslift:client_credentials_exposed:rate5m").Height(8).Span(6)).
+		WithPanel(perDay("Would-be refusals",
 			"Requests that shadow mode let through and policy would refuse.",
-			"{{client}}", `sum by (client) (sum_over_time(tlslift:client_would_be_refused:rate5m[$__interval])) * 60 > 0`).Height(8).Span(6))
+			"{{client}}", "tlslift:client_would_be_refused:rate5m").Height(8).Span(6))
 }
 
 func shareOfClients() *stat.PanelBuilder {
@@ -66,6 +66,14 @@ func forecastStat() *stat.PanelBuilder {
 		Decimals(0).NoValue("no forecast").TextMode(common.BigValueTextModeValue).
 		Thresholds(steps(green, from(0.5, orange), from(5, red))).
 		WithTarget(now("A", "clients", `tlslift:insecure_clients:forecast_at_sunset`))
+}
+
+func clientsByState() *stat.PanelBuilder {
+	p := newStat("Clients by state", "Silent is not migrated: nothing was seen of the client for two weeks.", "none").Decimals(0)
+	for i, state := range states {
+		p.WithTarget(now(string(rune('A'+i)), "{{state}}", `tlslift:clients:count{state="`+state+`"}`))
+	}
+	return paint(p, stateColours, states...)
 }
 
 // The burn-down looks as far ahead as back: its range is its own.
@@ -106,9 +114,11 @@ and (last_over_time(tlslift:sunset_timestamp_seconds[60d]) <= time() > time() - 
 )
 
 func statesOverTime() *timeseries.PanelBuilder {
-	p := newSeries("Clients by state over time", "Every known client is in exactly one state.", "none").Decimals(0).
-		WithTarget(over("A", "{{state}}", `tlslift:clients:count`))
-	return paint(stacked(p, common.StackingModeNormal), stateColours, "insecure", "mixed", "silent", "unseen", "migrated")
+	p := newSeries("Clients by state over time", "Every known client is in exactly one state.", "none").Decimals(0)
+	for i, state := range states { // a query each, so that they lie upon each other in this order
+		p.WithTarget(over(string(rune('A'+i)), "{{state}}", `tlslift:clients:count{state="`+state+`"}`))
+	}
+	return paint(stacked(p, common.StackingModeNormal), stateColours, states...)
 }
 
 func clients() *table.PanelBuilder {
@@ -126,13 +136,13 @@ func clients() *table.PanelBuilder {
 		{field: "state", title: "state", width: 110, props: words(stateColours)},
 		{field: "verdict", title: "verdict", width: 150},
 		{field: "library", title: "library", width: 200},
-		{field: "Value #D", title: "requests/day", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "short"), property("decimals", 0)}},
+		{field: "Value #D", title: "requests/day", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "none"), property("decimals", 0)}},
 		{field: "Value #E", title: "last insecure", width: 160, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
 		{field: "Value #F", title: "days to sunset", width: 140, props: []dashboard.DynamicConfigValue{
 			property("decimals", 0), property("custom.cellOptions", map[string]any{"type": "color-text"}),
 			property("thresholds", thresholds(red, 7, orange, 30, blue)), property("color", map[string]any{"mode": "thresholds"}),
 		}},
-		{field: "Value #G", title: "waiver", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "time:YYYY-MM-DD")}},
+		{field: "Value #G", title: "waiver ends", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
 	}, "Value #A", "Value #B", "Value #C")
 }
 
@@ -145,7 +155,6 @@ func thresholds(base string, v1 float64, c1 string, v2 float64, c2 string) map[s
 
 func newlyInsecure() *table.PanelBuilder {
 	p := newTable("Newly insecure", "Insecure within a week, and not in the five weeks before it.").
-		NoValue("nobody").
 		WithTarget(rows("A", `1000 * max by (client) (
   (tlslift:client_last_insecure_timestamp_seconds:max > time() - 7 * 86400)
   unless on (client) (tlslift:client_last_insecure_timestamp_seconds:max offset 7d > time() - 42 * 86400)
@@ -165,7 +174,6 @@ and on () group(tlslift:client_known offset 7d)`)).
 
 func silent() *table.PanelBuilder {
 	p := newTable("Silent", "Seen once, and not for two weeks. Ask the owner: switched off, migrated past the proxy, or a job that runs rarely?").
-		NoValue("nobody").
 		WithTarget(rows("A", `1000 * max by (client) ({__name__=~"tlslift:client_last_(insecure|secure)_timestamp_seconds:max"})
 and on (client) tlslift:client_state{state="silent"}`)).
 		WithTarget(rows("B", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)
@@ -179,22 +187,27 @@ and on (client) tlslift:client_state{state="silent"}`)).
 }
 
 func versionMix() *timeseries.PanelBuilder {
-	p := newSeries("Version mix", "Connections by TLS version on the client's side; none is plain http.", "percentunit").
-		WithTarget(over("A", "{{tls_version}}", `sum by (tls_version) (avg_over_time(tlslift:connections:rate5m[$__rate_interval]))`).Interval("10m"))
-	return paint(stacked(p, common.StackingModePercent), versionColours, "none", "ssl3", "1.0", "1.1", "1.2", "1.3")
+	const mix = `sum by (tls_version) (avg_over_time(tlslift:connections:rate5m{tls_version%s}[$__rate_interval]))`
+	p := newSeries("Version mix", "Connections by TLS version on the client's side.", "percentunit").
+		WithTarget(over("A", "plain http", fmt.Sprintf(mix, `="none"`)).Interval("10m")).
+		WithTarget(over("B", "TLS {{tls_version}}", fmt.Sprintf(mix, `!="none"`)).Interval("10m"))
+	return paint(stacked(p, common.StackingModePercent), versionColours, versions...)
 }
 
 func hellos() *timeseries.PanelBuilder {
 	p := newSeries("What they could do", "Clients by the highest TLS version they offered within a day. Those with 1.2 or 1.3 need no upgrade of their software.", "none").
 		Decimals(0).
-		WithTarget(over("A", "{{max_version}}", `tlslift:clients_by_max_version:count`))
-	return paint(stacked(p, common.StackingModeNormal), versionColours, "none", "ssl3", "1.0", "1.1", "1.2", "1.3")
+		WithTarget(over("A", "TLS {{max_version}}", `tlslift:clients_by_max_version:count`))
+	return paint(stacked(p, common.StackingModeNormal), versionColours, versions...)
 }
 
-// perInterval counts what the rates of the rules add up to in each interval.
-func perInterval(title, description, legend, expr string) *timeseries.PanelBuilder {
-	return counts(newSeries(title, description, "none")).NoValue("none").
-		WithTarget(over("A", legend, expr).Interval("6h"))
+// perDay counts what the rates of the rules add up to in the 24 hours before
+// each moment.
+func perDay(title, description, legend, rate string) *timeseries.PanelBuilder {
+	word := strings.Trim(legend, "{}")
+	return stacked(newSeries(title, description+" In the 24 hours before each moment.", "none"), common.StackingModeNormal).
+		AxisLabel("per day").NoValue("none").
+		WithTarget(over("A", legend, `sum by (`+word+`) (sum_over_time(`+rate+`[1d])) * 60 > 0`))
 }
 
 func sortBy(column string, descending bool) cog.Builder[common.TableSortByFieldState] {

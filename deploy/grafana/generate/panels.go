@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -25,8 +24,11 @@ const (
 var (
 	stateColours   = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue}
 	versionColours = colours{
-		"none": red, "ssl3": "#a3271f", "1.0": orange, "1.1": "#c9b13b", "1.2": "#7fc29b", "1.3": green,
+		"plain http": red, "TLS ssl3": "#a3271f", "TLS 1.0": orange, "TLS 1.1": "#d9c04a", "TLS 1.2": "#7fc29b", "TLS 1.3": green,
 	}
+
+	states   = []string{"insecure", "mixed", "silent", "unseen", "migrated"}
+	versions = []string{"plain http", "TLS ssl3", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"}
 )
 
 // colours gives series their colour by name.
@@ -71,13 +73,6 @@ func newStat(title, description, unit string) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source()).Unit(unit).
 		ColorMode(common.BigValueColorModeValue).GraphMode(common.BigValueGraphModeNone).
 		TextMode(common.BigValueTextModeValueAndName).JustifyMode(common.BigValueJustifyModeCenter).
-		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
-}
-
-func newBars(title, description string) *bargauge.PanelBuilder {
-	return bargauge.NewPanelBuilder().Title(title).Description(description).Datasource(source()).
-		Orientation(common.VizOrientationHorizontal).DisplayMode(common.BarGaugeDisplayModeBasic).
-		ValueMode(common.BarGaugeValueModeColor).NamePlacement(common.BarGaugeNamePlacementLeft).ShowUnfilled(true).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }
 

@@ -23,9 +23,10 @@ func service() *dashboard.DashboardBuilder {
 }
 
 func upstreamVersions() *timeseries.PanelBuilder {
-	p := newSeries("Upstream TLS versions", "TLS handshakes with upstreams per second: the proof that everything leaves over TLS 1.2 or newer.", "ops").
-		WithTarget(over("A", "{{tls_version}}", `sum by (tls_version) (avg_over_time(tlslift:upstream_handshakes:rate5m[$__rate_interval]))`).Interval("1m"))
-	return paint(stacked(p, common.StackingModeNormal), versionColours, "1.2", "1.3")
+	p := newSeries("Upstream TLS versions", "TLS handshakes with upstreams per minute: the proof that everything leaves over TLS 1.2 or newer.", "none").
+		AxisLabel("per minute").
+		WithTarget(over("A", "TLS {{tls_version}}", `sum by (tls_version) (avg_over_time(tlslift:upstream_handshakes:rate5m[$__rate_interval])) * 60`).Interval("1m"))
+	return paint(stacked(p, common.StackingModeNormal), versionColours, versions...)
 }
 
 func phases() *timeseries.PanelBuilder {
@@ -53,11 +54,11 @@ func pool() *timeseries.PanelBuilder {
 
 func saturation() *timeseries.PanelBuilder {
 	return newSeries("Saturation", "How much of its limits the fullest instance uses, and the requests refused because of a limit.", "percentunit").
-		Max(1).
 		WithTarget(over("A", "file descriptors", `max(process_open_fds / process_max_fds and on (job, instance) tlslift_build_info)`).Interval("1m")).
 		WithTarget(over("B", "client labels", `max(tlslift_tracked_clients / (tlslift_tracked_clients_limit > 0))`).Interval("1m")).
 		WithTarget(over("C", "client connections", `sum(tlslift_open_connections)`).Interval("1m")).
 		WithTarget(over("D", "refused by limits", `sum(rate(tlslift_denied_total{reason="limit"}[$__rate_interval])) * 60`).Interval("1m")).
+		OverrideByRegexp("file descriptors|client labels", []dashboard.DynamicConfigValue{property("custom.axisSoftMax", 1)}).
 		OverrideByName("client connections", right("none", "connections")).
 		OverrideByName("refused by limits", append(right("none", "connections"), fixed(red)))
 }
@@ -65,14 +66,13 @@ func saturation() *timeseries.PanelBuilder {
 // right puts a series on an axis of its own.
 func right(unit, label string) []dashboard.DynamicConfigValue {
 	return []dashboard.DynamicConfigValue{
-		property("unit", unit), property("custom.axisPlacement", "right"), property("custom.axisLabel", label), property("max", nil),
+		property("unit", unit), property("custom.axisPlacement", "right"), property("custom.axisLabel", label), property("custom.fillOpacity", 0),
 	}
 }
 
 func fleet() *table.PanelBuilder {
 	p := newTable("Sidecars, and which can be removed",
 		"Removable: no upgrade of any kind for 31 days, watched throughout, and not insecure.").
-		NoValue("no sidecars").
 		WithTarget(rows("A", `count by (client) (tlslift_upgrades_total{client=~".+/.+",from="none"})`)).
 		WithTarget(rows("B", `max by (client, state) (tlslift:client_state{client=~".+/.+"})`)).
 		WithTarget(rows("C", `sum by (client) (sum_over_time(tlslift:client_upgrades:rate5m{client=~".+/.+"}[1d])) * 60`)).
@@ -86,7 +86,7 @@ or 0 * max by (client) (tlslift:client_upgrades_watched_since_timestamp_seconds{
 		{field: "Value #A", title: "pods", width: 70, props: []dashboard.DynamicConfigValue{property("decimals", 0)}},
 		{field: "state", title: "state", width: 100, props: words(stateColours)},
 		{field: "Value #C", title: "upgrades/day", width: 120, props: []dashboard.DynamicConfigValue{property("decimals", 0)}},
-		{field: "Value #D", title: "last upgrade", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
+		{field: "Value #D", title: "last upgrade", width: 160, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
 		{field: "Value #E", title: "days watched", width: 120, props: []dashboard.DynamicConfigValue{property("decimals", 0)}},
 		{field: "Value #F", title: "removable", width: 110, props: yes("can go", green, "needed", grey)},
 	}, "Value #B")
