@@ -11,7 +11,7 @@ GOLANGCI_VERSION     := v2.15.0
 GOVULNCHECK_VERSION  := v1.9.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s fuzz pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s image fuzz pgo clean tools help
 
 all: build
 
@@ -51,6 +51,9 @@ lint: $(TOOLS)/gofumpt $(TOOLS)/golangci-lint ## formatting, linters, tidy modul
 
 vuln: $(TOOLS)/govulncheck ## known vulnerabilities (VULNDB=dir for an unpacked database)
 	$(TOOLS)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
+
+image: build ## a loadable image archive, without an engine: bin/tlslift.tar
+	$(GO) run ./deploy/image -t tlslift:$(VERSION) -o $(BIN)/tlslift.tar -ca /etc/ssl/certs/ca-certificates.crt -version $(VERSION) -revision $(REVISION) $(BIN)/tlslift
 
 cross: ## the other platforms compile
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift

@@ -12,7 +12,7 @@ as_root() {
 }
 
 missing=()
-for package in prometheus chromium iproute2 nftables util-linux file make git; do
+for package in prometheus chromium iproute2 nftables util-linux shellcheck systemd file make git; do
   status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$package")
 done
@@ -23,4 +23,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 test/interop/install.sh "$cache"
 (cd test/browser && npm install --silent --no-audit --no-fund --no-package-lock)
+if [ ! -x "$cache/helm" ]; then
+  mkdir -p "$cache"
+  GOBIN=$(cd "$cache" && pwd) go install helm.sh/helm/v4/cmd/helm@v4.3.1
+fi
 echo "tests: everything is installed"
