@@ -255,7 +255,10 @@ func (s *Server) upgraded(host string) bool {
 func (s *Server) failed(rec *record, r *http.Request, err error) *http.Response {
 	ref := s.explain(rec, err)
 	rec.reason, rec.detail = ref.reason, ref.detail
-	return s.problemResponse(rec, r, ref)
+	resp := s.problemResponse(rec, r, ref)
+	// goproxy takes away the length of a body it does not know.
+	rec.out.moved, resp.Header = resp.Header, http.Header{}
+	return resp
 }
 
 // explain is the one place where an error of the upstream side, or of the

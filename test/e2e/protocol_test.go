@@ -18,7 +18,7 @@ func TestHTTP10Callers(t *testing.T) {
 	t.Parallel()
 	server := startFault(t, fault.Options{Script: func(x *fault.Exchange) fault.Action {
 		if strings.Contains(x.Seen.Target, "chunked") {
-			return fault.Raw("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", fault.Close)
+			return fault.Raw("chunked", "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", fault.Close)
 		}
 		return fault.Answer("plain")
 	}})
@@ -255,5 +255,22 @@ func TestProxyProtocol(t *testing.T) {
 	_, plain := portal(t, smsportal.Options{}, "")
 	if answer, err := dial(t, plain).Send("PROXY TCP4 203.0.113.7 127.0.0.1 4242 80\r\n" + request).TryAnswer("GET"); err == nil && answer.StatusCode != 400 {
 		t.Errorf("a preface from anybody: %d", answer.StatusCode)
+	}
+}
+
+// TestFailuresHaveALength: an HTTP/1.0 caller that keeps its connection can keep
+// it past an answer of our own.
+func TestFailuresHaveALength(t *testing.T) {
+	t.Parallel()
+	server := startFault(t, fault.Options{Script: fault.Always(fault.AfterRead(fault.Close))})
+	p := harness.Start(t, harness.Options{Upstream: server})
+	for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
+		in := dial(t, p)
+		for range 2 {
+			answer := in.Send("GET " + api + "/a " + version + "\r\nHost: www.mymobileapi.com\r\nConnection: keep-alive\r\n\r\n").Answer("GET")
+			if answer.Problem() != "reset" || answer.Header.Get("Content-Length") == "" || len(answer.TransferEncoding) != 0 {
+				t.Errorf("%s: %d %q, Content-Length %q, %v", version, answer.StatusCode, answer.Problem(), answer.Header.Get("Content-Length"), answer.TransferEncoding)
+			}
+		}
 	}
 }
