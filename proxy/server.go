@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -133,7 +134,12 @@ func (s *Server) Listen() error {
 		if ln == nil {
 			lc := net.ListenConfig{KeepAlive: -1} // deadlines find out who is gone
 			var err error
-			if ln, err = lc.Listen(s.work, "tcp", conf.Address); err != nil {
+			ln, err = lc.Listen(s.work, "tcp", conf.Address)
+			if err != nil && noIPv6(conf, err) && len(s.settings.Load().cfg.Listen) > 1 {
+				s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
+				continue
+			}
+			if err != nil {
 				for _, d := range s.doors {
 					d.ln.Close()
 				}
@@ -144,6 +150,14 @@ func (s *Server) Listen() error {
 		s.doors = append(s.doors, &door{ln: ln, conf: conf})
 	}
 	return nil
+}
+
+// noIPv6 reports whether a listener failed because this host, or this pod, has
+// no IPv6 loopback address: nobody could have called it there.
+func noIPv6(conf configs.Listen, err error) bool {
+	ap, ok := literal(conf.Address)
+	return ok && ap.Addr().Is6() && ap.Addr().IsLoopback() &&
+		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
 }
 
 // Addrs are the addresses of the open listeners, in the configuration's order.
