@@ -52,7 +52,7 @@ func TestTargets(t *testing.T) {
 		}
 		var got []string
 		for _, target := range targets.ActiveTargets {
-			if l := target.Labels; l["job"] == "tlslift-sidecars" {
+			if l := target.Labels; l["job"] == "tlslift-pods" {
 				got = append(got, l["namespace"]+" "+l["pod"]+" "+l["instance"])
 			}
 		}

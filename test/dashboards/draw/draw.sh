@@ -17,7 +17,8 @@ serving=$!
 trap 'kill "$serving" 2>/dev/null; wait "$serving" 2>/dev/null; rm -rf "$work"' EXIT
 
 cd "$here"
-npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+# Not npm ci: it wants packages for every other platform too, which not every registry mirror has.
+npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error
 node_modules/.bin/vite build --logLevel error
 
 until grep -q '^ready' "$work/serve.out"; do
