@@ -18,7 +18,7 @@ trap 'kill "$serving" 2>/dev/null; wait "$serving" 2>/dev/null; rm -rf "$work"' 
 
 cd "$here"
 # Not npm ci: it wants packages for every other platform too, which not every registry mirror has.
-npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error
+npm install --no-save --omit-lockfile-registry-resolved --no-audit --no-fund --ignore-scripts --loglevel=error
 node_modules/.bin/vite build --logLevel error
 
 until grep -q '^ready' "$work/serve.out"; do
