@@ -183,7 +183,7 @@ func (s *Server) problemResponse(rec *record, r *http.Request, ref *refusal) *ht
 		p.Status = ref.reason.Status()
 	}
 	dialect := problem.DialectOf(problem.Hints{
-		Method:      r.Method,
+		Method:      rec.method,
 		Path:        rec.path,
 		Host:        rec.host,
 		ContentType: r.Header.Get("Content-Type"),

@@ -85,7 +85,9 @@ func (s *Server) begin(rec *record, r *http.Request) {
 
 func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 	arr := rec.sess.arr
-	if r.Method == http.MethodConnect {
+	ref := rec.sess.conn.Refusal()
+	if r.Method == http.MethodConnect || ref != nil && ref.Connect {
+		rec.method = http.MethodConnect
 		s.serveConnect(out, r, rec)
 		return
 	}
@@ -97,7 +99,7 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 	}
 	_, rec.query, _ = strings.Cut(t.raw, "?")
 	rec.apiType = redact.APIType(rec.query)
-	if ref := rec.sess.conn.Refusal(); ref != nil {
+	if ref != nil {
 		_ = s.identify(rec, r, rec.query)
 		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
 		return

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -199,15 +200,17 @@ func (c *Conn) passHead(p []byte) int {
 // bytes of which are the head as far as it is known. It is the connection's
 // last request.
 func (c *Conn) refuse(r *Refusal, host []byte, end int) {
+	if c.forced != nil {
+		r = c.forced
+	}
+	said := *r
+	said.Connect = bytes.HasPrefix(c.seen()[:end], []byte("CONNECT "))
 	out := c.shared.buffers.get()
 	out.fill(standIn(out.b[:0], c.seen()[:end], host))
 	c.out = out
 	c.begin(&verdict{}, end)
 	c.consume(c.buffered())
-	c.refusal = r
-	if c.forced != nil {
-		c.refusal = c.forced
-	}
+	c.refusal = &said
 	c.phase = atEnd
 	c.tally()
 }

@@ -15,6 +15,9 @@ type Refusal struct {
 	Reason problem.Reason
 	Status int    // the HTTP status to answer with
 	Detail string // a constant sentence for the log: it carries no byte of the client's
+	// Connect says that the head began with the method CONNECT, which a stand-in
+	// request cannot carry without a sound authority (RFC 9110 9.3.6).
+	Connect bool
 }
 
 // BodyError is what reading a request body ends with when the client did not

@@ -111,6 +111,27 @@ func malformed() []refusal {
 	return all
 }
 
+// TestUnreadableConnectIsOneInTheLog: what asks for a tunnel and cannot be
+// read is told as the CONNECT that it is.
+func TestUnreadableConnectIsOneInTheLog(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	for name, head := range map[string]string{
+		"no port":           "CONNECT nope HTTP/1.1\r\nHost: nope\r\n\r\n",
+		"a path":            "CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		"port out of range": "CONNECT api.smsportal.com:99999 HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n",
+		"two Hosts":         "CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			mark := p.Mark()
+			if answer := harness.Dial(t, p.Addr()).Send(head).Answer("CONNECT"); answer.StatusCode != 400 || answer.Problem() != "malformed" {
+				t.Errorf("answered %d %q", answer.StatusCode, answer.Problem())
+			}
+			p.In(t).WaitLogAfter(mark, harness.Match{"method": "CONNECT", "ingress": "connect", "path": "", "error": "malformed"})
+		})
+	}
+}
+
 // TestBrokenChunksAreRefused: here bytes of the request may have gone up
 // before the break was seen, so the delivery may be unknown; no whole request
 // may have.
