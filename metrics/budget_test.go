@@ -73,7 +73,7 @@ func TestClientBudget(t *testing.T) {
 	}{{"configured", names}, {"discovered", nil}} {
 		f := newFixture(t, Options{Upstreams: defaultUpstreams})
 		before := series(f.gather(t))
-		f.SetClients(tt.configured)
+		f.SetClients("", tt.configured)
 		for i, name := range names {
 			live(f.Client(name, "address"), i)
 		}

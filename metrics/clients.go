@@ -68,10 +68,11 @@ func (m *Metrics) SetLabelLimit(n int) {
 	m.trackedLimit.Set(float64(m.limit))
 }
 
-// SetClients replaces the configured names. New ones exist at 0 at once. Names
-// that are no longer configured keep their series as discovered clients do, but
-// nothing that only a configuration can say.
-func (m *Metrics) SetClients(names []string) {
+// SetClients replaces the configured names: the workload of a sidecar, "" for
+// none, and the names of clients. New ones exist at 0 at once. Names that are no
+// longer configured keep their series as discovered clients do, but nothing that
+// only a configuration can say.
+func (m *Metrics) SetClients(workload string, names []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var before []*Client
@@ -81,8 +82,8 @@ func (m *Metrics) SetClients(names []string) {
 		}
 		c.named = false
 	}
-	if m.workload != "" {
-		m.name(m.workload, "workload").createClosedSets()
+	if workload != "" {
+		m.name(clean(workload), "workload").createClosedSets()
 	}
 	for _, name := range names {
 		m.name(clean(name), "name")

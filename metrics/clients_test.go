@@ -257,7 +257,7 @@ func TestReloadedClients(t *testing.T) {
 	f := clientFixture(t, 1, "billing")
 	request(f.Client("10.0.0.1", "address"))
 	f.Client("billing", "name").Sunset(start)
-	f.SetClients([]string{"archive", "10.0.0.1"})
+	f.SetClients("", []string{"archive", "10.0.0.1"})
 	f.expect(t, 0, "tlslift_client_sunset_timestamp_seconds", "client", "billing")
 	f.expect(t, 0, firstSeenName, "client", "archive")
 	if got := f.requestsOf(t, "10.0.0.1"); got != 1 {
@@ -269,6 +269,20 @@ func TestReloadedClients(t *testing.T) {
 	f.absent(t, firstSeenName, "client", "billing")
 	f.expect(t, 0, firstSeenName, "client", "archive")
 	f.expect(t, 0, "tlslift_tracked_clients")
+}
+
+func TestReloadedWorkload(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Options{Workload: "payments/billing", Upstreams: defaultUpstreams})
+	const failures = "tlslift_client_handshake_failures_total"
+	f.expect(t, 0, failures, "client", "payments/billing", "reason", "eof")
+	f.SetClients("payments/invoices", nil)
+	f.expect(t, 0, failures, "client", "payments/invoices", "reason", "eof")
+	f.expect(t, 1, "tlslift_tracked_clients") // payments/billing, no longer configured
+	f.clock.advance(25 * time.Hour)
+	f.Sweep(f.clock.now())
+	f.absent(t, firstSeenName, "client", "payments/billing")
+	f.expect(t, 0, failures, "client", "payments/invoices", "reason", "eof")
 }
 
 func TestHostileNamesAreBounded(t *testing.T) {
@@ -345,8 +359,8 @@ func TestFreeingWhileCounting(t *testing.T) {
 		for range rounds {
 			f.clock.advance(25 * time.Hour)
 			f.Sweep(f.clock.now())
-			f.SetClients([]string{"10.0.0.0"})
-			f.SetClients(nil)
+			f.SetClients("", []string{"10.0.0.0"})
+			f.SetClients("", nil)
 			f.gather(t)
 		}
 	})

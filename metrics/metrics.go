@@ -31,9 +31,8 @@ type Options struct {
 // process. Its methods may be called from any goroutine.
 type Metrics struct {
 	families
-	clock    func() time.Time
-	workload string
-	limit    int
+	clock func() time.Time
+	limit int
 
 	upstreams  atomic.Pointer[map[string]*upstream] // replaced, never changed; m.mu to replace
 	nowhere    *handle                              // takes what a freed client still counts
@@ -52,7 +51,7 @@ type Metrics struct {
 // New builds the metrics and registers them with reg. It fails when a metric of
 // one of their names is registered already.
 func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
-	m := &Metrics{clock: o.Clock, workload: clean(o.Workload), clients: make(map[string]*Client)}
+	m := &Metrics{clock: o.Clock, clients: make(map[string]*Client)}
 	if m.clock == nil {
 		m.clock = time.Now
 	}
@@ -65,7 +64,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	m.overflowed = &Client{m: m, name: OverflowClient, overflow: true}
 	m.SetUpstreams(o.Upstreams)
 	m.keepHandles()
-	m.SetClients(o.Clients)
+	m.SetClients(o.Workload, o.Clients)
 	m.trackedLimit.Set(float64(m.limit))
 	m.buildInfo.WithLabelValues(clean(o.Version), clean(o.Revision), runtime.Version()).Set(1)
 	m.Reload(true, m.clock())

@@ -11,7 +11,7 @@ import (
 // what it says of them.
 func (a *app) adoptNames(cfg *configs.Config) {
 	names := a.server.ClientNames()
-	a.metrics.SetClients(names)
+	a.metrics.SetClients(cfg.Clients.Workload, names)
 	var clients []ledger.Configured
 	for _, name := range names {
 		c := ledger.Configured{Name: name}
