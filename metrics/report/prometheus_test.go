@@ -52,14 +52,14 @@ func TestFromPrometheus(t *testing.T) {
 		[2]string{"max_over_time(tlslift_client_last_secure", many(sample(`"client":"a","pod":"2"`, ago(2)), sample(`"client":"stranger"`, ago(2)))},
 		[2]string{"declared", many(sample(`"client":"gone"`, ago(39)), sample(`"client":"a"`, "NaN"))},
 		[2]string{"tlslift_client_requests_total", sample(`"client":"a"`, 700)},
-		[2]string{"(tlslift_client_verdict)[", many(
+		[2]string{"(0 * tlslift_client_verdict + time())[", many(
 			sample(`"client":"gone","pod":"1","verdict":"plaintext"`, ago(40)), sample(`"client":"gone","pod":"1","verdict":"legacy-only"`, ago(50)),
 			sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(3)),
 			sample(`"client":"a","pod":"3","verdict":"sslv2-framed"`, ago(19)))}, // its evidence is too old
 		[2]string{"(tlslift_client_verdict)", many(
 			sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(0)), sample(`"client":"a","pod":"2","verdict":"legacy-only"`, ago(0)),
 			sample(`"client":"a","pod":"1","verdict":"nonsense"`, ago(0)))},
-		[2]string{"(tlslift_client_library_info)[", many(
+		[2]string{"(0 * tlslift_client_library_info + time())[", many(
 			sample(`"client":"a","pod":"1","library":"PHP","identity_source":"address"`, ago(0)),
 			sample(`"client":"a","pod":"2","library":"Java 6","identity_source":"address"`, ago(0)))},
 	)
