@@ -143,7 +143,7 @@ func (a *app) start() error {
 	go a.keepHouse(a.stopped)
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
-	tuneMemory()
+	tuneMemory(a.stopped)
 	return nil
 }
 

@@ -339,7 +339,7 @@ func TestProfiles(t *testing.T) {
 	t.Parallel()
 	h := New(full(t)).Handler(true)
 	for path, want := range map[string]int{
-		"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/allocs": 200,
+		"/debug/pprof/": 200, "/debug/pprof/heap": 200, "/debug/pprof/heap?gc=1": 200, "/debug/pprof/goroutine": 200, "/debug/pprof/allocs": 200,
 		"/debug/pprof/block": 200, "/debug/pprof/mutex": 200, "/debug/pprof/threadcreate": 200,
 		"/debug/pprof/cmdline": 404, "/debug/pprof/symbol": 404, "/debug/pprof/trace": 404, "/debug/pprof/heap/": 404,
 		"/debug/pprof/profile?seconds=0": 400, "/debug/pprof/profile?seconds=61": 400, "/debug/pprof/profile?seconds=x": 400,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -35,6 +36,9 @@ func (a *Admin) serveProfile(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, known := range profiles {
 		if name == known {
+			if gc, _ := strconv.Atoi(r.URL.Query().Get("gc")); gc > 0 && known == "heap" {
+				runtime.GC() // what is live, as net/http/pprof does
+			}
 			serveSnapshot(w, known)
 			return
 		}
