@@ -35,14 +35,15 @@ type watcher func([]byte) bool
 // pair is two connections between which bytes are relayed, untouched.
 type pair struct {
 	near, far net.Conn
+	first     []byte // read from the near side before
 	idle      time.Duration
 	last      atomic.Int64 // of the last byte in either direction, Unix nanoseconds
 	lastDown  atomic.Bool  // the last bytes were the far side's
 	draining  atomic.Bool
 }
 
-func newPair(near, far net.Conn, idle time.Duration) *pair {
-	p := &pair{near: near, far: far, idle: idle}
+func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
+	p := &pair{near: near, far: far, first: first, idle: idle}
 	p.last.Store(time.Now().UnixNano())
 	return p
 }
@@ -50,21 +51,18 @@ func newPair(near, far net.Conn, idle time.Duration) *pair {
 // relay carries bytes both ways until both sides have ended or nothing has
 // moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
 // nothing moves no buffer is held.
-// first is what was read from the near side before.
-func (p *pair) relay(first []byte, up, down watcher) relayed {
+func (p *pair) relay(up, down watcher) relayed {
 	var res relayed
 	var upErr, downErr error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if len(first) > 0 {
-			p.far.SetWriteDeadline(time.Now().Add(p.idle))
-			if _, upErr = p.far.Write(first); upErr != nil {
-				p.close()
-				return
-			}
+		early := int64(len(p.first))
+		if upErr = p.writeFirst(); upErr != nil {
+			p.close()
+			return
 		}
 		res.up, upErr = p.carry(p.far, p.near, up, false)
-		res.up += int64(len(first))
+		res.up += early
 	})
 	res.down, downErr = p.carry(p.near, p.far, down, true)
 	wg.Wait()
@@ -72,6 +70,18 @@ func (p *pair) relay(first []byte, up, down watcher) relayed {
 	res.idle = errors.Is(upErr, errIdle) || errors.Is(downErr, errIdle)
 	res.err = errors.Join(upErr, downErr)
 	return res
+}
+
+// writeFirst passes on what was read before, and lets its memory go: the tunnel
+// may live for days.
+func (p *pair) writeFirst() error {
+	if len(p.first) == 0 {
+		return nil
+	}
+	p.far.SetWriteDeadline(time.Now().Add(p.idle))
+	_, err := p.far.Write(p.first)
+	p.first = nil
+	return err
 }
 
 func (p *pair) close() {

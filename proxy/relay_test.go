@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,9 +40,9 @@ func relaying(t *testing.T, idle time.Duration, first []byte, up, down watcher) 
 	t.Helper()
 	client, near := pipe(t)
 	far, server := pipe(t)
-	p = newPair(near, far, idle)
+	p = newPair(near, far, first, idle)
 	done = make(chan relayed, 1)
-	go func() { done <- p.relay(first, up, down) }()
+	go func() { done <- p.relay(up, down) }()
 	return client, server, p, done
 }
 
@@ -72,41 +73,47 @@ func TestRelayCarriesBothWaysAndPassesHalfCloses(t *testing.T) {
 	}
 }
 
+// timed starts a relay between pipes in memory, for tests with a clock of
+// their own.
+func timed(idle time.Duration) (client, server net.Conn, done chan relayed) {
+	client, near := net.Pipe()
+	far, server := net.Pipe()
+	done = make(chan relayed, 1)
+	p := newPair(near, far, nil, idle)
+	go func() { done <- p.relay(nil, nil) }()
+	return client, server, done
+}
+
 func TestRelayEndsWhenIdle(t *testing.T) {
 	t.Parallel()
-	client, _, _, done := relaying(t, 20*time.Millisecond, nil, nil, nil)
-	if res := <-done; !res.idle || !errors.Is(res.err, errIdle) {
-		t.Errorf("%+v", res)
-	}
-	if _, err := client.Read(make([]byte, 1)); err == nil {
-		t.Error("the client's connection is still open")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client, _, done := timed(time.Hour)
+		began := time.Now()
+		if res := <-done; !res.idle || !errors.Is(res.err, errIdle) || time.Since(began) != time.Hour {
+			t.Errorf("%+v after %v", res, time.Since(began))
+		}
+		if _, err := client.Read(make([]byte, 1)); err == nil {
+			t.Error("the client's connection is still open")
+		}
+	})
 }
 
 func TestRelayIsKeptAwakeByEitherDirection(t *testing.T) {
 	t.Parallel()
-	client, server, _, done := relaying(t, 300*time.Millisecond, nil, nil, nil)
-	go func() {
-		buf := make([]byte, 1)
+	synctest.Test(t, func(t *testing.T) {
+		client, server, done := timed(3 * time.Minute)
+		go func() { _, _ = io.Copy(io.Discard, client) }()
 		for range 8 {
-			if _, err := io.ReadFull(client, buf); err != nil {
-				return
+			time.Sleep(2 * time.Minute)
+			if _, err := server.Write([]byte("x")); err != nil {
+				t.Fatal("the relay took a speaking pair for idle")
 			}
 		}
-		client.Close()
-	}()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for range 8 {
-		<-tick.C
-		if _, err := server.Write([]byte("x")); err != nil {
-			t.Fatal("the relay took a speaking pair for idle")
+		server.Close()
+		if res := <-done; res.down != 8 || res.idle {
+			t.Errorf("%+v", res)
 		}
-	}
-	server.Close()
-	if res := <-done; res.down != 8 || res.idle {
-		t.Errorf("%+v", res)
-	}
+	})
 }
 
 func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {

@@ -235,13 +235,13 @@ func (t *tunnel) relay(handling arrival.Handling, first []byte) {
 		s.countConnection(t.sess)
 	}
 	s.metrics.OpenConnection(handling, 1)
-	p := newPair(t.near, t.sess.far, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
+	p := newPair(t.near, t.sess.far, first, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
 	s.relays.add(p)
-	s.tunnels.Go(func() { t.carry(p, first) })
+	s.tunnels.Go(func() { t.carry(p) })
 }
 
 // carry relays until the tunnel ends, and then writes its line.
-func (t *tunnel) carry(p *pair, first []byte) {
+func (t *tunnel) carry(p *pair) {
 	s, handling := t.s, t.sess.arr.Handling
 	defer s.caught(t.sess)
 	defer t.forget()
@@ -253,7 +253,7 @@ func (t *tunnel) carry(p *pair, first []byte) {
 		obs = &splice{t: t}
 		up, down = obs.up, obs.down
 	}
-	res := p.relay(first, up, down)
+	res := p.relay(up, down)
 	if obs != nil {
 		obs.tell()
 	}
