@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -325,6 +326,9 @@ func (t *tunnel) failed(err error) {
 	t.s.observeHandshakeFailure(t.sess, metrics.HandshakeReasonOf(failure.String()), false)
 	if t.sess.hello != nil {
 		t.explain("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
+	}
+	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
+		legacy.Refuse(t.near, nil, legacy.AlertDecodeError)
 	}
 	t.near.Close()
 	t.line(failure.String())

@@ -20,6 +20,7 @@ const (
 	AlertBadCertificate        Alert = 42
 	AlertCertificateUnknown    Alert = 46
 	AlertUnknownCA             Alert = 48
+	AlertDecodeError           Alert = 50
 	AlertProtocolVersion       Alert = 70
 	AlertInternalError         Alert = 80
 	AlertInappropriateFallback Alert = 86 // RFC 7507

@@ -214,6 +214,10 @@ func TestNotTLS(t *testing.T) {
 					}
 					return
 				}
+				// What is TLS and cannot be read is told so (RFC 8446 6.2).
+				if decodeError := "\x15\x03\x01\x00\x02\x02\x32"; (tt.reason == "other") != (string(answer) == decodeError) {
+					t.Errorf("answered %q", answer)
+				}
 				s.failed(t, tt.reason)
 				s.WaitMetric(1, "tlslift_client_connections_total", "client", s.client, "handling", "refused")
 			})
