@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"tlslift/proxy/arrival"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/identity"
+	"tlslift/proxy/legacy"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/rewrite"
@@ -201,10 +203,22 @@ func libraryOf(h *hello.ClientHello) string {
 	return lib.String()
 }
 
-// observeHandshakeFailure counts a handshake with the client that failed.
-func (s *Server) observeHandshakeFailure(sess *session, reason metrics.HandshakeReason, atUpstream bool) {
+// observeRefused counts a handshake that failed between the client and the
+// upstream, or at a hello.
+func (s *Server) observeRefused(sess *session, reason metrics.HandshakeReason, atUpstream bool) {
+	s.observeFailure(sess, reason, ledger.FailureObs{Upstream: atUpstream})
+}
+
+// observeFailed counts a handshake with us that failed.
+func (s *Server) observeFailed(sess *session, err error) {
+	var e *legacy.Error
+	shown := errors.As(err, &e) && e.Presented
+	s.observeFailure(sess, metrics.HandshakeReasonOf(legacy.Classify(err).String()), ledger.FailureObs{Shown: shown})
+}
+
+func (s *Server) observeFailure(sess *session, reason metrics.HandshakeReason, o ledger.FailureObs) {
 	sess.counts.HandshakeFailure(reason)
-	o := ledger.FailureObs{Ours: sess.ours, Reason: reason.String(), Upstream: atUpstream}
+	o.Ours, o.Reason = sess.ours, reason.String()
 	if sess.hello != nil {
 		o.Offered, o.Fallback = arrival.VersionOf(sess.hello.MaxVersion), sess.hello.FallbackSCSV
 	}

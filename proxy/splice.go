@@ -51,7 +51,7 @@ func (s *splice) tell() {
 		if t.sess.hello.Framing == hello.SSLv2 {
 			reason, advice = metrics.HandshakeSSLv2Hello, adviceSSLv2Framed
 		}
-		t.s.observeHandshakeFailure(t.sess, reason, true)
+		t.s.observeRefused(t.sess, reason, true)
 		t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
 	}
 }
@@ -91,7 +91,7 @@ func (s *splice) up(p []byte) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t := s.t
-		t.s.observeHandshakeFailure(t.sess, metrics.HandshakeClientRejectedCA, true)
+		t.s.observeRefused(t.sess, metrics.HandshakeClientRejectedCA, true)
 		t.explain("a spliced client does not trust the upstream", metrics.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
 	}
 	return false

@@ -312,7 +312,7 @@ func (t *tunnel) noCA() {
 	t.explain("handshake refused", legacy.Version.String(), adviceNoCA)
 	t.sess.arr.Handling = arrival.Refused
 	t.s.countConnection(t.sess)
-	t.s.observeHandshakeFailure(t.sess, metrics.HandshakeVersion, false)
+	t.s.observeRefused(t.sess, metrics.HandshakeVersion, false)
 	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
 	t.line(legacy.Version.String())
 }
@@ -323,7 +323,7 @@ func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
 	t.sess.arr.Handling = arrival.Refused
 	t.s.countConnection(t.sess)
-	t.s.observeHandshakeFailure(t.sess, metrics.HandshakeReasonOf(failure.String()), false)
+	t.s.observeFailed(t.sess, err)
 	if t.sess.hello != nil {
 		t.explain("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
 	}
@@ -337,7 +337,7 @@ func (t *tunnel) failed(err error) {
 // judgedLate counts a client that finished the handshake and only then found
 // that it does not trust us.
 func (s *Server) judgedLate(sess *session, e *legacy.Error) {
-	s.observeHandshakeFailure(sess, metrics.HandshakeReasonOf(e.Failure.String()), false)
+	s.observeFailed(sess, e)
 	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(sess.arr.Authority)}}
 	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
 }

@@ -54,6 +54,7 @@ type FailureObs struct {
 	Offered  arrival.Version // the highest version offered; None when no hello was read
 	Fallback bool            // TLS_FALLBACK_SCSV was in the hello
 	Upstream bool            // between the client and the upstream, spliced: not with us
+	Shown    bool            // it had been shown our certificate
 }
 
 // FailureReasons are the values of the label "reason" of
@@ -172,6 +173,12 @@ func (l *Ledger) HandshakeFailure(c Client, o FailureObs) {
 		if o.Upstream {
 			r.evidence[DistrustsUpstream] = now
 		} else {
+			r.evidence[DistrustsCA] = now
+		}
+	case "eof":
+		// Mono, SChannel and old Node.js say no more than this when they do not
+		// trust a certificate. Who has ever got in has another reason.
+		if o.Shown && !o.Upstream && r.tallies.total(ofConnections, handlingIndex(arrival.Terminated)) == 0 {
 			r.evidence[DistrustsCA] = now
 		}
 	case "sslv2_hello":

@@ -47,6 +47,16 @@ func (t *tallies) at(s subject, a, b uint8) *uint64 {
 	return &(*t)[len(*t)-1].n
 }
 
+// total is the sum over one set's value.
+func (t tallies) total(s subject, a uint8) (n uint64) {
+	for _, e := range t {
+		if e.subject == s && e.a == a {
+			n += e.n
+		}
+	}
+	return n
+}
+
 // sorted is a copy in the order of the sets.
 func (t tallies) sorted() tallies {
 	c := slices.Clone(t)

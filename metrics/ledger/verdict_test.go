@@ -22,6 +22,10 @@ func (s script) failure(reason string, offered arrival.Version, upstream bool) {
 	s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: reason, Offered: offered, Upstream: upstream})
 }
 
+func (s script) hungUp() {
+	s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: "eof", Offered: arrival.Version10, Shown: true})
+}
+
 func TestVerdictAndState(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -65,6 +69,20 @@ func TestVerdictAndState(t *testing.T) {
 			s.hello(hello(arrival.Version10))
 			s.failure("client_rejected_ca", arrival.Version10, false)
 			s.connection(ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+		}, LegacyOnly, Insecure},
+		{"hung up at our certificate and never got in", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.hungUp()
+		}, DistrustsCA, Insecure},
+		{"hung up at our certificate, then got in", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.hungUp()
+			s.connection(ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+			s.hungUp()
+		}, LegacyOnly, Insecure},
+		{"hung up before it saw a certificate", func(s script) {
+			s.hello(hello(arrival.Version10))
+			s.failure("eof", arrival.Version10, false)
 		}, LegacyOnly, Insecure},
 		{"rejects the upstream's certificate", func(s script) {
 			s.hello(hello(arrival.Version12))
