@@ -84,6 +84,7 @@ func (a *Admin) serveCPU(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 	}
 	pprof.StopCPUProfile()
+	_ = rc.SetWriteDeadline(time.Now().Add(a.limits.write)) // the profile may have taken long to be put together
 	sendProfile(w, "profile", &out)
 }
 

@@ -114,7 +114,9 @@ func atMostOnce(t *testing.T, serve func(*serverConn), reason problem.Reason, me
 	})
 	tr := start(t, s, func(o *Options) {
 		o.Warm = 1
-		o.ResponseTimeout, o.BodyTimeout = 300*time.Millisecond, 300*time.Millisecond
+		if reason == problem.Timeout {
+			o.ResponseTimeout, o.BodyTimeout = time.Second, time.Second
+		}
 	})
 	r := route(t, tr, testHost)
 	if reused {

@@ -107,7 +107,7 @@ func TestStreamTruncated(t *testing.T) {
 					tt.end(c)
 				}
 			})
-			tr := start(t, s, func(o *Options) { o.ResponseBuffer, o.BodyTimeout = 1024, 200*time.Millisecond })
+			tr := start(t, s, func(o *Options) { o.ResponseBuffer, o.BodyTimeout = 1024, time.Second })
 			r := route(t, tr, testHost)
 			req, ex := newRequest("GET", "/", "")
 			resp, err := tr.Do(t.Context(), req, r, ex)

@@ -186,7 +186,7 @@ func TestClassicHello(t *testing.T) {
 				return c
 			})
 			obs := &recorder{}
-			tr := startWith(t, s, clk, func(o *Options) { o.Observer = obs; o.TLSTimeout = 300 * time.Millisecond })
+			tr := startWith(t, s, clk, func(o *Options) { o.Observer = obs; o.TLSTimeout = 2 * time.Second })
 			r := route(t, tr, testHost)
 			if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS12 {
 				t.Errorf("version %#x", ex.TLSVersion)

@@ -197,12 +197,12 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, echoLength)
-	tr := start(t, s, func(o *Options) { o.ResponseTimeout = 250 * time.Millisecond })
+	tr := start(t, s, func(o *Options) { o.ResponseTimeout = 2 * time.Second })
 	pr, pw := io.Pipe()
 	go func() {
 		block := make([]byte, 10<<20/8)
 		for range 8 {
-			timer := time.NewTimer(60 * time.Millisecond)
+			timer := time.NewTimer(300 * time.Millisecond)
 			<-timer.C
 			_, _ = pw.Write(block)
 		}

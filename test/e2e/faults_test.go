@@ -23,6 +23,7 @@ type mishap struct {
 	reasons  []string // any of these
 	delivery string
 	big      bool // a 10 MiB body is sent
+	stalls   bool // only a timeout ends it
 }
 
 const (
@@ -50,8 +51,8 @@ var mishaps = []mishap{
 	{action: fault.HalfChunked(large, fault.Reset)},
 	{action: fault.Garbage(), fresh: true, status: 502, reasons: []string{"protocol"}, delivery: "unknown"},
 	{action: fault.HugeHead(4 << 20), status: 502, reasons: []string{"protocol"}, delivery: "unknown"},
-	{action: fault.Stall(), fresh: true, status: 504, reasons: []string{"timeout"}, delivery: "unknown"},
-	{action: fault.StallInBody(small), status: 504, reasons: []string{"timeout"}, delivery: "unknown"},
+	{action: fault.Stall(), fresh: true, stalls: true, status: 504, reasons: []string{"timeout"}, delivery: "unknown"},
+	{action: fault.StallInBody(small), stalls: true, status: 504, reasons: []string{"timeout"}, delivery: "unknown"},
 	{action: fault.AnswerThenCloseOnNext(fault.Reset), status: 502, reasons: []string{"reset"}, delivery: "unknown"},
 	{action: fault.AnswerThenCloseOnNext(fault.Close), status: 502, reasons: []string{"reset"}, delivery: "unknown"},
 	{action: fault.Early(413), big: true, fresh: true, status: 413},
@@ -68,13 +69,20 @@ func TestAtMostOnce(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			server := startFault(t, fault.Options{Script: mishapOf})
-			p := harness.Start(t, harness.Options{Upstream: server, Config: `
-upstream: {warm_connections: 0, response_timeout: 400ms}
-limits: {body_timeout: 400ms, body_bytes: 16MiB}`})
+			patient := harness.Start(t, harness.Options{Upstream: server, Config: `
+upstream: {warm_connections: 0}
+limits: {body_bytes: 16MiB}`})
+			hasty := harness.Start(t, harness.Options{Upstream: server, Config: `
+upstream: {warm_connections: 0, response_timeout: 1s}
+limits: {body_timeout: 1s}`})
 			for _, m := range mishaps {
 				for _, method := range []string{"GET", "POST"} {
 					if m.big && method == "GET" {
 						continue
+					}
+					p := patient
+					if m.stalls {
+						p = hasty
 					}
 					for _, reused := range []bool{false, true} {
 						if reused || m.fresh {
@@ -249,7 +257,7 @@ func TestFailuresBeforeAnyByte(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := startFault(t, tt.upstream)
-			p := harness.Start(t, harness.Options{Upstream: server, Config: "upstream: {tls_timeout: 400ms}"})
+			p := harness.Start(t, harness.Options{Upstream: server, Config: "upstream: {tls_timeout: 2s}"})
 			notSent(t, p, tt.status, tt.reasons)
 			if n := len(server.Requests()); n != 0 {
 				t.Errorf("the upstream received %d requests", n)

@@ -68,7 +68,7 @@ func TestSizes(t *testing.T) {
 // TestSlowCallersAreTimedOut: a head or a body that does not arrive.
 func TestSlowCallersAreTimedOut(t *testing.T) {
 	t.Parallel()
-	server, p := portal(t, smsportal.Options{}, "limits: {header_timeout: 300ms, body_timeout: 300ms, idle_timeout: 300ms}")
+	server, p := portal(t, smsportal.Options{}, "limits: {header_timeout: 1s, body_timeout: 1s, idle_timeout: 1s}")
 	for _, r := range []refusal{
 		{name: "half a request line", in: "GET /a HT", status: 408, reason: "client_timeout"},
 		{name: "half a head", in: "GET /a HTTP/1.1\r\nHost: api.sms", status: 408, reason: "client_timeout"},
@@ -107,9 +107,9 @@ func TestSlowCallersAreTimedOut(t *testing.T) {
 // for, however long it takes in all.
 func TestProgressIsNotTimedOut(t *testing.T) {
 	t.Parallel()
-	server, p := portal(t, smsportal.Options{}, "limits: {body_timeout: 400ms}")
+	server, p := portal(t, smsportal.Options{}, "limits: {body_timeout: 2s}")
 	in := dial(t, p).Send("POST " + api + "/drip HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
-	ticker := time.NewTicker(100 * time.Millisecond) // 1.2 s in all
+	ticker := time.NewTicker(250 * time.Millisecond) // 3 s in all
 	defer ticker.Stop()
 	for range 12 {
 		<-ticker.C

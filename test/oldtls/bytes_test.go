@@ -180,7 +180,7 @@ func TestSplicedReset(t *testing.T) {
 // something moves in one direction alone is not.
 func TestSplicedIdle(t *testing.T) {
 	t.Parallel()
-	const idle, step, steps = time.Second, 100 * time.Millisecond, 20
+	const idle, step, steps = 3 * time.Second, 250 * time.Millisecond, 16
 	upstream := startRaw(t, func(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn) })
 	s := bare(t, upstream, "limits: {tunnel_idle_timeout: "+idle.String()+"}")
 	still, _ := splicedTo(t, s, connect)
