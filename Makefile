@@ -9,9 +9,11 @@ TOOLS     := $(CURDIR)/$(BIN)/tools
 GOFUMPT_VERSION      := v0.12.0
 GOLANGCI_VERSION     := v2.15.0
 GOVULNCHECK_VERSION  := v1.9.0
+GORELEASER_VERSION   := v2.15.1
+SYFT_VERSION         := v1.57.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s image fuzz pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s image sbom snapshot fuzz pgo clean tools help
 
 all: build
 
@@ -41,6 +43,12 @@ $(TOOLS)/golangci-lint:
 $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
+$(TOOLS)/goreleaser:
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+$(TOOLS)/syft:
+	GOBIN=$(TOOLS) $(GO) install github.com/anchore/syft/cmd/syft@$(SYFT_VERSION)
+
 fmt: $(TOOLS)/gofumpt ## format
 	$(TOOLS)/gofumpt -w $$(git ls-files '*.go')
 
@@ -54,6 +62,12 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities (VULNDB=dir for an unpacked 
 
 image: build ## a loadable image archive, without an engine: bin/tlslift.tar
 	$(GO) run ./deploy/image -t tlslift:$(VERSION) -o $(BIN)/tlslift.tar -ca /etc/ssl/certs/ca-certificates.crt -version $(VERSION) -revision $(REVISION) $(BIN)/tlslift
+
+sbom: image $(TOOLS)/syft ## what the image is made of: bin/tlslift.spdx.json
+	SYFT_CHECK_FOR_APP_UPDATE=false $(TOOLS)/syft scan docker-archive:$(BIN)/tlslift.tar -o spdx-json=$(BIN)/tlslift.spdx.json
+
+snapshot: $(TOOLS)/goreleaser $(TOOLS)/syft ## a release without publishing: archives, deb, rpm, SBOMs in dist/ (its tools take ten minutes to build)
+	PATH=$(TOOLS):$$PATH SYFT_CHECK_FOR_APP_UPDATE=false $(TOOLS)/goreleaser release --snapshot --clean
 
 cross: ## the other platforms compile
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/tlslift
