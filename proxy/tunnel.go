@@ -199,6 +199,7 @@ func (t *tunnel) aimTransparent(name string) bool {
 // version the two agree on.
 func (t *tunnel) splice(h *hello.ClientHello, raw []byte) {
 	t.release = t.s.transport.RegisterHello(h.Random)
+	h.Detach()
 	t.spliceWith(raw, arrival.Spliced)
 }
 
@@ -279,6 +280,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 		t.failed(err)
 		return
 	}
+	h.Detach()
 	arr := sess.arr
 	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
 	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)

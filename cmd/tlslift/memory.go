@@ -19,9 +19,9 @@ const (
 	// idleEvery is how often it is looked whether load has ended: less than
 	// idleBytes allocated since the last look. Garbage of more than idleGarbage
 	// then goes back to the system at once.
-	idleEvery   = 5 * time.Second
-	idleBytes   = 256 << 10
-	idleGarbage = 4 << 20
+	idleEvery   = 2 * time.Second
+	idleBytes   = 128 << 10
+	idleGarbage = 1 << 20
 )
 
 // tuneMemory is called once everything has started: what the start needed is

@@ -8,7 +8,10 @@
 // input, and its memory and time are linear in the bytes it is given.
 package hello
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // MaxSize is the most bytes a ClientHello may take on the wire, record
 // headers included: what the callers of this package pass to Read.
@@ -94,6 +97,15 @@ type ClientHello struct {
 	// its 4-byte header, or the body of an SSL 2.0 hello without its 2-byte
 	// length. It may share memory with the bytes that were parsed.
 	Message []byte
+}
+
+// Detach lets go of the bytes that the hello was parsed from, which would live as
+// long as it does: Message is nil afterwards, all else stays.
+func (h *ClientHello) Detach() {
+	h.Message = nil
+	for _, field := range []*[]byte{&h.SessionID, &h.Compression, &h.PointFormats} {
+		*field = slices.Clone(*field)
+	}
 }
 
 // Modern reports whether the client offers TLS 1.2 or higher.

@@ -64,6 +64,23 @@ func TestEverythingOfAHello(t *testing.T) {
 	}
 }
 
+// TestDetach: overwriting what was parsed changes nothing of a detached hello.
+func TestDetach(t *testing.T) {
+	t.Parallel()
+	raw := buildHello(VersionTLS10, plainSuites, []extension{{extPointFormats, []byte{3, 0, 1, 2}}})
+	raw = records(raw, 9000)
+	h, _, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Detach()
+	want, library := h.JA4(), h.Library()
+	clear(raw)
+	if h.Message != nil || string(h.PointFormats) != "\x00\x01\x02" || h.JA4() != want || h.Library() != library || string(h.Compression) != "\x00" {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestServerNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{

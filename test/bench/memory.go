@@ -15,7 +15,7 @@ import (
 const (
 	idleConnections = 2000
 	idleTunnels     = 1000
-	settle          = 3 * time.Second
+	settle          = 7 * time.Second
 )
 
 // measureMemory reads what is resident: fresh, per idle keep-alive connection
