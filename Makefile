@@ -13,7 +13,7 @@ GORELEASER_VERSION   := v2.15.1
 SYFT_VERSION         := v1.57.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s image sbom snapshot fuzz pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz pgo clean tools help
 
 all: build
 
@@ -89,6 +89,9 @@ dashboards: ## every rule and panel against a real Prometheus; installs it (apt)
 
 k8s: ## what is shipped, on a real Kubernetes (root, Linux; the first build takes ten minutes)
 	test/k8s/run.sh
+
+systemd: ## the shipped units, on a real systemd in a container (root, Linux)
+	test/systemd/run.sh
 
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
