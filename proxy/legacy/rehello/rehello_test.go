@@ -77,6 +77,73 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// stutter is a connection whose reads, once it is on, end by a deadline before
+// every single byte.
+type stutter struct {
+	net.Conn
+	on, late bool
+}
+
+func (c *stutter) Read(p []byte) (int, error) {
+	if !c.on {
+		return c.Conn.Read(p)
+	}
+	if c.late = !c.late; c.late {
+		return 0, tooLate{}
+	}
+	return c.Conn.Read(p[:1])
+}
+
+// tooLate is what crypto/tls takes for a deadline, and for no end.
+type tooLate struct{}
+
+func (tooLate) Error() string   { return "too late" }
+func (tooLate) Timeout() bool   { return true }
+func (tooLate) Temporary() bool { return true }
+
+// TestDeadlineInsideARecord: net/http ends its reads between two requests by a
+// deadline, and goes on afterwards. No byte may be lost by that.
+func TestDeadlineInsideARecord(t *testing.T) {
+	t.Parallel()
+	const text = "the next request"
+	for name, dial := range clients() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw, served := tcpPair(t)
+			conn := &stutter{Conn: served}
+			done := make(chan error, 1)
+			go func() {
+				server, err := serve(conn)
+				conn.on = true
+				for got := 0; err == nil && got < 2*len(text); {
+					buf := make([]byte, 100)
+					var n int
+					if n, err = server.Read(buf); errors.Is(err, tooLate{}) {
+						err = nil
+					}
+					if string(buf[:n]) != text[:n] {
+						err = fmt.Errorf("read %q", buf[:n])
+					}
+					got += n
+				}
+				done <- err
+			}()
+			c := dial(raw)
+			if err := c.handshake(); err != nil {
+				t.Fatal(err, <-done)
+			}
+			for range 2 {
+				if err := c.write(23, []byte(text), true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestWithoutConversionTheyAreRefused shows that the conversion is needed.
 func TestWithoutConversionTheyAreRefused(t *testing.T) {
 	t.Parallel()

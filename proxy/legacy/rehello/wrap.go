@@ -65,7 +65,8 @@ type converter struct {
 	skipped bool   // the client's own hello was read away
 	early   []byte // what came with it
 	ready   []byte // for crypto/tls: the rest of one record
-	buffer  []byte // what ready is a part of
+	buffer  []byte // the record that is being read, or that ready is a part of
+	have    int    // bytes of the former that have come
 
 	given, taken *transcript // as the client sees the handshake; as crypto/tls does
 	clientRandom [randomSize]byte
@@ -114,25 +115,41 @@ func (c *converter) nextRecord() error {
 			return err
 		}
 	}
-	var header [recordHeader]byte
-	if err := c.readFull(header[:]); err != nil {
+	if err := c.fill(recordHeader); err != nil {
 		return err
 	}
-	size := int(binary.BigEndian.Uint16(header[3:]))
+	size := int(binary.BigEndian.Uint16(c.buffer[3:]))
 	if size > recordMax {
 		// crypto/tls refuses it by the header alone, and reads no further.
-		c.ready = append(c.buffer[:0], header[:]...)
+		c.ready, c.have = c.buffer, 0
 		return nil
 	}
-	c.buffer = append(slices.Grow(c.buffer[:0], recordHeader+size), header[:]...)[:recordHeader+size]
-	if err := c.readFull(c.buffer[recordHeader:]); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
+	if err := c.fill(recordHeader + size); err != nil {
 		return err
 	}
-	c.ready = c.buffer
-	c.fromClient(c.buffer)
+	c.ready, c.have = c.buffer, 0
+	c.fromClient(c.ready)
+	return nil
+}
+
+// fill reads on until n bytes of the record are there. When it fails, what has
+// come stays for the next try: net/http ends its reads between two requests by
+// a deadline, which may pass in the middle of a record.
+func (c *converter) fill(n int) error {
+	if c.have >= n {
+		return nil
+	}
+	c.buffer = slices.Grow(c.buffer[:c.have], n-c.have)[:n]
+	for c.have < n {
+		m, err := c.readSome(c.buffer[c.have:])
+		c.have += m
+		if err != nil && c.have < n {
+			if c.have > 0 && errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
 	return nil
 }
 
@@ -150,20 +167,16 @@ func (c *converter) skipHello() error {
 	return nil
 }
 
-func (c *converter) readFull(p []byte) error {
-	n := copy(p, c.early)
-	c.early = c.early[n:]
+// readSome reads what came with the hello, then what comes.
+func (c *converter) readSome(p []byte) (int, error) {
 	if len(c.early) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.early)
+	if c.early = c.early[n:]; len(c.early) == 0 {
 		c.early = nil
 	}
-	if n == len(p) {
-		return nil
-	}
-	m, err := io.ReadFull(c.Conn, p[n:])
-	if n+m > 0 && errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
+	return n, nil
 }
 
 // fromClient notes a record of the client in both transcripts, or converts it.
