@@ -120,6 +120,9 @@ func eachLine(b []byte, f func(fields []string)) {
 
 // parseServer returns a DNS server as address:port.
 func parseServer(s string) (string, error) {
+	if _, zone, _ := strings.Cut(s, "%"); strings.Contains(zone, "[") {
+		return "", errors.New("a bracket in the zone of an IPv6 address")
+	}
 	if a, err := netip.ParseAddr(s); err == nil {
 		return net.JoinHostPort(a.String(), "53"), nil
 	}
