@@ -85,8 +85,17 @@ func newServiceInstallCommand(name *string) *cobra.Command {
 	return cmd
 }
 
-func dataDir() string { return filepath.Join(os.Getenv("ProgramData"), "tlslift") }
-func logDir() string  { return filepath.Join(dataDir(), "logs") }
+// dataDir is asked of the system, not of the environment: the service manager's
+// may differ from the prompt's.
+func dataDir() string {
+	base, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, 0)
+	if err != nil {
+		base = os.Getenv("ProgramData")
+	}
+	return filepath.Join(base, "tlslift")
+}
+
+func logDir() string { return filepath.Join(dataDir(), "logs") }
 
 // makeDirs makes the service's folders, and an empty configuration, which means
 // the defaults, unless there is one.
@@ -134,8 +143,9 @@ func installService(name, config string) error {
 	}
 	return withManager(func(m *mgr.Mgr) error {
 		s, err := m.CreateService(name, exe, mgr.Config{
-			StartType: mgr.StartAutomatic, DelayedAutoStart: true, ErrorControl: mgr.ErrorNormal,
-			DisplayName: name, ServiceStartName: serviceAccount, SidType: windows.SERVICE_SID_TYPE_UNRESTRICTED,
+			// Not delayed: the services that call through it start at boot too.
+			StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
+			DisplayName: name, ServiceStartName: serviceAccount,
 			Description: "Forward proxy that lifts old clients' calls to verified TLS 1.2 or later.",
 		}, "service", "run", "--name", name, "--config", config)
 		if err != nil {
@@ -166,7 +176,7 @@ func newServiceUninstallCommand(name *string) *cobra.Command {
 				if err := s.Delete(); err != nil {
 					return fmt.Errorf("remove the service: %w", err)
 				}
-				if err := eventlog.Remove(*name); err != nil {
+				if err := eventlog.Remove(*name); err != nil && !errors.Is(err, windows.ERROR_FILE_NOT_FOUND) {
 					return fmt.Errorf("remove the event source: %w", err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), "removed; configuration and log stay in "+dataDir())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
 
@@ -25,16 +26,17 @@ func newServiceRunCommand(name *string) *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if is, err := svc.IsWindowsService(); err != nil || !is {
-				return usageError{errors.Join(errors.New("service run is for the service manager; use tlslift run"), err)}
-			}
 			events, err := eventlog.Open(*name)
 			if err != nil {
 				return fmt.Errorf("open the event log: %w", err)
 			}
 			defer events.Close()
 			s := &service{config: config, events: events}
-			if err := svc.Run(*name, s); err != nil {
+			err = svc.Run(*name, s)
+			if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
+				return usageError{errors.New("service run is for the service manager; use tlslift run")}
+			}
+			if err != nil {
 				return fmt.Errorf("run as a service: %w", err)
 			}
 			return s.err
