@@ -104,7 +104,7 @@ func TestDrainDeadlineCutsWithAnAnswer(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			server := startFault(t, fault.Options{Script: fault.Always(fault.Stall())})
-			p := harness.Start(t, harness.Options{Upstream: server, Config: "limits: {drain_timeout: 300ms}"})
+			p := harness.Start(t, harness.Options{Upstream: server, Config: "limits: {drain_timeout: 4s}"})
 			in := w.open(t, p).Send(w.request("GET", "/held", "", ""))
 			if err := server.Wait(patience(t), "/held", 1); err != nil {
 				t.Fatal(err)

@@ -59,7 +59,7 @@ var tlsWays = []string{"connect", "tls"}
 // its whole exchange, and is known for what it is.
 func TestOldTLSClients(t *testing.T) {
 	all := oldTLSClients()
-	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {rc4: true}\n", ourRoot)
+	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {rc4: true, handshake_timeout: 1m}\n", ourRoot)
 	results := eachWay(t, all, s.judge)
 	compareTable(t, "matrix", matrixTable(all, results), complete(all, results))
 }
@@ -68,7 +68,7 @@ func TestOldTLSClients(t *testing.T) {
 // certificate, and no leaf is ever minted.
 func TestModernTLSClients(t *testing.T) {
 	all := modernTLSClients()
-	s := startTLS(t, len(all)*len(tlsWays), "", upstreamRoot)
+	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {handshake_timeout: 1m}\n", upstreamRoot)
 	results := eachWay(t, all, s.judgeModern)
 	if minted := s.Metrics().Sum("tlslift_leaf_certificates_minted_total"); minted != 0 {
 		t.Errorf("%v leaves were minted", minted)
@@ -83,7 +83,7 @@ func TestModernTLSClients(t *testing.T) {
 // from one another in the log.
 func TestHopelessTLSClients(t *testing.T) {
 	all := hopelessTLSClients()
-	s := startTLS(t, len(all)*len(tlsWays), "", ourRoot)
+	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {handshake_timeout: 1m}\n", ourRoot)
 	results := eachWay(t, all, s.judgeHopeless)
 	compareTable(t, "hopeless", hopelessTable(all), complete(all, results))
 }
@@ -92,7 +92,7 @@ func TestHopelessTLSClients(t *testing.T) {
 // further, and the log says what to install.
 func TestDistrustingTLSClients(t *testing.T) {
 	all := distrustingTLSClients()
-	s := startTLS(t, len(all)*len(tlsWays), "", upstreamRoot)
+	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {handshake_timeout: 1m}\n", upstreamRoot)
 	results := eachWay(t, all, s.judgeDistrust)
 	compareTable(t, "distrust", distrustTable(all, results), complete(all, results))
 	if n := s.portal.Count(); n != 0 {
