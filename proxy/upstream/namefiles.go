@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -120,16 +119,17 @@ func eachLine(b []byte, f func(fields []string)) {
 
 // parseServer returns a DNS server as address:port.
 func parseServer(s string) (string, error) {
-	if _, zone, _ := strings.Cut(s, "%"); strings.Contains(zone, "[") {
+	ap, err := netip.ParseAddrPort(s)
+	if a, plain := netip.ParseAddr(s); plain == nil {
+		ap, err = netip.AddrPortFrom(a, 53), nil
+	}
+	if err != nil || ap.Port() == 0 {
+		return "", errors.New("neither an IP address nor address:port")
+	}
+	if strings.ContainsAny(ap.Addr().Zone(), "[]") { // netip allows them, and net would take them for its own
 		return "", errors.New("a bracket in the zone of an IPv6 address")
 	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return net.JoinHostPort(a.String(), "53"), nil
-	}
-	if ap, err := netip.ParseAddrPort(s); err == nil && ap.Port() != 0 {
-		return ap.String(), nil
-	}
-	return "", errors.New("neither an IP address nor address:port")
+	return ap.String(), nil
 }
 
 func systemHostsFile() string {
