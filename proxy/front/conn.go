@@ -11,6 +11,7 @@ import (
 
 	"tlslift/proxy/arrival"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/rawio"
 )
 
 // phase is what the next bytes for net/http are.
@@ -29,7 +30,8 @@ const (
 // time may read, one may write; Close, Gone and the accessors may be called
 // from any.
 type Conn struct {
-	nc      net.Conn // TCP, *tls.Conn, or what HandOver returned
+	nc      net.Conn      // TCP, *tls.Conn, or what HandOver returned
+	raw     *rawio.Socket // of nc
 	shared  *Shared
 	arrival *arrival.Arrival
 	tls     *tls.ConnectionState
@@ -89,7 +91,7 @@ func NewConn(nc net.Conn, a *arrival.Arrival, s *Shared) *Conn {
 
 // newConn is NewConn; counted says that nc is in Shared.open.
 func newConn(nc net.Conn, a *arrival.Arrival, s *Shared, counted bool) *Conn {
-	c := &Conn{nc: nc, shared: s, arrival: a, firstHead: true, counted: counted}
+	c := &Conn{nc: nc, raw: rawio.New(nc), shared: s, arrival: a, firstHead: true, counted: counted}
 	if t, ok := nc.(*tls.Conn); ok {
 		state := t.ConnectionState()
 		c.tls = &state

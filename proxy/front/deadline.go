@@ -73,7 +73,7 @@ func (c *Conn) readWithin(p []byte, l limit) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	for {
-		n, err := c.nc.Read(p)
+		n, err := c.raw.Read(p)
 		if n > 0 || !c.early(err, l) {
 			return n, err
 		}
@@ -95,7 +95,7 @@ func (c *Conn) await(p []byte, l limit) (int, error) {
 			c.readBy = unknown
 			c.armRead(l)
 		}
-		n, err := c.nc.Read(p)
+		n, err := c.raw.Read(p)
 		if n > 0 || !c.early(err, l) {
 			return n, err
 		}

@@ -12,7 +12,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	for {
 		piece := p[written:min(len(p), written+writePiece)]
 		c.armWrite(c.shared.within(timeout))
-		n, err := c.nc.Write(piece)
+		n, err := c.raw.Write(piece)
 		written += n
 		switch {
 		case err == nil && written == len(p):

@@ -229,7 +229,7 @@ func (c *conn) open() bool {
 // polling is how the connection can be looked at without waiting: by asking
 // the kernel, where that is possible.
 func (c *conn) polling() readMode {
-	if c.sock.poller.able() {
+	if c.sock.look != nil {
 		return readPoll
 	}
 	return readDry

@@ -5,6 +5,9 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
+
+	"tlslift/proxy/rawio"
 )
 
 // readMode says what a socket does when asked for bytes.
@@ -34,9 +37,12 @@ var errWouldBlock net.Error = wouldBlock{}
 // mode, eof and sniff belong to whoever owns the connection.
 type socket struct {
 	net.Conn
-	t      *Transport
-	ends   ends
-	poller poller
+	t    *Transport
+	ends ends
+	raw  *rawio.Socket
+	// look reads what the kernel has, see rawio.Socket.TryRead. Where that
+	// cannot be done it is nil: idle connections are read in the background.
+	look func([]byte) (int, error)
 
 	sent    atomic.Int64 // bytes the kernel accepted
 	closed  atomic.Bool
@@ -50,9 +56,9 @@ type socket struct {
 
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(t *Transport, c net.Conn) *socket {
-	s := &socket{Conn: c, t: t, ends: ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())}}
-	if !t.watchAll {
-		s.poller.init(c)
+	s := &socket{Conn: c, t: t, ends: ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())}, raw: rawio.New(c)}
+	if s.raw.CanTry() && !t.watchAll {
+		s.look = s.raw.TryRead
 	}
 	t.sockets.add(s.ends)
 	return s
@@ -67,12 +73,24 @@ func (s *socket) Read(p []byte) (n int, err error) {
 		p[0] = s.early[0]
 		return 1, nil
 	case s.mode == readPoll:
-		n, err = s.poller.read(p)
+		n, err = s.tryRead(p)
 	default:
-		n, err = s.Conn.Read(p)
+		n, err = s.raw.Read(p)
 	}
 	if errors.Is(err, io.EOF) {
 		s.eof = true
+	}
+	return n, err
+}
+
+// tryRead returns errWouldBlock when there is nothing, or when it cannot look.
+func (s *socket) tryRead(p []byte) (int, error) {
+	if s.look == nil {
+		return 0, errWouldBlock
+	}
+	n, err := s.look(p)
+	if errors.Is(err, syscall.EAGAIN) {
+		err = errWouldBlock
 	}
 	return n, err
 }
@@ -83,7 +101,7 @@ func (s *socket) peek() error {
 	if s.peeked {
 		return nil
 	}
-	n, err := s.poller.read(s.early[:])
+	n, err := s.tryRead(s.early[:])
 	s.peeked = n > 0
 	return err
 }
@@ -95,7 +113,7 @@ func (s *socket) Write(p []byte) (int, error) {
 			s.release = s.t.hellos.add(random)
 		}
 	}
-	n, err := s.Conn.Write(p)
+	n, err := s.raw.Write(p)
 	s.sent.Add(int64(n))
 	return n, err
 }

@@ -1,0 +1,277 @@
+package rawio
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pair is two ends of a TCP connection.
+func pair(t *testing.T) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err = net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err = l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
+}
+
+// layer is a connection above a socket: rawio must not look through it.
+type layer struct{ net.Conn }
+
+// ways are a socket of its own, and the fallback to the connection's methods.
+func ways(t *testing.T, test func(t *testing.T, s *Socket, near, far *net.TCPConn)) {
+	t.Run("raw", func(t *testing.T) {
+		t.Parallel()
+		near, far := pair(t)
+		s := New(near)
+		if s.CanTry() != supported {
+			t.Fatalf("CanTry %v, supported %v", s.CanTry(), supported)
+		}
+		test(t, s, near, far)
+	})
+	t.Run("layered", func(t *testing.T) {
+		t.Parallel()
+		near, far := pair(t)
+		s := New(layer{near})
+		if s.CanTry() {
+			t.Fatal("a layer was taken for a socket")
+		}
+		test(t, s, near, far)
+	})
+}
+
+// A message larger than any socket buffer goes both ways at once.
+func TestBothWays(t *testing.T) {
+	t.Parallel()
+	ways(t, func(t *testing.T, s *Socket, _, far *net.TCPConn) {
+		message := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
+		var wait sync.WaitGroup
+		wait.Go(func() { // the far side echoes
+			_, _ = io.Copy(far, far)
+		})
+		wait.Go(func() {
+			if n, err := s.Write(message); n != len(message) || err != nil {
+				t.Errorf("wrote %d of %d: %v", n, len(message), err)
+			}
+		})
+		got := make([]byte, len(message))
+		if n, err := io.ReadFull(s, got); err != nil || !bytes.Equal(got, message) {
+			t.Errorf("read %d of %d: %v", n, len(message), err)
+		}
+		s.nc.Close()
+		wait.Wait()
+	})
+}
+
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	p := make([]byte, 8)
+	wants := func(op string, is error) func(*testing.T, int, error) {
+		return func(t *testing.T, n int, got error) {
+			t.Helper()
+			var e *net.OpError
+			if n != 0 || !errors.Is(got, is) || !errors.As(got, &e) || e.Op != op || e.Addr == nil {
+				t.Errorf("%d, %v; want an OpError of %s that is %v", n, got, op, is)
+			}
+		}
+	}
+	tests := []struct {
+		name  string
+		do    func(t *testing.T, near, far *net.TCPConn)
+		read  bool
+		check func(t *testing.T, n int, err error)
+	}{
+		{"end", func(_ *testing.T, _, far *net.TCPConn) { far.Close() }, true, func(t *testing.T, n int, err error) {
+			if n != 0 || err != io.EOF { //nolint:errorlint // exactly io.EOF, as net.Conn says it
+				t.Errorf("%d, %v; want io.EOF", n, err)
+			}
+		}},
+		{"bytes before the end", func(t *testing.T, _, far *net.TCPConn) {
+			if _, err := far.Write([]byte("abc")); err != nil {
+				t.Fatal(err)
+			}
+			far.Close()
+		}, true, func(t *testing.T, n int, err error) {
+			if n == 0 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		}},
+		{"read after close", func(_ *testing.T, near, _ *net.TCPConn) { near.Close() }, true, wants("read", net.ErrClosed)},
+		{"write after close", func(_ *testing.T, near, _ *net.TCPConn) { near.Close() }, false, wants("write", net.ErrClosed)},
+		{
+			"read after its deadline", func(_ *testing.T, near, _ *net.TCPConn) { _ = near.SetReadDeadline(time.Unix(1, 0)) }, true,
+			wants("read", os.ErrDeadlineExceeded),
+		},
+		{
+			"write after its deadline", func(_ *testing.T, near, _ *net.TCPConn) { _ = near.SetWriteDeadline(time.Unix(1, 0)) }, false,
+			wants("write", os.ErrDeadlineExceeded),
+		},
+		{"write after our FIN", func(_ *testing.T, near, _ *net.TCPConn) { _ = near.CloseWrite() }, false, wants("write", syscall.EPIPE)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ways(t, func(t *testing.T, s *Socket, near, far *net.TCPConn) {
+				tt.do(t, near, far)
+				var n int
+				var err error
+				if tt.read {
+					n, err = s.Read(p)
+				} else {
+					n, err = s.Write(p)
+				}
+				tt.check(t, n, err)
+			})
+		})
+	}
+}
+
+// A write that its deadline cuts off says how much the kernel took.
+func TestPartialWrite(t *testing.T) {
+	t.Parallel()
+	ways(t, func(t *testing.T, s *Socket, near, far *net.TCPConn) {
+		_ = near.SetWriteBuffer(16 << 10)
+		_ = near.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		message := make([]byte, 64<<20)
+		n, err := s.Write(message)
+		if n == 0 || n == len(message) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%d of %d, %v", n, len(message), err)
+		}
+		near.Close()
+		if got, err := io.Copy(io.Discard, far); got != int64(n) || err != nil {
+			t.Errorf("the far side got %d of %d, %v", got, n, err)
+		}
+	})
+}
+
+// A reader that waits is woken by a deadline, by the end and by Close.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	for name, wake := range map[string]func(near, far *net.TCPConn){
+		"deadline": func(near, _ *net.TCPConn) { _ = near.SetReadDeadline(time.Unix(1, 0)) },
+		"end":      func(_, far *net.TCPConn) { far.Close() },
+		"close":    func(near, _ *net.TCPConn) { near.Close() },
+		"bytes":    func(_, far *net.TCPConn) { _, _ = far.Write([]byte("x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ways(t, func(t *testing.T, s *Socket, near, far *net.TCPConn) {
+				started, done := make(chan struct{}), make(chan error)
+				go func() {
+					close(started)
+					n, err := s.Read(make([]byte, 8))
+					if (n == 1) != (name == "bytes") {
+						t.Errorf("read %d, %v", n, err)
+					}
+					done <- err
+				}()
+				<-started
+				wake(near, far)
+				if err := <-done; (err == nil) != (name == "bytes") {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestTryRead(t *testing.T) {
+	t.Parallel()
+	near, far := pair(t)
+	p := make([]byte, 8)
+	if _, err := New(layer{near}).TryRead(p); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a layer: %v", err)
+	}
+	s := New(near)
+	if !s.CanTry() {
+		if supported {
+			t.Error("a TCP connection cannot be looked at")
+		}
+		return
+	}
+	if n, err := s.TryRead(p); n != 0 || !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("nothing there: %d, %v", n, err)
+	}
+	if _, err := far.Write([]byte("abc")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Read(p[:1]); n != 1 || err != nil { // waits for them
+		t.Errorf("the first byte: %d, %v", n, err)
+	}
+	if n, err := s.TryRead(p); n != 2 || err != nil {
+		t.Errorf("the rest: %d, %v", n, err)
+	}
+	far.Close()
+	_ = near.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := s.Read(p); err != io.EOF { //nolint:errorlint // exactly io.EOF, as net.Conn says it
+		t.Errorf("the end: %v", err)
+	}
+	if n, err := s.TryRead(p); n != 0 || err != io.EOF { //nolint:errorlint // exactly io.EOF
+		t.Errorf("after the end: %d, %v", n, err)
+	}
+	near.Close()
+	if _, err := s.TryRead(p); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+}
+
+// A request makes several calls: none may allocate.
+func TestAllocations(t *testing.T) {
+	near, far := pair(t)
+	s := New(near)
+	out, in, one := make([]byte, 100), make([]byte, 100), make([]byte, 1)
+	echo := New(far)
+	allocations := testing.AllocsPerRun(100, func() {
+		_, _ = s.Write(out)
+		_, _ = io.ReadFull(echo, in)
+		_, _ = s.TryRead(one)
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func BenchmarkWriteRead(b *testing.B) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer near.Close()
+	far, err := l.AcceptTCP()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer far.Close()
+	p := make([]byte, 300)
+	for name, ends := range map[string][2]io.ReadWriter{"net": {near, far}, "raw": {New(near), New(far)}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = ends[0].Write(p)
+				_, _ = io.ReadFull(ends[1], p)
+			}
+		})
+	}
+}
