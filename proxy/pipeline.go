@@ -194,7 +194,7 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 	ctx.RoundTripper = s
 	rewrite.HopByHop(r.Header)
 	r.Header.Del("Expect") // answered by the inner server, RFC 9110 10.1.1
-	rewrite.Via(r.Header, protoOf(r), s.viaName)
+	rewrite.Via(r.Header, s.via[min(r.ProtoMinor, 1)])
 	r.Close = false
 	return r, nil
 }
@@ -207,7 +207,7 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 		rec.sess.counts.Upgrade(rec.version)
 	}
 	rec.ex.AbortBody = rec.sess.conn.AbortBody
-	rec.ex.Fields = rec.fields
+	rec.ex.Memory = rec.memory
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, rec.route, &rec.ex)
 	rec.upstream = s.now().Sub(began)

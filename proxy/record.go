@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"crypto/tls"
-	"net/http"
 	"sync"
 	"time"
 
@@ -32,8 +31,8 @@ type record struct {
 	label string          // metrics label "upstream"
 	ex    upstream.Exchange
 
-	body   watchedBody // of the upstream's answer
-	fields http.Header // for the answer's, empty before; outlives the record's use
+	body   watchedBody      // of the upstream's answer
+	memory *upstream.Memory // for that answer; outlives the record's use
 
 	status        int
 	origin        origin
@@ -82,17 +81,17 @@ var recordPool = sync.Pool{New: func() any { return new(record) }}
 func newRecord(sess *session, start time.Time, id string) *record {
 	rec := recordPool.Get().(*record)
 	rec.sess, rec.start, rec.id = sess, start, id
-	if rec.fields == nil {
-		rec.fields = make(http.Header)
+	if rec.memory == nil {
+		rec.memory = new(upstream.Memory)
 	}
 	return rec
 }
 
-// release gives everything back. The map of the answer's fields is kept: what
-// it held went to net/http field by field.
+// release gives everything back. What the answer was kept in serves the next
+// one: net/http has copied the header, and the body is closed.
 func (rec *record) release() {
-	clear(rec.fields)
-	*rec = record{fields: rec.fields}
+	rec.memory.Reset()
+	*rec = record{memory: rec.memory}
 	recordPool.Put(rec)
 }
 

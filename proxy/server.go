@@ -23,6 +23,7 @@ import (
 	"tlslift/proxy/front"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/rewrite"
 	"tlslift/proxy/upstream"
 )
 
@@ -51,6 +52,7 @@ type Server struct {
 	clock   func() time.Time
 	ownElse func(netip.AddrPort) bool
 	viaName string
+	via     [2]string // our element of Via, by the request's minor version
 	ids     idSource
 
 	settings  atomic.Pointer[settings]
@@ -102,6 +104,7 @@ func New(o Options) (*Server, error) {
 		inherits: o.Inherited,
 	}
 	s.viaName = "tlslift-" + s.ids.prefix
+	s.via = [2]string{rewrite.ViaElement("1.0", s.viaName), rewrite.ViaElement("1.1", s.viaName)}
 	s.doorsOpen, s.shut = context.WithCancel(context.Background())
 	s.work, s.cut = context.WithCancel(context.Background())
 	st, err := s.newSettings(o.Config)

@@ -5,11 +5,16 @@ import (
 	"strings"
 )
 
-// Via adds an element to the Via field (RFC 9110 7.6.3): the version of HTTP
-// that was received, "1.0" or "1.1", and the name we go by. It is a field
-// line of its own, which means the same as joining it to the last one.
-func Via(h http.Header, proto, name string) {
-	h["Via"] = append(h["Via"], strings.TrimPrefix(proto, "HTTP/")+" "+name)
+// Via adds an element to the Via field (RFC 9110 7.6.3), see ViaElement. It is a
+// field line of its own, which means the same as joining it to the last one.
+func Via(h http.Header, element string) {
+	h["Via"] = append(h["Via"], element)
+}
+
+// ViaElement is the version of HTTP that was received, "1.0" or "1.1", and the
+// name we go by.
+func ViaElement(proto, name string) string {
+	return strings.TrimPrefix(proto, "HTTP/") + " " + name
 }
 
 // HasVia reports whether the message passed through name before, whatever the

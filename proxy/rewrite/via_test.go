@@ -10,8 +10,8 @@ import (
 func TestVia(t *testing.T) {
 	t.Parallel()
 	h := http.Header{}
-	Via(h, "1.0", "tlslift-a")
-	Via(h, "HTTP/1.1", "tlslift-b")
+	Via(h, ViaElement("1.0", "tlslift-a"))
+	Via(h, ViaElement("HTTP/1.1", "tlslift-b"))
 	if want := []string{"1.0 tlslift-a", "1.1 tlslift-b"}; !slices.Equal(h["Via"], want) {
 		t.Errorf("Via is %q, want %q", h["Via"], want)
 	}
@@ -66,7 +66,7 @@ func FuzzHasVia(f *testing.F) {
 	f.Add(",")
 	f.Fuzz(func(t *testing.T, before string) {
 		h := http.Header{"Via": {before}}
-		Via(h, "1.1", "tlslift-0123456789abcdef")
+		Via(h, ViaElement("1.1", "tlslift-0123456789abcdef"))
 		if !HasVia(h, "tlslift-0123456789abcdef") {
 			t.Fatalf("not found after %q", before)
 		}
@@ -90,7 +90,7 @@ func BenchmarkVia(b *testing.B) {
 	h := http.Header{}
 	b.ReportAllocs()
 	for b.Loop() {
-		Via(h, "1.1", "tlslift-0123456789abcdef")
+		Via(h, ViaElement("1.1", "tlslift-0123456789abcdef"))
 		delete(h, "Via")
 	}
 }

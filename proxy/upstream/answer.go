@@ -23,25 +23,42 @@ type ordinary struct {
 	values [ordinaryFields]string
 }
 
+// Memory is what an ordinary answer is kept in. It may serve one exchange after
+// the other, each when nothing of the answer before is used any more: Reset says
+// so. The zero Memory is ready for use.
+type Memory struct {
+	header http.Header
+	answer ordinary
+}
+
+// Reset forgets the answer.
+func (m *Memory) Reset() {
+	clear(m.header)
+	m.answer = ordinary{}
+}
+
 // readOrdinary reads the head of an answer if all of it has come, and if it is
 // ordinary: a final status, HTTP/1.1, well-formed fields, a body of exactly one
 // declared length, and nothing that says how to read it otherwise. Of anything
 // else it reads nothing and returns nil: net/http is to judge it. What it
-// returns is what net/http would (FuzzReadOrdinary). The header is kept in the
-// map fields, which is empty, unless that is nil.
-func readOrdinary(br *bufio.Reader, req *http.Request, fields http.Header) *http.Response {
+// returns is what net/http would (FuzzReadOrdinary), kept in m unless that is nil.
+func readOrdinary(br *bufio.Reader, req *http.Request, m *Memory) *http.Response {
 	came, _ := br.Peek(br.Buffered())
 	end := bytes.Index(came, []byte("\r\n\r\n"))
 	if end < 0 || req.Method == http.MethodHead {
 		return nil
 	}
-	a := &ordinary{}
-	if a.resp.Header = fields; fields == nil {
-		a.resp.Header = make(http.Header, ordinaryFields/2)
+	if m == nil {
+		m = new(Memory)
 	}
+	if m.header == nil {
+		m.header = make(http.Header, ordinaryFields/2)
+	}
+	a := &m.answer
+	a.resp.Header = m.header
 	line, lines, _ := strings.Cut(string(came[:end+2]), "\r\n")
 	if !a.status(line) || !a.fields(lines) {
-		clear(fields)
+		m.Reset()
 		return nil
 	}
 	a.resp.Request = req

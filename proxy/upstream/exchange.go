@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -20,8 +19,9 @@ type Exchange struct {
 	// sent; Do then returns only after the last Read of the body. Without it
 	// one Read may still be going on when Do returns.
 	AbortBody func()
-	// Fields, if set, is an empty map that may become the answer's Header.
-	Fields http.Header
+	// Memory, if set, is where the answer may be kept, its Header and Body
+	// included.
+	Memory *Memory
 
 	// Delivery is the word for this request. With a streamed answer it is
 	// Answered only after Body.Read has returned io.EOF.

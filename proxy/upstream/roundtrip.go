@@ -63,7 +63,7 @@ func (c *conn) readHead(req *http.Request, ex *Exchange) (*http.Response, time.T
 		if first.IsZero() {
 			first = c.pool.t.now()
 		}
-		if resp := readOrdinary(c.br, req, ex.Fields); resp != nil {
+		if resp := readOrdinary(c.br, req, ex.Memory); resp != nil {
 			return resp, first, nil
 		}
 		resp, err := http.ReadResponse(c.br, req)
