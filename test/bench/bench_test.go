@@ -74,15 +74,15 @@ func TestScheduleCountsWaiting(t *testing.T) {
 			}
 		}
 	}()
-	times, err := runSchedule(schedule{
+	answers, err := runSchedule(schedule{
 		address: listener.Addr().String(), request: request(host, "keep-alive"), connections: 1,
 		due: []time.Duration{0, 0, 0}, patience: 20 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, took := range times {
-		if took < time.Duration(i+1)*pause {
+	for i, answer := range answers {
+		if took := answer.took; took < time.Duration(i+1)*pause {
 			t.Errorf("answer %d took %v; it waited for %d before it, %v each", i, took, i, pause)
 		}
 	}
@@ -96,6 +96,26 @@ func TestArrivalsKeepTheRate(t *testing.T) {
 	}
 	if len(one) != len(two) || one[100] != two[100] {
 		t.Error("the same seed gave other arrivals")
+	}
+}
+
+// A stall that touches few windows decides the percentile of all requests, and
+// not that of the typical window.
+func TestTypicalLeavesStallsOut(t *testing.T) {
+	t.Parallel()
+	var all []served
+	for at := time.Duration(0); at < 20*window; at += window / 200 {
+		took := 100 * time.Microsecond
+		if at/window%8 == 3 { // every eighth window
+			took = 5 * time.Millisecond
+		}
+		all = append(all, served{at, took})
+	}
+	if got := typical(all, 99); got != 100 {
+		t.Errorf("typical p99 %v us, want 100", got)
+	}
+	if got := percentile(all, 99); got != 5000 {
+		t.Errorf("p99 of all %v us, want 5000", got)
 	}
 }
 

@@ -57,13 +57,19 @@ type player struct {
 	free         []*caller
 	next         int // the first request not yet sent
 	started      time.Time
-	times        []time.Duration
+	served       []served
 }
 
-// runSchedule plays a schedule and returns each request's time from when it was
-// due until its answer was complete.
-func runSchedule(s schedule) ([]time.Duration, error) {
-	p := &player{schedule: s, times: make([]time.Duration, 0, len(s.due))}
+// served is one answered request.
+type served struct {
+	due  time.Duration // after the start
+	took time.Duration // from then until the answer was complete
+}
+
+// runSchedule plays a schedule and returns its requests in the order of their
+// answers.
+func runSchedule(s schedule) ([]served, error) {
+	p := &player{schedule: s, served: make([]served, 0, len(s.due))}
 	defer p.close()
 	if err := p.open(); err != nil {
 		return nil, fmt.Errorf("schedule: %w", err)
@@ -71,7 +77,7 @@ func runSchedule(s schedule) ([]time.Duration, error) {
 	if err := p.play(); err != nil {
 		return nil, fmt.Errorf("schedule: %w", err)
 	}
-	return p.times, nil
+	return p.served, nil
 }
 
 func (p *player) open() error {
@@ -128,7 +134,7 @@ func (p *player) play() error {
 	if err := p.send(); err != nil {
 		return err
 	}
-	for len(p.times) < len(p.due) {
+	for len(p.served) < len(p.due) {
 		n, err := unix.EpollWait(p.epoll, events, 1000)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return err
@@ -147,7 +153,7 @@ func (p *player) play() error {
 			return err
 		}
 		if time.Since(p.started) > end {
-			return fmt.Errorf("%d of %d answers came", len(p.times), len(p.due))
+			return fmt.Errorf("%d of %d answers came", len(p.served), len(p.due))
 		}
 	}
 	return nil
@@ -188,7 +194,7 @@ func (p *player) receive(c *caller) error {
 	if err != nil || !done {
 		return err
 	}
-	p.times = append(p.times, time.Since(p.started)-c.due)
+	p.served = append(p.served, served{c.due, time.Since(p.started) - c.due})
 	c.busy, c.in = false, c.in[:0]
 	p.free = append(p.free, c)
 	return nil
