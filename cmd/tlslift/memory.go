@@ -9,9 +9,8 @@ import (
 )
 
 const (
-	// gcPercent lets the heap of a proxy grow further between collections than
-	// Go's 100, once there is something to grow.
-	gcPercent = 400
+	// gcPercent is Go's own: garbage may be as much as what is live.
+	gcPercent = 100
 	// gcFloor is the least that is allocated between two collections, in bytes. A
 	// small heap would otherwise be collected several times a second under load,
 	// and every hundredth request would wait for it.
