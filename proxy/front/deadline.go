@@ -68,11 +68,11 @@ func (c *Conn) early(err error, l limit) bool {
 // readWithin reads from the connection until the limit, or until AbortBody.
 func (c *Conn) readWithin(p []byte, l limit) (int, error) {
 	c.armRead(l)
-	// Looked at after arming, as in await.
-	if c.bodyAborted.Load() {
-		return 0, os.ErrDeadlineExceeded
-	}
 	for {
+		// Looked at after each arming, as in await.
+		if c.bodyAborted.Load() {
+			return 0, os.ErrDeadlineExceeded
+		}
 		n, err := c.raw.Read(p)
 		if n > 0 || !c.early(err, l) {
 			return n, err

@@ -37,10 +37,10 @@ func (s *stream) Read(p []byte) (int, error) {
 		s.c.consume(n)
 		return n, nil
 	}
-	return s.c.nc.Read(p)
+	return s.c.raw.Read(p)
 }
 
-func (s *stream) Write(p []byte) (int, error) { return s.c.nc.Write(p) }
+func (s *stream) Write(p []byte) (int, error) { return s.c.raw.Write(p) }
 
 // WriteTo writes what arrived already to w, then copies from the connection.
 func (s *stream) WriteTo(w io.Writer) (int64, error) {

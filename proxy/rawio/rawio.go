@@ -2,12 +2,15 @@
 // each system call.
 //
 // The scheduler has to be told of a call that may take long, so that another
-// thread can go on meanwhile. Calls on a non-blocking socket never do, yet
-// telling of them is not free: the first one after a pause wakes the runtime's
-// monitor thread, which then looks on every 20 microseconds until the process
-// is idle again. For a proxy that is woken by every request this was a fifth of
-// its CPU. Waiting is left to the runtime's poller in any case, with the
-// connection's deadlines.
+// thread can go on meanwhile. Calls on a non-blocking socket do not wait for the
+// other side, yet telling of them is not free: the first one after a pause wakes
+// the runtime's monitor thread, which then looks on every 20 microseconds until
+// the process is idle again. For a proxy that is woken by every request this was
+// a fifth of its CPU. Waiting is left to the runtime's poller in any case, with
+// the connection's deadlines.
+//
+// A monitor that sleeps does not interrupt a goroutine that never waits. So one
+// that has read many times without waiting lets the others go first.
 //
 // It is done on Linux. Elsewhere, and under the race detector, which learns
 // from ordinary calls what happened before what, the same code makes ordinary
@@ -20,17 +23,24 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync"
 	"syscall"
 )
 
-// Socket is the socket of one connection. One goroutine at a time may read,
-// one may write.
+// yieldAfter is how many reads in a row that did not wait one goroutine may make
+// before the others get their turn.
+const yieldAfter = 64
+
+// Socket is the socket of one connection. Its methods may be called from several
+// goroutines, as those of a net.Conn; reads follow each other, and so do writes.
 type Socket struct {
 	nc        net.Conn
 	raw       syscall.RawConn // nil = only nc's own methods
 	in        call
 	out       call
 	try       call
+	streak    int // reads in a row that did not wait; under in.mu
 	onRead    func(fd uintptr) bool
 	onWrite   func(fd uintptr) bool
 	onTryRead func(fd uintptr)
@@ -39,9 +49,17 @@ type Socket struct {
 // call is the arguments and results of a system call. They and the functions
 // above are kept, since every request makes several.
 type call struct {
+	mu  sync.Mutex // of one call at a time
 	p   []byte
 	n   int
 	err error
+}
+
+// done forgets the call and returns its results.
+func (c *call) done() (int, error) {
+	n, err := c.n, c.err
+	c.p, c.n, c.err = nil, 0, nil
+	return n, err
 }
 
 // New returns the socket of nc, if nc is a TCP connection itself and not a layer
@@ -66,19 +84,28 @@ func (s *Socket) Read(p []byte) (int, error) {
 	if s.raw == nil || len(p) == 0 {
 		return s.nc.Read(p)
 	}
-	s.in = call{p: p}
-	err := s.raw.Read(s.onRead)
-	done := s.in
-	s.in = call{}
+	s.in.mu.Lock()
+	s.in.p = p
+	s.streak++
+	waitErr := s.raw.Read(s.onRead)
+	n, err := s.in.done()
+	yield := s.streak >= yieldAfter
+	if yield {
+		s.streak = 0
+	}
+	s.in.mu.Unlock()
+	if yield {
+		runtime.Gosched()
+	}
 	switch {
+	case waitErr != nil:
+		return 0, named(waitErr, "read")
 	case err != nil:
-		return 0, named(err, "read")
-	case done.err != nil:
-		return 0, s.opError("read", done.err)
-	case done.n == 0:
+		return 0, s.opError("read", err)
+	case n == 0:
 		return 0, io.EOF
 	}
-	return done.n, nil
+	return n, nil
 }
 
 // Write is net.Conn's: it returns when everything is written or failed, with
@@ -87,17 +114,18 @@ func (s *Socket) Write(p []byte) (int, error) {
 	if s.raw == nil || len(p) == 0 {
 		return s.nc.Write(p)
 	}
-	s.out = call{p: p}
-	err := s.raw.Write(s.onWrite)
-	done := s.out
-	s.out = call{}
+	s.out.mu.Lock()
+	s.out.p = p
+	waitErr := s.raw.Write(s.onWrite)
+	n, err := s.out.done()
+	s.out.mu.Unlock()
 	switch {
+	case waitErr != nil:
+		return n, named(waitErr, "write")
 	case err != nil:
-		return done.n, named(err, "write")
-	case done.err != nil:
-		return done.n, s.opError("write", done.err)
+		return n, s.opError("write", err)
 	}
-	return done.n, nil
+	return n, nil
 }
 
 // CanTry reports whether TryRead works here.
@@ -106,28 +134,36 @@ func (s *Socket) CanTry() bool { return s.raw != nil }
 // TryRead reads what the kernel has, and never waits: syscall.EAGAIN says that
 // there is nothing. Deadlines do not matter.
 func (s *Socket) TryRead(p []byte) (int, error) {
-	if s.raw == nil {
-		return 0, errors.ErrUnsupported
-	}
-	s.try = call{p: p}
-	err := s.raw.Control(s.onTryRead)
-	done := s.try
-	s.try = call{}
 	switch {
+	case s.raw == nil:
+		return 0, errors.ErrUnsupported
+	case len(p) == 0:
+		return 0, nil
+	}
+	s.try.mu.Lock()
+	s.try.p = p
+	closed := s.raw.Control(s.onTryRead)
+	n, err := s.try.done()
+	s.try.mu.Unlock()
+	switch {
+	case closed != nil:
+		return 0, closed
 	case err != nil:
 		return 0, err
-	case done.err != nil:
-		return 0, done.err
-	case done.n == 0:
+	case n == 0:
 		return 0, io.EOF
 	}
-	return done.n, nil
+	return n, nil
 }
 
 // read is one attempt; false asks to wait until there is something to read.
 func (s *Socket) read(fd uintptr) bool {
 	s.in.n, s.in.err = again(sysRead, fd, s.in.p)
-	return s.in.err != syscall.EAGAIN //nolint:errorlint // a bare errno, per request
+	if s.in.err == syscall.EAGAIN { //nolint:errorlint // a bare errno, per request
+		s.in.err, s.streak = nil, 0
+		return false
+	}
+	return true
 }
 
 func (s *Socket) tryRead(fd uintptr) { s.try.n, s.try.err = again(sysRead, fd, s.try.p) }
@@ -163,7 +199,7 @@ func again(f func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) 
 
 func (s *Socket) opError(op string, err error) error {
 	return &net.OpError{
-		Op: op, Net: "tcp", Source: s.nc.LocalAddr(), Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError(op, err),
+		Op: op, Net: s.nc.LocalAddr().Network(), Source: s.nc.LocalAddr(), Addr: s.nc.RemoteAddr(), Err: os.NewSyscallError(op, err),
 	}
 }
 

@@ -161,7 +161,8 @@ func TestPartialWrite(t *testing.T) {
 	})
 }
 
-// A reader that waits is woken by a deadline, by the end and by Close.
+// A reader that waits, or is about to, is woken by a deadline, by the end and by
+// Close.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	for name, wake := range map[string]func(near, far *net.TCPConn){
@@ -206,6 +207,9 @@ func TestTryRead(t *testing.T) {
 		}
 		return
 	}
+	if n, err := s.TryRead(nil); n != 0 || err != nil {
+		t.Errorf("no room: %d, %v", n, err)
+	}
 	if n, err := s.TryRead(p); n != 0 || !errors.Is(err, syscall.EAGAIN) {
 		t.Errorf("nothing there: %d, %v", n, err)
 	}
@@ -229,6 +233,95 @@ func TestTryRead(t *testing.T) {
 	near.Close()
 	if _, err := s.TryRead(p); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after close: %v", err)
+	}
+}
+
+// Several readers and writers: every byte arrives once.
+func TestConcurrently(t *testing.T) {
+	t.Parallel()
+	ways(t, func(t *testing.T, s *Socket, _, far *net.TCPConn) {
+		const writers, each, size = 4, 50, 1000
+		other := New(far)
+		var wait, readers sync.WaitGroup
+		for w := range writers {
+			wait.Go(func() {
+				piece := bytes.Repeat([]byte{byte('a' + w)}, size)
+				for range each {
+					if n, err := s.Write(piece); n != size || err != nil {
+						t.Errorf("wrote %d: %v", n, err)
+					}
+				}
+			})
+		}
+		var mu sync.Mutex
+		counts := map[byte]int{}
+		for range 3 {
+			readers.Go(func() {
+				p := make([]byte, 700)
+				for {
+					n, err := other.Read(p)
+					mu.Lock()
+					for _, c := range p[:n] {
+						counts[c]++
+					}
+					mu.Unlock()
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		wait.Wait()
+		s.nc.Close()
+		readers.Wait()
+		for w := range writers {
+			if got := counts[byte('a'+w)]; got != each*size {
+				t.Errorf("writer %d: %d bytes of %d arrived", w, got, each*size)
+			}
+		}
+	})
+}
+
+// A reset is one, to the reader and to the writer.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	ways(t, func(t *testing.T, s *Socket, _, far *net.TCPConn) {
+		_ = far.SetLinger(0)
+		far.Close()
+		if n, err := s.Read(make([]byte, 8)); n != 0 || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("read %d, %v", n, err)
+		}
+		if n, err := s.Write(make([]byte, 8)); n != 0 || !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+	})
+}
+
+// One goroutine that reads without ever waiting does not keep another from
+// running, even on one processor whose monitor sleeps.
+func TestYields(t *testing.T) {
+	t.Parallel()
+	near, far := pair(t)
+	s := New(near)
+	if !s.CanTry() {
+		return
+	}
+	message := make([]byte, 3*yieldAfter)
+	if _, err := far.Write(message); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 1)
+	if _, err := s.Read(p); err != nil { // all of it has come
+		t.Fatal(err)
+	}
+	s.streak = 0
+	for i := 1; i < 2*yieldAfter; i++ {
+		if _, err := s.Read(p); err != nil {
+			t.Fatal(err)
+		}
+		if want := i % yieldAfter; s.streak != want {
+			t.Fatalf("after %d reads the streak is %d, want %d", i, s.streak, want)
+		}
 	}
 }
 
