@@ -51,6 +51,7 @@ func readOrdinary(br *bufio.Reader, req *http.Request, m *Memory) *http.Response
 	if m == nil {
 		m = new(Memory)
 	}
+	m.Reset() // an answer never begins with what another left behind
 	if m.header == nil {
 		m.header = make(http.Header, ordinaryFields/2)
 	}

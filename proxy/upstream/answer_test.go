@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,8 +32,15 @@ func readAs(raw []byte, method string, read func(*bufio.Reader, *http.Request) (
 	return head, string(b), len(rest), err
 }
 
+// quickly reads an answer into a memory that was used before, and not reset.
 func quickly(br *bufio.Reader, req *http.Request) (*http.Response, error) {
-	return readOrdinary(br, req, nil), nil
+	var memory Memory
+	other := bufio.NewReader(strings.NewReader("HTTP/1.1 500 Other\r\nSet-Cookie: other\r\nX-Other: 1\r\nContent-Length: 5\r\n\r\nother"))
+	_, _ = other.Peek(1)
+	if readOrdinary(other, &http.Request{Method: http.MethodGet}, &memory) == nil {
+		return nil, errors.New("the answer before is not ordinary")
+	}
+	return readOrdinary(br, req, &memory), nil
 }
 
 // What is ordinary is read as net/http reads it; of the rest nothing is read.

@@ -345,10 +345,15 @@ func (c *canned) SetDeadline(time.Time) error      { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
 
-// closedPort returns an address that nothing listens on.
+// closedPort returns an address that nothing listens on. A closed port of
+// 127.0.0.1 may soon be another test's, so it is one of an address that no test
+// uses, where the system has such (all of 127.0.0.0/8 on Linux).
 func closedPort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.9:0")
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	check(t, err)
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
