@@ -13,5 +13,5 @@ done
 go tool pprof -proto "$work/keepalive.pprof" "$work/mixed.pprof" >"$work/merged.pprof"
 # Where the binary lay is nobody's business; a name of the same length keeps the lengths of the encoding right.
 name=$(printf '%*s' "$((${#work} + 8))" tlslift | tr ' ' /)
-gzip -dc "$work/merged.pprof" | LC_ALL=C sed "s|$work/tlslift|$name|" | gzip -9n >cmd/tlslift/default.pgo
+gzip -dc "$work/merged.pprof" | LC_ALL=C sed "s|$work/tlslift|$name|g" | gzip -9n >cmd/tlslift/default.pgo
 ls -l cmd/tlslift/default.pgo

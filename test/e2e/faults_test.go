@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -276,10 +277,19 @@ func TestUnknownAuthorityIsNotTrusted(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	server := startFault(t, fault.Options{})
-	address := server.Addr()
-	_ = server.Close()
-	p := harness.Start(t, harness.Options{Upstream: stranger{address, server.CAPEM()}})
+	p := harness.Start(t, harness.Options{Upstream: stranger{deserted(t, server.Addr()), server.CAPEM()}})
 	notSent(t, p, []int{502}, []string{"connect"})
+}
+
+// deserted is the same port of an address that no test listens on. A port that a
+// test closed may soon be another's.
+func deserted(t *testing.T, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.9", port)
 }
 
 // stranger leads to one server with the CA of another.

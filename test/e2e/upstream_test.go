@@ -119,9 +119,8 @@ upstreams: [{host: api.smsportal.com, ca_file: %s}]`, address, password, caFile)
 	}
 	t.Run("is not there", func(t *testing.T) {
 		t.Parallel()
-		gone := startCorporateProxy(t, "", "200 OK")
-		_ = gone.listener.Close()
-		notSent(t, start(t, gone.listener.Addr().String()), []int{502}, []string{"parent_proxy"})
+		there := startCorporateProxy(t, "", "200 OK")
+		notSent(t, start(t, deserted(t, there.listener.Addr().String())), []int{502}, []string{"parent_proxy"})
 	})
 }
 
