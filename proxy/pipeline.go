@@ -66,6 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rec.held.release()
 		rec.release()
 		if abort {
+			sess.conn.Reset()
 			panic(http.ErrAbortHandler)
 		}
 	}()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlslift/proxy/front"
 )
 
 // relayBuffer is the size of the pooled buffers that bytes pass through, in
@@ -58,7 +60,7 @@ func (p *pair) relay(up, down watcher) relayed {
 	wg.Go(func() {
 		early := int64(len(p.first))
 		if upErr = p.writeFirst(); upErr != nil {
-			p.close()
+			p.reset()
 			return
 		}
 		res.up, upErr = p.carry(p.far, p.near, up, false)
@@ -87,6 +89,14 @@ func (p *pair) writeFirst() error {
 func (p *pair) close() {
 	p.near.Close()
 	p.far.Close()
+}
+
+// reset passes a failure on as one: a side that was cut off is not told that
+// the other has ended well.
+func (p *pair) reset() {
+	front.Reset(p.near)
+	front.Reset(p.far)
+	p.close()
 }
 
 // drain lets the relay end as soon as it looks idle: the far side had the last
@@ -136,7 +146,7 @@ func (p *pair) carry(dst, src net.Conn, watch watcher, down bool) (int64, error)
 			total += int64(m)
 			reader.release()
 			if werr != nil {
-				p.close()
+				p.reset()
 				return total, werr
 			}
 		}
@@ -146,11 +156,11 @@ func (p *pair) carry(dst, src net.Conn, watch watcher, down bool) (int64, error)
 			return total, closeWrite(dst)
 		case errors.Is(err, os.ErrDeadlineExceeded) && p.left() > 0:
 			// The other direction moved meanwhile.
-		default:
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.close()
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = errIdle
-			}
+			return total, errIdle
+		default:
+			p.reset()
 			return total, err
 		}
 	}

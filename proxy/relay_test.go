@@ -84,6 +84,34 @@ func timed(idle time.Duration) (client, server net.Conn, done chan relayed) {
 	return client, server, done
 }
 
+// TestRelayPassesResetsOn: an answer without a length must not seem whole
+// because its sender broke down.
+func TestRelayPassesResetsOn(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]func(client, server *net.TCPConn) (breaks, told *net.TCPConn){
+		"far side":  func(client, server *net.TCPConn) (_, _ *net.TCPConn) { return server, client },
+		"near side": func(client, server *net.TCPConn) (_, _ *net.TCPConn) { return client, server },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, server, _, done := relaying(t, time.Minute, nil, nil, nil)
+			breaks, told := broken(client, server)
+			_, _ = breaks.Write([]byte("half an ans"))
+			if _, err := io.ReadFull(told, make([]byte, 11)); err != nil {
+				t.Fatal(err)
+			}
+			_ = breaks.SetLinger(0)
+			_ = breaks.Close()
+			if _, err := told.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("the other side is told %v", err)
+			}
+			if res := <-done; res.err == nil {
+				t.Error("the relay ended without an error")
+			}
+		})
+	}
+}
+
 func TestRelayEndsWhenIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package front
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // Closing a socket with unread bytes in it sends RST, and RST throws away the
 // answer that the client has not read yet (RFC 9112 9.6). So whenever the
@@ -70,6 +73,32 @@ func (c *Conn) finish() error {
 	err := c.nc.Close()
 	c.shared.leave(c)
 	return err
+}
+
+// Reset ends the connection so that no peer can take it for a clean end: RST,
+// and no close_notify before it. An answer without a length, as HTTP/1.0 has
+// them, is whole when the connection ends (RFC 9112 6.3).
+func (c *Conn) Reset() {
+	Reset(c.nc)
+	c.abort()
+}
+
+// Reset closes the socket beneath c, through TLS and tunnels, by RST; what lies
+// above it is not told. Without a socket it is closed as usual.
+func Reset(c net.Conn) {
+	for {
+		switch x := c.(type) {
+		case *net.TCPConn:
+			_ = x.SetLinger(0)
+			_ = x.Close()
+			return
+		case interface{ NetConn() net.Conn }:
+			c = x.NetConn()
+		default:
+			_ = c.Close()
+			return
+		}
+	}
 }
 
 // abort closes the connection without regard to anything, a lingering one

@@ -30,11 +30,11 @@ const (
 // time may read, one may write; Close, Gone and the accessors may be called
 // from any.
 type Conn struct {
-	nc      net.Conn      // TCP, *tls.Conn, or what HandOver returned
+	nc      net.Conn      // TCP, a TLS connection, or what HandOver returned
 	raw     *rawio.Socket // of nc
 	shared  *Shared
 	arrival *arrival.Arrival
-	tls     *tls.ConnectionState
+	secured bool  // nc is a TLS connection
 	outer   *Conn // the one whose socket this is, when c lies inside a tunnel
 
 	// The reader's state.
@@ -82,8 +82,8 @@ type Conn struct {
 var _ net.Conn = (*Conn)(nil)
 
 // NewConn wraps a connection that is about to speak HTTP, or of which that is
-// to be found out with [Sniff]. nc is a TCP connection, a *tls.Conn whose
-// handshake is done, or what [Conn.HandOver] returned. Closing the Conn closes
+// to be found out with [Sniff]. nc is a TCP connection, a TLS connection (*tls.Conn or
+// what embeds one) whose handshake is done, or what [Conn.HandOver] returned. Closing the Conn closes
 // nc.
 func NewConn(nc net.Conn, a *arrival.Arrival, s *Shared) *Conn {
 	return newConn(nc, a, s, false)
@@ -92,10 +92,7 @@ func NewConn(nc net.Conn, a *arrival.Arrival, s *Shared) *Conn {
 // newConn is NewConn; counted says that nc is in Shared.open.
 func newConn(nc net.Conn, a *arrival.Arrival, s *Shared, counted bool) *Conn {
 	c := &Conn{nc: nc, raw: rawio.New(nc), shared: s, arrival: a, firstHead: true, counted: counted}
-	if t, ok := nc.(*tls.Conn); ok {
-		state := t.ConnectionState()
-		c.tls = &state
-	}
+	_, c.secured = nc.(interface{ ConnectionState() tls.ConnectionState })
 	c.outer = outerOf(nc)
 	s.enter(c)
 	return c
@@ -103,11 +100,6 @@ func newConn(nc net.Conn, a *arrival.Arrival, s *Shared, counted bool) *Conn {
 
 // Arrival returns what is known of the connection.
 func (c *Conn) Arrival() *arrival.Arrival { return c.arrival }
-
-// TLS returns the state of the TLS connection that c speaks through, nil in
-// clear. net/http does not see through a Conn: the handler has to set
-// Request.TLS from it.
-func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 
 // Refusal says why the request being served was refused; nil when it was fine.
 func (c *Conn) Refusal() *Refusal { return c.refusal }

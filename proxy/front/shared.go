@@ -92,10 +92,11 @@ func (s *Shared) Wait(ctx context.Context) int {
 	}
 }
 
-// CloseAll closes every connection at once, tunnels included.
+// CloseAll ends every connection at once, tunnels included. Whatever was on its
+// way through them is cut off visibly.
 func (s *Shared) CloseAll() {
 	for _, c := range s.snapshot() {
-		c.abort()
+		c.Reset()
 	}
 }
 

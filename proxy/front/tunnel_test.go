@@ -101,7 +101,7 @@ func TestInsideTunnels(t *testing.T) {
 			t.Errorf("presence %v", got)
 		}
 		_, _ = io.WriteString(w, r.RequestURI)
-		if c.TLS() != nil {
+		if c.secured {
 			_, _ = io.WriteString(w, " over TLS")
 		}
 	})

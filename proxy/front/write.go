@@ -18,8 +18,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 		case err == nil && written == len(p):
 			return written, nil
 		case err == nil:
-		case n > 0 && c.tls == nil && isTimeout(err):
-			// Some of it went: that is progress. (A tls.Conn cannot go on
+		case n > 0 && !c.secured && isTimeout(err):
+			// Some of it went: that is progress. (TLS cannot go on
 			// after a timeout.)
 			c.writeBy = unknown
 		default:

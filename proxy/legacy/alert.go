@@ -90,6 +90,9 @@ type singleAlert struct {
 
 func (c *singleAlert) alerted() bool { return c.sent.Load() }
 
+// NetConn returns the connection beneath, as tls.Conn.NetConn does.
+func (c *singleAlert) NetConn() net.Conn { return c.Conn }
+
 // Write is called by crypto/tls with whole records.
 func (c *singleAlert) Write(p []byte) (int, error) {
 	for rest := p; len(rest) >= recordHeader; {

@@ -91,6 +91,9 @@ func (k *keyLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// NetConn returns the connection beneath, as tls.Conn.NetConn does.
+func (c *converter) NetConn() net.Conn { return c.Conn }
+
 // Read gives crypto/tls the synthetic hello, then the client's records one by
 // one, each converted when it is asked for: by then crypto/tls has done what
 // the one before demands.
