@@ -13,7 +13,7 @@ GORELEASER_VERSION   := v2.15.1
 SYFT_VERSION         := v1.57.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz endurance pgo clean tools help
 
 all: build
 
@@ -95,6 +95,9 @@ systemd: ## the shipped units, on a real systemd in a container (root, Linux)
 
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
+
+endurance: ## callers of every kind against an upstream that misbehaves in every way: CALLS (default 100000), SEED (default the time)
+	$(GO) test -race -count=1 -v -timeout 0 ./test/endurance -args -calls $(or $(CALLS),100000) -seed $(or $(SEED),$$(date +%s))
 
 clean: ## what the build made
 	rm -rf $(BIN)

@@ -55,6 +55,10 @@ func (x *Exchange) read() bool {
 		seen.HeadDone = err == nil
 	}
 	x.Seen = seen
+	if x.server.options.Heard != nil {
+		x.server.options.Heard(raw)
+		return err == nil
+	}
 	x.server.mu.Lock()
 	x.server.seen = append(x.server.seen, seen)
 	x.server.changed.Broadcast()

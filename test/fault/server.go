@@ -28,6 +28,7 @@ type Options struct {
 	Configure func(*tls.Config) // last word on the server's TLS; may be nil
 	Script    Script            // nil = Answer to everything
 	Greet     func(conn int) Greeting
+	Heard     func(head []byte) // told of each request's head, whole or not; nil = all are kept, see Requests
 }
 
 // Greeting is what happens to a connection before its first request.

@@ -62,7 +62,7 @@ func TestOverlayMergesMappingsAndReplacesLists(t *testing.T) {
 
 func TestMatchComparesAsWritten(t *testing.T) {
 	t.Parallel()
-	l := newLog()
+	l := newLog(nil)
 	l.add(`{"msg":"request","status":200,"bytes":1234567,"gone":false}`)
 	l.add("not JSON")
 	for want, match := range map[int][]Match{

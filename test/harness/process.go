@@ -32,6 +32,9 @@ type Options struct {
 	Env      []string // NAME=value
 	Under    []string // a command that runs it, such as ip netns exec NAME
 	NoWait   bool     // do not wait for the listeners
+	// Watch is told of each line of the log as it is written; fields is nil if
+	// that is not JSON. A line it does not keep is not found later.
+	Watch func(raw string, fields Line) (keep bool)
 }
 
 // Process is a running tlslift.
@@ -53,7 +56,7 @@ type Process struct {
 func Start(t testing.TB, options Options) *Process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{}), logs: newLog(), stopped: new(bool)}
+	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{}), logs: newLog(options.Watch), stopped: new(bool)}
 	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
 	argv := append(append(append([]string{}, options.Under...), Binary(t), "run", "--config", p.Config), options.Args...)
 	p.command = exec.Command(argv[0], argv[1:]...)
@@ -253,11 +256,12 @@ type log struct {
 	changed *sync.Cond
 	raw     []string
 	lines   []Line
+	watch   func(raw string, fields Line) bool
 	ended   bool
 }
 
-func newLog() *log {
-	l := new(log)
+func newLog(watch func(string, Line) bool) *log {
+	l := &log{watch: watch}
 	l.changed = sync.NewCond(&l.mu)
 	return l
 }
@@ -267,6 +271,12 @@ func (l *log) add(text string) {
 	decoder.UseNumber()
 	var line Line
 	isJSON := decoder.Decode(&line) == nil
+	if !isJSON {
+		line = nil
+	}
+	if l.watch != nil && !l.watch(text, line) {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.raw = append(l.raw, text)
