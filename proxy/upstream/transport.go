@@ -191,10 +191,10 @@ func (t *Transport) RegisterHello(random [32]byte) (release func()) { return t.h
 func (s *state) refuse(addr netip.AddrPort, exempt bool) error {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
 	if s.opts.Own(addr) {
-		return notSent(problem.Loop, errOwnAddress)
+		return notSent(problem.Loop, fmt.Errorf("%w: %s", errOwnAddress, addr))
 	}
 	if !exempt && internal(addr.Addr()) {
-		return notSent(problem.InternalAddress, errInternal)
+		return notSent(problem.InternalAddress, fmt.Errorf("%w: %s", errInternal, addr.Addr()))
 	}
 	return nil
 }

@@ -236,6 +236,13 @@ func TestCheckOnline(t *testing.T) {
 	if got := harness.Run(t, nil, "check", "--online", "--config", bad); got.Code != 1 || !strings.Contains(got.Stdout+got.Stderr, "other.test") {
 		t.Errorf("status %d\n%s%s", got.Code, got.Stdout, got.Stderr)
 	}
+	stranger := harness.TempFile(t, "stranger.yaml", "upstreams:\n- {host: api.smsportal.com, address: '"+server.Addr()+"'}\n")
+	got := harness.Run(t, nil, "check", "--online", "--config", stranger)
+	for _, want := range []string{"FAILED: tls_verify", "shown 0", "smsportal.com", "issued by", "what to do", "ca_file"} {
+		if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+			t.Errorf("status %d, no %q in\n%s%s", got.Code, want, got.Stdout, got.Stderr)
+		}
+	}
 	if server.Count() != 0 {
 		t.Error("the check sent a request")
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"tlslift/configs"
+	"tlslift/proxy"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream"
+)
+
+// expirySoon is when `check --online` begins to warn of a certificate.
+const expirySoon = 14 * 24 * time.Hour
+
+// checkOnline probes every upstream that can be connected to.
+func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeout time.Duration) error {
+	opts, err := proxy.UpstreamOptions(cfg)
+	if err != nil {
+		return err
+	}
+	opts.Warm = 0
+	opts.Own = proxy.Listens(cfg) // a name that leads back here cannot work
+	transport, err := upstream.New(opts)
+	if err != nil {
+		return err
+	}
+	defer transport.Close()
+	failed, probed := 0, 0
+	for _, u := range cfg.Upstreams {
+		if strings.HasPrefix(u.Host, "*.") && u.To == "" {
+			fmt.Fprintf(out, "%s: a pattern, not connected to; one of its hosts is with --upstream HOST\n", u.Host)
+			continue
+		}
+		probed++
+		if err := probe(ctx, out, transport, u, timeout); err != nil {
+			failed++
+			explainFailure(out, u.Host, err)
+		}
+	}
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%d of %d upstreams cannot be used", failed, probed)
+	case probed == 0:
+		fmt.Fprintln(out, "every upstream is a pattern: name a host with --upstream to connect to it")
+	}
+	return nil
+}
+
+func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.Upstream, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	route, verdict := t.Route(strings.TrimPrefix(u.Host, "*."), 0)
+	if verdict != upstream.Ours {
+		route, verdict = t.Route("probe."+strings.TrimPrefix(u.Host, "*."), 0)
+	}
+	if verdict != upstream.Ours {
+		return fmt.Errorf("no route")
+	}
+	res, err := t.Probe(ctx, route)
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(out, "%s: ok\n", u.Host)
+	fmt.Fprintf(tw, "  address\t%s\n", res.Address)
+	fmt.Fprintf(tw, "  TLS\t%s, %s\n", tls.VersionName(res.TLSVersion), tls.CipherSuiteName(res.Cipher))
+	for i, c := range res.Chain {
+		fmt.Fprintf(tw, "  chain %d\t%s\n", i, nameOf(i, c))
+	}
+	left := time.Until(res.NotAfter)
+	note := ""
+	if left < expirySoon {
+		note = "  EXPIRES SOON"
+	}
+	fmt.Fprintf(tw, "  expires\t%s, in %d days%s\n", res.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24), note)
+	return tw.Flush()
+}
+
+// nameOf is what the i-th certificate of a chain is for.
+func nameOf(i int, c *x509.Certificate) string {
+	if i == 0 && len(c.DNSNames) > 0 {
+		return strings.Join(c.DNSNames, ", ")
+	}
+	if c.Subject.CommonName == "" {
+		return c.Subject.String()
+	}
+	return c.Subject.CommonName
+}
+
+// explainFailure prints why an upstream cannot be used, what it showed, and
+// what to do.
+func explainFailure(out io.Writer, host string, err error) {
+	reason, cause := "failed", err
+	var failure *upstream.Error
+	if errors.As(err, &failure) {
+		reason = failure.Reason.String()
+		if failure.Err != nil {
+			cause = failure.Err
+		}
+	}
+	fmt.Fprintf(out, "%s: FAILED: %s\n", host, reason)
+	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(tw, "  cause\t%v\n", cause)
+	var verification *tls.CertificateVerificationError
+	if errors.As(err, &verification) {
+		for i, c := range verification.UnverifiedCertificates {
+			fmt.Fprintf(tw, "  shown %d\t%s, issued by %s, until %s\n", i, nameOf(i, c), c.Issuer, c.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
+	if failure != nil && adviceOn[failure.Reason] != "" {
+		fmt.Fprintf(tw, "  what to do\t%s\n", adviceOn[failure.Reason])
+	}
+	_ = tw.Flush()
+}
+
+// adviceOn is the operator's next step, by what failed.
+var adviceOn = map[problem.Reason]string{
+	problem.DNS:             "look at resolv.conf or upstream.dns_servers; an address: of the upstream needs no name",
+	problem.InternalAddress: "correct the name, give the upstream an address:, or set allow_internal_addresses if that is where it lives",
+	problem.Loop:            "the name leads back to tlslift: give the upstream an address:, or name upstream.dns_servers",
+	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy",
+	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
+	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
+	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too",
+	problem.ParentProxy:     "look at upstream.parent_proxy and its credentials",
+}
