@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -77,6 +75,9 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err != nil {
 		return nil, err
 	}
+	if err := allNamed(inherited, cfg); err != nil {
+		return nil, err
+	}
 	a.server, err = proxy.New(proxy.Options{
 		Config:    cfg,
 		Logger:    a.log.Logger,
@@ -108,30 +109,14 @@ func labelLimit(n int) int {
 	return n
 }
 
-// inheritedListeners are the sockets that a service manager opened for us
-// (systemd socket activation), by address.
-func inheritedListeners() (map[string]net.Listener, error) {
-	list, err := activation.Listeners()
-	if err != nil {
-		return nil, fmt.Errorf("take over sockets of the service manager: %w", err)
-	}
-	out := make(map[string]net.Listener)
-	for _, l := range list {
-		if l != nil {
-			out[l.Addr().String()] = l
-		}
-	}
-	return out, nil
-}
-
 // start opens the listeners, the operator's first, and says that it is ready.
 func (a *app) start() error {
 	if err := a.admin.listen(); err != nil {
-		return err
+		return explainListen(err, "--admin")
 	}
 	a.admin.serve(a.ended)
 	if err := a.server.Listen(); err != nil {
-		return err
+		return explainListen(err, "--listen")
 	}
 	a.admin.SetState(admin.Ready) // callers are queued by the kernel from now on
 	go func() {

@@ -37,7 +37,7 @@ func TestExitStatus(t *testing.T) {
 		"check, missing file": {[]string{"check", "--config", missing}, 2, missing},
 		"run, bad file":       {[]string{"run", "--config", bad}, 2, bad},
 		"check, bad file":     {[]string{"check", "--config", bad}, 2, bad},
-		"port taken":          {[]string{"run", "--listen", taken.Addr().String(), "--admin", "127.0.0.1:0"}, 1, taken.Addr().String()},
+		"port taken":          {[]string{"run", "--listen", taken.Addr().String(), "--admin", "127.0.0.1:0"}, 1, "on " + taken.Addr().String() + ": address already in use; another tlslift"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
