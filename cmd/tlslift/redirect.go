@@ -96,11 +96,16 @@ func newRedirectStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell the rules as the kernel has them; exit status 1 when there are none",
-		Args:  noArgs,
+		Long: `Tell the rules as the kernel has them; exit status 1 when there are none.
+
+Reading them needs CAP_NET_ADMIN, as changing them does. A sidecar has no
+capabilities: the log of the init container that wrote the rules tells them,
+kubectl logs POD -c tlslift-redirect.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules, ok, err := redirect.Status()
 			if err != nil {
-				return err
+				return explainStatus(err)
 			}
 			if !ok {
 				return errors.New("nothing is redirected")
@@ -109,4 +114,12 @@ func newRedirectStatusCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// explainStatus says where the rules of a pod can be read without a capability.
+func explainStatus(err error) error {
+	if errors.Is(err, redirect.ErrPermission) {
+		return fmt.Errorf("%w; in a pod, kubectl logs POD -c %s tells what was redirected", err, inject.RedirectName)
+	}
+	return err
 }

@@ -37,7 +37,7 @@ func Apply(r Rules) error {
 	for _, exprs := range r.expressions() {
 		conn.AddRule(&nftables.Rule{Table: t, Chain: chain, Exprs: exprs})
 	}
-	return explain("write the table "+TableName, conn.Flush())
+	return explain("change the netfilter rules", conn.Flush())
 }
 
 // Remove takes the rules away and reports whether there were any. Connections
@@ -49,7 +49,7 @@ func Remove() (bool, error) {
 	}
 	conn.DelTable(table())
 	if err := conn.Flush(); err != nil {
-		return false, explain("remove the table "+TableName, err)
+		return false, explain("remove the netfilter rules", err)
 	}
 	return true, nil
 }
@@ -65,7 +65,7 @@ func Status() (r Rules, ok bool, err error) {
 		return Rules{}, true, ErrForeign
 	}
 	if err != nil {
-		return Rules{}, true, explain("read the rules", err)
+		return Rules{}, true, explain("read the netfilter rules", err)
 	}
 	r, err = parse(rules)
 	return r, true, err
@@ -79,7 +79,7 @@ func find() (*nftables.Conn, bool, error) {
 	}
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
 	if err != nil {
-		return nil, false, explain("list tables", err)
+		return nil, false, explain("read the netfilter rules", err)
 	}
 	for _, t := range tables {
 		if t.Name == TableName {

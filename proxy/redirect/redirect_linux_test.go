@@ -261,6 +261,34 @@ func TestOthersTablesStay(t *testing.T) {
 	})
 }
 
+// Who reads the rules without the capability is not told of a change.
+func TestStatusWithoutTheCapabilitySaysRead(t *testing.T) {
+	if os.Getuid() != 0 {
+		_, _, err := Status()
+		saysRead(t, err)
+		return
+	}
+	do, _ := namespace(t)
+	do(func() {
+		// Of this thread alone, which ends with the test.
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		_, _, err := Status()
+		saysRead(t, err)
+	})
+}
+
+func saysRead(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, ErrPermission) || !strings.Contains(err.Error(), "read the netfilter rules") || strings.Contains(err.Error(), "change") {
+		t.Errorf("status without CAP_NET_ADMIN: %v", err)
+	}
+}
+
 func TestPermission(t *testing.T) {
 	if os.Getuid() != 0 {
 		if err := Apply(usual()); !errors.Is(err, ErrPermission) {

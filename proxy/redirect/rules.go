@@ -21,8 +21,8 @@ const TableName = "tlslift"
 var (
 	// ErrUnsupported: not Linux, or a kernel without nftables or its NAT.
 	ErrUnsupported = errors.New("nftables redirection is not supported here")
-	// ErrPermission: CAP_NET_ADMIN is missing.
-	ErrPermission = errors.New("CAP_NET_ADMIN is needed to change netfilter rules")
+	// ErrPermission: CAP_NET_ADMIN is missing. The kernel asks for it even of those who only read.
+	ErrPermission = errors.New("CAP_NET_ADMIN is needed")
 	// ErrForeign: there is a table of our name with rules that Apply did not
 	// write.
 	ErrForeign = errors.New("the table " + TableName + " holds rules of somebody else")
