@@ -52,7 +52,7 @@ func newReportCommand() *cobra.Command {
 		RunE:    f.run,
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.admin, "admin", "", "admin `URL` of one instance, as http://127.0.0.1:9128")
+	fl.StringVar(&f.admin, "admin", "", "admin `URL` of one instance, as http://127.0.0.1:9128 or 127.0.0.1:9128")
 	fl.StringVar(&f.state, "state", "", "state `file` of an instance that is not running")
 	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for --admin or --prometheus")
@@ -106,9 +106,25 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if failing > 0 {
-		return fmt.Errorf("%d clients are %s", failing, strings.Join(f.failIf, " or "))
+		return fmt.Errorf("%s %s", clientsAre(failing), anyOf(f.failIf))
 	}
 	return nil
+}
+
+func clientsAre(n int) string {
+	if n == 1 {
+		return "1 client is"
+	}
+	return fmt.Sprintf("%d clients are", n)
+}
+
+// anyOf joins words as in "insecure, mixed or regressed".
+func anyOf(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func (f *reportFlags) selections() (only, failIf report.Selection, err error) {

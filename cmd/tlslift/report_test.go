@@ -109,3 +109,16 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		t.Errorf("a missing file: %d, %s", status, problem)
 	}
 }
+
+func TestFailIfSaysHowManyInWords(t *testing.T) {
+	t.Parallel()
+	state := stateFile(t)
+	for states, want := range map[string]string{
+		"insecure": "1 client is insecure", "insecure,mixed,regressed": "1 client is insecure, mixed or regressed",
+		"insecure,migrated": "2 clients are insecure or migrated",
+	} {
+		if _, problem, _ := runReport("--state", state, "--fail-if", states); problem != want {
+			t.Errorf("%s: %q, want %q", states, problem, want)
+		}
+	}
+}

@@ -3,8 +3,11 @@ package report
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -52,8 +55,11 @@ func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 var errForm = errors.New("give an address of the form http://host:port")
 
 // address parses an http or https URL and takes credentials out of it, which
-// would otherwise end up in errors and in the report.
+// would otherwise end up in errors and in the report. A bare host:port is http.
 func address(text string, a *Access) (*url.URL, error) {
+	if isHostPort(text) {
+		text = "http://" + text
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, errForm // the parser's error repeats the address, password and all
@@ -69,4 +75,29 @@ func address(text string, a *Access) (*url.URL, error) {
 		u.User = nil
 	}
 	return u, nil
+}
+
+// isHostPort reports whether the text is an address without a scheme. Only the
+// port tells: without one, a word is more likely a mistake.
+func isHostPort(text string) bool {
+	if strings.Contains(text, "://") {
+		return false
+	}
+	authority, _, _ := strings.Cut(text, "/")
+	host, port, err := net.SplitHostPort(authority)
+	if err != nil || host == "" {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// cause is what went wrong with a request, without the address, which is said
+// already, and without the verb.
+func cause(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }

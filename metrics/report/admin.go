@@ -55,7 +55,7 @@ func fetch(ctx context.Context, client *http.Client, target string, into any) er
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		return err
+		return cause(err)
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {

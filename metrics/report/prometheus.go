@@ -80,15 +80,11 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 func (a asker) one(ctx context.Context, q question) error {
 	value, _, _, err := a.api.Query(ctx, q.query, a.now)
 	if err != nil {
-		var refused *promv1.Error
-		if errors.As(err, &refused) && strings.Contains(refused.Msg+refused.Detail, "401") {
-			return fmt.Errorf("it wants credentials: give --token-file, or --user and --password-file: %w", err)
-		}
-		return fmt.Errorf("query %s: %w", q.query, err)
+		return refusal(q.query, err)
 	}
 	vector, ok := value.(model.Vector)
 	if !ok {
-		return fmt.Errorf("query %s: the answer is a %s", q.query, value.Type())
+		return fmt.Errorf("the answer is a %s; the query was %s", value.Type(), q.query)
 	}
 	for _, sample := range vector {
 		if client := string(sample.Metric["client"]); client != "" && len(client) <= 256 {
@@ -96,6 +92,21 @@ func (a asker) one(ctx context.Context, q question) error {
 		}
 	}
 	return nil
+}
+
+// refusal says why a query got no answer, the cause first: a query fills lines,
+// and says something only about what Prometheus itself made of it.
+func refusal(query string, err error) error {
+	var refused *promv1.Error
+	switch {
+	case !errors.As(err, &refused):
+		return cause(err)
+	case strings.Contains(refused.Msg+refused.Detail, "401"):
+		return fmt.Errorf("it wants credentials: give --token-file, or --user and --password-file: %w", err)
+	case refused.Type == promv1.ErrBadResponse, refused.Type == promv1.ErrClient:
+		return fmt.Errorf("it does not answer as Prometheus does (%w): is this the right address, without /api/v1?", err)
+	}
+	return fmt.Errorf("%w; the query was %s", err, query)
 }
 
 // seconds is the time of a timestamp gauge.

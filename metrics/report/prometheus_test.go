@@ -130,3 +130,44 @@ func TestParseDuration(t *testing.T) {
 		t.Error("soon was taken")
 	}
 }
+
+// The query fills three lines of a terminal: what went wrong comes first, and
+// where no query was read it is not repeated at all.
+func TestErrorsBeginWithTheirCause(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"too many samples"}`)
+	}))
+	defer bad.Close()
+	for url, want := range map[string]string{
+		gone.URL:      "prometheus " + gone.URL + ": dial tcp ",
+		elsewhere.URL: "prometheus " + elsewhere.URL + ": it does not answer as Prometheus does",
+		bad.URL:       "prometheus " + bad.URL + ": execution: too many samples; the query was count",
+	} {
+		_, err := FromPrometheus(t.Context(), PrometheusOptions{URL: url, Now: now})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s...", err, want)
+		}
+		if url != bad.URL && err != nil && strings.Contains(err.Error(), "last_over_time") {
+			t.Errorf("the query is repeated: %v", err)
+		}
+	}
+}
+
+func TestABareHostAndPortIsHTTP(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"127.0.0.1:9128": "http://127.0.0.1:9128", "localhost:9128/": "http://localhost:9128/", "[::1]:9090/prom": "http://[::1]:9090/prom",
+		"https://p.example": "https://p.example", "prometheus": "", "ftp:21": "http://ftp:21", "ftp://h:21": "", ":9128": "", "mailto:a": "", "h:99999": "",
+	} {
+		u, err := address(text, new(Access))
+		if (want == "") != (err != nil) || err == nil && u.String() != want {
+			t.Errorf("%q: %v, %v, want %q", text, u, err, want)
+		}
+	}
+}

@@ -245,7 +245,7 @@ func TestAdminErrors(t *testing.T) {
 		"no token":         {s.URL, "--token-file"},
 		"another server":   {elsewhere.URL, "is this tlslift's admin address?"},
 		"a redirect":       {redirect.URL, "it redirects to"},
-		"not a URL":        {"127.0.0.1:9128", "http://host:port"},
+		"not a URL":        {"tlslift", "http://host:port"},
 		"no server":        {"http://127.0.0.1:1", "connect"},
 		"a secret in it":   {"http://me:hunter2@127.0.0.1:1", "connect"},
 		"a broken address": {"http://me:hunter2@[", "http://host:port"},
