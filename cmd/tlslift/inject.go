@@ -42,7 +42,7 @@ nothing: an init container with NET_ADMIN redirects their TCP 80 and 443.
 Annotations of a pod template stand over the flags: tlslift/inject ("false": not
 here), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
 tlslift/containers, tlslift/no-proxy, tlslift/cpu-request, tlslift/memory-request,
-tlslift/memory-limit.`,
+tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 		Example: `  kubectl get deployment billing -o yaml | tlslift inject | kubectl apply -f -
   tlslift inject -f app.yaml --image registry.example/tlslift:1.0 > with-sidecar.yaml
   tlslift inject -f with-sidecar.yaml --uninject`,
@@ -62,6 +62,7 @@ tlslift/memory-limit.`,
 	fl.StringSliceVar(&f.NoProxy, "no-proxy", f.NoProxy, "`hosts` and .domains that are not proxied")
 	fl.IntVar(&f.Port, "port", f.Port, "`port` of the proxy, on loopback")
 	fl.IntVar(&f.AdminPort, "admin-port", f.AdminPort, "`port` of metrics and probes")
+	fl.IntVar(&f.StatusPort, "status-port", f.StatusPort, "`port` of the status page and API, on loopback")
 	fl.StringVar(&f.CPURequest, "cpu-request", f.CPURequest, "CPU `quantity` of the sidecar")
 	fl.StringVar(&f.MemoryRequest, "memory-request", f.MemoryRequest, "memory `quantity` of the sidecar")
 	fl.StringVar(&f.MemoryLimit, "memory-limit", f.MemoryLimit, "most memory of the sidecar, a `quantity`")

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -17,6 +18,9 @@ const (
 	AnnotationConfigMap     = "tlslift/config-map"     // ConfigMap with tlslift.yaml; "" = the built-in configuration
 	AnnotationContainers    = "tlslift/containers"     // names, separated by commas, of those that use the proxy
 	AnnotationNoProxy       = "tlslift/no-proxy"       // hosts and .domains, separated by commas
+	AnnotationPort          = "tlslift/port"           // where the application reaches the sidecar, 1 to 65535
+	AnnotationAdminPort     = "tlslift/admin-port"     // metrics and probes
+	AnnotationStatusPort    = "tlslift/status-port"    // status page and API, on loopback
 	AnnotationCPURequest    = "tlslift/cpu-request"    // of the sidecar
 	AnnotationMemoryRequest = "tlslift/memory-request" // of the sidecar
 	AnnotationMemoryLimit   = "tlslift/memory-limit"   // of the sidecar
@@ -41,6 +45,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 		AnnotationImage: &o.Image, AnnotationCASecret: &o.CASecret, AnnotationConfigMap: &o.ConfigMap,
 		AnnotationCPURequest: &o.CPURequest, AnnotationMemoryRequest: &o.MemoryRequest, AnnotationMemoryLimit: &o.MemoryLimit,
 	}
+	numbers := map[string]*int{AnnotationPort: &o.Port, AnnotationAdminPort: &o.AdminPort, AnnotationStatusPort: &o.StatusPort}
 	lists := map[string]*[]string{AnnotationContainers: &o.Containers, AnnotationNoProxy: &o.NoProxy}
 	flags := map[string]*bool{AnnotationInject: &wanted, AnnotationTransparent: &o.Transparent}
 	if annotations == nil || annotations.Kind != yaml.MappingNode {
@@ -54,6 +59,10 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 		switch {
 		case texts[key] != nil:
 			*texts[key] = text(value)
+		case numbers[key] != nil:
+			if *numbers[key], err = strconv.Atoi(text(value)); err != nil {
+				return o, false, fmt.Errorf("line %d: annotation %s is %q, not a port, 1 to 65535", value.Line, key, text(value))
+			}
 		case lists[key] != nil:
 			*lists[key] = split(text(value))
 		case flags[key] != nil && (text(value) == "true" || text(value) == "false"):

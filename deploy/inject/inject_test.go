@@ -40,6 +40,9 @@ func TestRefused(t *testing.T) {
 		"a volume of our name":    {pod("", "  volumes:\n    - name: tlslift-config\n"), "line 7: there is a volume tlslift-config"},
 		"the admin port":          {pod("", "  initContainers:\n    - name: x\n      ports:\n        - containerPort: 9129\n"), "container x has port 9129"},
 		"the proxy port":          {pod("", "  initContainers:\n    - name: x\n      ports: [{containerPort: 3128}]\n"), "container x has port 3128"},
+		"the status port":         {pod("", "  initContainers:\n    - name: x\n      ports: [{containerPort: 9128}]\n"), "container x has port 9128, which the sidecar would take as its status port: --status-port or the annotation tlslift/status-port"},
+		"a port of its own":       {pod("tlslift/port: '9128'", ""), "port and status port are both 9128: --status-port"},
+		"no port":                 {pod("tlslift/port: http", ""), `annotation tlslift/port is "http", not a port, 1 to 65535`},
 		"containers of no list":   {"apiVersion: v1\nkind: Pod\nspec:\n  volumes: {}\n", "line 4: volumes is not a list"},
 		"labels of no mapping":    {"apiVersion: v1\nkind: Pod\nmetadata:\n  labels: [a]\nspec: {}\n", "line 4: labels is not a mapping"},
 		"spec of no mapping":      {"apiVersion: v1\nkind: Pod\nspec: 1\n", "line 3: spec is not a mapping"},
@@ -77,11 +80,12 @@ func TestOptions(t *testing.T) {
 		change func(*inject.Options)
 		want   string
 	}{
-		"no image":        {func(o *inject.Options) { o.Image = "" }, `image ""`},
-		"port 0":          {func(o *inject.Options) { o.Port = 0 }, "port 0 is not between"},
-		"one port":        {func(o *inject.Options) { o.AdminPort = o.Port }, "both 3128"},
-		"privileged port": {func(o *inject.Options) { o.Transparent, o.Port = true, 80 }, "privileged"},
-		"no-proxy":        {func(o *inject.Options) { o.NoProxy = []string{"a b"} }, "not a host or domain"},
+		"no image":          {func(o *inject.Options) { o.Image = "" }, `image ""`},
+		"port 0":            {func(o *inject.Options) { o.Port = 0 }, "port 0 is not between"},
+		"one port":          {func(o *inject.Options) { o.AdminPort = o.Port }, "both 3128"},
+		"the status page's": {func(o *inject.Options) { o.Port = inject.DefaultStatusPort }, "port and status port are both 9128"},
+		"privileged port":   {func(o *inject.Options) { o.Transparent, o.Port = true, 80 }, "privileged"},
+		"no-proxy":          {func(o *inject.Options) { o.NoProxy = []string{"a b"} }, "not a host or domain"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -229,6 +233,31 @@ func TestOthersPassUntouched(t *testing.T) {
 		if err != nil || string(out) != in || len(results) > 0 {
 			t.Errorf("%q became %q, %v, %v", in, out, results, err)
 		}
+	}
+}
+
+// An application that has one of the sidecar's ports keeps it, by an annotation
+// that moves the sidecar; what comes out is a configuration that tlslift takes.
+func TestSidecarMakesRoomForTheApplicationsPorts(t *testing.T) {
+	t.Parallel()
+	in := strings.Replace(pod("tlslift/port: '4128'\n    tlslift/admin-port: '4129'\n    tlslift/status-port: '4130'", ""),
+		"      image: a:1\n", "      image: a:1\n      ports: [{containerPort: 3128}, {containerPort: 9129}, {containerPort: 9128}]\n", 1)
+	out := must(t, []byte(in), options())
+	env := []string{"spec", "initContainers", "tlslift", "env"}
+	var vars []string
+	for _, name := range []string{"TLSLIFT_ADMIN", "TLSLIFT_ADMIN_PUBLIC"} {
+		vars = append(vars, name+"="+at(t, out, append(env, name, "value")...).Value)
+	}
+	file := filepath.Join(t.TempDir(), "tlslift.yaml")
+	if err := os.WriteFile(file, []byte(at(t, out, "metadata", "annotations", inject.AnnotationConfig).Value), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := configs.Load(configs.Source{File: file, Env: vars})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen[0].Address != "127.0.0.1:4128" || c.Admin.Public != "0.0.0.0:4129" || c.Admin.Address != "127.0.0.1:4130" {
+		t.Errorf("listens on %s, %s and %s", c.Listen[0].Address, c.Admin.Public, c.Admin.Address)
 	}
 }
 

@@ -16,6 +16,9 @@ const (
 	DefaultPort = 3128
 	// DefaultAdminPort is where kubelet and Prometheus reach it.
 	DefaultAdminPort = 9129
+	// DefaultStatusPort is where the sidecar serves its status page and API, on
+	// loopback: the default of admin.address.
+	DefaultStatusPort = 9128
 )
 
 // Options say what the sidecar looks like. Begin with [Default]. Annotations of
@@ -26,6 +29,7 @@ type Options struct {
 	IPv4Only    bool     // transparent: no listener and no redirect for IPv6
 	Port        int      // where the application reaches the sidecar, 1 to 65535
 	AdminPort   int      // metrics and probes, 1 to 65535
+	StatusPort  int      // status page and API, on loopback, 1 to 65535; another than the default stands over ConfigMap's admin.address
 	CASecret    string   // Secret of type kubernetes.io/tls with the signing CA; "" = none
 	ConfigMap   string   // ConfigMap with tlslift.yaml, instead of the built-in configuration; "" = none
 	Containers  []string // those that get the proxy variables; nil = all that are not init containers
@@ -42,11 +46,33 @@ func Default(image string) Options {
 		Image:         image,
 		Port:          DefaultPort,
 		AdminPort:     DefaultAdminPort,
+		StatusPort:    DefaultStatusPort,
 		NoProxy:       []string{"localhost", "127.0.0.1", "::1", ".svc", ".cluster.local"},
 		CPURequest:    "10m",
 		MemoryRequest: "32Mi",
 		MemoryLimit:   "64Mi",
 	}
+}
+
+// ownPort is a port that the sidecar takes.
+type ownPort struct {
+	name       string // as in a message
+	annotation string
+	number     int
+}
+
+func (o Options) ports() []ownPort {
+	return []ownPort{
+		{"port", AnnotationPort, o.Port},
+		{"admin port", AnnotationAdminPort, o.AdminPort},
+		{"status port", AnnotationStatusPort, o.StatusPort},
+	}
+}
+
+// remedy names what gives the sidecar another port. The flags of tlslift inject
+// are called as the annotations.
+func (p ownPort) remedy() string {
+	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", strings.TrimPrefix(p.annotation, "tlslift/"), p.annotation, p.name)
 }
 
 var (
@@ -62,13 +88,14 @@ func (o Options) Validate() error {
 	if o.Image == "" || strings.ContainsAny(o.Image, " \t\r\n") {
 		bad("image %q is not the name of an image", o.Image)
 	}
-	for name, port := range map[string]int{"port": o.Port, "admin port": o.AdminPort} {
-		if port < 1 || port > 65535 {
-			bad("%s %d is not between 1 and 65535", name, port)
+	taken := map[int]ownPort{}
+	for _, p := range o.ports() {
+		if p.number < 1 || p.number > 65535 {
+			bad("%s %d is not between 1 and 65535", p.name, p.number)
+		} else if other, twice := taken[p.number]; twice {
+			bad("%s and %s are both %d: %s", other.name, p.name, p.number, p.remedy())
 		}
-	}
-	if o.Port == o.AdminPort {
-		bad("port and admin port are both %d", o.Port)
+		taken[p.number] = p
 	}
 	for what, name := range map[string]string{"CA secret": o.CASecret, "config map": o.ConfigMap} {
 		if name != "" && !objectName.MatchString(name) {

@@ -31,8 +31,14 @@ func (o Options) collides(spec *yaml.Node) error {
 				return fmt.Errorf("line %d: there is a container %s that tlslift inject did not add", c.Line, name)
 			}
 			for _, p := range items(get(c, "ports")) {
-				if n, err := strconv.Atoi(text(get(p, "containerPort"))); err == nil && (n == o.Port || n == o.AdminPort) {
-					return fmt.Errorf("line %d: container %s has port %d, which the sidecar would take", p.Line, name, n)
+				n, err := strconv.Atoi(text(get(p, "containerPort")))
+				if err != nil {
+					continue
+				}
+				for _, own := range o.ports() {
+					if own.number == n {
+						return fmt.Errorf("line %d: container %s has port %d, which the sidecar would take as its %s: %s", p.Line, name, n, own.name, own.remedy())
+					}
 				}
 			}
 		}

@@ -146,6 +146,9 @@ func (o Options) sidecar() container {
 		SecurityContext: confined(),
 		VolumeMounts:    []mount{{configVolume, configDir, true}},
 	}
+	if o.StatusPort != DefaultStatusPort {
+		c.Env = append(c.Env, variable{Name: "TLSLIFT_ADMIN", Value: "127.0.0.1:" + strconv.Itoa(o.StatusPort)})
+	}
 	if o.CASecret != "" {
 		c.Env = append(c.Env, variable{Name: "TLSLIFT_CA_CERT", Value: caDir + "/tls.crt"}, variable{Name: "TLSLIFT_CA_KEY", Value: caDir + "/tls.key"})
 		c.VolumeMounts = append(c.VolumeMounts, mount{caVolume, caDir, true})
