@@ -43,7 +43,7 @@ Annotations of a pod template stand over the flags: tlslift/inject ("false": not
 here), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
 tlslift/containers, tlslift/no-proxy, tlslift/cpu-request, tlslift/memory-request,
 tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
-		Example: `  kubectl get deployment billing -o yaml | tlslift inject | kubectl apply -f -
+		Example: `  kubectl get deployment billing -o yaml | tlslift inject --image registry.example/tlslift:1.0 | kubectl apply -f -
   tlslift inject -f app.yaml --image registry.example/tlslift:1.0 > with-sidecar.yaml
   tlslift inject -f with-sidecar.yaml --uninject`,
 		Args: noArgs,
@@ -55,7 +55,7 @@ tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing of what was done")
 	fl.BoolVar(&f.Transparent, "transparent", false, "redirect the pod's connections instead of setting proxy variables (NET_ADMIN)")
 	fl.BoolVar(&f.IPv4Only, "ipv4-only", false, "with --transparent: leave IPv6 alone, for nodes without it")
-	fl.StringVar(&f.Image, "image", f.Image, "`image` of tlslift")
+	fl.StringVar(&f.Image, "image", f.Image, "`image` of tlslift, in a registry that the nodes can pull from")
 	fl.StringVar(&f.CASecret, "ca-secret", "", "`name` of a TLS Secret with the signing CA, for clients that speak TLS 1.0 or 1.1")
 	fl.StringVar(&f.ConfigMap, "config-map", "", "`name` of a ConfigMap with tlslift.yaml, instead of the built-in sidecar configuration")
 	fl.StringSliceVar(&f.Containers, "container", nil, "`name` of a container that uses the proxy; may be repeated (default all)")

@@ -41,6 +41,18 @@ func TestInjectStandardInputAndBack(t *testing.T) {
 	}
 }
 
+func TestInjectWithoutImageWarns(t *testing.T) {
+	t.Parallel()
+	_, told, err := runInject(injectable)
+	if err != nil || !strings.Contains(told, "warning: image tlslift:"+version+" names no registry") {
+		t.Errorf("%q, %v", told, err)
+	}
+	first, _, _ := strings.Cut(newInjectCommand().Example, "\n")
+	if !strings.Contains(first, "--image ") {
+		t.Errorf("the first example names no image: %s", first)
+	}
+}
+
 func TestInjectFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

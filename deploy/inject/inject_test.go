@@ -261,6 +261,20 @@ func TestSidecarMakesRoomForTheApplicationsPorts(t *testing.T) {
 	}
 }
 
+// An image that no registry is named for is pulled from nowhere.
+func TestImageWithoutRegistryIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for image, want := range map[string]bool{"tlslift:dev": true, "tlslift": true, "registry.example/tlslift:1": false, "localhost:5000/tlslift": false} {
+		_, results, err := inject.Inject([]byte(pod("tlslift/image: "+image, "")), options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(results[0].Notes, "\n"), "image "+image+" names no registry"); got != want {
+			t.Errorf("%s: notes %q", image, results[0].Notes)
+		}
+	}
+}
+
 // The configuration that travels in the annotation says what the shipped
 // preset says.
 func TestConfigurationIsThePreset(t *testing.T) {

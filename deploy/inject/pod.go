@@ -63,11 +63,16 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 		return nil, err
 	}
 	var notes []string
+	if !strings.Contains(o.Image, "/") {
+		notes = append(notes, fmt.Sprintf("warning: image %s names no registry: unless the nodes have it already, they cannot pull it (ImagePullBackOff); "+
+			"name yours with --image or the annotation %s", o.Image, AnnotationImage))
+	}
 	if !o.Transparent {
-		var err error
-		if notes, err = o.addEnvironment(r, spec); err != nil {
+		kept, err := o.addEnvironment(r, spec)
+		if err != nil {
 			return nil, err
 		}
+		notes = append(notes, kept...)
 	}
 	if grace, err := strconv.Atoi(text(get(spec, "terminationGracePeriodSeconds"))); err == nil && grace < 30 {
 		notes = append(notes, fmt.Sprintf("terminationGracePeriodSeconds is %d: the application's end and the sidecar's (at most 25 s) share it", grace))
