@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,5 +122,17 @@ func TestFailIfSaysHowManyInWords(t *testing.T) {
 		if _, problem, _ := runReport("--state", state, "--fail-if", states); problem != want {
 			t.Errorf("%s: %q, want %q", states, problem, want)
 		}
+	}
+}
+
+func TestReportFailsOnAPrometheusWithoutTlslift(t *testing.T) {
+	t.Parallel()
+	empty := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"vector","result":[]}}`))
+	}))
+	defer empty.Close()
+	out, problem, status := runReport("--prometheus", empty.URL, "--fail-if", "insecure,mixed,regressed")
+	if status != exitFailed || out != "" || !strings.Contains(problem, "no series of tlslift") {
+		t.Errorf("%d, %q, %q", status, problem, out)
 	}
 }

@@ -49,7 +49,12 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	}
 	a := asker{api: promv1.NewAPI(client), now: o.Now}
 	f := newFleet(o.Now, o.MigratedAfter)
-	if err := a.ask(ctx, f.questions(newQueries(o.Lookback, o.MigratedAfter))); err != nil {
+	q := newQueries(o.Lookback, o.MigratedAfter)
+	err = a.ask(ctx, f.questions(q))
+	if err == nil && len(f.clients) == 0 {
+		err = a.known(ctx, q, o.Lookback)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}
 	return newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, f.rows()), nil
@@ -77,14 +82,34 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 	return nil
 }
 
-func (a asker) one(ctx context.Context, q question) error {
-	value, _, _, err := a.api.Query(ctx, q.query, a.now)
+// known returns an error unless the store has ever seen a tlslift: no clients
+// at a wrong address, or of a fleet that nobody scrapes, is no good news.
+func (a asker) known(ctx context.Context, q queries, lookback time.Duration) error {
+	instances, err := a.vector(ctx, q.instances)
+	if err == nil && len(instances) == 0 {
+		err = fmt.Errorf("no series of tlslift were found in the last %s: is this the right address, and does it scrape tlslift (/metrics)?",
+			model.Duration(lookback))
+	}
+	return err
+}
+
+// vector asks one query.
+func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
+	value, _, _, err := a.api.Query(ctx, query, a.now)
 	if err != nil {
-		return refusal(q.query, err)
+		return nil, refusal(query, err)
 	}
 	vector, ok := value.(model.Vector)
 	if !ok {
-		return fmt.Errorf("the answer is a %s; the query was %s", value.Type(), q.query)
+		return nil, fmt.Errorf("the answer is a %s; the query was %s", value.Type(), query)
+	}
+	return vector, nil
+}
+
+func (a asker) one(ctx context.Context, q question) error {
+	vector, err := a.vector(ctx, q.query)
+	if err != nil {
+		return err
 	}
 	for _, sample := range vector {
 		if client := string(sample.Metric["client"]); client != "" && len(client) <= 256 {

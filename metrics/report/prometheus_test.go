@@ -87,7 +87,7 @@ func TestPrometheusErrors(t *testing.T) {
 	closed := pretend(t, func(r *http.Request) bool {
 		user, password, _ := r.BasicAuth()
 		return user == "me" && password == "hunter2"
-	})
+	}, [2]string{"tlslift_build_info", sample("", 1)})
 	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
@@ -169,5 +169,19 @@ func TestABareHostAndPortIsHTTP(t *testing.T) {
 		if (want == "") != (err != nil) || err == nil && u.String() != want {
 			t.Errorf("%q: %v, %v, want %q", text, u, err, want)
 		}
+	}
+}
+
+// A store without tlslift has no insecure clients either: that must not pass for
+// an all-clear. A fleet that nobody has called yet is one.
+func TestAPrometheusWithoutTlsliftIsNoAllClear(t *testing.T) {
+	t.Parallel()
+	elsewhere := pretend(t, nil)
+	if r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: elsewhere.URL, Now: now}); err == nil || !strings.Contains(err.Error(), "no series of tlslift were found in the last 90d") {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	idle := pretend(t, nil, [2]string{"last_over_time(tlslift_build_info[90d])", sample("", 2)})
+	if r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: idle.URL, Now: now}); err != nil || len(r.Clients) != 0 {
+		t.Errorf("a fleet without clients: %+v, %v", r, err)
 	}
 }

@@ -17,6 +17,7 @@ const (
 // queries are what is asked, in PromQL. They use the metrics of docs/metrics.md
 // and, where the store has them, the recording rules.
 type queries struct {
+	instances                                                              string // of tlslift, with or without clients
 	clients, firstSeen, lastInsecure, lastSecure, declared, sunset, waiver string
 	requests, connections, upgraded                                        string
 	verdictNow, verdictPast, libraryNow, libraryPast                       string
@@ -49,7 +50,9 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		return fmt.Sprintf("max_over_time((0 * %s + time())[%s:%s])", name, back, model.Duration(step))
 	}
 	return queries{
-		clients: fmt.Sprintf("count by (client) (last_over_time(tlslift_client_first_seen_timestamp_seconds[%[1]s]) or last_over_time(%[2]s[%[1]s]) or last_over_time(%[3]s[%[1]s]))", back, ruleLastInsecure, ruleLastSecure),
+		// last_over_time sees what is stale or gone by now, too.
+		instances: fmt.Sprintf("count(last_over_time(tlslift_build_info[%s]))", back),
+		clients:   fmt.Sprintf("count by (client) (last_over_time(tlslift_client_first_seen_timestamp_seconds[%[1]s]) or last_over_time(%[2]s[%[1]s]) or last_over_time(%[3]s[%[1]s]))", back, ruleLastInsecure, ruleLastSecure),
 		// What is 0 at first is told by the last value, what was freed and seen
 		// again by the least.
 		firstSeen: fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))",
