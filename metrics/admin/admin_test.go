@@ -349,3 +349,16 @@ func TestProfiles(t *testing.T) {
 		}
 	}
 }
+
+// A browser cannot give a bearer token: who opens the page in one is told how
+// to get there.
+func TestAMissingTokensAnswerSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	resp := ask(New(full(t)).Handler(false), http.MethodGet, "/", "10.0.0.7:9128")
+	text := body(t, resp)
+	for _, want := range []string{"ssh -L 9128:127.0.0.1:9128", "kubectl port-forward", "tlslift report --admin URL --token-file FILE", "admin.address"} {
+		if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(text, want) {
+			t.Errorf("%d, it lacks %q:\n%s", resp.StatusCode, want, text)
+		}
+	}
+}

@@ -44,6 +44,15 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// tokenNeeded says what to do to whoever opens the page in a browser, which has
+// no way to give a token.
+const tokenNeeded = `A bearer token is needed: the one in admin.token_file.
+With the token:   tlslift report --admin URL --token-file FILE
+                  curl -H "Authorization: Bearer TOKEN" URL
+In a browser:     the page opens without a token where admin.address is a loopback address, 127.0.0.1:9128 by default
+                  (admin.public shows probes and metrics to the network). From another machine that is reached by
+                  ssh -L 9128:127.0.0.1:9128 HOST or kubectl port-forward POD 9128, then http://127.0.0.1:9128/.`
+
 // mayAsk reports whether the caller may see what is guarded, and answers when
 // it may not.
 func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
@@ -58,7 +67,7 @@ func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 		sentence(w, http.StatusForbidden, "Only probes and metrics are served here: set admin.token_file for the rest.")
 	case !g.admin.hasToken(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		sentence(w, http.StatusUnauthorized, "A bearer token is needed.")
+		sentence(w, http.StatusUnauthorized, tokenNeeded)
 	default:
 		return true
 	}
