@@ -27,6 +27,10 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if g.isForProxy(r) {
+		sentence(w, http.StatusForbidden, g.notTheProxy())
+		return
+	}
 	if g.public {
 		notFound(w, r)
 		return
@@ -42,6 +46,24 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if allowMethods(w, r, http.MethodGet, http.MethodHead) {
 		g.rest.ServeHTTP(w, r)
 	}
+}
+
+// isForProxy reports whether the caller takes this for the proxy: CONNECT, or a
+// target in absolute form (RFC 9112, 3.2.2) whose host is not ours.
+func (g *guard) isForProxy(r *http.Request) bool {
+	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host) && !g.admin.hasToken(r)
+}
+
+// notTheProxy says where the proxy is; where only this machine can ask, with its
+// address.
+func (g *guard) notTheProxy() string {
+	where := "the address in listen, 127.0.0.1:3128 by default"
+	if g.loopback && g.admin.o.Proxy != nil {
+		if proxy := seenFrom(g.admin.o.Proxy(), "127.0.0.1"); proxy != "" {
+			where = proxy
+		}
+	}
+	return "This is tlslift's admin address: the proxy listens on " + where + "."
 }
 
 // tokenNeeded says what to do to whoever opens the page in a browser, which has

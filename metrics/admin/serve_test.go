@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -237,5 +238,44 @@ func TestCPUProfile(t *testing.T) {
 	profile, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(string(profile), "\x1f\x8b") {
 		t.Errorf("%d, %d bytes, %v", resp.StatusCode, len(profile), err)
+	}
+}
+
+// An application whose http_proxy names the admin port is told where the proxy
+// is, on a network address without naming what listens inside.
+func TestAProxyRequestIsToldWhereTheProxyIs(t *testing.T) {
+	t.Parallel()
+	options := func(proxy string) Options {
+		o := full(t)
+		o.Proxy = func() string { return proxy }
+		return o
+	}
+	const named, unnamed = "the proxy listens on 127.0.0.1:3199.", "the proxy listens on the address in listen, 127.0.0.1:3128 by default."
+	for name, c := range map[string]struct {
+		handler http.Handler
+		request string
+		status  string
+		want    string
+	}{
+		"absolute":             {New(options("127.0.0.1:3199")).Handler(true), "GET http://api.smsportal.com/api5/http5.aspx?Type=x HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", named},
+		"CONNECT":              {New(options("127.0.0.1:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
+		"every address":        {New(options("0.0.0.0:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
+		"no proxy":             {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "403", unnamed},
+		"on the network":       {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", unnamed},
+		"on the public one":    {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "403", unnamed},
+		"absolute to us":       {New(options("127.0.0.1:3199")).Handler(true), "GET http://localhost:9128/api/v1/build HTTP/1.1\r\nHost: localhost:9128\r\n\r\n", "200", "abcdef"},
+		"absolute with token":  {New(options("127.0.0.1:3199")).Handler(false), "GET http://lift.example/api/v1/build HTTP/1.1\r\nHost: lift.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
+		"a rebound name":       {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403", "The Host header must be"},
+		"a probe, proxied too": {New(options("127.0.0.1:3199")).Handler(true), "GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "200", "ok"},
+	} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(c.request)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		c.handler.ServeHTTP(w, r)
+		if got := w.Body.String(); !strings.HasPrefix(w.Result().Status, c.status) || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s, %s", name, w.Result().Status, got)
+		}
 	}
 }
