@@ -60,9 +60,9 @@ tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 	fl.StringVar(&f.ConfigMap, "config-map", "", "`name` of a ConfigMap with tlslift.yaml, instead of the built-in sidecar configuration")
 	fl.StringSliceVar(&f.Containers, "container", nil, "`name` of a container that uses the proxy; may be repeated (default all)")
 	fl.StringSliceVar(&f.NoProxy, "no-proxy", f.NoProxy, "`hosts` and .domains that are not proxied")
-	fl.IntVar(&f.Port, "port", f.Port, "`port` of the proxy, on loopback")
-	fl.IntVar(&f.AdminPort, "admin-port", f.AdminPort, "`port` of metrics and probes")
-	fl.IntVar(&f.StatusPort, "status-port", f.StatusPort, "`port` of the status page and API, on loopback")
+	fl.Var(portValue{&f.Port}, "port", "`port` of the proxy, on loopback")
+	fl.Var(portValue{&f.AdminPort}, "admin-port", "`port` of metrics and probes")
+	fl.Var(portValue{&f.StatusPort}, "status-port", "`port` of the status page and API, on loopback")
 	fl.StringVar(&f.CPURequest, "cpu-request", f.CPURequest, "CPU `quantity` of the sidecar")
 	fl.StringVar(&f.MemoryRequest, "memory-request", f.MemoryRequest, "memory `quantity` of the sidecar")
 	fl.StringVar(&f.MemoryLimit, "memory-limit", f.MemoryLimit, "most memory of the sidecar, a `quantity`")
@@ -73,17 +73,7 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := f.Validate(); err != nil {
 		return usageError{err}
 	}
-	in, err := f.read(cmd.InOrStdin())
-	if err != nil {
-		return err
-	}
-	var out []byte
-	var results []inject.Result
-	if f.uninject {
-		out, results, err = inject.Uninject(in)
-	} else {
-		out, results, err = inject.Inject(in, f.Options)
-	}
+	out, results, err := f.editAll(cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -96,17 +86,26 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// read joins the manifests to one stream.
-func (f *injectFlags) read(stdin io.Reader) ([]byte, error) {
+// editAll edits one manifest after the other, so that an error names its file,
+// and joins what comes out to one stream.
+func (f *injectFlags) editAll(stdin io.Reader) ([]byte, []inject.Result, error) {
 	files := f.files
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	var all []byte
+	var results []inject.Result
 	for _, name := range files {
-		data, err := readManifest(name, stdin)
+		in, err := readManifest(name, stdin)
+		if err == nil && len(in)+len(all) > injectLimit {
+			err = fmt.Errorf("more than %d MiB", injectLimit>>20)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("read the manifest %s: %w", name, err)
+			return nil, nil, fmt.Errorf("read the manifest %s: %w", sayFile(name), err)
+		}
+		out, some, err := f.edit(in)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", sayFile(name), err)
 		}
 		if len(all) > 0 {
 			if all[len(all)-1] != '\n' {
@@ -114,11 +113,23 @@ func (f *injectFlags) read(stdin io.Reader) ([]byte, error) {
 			}
 			all = append(all, "---\n"...)
 		}
-		if all = append(all, data...); len(all) > injectLimit {
-			return nil, fmt.Errorf("read the manifest %s: more than %d MiB", name, injectLimit>>20)
-		}
+		all, results = append(all, out...), append(results, some...)
 	}
-	return all, nil
+	return all, results, nil
+}
+
+func (f *injectFlags) edit(in []byte) ([]byte, []inject.Result, error) {
+	if f.uninject {
+		return inject.Uninject(in)
+	}
+	return inject.Inject(in, f.Options)
+}
+
+func sayFile(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
 }
 
 func readManifest(name string, stdin io.Reader) ([]byte, error) {

@@ -68,6 +68,22 @@ func TestInjectFiles(t *testing.T) {
 	}
 }
 
+// Of several files the one with the mistake is named, and the line in it.
+func TestInjectNamesTheFileOfAMistake(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one.yaml"), filepath.Join(dir, "two.yaml")
+	for file, text := range map[string]string{one: injectable, two: "a: 1\n---\n" + strings.Replace(injectable, "  namespace: n\n", "  annotations: {tlslift/x: y}\n", 1)} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, told, err := runInject("", "-f", one, "-f", two)
+	if want := two + ": document 2: Pod p: line 7: "; err == nil || !strings.HasPrefix(err.Error(), want) || out != "" || told != "" {
+		t.Errorf("%v instead of %s; out %q, told %q", err, want, out, told)
+	}
+}
+
 func TestInjectMistakes(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -77,10 +93,11 @@ func TestInjectMistakes(t *testing.T) {
 		want  string
 	}{
 		"image":      {injectable, []string{"--image", "a b"}, true, `image "a b"`},
-		"port":       {injectable, []string{"--port", "0"}, true, "port 0"},
+		"port":       {injectable, []string{"--port", "0"}, true, "a port is a number from 1 to 65535"},
+		"no number":  {injectable, []string{"--status-port", "abc"}, true, "a port is a number from 1 to 65535"},
 		"argument":   {injectable, []string{"app.yaml"}, true, "takes no argument"},
 		"no file":    {injectable, []string{"-f", "missing.yaml"}, false, "missing.yaml"},
-		"annotation": {strings.Replace(injectable, "  namespace: n\n", "  annotations: {tlslift/x: y}\n", 1), nil, false, "document 1: Pod p: line 5: unknown annotation tlslift/x"},
+		"annotation": {strings.Replace(injectable, "  namespace: n\n", "  annotations: {tlslift/x: y}\n", 1), nil, false, "standard input: document 1: Pod p: line 5: unknown annotation tlslift/x"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -91,19 +108,5 @@ func TestInjectMistakes(t *testing.T) {
 				t.Errorf("%v (usage %v), out %q", err, errors.As(err, &usage), out)
 			}
 		})
-	}
-}
-
-func TestRedirectMistakes(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{{}, {"apply", "--to", "0"}, {"apply", "--port", "70000"}, {"apply", "--port", "0"}, {"apply", "x"}} {
-		cmd := newRedirectCommand()
-		cmd.SetOut(new(bytes.Buffer))
-		cmd.SetArgs(args)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		var usage usageError
-		if err := cmd.Execute(); !errors.As(err, &usage) {
-			t.Errorf("%v: %v", args, err)
-		}
 	}
 }

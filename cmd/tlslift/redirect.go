@@ -33,27 +33,14 @@ Needs CAP_NET_ADMIN and Linux 5.2.`,
 }
 
 func newRedirectApplyCommand() *cobra.Command {
-	rules := redirect.Rules{Ports: []uint16{80, 443}}
-	var ports []uint
-	var users []uint
+	rules := redirect.Rules{Ports: []uint16{80, 443}, ExceptUIDs: []uint32{inject.UID}}
+	to := inject.DefaultPort
 	cmd := &cobra.Command{
 		Use:   "apply [--to PORT] [--except-uid UID]...",
 		Short: "Write the rules; those that are there are replaced at once",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rules.Ports, rules.ExceptUIDs = nil, nil
-			for _, p := range ports {
-				if p > 65535 {
-					return usageError{fmt.Errorf("--port %d is not between 1 and 65535", p)}
-				}
-				rules.Ports = append(rules.Ports, uint16(p))
-			}
-			for _, u := range users {
-				if u > 1<<32-1 {
-					return usageError{fmt.Errorf("--except-uid %d is no user", u)}
-				}
-				rules.ExceptUIDs = append(rules.ExceptUIDs, uint32(u))
-			}
+			rules.To = uint16(to) // portValue holds 1 to 65535
 			if err := rules.Validate(); err != nil {
 				return usageError{err}
 			}
@@ -65,9 +52,9 @@ func newRedirectApplyCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.Uint16Var(&rules.To, "to", inject.DefaultPort, "`port` that tlslift listens on")
-	fl.UintSliceVar(&ports, "port", []uint{80, 443}, "destination `port` to redirect; may be repeated")
-	fl.UintSliceVar(&users, "except-uid", []uint{inject.UID}, "user `id` that is left alone: tlslift's own; may be repeated")
+	fl.Var(portValue{&to}, "to", "`port` that tlslift listens on")
+	fl.Var(&listValue[uint16]{list: &rules.Ports, parse: parsePort}, "port", "destination `port` to redirect; may be repeated")
+	fl.Var(&listValue[uint32]{list: &rules.ExceptUIDs, parse: parseUser}, "except-uid", "user `id` that is left alone: tlslift's own; may be repeated")
 	fl.BoolVar(&rules.IPv4Only, "ipv4-only", false, "leave IPv6 alone")
 	return cmd
 }

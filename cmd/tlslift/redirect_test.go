@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -17,5 +19,46 @@ func TestRedirectStatusSaysWhereARuleCanBeRead(t *testing.T) {
 	}
 	if err := explainStatus(redirect.ErrForeign); strings.Contains(err.Error(), "kubectl") {
 		t.Error(err)
+	}
+}
+
+func TestRedirectMistakes(t *testing.T) {
+	t.Parallel()
+	const port = "a port is a number from 1 to 65535"
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "needs a subcommand"},
+		{[]string{"apply", "--to", "0"}, port},
+		{[]string{"apply", "--to", "99999"}, port},
+		{[]string{"apply", "--port", "70000"}, port},
+		{[]string{"apply", "--port", "80,http"}, port},
+		{[]string{"apply", "--except-uid", "root"}, "a user is a number from 0 to 4294967295"},
+		{[]string{"apply", "x"}, "takes no argument"},
+	} {
+		cmd := newRedirectCommand()
+		cmd.SetOut(new(bytes.Buffer))
+		cmd.SetArgs(tt.args)
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		var usage usageError
+		if err := cmd.Execute(); !errors.As(err, &usage) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %v", tt.args, err)
+		}
+	}
+}
+
+// Naming ports replaces the default ones, once.
+func TestRedirectPortsReplaceTheDefault(t *testing.T) {
+	t.Parallel()
+	ports := []uint16{80, 443}
+	v := &listValue[uint16]{list: &ports, parse: parsePort}
+	for _, text := range []string{"8080,8081", "8082"} {
+		if err := v.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v.String() != "[8080,8081,8082]" {
+		t.Error(v)
 	}
 }
