@@ -28,7 +28,12 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if g.isForProxy(r) {
-		sentence(w, http.StatusForbidden, g.notTheProxy())
+		status := http.StatusForbidden
+		if g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
+			w.Header().Set("Allow", "GET, HEAD")
+			status = http.StatusMethodNotAllowed
+		}
+		sentence(w, status, g.notTheProxy())
 		return
 	}
 	if g.public {

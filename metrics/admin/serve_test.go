@@ -257,16 +257,17 @@ func TestAProxyRequestIsToldWhereTheProxyIs(t *testing.T) {
 		status  string
 		want    string
 	}{
-		"absolute":             {New(options("127.0.0.1:3199")).Handler(true), "GET http://api.smsportal.com/api5/http5.aspx?Type=x HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", named},
-		"CONNECT":              {New(options("127.0.0.1:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
-		"every address":        {New(options("0.0.0.0:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
-		"no proxy":             {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "403", unnamed},
-		"on the network":       {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", unnamed},
-		"on the public one":    {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "403", unnamed},
-		"absolute to us":       {New(options("127.0.0.1:3199")).Handler(true), "GET http://localhost:9128/api/v1/build HTTP/1.1\r\nHost: localhost:9128\r\n\r\n", "200", "abcdef"},
-		"absolute with token":  {New(options("127.0.0.1:3199")).Handler(false), "GET http://lift.example/api/v1/build HTTP/1.1\r\nHost: lift.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
-		"a rebound name":       {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403", "The Host header must be"},
-		"a probe, proxied too": {New(options("127.0.0.1:3199")).Handler(true), "GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "200", "ok"},
+		"absolute":              {New(options("127.0.0.1:3199")).Handler(true), "GET http://api.smsportal.com/api5/http5.aspx?Type=x HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", named},
+		"CONNECT":               {New(options("127.0.0.1:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
+		"CONNECT to an address": {New(options("127.0.0.1:3199")).Handler(true), "CONNECT 10.0.0.7:443 HTTP/1.1\r\nHost: 10.0.0.7:443\r\n\r\n", "405", named},
+		"every address":         {New(options("0.0.0.0:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
+		"no proxy":              {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "403", unnamed},
+		"on the network":        {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", unnamed},
+		"on the public one":     {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "403", unnamed},
+		"absolute to us":        {New(options("127.0.0.1:3199")).Handler(true), "GET http://localhost:9128/api/v1/build HTTP/1.1\r\nHost: localhost:9128\r\n\r\n", "200", "abcdef"},
+		"absolute with token":   {New(options("127.0.0.1:3199")).Handler(false), "GET http://lift.example/api/v1/build HTTP/1.1\r\nHost: lift.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
+		"a rebound name":        {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403", "The Host header must be"},
+		"a probe, proxied too":  {New(options("127.0.0.1:3199")).Handler(true), "GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "200", "ok"},
 	} {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(c.request)))
 		if err != nil {
