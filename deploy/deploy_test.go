@@ -51,8 +51,9 @@ func asYAML(t *testing.T, v any) string {
 // The component cannot reach out of its folder, so that it has a copy.
 func TestSidecarsConfigurationIsThePreset(t *testing.T) {
 	t.Parallel()
-	if !bytes.Equal(read(t, "kubernetes/sidecar/tlslift.yaml"), read(t, "../configs/sidecar.yaml")) {
-		t.Error("copy configs/sidecar.yaml to deploy/kubernetes/sidecar/tlslift.yaml")
+	preset := bytes.Replace(read(t, "../configs/sidecar.yaml"), []byte(" explained in tlslift.yaml"), []byte(" explained in configs/tlslift.yaml"), 1)
+	if !bytes.Equal(read(t, "kubernetes/sidecar/tlslift.yaml"), preset) {
+		t.Error("copy configs/sidecar.yaml to deploy/kubernetes/sidecar/tlslift.yaml, with configs/ before the tlslift.yaml that explains every key")
 	}
 	want := load(t, "../configs/sidecar.yaml")
 	got := load(t, "kubernetes/transparent/tlslift.yaml")
@@ -62,6 +63,17 @@ func TestSidecarsConfigurationIsThePreset(t *testing.T) {
 	got.Listen = want.Listen
 	if asYAML(t, got) != asYAML(t, want) {
 		t.Error("deploy/kubernetes/transparent/tlslift.yaml differs from configs/sidecar.yaml in more than its listeners")
+	}
+}
+
+// Where every key is explained: in another file than the one that says so.
+func TestConfigurationsNameWhereKeysAreExplained(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"sidecar", "transparent"} {
+		file := "kubernetes/" + dir + "/tlslift.yaml"
+		if !bytes.Contains(read(t, file), []byte("every key is explained in configs/tlslift.yaml")) {
+			t.Errorf("%s does not say that configs/tlslift.yaml explains every key", file)
+		}
 	}
 }
 
