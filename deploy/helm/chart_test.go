@@ -309,7 +309,7 @@ func TestRefusedValues(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
 		"replicas=3":                                "replicas",
-		"config.listen=x":                           "config",
+		"config.listen=x":                           "use listeners (proxy, http, https) or extraListeners",
 		"config.admin.public=127.0.0.1:9129":        "public",
 		"listeners.http.containerPort=80":           "containerPort",
 		"listeners.proxy.enabled=false":             "no listener is enabled",
@@ -333,6 +333,40 @@ func TestRefusedValues(t *testing.T) {
 			t.Errorf("%v was accepted", both)
 		}
 	}
+}
+
+// Two things on one port would be a pod that never gets ready, or a Service that
+// the API server refuses.
+func TestListenersThatClashAreRefused(t *testing.T) {
+	t.Parallel()
+	extra := func(settings ...string) []string {
+		set := []string{"extraListeners[0].name=billing"}
+		for _, s := range settings {
+			set = append(set, "extraListeners[0]."+s)
+		}
+		return set
+	}
+	for name, tt := range map[string]struct {
+		set  []string
+		want string
+	}{
+		"port":        {extra("port=3128"), "the listener billing has the port 3128, which the listener proxy has already"},
+		"container":   {extra("port=3129", "containerPort=3128"), "the listener billing has the containerPort 3128, which the listener proxy has already"},
+		"two extra":   {append(extra("port=4000"), "extraListeners[1].name=till", "extraListeners[1].port=4000"), "the listener till has the port 4000, which the listener billing has already"},
+		"name":        {append(extra("port=4000"), "extraListeners[1].name=billing", "extraListeners[1].port=4001"), "the name billing"},
+		"metrics":     {extra("port=9129"), "the containerPort 9129, which config.admin.public has already"},
+		"status page": {extra("port=9128"), "the containerPort 9128, which config.admin.address has already"},
+		"its name":    {[]string{"extraListeners[0].name=tlslift-metrics", "extraListeners[0].port=4000"}, "the name tlslift-metrics"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := render(t, tt.set...); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v does not say %q", err, tt.want)
+			}
+		})
+	}
+	// A port of the Service is none of the container.
+	rendered(t, extra("port=9128", "containerPort=4128")...)
 }
 
 // Large numbers stay numbers on their way through helm.

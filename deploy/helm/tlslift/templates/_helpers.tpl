@@ -55,6 +55,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* All ports: a JSON object with the key "all", a list of {name, port, containerPort, client}. */ -}}
 {{- define "tlslift.ports" -}}
+{{- if hasKey .Values.config "listen" -}}
+{{- fail "config.listen is not taken: use listeners (proxy, http, https) or extraListeners, from which the chart makes listen, the ports, the Service and the NetworkPolicy" -}}
+{{- end -}}
 {{- $all := list -}}
 {{- range $name := list "proxy" "http" "https" -}}
 {{- with index $.Values.listeners $name -}}
@@ -68,6 +71,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if not $all -}}
 {{- fail "no listener is enabled: set listeners.proxy.enabled, listeners.http.enabled, listeners.https.enabled or extraListeners" -}}
+{{- end -}}
+{{- /* What is taken: name, port of the Service, port of the container. */ -}}
+{{- $admin := .Values.config.admin -}}
+{{- $taken := dict "name tlslift-metrics" "config.admin.public" -}}
+{{- range $key := list "public" "address" -}}
+{{- with get $admin $key -}}
+{{- $_ := set $taken (printf "containerPort %s" (splitList ":" . | last)) (printf "config.admin.%s" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $all -}}
+{{- $who := printf "the listener %s" .name -}}
+{{- range $claim := list (printf "name %s" .name) (printf "port %d" (int .port)) (printf "containerPort %d" (int .containerPort)) -}}
+{{- with get $taken $claim -}}
+{{- fail (printf "listeners and extraListeners: %s has the %s, which %s has already: give each its own" $who $claim .) -}}
+{{- end -}}
+{{- $_ := set $taken $claim $who -}}
+{{- end -}}
 {{- end -}}
 {{- dict "all" $all | toJson -}}
 {{- end }}
