@@ -136,6 +136,8 @@ func newCAExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export --cert root.pem --format pem|der|pkcs12 --out F",
 		Short: "Write the root as a client wants it, and say how to install it there",
+		Long: `Write the root as a client wants it, and say how to install it there. Of a file
+with several certificates, such as ca.pem, the root is taken.`,
 		Example: `  tlslift ca export --cert ca/root.pem --format der --out tlslift.cer
   tlslift ca export --cert ca/root.pem --format pkcs12 --out truststore.p12`,
 		Args: noArgs,
@@ -151,6 +153,7 @@ func newCAExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			certs, _ = authority.Roots(certs)
 			data, err := authority.Export(certs, f)
 			if err != nil {
 				return err
@@ -158,7 +161,7 @@ func newCAExportCommand() *cobra.Command {
 			if err := os.WriteFile(out, data, 0o644); err != nil {
 				return fmt.Errorf("write the export: %w", err)
 			}
-			fmt.Fprint(cmd.OutOrStdout(), authority.Instructions(out, f))
+			fmt.Fprint(cmd.OutOrStdout(), authority.Instructions(certs, out, f))
 			return nil
 		},
 	}

@@ -14,11 +14,15 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print version, revision and Go version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintf(cmd.OutOrStdout(), "tlslift %s (revision %s, %s, %s/%s)\n",
-				version, sourceRevision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return nil
 		},
 	}
+}
+
+// versionLine is what `tlslift version` and --version print.
+func versionLine() string {
+	return fmt.Sprintf("tlslift %s (revision %s, %s, %s/%s)", version, sourceRevision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // sourceRevision is the commit that was built: stamped, else what the Go tool

@@ -1,9 +1,11 @@
 package authority
 
 import (
+	"bytes"
 	"crypto/x509"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"software.sslmate.com/src/go-pkcs12"
@@ -59,21 +61,41 @@ func Export(certs []*x509.Certificate, format Format) ([]byte, error) {
 	}
 }
 
+// Roots returns those of a file's certificates that clients are to install:
+// the self-signed ones, or, if there are none, all of them.
+func Roots(certs []*x509.Certificate) (roots []*x509.Certificate, selfSigned bool) {
+	for _, cert := range certs {
+		if bytes.Equal(cert.RawIssuer, cert.RawSubject) && cert.CheckSignatureFrom(cert) == nil {
+			roots = append(roots, cert)
+		}
+	}
+	if len(roots) == 0 {
+		return certs, false
+	}
+	return roots, true
+}
+
 //go:embed instructions.txt
 var instructions string
 
-// Instructions says how to make clients trust the certificate that was
-// exported to path.
-func Instructions(path string, format Format) string {
-	header := fmt.Sprintf("%s holds the root in PEM form.\n", path)
-	switch format {
-	case DER:
-		header = fmt.Sprintf("%s holds the root in DER form. OpenSSL, PHP, Python and curl need PEM.\n", path)
-	case PKCS12:
-		header = fmt.Sprintf("%s is a PKCS #12 trust store with the root, password %s.\n"+
-			"Java 8 and later: -Djavax.net.ssl.trustStore=%s -Djavax.net.ssl.trustStoreType=PKCS12"+
-			" -Djavax.net.ssl.trustStorePassword=%s\n"+
-			"The commands below want the PEM or DER form.\n", path, TrustStorePassword, path, TrustStorePassword)
+// Instructions says what was exported to path, and how clients come to trust
+// it: for each kind of client that takes the form.
+func Instructions(certs []*x509.Certificate, path string, format Format) string {
+	var b strings.Builder
+	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + TrustStorePassword}[format]
+	fmt.Fprintf(&b, "%s holds %s, %s.\n", path, certs[0].Subject, form)
+	if _, selfSigned := Roots(certs); !selfSigned {
+		fmt.Fprintf(&b, "That is no root: %s issued it, and most clients need that one.\n", certs[0].Issuer)
 	}
-	return header + "\n" + strings.ReplaceAll(instructions, "ROOT", path)
+	word := [...]string{PEM: "pem", DER: "der", PKCS12: "pkcs12"}[format]
+	for section := range strings.SplitSeq(strings.TrimSpace(instructions), "\n\n") {
+		if forms, rest, marked := strings.Cut(section, "] "); marked && section[0] == '[' {
+			if !slices.Contains(strings.Fields(forms[1:]), word) {
+				continue
+			}
+			section = rest
+		}
+		b.WriteString("\n" + strings.ReplaceAll(section, "ROOT", path) + "\n")
+	}
+	return b.String()
 }

@@ -35,10 +35,13 @@ func TestExportForms(t *testing.T) {
 		if err != nil || len(back) != 1 || !back[0].Equal(root) {
 			t.Errorf("%s: %v", name, err)
 		}
-		text := Instructions("out/file", format)
-		for _, word := range []string{"keytool", "certutil", "Group Policy", "SSL_CERT_FILE", "CURLOPT_CAINFO", ".NET"} {
-			if !strings.Contains(text, word) {
-				t.Errorf("%s: the instructions do not speak of %s", name, word)
+		text := Instructions(certs, "out/file", format)
+		for word, forms := range map[string]string{
+			"keytool -importcert": "pem DER", "keytool -list": "pkcs12", "trustStoreType=PKCS12": "pkcs12", "certutil": "pem DER", "Group Policy": "pem DER", "SSL_CERT_FILE": "pem",
+			"CURLOPT_CAINFO": "pem", "cert-sync": "pem", "certmgr": "DER", "NODE_EXTRA_CA_CERTS": "pem", root.Subject.CommonName: "pem DER pkcs12",
+		} {
+			if got, want := strings.Contains(text, word), strings.Contains(forms, name); got != want {
+				t.Errorf("%s: the instructions speak of %s: %v", name, word, got)
 			}
 		}
 		if strings.Contains(text, "ROOT") || !strings.Contains(text, "out/file") {
@@ -47,6 +50,24 @@ func TestExportForms(t *testing.T) {
 	}
 	if _, err := ParseFormat("jks"); err == nil {
 		t.Error("an unknown form was accepted")
+	}
+}
+
+// TestRootIsTakenOutOfAChain: ca.pem, which tlslift signs with, begins with the
+// intermediate.
+func TestRootIsTakenOutOfAChain(t *testing.T) {
+	t.Parallel()
+	ca := testCA()
+	got, selfSigned := Roots([]*x509.Certificate{ca.Cert, ca.Root()})
+	if !selfSigned || len(got) != 1 || !got[0].Equal(ca.Root()) {
+		t.Errorf("%d certificates, self-signed: %v", len(got), selfSigned)
+	}
+	alone := []*x509.Certificate{ca.Cert}
+	if got, selfSigned = Roots(alone); selfSigned || len(got) != 1 {
+		t.Errorf("an intermediate alone: %d, self-signed: %v", len(got), selfSigned)
+	}
+	if text := Instructions(alone, "out/file", PEM); !strings.Contains(text, "That is no root") {
+		t.Errorf("an intermediate passes for the root:\n%s", text)
 	}
 }
 

@@ -25,6 +25,7 @@ func TestExitStatus(t *testing.T) {
 		says      string // on standard output or error
 	}{
 		"version":             {[]string{"version"}, 0, "go1."},
+		"version by flag":     {[]string{"--version"}, 0, "go1."},
 		"help":                {[]string{"--help"}, 0, "check"},
 		"check of defaults":   {[]string{"check"}, 0, "ok"},
 		"check of an empty":   {[]string{"check", "--config", empty}, 0, "ok"},
