@@ -236,3 +236,26 @@ func TestStanding(t *testing.T) {
 		t.Errorf("%d standings", n)
 	}
 }
+
+// What a host counts is either a request or a connection in which none can be
+// seen: a request inside a terminated connection is not both.
+func TestHostsCountEachRequestOnce(t *testing.T) {
+	t.Parallel()
+	l := New(Options{Clock: newTestClock(epoch).now})
+	c := Client{Name: "java6-crm", Source: "listener"}
+	const host = "rest.smsportal.com"
+	for range 3 {
+		for _, o := range []struct {
+			version  arrival.Version
+			handling arrival.Handling
+		}{{arrival.Version10, arrival.Terminated}, {arrival.VersionNone, arrival.Plain}} {
+			l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: o.version, Handling: o.handling, Host: host})
+			l.Request(c, RequestObs{Ours: true, Ingress: arrival.Connect, Version: o.version, Handling: o.handling, Host: host})
+		}
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced, Host: host})
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Refused, Host: host})
+	}
+	if got := mustRow(t, l, "java6-crm").Hosts; len(got) != 1 || got[0].Count != 12 {
+		t.Errorf("hosts %+v, want 6 requests, 3 spliced and 3 refused connections", got)
+	}
+}

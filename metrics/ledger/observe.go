@@ -107,7 +107,9 @@ func (l *Ledger) Connection(c Client, o ConnectionObs) {
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
 	r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
-	r.host(o.Host, now)
+	if o.Handling == arrival.Spliced || o.Handling == arrival.Refused {
+		r.host(o.Host, now) // of any other, the requests name it
+	}
 	d := r.today(now)
 	switch {
 	case o.Version.Insecure():

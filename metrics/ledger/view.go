@@ -74,7 +74,8 @@ type ExposedCount struct {
 	Last  time.Time `json:"last"`
 }
 
-// HostCount counts what was for one upstream host.
+// HostCount counts what was for one upstream host: requests, and connections
+// whose requests cannot be seen (spliced and refused ones).
 type HostCount struct {
 	Host  string    `json:"host"`
 	Count uint64    `json:"count"`
