@@ -5,6 +5,7 @@ package helm_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +18,8 @@ import (
 
 	"tlslift/configs"
 )
+
+var update = flag.Bool("update", false, "copy rules, alerts and dashboards into the chart")
 
 // helmPath finds helm: $HELM, the PATH, or where kube-lab builds it. With
 // TLSLIFT_HELM=require its absence fails.
@@ -191,6 +194,64 @@ func TestWhatIsRendered(t *testing.T) {
 				t.Errorf("%v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// The chart has copies of the rules, alerts and dashboards: helm takes nothing
+// from outside of its folder, and warns of links at each command.
+func TestFilesAreCopiesOfTheShippedOnes(t *testing.T) {
+	t.Parallel()
+	shipped := map[string]string{"rules.yml": "../prometheus/rules.yml", "alerts.yml": "../prometheus/alerts.yml"}
+	boards, _ := filepath.Glob("../grafana/dashboards/*.json")
+	for _, b := range boards {
+		shipped["dashboards/"+filepath.Base(b)] = b
+	}
+	for name, source := range shipped {
+		want, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join("tlslift/files", name)
+		if *update {
+			if err := os.WriteFile(copied, want, 0o644); err != nil { //nolint:gosec // as all that is shipped
+				t.Fatal(err)
+			}
+		}
+		info, err := os.Lstat(copied)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got, err := os.ReadFile(copied); err != nil || !info.Mode().IsRegular() || !bytes.Equal(got, want) {
+			t.Errorf("%s is not a copy of %s: go test ./deploy/helm -update (%v)", copied, source, err)
+		}
+	}
+	for _, pattern := range []string{"tlslift/files/*", "tlslift/files/dashboards/*"} {
+		found, _ := filepath.Glob(pattern)
+		for _, f := range found {
+			if name := filepath.ToSlash(strings.TrimPrefix(f, filepath.FromSlash("tlslift/files/"))); name != "dashboards" && shipped[name] == "" {
+				t.Errorf("%s is a copy of nothing", f)
+			}
+		}
+	}
+}
+
+// A packed chart has everything in it, and helm has nothing to remark.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.Command(helmPath(t), "package", "tlslift", "-d", dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v: %s", err, stderr.Bytes())
+	}
+	packed, _ := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if len(packed) != 1 {
+		t.Fatalf("packed %v", packed)
+	}
+	if _, err := helm(t, "template", "gw", packed[0], "--set", "monitoring.dashboards.enabled=true,monitoring.prometheusRule.enabled=true"); err != nil {
+		t.Error(err)
 	}
 }
 
