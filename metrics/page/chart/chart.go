@@ -31,8 +31,10 @@ type Chart struct {
 
 // The drawing's measures, in SVG user units.
 const (
-	width, height            = 720, 220
-	left, right, top, bottom = 52, 8, 10, 26
+	width, height            = 720, 224
+	left, right, top, bottom = 64, 8, 14, 26
+	thinnest                 = 2   // of a bar's part: one client among thousands is seen
+	between                  = 1.5 // insecure and secure
 	titledDays               = 130 // beyond this a bar is too thin to point at
 )
 
@@ -69,18 +71,26 @@ func (c Chart) SVG() template.HTML {
 
 func (c Chart) bar(b *strings.Builder, p Point, x, step float64, ceiling uint64) {
 	scale := float64(height-top-bottom) / float64(ceiling)
-	insecure, secure := float64(p.Insecure)*scale, float64(p.Secure)*scale
 	base := float64(height - bottom)
 	gap := min(1, step/5)
+	lower := base // the insecure part's upper end
+	if p.Insecure > 0 {
+		lower = base - max(thinnest, float64(p.Insecure)*scale)
+	}
+	start := lower // the secure part's lower end
+	if p.Insecure > 0 {
+		start -= between
+	}
+	upper := min(base-float64(p.Insecure+p.Secure)*scale, start-thinnest)
 	fmt.Fprint(b, `<g>`)
 	if c.Days <= titledDays {
 		fmt.Fprintf(b, `<title>%s: %d insecure, %d secure %s</title>`, html.EscapeString(p.Date), p.Insecure, p.Secure, html.EscapeString(c.Unit))
 	}
 	if p.Insecure > 0 {
-		fmt.Fprintf(b, `<rect class="bar-insecure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, base-insecure, step-gap, insecure)
+		fmt.Fprintf(b, `<rect class="bar-insecure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, lower, step-gap, base-lower)
 	}
 	if p.Secure > 0 {
-		fmt.Fprintf(b, `<rect class="bar-secure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, base-insecure-secure, step-gap, secure)
+		fmt.Fprintf(b, `<rect class="bar-secure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, upper, step-gap, start-upper)
 	}
 	fmt.Fprint(b, `</g>`)
 }
@@ -95,7 +105,7 @@ func (c Chart) axes(b *strings.Builder, ceiling uint64, date func(int) string) {
 			continue
 		}
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, left, width-right, y, y)
-		fmt.Fprintf(b, `<text class="axis" x="%d" y="%.1f" text-anchor="end">%s</text>`, left-6, y+4, Short(float64(value)))
+		fmt.Fprintf(b, `<text class="axis" x="%d" y="%.1f" dy=".35em" text-anchor="end">%s</text>`, left-6, y, Short(float64(value)))
 	}
 	for _, label := range []struct {
 		day    int
@@ -123,6 +133,9 @@ func (c Chart) describe(byDate map[string]Point, date func(int) string) string {
 	}
 	if first.Date == "" {
 		return "Nothing was seen in these days."
+	}
+	if first.Date == last.Date {
+		return fmt.Sprintf("On %s, %d insecure and %d secure %s.", first.Date, first.Insecure, first.Secure, c.Unit)
 	}
 	return fmt.Sprintf("On %s, %d insecure and %d secure %s; on %s, %d insecure and %d secure.",
 		first.Date, first.Insecure, first.Secure, c.Unit, last.Date, last.Insecure, last.Secure)

@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,57 @@ func TestNiceCeiling(t *testing.T) {
 	for n, want := range map[uint64]uint64{0: 2, 1: 2, 3: 4, 7: 8, 11: 20, 45: 50, 99: 100, 101: 200} {
 		if got := niceCeiling(n); got != want {
 			t.Errorf("%d: %d, want %d", n, got, want)
+		}
+	}
+}
+
+// A client among ten thousand is one day's news: its part is as thin as can be
+// seen, not thinner, and a gap parts it from the rest.
+func TestNoPartOfABarIsTooThinToSee(t *testing.T) {
+	t.Parallel()
+	for _, p := range []Point{{"2026-03-01", 1, 9999}, {"2026-03-01", 9999, 1}, {"2026-03-01", 1, 1}} {
+		svg := string(Chart{ID: "x", Last: last, Days: 90, Points: []Point{p}}.SVG())
+		var y, heights [2]float64
+		rects := regexp.MustCompile(`<rect class="bar-(?:in)?secure" x="[^"]*" y="([^"]*)" width="[^"]*" height="([^"]*)"`).FindAllStringSubmatch(svg, -1)
+		if len(rects) != 2 {
+			t.Fatalf("%+v: %d parts", p, len(rects))
+		}
+		for i, r := range rects { // insecure, secure
+			y[i], _ = strconv.ParseFloat(r[1], 64)
+			heights[i], _ = strconv.ParseFloat(r[2], 64)
+		}
+		if heights[0] < thinnest || heights[1] < thinnest || y[1] < 0 {
+			t.Errorf("%+v: heights %v, upper ends %v", p, heights, y)
+		}
+		if gap := y[0] - (y[1] + heights[1]); gap < 1 {
+			t.Errorf("%+v: a gap of %g", p, gap)
+		}
+	}
+}
+
+func TestTheDescriptionOfOneDayIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	svg := string(Chart{ID: "x", Unit: "clients", Last: last, Days: 90, Points: []Point{{"2026-03-01", 4, 1}}}.SVG())
+	if !strings.Contains(svg, "On 2026-03-01, 4 insecure and 1 secure clients.</desc>") {
+		t.Errorf("got %s", svg)
+	}
+}
+
+// The scale's labels grow to 22 units on a phone (page.css): the top one's cap
+// height above its middle, and the widest of four digits, have to fit.
+func TestTheScaleFitsInTheDrawingOnAPhone(t *testing.T) {
+	t.Parallel()
+	const phone = 22.0
+	svg := string(Chart{ID: "x", Last: last, Days: 90, Points: []Point{{"2026-03-01", 5000, 0}}}.SVG())
+	labels := regexp.MustCompile(`x="(\d+)" y="([\d.]+)" dy=".35em" text-anchor="end">([^<]*)<`).FindAllStringSubmatch(svg, -1)
+	if len(labels) != 3 {
+		t.Fatalf("%d labels", len(labels))
+	}
+	for _, l := range labels {
+		x, _ := strconv.ParseFloat(l[1], 64)
+		y, _ := strconv.ParseFloat(l[2], 64)
+		if y+(.35-.75)*phone < 0 || x < .6*phone*float64(len(l[3])) {
+			t.Errorf("%q is cut off at %g, %g", l[3], x, y)
 		}
 	}
 }
