@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net/http"
+	"time"
 
 	"tlslift/metrics/page"
 )
@@ -37,6 +40,21 @@ func (a *app) health() page.Health {
 	}
 	if ca := a.server.CANotAfter(); !ca.IsZero() {
 		h.CANotAfter = ca
+		h.CANotBefore = notBefore(a.server.CAPEM())
 	}
 	return h
+}
+
+// notBefore is when the life of a CA began, by its root: zero when it cannot be
+// read.
+func notBefore(rootPEM []byte) time.Time {
+	block, _ := pem.Decode(rootPEM)
+	if block == nil {
+		return time.Time{}
+	}
+	root, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}
+	}
+	return root.NotBefore
 }

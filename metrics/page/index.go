@@ -15,18 +15,18 @@ const chartDays = 90
 
 type indexView struct {
 	base
-	Summary   ledger.Summary
-	Headline  string
-	Detail    string
-	Done      bool // nothing seen needs tlslift
-	Percent   string
-	WeekAgo   string // "" = not known
-	States    []stateTile
-	Chart     template.HTML
-	History   []ledger.DayTotal // newest first, what the picture shows
-	Days      int
-	Health    *Health
-	CAExpires bool
+	Summary  ledger.Summary
+	Headline string
+	Detail   string
+	Done     bool // nothing seen needs tlslift
+	Percent  string
+	WeekAgo  string // "" = not known
+	States   []stateTile
+	Chart    template.HTML
+	History  []ledger.DayTotal // newest first, what the picture shows
+	Days     int
+	Health   *Health
+	CAEnds   string // soon, expired or ""
 
 	Filter   filter
 	Problem  string
@@ -65,7 +65,7 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	if s.Health != nil {
 		h := s.Health()
 		v.Health = &h
-		v.CAExpires = !h.CANotAfter.IsZero() && h.CANotAfter.Sub(s.Clock()) < 30*24*time.Hour
+		v.CAEnds = h.caEnds(s.Clock())
 	}
 	v.table(f, s.Ledger.Snapshot())
 	s.render(w, status, s.index, v)
