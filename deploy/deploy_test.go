@@ -196,6 +196,43 @@ func TestComponentMountsItsConfiguration(t *testing.T) {
 	}
 }
 
+// What the documentation says of pods names their namespace, and components,
+// values and flags that there are.
+func TestKubernetesDocumentation(t *testing.T) {
+	t.Parallel()
+	text := string(read(t, "../docs/kubernetes.md"))
+	for _, command := range regexp.MustCompile(`kubectl[^`+"`"+`\n]* (port-forward|logs|debug)\b[^`+"`"+`\n]*`).FindAllString(text, -1) {
+		if !strings.Contains(command, " -n ") {
+			t.Errorf("%q names no namespace", command)
+		}
+	}
+	if strings.Contains(text, "/tlslift redirect status") {
+		t.Error("a container of the pod is to tell the redirect, which takes a capability that none has")
+	}
+	dirs, _ := filepath.Glob("kubernetes/*")
+	for _, dir := range dirs {
+		if filepath.Base(dir) != "example-application" && !strings.Contains(text, "deploy/"+filepath.ToSlash(dir)) {
+			t.Errorf("deploy/%s is not told of", dir)
+		}
+	}
+	values := documents(t, read(t, "helm/tlslift/values.yaml"))[0]
+	for _, set := range regexp.MustCompile(`--set ([^ `+"`"+`\n]+)`).FindAllStringSubmatch(text, -1) {
+		for _, one := range strings.Split(set[1], ",") {
+			key, _, _ := strings.Cut(one, "=")
+			var path []any
+			for _, k := range strings.Split(key, ".") {
+				path = append(path, k)
+			}
+			if at(values, path...) == nil {
+				t.Errorf("there is no value %s", key)
+			}
+		}
+	}
+	if !strings.Contains(text, "--set ca.existingSecret=tlslift-ca") {
+		t.Error("the Secret that is made is given to nobody")
+	}
+}
+
 // One name for the port, everywhere, of at most 15 characters.
 func TestPortsName(t *testing.T) {
 	t.Parallel()

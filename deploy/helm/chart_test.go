@@ -430,6 +430,30 @@ func TestListenersThatClashAreRefused(t *testing.T) {
 	rendered(t, extra("port=9128", "containerPort=4128")...)
 }
 
+// The status page of one pod is not taken for that of all, nor looked for in
+// another namespace.
+func TestNotesSayWhoseStatusPageItIs(t *testing.T) {
+	t.Parallel()
+	notes := func(set string) string {
+		out, err := helm(t, "install", "gw", "tlslift", "--namespace", "sms", "--dry-run=client", "--set", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, _ := strings.Cut(string(out), "\nNOTES:\n")
+		return text
+	}
+	const forward, alone = "kubectl -n sms port-forward deploy/gw-tlslift 9130\n", "each pod knows its own callers"
+	for set, several := range map[string]bool{"replicaCount=2": true, "replicaCount=1": false, "autoscaling.enabled=true": true} {
+		text := notes(set + ",config.admin.address=127.0.0.1:9130")
+		if !strings.Contains(text, forward) || strings.Contains(text, alone) != several {
+			t.Errorf("%s:\n%s", set, text)
+		}
+	}
+	if text := notes("config.admin.address="); strings.Contains(text, "port-forward") {
+		t.Errorf("no status page:\n%s", text)
+	}
+}
+
 // Large numbers stay numbers on their way through helm.
 func TestLargeNumbers(t *testing.T) {
 	t.Parallel()
