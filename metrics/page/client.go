@@ -17,6 +17,7 @@ type clientView struct {
 	Chart    template.HTML
 	History  []ledger.Day // newest first
 	Fixes    []fixes.Page
+	Programs []fixes.Page // when the client's own program is not known
 	Failures []countView
 	Hellos   []countView
 	Agents   []countView
@@ -54,6 +55,9 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 			v.Fixes = append(v.Fixes, p)
 		}
 	}
+	if len(v.Fixes) > 0 && !slices.ContainsFunc(v.Fixes, func(p fixes.Page) bool { return s.advice.isProgram(p.Name) }) {
+		v.Programs = s.advice.Programs
+	}
 	v.Failures, v.Hellos, v.Agents = sorted(row.Failures), sorted(row.Hellos), sorted(row.UserAgents)
 	s.render(w, http.StatusOK, s.client, v)
 }
@@ -64,18 +68,4 @@ func sorted(counts map[string]uint64) []countView {
 		out = append(out, countView{name, counts[name]})
 	}
 	return out
-}
-
-type fixView struct {
-	base
-	Page fixes.Page
-}
-
-func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
-	p, ok := fixes.Lookup(r.PathValue("name"))
-	if !ok {
-		s.notFound(w, "There is no such page of advice.")
-		return
-	}
-	s.render(w, http.StatusOK, s.fix, fixView{base{Title: p.Title}, p})
 }

@@ -74,9 +74,11 @@ type Options struct {
 type server struct {
 	Options
 	assets  string // version of the assets, in their addresses
+	advice  fixIndex
 	index   *template.Template
 	client  *template.Template
 	fix     *template.Template
+	fixes   *template.Template
 	missing *template.Template
 }
 
@@ -84,33 +86,42 @@ type server struct {
 //
 //	GET /                        the status page
 //	GET /clients/{name}          one client
-//	GET /fixes/{name}            what to change
+//	GET /fixes[/{name}]          what to change
 //	GET /assets/{file}           style sheet and script
 //	GET /api/v1/clients[/{name}] and /api/v1/summary
+//
+// Any other path is answered 404: below /api/ as the API does, elsewhere as a
+// page.
 func Register(mux *http.ServeMux, o Options) error {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &server{Options: o}
+	s := &server{Options: o, advice: newFixIndex()}
 	var err error
 	if s.assets, err = assetsVersion(); err != nil {
 		return err
 	}
 	for name, t := range map[string]**template.Template{
-		"index": &s.index, "client": &s.client, "fix": &s.fix, "missing": &s.missing,
+		"index": &s.index, "client": &s.client, "fix": &s.fix, "fixes": &s.fixes, "missing": &s.missing,
 	} {
-		*t, err = template.New("layout.html").Funcs(s.funcs()).ParseFS(files, "templates/layout.html", "templates/"+name+".html")
+		*t, err = template.New("layout.html").Funcs(s.funcs()).ParseFS(files, "templates/layout.html", "templates/programs.html", "templates/"+name+".html")
 		if err != nil {
 			return fmt.Errorf("parsing the %s page: %w", name, err)
 		}
 	}
 	mux.HandleFunc("GET /{$}", s.serveIndex)
 	mux.HandleFunc("GET /clients/{name...}", s.serveClient)
+	mux.HandleFunc("GET /fixes", s.serveFixes)
+	mux.HandleFunc("GET /fixes/{$}", s.serveFixes)
 	mux.HandleFunc("GET /fixes/{name}", s.serveFix)
 	mux.HandleFunc("GET /assets/{file}", s.serveAsset)
 	mux.HandleFunc("GET /api/v1/clients", s.apiClients)
 	mux.HandleFunc("GET /api/v1/clients/{name...}", s.apiClient)
 	mux.HandleFunc("GET /api/v1/summary", s.apiSummary)
+	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, _ *http.Request) {
+		answerError(w, http.StatusNotFound, "there is nothing here")
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { s.notFound(w, "There is no page at this address.") })
 	return nil
 }
 

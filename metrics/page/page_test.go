@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/arrival"
 	"tlslift/proxy/redact"
@@ -207,9 +208,9 @@ func TestHostileTextIsEscaped(t *testing.T) {
 func TestPagesLoadNothingFromElsewhereAndRunNoInlineCode(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
-	for _, target := range []string{"/", "/clients/10.0.0.1", "/fixes/java", "/nothing/here", "/clients/nobody", "/assets/page.css", "/api/v1/summary"} {
+	for _, target := range []string{"/", "/clients/10.0.0.1", "/fixes", "/fixes/java", "/nothing/here", "/clients/nobody", "/assets/page.css", "/api/v1/summary"} {
 		w := get(t, h, target)
-		if target != "/nothing/here" && w.Header().Get("Content-Security-Policy") != policy {
+		if w.Header().Get("Content-Security-Policy") != policy {
 			t.Errorf("%s: policy %q", target, w.Header().Get("Content-Security-Policy"))
 		}
 		body := w.Body.String()
@@ -324,6 +325,46 @@ func TestTheCAsEndIsNearByItsOwnLife(t *testing.T) {
 		_, rest, _ = strings.Cut(rest[:strings.Index(rest, "</dd>")], ` <strong class="alarm">`)
 		if got := strings.TrimSuffix(rest, "</strong>"); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Every page of advice is two clicks from any page: the index lists all, and
+// what says "the page of your runtime" leads there.
+func TestAllAdviceCanBeReached(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	if body := get(t, h, "/").Body.String(); !strings.Contains(body, `<a href="/fixes">What to change</a>`) {
+		t.Error("the navigation does not lead to the index")
+	}
+	for _, target := range []string{"/fixes", "/fixes/"} {
+		w := get(t, h, target)
+		for _, name := range fixes.Names() {
+			if w.Code != http.StatusOK || strings.Count(w.Body.String(), `<a href="/fixes/`+name+`">`) != 1 {
+				t.Errorf("%s: %d, it does not list %q once", target, w.Code, name)
+			}
+		}
+	}
+	link := `<a href="/fixes/java">`
+	for target, want := range map[string]bool{
+		"/fixes/http-to-https": true, "/fixes/other": true, "/fixes/java": false, "/fixes/php": false,
+		"/clients/10.0.0.1": false, // PHP: its page is there already
+	} {
+		if got := strings.Contains(get(t, h, target).Body.String(), link); got != want {
+			t.Errorf("%s links to the programs: %t, want %t", target, got, want)
+		}
+	}
+}
+
+func TestWhatIsNotThereIsAPageOrAnAPIsAnswer(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for target, want := range map[string]string{
+		"/nothing/here": "text/html", "/clients/nobody": "text/html", "/fixes/nothing": "text/html",
+		"/api/v1/nothing": "application/json", "/api/v1/clients/nobody": "application/json",
+	} {
+		if w := get(t, h, target); w.Code != http.StatusNotFound || !strings.HasPrefix(w.Header().Get("Content-Type"), want) {
+			t.Errorf("%s: %d, %s", target, w.Code, w.Header().Get("Content-Type"))
 		}
 	}
 }

@@ -1,0 +1,85 @@
+package page
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"tlslift/docs/fixes"
+	"tlslift/metrics/ledger"
+)
+
+// anyProgram is the page for a program that has none of its own.
+const anyProgram = "other"
+
+// fixIndex lists the pages of advice: by what is in the way, in the order of the
+// verdicts, and by program.
+type fixIndex struct {
+	Obstacles []obstacle
+	Programs  []fixes.Page // by title, the one for any other program last
+}
+
+type obstacle struct {
+	fixes.Page
+	Verdict ledger.Verdict
+}
+
+// newFixIndex sorts all pages: what a verdict alone leads to is an obstacle's,
+// the rest are programs'.
+func newFixIndex() fixIndex {
+	var x fixIndex
+	taken := make(map[string]bool)
+	for _, v := range ledger.Verdicts {
+		name := fixes.For(v.String(), "").Page
+		if p, ok := fixes.Lookup(name); ok && name != anyProgram && !taken[name] {
+			taken[name] = true
+			x.Obstacles = append(x.Obstacles, obstacle{p, v})
+		}
+	}
+	for _, name := range fixes.Names() {
+		if p, ok := fixes.Lookup(name); ok && !taken[name] {
+			x.Programs = append(x.Programs, p)
+		}
+	}
+	slices.SortFunc(x.Programs, func(a, b fixes.Page) int {
+		if (a.Name == anyProgram) != (b.Name == anyProgram) {
+			return map[bool]int{true: 1, false: -1}[a.Name == anyProgram]
+		}
+		return cmp.Compare(a.Title, b.Title)
+	})
+	return x
+}
+
+// isProgram reports whether a page is a program's own: whoever reads another one
+// has yet to find it.
+func (x fixIndex) isProgram(name string) bool {
+	return name != anyProgram && slices.ContainsFunc(x.Programs, func(p fixes.Page) bool { return p.Name == name })
+}
+
+type fixView struct {
+	base
+	Page     fixes.Page
+	Programs []fixes.Page // where to go on; nil on a program's own page
+}
+
+func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
+	p, ok := fixes.Lookup(r.PathValue("name"))
+	if !ok {
+		s.notFound(w, "There is no such page of advice.")
+		return
+	}
+	v := fixView{base: base{Title: p.Title}, Page: p}
+	if !s.advice.isProgram(p.Name) {
+		v.Programs = s.advice.Programs
+	}
+	s.render(w, http.StatusOK, s.fix, v)
+}
+
+type fixesView struct {
+	base
+	fixIndex
+}
+
+func (s *server) serveFixes(w http.ResponseWriter, _ *http.Request) {
+	s.render(w, http.StatusOK, s.fixes, fixesView{base{Title: "What to change"}, s.advice})
+}
