@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlslift/proxy/front"
+	"tlslift/proxy/hello"
 )
 
 // relayBuffer is the size of the pooled buffers that bytes pass through, in
@@ -18,8 +19,8 @@ const relayBuffer = 16<<10 + 512
 
 var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
 
-// quiet is how long a relay whose last word was the far side's may be still
-// before a drain takes it for idle.
+// quiet is how long a relay that owes nobody an answer may be still before a
+// drain takes it for idle.
 const quiet = time.Second
 
 // relayed says how a relay ended.
@@ -42,12 +43,45 @@ type pair struct {
 	last      atomic.Int64 // of the last byte in either direction, Unix nanoseconds
 	lastDown  atomic.Bool  // the last bytes were the far side's
 	draining  atomic.Bool
+
+	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
+	mu      sync.Mutex
+	turns   hello.Turns // under mu
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
 	p := &pair{near: near, far: far, first: first, idle: idle}
 	p.last.Store(time.Now().UnixNano())
+	p.looking.Store(true)
 	return p
+}
+
+// look follows whose turn it is.
+func (p *pair) look(down bool, bytes []byte) {
+	p.lastDown.Store(down)
+	if !p.looking.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if down {
+		p.turns.Down(bytes)
+	} else {
+		p.turns.Up(bytes)
+	}
+	if p.turns.Settled() {
+		p.looking.Store(false)
+	}
+}
+
+// answered reports whether the near side is waiting for nothing.
+func (p *pair) answered() bool {
+	if !p.looking.Load() {
+		return p.lastDown.Load()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.turns.Waiting()
 }
 
 // relay carries bytes both ways until both sides have ended or nothing has
@@ -80,6 +114,7 @@ func (p *pair) writeFirst() error {
 	if len(p.first) == 0 {
 		return nil
 	}
+	p.look(false, p.first)
 	p.far.SetWriteDeadline(time.Now().Add(p.idle))
 	_, err := p.far.Write(p.first)
 	p.first = nil
@@ -100,7 +135,8 @@ func (p *pair) reset() {
 }
 
 // drain lets the relay end as soon as it looks idle: the far side had the last
-// word, and nothing has been said since.
+// word, as far as that can be told (hello.Turns), and nothing has been said
+// since.
 func (p *pair) drain() {
 	p.draining.Store(true)
 	now := time.Now()
@@ -111,7 +147,7 @@ func (p *pair) drain() {
 // left is how long the pair may stay still from now on.
 func (p *pair) left() time.Duration {
 	limit := p.idle
-	if p.draining.Load() && p.lastDown.Load() {
+	if p.draining.Load() && p.answered() {
 		limit = min(limit, quiet)
 	}
 	return limit - time.Duration(time.Now().UnixNano()-p.last.Load())
@@ -137,7 +173,7 @@ func (p *pair) carry(dst, src net.Conn, watch watcher, down bool) (int64, error)
 		buf, n, err := reader.read()
 		if n > 0 {
 			p.last.Store(time.Now().UnixNano())
-			p.lastDown.Store(down)
+			p.look(down, buf[:n])
 			if watch != nil && !watch(buf[:n]) {
 				watch = nil
 			}

@@ -1,0 +1,165 @@
+package hello
+
+import "encoding/binary"
+
+// Turns tells of a TLS connection that is relayed untouched whether the client
+// may be waiting for an answer: it has said something, and what the server said
+// since was not, or may not have been, an answer. Who only looks at which side
+// spoke last is misled by what a server says on its own: in TLS 1.3 the session
+// tickets that follow the client's Finished, and often its first request too
+// (RFC 8446 4.6.1); in TLS 1.2 its Finished, when the client did not wait for
+// that (False Start, RFC 7918).
+//
+// It watches until the handshake is certain to be over: from then on, the side
+// that spoke last is all there is to know. It holds no bytes but the beginning
+// of the server's first message. The zero value is ready; it is not for
+// concurrent use.
+type Turns struct {
+	up, down recordReader
+	answer   AnswerObserver
+	version  uint16 // negotiated; 0 = not known yet
+	settled  bool
+
+	early    bool // the client sent data before the server's first message
+	sent     int  // records of application data, as their type has it, from the client
+	turns    int  // how often the client began to send such, at first or after the server
+	received int  // from the server, since the client's first
+	last     bool // the latest was the server's
+}
+
+// tickets is how many records of session tickets a server may send after a
+// handshake: two is what all but a few of them send at most.
+const tickets = 2
+
+// Up takes the next bytes from the client, its hello included.
+func (t *Turns) Up(p []byte) {
+	if t.settled {
+		return
+	}
+	if !t.up.each(p, t.fromClient) {
+		t.settled = true
+	}
+}
+
+// Down takes the next bytes from the server.
+func (t *Turns) Down(p []byte) {
+	if t.settled {
+		return
+	}
+	if t.version == 0 {
+		_, _ = t.answer.Write(p)
+		if t.answer.Done() {
+			a, err := t.answer.Answer()
+			if err != nil || a.Refused {
+				t.settled = true
+				return
+			}
+			t.version = a.Version
+		}
+	}
+	if !t.down.each(p, t.fromServer) {
+		t.settled = true
+	}
+}
+
+// Settled reports whether nothing more can be learned: the client waits exactly
+// when it spoke last. It is so from the beginning where no TLS is spoken.
+func (t *Turns) Settled() bool { return t.settled }
+
+// Waiting reports whether the client may be waiting for an answer. It is for
+// connections that are not settled.
+func (t *Turns) Waiting() bool {
+	switch {
+	case t.early:
+		return true
+	case t.sent == 0:
+		return false
+	case t.version < VersionTLS13:
+		return !t.last
+	case t.sent == 1: // the Finished
+		return false
+	default:
+		return !t.last || t.received <= tickets
+	}
+}
+
+func (t *Turns) fromClient(kind byte) {
+	if kind != recordData {
+		return
+	}
+	t.sent++
+	if t.last || t.turns == 0 {
+		t.turns++
+	}
+	t.early = t.early || t.version == 0
+	t.last = false
+	t.judge()
+}
+
+func (t *Turns) fromServer(kind byte) {
+	if kind != recordData || t.sent == 0 {
+		return // in TLS 1.3 the server's part of the handshake
+	}
+	t.received++
+	t.last = true
+	t.judge()
+}
+
+// judge finds out whether everything that the server says on its own is out of
+// the way.
+func (t *Turns) judge() {
+	switch {
+	case t.early: // its data, its Finished, and something after the server's
+		t.settled = t.turns > 2
+	case t.version < VersionTLS13:
+		t.settled = t.received > 0
+	default: // more than the Finished, and then or before that more than tickets
+		t.settled = t.sent > 1 && (t.turns > 1 || t.received > tickets)
+	}
+}
+
+// recordData is the type of records of application data (RFC 8446 5.1).
+const recordData = 23
+
+// recordReader finds the records in one direction of a connection.
+type recordReader struct {
+	header [recordHeader]byte
+	have   int // bytes of the header
+	left   int // bytes of the record that are still to come
+	begun  bool
+}
+
+// each calls f with the type of each record that begins in p. It reports false
+// when these are no records.
+func (r *recordReader) each(p []byte, f func(kind byte)) bool {
+	if !r.begun && len(p) > 0 {
+		r.begun = true
+		if p[0]&0x80 != 0 { // a hello in SSL 2.0 framing (RFC 5246 E.2)
+			if len(p) < 2 {
+				return false
+			}
+			r.left = 2 + (int(p[0]&0x7f)<<8 | int(p[1]))
+		}
+	}
+	for len(p) > 0 {
+		if r.left > 0 {
+			n := min(r.left, len(p))
+			r.left -= n
+			p = p[n:]
+			continue
+		}
+		n := copy(r.header[r.have:], p)
+		r.have += n
+		p = p[n:]
+		if r.have < recordHeader {
+			break
+		}
+		r.have = 0
+		if r.header[0] < 20 || r.header[0] > 24 || r.header[1] != 3 {
+			return false
+		}
+		r.left = int(binary.BigEndian.Uint16(r.header[3:]))
+		f(r.header[0])
+	}
+	return true
+}
