@@ -35,7 +35,7 @@ func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) apiClient(w http.ResponseWriter, r *http.Request) {
-	row, ok := s.Ledger.Row(r.PathValue("name"))
+	row, ok := s.Ledger.Row(clientName(r))
 	if !ok {
 		answerError(w, http.StatusNotFound, "no such client")
 		return

@@ -29,7 +29,7 @@ type countView struct {
 }
 
 func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
-	row, ok := s.Ledger.Row(r.PathValue("name"))
+	row, ok := s.Ledger.Row(clientName(r))
 	if !ok {
 		s.notFound(w, "No client of that name is in the ledger.")
 		return

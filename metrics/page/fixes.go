@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
@@ -45,7 +46,7 @@ func newFixIndex() fixIndex {
 		if (a.Name == anyProgram) != (b.Name == anyProgram) {
 			return map[bool]int{true: 1, false: -1}[a.Name == anyProgram]
 		}
-		return cmp.Compare(a.Title, b.Title)
+		return cmp.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title))
 	})
 	return x
 }

@@ -1,8 +1,10 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -23,11 +25,25 @@ func (s *server) funcs() template.FuncMap {
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"short":     chart.Short,
 		"count":     func(n uint64) string { return chart.Short(float64(n)) },
-		"clientURL": func(name string) string { return "/clients/" + url.PathEscape(name) },
+		"clientURL": clientURL,
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
 		"stateText": func(state fmt.Stringer) string { return stateTexts[state.String()] },
 	}
+}
+
+// clientURL is the address of a client's page. A browser takes . and .. out of
+// any path (URL Standard, 4.1), escaped or not, so these go into the query.
+func clientURL(name string) string {
+	if name == "." || name == ".." {
+		return "/clients/?name=" + name
+	}
+	return "/clients/" + url.PathEscape(name)
+}
+
+// clientName is the client that a request for such an address is about.
+func clientName(r *http.Request) string {
+	return cmp.Or(r.PathValue("name"), r.URL.Query().Get("name"))
 }
 
 // stateTexts say what a state means.

@@ -3,6 +3,7 @@ package page
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -366,5 +367,46 @@ func TestWhatIsNotThereIsAPageOrAnAPIsAnswer(t *testing.T) {
 		if w := get(t, h, target); w.Code != http.StatusNotFound || !strings.HasPrefix(w.Header().Get("Content-Type"), want) {
 			t.Errorf("%s: %d, %s", target, w.Code, w.Header().Get("Content-Type"))
 		}
+	}
+}
+
+// Each link of the table leads to its client, as a browser resolves it.
+func TestEveryClientsLinkLeadsToIt(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	names := []string{".", "..", "a//b", "a/../b", "?x=1", "#frag", "%41%2e", "שלום עולם", "<b>", strings.Repeat("n", 128)}
+	for _, name := range names {
+		l.Connection(ledger.Client{Name: name}, ledger.ConnectionObs{Ours: true})
+	}
+	h := serve(t, l)
+	base, err := url.Parse("http://127.0.0.1/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		u, err := base.Parse(clientURL(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := get(t, h, u.RequestURI())
+		if want := "<bdi>" + html.EscapeString(name) + "</bdi></h1>"; w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%q at %s: %d", name, u, w.Code)
+		}
+	}
+}
+
+// The band at a page's edge is a warning only where something is insecure.
+func TestTheBandSaysHowItStands(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for target, want := range map[string]string{
+		"/": `class="top"`, "/clients/10.0.0.3": `class="top migrated"`, "/clients/10.0.0.9": `class="top silent"`, "/clients/10.0.0.1": `class="top insecure"`,
+	} {
+		if !strings.Contains(get(t, h, target).Body.String(), want) {
+			t.Errorf("%s lacks %s", target, want)
+		}
+	}
+	if empty := serve(t, ledger.New(ledger.Options{})); !strings.Contains(get(t, empty, "/").Body.String(), `class="top quiet"`) {
+		t.Error("an empty ledger is shown as a warning")
 	}
 }
