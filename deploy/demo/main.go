@@ -5,6 +5,7 @@
 //	demo setup -dir DIR -owner UID                 a CA for tlslift and the folder for both certificates
 //	demo portal -listen :8443 -stats :8080 -ca F   the pretend SMSPortal
 //	demo callers -proxy HOST -root F               calls by four sample applications, until it is ended
+//	demo relay -listen :9127 -to 127.0.0.1:9128    tlslift's status page, out of its container's loopback
 //	demo get URL                                   one GET: a health check for an image without a shell
 //	demo loop -after D -every D URL                GETs with a number behind URL, until SIGTERM and for D after it;
 //	                                               the first failure ends it with status 1
@@ -35,7 +36,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := errors.New("usage: demo setup|portal|callers|get|loop [flags]")
+	err := errors.New("usage: demo setup|portal|callers|relay|get|loop [flags]")
 	if len(args) > 0 {
 		switch args[0] {
 		case "setup":
@@ -48,6 +49,8 @@ func run(args []string) int {
 			err = portal(ctx, args[1:])
 		case "callers":
 			err = callers(ctx, args[1:])
+		case "relay":
+			err = relay(ctx, args[1:])
 		}
 	}
 	if err != nil {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// relay shows on one address what listens on another: tlslift's status page,
+// which is on the loopback of its container, where no published port leads. It
+// runs in tlslift's network namespace. Whose container is started again has
+// another one: so the relay ends when nobody is there any more, to be started
+// again in the new one.
+func relay(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
+	listen := flags.String("listen", "", "host:port to listen on")
+	to := flags.String("to", "", "host:port to connect to")
+	patience := flags.Duration("patience", 20*time.Second, "ends when nobody has been at -to for so long")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *listen == "" || *to == "" || *patience <= 0 {
+		return errors.New("usage: demo relay -listen HOST:PORT -to HOST:PORT")
+	}
+	ln, err := net.Listen("tcp", *listen)
+	if err != nil {
+		return fmt.Errorf("listen for the relay: %w", err)
+	}
+	fmt.Printf("%s is %s\n", ln.Addr(), *to)
+	return relayOn(ctx, ln, *to, *patience)
+}
+
+// relayOn relays what ln accepts until ctx ends, or nobody has been there for
+// that long.
+func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Duration) error {
+	defer ln.Close()
+	failed := make(chan error, 2)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				failed <- err
+				return
+			}
+			go relayOne(ctx, conn, to)
+		}
+	}()
+	go func() { failed <- watch(ctx, to, patience) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// relayOne copies both ways until one side has no more to say.
+func relayOne(ctx context.Context, conn net.Conn, to string) {
+	defer conn.Close()
+	other, err := new(net.Dialer).DialContext(ctx, "tcp", to)
+	if err != nil {
+		return
+	}
+	defer other.Close()
+	var ended sync.Once
+	done := make(chan struct{})
+	half := func(into, from net.Conn) {
+		_, _ = io.Copy(into, from)
+		ended.Do(func() { close(done) })
+	}
+	go half(other, conn)
+	go half(conn, other)
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// watch returns once nobody has answered for as long as patience.
+func watch(ctx context.Context, to string, patience time.Duration) error {
+	tick := time.NewTicker(patience / 10)
+	defer tick.Stop()
+	seen := time.Now()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", to)
+		if err == nil {
+			conn.Close()
+			seen = time.Now()
+		} else if time.Since(seen) >= patience {
+			return fmt.Errorf("nobody at %s: %w", to, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
