@@ -316,17 +316,13 @@ func TestUser(t *testing.T) {
 // Every file that the compose example and the packages name is there.
 func TestNamedFilesAreThere(t *testing.T) {
 	t.Parallel()
-	var compose struct {
-		Services map[string]struct{ Volumes []string }
-	}
-	if err := yaml.Unmarshal(read(t, "compose/compose.yaml"), &compose); err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range compose.Services {
-		for _, v := range s.Volumes {
-			if source, _, _ := strings.Cut(v, ":"); strings.HasPrefix(source, ".") {
-				if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
-					t.Errorf("compose, %s: %v", name, err)
+	for _, file := range []string{"compose.yaml", "compose.keep.yaml"} {
+		for name, s := range compose(t, file).Services {
+			for _, v := range s.Volumes {
+				if source, _, _ := strings.Cut(v, ":"); strings.HasPrefix(source, ".") {
+					if _, err := os.Stat(filepath.Join("compose", source)); err != nil {
+						t.Errorf("%s, %s: %v", file, name, err)
+					}
 				}
 			}
 		}
