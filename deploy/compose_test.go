@@ -226,3 +226,42 @@ func TestComposeToKeepIsReal(t *testing.T) {
 		}
 	}
 }
+
+// The lines that the documentation gives for a container are configurations that
+// tlslift takes, whose published ports reach it, and that are no open proxy.
+func TestDocumentedContainersAreReached(t *testing.T) {
+	t.Parallel()
+	text := strings.ReplaceAll(string(read(t, "../docs/hosts.md")), "\\\n", " ")
+	lines := regexp.MustCompile(`(?m)^ *\$ (docker run .* tlslift)$`).FindAllStringSubmatch(text, -1)
+	if len(lines) != 2 {
+		t.Fatalf("%d lines with docker run", len(lines))
+	}
+	for _, line := range lines {
+		var env, published []string
+		args := strings.Fields(line[1])
+		for i, a := range args {
+			switch a {
+			case "-e":
+				env = append(env, args[i+1])
+			case "-p":
+				published = append(published, args[i+1][strings.LastIndex(args[i+1], ":")+1:])
+			}
+		}
+		c := judge(t, configs.Source{Env: env})
+		reached := []string{portOf(c.Admin.Public)}
+		for _, l := range c.Listen {
+			if isLoopback(l.Address) == (len(published) > 0) {
+				t.Errorf("%s: listens on %s", line[1], l.Address)
+			}
+			reached = append(reached, portOf(l.Address))
+		}
+		for _, p := range published {
+			if !slices.Contains(reached, p) {
+				t.Errorf("%s: nothing listens on %s", line[1], p)
+			}
+		}
+		if host := strings.Contains(line[1], "--network host"); host == (len(published) > 0) || c.Others != configs.OthersAuto {
+			t.Errorf("%s: %v is published, others are %v", line[1], published, c.Others)
+		}
+	}
+}
