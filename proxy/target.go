@@ -74,6 +74,9 @@ func targetOf(arr *arrival.Arrival, r *http.Request) (target, *refusal) {
 		t.port = 0 // the tunnel's port decides
 	}
 	if t.host == "" {
+		t.host, t.port = arr.Guess, 0
+	}
+	if t.host == "" {
 		t.host, t.port, _ = splitAuthority(arr.Listener.DefaultUpstream)
 	}
 	if t.host == "" && t.ingress == arrival.Transparent {

@@ -39,7 +39,8 @@ func (s *Server) passThrough(c *front.Conn) bool {
 		if _, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
 			return false
 		}
-	} else if _, ours := s.transport.KnownHost(arr.OriginalDst.Addr()); ours {
+	} else if ours, ok := s.transport.KnownHost(arr.OriginalDst.Addr()); ok {
+		arr.Guess = ours
 		return false
 	}
 	sess := newSession(c)

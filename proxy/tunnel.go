@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -97,6 +98,9 @@ func (t *tunnel) secure() {
 	t.rec.ja4 = sess.ja4
 	sess.arr.Version = arrival.VersionOf(h.MaxVersion)
 	if s.transport.OwnHello(h.Random) {
+		if t.rec.host == "" {
+			t.rec.host = redact.Host(h.ServerName)
+		}
 		t.refuse(problem.Loop, legacy.AlertInternalError, "this hello is one that tlslift itself is sending")
 		return
 	}
@@ -145,7 +149,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 	}
 	if t.host, _, _ = splitAuthority(arr.Listener.DefaultUpstream); t.host != "" && name == "" {
 		if route, verdict := s.transport.Route(t.host, 0); verdict == upstream.Ours {
-			t.target(t.host, route)
+			t.guess(t.host, route)
 			return true
 		}
 	}
@@ -170,6 +174,14 @@ func (t *tunnel) target(host string, route *upstream.Route) {
 	t.sess.arr.Authority = host
 }
 
+// guess aims the tunnel of a caller that named nobody at the host it may mean:
+// a spliced connection goes there. A terminated one gets the leaf with all
+// names, and its inner Host decides.
+func (t *tunnel) guess(host string, route *upstream.Route) {
+	t.target(host, route)
+	t.host, t.sess.arr.Authority, t.sess.arr.Guess = "", "", host
+}
+
 // aimTransparent decides about a redirected connection whose SNI is not ours:
 // an address that our hosts resolve to is ours, all else goes where it was
 // going.
@@ -178,7 +190,7 @@ func (t *tunnel) aimTransparent(name string) bool {
 	if name == "" {
 		if host, ok := s.transport.KnownHost(dst.Addr()); ok {
 			if route, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
-				t.target(host, route)
+				t.guess(host, route)
 				return true
 			}
 		}
@@ -340,7 +352,7 @@ func (t *tunnel) failed(err error) {
 // that it does not trust us.
 func (s *Server) judgedLate(sess *session, e *legacy.Error) {
 	s.observeFailed(sess, e)
-	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(sess.arr.Authority)}}
+	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(cmp.Or(sess.arr.Authority, sess.arr.Guess))}}
 	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
 }
 

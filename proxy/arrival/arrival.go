@@ -164,6 +164,7 @@ type Arrival struct {
 	Version   Version  // the client's side
 	Cipher    uint16   // the client's side, 0 in clear
 	Authority string   // host named by CONNECT, else by SNI: lower case, no port, no trailing dot; "" = none
+	Guess     string   // host that a caller who names none may mean: default_upstream, or whose address it called; "" = none
 	Port      uint16   // port named by CONNECT; 0 = none
 }
 

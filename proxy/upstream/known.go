@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ func (t *Transport) KnownHost(addr netip.Addr) (host string, ok bool) {
 	addr = addr.Unmap().WithZone("")
 	ctx, cancel := context.WithTimeout(t.ctx, knownWait)
 	defer cancel()
-	for name, r := range s.exact {
+	for _, name := range slices.Sorted(maps.Keys(s.exact)) { // of several at one address always the same
+		r := s.exact[name]
 		if r.DialHost != name {
 			if a, err := netip.ParseAddr(r.DialHost); err == nil && a.Unmap() == addr {
 				return name, true
@@ -37,14 +39,14 @@ func (t *Transport) KnownHost(addr netip.Addr) (host string, ok bool) {
 
 // find looks for an address among the names that were resolved and that wanted
 // accepts.
-func (r *resolver) find(addr netip.Addr, wanted func(string) bool) (string, bool) {
+func (r *resolver) find(addr netip.Addr, wanted func(string) bool) (host string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, entry := range r.names {
-		host := strings.TrimSuffix(name, ".")
-		if slices.Contains(entry.addrs, addr) && wanted(host) {
-			return host, true
+		known := strings.TrimSuffix(name, ".")
+		if slices.Contains(entry.addrs, addr) && wanted(known) && (!ok || known < host) {
+			host, ok = known, true
 		}
 	}
-	return "", false
+	return host, ok
 }

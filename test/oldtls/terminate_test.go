@@ -100,29 +100,43 @@ func TestNamesInTheHello(t *testing.T) {
 }
 
 // TestInnerHostDecides on connections that named no host of ours, request by
-// request.
+// request; default_upstream is only for requests that name none either.
 func TestInnerHostDecides(t *testing.T) {
 	t.Parallel()
-	s := start(t, smsportal.Options{}, "")
-	c := s.hello(t, direct, "", naming(tls.VersionTLS10, s.ours, "", legacy))
-	for i, host := range []string{api, legacy, strings.ToUpper(legacy), legacy + ".", legacy + ":443"} {
-		if answer := c.Send(ask(host, credits)).Answer("GET"); answer.Problem() != "" {
-			t.Errorf("%s: %d %s", host, answer.StatusCode, answer.Problem())
-			continue
-		}
-		want := legacy
-		if host == api {
-			want = api
-		}
-		if got := s.portal.Requests()[i]; got.ServerName != want || got.Header.Get("Host") != want {
-			t.Errorf("%s went to %s, Host %s", host, got.ServerName, got.Header.Get("Host"))
-		}
-	}
-	if answer := c.Send(ask("elsewhere.test", "/")).Answer("GET"); answer.StatusCode != 403 || answer.Problem() != "host" {
-		t.Errorf("a stranger: %d %s", answer.StatusCode, answer.Problem())
-	}
-	if answer := c.Send("GET / HTTP/1.0\r\n\r\n").Answer("GET"); answer.StatusCode != 400 || answer.Problem() != "malformed" {
-		t.Errorf("no host at all: %d %s", answer.StatusCode, answer.Problem())
+	for name, config := range map[string]string{
+		"alone": "", "with default_upstream": "listen: [{address: '127.0.0.1:0', default_upstream: " + api + "}]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, smsportal.Options{}, config)
+			c := s.hello(t, direct, "", naming(tls.VersionTLS10, s.ours, "", legacy))
+			if leaf := c.tls.ConnectionState().PeerCertificates[0]; leaf.VerifyHostname(api) != nil || leaf.VerifyHostname(legacy) != nil {
+				t.Errorf("the leaf is for %v", leaf.DNSNames)
+			}
+			for i, host := range []string{api, legacy, strings.ToUpper(legacy), legacy + ".", legacy + ":443"} {
+				if answer := c.Send(ask(host, credits)).Answer("GET"); answer.Problem() != "" {
+					t.Errorf("%s: %d %s", host, answer.StatusCode, answer.Problem())
+					continue
+				}
+				want := legacy
+				if host == api {
+					want = api
+				}
+				if got := s.portal.Requests()[i]; got.ServerName != want || got.Header.Get("Host") != want {
+					t.Errorf("%s went to %s, Host %s", host, got.ServerName, got.Header.Get("Host"))
+				}
+			}
+			if answer := c.Send(ask("elsewhere.test", "/")).Answer("GET"); answer.StatusCode != 403 || answer.Problem() != "host" {
+				t.Errorf("a stranger: %d %s", answer.StatusCode, answer.Problem())
+			}
+			answer := c.Send("GET " + credits + " HTTP/1.0\r\n\r\n").Answer("GET")
+			switch {
+			case config == "" && (answer.StatusCode != 400 || answer.Problem() != "malformed"):
+				t.Errorf("no host at all: %d %s", answer.StatusCode, answer.Problem())
+			case config != "" && answer.Problem() != "":
+				t.Errorf("no host at all: %d %s", answer.StatusCode, answer.Problem())
+			}
+		})
 	}
 }
 

@@ -56,8 +56,10 @@ func newLab(t *testing.T) *lab {
 		Config: fmt.Sprintf(`
 listen: [{address: "[::]:0", transparent: true}]
 others: refuse
-upstreams: [{host: api.smsportal.com, address: "%s:443", ca_file: %s}]
-legacy_tls: {ca: {cert_file: %s, key_file: %s}}
+upstreams:
+- {host: api.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
+- {host: also.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
+legacy_tls: {ca: {cert_file: %[3]s, key_file: %[4]s}}
 admin: {address: ""}
 `, portalAddr, l.roots, files.CA, files.Key),
 	})
@@ -154,6 +156,7 @@ while True:
     sys.stdout.write(d.decode())
 `
 
+// TestOldTLSWithoutAName: of two hosts at one address the inner Host decides.
 func TestOldTLSWithoutAName(t *testing.T) {
 	l := newLab(t)
 	out, err := l.as(t, oldPython, python, "-", l.ours, portalAddr)
@@ -161,6 +164,21 @@ func TestOldTLSWithoutAName(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	l.process.WaitLog(harness.Match{"msg": "request", "ingress": "transparent", "tls_version": "1.0", "host": "api.smsportal.com"})
+}
+
+// TestPlainWithoutAName: HTTP/1.0 without Host means the host at the address
+// that it called.
+func TestPlainWithoutAName(t *testing.T) {
+	l := newLab(t)
+	out, err := l.as(t, "", python, "-c", `
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 20)
+s.sendall(b'GET `+path+` HTTP/1.0\r\n\r\n')
+sys.stdout.write(s.makefile().read())`, portalAddr)
+	if err != nil || !strings.Contains(out, "<credits>") {
+		t.Errorf("%v: %s", err, out)
+	}
+	l.process.WaitLog(harness.Match{"msg": "request", "ingress": "transparent", "tls_version": "none", "host": "also.smsportal.com", "status": 200.0})
 }
 
 func TestForeignTrafficGoesWhereItWasGoing(t *testing.T) {
