@@ -66,6 +66,7 @@ var (
 	errDraining   = errors.New("shutting down")
 	errClosed     = errors.New("the transport is closed")
 	errOwnAddress = errors.New("the address is one of our own")
+	errCameBack   = errors.New("the connection led back to tlslift itself")
 	errInternal   = errors.New("the name resolves to an internal address")
 	errNoAddress  = errors.New("the name has no address")
 	errForeign    = errors.New("a foreign host has no TLS settings")

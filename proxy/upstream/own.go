@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // ends are the two addresses of a connection, ours first. One of ours alone
@@ -10,66 +11,52 @@ import (
 // as they lead to different places.
 type ends struct{ local, remote netip.AddrPort }
 
-// socketRegistry knows the outbound connections that are open.
-type socketRegistry struct {
-	mu   sync.RWMutex
-	open map[ends]int
+// sight is something of ours that is under way, and whether it came back to us.
+type sight struct {
+	times int // it is under way; under its registry's lock
+	back  atomic.Bool
 }
 
-func (s *socketRegistry) add(e ends) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = make(map[ends]int)
+// registry knows what is under way.
+type registry[K comparable] struct {
+	mu   sync.Mutex
+	open map[K]*sight
+}
+
+// add keeps a key until release is called.
+func (r *registry[K]) add(key K) (s *sight, release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = make(map[K]*sight)
 	}
-	s.open[e]++
-}
-
-func (s *socketRegistry) remove(e ends) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open[e]--; s.open[e] <= 0 {
-		delete(s.open, e)
+	if s = r.open[key]; s == nil {
+		s = new(sight)
+		r.open[key] = s
 	}
-}
-
-func (s *socketRegistry) has(e ends) bool {
-	e = ends{unmapped(e.local), unmapped(e.remote)}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.open[e] > 0
-}
-
-func unmapped(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}
-
-// helloRegistry knows the randoms of the ClientHellos under way.
-type helloRegistry struct {
-	mu       sync.Mutex
-	underWay map[[32]byte]int
-}
-
-func (h *helloRegistry) add(random [32]byte) (release func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.underWay == nil {
-		h.underWay = make(map[[32]byte]int)
-	}
-	h.underWay[random]++
-	return sync.OnceFunc(func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.underWay[random]--; h.underWay[random] <= 0 {
-			delete(h.underWay, random)
+	s.times++
+	return s, sync.OnceFunc(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if s.times--; s.times <= 0 {
+			delete(r.open, key)
 		}
 	})
 }
 
-func (h *helloRegistry) has(random [32]byte) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.underWay[random] > 0
+// met reports whether the key is under way, and lets that know of it.
+func (r *registry[K]) met(key K) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.open[key]
+	if s != nil {
+		s.back.Store(true)
+	}
+	return s != nil
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }
 
 // helloRandom returns the random of the ClientHello that starts the TLS stream

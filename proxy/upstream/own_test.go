@@ -104,7 +104,7 @@ func TestOwnHello(t *testing.T) {
 		t.Error("released by somebody else")
 	}
 	second()
-	if tr.OwnHello(random) || len(tr.hellos.underWay) != 0 {
+	if tr.OwnHello(random) || len(tr.hellos.open) != 0 {
 		t.Error("not released")
 	}
 }

@@ -51,7 +51,10 @@ type socket struct {
 	sniff   bool // the next write starts with a ClientHello
 	early   [1]byte
 	peeked  bool   // early was read, and is the next byte
-	release func() // forgets that hello
+	way     *sight // of the connection
+	leave   func() // forgets it
+	hello   *sight // of that hello
+	release func() // forgets it
 }
 
 // newSocket registers the connection as one of ours, before its first byte.
@@ -60,7 +63,7 @@ func newSocket(t *Transport, c net.Conn) *socket {
 	if s.raw.CanTry() && !t.watchAll {
 		s.look = s.raw.TryRead
 	}
-	t.sockets.add(s.ends)
+	s.way, s.leave = t.sockets.add(s.ends)
 	return s
 }
 
@@ -110,7 +113,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	if s.sniff {
 		s.sniff = false
 		if random, ok := helloRandom(p); ok {
-			s.release = s.t.hellos.add(random)
+			s.hello, s.release = s.t.hellos.add(random)
 		}
 	}
 	n, err := s.raw.Write(p)
@@ -126,12 +129,18 @@ func (s *socket) helloDone() {
 	}
 }
 
+// cameBack reports whether the connection, or the hello that it carried, was
+// met by tlslift itself.
+func (s *socket) cameBack() bool {
+	return s.way.back.Load() || s.hello != nil && s.hello.back.Load()
+}
+
 // Close closes the connection; every call after the first does nothing.
 func (s *socket) Close() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	s.t.sockets.remove(s.ends)
+	s.leave()
 	return s.Conn.Close()
 }
 

@@ -95,11 +95,14 @@ func (t *Transport) handshake(ctx context.Context, c net.Conn, s *socket, conf *
 	took := t.now().Sub(start)
 	if err != nil {
 		_ = s.Close()
-		reason := problem.TLS
-		if verifyFailed(err) {
-			reason = problem.TLSVerify
+		switch {
+		case s.cameBack():
+			return nil, took, notSent(problem.Loop, errCameBack)
+		case verifyFailed(err):
+			return nil, took, notSent(problem.TLSVerify, err)
+		default:
+			return nil, took, notSent(problem.TLS, err)
 		}
-		return nil, took, notSent(reason, err)
 	}
 	cs := conn.ConnectionState()
 	st.opts.Observer.Phase(label, PhaseTLS, took)

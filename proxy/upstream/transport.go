@@ -20,8 +20,8 @@ type Transport struct {
 	state   atomic.Pointer[state]
 	now     func() time.Time
 	buffers bufferPool
-	sockets socketRegistry
-	hellos  helloRegistry
+	sockets registry[ends]
+	hellos  registry[[32]byte]
 	// watchAll makes idle connections be read in the background even where
 	// they could be polled.
 	watchAll bool
@@ -176,16 +176,19 @@ func (t *Transport) Close() {
 // accepted it sees them, is one of ours that is open now. A socket is known
 // before its first byte is written, so ask after having read one.
 func (t *Transport) OwnSocket(peer, local netip.AddrPort) bool {
-	return t.sockets.has(ends{local: peer, remote: local})
+	return t.sockets.met(ends{local: unmapped(peer), remote: unmapped(local)})
 }
 
 // OwnHello reports whether random is that of a ClientHello (RFC 8446 4.1.2)
 // that we are sending, or splicing (RegisterHello), right now.
-func (t *Transport) OwnHello(random [32]byte) bool { return t.hellos.has(random) }
+func (t *Transport) OwnHello(random [32]byte) bool { return t.hellos.met(random) }
 
 // RegisterHello makes OwnHello report random until release is called, which
 // may be done more than once.
-func (t *Transport) RegisterHello(random [32]byte) (release func()) { return t.hellos.add(random) }
+func (t *Transport) RegisterHello(random [32]byte) (release func()) {
+	_, release = t.hellos.add(random)
+	return release
+}
 
 // refuse judges an address that is about to be connected to, or is connected.
 func (s *state) refuse(addr netip.AddrPort, exempt bool) error {
