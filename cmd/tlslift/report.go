@@ -93,8 +93,17 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	r.Only(only)
+	columns := 0
+	if f.format == "table" && f.output == "" {
+		columns = terminalColumns(cmd.OutOrStdout())
+	}
 	var text bytes.Buffer
-	if err := r.Write(&text, f.format, f.byOwner); err != nil {
+	if columns > 0 {
+		err = r.WriteTerminal(&text, f.byOwner, columns)
+	} else {
+		err = r.Write(&text, f.format, f.byOwner)
+	}
+	if err != nil {
 		return err
 	}
 	if f.output == "" {

@@ -1,0 +1,111 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"tlslift/metrics/ledger"
+)
+
+func onTerminal(t *testing.T, r *Report, byOwner bool, columns int) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.WriteTerminal(&b, byOwner, columns); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTheTableFitsATerminal(t *testing.T) {
+	t.Parallel()
+	r := fromLedger(filled(t, ""))
+	r.Assign(nil)
+	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share
+of active clients: 67 % (2 of 3). Needing tlslift: 2. Declared migrated and
+insecure again: 1.
+As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14
+days.
+
+CLIENT           STATE                 VERDICT    REQUESTS A DAY  LAST INSECURE
+billing          insecure (regressed)  plaintext  1               2026-11-23
+    Library: Java 6 or older, Owner: jane
+    Change its API address from http to https. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
+payments/mailer  insecure              plaintext  1               2026-11-23
+    Library: Java 6 or older, Owner: payments
+    Change its API address from http to https. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
+10.0.0.9         silent                plaintext  0               2026-11-03
+    Library: Java 6 or older
+    Change its API address from http to https. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
+unseen           unseen                -          0               -
+10.0.0.3         migrated              capable    0               -
+    It can speak TLS 1.2 already: use https addresses and take the proxy out.
+`
+	if got := onTerminal(t, r, false, 80); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	var table bytes.Buffer
+	if err := r.Write(&table, "table", false); err != nil {
+		t.Fatal(err)
+	}
+	if got := onTerminal(t, r, false, 300); got != table.String() {
+		t.Errorf("where all fits it is not the table:\n%s", got)
+	}
+}
+
+// No line is wider than the terminal, whatever callers call themselves, and
+// nothing is lost.
+func TestNoLineIsWiderThanTheTerminal(t *testing.T) {
+	t.Parallel()
+	var rows []ledger.Row
+	for i, name := range []string{
+		"10.0.0.1", strings.Repeat("long-", 25), strings.Repeat("名前", 21), strings.Repeat("e\u0301", 60), "שלום", "two words", "\x1b[31m\nred",
+	} {
+		rows = append(rows, ledger.Row{
+			Client: name, State: ledger.Insecure, Regressed: i%2 == 0, Verdict: ledger.DistrustsUpstream, RequestsPerDay: 12_345, LastInsecure: now,
+			Library: strings.Repeat("Library ", i), Owner: strings.Repeat("o", 20*i), Fix: fmt.Sprintf("Fix %d: %s", i, strings.Repeat("x", 50*i)),
+		})
+	}
+	r := newReport("http://"+strings.Repeat("p", 120), now, 14*dayLong, rows)
+	for columns := 1; columns <= 260; columns++ {
+		for _, byOwner := range []bool{false, true} {
+			text := onTerminal(t, r, byOwner, columns)
+			for _, line := range strings.Split(text, "\n") {
+				if n := displayed(line); n > max(columns, narrowest) {
+					t.Fatalf("%d columns: a line of %d: %q", columns, n, line)
+				}
+			}
+			packed := strings.Join(strings.Fields(text), "")
+			for i := range rows {
+				for _, part := range []string{rows[i].Client, rows[i].Fix, rows[i].Owner} {
+					if want := strings.Join(strings.Fields(terminal(part)), ""); !strings.Contains(packed, want) {
+						t.Fatalf("%d columns: %q is lost in\n%s", columns, want, text)
+					}
+				}
+			}
+			if strings.Contains(text, "\x1b") {
+				t.Fatal("a control character gets through")
+			}
+		}
+	}
+}
+
+func TestATerminalIsToldOfNoClients(t *testing.T) {
+	t.Parallel()
+	if got := onTerminal(t, newReport("test", now, 14*dayLong, nil), false, 80); !strings.HasSuffix(got, "\n\nNo clients.\n") {
+		t.Errorf("got %q", got)
+	}
+	r := fromLedger(filled(t, ""))
+	mixed, err := ParseSelection([]string{"mixed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Only(mixed)
+	if got := onTerminal(t, r, false, 80); !strings.HasSuffix(got, "\n\nNo client fits.\n") {
+		t.Errorf("got %q", got)
+	}
+}
