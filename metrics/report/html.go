@@ -25,6 +25,7 @@ type htmlView struct {
 	Chart    template.HTML
 	Titles   []string
 	Groups   []htmlGroup
+	Nobody   string // why no clients are listed; "" = some are
 	Fixes    []fixes.Page
 }
 
@@ -43,6 +44,9 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	v := htmlView{Headline: r.headline(), AsOf: r.asOf(), Summary: &r.Summary, States: ledger.States[:], Titles: columnTitles}
 	if len(r.Summary.History) > 0 {
 		v.Chart = r.chart()
+	}
+	if len(r.Clients) == 0 {
+		v.Nobody = r.nobody()
 	}
 	for _, g := range r.groups(byOwner) {
 		h := htmlGroup{Rows: g.Rows}

@@ -259,3 +259,34 @@ func TestAdminErrors(t *testing.T) {
 		t.Errorf("a missing state file: %v", err)
 	}
 }
+
+// On a phone each client is a card of labelled lines, and names keep their
+// direction to themselves.
+func TestHTMLCanBeReadOnAPhone(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := fromLedger(filled(t, "")).Write(&b, "html", false); err != nil {
+		t.Fatal(err)
+	}
+	for _, title := range columnTitles[1:] {
+		if n := strings.Count(b.String(), `data-label="`+title+`"`); n != 5 {
+			t.Errorf("%d of 5 clients have a cell labelled %q", n, title)
+		}
+	}
+	if !strings.Contains(b.String(), "<bdi>payments/mailer</bdi>") {
+		t.Error("a name is not kept to itself")
+	}
+}
+
+func TestHTMLSaysThatNobodyIsListed(t *testing.T) {
+	t.Parallel()
+	for _, byOwner := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := newReport("test", now, 14*dayLong, nil).Write(&b, "html", byOwner); err != nil {
+			t.Fatal(err)
+		}
+		if text := b.String(); !strings.Contains(text, "<p>No clients.</p>") || strings.Contains(text, "<table") {
+			t.Errorf("by owner %t: %s", byOwner, text[strings.Index(text, "<main>"):])
+		}
+	}
+}
