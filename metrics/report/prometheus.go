@@ -126,10 +126,10 @@ func refusal(query string, err error) error {
 	switch {
 	case !errors.As(err, &refused):
 		return cause(err)
-	case strings.Contains(refused.Msg+refused.Detail, "401"):
+	case strings.Contains(refused.Msg+refused.Detail, "401"), refused.Msg == "client error: 403":
 		return fmt.Errorf("it wants credentials: give --token-file, or --user and --password-file: %w", err)
 	case refused.Type == promv1.ErrBadResponse, refused.Type == promv1.ErrClient:
-		return fmt.Errorf("it does not answer as Prometheus does (%w): is this the right address, without /api/v1?", err)
+		return fmt.Errorf("it does not answer as Prometheus does (%s): is this the right address, without /api/v1?", refused.Msg)
 	}
 	return fmt.Errorf("%w; the query was %s", err, query)
 }
