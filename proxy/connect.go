@@ -33,11 +33,14 @@ func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record)
 		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
 		return
 	}
-	if err := s.identify(rec, r, ""); err != nil {
+	if err := s.identify(rec, r, ""); err != nil && !arr.Barred {
 		s.refuse(out, r, rec, &refusal{reason: problem.ProxyAuth, detail: "proxy credentials are missing or wrong"})
 		return
 	}
 	switch {
+	case arr.Barred:
+		s.refuse(out, r, rec, &refusal{reason: problem.ACL, detail: detailBarred})
+		return
 	case !ok || host == "":
 		s.refuse(out, r, rec, &refusal{reason: problem.Malformed, detail: "the CONNECT authority cannot be read"})
 		return

@@ -105,6 +105,11 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
 		return
 	}
+	if arr.Barred {
+		_ = s.identify(rec, r, rec.query)
+		s.refuse(out, r, rec, &refusal{reason: problem.ACL, detail: detailBarred})
+		return
+	}
 	if err := s.readBody(rec, r); err != nil {
 		_ = s.identify(rec, r, rec.query)
 		s.refuse(out, r, rec, s.explain(rec, err))
@@ -136,6 +141,10 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 	r.URL = rec.sess.proxied(t.host)
 	s.pipeline.ServeHTTP(out, r)
 }
+
+// detailBarred is what the log says of a caller that the listener's allow does
+// not name.
+const detailBarred = "the caller is not on the listener's allow list"
 
 // forbidden holds the rules that do not depend on the target.
 func (s *Server) forbidden(rec *record, r *http.Request) *refusal {

@@ -244,7 +244,7 @@ func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.covers(b
 
 // HTTP implements front.Handler: plain HTTP goes to the inner server.
 func (s *Server) HTTP(c *front.Conn) {
-	if c.Arrival().OriginalDst.IsValid() && s.passThrough(c) {
+	if arr := c.Arrival(); arr.OriginalDst.IsValid() && !arr.Barred && s.passThrough(c) {
 		return
 	}
 	s.enter(newSession(c))
@@ -258,6 +258,12 @@ func (s *Server) TLS(c *front.Conn, _ front.Kind) {
 // Refused implements front.Handler: a connection over a limit or not allowed.
 // Its first request carries the refusal, and the pipeline answers it.
 func (s *Server) Refused(c *front.Conn, _ problem.Reason) { s.enter(newSession(c)) }
+
+// RefusedTLS implements front.Handler: the same for one that begins with a
+// ClientHello. It gets an alert, and a line.
+func (s *Server) RefusedTLS(c *front.Conn, refusal front.Refusal) {
+	s.tunnels.Go(func() { s.turnAway(c, refusal) })
+}
 
 // dropped counts a connection that was closed without an answer.
 func (s *Server) dropped(_ *arrival.Arrival, reason problem.Reason) { s.metrics.Denied(reason) }

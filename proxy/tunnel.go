@@ -70,6 +70,11 @@ func (t *tunnel) run() {
 func (s *Server) direct(conn *front.Conn) {
 	sess := newSession(conn)
 	defer s.caught(sess)
+	s.straight(sess).secure()
+}
+
+// straight is the tunnel of a ClientHello that no CONNECT came before.
+func (s *Server) straight(sess *session) *tunnel {
 	sess.arr.Ingress = arrival.TLS
 	if sess.arr.OriginalDst.IsValid() {
 		sess.arr.Ingress = arrival.Transparent
@@ -78,7 +83,22 @@ func (s *Server) direct(conn *front.Conn) {
 	t := s.newTunnel(sess)
 	t.rec.ingress, t.rec.method = sess.arr.Ingress, ""
 	t.rec.label = labelDenied
-	t.secure()
+	return t
+}
+
+// turnAway refuses a connection that the front does not let in.
+func (s *Server) turnAway(conn *front.Conn, refusal front.Refusal) {
+	sess := newSession(conn)
+	defer s.caught(sess)
+	t := s.straight(sess)
+	t.near = sess.conn.HandOver()
+	t.near.SetReadDeadline(time.Now().Add(quiet))
+	if h, _, err := hello.Read(t.near, hello.MaxSize); err == nil {
+		sess.hello, sess.ja4 = h, h.JA4()
+		t.rec.ja4, t.rec.host = sess.ja4, redact.Host(h.ServerName)
+		sess.arr.Version = arrival.VersionOf(h.MaxVersion)
+	}
+	t.refuse(refusal.Reason, legacy.AlertInternalError, refusal.Detail)
 }
 
 // secure reads the ClientHello and decides by it (design, section 1).
@@ -127,6 +147,11 @@ func (t *tunnel) secure() {
 // destination, else the inner Host, which needs the TLS to end here.
 func (t *tunnel) aim(h *hello.ClientHello) bool {
 	s, arr := t.s, t.sess.arr
+	if arr.Barred {
+		t.rec.host = redact.Host(h.ServerName)
+		t.refuse(problem.ACL, legacy.AlertAccessDenied, detailBarred)
+		return false
+	}
 	if !accepted(arr.Listener, arr.Ingress) {
 		t.refuse(problem.ACL, legacy.AlertHandshakeFailure, "this listener does not accept TLS")
 		return false

@@ -158,6 +158,7 @@ type Arrival struct {
 	Local       netip.AddrPort // our end of the socket
 	OriginalDst netip.AddrPort // before a kernel redirect; zero when unknown
 	Accepted    time.Time
+	Barred      bool // the listener's allow does not name this caller
 
 	Ingress   Ingress  // of the first request; Unknown before
 	Handling  Handling // what is being done with the connection

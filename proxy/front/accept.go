@@ -26,6 +26,9 @@ type Handler interface {
 	// Refused serves a connection that may not be served: its first request,
 	// whatever it is, has a Refusal with this reason, and is its last.
 	Refused(c *Conn, reason problem.Reason)
+	// RefusedTLS is Refused for a connection that starts with a ClientHello,
+	// which is still to be read.
+	RefusedTLS(c *Conn, refusal Refusal)
 }
 
 // Options are what Serve needs for one listener. Shared, Listener, Handler
@@ -130,7 +133,7 @@ func (a *acceptor) welcome(nc net.Conn) {
 	client := c.arrival.Client.Addr()
 	switch {
 	case len(a.Allow) > 0 && !contains(a.Allow, client):
-		a.refuse(c, problem.ACL, detailACL)
+		a.bar(c)
 	case !a.Shared.countClient(c, client, lim.ConnectionsPerClient):
 		a.refuse(c, problem.Limit, detailPerClient)
 	default:
@@ -171,12 +174,33 @@ func (a *acceptor) arrived(nc net.Conn) *arrival.Arrival {
 	return arr
 }
 
+// bar lets a caller in who is not on the list, to be told so: every request of
+// the connection is refused, under the short timeouts of a refused caller.
+func (a *acceptor) bar(c *Conn) {
+	c.arrival.Barred, c.hurried = true, true
+	if a.Shared.takeSlot(c) {
+		a.direct(c, time.Now().Add(hurry))
+		return
+	}
+	a.drop(c, problem.ACL)
+}
+
+// drop closes without a word.
+func (a *acceptor) drop(c *Conn, reason problem.Reason) {
+	if a.Dropped != nil {
+		a.Dropped(c.arrival, reason)
+	}
+	_ = c.Close()
+}
+
 // direct looks at the first bytes of an admitted connection and gives it to
 // the handler. Our own sockets are looked for only now: whoever dialled has
 // registered its socket before it wrote to it.
 func (a *acceptor) direct(c *Conn, deadline time.Time) {
 	kind, err := Sniff(c, deadline)
 	switch {
+	case (err != nil || kind == KindEOF) && c.arrival.Barred:
+		a.drop(c, problem.ACL)
 	case err != nil || kind == KindEOF:
 		_ = c.Close()
 	case a.OwnSocket != nil && a.isOwn(c.arrival):
@@ -194,21 +218,22 @@ func (a *acceptor) isOwn(arr *arrival.Arrival) bool {
 	return a.OwnSocket(arr.Peer, arr.Local) || arr.OriginalDst.IsValid() && a.OwnSocket(arr.Peer, arr.OriginalDst)
 }
 
-// refuse tells a caller that speaks HTTP why it may not connect, in a hurry,
-// and closes on any other.
+// refuse tells a caller why it may not connect, in a hurry: by an answer or by
+// an alert.
 func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
 	c.force(reason, detail)
-	if a.Shared.takeSlot(c) {
-		kind, err := Sniff(c, time.Now().Add(hurry))
-		if err == nil && kind == KindHTTP {
-			a.Handler.Refused(c, reason)
-			return
-		}
+	if !a.Shared.takeSlot(c) {
+		a.drop(c, reason)
+		return
 	}
-	if a.Dropped != nil {
-		a.Dropped(c.arrival, reason)
+	switch kind, err := Sniff(c, time.Now().Add(hurry)); {
+	case err != nil || kind == KindEOF:
+		a.drop(c, reason)
+	case kind == KindHTTP:
+		a.Handler.Refused(c, reason)
+	default:
+		a.Handler.RefusedTLS(c, *c.forced)
 	}
-	_ = c.Close()
 }
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {

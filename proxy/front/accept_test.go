@@ -41,34 +41,43 @@ func (h *house) ask(raw string) (status int, reason string) {
 func TestWhoMayConnect(t *testing.T) {
 	t.Parallel()
 	const clientHello = "\x16\x03\x01\x00\x05hello"
+	strangers := func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }
+	ours := func(o *Options) {
+		o.OwnSocket = func(peer, local netip.AddrPort) bool { return peer.Addr().Is4() && local.Addr().IsLoopback() }
+	}
+	barred := func(w http.ResponseWriter, r *http.Request) {
+		if c := connOf(r); c.Refusal() == nil && c.Arrival().Barred {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		hello(w, r)
+	}
 	tests := []struct {
 		name, raw string
 		with      func(*Options)
-		status    int
+		status    int // 418 = let in, and known as barred
 		reason    string
-		dropped   bool
+		refused   int
 	}{
-		{"everybody", get, func(*Options) {}, 200, "", false},
-		{"on the list", get, func(o *Options) { o.Allow = prefixes("10.0.0.0/8", "127.0.0.0/8") }, 200, "", false},
-		{"not on the list", get, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 403, "acl", false},
-		{"not on the list, not HTTP", clientHello, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 0, "", true},
-		{"malformed and not on the list", "nonsense\r\n\r\n", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, 403, "acl", false},
-		{"our own socket", get, func(o *Options) {
-			o.OwnSocket = func(peer, local netip.AddrPort) bool { return peer.Addr().Is4() && local.Addr().IsLoopback() }
-		}, 508, "loop", false},
-		{"somebody else's", get, func(o *Options) { o.OwnSocket = func(_, _ netip.AddrPort) bool { return false } }, 200, "", false},
+		{"everybody", get, func(*Options) {}, 200, "", 0},
+		{"on the list", get, func(o *Options) { o.Allow = prefixes("10.0.0.0/8", "127.0.0.0/8") }, 200, "", 0},
+		{"not on the list", get, strangers, 418, "", 0},
+		{"malformed and not on the list", "nonsense\r\n\r\n", strangers, 400, "malformed", 0},
+		{"our own socket", get, ours, 508, "loop", 1},
+		{"our own socket, not HTTP", clientHello, ours, 0, "", 1},
+		{"somebody else's", get, func(o *Options) { o.OwnSocket = func(_, _ netip.AddrPort) bool { return false } }, 200, "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := open(t, testLimits(), hello, tt.with)
+			h := open(t, testLimits(), barred, tt.with)
 			status, reason := h.ask(tt.raw)
 			if status != tt.status || reason != tt.reason {
 				t.Errorf("got %d %q, want %d %q", status, reason, tt.status, tt.reason)
 			}
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			if (len(h.dropped) == 1) != tt.dropped || (len(h.refused) == 1) != (tt.status > 200) {
+			if len(h.dropped) > 0 || len(h.refused) != tt.refused {
 				t.Errorf("refused %v, dropped %v", h.refused, h.dropped)
 			}
 		})
@@ -105,6 +114,9 @@ func TestProxyProtocol(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := open(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
+				if connOf(r).Arrival().Barred {
+					w.WriteHeader(http.StatusForbidden)
+				}
 				_, _ = io.WriteString(w, connOf(r).Arrival().Client.String()+" "+r.RemoteAddr)
 			}, tt.with)
 			for _, size := range []int{len(tt.raw), 3} {

@@ -69,7 +69,6 @@ const (
 	detailHeadTimeout   = "request head did not arrive in time"
 	detailHeadCut       = "connection ended inside a request head"
 	detailProxyProtocol = "PROXY protocol header missing or malformed"
-	detailACL           = "caller is not on the listener's allow list"
 	detailConnections   = "too many connections"
 	detailPerClient     = "too many connections from one client"
 	detailLoop          = "the caller is a connection of our own"

@@ -100,6 +100,13 @@ func (h *house) Refused(c *Conn, reason problem.Reason) {
 	h.queue.put(c)
 }
 
+func (h *house) RefusedTLS(c *Conn, refusal Refusal) {
+	h.mu.Lock()
+	h.refused = append(h.refused, refusal.Reason)
+	h.mu.Unlock()
+	_ = c.Close()
+}
+
 // open starts a house on a loopback port; it is torn down with the test.
 func open(t testing.TB, lim Limits, handler http.HandlerFunc, with ...func(*Options)) *house {
 	t.Helper()

@@ -187,6 +187,9 @@ const maxRefusing = 64
 func (s *Shared) takeSlot(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.slot {
+		return true
+	}
 	if s.refusing >= maxRefusing {
 		return false
 	}

@@ -20,6 +20,7 @@ const (
 	AlertBadCertificate        Alert = 42
 	AlertCertificateUnknown    Alert = 46
 	AlertUnknownCA             Alert = 48
+	AlertAccessDenied          Alert = 49
 	AlertDecodeError           Alert = 50
 	AlertProtocolVersion       Alert = 70
 	AlertInternalError         Alert = 80

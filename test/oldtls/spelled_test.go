@@ -27,6 +27,7 @@ type spelled struct {
 // The alerts that answers are compared with (RFC 8446 6).
 const (
 	alertHandshakeFailure      = 40
+	alertAccessDenied          = 49
 	alertProtocolVersion       = 70
 	alertInternalError         = 80
 	alertInappropriateFallback = 86
