@@ -17,6 +17,8 @@ import (
 // full ledger several times over.
 const maxAnswer = 256 << 20
 
+var errNotAdmin = errors.New("it does not answer as tlslift's admin address does")
+
 // FromAdmin reads one instance by its admin address.
 func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error) {
 	u, err := address(admin, &access)
@@ -37,6 +39,9 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	}
 	if err := fetch(ctx, client, u.JoinPath("api/v1/clients").String(), &clients); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
+	}
+	if clients.Generated.IsZero() { // some other program's JSON is no all-clear
+		return nil, fmt.Errorf("reading %s: %w", source, errNotAdmin)
 	}
 	r := newReport(source, clients.Generated, time.Duration(clients.MigratedAfterSeconds)*time.Second, clients.Clients)
 	var summary ledger.Summary
@@ -66,7 +71,7 @@ func fetch(ctx context.Context, client *http.Client, target string, into any) er
 		return fmt.Errorf("it answers %s: is this tlslift's admin address?", answer.Status)
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("decoding the answer: %w", err)
+		return fmt.Errorf("%w: %w", errNotAdmin, err)
 	}
 	return nil
 }

@@ -94,6 +94,8 @@ func TestPrometheusErrors(t *testing.T) {
 		fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"too many samples"}`)
 	}))
 	defer bad.Close()
+	forbidden := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }))
+	defer forbidden.Close()
 	scalar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`)
 	}))
@@ -103,6 +105,7 @@ func TestPrometheusErrors(t *testing.T) {
 		want    string
 	}{
 		"wrong password":     {PrometheusOptions{URL: closed.URL, Access: Access{User: "me", Password: "x"}}, "--token-file"},
+		"forbidden":          {PrometheusOptions{URL: forbidden.URL}, "it wants credentials"},
 		"a failing query":    {PrometheusOptions{URL: bad.URL}, "too many samples"},
 		"an answer of sorts": {PrometheusOptions{URL: scalar.URL}, "the answer is a scalar"},
 		"not a URL":          {PrometheusOptions{URL: "prometheus"}, "http://host:port"},

@@ -239,12 +239,19 @@ func TestAdminErrors(t *testing.T) {
 	s := admin(t, filled(t, ""))
 	elsewhere := httptest.NewServer(http.NotFoundHandler())
 	defer elsewhere.Close()
+	answers := func(text string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
 	redirect := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusFound))
 	defer redirect.Close()
 	for name, c := range map[string]struct{ url, want string }{
 		"no token":         {s.URL, "--token-file"},
 		"another server":   {elsewhere.URL, "is this tlslift's admin address?"},
 		"a redirect":       {redirect.URL, "it redirects to"},
+		"another's JSON":   {answers(`{"status":"ok"}`), "does not answer as tlslift's admin address does"},
+		"another's page":   {answers("<html>"), "does not answer as tlslift's admin address does"},
 		"not a URL":        {"tlslift", "http://host:port"},
 		"no server":        {"http://127.0.0.1:1", "connect"},
 		"a secret in it":   {"http://me:hunter2@127.0.0.1:1", "connect"},
