@@ -89,7 +89,7 @@ func newSheet(rows []ledger.Row, byOwner bool, columns int) *sheet {
 		s.lines = append(s.lines, line)
 	}
 	for j, title := range columnTitles {
-		if used[j] && !(byOwner && j == columnOwner) {
+		if used[j] && (j != columnOwner || !byOwner) {
 			s.beside = append(s.beside, j)
 			s.widths[j] = max(s.widths[j], len(title))
 		}
