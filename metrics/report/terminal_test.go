@@ -109,3 +109,12 @@ func TestATerminalIsToldOfNoClients(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestDisplayed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"": 0, "10.0.0.1": 8, "e\u0301\u0301": 1, "名前": 4, "שלום": 4, "한글 a": 6, "😀": 2} {
+		if got := displayed(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}

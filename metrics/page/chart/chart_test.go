@@ -95,7 +95,7 @@ func TestNoPartOfABarIsTooThinToSee(t *testing.T) {
 			y[i], _ = strconv.ParseFloat(r[1], 64)
 			heights[i], _ = strconv.ParseFloat(r[2], 64)
 		}
-		if heights[0] < thinnest || heights[1] < thinnest || y[1] < 0 {
+		if heights[0] < 1.5 || heights[1] < 1.5 || y[1] < 0 {
 			t.Errorf("%+v: heights %v, upper ends %v", p, heights, y)
 		}
 		if gap := y[0] - (y[1] + heights[1]); gap < 1 {
