@@ -74,11 +74,20 @@ func (g *guard) notTheProxy() string {
 // tokenNeeded says what to do to whoever opens the page in a browser, which has
 // no way to give a token.
 const tokenNeeded = `A bearer token is needed: the one in admin.token_file.
-With the token:   tlslift report --admin URL --token-file FILE
-                  curl -H "Authorization: Bearer TOKEN" URL
-In a browser:     the page opens without a token where admin.address is a loopback address, 127.0.0.1:9128 by default
-                  (admin.public shows probes and metrics to the network). From another machine that is reached by
-                  ssh -L 9128:127.0.0.1:9128 HOST or kubectl port-forward POD 9128, then http://127.0.0.1:9128/.`
+
+With the token:
+
+  tlslift report --admin URL --token-file FILE
+  curl -H "Authorization: Bearer TOKEN" URL
+
+In a browser, which cannot give one: let admin.address be a loopback
+address, as 127.0.0.1:9128 by default, and go there by
+
+  ssh -L 9128:127.0.0.1:9128 HOST
+  kubectl port-forward POD 9128
+
+Then http://127.0.0.1:9128/ shows the page, without a token.
+Probes and metrics can stay on the network: admin.public.`
 
 // mayAsk reports whether the caller may see what is guarded, and answers when
 // it may not.
