@@ -35,7 +35,18 @@ func TestSidecarBudget(t *testing.T) {
 		f.Response(up, 504, "tlslift")
 		f.UpstreamFailure(up, problem.Timeout, problem.Unknown)
 	}
+	for _, foreign := range []string{OtherUpstream, DeniedUpstream} {
+		c.Request(foreign, arrival.VersionNone, true, "id")
+		f.RequestDuration(foreign, arrival.Forward, .1, "id")
+		for _, p := range phases {
+			f.UpstreamPhase(foreign, p, time.Millisecond)
+		}
+		f.UpstreamPool(foreign, 1, 0)
+		f.UpstreamFailure(foreign, problem.Connect, problem.NotSent)
+	}
 	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
+	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Refused)
+	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Tunnelled)
 	c.Connection(arrival.Connect, arrival.Version13, arrival.Spliced)
 	c.Connection(arrival.Connect, arrival.VersionNone, arrival.Tunnelled)
 	c.Hello(arrival.Version13, "tls", true)

@@ -112,10 +112,24 @@ func (c *Client) Connection(in arrival.Ingress, v arrival.Version, h arrival.Han
 			}
 		}
 	}
-	if in == arrival.Unknown {
-		return
+	c.countConnection(in, v, h)
+}
+
+// Attempt counts a connection that shows nothing of how the client stands: it
+// came to nothing, or not by the client's doing.
+func (c *Client) Attempt(in arrival.Ingress, v arrival.Version, h arrival.Handling) {
+	now := c.m.now()
+	c = c.use(now)
+	if v != arrival.VersionNone {
+		c.seen(now)
 	}
-	c.counter(key{family: famConnections, a: uint8(in), b: uint8(v), c: uint8(h)}).Inc()
+	c.countConnection(in, v, h)
+}
+
+func (c *Client) countConnection(in arrival.Ingress, v arrival.Version, h arrival.Handling) {
+	if in != arrival.Unknown {
+		c.counter(key{family: famConnections, a: uint8(in), b: uint8(v), c: uint8(h)}).Inc()
+	}
 }
 
 // Hello counts a ClientHello: the highest version it offers, its framing ("tls"

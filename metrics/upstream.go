@@ -119,10 +119,11 @@ func (m *Metrics) Response(upstream string, code int, origin string) {
 
 // RequestDuration observes how long a request took, in seconds, from its head
 // to the end of its answer. requestID becomes the exemplar, at most once a
-// second; "" is none. Requests without a way in are not observed.
+// second; "" is none. Requests without a way in, and those for nobody of ours,
+// are not observed.
 func (m *Metrics) RequestDuration(upstream string, in arrival.Ingress, seconds float64, requestID string) {
 	up := m.upstream(upstream)
-	if in == arrival.Unknown || int(in) >= len(up.durations) {
+	if !up.ours || in == arrival.Unknown || int(in) >= len(up.durations) {
 		return
 	}
 	o := up.durations[in].Load()
@@ -151,13 +152,16 @@ func (o *observer) observe(v float64, id string, now int64) {
 }
 
 // UpstreamPhase observes one phase of an upstream exchange: dns, connect, tls
-// or first_byte. Other words are not observed.
+// or first_byte. Other words, and what is not ours, are not observed.
 func (m *Metrics) UpstreamPhase(upstream, phase string, d time.Duration) {
 	i := phases.index(phase)
 	if i < 0 {
 		return
 	}
 	up := m.upstream(upstream)
+	if !up.ours {
+		return
+	}
 	o := up.phases[i].Load()
 	if o == nil {
 		o = keepObserver(&up.phases[i], m.phase, up.label, phases[i])

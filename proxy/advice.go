@@ -9,6 +9,13 @@ const adviceNoSharedCipher = "it offers TLS 1.2 but shares no cipher suite with 
 // adviceSSLv2Framed is for a client that offers TLS 1.2 in SSL 2.0 framing.
 const adviceSSLv2Framed = "it offers TLS 1.2 but greets in SSL 2.0 framing, which the upstream does not read: turn SSLv2Hello (SSL 2.0) off in the client, or list it in legacy_tls.terminate_clients until then"
 
+// What can be done about other alerts of an upstream's.
+const (
+	adviceUpstreamVersion = "the upstream does not speak the TLS versions that it offers: update its TLS library, or list it in legacy_tls.terminate_clients until then"
+	adviceUpstreamName    = "the upstream does not serve the host that it names: compare the name in its configuration with the API's"
+	adviceUpstreamAlert   = "the upstream refused it with the TLS alert of that number: tlslift passed both through untouched; listing it in legacy_tls.terminate_clients lets tlslift speak to the upstream instead"
+)
+
 // adviceUpstreamRoots is for a client that speaks modern TLS with old roots.
 const adviceUpstreamRoots = "it does not trust the certificate of the real API: update its root certificates"
 

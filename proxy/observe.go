@@ -65,14 +65,18 @@ func (s *Server) setIdentity(sess *session, id identity.Identity) {
 // identify climbs the ladder for one request. Its only error is a 407.
 func (s *Server) identify(rec *record, r *http.Request, query string) error {
 	sess := rec.sess
+	ladder := s.settings.Load().ladder
 	if sess.counts == nil {
-		s.identifyConnection(sess)
+		// A name that the request can still better takes no place in the metrics.
+		if id, final := ladder.Connection(sess.arr); final {
+			s.setIdentity(sess, id)
+			sess.identified = true
+		}
 	}
-	rec.clientName = sess.ident.Name
 	if sess.identified {
+		rec.clientName = sess.ident.Name
 		return nil
 	}
-	ladder := s.settings.Load().ladder
 	authorization := first(r.Header, "Authorization")
 	form := func() []byte { return rec.held.prefix() }
 	if sess.tunnelled {
@@ -104,14 +108,32 @@ func (s *Server) countConnection(sess *session) {
 	}
 	sess.counted = true
 	arr := sess.arr
-	version := arr.Version
-	if !sess.ours && arr.Handling == arrival.Refused {
-		version = arrival.VersionNone // says nothing of how the client stands
+	fallback := sess.hello != nil && sess.hello.FallbackSCSV // it can do better than it says
+	if !sess.ours || fallback && arr.Handling == arrival.Refused {
+		sess.failed = true
 	}
-	sess.counts.Connection(arr.Ingress, version, arr.Handling)
+	if sess.failed {
+		sess.counts.Attempt(arr.Ingress, arr.Version, arr.Handling)
+	} else {
+		sess.counts.Connection(arr.Ingress, arr.Version, arr.Handling)
+	}
 	s.ledger.Connection(sess.client(), ledger.ConnectionObs{
-		Ours: sess.ours, Ingress: arr.Ingress, Version: arr.Version, Handling: arr.Handling, Host: arr.Authority,
+		Ours: sess.ours, Ingress: arr.Ingress, Version: arr.Version, Handling: arr.Handling, Host: arr.Authority, Failed: sess.failed,
 	})
+}
+
+// countPlain counts a connection in clear by its first request: one that was
+// refused, or was for somebody else, is no insecure call of the API.
+func (s *Server) countPlain(sess *session, rec *record) {
+	handling := sess.arr.Handling
+	switch {
+	case rec.status != 0 && rec.reason.Denied() && (rec.reason.Closes() || !rec.ours):
+		sess.arr.Handling = arrival.Refused
+	case rec.label == labelOther && rec.route != nil && !rec.ours:
+		sess.arr.Handling = arrival.Tunnelled
+	}
+	s.countConnection(sess)
+	sess.arr.Handling = handling
 }
 
 // observe counts a finished request.
@@ -120,15 +142,12 @@ func (s *Server) observe(rec *record, r *http.Request) {
 	if sess.counts == nil {
 		s.identifyConnection(sess)
 	}
-	sess.ours = sess.ours || rec.ours
+	sess.ours = sess.ours || rec.ours && rec.host != SelfTestHost
 	if !sess.counted {
 		if sess.arr.Ingress == arrival.Unknown {
 			sess.arr.Ingress = rec.ingress
 		}
-		if rec.status != 0 && rec.reason.Denied() && rec.reason.Closes() {
-			sess.arr.Handling = arrival.Refused
-		}
-		s.countConnection(sess)
+		s.countPlain(sess, rec)
 	}
 	m := s.metrics
 	m.Response(rec.label, rec.status, rec.origin.String())

@@ -337,6 +337,8 @@ func (s *Server) finish(out *responseWriter, r *http.Request) {
 	now := s.now()
 	rec.duration = now.Sub(rec.start)
 	rec.requestBytes = rec.sess.conn.BodyRead()
+	rec.sess.up += rec.requestBytes
+	rec.sess.down += rec.responseBytes
 	s.presence(out)
 	s.observe(rec, r)
 	s.writeLine(rec)

@@ -46,7 +46,8 @@ type pair struct {
 
 	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
 	mu      sync.Mutex
-	turns   hello.Turns // under mu
+	turns   hello.Turns        // under mu
+	turned  func(*hello.Turns) // told of every change, under mu; nil = nobody
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
@@ -68,6 +69,9 @@ func (p *pair) look(down bool, bytes []byte) {
 		p.turns.Down(bytes)
 	} else {
 		p.turns.Up(bytes)
+	}
+	if p.turned != nil {
+		p.turned(&p.turns)
 	}
 	if p.turns.Settled() {
 		p.looking.Store(false)

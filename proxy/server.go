@@ -103,6 +103,7 @@ func New(o Options) (*Server, error) {
 		shared:   front.NewShared(frontLimits(o.Config.Limits)),
 		inherits: o.Inherited,
 	}
+	s.shared.Gauge = s.metrics.OpenConnection
 	s.viaName = "tlslift-" + s.ids.prefix
 	s.via = [2]string{rewrite.ViaElement("1.0", s.viaName), rewrite.ViaElement("1.1", s.viaName)}
 	s.doorsOpen, s.shut = context.WithCancel(context.Background())

@@ -26,16 +26,19 @@ type session struct {
 	ident      identity.Identity
 	outer      identity.Identity // of the CONNECT, for what comes through it
 	counts     *metrics.Client
-	identified bool             // by the connection alone: requests cannot change it
-	tunnelled  bool             // inside a CONNECT, whose credentials were looked at
-	counted    bool             // in tlslift_client_connections_total
-	ours       bool             // something on this connection was for one of our hosts
-	shown      arrival.Handling // in the gauge of open connections
-	described  int64            // when the verdict was last looked up, Unix seconds
+	identified bool  // by the connection alone: requests cannot change it
+	tunnelled  bool  // inside a CONNECT, whose credentials were looked at
+	counted    bool  // in tlslift_client_connections_total
+	ours       bool  // something on this connection was for one of our hosts
+	failed     bool  // and shows nothing of how the client stands
+	described  int64 // when the verdict was last looked up, Unix seconds
 
 	url *url.URL // see proxied
 	far net.Conn // of a foreign tunnel, dialled before its CONNECT was answered
 	rec *record
+
+	tunnel   *tunnel // whose inside this is; its line is written at the end
+	up, down int64   // bytes of the requests and answers so far
 }
 
 type sessionKey struct{}
@@ -64,7 +67,8 @@ func (sess *session) proxied(host string) *url.URL {
 	return sess.url
 }
 
-// connState is the inner http.Server's: it keeps the gauge of open connections.
+// connState is the inner http.Server's: it keeps the gauge of open connections,
+// and writes the line of a tunnel that requests came out of.
 func (s *Server) connState(c net.Conn, state http.ConnState) {
 	conn, ok := c.(served)
 	if !ok {
@@ -72,11 +76,21 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateNew:
-		conn.sess.shown = conn.sess.arr.Handling
-		s.metrics.OpenConnection(conn.sess.shown, 1)
-	case http.StateClosed, http.StateHijacked:
-		s.metrics.OpenConnection(conn.sess.shown, -1)
+		conn.sess.conn.Show(conn.sess.arr.Handling)
+	case http.StateClosed:
+		conn.sess.tunnelEnded()
 	}
+}
+
+// tunnelEnded writes the line of the tunnel around a session, if there is one.
+func (sess *session) tunnelEnded() {
+	t := sess.tunnel
+	if t == nil {
+		return
+	}
+	sess.tunnel = nil
+	t.rec.requestBytes, t.rec.responseBytes = sess.up, sess.down
+	t.answered(originTlslift)
 }
 
 // close closes the connection, and the far side's if there is one.

@@ -11,16 +11,16 @@ import (
 )
 
 // splice observes a connection that is relayed untouched: what the upstream
-// answers to the hello, and whether the client then says that it does not
-// trust the upstream's certificate. Each direction is watched by the goroutine
-// that carries it.
+// answers to the hello, and whether the client then goes on. Each direction is
+// watched by the goroutine that carries it.
 type splice struct {
 	t      *tunnel
 	answer hello.AnswerObserver
-	told   bool
+	told   bool // what the upstream answered; only the goroutine of that direction asks
 
-	mu   sync.Mutex // the session, while both directions may speak of it
-	head []byte     // of the client's second record, up to an alert's length
+	mu     sync.Mutex // the session, while both directions may speak of it
+	judged bool       // it is known whether the two came together
+	head   []byte     // of the client's second record, up to an alert's length
 }
 
 // down is shown what the upstream says until its first message is complete.
@@ -32,40 +32,91 @@ func (s *splice) down(p []byte) bool {
 	return false
 }
 
-// tell takes note of the upstream's answer, or that there was none.
+// tell takes note of the upstream's answer.
 func (s *splice) tell() {
 	if s.told {
 		return
 	}
 	s.told = true
-	t, arr := s.t, s.t.sess.arr
+	a, err := s.answer.Answer()
+	if err != nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, err := s.answer.Answer()
-	if err == nil && !a.Refused {
+	if !a.Refused {
+		arr := s.t.sess.arr
 		arr.Version, arr.Cipher = arrival.VersionOf(a.Version), a.CipherSuite
+		return
 	}
-	t.s.countConnection(t.sess)
-	if err == nil && a.Refused {
-		reason, advice := refusedFor(a.Alert), adviceNoSharedCipher
-		if t.sess.hello.Framing == hello.SSLv2 {
-			reason, advice = metrics.HandshakeSSLv2Hello, adviceSSLv2Framed
+	reason, advice := refusedFor(a.Alert)
+	if s.t.sess.hello.Framing == hello.SSLv2 {
+		reason, advice = metrics.HandshakeSSLv2Hello, adviceSSLv2Framed
+	}
+	s.failed(reason, true)
+	s.t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
+}
+
+// turned is told how the conversation goes.
+func (s *splice) turned(turns *hello.Turns) {
+	switch {
+	case turns.Accepted():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.came()
+	case turns.Declined():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.t.sess.arr.Version < arrival.Version13 || s.judged {
+			return // it says why, in clear: see up
 		}
-		t.s.observeRefused(t.sess, reason, true)
-		t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
+		s.failed(metrics.HandshakeClientAlert, true)
+		s.t.explain("a spliced client refused the upstream", metrics.HandshakeClientAlert.String(), adviceUpstreamRoots)
 	}
 }
 
-// refusedFor is the reason of an upstream's alert (RFC 8446 6.2).
-func refusedFor(alert uint8) metrics.HandshakeReason {
-	const handshakeFailure, insufficientSecurity, protocolVersion = 40, 71, 70
+// came counts a connection whose two ends came together; under mu.
+func (s *splice) came() {
+	if s.judged {
+		return
+	}
+	s.judged = true
+	s.t.s.countConnection(s.t.sess)
+}
+
+// failed counts one whose ends did not; under mu.
+func (s *splice) failed(reason metrics.HandshakeReason, atUpstream bool) {
+	if s.judged {
+		return
+	}
+	s.judged = true
+	s.t.sess.failed = true
+	s.t.s.countConnection(s.t.sess)
+	s.t.s.observeRefused(s.t.sess, reason, atUpstream)
+}
+
+// end is told that the connection is over: without a word of either, the one
+// that left did not like the other.
+func (s *splice) end() {
+	s.tell()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed(metrics.HandshakeEOF, true)
+}
+
+// refusedFor is the reason of an upstream's alert (RFC 8446 6.2), and what can
+// be done.
+func refusedFor(alert uint8) (metrics.HandshakeReason, string) {
+	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {
 	case handshakeFailure, insufficientSecurity:
-		return metrics.HandshakeNoSharedCipher
+		return metrics.HandshakeNoSharedCipher, adviceNoSharedCipher
 	case protocolVersion:
-		return metrics.HandshakeVersion
+		return metrics.HandshakeVersion, adviceUpstreamVersion
+	case unrecognizedName:
+		return metrics.HandshakeOther, adviceUpstreamName
 	default:
-		return metrics.HandshakeOther
+		return metrics.HandshakeOther, adviceUpstreamAlert
 	}
 }
 
@@ -90,9 +141,12 @@ func (s *splice) up(p []byte) bool {
 	case badCertificate, certificateUnknown, unknownCA:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		t := s.t
-		t.s.observeRefused(t.sess, metrics.HandshakeClientRejectedCA, true)
-		t.explain("a spliced client does not trust the upstream", metrics.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
+		s.failed(metrics.HandshakeClientRejectedCA, true)
+		s.t.explain("a spliced client does not trust the upstream", metrics.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
+	default:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.failed(metrics.HandshakeClientAlert, true)
 	}
 	return false
 }

@@ -57,8 +57,7 @@ func (t *tunnel) run() {
 	switch kind, _ := front.Sniff(t.sess.conn, time.Now().Add(t.s.settings.Load().cfg.Limits.HeaderTimeout)); kind {
 	case front.KindHTTP:
 		t.sess.arr.Handling = arrival.Plain
-		t.rec.release()
-		t.s.enter(t.sess)
+		t.enter()
 	case front.KindTLS, front.KindSSLv2:
 		t.secure()
 	default:
@@ -127,8 +126,8 @@ func (t *tunnel) secure() {
 	if sess.arr.Authority == "" && !t.aim(h) {
 		return
 	}
-	sess.ours = t.ours
-	s.observeHello(sess, h, t.ours)
+	sess.ours = t.ours && t.host != SelfTestHost // the self-test shows nothing of the API's callers
+	s.observeHello(sess, h, sess.ours)
 	switch {
 	case t.host == SelfTestHost && s.settings.Load().legacy == nil:
 		t.refuse(problem.Host, legacy.AlertUnrecognizedName, "the self-test over TLS needs a CA: see legacy_tls.ca")
@@ -149,11 +148,11 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 	s, arr := t.s, t.sess.arr
 	if arr.Barred {
 		t.rec.host = redact.Host(h.ServerName)
-		t.refuse(problem.ACL, legacy.AlertAccessDenied, detailBarred)
+		t.turnDown(h, problem.ACL, legacy.AlertAccessDenied, detailBarred)
 		return false
 	}
 	if !accepted(arr.Listener, arr.Ingress) {
-		t.refuse(problem.ACL, legacy.AlertHandshakeFailure, "this listener does not accept TLS")
+		t.turnDown(h, problem.ACL, legacy.AlertHandshakeFailure, "this listener does not accept TLS")
 		return false
 	}
 	name := h.ServerName
@@ -170,7 +169,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 		}
 	}
 	if arr.OriginalDst.IsValid() {
-		return t.aimTransparent(name)
+		return t.aimTransparent(h)
 	}
 	if t.host, _, _ = splitAuthority(arr.Listener.DefaultUpstream); t.host != "" && name == "" {
 		if route, verdict := s.transport.Route(t.host, 0); verdict == upstream.Ours {
@@ -184,7 +183,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 		if name == "" {
 			detail = "a modern client names no host (no SNI), and the listener has no default_upstream"
 		}
-		t.refuse(problem.Host, legacy.AlertUnrecognizedName, detail)
+		t.turnDown(h, problem.Host, legacy.AlertUnrecognizedName, detail)
 		return false
 	}
 	t.ours = true
@@ -210,9 +209,9 @@ func (t *tunnel) guess(host string, route *upstream.Route) {
 // aimTransparent decides about a redirected connection whose SNI is not ours:
 // an address that our hosts resolve to is ours, all else goes where it was
 // going.
-func (t *tunnel) aimTransparent(name string) bool {
+func (t *tunnel) aimTransparent(h *hello.ClientHello) bool {
 	s, dst := t.s, t.sess.arr.OriginalDst
-	if name == "" {
+	if h.ServerName == "" {
 		if host, ok := s.transport.KnownHost(dst.Addr()); ok {
 			if route, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
 				t.guess(host, route)
@@ -221,7 +220,7 @@ func (t *tunnel) aimTransparent(name string) bool {
 		}
 	}
 	if s.Own(dst) {
-		t.refuse(problem.Loop, legacy.AlertInternalError, "the original destination is tlslift itself")
+		t.turnDown(h, problem.Loop, legacy.AlertInternalError, "the original destination is tlslift itself")
 		return false
 	}
 	t.host, t.ours = dst.Addr().String(), false
@@ -273,7 +272,7 @@ func (t *tunnel) relay(handling arrival.Handling, first []byte) {
 	if handling != arrival.Spliced {
 		s.countConnection(t.sess)
 	}
-	s.metrics.OpenConnection(handling, 1)
+	t.sess.conn.Show(handling)
 	p := newPair(t.near, t.sess.far, first, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
 	s.relays.add(p)
 	s.tunnels.Go(func() { t.carry(p) })
@@ -284,21 +283,34 @@ func (t *tunnel) carry(p *pair) {
 	s, handling := t.s, t.sess.arr.Handling
 	defer s.caught(t.sess)
 	defer t.forget()
-	defer s.metrics.OpenConnection(handling, -1)
 	defer s.relays.remove(p)
 	var up, down watcher
 	var obs *splice
 	if handling == arrival.Spliced {
 		obs = &splice{t: t}
-		up, down = obs.up, obs.down
+		up, down, p.turned = obs.up, obs.down, obs.turned
 	}
 	res := p.relay(up, down)
 	if obs != nil {
-		obs.tell()
+		obs.end()
 	}
 	t.rec.requestBytes, t.rec.responseBytes = res.up, res.down
+	t.answered(originUpstream)
+}
+
+// enter hands what comes out of the tunnel to the inner server.
+func (t *tunnel) enter() {
+	t.sess.tunnel = t
+	if !t.s.handoff.push(served{t.sess.conn, t.sess}) {
+		t.sess.conn.Close()
+		t.sess.tunnelEnded()
+	}
+}
+
+// answered writes the line of a tunnel that was carried to its end.
+func (t *tunnel) answered(from origin) {
 	t.rec.status = http.StatusOK
-	t.rec.delivery, t.rec.origin = problem.Answered, originUpstream
+	t.rec.delivery, t.rec.origin = problem.Answered, from
 	t.line("")
 }
 
@@ -321,8 +333,8 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 	arr := sess.arr
 	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
 	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)
-	t.rec.release()
-	s.enter(sess)
+	s.countConnection(sess)
+	t.enter()
 }
 
 // replayed is a connection whose first bytes were read already.
@@ -350,6 +362,7 @@ func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
 func (t *tunnel) noCA() {
 	t.explain("handshake refused", legacy.Version.String(), adviceNoCA)
 	t.sess.arr.Handling = arrival.Refused
+	t.sess.conn.Show(arrival.Refused)
 	t.s.countConnection(t.sess)
 	t.s.observeRefused(t.sess, metrics.HandshakeVersion, false)
 	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
@@ -361,6 +374,7 @@ func (t *tunnel) noCA() {
 func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
 	t.sess.arr.Handling = arrival.Refused
+	t.sess.conn.Show(arrival.Refused)
 	t.s.countConnection(t.sess)
 	t.s.observeFailed(t.sess, err)
 	if t.sess.hello != nil {
@@ -395,6 +409,12 @@ func (t *tunnel) explain(what, reason, advice string, more ...zap.Field) {
 	}, more...)...)
 }
 
+// turnDown refuses a hello that is for nobody of ours.
+func (t *tunnel) turnDown(h *hello.ClientHello, reason problem.Reason, alert legacy.Alert, detail string) {
+	t.s.observeHello(t.sess, h, false)
+	t.refuse(reason, alert, detail)
+}
+
 // refuse ends a TLS connection with an alert (RFC 8446 6.2).
 func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
 	t.rec.reason, t.rec.detail = reason, detail
@@ -402,6 +422,7 @@ func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string
 		t.s.metrics.Denied(reason)
 	}
 	t.sess.arr.Handling = arrival.Refused
+	t.sess.conn.Show(arrival.Refused)
 	t.s.countConnection(t.sess)
 	legacy.Refuse(t.near, t.sess.hello, alert)
 	t.line("")

@@ -35,6 +35,7 @@ type ConnectionObs struct {
 	Version  arrival.Version // negotiated; of a refused one, the highest offered
 	Handling arrival.Handling
 	Host     string
+	Failed   bool // it came to nothing, or shows nothing of how the client stands
 }
 
 // HelloObs is what a ClientHello said.
@@ -109,6 +110,9 @@ func (l *Ledger) Connection(c Client, o ConnectionObs) {
 	r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
 	if o.Handling == arrival.Spliced || o.Handling == arrival.Refused {
 		r.host(o.Host, now) // of any other, the requests name it
+	}
+	if o.Failed {
+		return
 	}
 	d := r.today(now)
 	switch {

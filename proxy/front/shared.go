@@ -6,12 +6,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlslift/proxy/arrival"
 )
 
 // Shared is what all client connections of a proxy have in common: the
 // limits, which a reload may change at once, the buffers, and the count of
 // who is connected. It outlives its connections and needs no closing.
 type Shared struct {
+	// Gauge is told how many connections are handled in a way, one more or one
+	// less at a time: each accepted one is in one way until it is closed. Set it
+	// before the first connection; nil = nobody.
+	Gauge func(h arrival.Handling, delta int)
+
 	limits  atomic.Pointer[Limits]
 	buffers bufferPool
 	epoch   time.Time // deadlines are reckoned in nanoseconds since
@@ -122,14 +129,44 @@ func (s *Shared) snapshot() []*Conn {
 
 func (s *Shared) enter(c *Conn) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
-	s.mu.Unlock()
+	if c.counted {
+		s.gauge(arrival.Plain, 1) // until it is known better
+	}
+}
+
+// gauge tells Gauge; under mu.
+func (s *Shared) gauge(h arrival.Handling, delta int) {
+	if s.Gauge != nil {
+		s.Gauge(h, delta)
+	}
+}
+
+// Show says how the connection, or the one that it lies inside, is handled from
+// now on, for Shared.Gauge.
+func (c *Conn) Show(h arrival.Handling) {
+	for c.outer != nil {
+		c = c.outer
+	}
+	s := c.shared
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, open := s.conns[c]; !open || !c.counted || c.shown == h {
+		return
+	}
+	s.gauge(c.shown, -1)
+	s.gauge(h, 1)
+	c.shown = h
 }
 
 // leave undoes enter and whatever the connection was counted under.
 func (s *Shared) leave(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, open := s.conns[c]; open && c.counted {
+		s.gauge(c.shown, -1)
+	}
 	delete(s.conns, c)
 	if c.clientKey.IsValid() {
 		if s.clients[c.clientKey]--; s.clients[c.clientKey] <= 0 {

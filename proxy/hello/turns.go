@@ -19,6 +19,7 @@ type Turns struct {
 	answer   AnswerObserver
 	version  uint16 // negotiated; 0 = not known yet
 	settled  bool
+	verdict  int8 // of the client on the server's hello and certificate: 1 accepted, -1 declined, 0 not known
 
 	early    bool // the client sent data before the server's first message
 	sent     int  // records of application data, as their type has it, from the client
@@ -83,7 +84,31 @@ func (t *Turns) Waiting() bool {
 	}
 }
 
-func (t *Turns) fromClient(kind byte) {
+// Accepted reports whether the client went on with the handshake after it had
+// seen the server's certificate: by its key exchange or its Finished.
+func (t *Turns) Accepted() bool { return t.verdict > 0 }
+
+// Declined reports whether the client answered the server's part of the
+// handshake with an alert.
+func (t *Turns) Declined() bool { return t.verdict < 0 }
+
+// encryptedAlert is the length of an alert's record in TLS 1.3: the alert, its
+// type, and the tag of every suite but one (RFC 8446 5.2 and 6). A Finished is
+// more than twice as long.
+const encryptedAlert = 2 + 1 + 16
+
+func (t *Turns) judgeClient(kind byte, length int) {
+	switch {
+	case t.verdict != 0 || t.version == 0:
+	case kind == recordAlert, kind == recordData && t.version >= VersionTLS13 && length <= encryptedAlert:
+		t.verdict = -1
+	case kind == recordData, t.version < VersionTLS13 && (kind == recordHandshake || kind == recordCCS):
+		t.verdict = 1
+	}
+}
+
+func (t *Turns) fromClient(kind byte, length int) {
+	t.judgeClient(kind, length)
 	if kind != recordData {
 		return
 	}
@@ -96,7 +121,7 @@ func (t *Turns) fromClient(kind byte) {
 	t.judge()
 }
 
-func (t *Turns) fromServer(kind byte) {
+func (t *Turns) fromServer(kind byte, _ int) {
 	if kind != recordData || t.sent == 0 {
 		return // in TLS 1.3 the server's part of the handshake
 	}
@@ -118,8 +143,11 @@ func (t *Turns) judge() {
 	}
 }
 
-// recordData is the type of records of application data (RFC 8446 5.1).
-const recordData = 23
+// Types of records (RFC 8446 5.1) that nothing else here needs.
+const (
+	recordCCS  = 20
+	recordData = 23
+)
 
 // recordReader finds the records in one direction of a connection.
 type recordReader struct {
@@ -129,9 +157,9 @@ type recordReader struct {
 	begun  bool
 }
 
-// each calls f with the type of each record that begins in p. It reports false
-// when these are no records.
-func (r *recordReader) each(p []byte, f func(kind byte)) bool {
+// each calls f with the type and length of each record that begins in p. It
+// reports false when these are no records.
+func (r *recordReader) each(p []byte, f func(kind byte, length int)) bool {
 	if !r.begun && len(p) > 0 {
 		r.begun = true
 		if p[0]&0x80 != 0 { // a hello in SSL 2.0 framing (RFC 5246 E.2)
@@ -159,7 +187,7 @@ func (r *recordReader) each(p []byte, f func(kind byte)) bool {
 			return false
 		}
 		r.left = int(binary.BigEndian.Uint16(r.header[3:]))
-		f(r.header[0])
+		f(r.header[0], r.left)
 	}
 	return true
 }

@@ -147,7 +147,8 @@ func TestUpstreamSharesNoSuite(t *testing.T) {
 }
 
 // TestClientDistrustsTheUpstream: up to TLS 1.2 it says so in clear. At 1.3 it
-// says so encrypted, and nobody is blamed.
+// says so encrypted: that it was an alert is all that can be seen. Either way it
+// never got through.
 func TestClientDistrustsTheUpstream(t *testing.T) {
 	t.Parallel()
 	stage := start(t, smsportal.Options{}, callers(len(modern)))
@@ -162,8 +163,10 @@ func TestClientDistrustsTheUpstream(t *testing.T) {
 			}
 			_ = conn.Close()
 			s.says("tunnel", harness.Match{"handling": "spliced"})
+			s.counts(t, wants{0, "tlslift_client_last_secure_timestamp_seconds", []string{"client", s.client}})
 			if version == tls.VersionTLS13 {
-				s.counts(t, wants{0, "tlslift_client_handshake_failures_total", []string{"client", s.client}})
+				s.failed(t, "client_alert")
+				s.says("a spliced client refused the upstream", harness.Match{"host": api})
 				return
 			}
 			s.failed(t, "client_rejected_ca")
@@ -191,9 +194,10 @@ func TestFallback(t *testing.T) {
 				h := spelled{version: version, suites: append([]uint16{0x5600}, plainSuites...), sni: api}
 				refused(t, say(t, w.open(t, s, api), h.wire()), alertInappropriateFallback)
 				s.failed(t, "version")
-				if got := s.standing(t); got.Verdict != "capable" {
+				if got := s.standing(t); got.Verdict != "capable" || got.State == "insecure" || got.State == "migrated" {
 					t.Errorf("the client stands %+v", got)
 				}
+				s.counts(t, wants{0, "tlslift_client_last_insecure_timestamp_seconds", []string{"client", s.client}})
 			})
 		}
 	}

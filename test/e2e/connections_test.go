@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tlslift/test/fault"
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// TestOpenConnectionsAreAllOfThem: the gauge is what limits.connections is
+// about, and whoever only waits takes a place as well.
+func TestOpenConnectionsAreAllOfThem(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	for range 3 {
+		dial(t, p)                              // says nothing
+		dial(t, p).Send("GET / HT")             // half a head
+		dial(t, p).Send("\x16\x03\x01\x02\x00") // the beginning of a hello
+		tunnel(t, p)                            // a CONNECT, and no hello after it
+	}
+	p.WaitMetric(12, "tlslift_open_connections")
+	if n := p.Metrics().Sum("tlslift_open_connections"); n != 12 {
+		t.Errorf("%v connections are open", n)
+	}
+}
+
+// TestWhoseConnectionItWas: calls of somebody else's, and refused ones, are no
+// insecure connections to the API.
+func TestWhoseConnectionItWas(t *testing.T) {
+	t.Parallel()
+	foreign := startFault(t, fault.Options{})
+	_, p := portal(t, smsportal.Options{}, "listen: [{address: '127.0.0.1:0'}, {address: '127.0.0.1:0', allow: [10.0.0.0/8]}]")
+	p.Ask("GET " + api + "/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	p.Ask("GET http://" + foreign.Addr() + "/ HTTP/1.1\r\nHost: x\r\n\r\n") // it speaks TLS only: 502, and yet somebody else's
+	harness.Dial(t, p.ListenAddr(1)).Send("GET " + api + "/ HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET")
+	for handling, want := range map[string]float64{"plain": 1, "tunnelled": 1, "refused": 1} {
+		p.WaitMetric(want, "tlslift_client_connections_total", "handling", handling)
+		if n := p.Metrics().Sum("tlslift_client_connections_total", "handling", handling); n != want {
+			t.Errorf("%v connections are %s", n, handling)
+		}
+	}
+}
+
+// TestAccountsLeaveAddressesNoPlace: a caller that its request names takes one
+// place among the discovered clients, wherever it calls from.
+func TestAccountsLeaveAddressesNoPlace(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "clients: {account: plain, label_limit: 1}")
+	for range 3 {
+		p.Ask("GET " + api + "/api5/http5.aspx?Type=credits&Username=bob&Password=x HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	p.WaitMetric(3, "tlslift_client_requests_total", "client", "bob")
+	m := p.Metrics()
+	if n := m.Sum("tlslift_tracked_clients"); n != 1 {
+		t.Errorf("%v clients are tracked", n)
+	}
+	if n := m.Sum("tlslift_client_overflow_total"); n != 0 {
+		t.Errorf("%v overflowed", n)
+	}
+	if _, text := p.Get("/metrics"); strings.Contains(text, `client="127.0.0.1"`) {
+		t.Error("the address has series of its own")
+	}
+}
