@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// check finds what is wrong between keys that are each right in themselves.
+// check finds what is wrong between keys that are each right in themselves. A
+// default that is written out gives way like one that is not.
 func (l *loader) check(c *Config) {
 	l.checkListen(c)
 	l.checkClashes(c)
@@ -73,7 +74,7 @@ func (l *loader) checkUpstreams(all []Upstream) {
 func (l *loader) checkOutbound(c *Outbound) {
 	const warm, most = "upstream.warm_connections", "upstream.max_connections"
 	if l.sound(warm, most) && c.WarmConnections > c.MaxConnections {
-		if l.given(warm) {
+		if l.given(warm) && c.WarmConnections != Default().Upstream.WarmConnections {
 			l.reject(warm, faultf("lower it", "%d is more than %s, which is %d", c.WarmConnections, most, c.MaxConnections))
 		} else {
 			c.WarmConnections = c.MaxConnections
@@ -87,18 +88,12 @@ func (l *loader) checkOutbound(c *Outbound) {
 
 func (l *loader) checkLegacy(c *LegacyTLS) {
 	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
-	const min = "legacy_tls.min_version"
 	if c.CA != nil && l.sound(ca, cert, key) {
 		if c.CA.KeyFile == "" {
 			l.rejectAt(ca, cert, &fault{"the CA has no key", "name it in " + key + " or " + envPrefix + "CA_KEY"})
 		} else if c.CA.CertFile == "" {
 			l.rejectAt(ca, key, &fault{"the CA has no certificate", "name it in " + cert + " or " + envPrefix + "CA_CERT"})
 		}
-	}
-	if l.given("legacy_tls.sslv2_hello") && c.SSLv2Hello && c.MinVersion != TLS10 && l.sound(min) {
-		l.reject("legacy_tls.sslv2_hello", faultf(
-			`set legacy_tls.min_version to "1.0", or remove this key`,
-			"the SSLv2-framed hello offers TLS 1.0 at most, and legacy_tls.min_version is %q", c.MinVersion))
 	}
 	if c.CA != nil || !l.sound(ca) {
 		return
@@ -122,22 +117,13 @@ func (l *loader) rejectAt(path, other string, f *fault) {
 
 func (l *loader) checkClients(c *Config) {
 	clients := &c.Clients
-	if clients.Workload != "" && len(clients.Names) > 0 && l.sound("clients.workload", "clients.names") {
-		l.reject("clients.workload", &fault{
-			"everything here is this one client, so that clients.names can never match", "remove one of the two",
-		})
-	}
-	if l.given("clients.account_key_file") && clients.Account != AccountHash && l.sound("clients.account") {
-		l.reject("clients.account_key_file", faultf(
-			"set clients.account to hash, or remove this key", "is not used while clients.account is %s", clients.Account))
-	}
 	if l.given("clients.users_file") && l.sound("listen") && !slices.ContainsFunc(c.Listen, carriesCredentials) {
 		l.reject("clients.users_file", &fault{
 			"no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key",
 		})
 	}
 	if l.sound("clients.track", "clients.label_limit") && clients.LabelLimit > clients.Track {
-		if l.given("clients.label_limit") {
+		if l.given("clients.label_limit") && clients.LabelLimit != Default().Clients.LabelLimit {
 			l.reject("clients.label_limit", faultf("lower it",
 				"%d is more than clients.track, which is %d", clients.LabelLimit, clients.Track))
 		} else {
@@ -175,7 +161,7 @@ func (l *loader) checkNames(names []ClientName) {
 func (l *loader) checkLimits(c *Limits) {
 	const perClient, all = "limits.connections_per_client", "limits.connections"
 	if l.sound(perClient, all) && c.ConnectionsPerClient > c.Connections {
-		if l.given(perClient) {
+		if l.given(perClient) && c.ConnectionsPerClient != Default().Limits.ConnectionsPerClient {
 			l.reject(perClient, faultf("lower it", "%d is more than %s, which is %d", c.ConnectionsPerClient, all, c.Connections))
 		} else {
 			c.ConnectionsPerClient = c.Connections

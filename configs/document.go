@@ -116,22 +116,27 @@ func (l *loader) syntaxError(data []byte, err error) Problem {
 	default:
 		p.Line, _ = strconv.Atoi(parts[1]) // digits only; a line too large stays 0
 	}
-	if tabIndents(data, p.Line) {
+	switch text := lineOf(data, p.Line); {
+	case bytes.ContainsRune(text[:len(text)-len(bytes.TrimLeft(text, " \t"))], '\t'):
 		p.Fix = "indent with spaces: this line begins with a tab"
+	case bareStar.Match(text):
+		p.Fix = `put a value that begins with * in quotes, such as "*.smsportal.com"`
 	}
 	return p
 }
 
-// tabIndents reports whether there is a tab in the indentation of a line.
-func tabIndents(data []byte, line int) bool {
+// bareStar is a value that begins with *, which YAML takes for an alias.
+var bareStar = regexp.MustCompile(`(?:^|[\s\[,:-])\*[.\]\s,]`)
+
+// lineOf is a line of a document, from 1; empty when there is none.
+func lineOf(data []byte, wanted int) []byte {
 	number := 0
 	for text := range bytes.Lines(data) {
-		if number++; number == line {
-			indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
-			return bytes.ContainsRune(indent, '\t')
+		if number++; number == wanted {
+			return text
 		}
 	}
-	return false
+	return nil
 }
 
 // printableLine keeps a message to one line of bounded length.

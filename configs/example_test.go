@@ -79,6 +79,31 @@ func TestExampleIsTheDefault(t *testing.T) {
 	expectConfig(t, loaded(t, Source{File: written(t, Example)}), Default())
 }
 
+// TestWrittenOutDefaultsGiveWay: who takes the example and changes one key is
+// not told to change another, which it never chose.
+func TestWrittenOutDefaultsGiveWay(t *testing.T) {
+	t.Parallel()
+	for _, change := range [][2]string{
+		{`min_version: "1.0"`, `min_version: "1.1"`},
+		{`min_version: "1.0"`, `min_version: "1.2"`},
+		{"connections: 4096", "connections: 100"},
+		{"max_connections: 256", "max_connections: 1"},
+		{"track: 10000", "track: 50"},
+	} {
+		if !strings.Contains(Example, change[0]) {
+			t.Fatalf("the example has no %q", change[0])
+		}
+		cfg, err := Load(Source{File: written(t, strings.Replace(Example, change[0], change[1], 1))})
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", change[1], err)
+		case cfg.Limits.ConnectionsPerClient > cfg.Limits.Connections, cfg.Upstream.WarmConnections > cfg.Upstream.MaxConnections,
+			cfg.Clients.LabelLimit > cfg.Clients.Track:
+			t.Errorf("%s: %+v", change[1], cfg)
+		}
+	}
+}
+
 // commented matches an example line: a # and no space.
 var commented = regexp.MustCompile(`^( *)#([^ #!].*)$`)
 

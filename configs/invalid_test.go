@@ -97,7 +97,7 @@ func TestGatesLetTheDefaultsThrough(t *testing.T) {
 	loaded(t, Source{File: written(t, `
 listen: [{address: "127.0.0.1:0", strict: false}]
 policy: {mode: enforce, default: {action: allow}, clients: {archive: {migrated: 2026-12-01}}}
-rewrite: {wsdl: true}
+rewrite: {wsdl: false}
 `)})
 }
 

@@ -194,8 +194,14 @@ func (k kind[T]) undecided(text string) *fault {
 	if wholeNumber.MatchString(text) {
 		return faultf("write e.g. "+text+"s", "%s has no unit", text)
 	}
+	if parts := wordyForm.FindStringSubmatch(strings.ToLower(text)); parts != nil {
+		return faultf("write "+parts[1]+parts[2], "%s is not %s", quoted(text), k.noun)
+	}
 	return k.malformed(text)
 }
+
+// wordyForm is a duration as people write it: 14 days, 30 sec.
+var wordyForm = regexp.MustCompile(`^([0-9]+) *([dhms])(?:ays?|ours?|rs?|in|inutes?|ec|econds?)?$`)
 
 // saySpan writes a duration, in nanoseconds, as the configuration does.
 func saySpan(n int64) string {

@@ -14,7 +14,7 @@ var listenAddress = hostPort("127.0.0.1:3128", 0)
 
 // adminAddress is a host:port to listen on, or "" for off.
 var adminAddress = kind[string]{
-	noun: "a host and port", example: "127.0.0.1:9128", tags: []string{strTag},
+	noun: "a host and port", example: "127.0.0.1:9128", tags: []string{strTag, intTag},
 	parse: func(text string) (string, *fault) {
 		if text == "" {
 			return "", nil
@@ -26,12 +26,14 @@ var adminAddress = kind[string]{
 // hostPort is a host:port whose port is at least lowest. With a lowest of 0 it
 // is to listen on, and the host may be empty.
 func hostPort(example string, lowest uint16) kind[string] {
-	k := kind[string]{noun: "a host and port", example: example, tags: []string{strTag}}
+	k := kind[string]{noun: "a host and port", example: example, tags: []string{strTag, intTag}}
 	k.parse = func(text string) (string, *fault) {
 		host, number, err := net.SplitHostPort(text)
 		switch {
 		case strings.Contains(text, "://"):
 			return "", faultf("", "%s has a scheme", quoted(text))
+		case wholeNumber.MatchString(text) && lowest == 0:
+			return "", faultf("write 127.0.0.1:"+text+", or 0.0.0.0:"+text+" for callers from elsewhere", "%s is a port without a host", quoted(text))
 		case err != nil && !strings.Contains(text, ":"):
 			return "", faultf("", "%s has no port", quoted(text))
 		case err != nil:

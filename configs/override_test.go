@@ -172,11 +172,11 @@ func TestOverrideProblems(t *testing.T) {
 			"",
 			[]string{"TLSLIFT_LISTEN=127.0.0.1:1,3128", "TLSLIFT_LOG_LEVEL=loud", "TLSLIFT_WORKLOAD=_x"},
 			Flags{Listen: []string{"::"}, Upstreams: []string{"*", "https://api.example.com/"}, LogFormat: word("xml"), Admin: word("9128")},
-			`environment: TLSLIFT_LISTEN: "3128" has no port; write e.g. 127.0.0.1:3128
+			`environment: TLSLIFT_LISTEN: "3128" is a port without a host; write 127.0.0.1:3128, or 0.0.0.0:3128 for callers from elsewhere
 environment: TLSLIFT_WORKLOAD: "_x" is a reserved name; write another name
 environment: TLSLIFT_LOG_LEVEL: "loud" is none of the values; write debug, info, warn or error
 flag: --listen: "::" is not a host and port; write e.g. 127.0.0.1:3128
-flag: --admin: "9128" has no port; write e.g. 127.0.0.1:9128
+flag: --admin: "9128" is a port without a host; write 127.0.0.1:9128, or 0.0.0.0:9128 for callers from elsewhere
 flag: --upstream: "*" is not a pattern; write a host, or *.domain for all below it
 flag: --upstream: "https://api.example.com/" has a scheme; write the host alone
 flag: --log-format: "xml" is none of the values; write json or console`,
@@ -222,12 +222,6 @@ flag: --log-level: "loud" is none of the values; write debug, info, warn or erro
 			Flags{},
 			`environment: TLSLIFT_CA_CERT: "nowhere.pem" cannot be read: no such file or directory; name a file that tlslift can read
 environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name a file that tlslift can read`,
-		},
-		"workload and names": {
-			"clients: {names: [{name: a, match: [10.0.0.1]}]}",
-			[]string{"TLSLIFT_WORKLOAD=b"},
-			Flags{},
-			`environment: TLSLIFT_WORKLOAD: everything here is this one client, so that clients.names can never match; remove one of the two`,
 		},
 		"an upstream that default_upstream needs is gone": {
 			"listen: [{address: \"127.0.0.1:0\", default_upstream: api.smsportal.com}]", nil,

@@ -21,7 +21,6 @@ var notSupportedYet = [...]gate{
 	{"policy.clients.*.sunset", "", "sunsets"},
 	{"policy.clients.*.waiver", "", "waivers"},
 	{"policy.brownouts", "", "brownouts"},
-	{"rewrite.wsdl", "true", "leaving WSDL documents as they are"},
 }
 
 // unsupported says that a key, given with the value n, is not supported yet; nil

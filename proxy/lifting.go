@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -155,12 +156,27 @@ func Warnings(cfg *configs.Config) []string {
 	if cfg.LegacyTLS.CA == nil {
 		out = append(out, "legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; `tlslift ca init` makes one")
 	}
+	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
+		out = append(out, "clients.names has no effect: clients.workload names everybody here")
+	}
+	if cfg.Clients.AccountKeyFile != "" && cfg.Clients.Account != configs.AccountHash {
+		out = append(out, "clients.account_key_file has no effect: clients.account is "+string(cfg.Clients.Account))
+	}
+	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
+		out = append(out, ca.KeyFile+" can be read by others: whoever has it can speak for the API to every client that trusts the CA; chmod 600 it")
+	}
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
 			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))
 		}
 	}
 	return out
+}
+
+// readableByOthers looks at a key file's mode, where modes mean that.
+func readableByOthers(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0
 }
 
 // idleWhenSpliced are the keys of an upstream that a spliced connection cannot
