@@ -140,7 +140,7 @@ func (a *app) watched() []string { return append(filesOf(a.cfg.Load()), a.src.Pa
 
 // filesOf are the files that a configuration names.
 func filesOf(cfg *configs.Config) []string {
-	files := []string{cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
+	files := []string{cfg.Admin.TokenFile, cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
 	if ca := cfg.LegacyTLS.CA; ca != nil {
 		files = append(files, ca.CertFile, ca.KeyFile)
 	}
@@ -208,9 +208,14 @@ func (a *app) reconfigure() error {
 		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
 	}
 	a.loaded[1] = takeSnapshot(filesOf(cfg)...)
+	token, err := adminToken(cfg)
+	if err != nil {
+		return err
+	}
 	if err := a.server.Reload(cfg); err != nil {
 		return err
 	}
+	a.admin.SetToken(token)
 	a.metrics.SetUpstreams(upstreamLabels(cfg))
 	a.metrics.SetLabelLimit(labelLimit(cfg.Clients.LabelLimit))
 	a.ledger.SetTrack(cfg.Clients.Track)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -38,8 +39,16 @@ configuration has problems.`,
 			if err != nil {
 				return usageError{err}
 			}
+			problems := checkFiles(cfg)
 			if err := proxy.Check(cfg); err != nil {
-				return usageError{err}
+				more := configs.Problems(nil)
+				if !errors.As(err, &more) {
+					return usageError{err}
+				}
+				problems = append(problems, more...)
+			}
+			if len(problems) > 0 {
+				return usageError{problems}
 			}
 			out := cmd.OutOrStdout()
 			for _, w := range proxy.Warnings(cfg) {

@@ -6,9 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,15 +30,9 @@ type operator struct {
 
 // newOperator prepares the operator's side. Nothing listens yet.
 func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherited map[string]net.Listener) (*operator, error) {
-	token := ""
-	if f := cfg.Admin.TokenFile; f != "" {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			return nil, fmt.Errorf("admin.token_file: %w", err)
-		}
-		if token = strings.TrimSpace(string(data)); token == "" {
-			return nil, fmt.Errorf("admin.token_file: %s is empty", f)
-		}
+	token, err := adminToken(cfg)
+	if err != nil {
+		return nil, err
 	}
 	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
 	o.Admin = admin.New(admin.Options{

@@ -50,6 +50,7 @@ type Admin struct {
 	limits   limits
 	hostname string // the name in Options.Address, lower case; "" = an address
 	state    atomic.Uint32
+	token    atomic.Pointer[string]
 	metrics  http.Handler
 	mux      *http.ServeMux
 	root     atomic.Pointer[http.Handler]
@@ -71,6 +72,7 @@ func New(o Options) *Admin {
 		metrics:  metricsHandler(o.Gatherer, o.Logger),
 		mux:      http.NewServeMux(),
 	}
+	a.SetToken(o.Token)
 	a.mux.HandleFunc("/", a.serveRoot)
 	a.mux.HandleFunc("/ca.pem", a.serveCA)
 	a.mux.HandleFunc("/proxy.pac", a.servePAC)

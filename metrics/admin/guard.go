@@ -99,7 +99,7 @@ func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 		sentence(w, http.StatusForbidden, "Requests from other origins are refused.")
 	case g.loopback:
 		return true
-	case g.admin.o.Token == "":
+	case *g.admin.token.Load() == "":
 		sentence(w, http.StatusForbidden, "Only probes and metrics are served here: set admin.token_file for the rest.")
 	case !g.admin.hasToken(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -133,13 +133,16 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 	return false
 }
 
+// SetToken replaces the bearer token, as after a reload.
+func (a *Admin) SetToken(token string) { a.token.Store(&token) }
+
 // hasToken compares in constant time; hashing first hides the length too.
 func (a *Admin) hasToken(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.o.Token))
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(*a.token.Load()))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 

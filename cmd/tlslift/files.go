@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tlslift/configs"
+)
+
+// adminToken reads admin.token_file; without one the token is "". The error is
+// a configs.Problems.
+func adminToken(cfg *configs.Config) (string, error) {
+	const key, fix = "admin.token_file", "write a long random word into it, e.g. of openssl rand -hex 32"
+	file := cfg.Admin.TokenFile
+	if file == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", configs.Problems{cfg.Problem(key, err.Error(), "name a file that tlslift can read")}
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" {
+		return "", configs.Problems{cfg.Problem(key, file+" is empty", fix)}
+	}
+	return token, nil
+}
+
+// checkFiles finds what is wrong with files that only running would tell.
+func checkFiles(cfg *configs.Config) configs.Problems {
+	var out configs.Problems
+	if _, err := adminToken(cfg); err != nil {
+		out = append(out, err.(configs.Problems)...)
+	}
+	if file := cfg.State.File; file != "" {
+		dir := filepath.Dir(file)
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			out = append(out, cfg.Problem("state.file", "the directory "+dir+" does not exist, so that the ledger would live in memory alone", "make it, writable for tlslift"))
+		}
+	}
+	return out
+}
