@@ -153,6 +153,9 @@ func (s *Server) Listen() error {
 		}
 		s.doors = append(s.doors, &door{ln: ln, conf: conf})
 	}
+	for _, d := range s.doors {
+		s.log.Info("listening", zap.String("address", d.ln.Addr().String()), zap.String("configured", d.conf.Address))
+	}
 	return nil
 }
 
@@ -181,7 +184,6 @@ func (s *Server) Serve() error {
 	s.mu.Lock()
 	failed := make(chan error, len(s.doors)+1)
 	for _, d := range s.doors {
-		s.log.Info("listening", zap.String("address", d.ln.Addr().String()), zap.String("configured", d.conf.Address))
 		s.accepting.Go(func() { failed <- front.Serve(s.doorsOpen, d.ln, s.frontOptions(d)) })
 	}
 	s.mu.Unlock()
