@@ -16,8 +16,8 @@ type Config struct {
 	// Others says what happens to hosts that are no upstream. See OthersFor
 	// for what auto means.
 	Others Others
-	// AllowInternalAddresses lets upstream names resolve to private or loopback
-	// addresses. An explicit Upstream.Address is exempt anyway.
+	// AllowInternalAddresses lets upstream names, and foreign hosts that a
+	// listener not on loopback lets pass, be private or loopback addresses.
 	AllowInternalAddresses bool
 
 	Upstream  Outbound

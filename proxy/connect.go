@@ -86,7 +86,7 @@ func (s *Server) decideConnect(rec *record, t target) *refusal {
 	case s.settings.Load().others(arr.Listener) == othersRefuse:
 		return &refusal{reason: problem.Host, detail: "the host is not one of the upstreams"}
 	}
-	route = s.transport.Foreign(t.host, t.port, !arr.Listener.Loopback)
+	route = s.transport.Foreign(t.host, t.port, s.guards(arr))
 	if route == nil {
 		return &refusal{reason: problem.Malformed, detail: "the host is no host name"}
 	}

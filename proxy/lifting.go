@@ -110,6 +110,7 @@ func (s *Server) ClientNames() []string {
 			names = append(names, l.Client)
 		}
 	}
+	names = append(names, st.cfg.LegacyTLS.TerminateClients...)
 	slices.Sort(names)
 	return slices.Compact(names)
 }

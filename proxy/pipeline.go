@@ -213,14 +213,14 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 // behind: once a byte went upstream, nothing the caller does cancels it.
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	rec := ctx.UserData.(*record)
-	if rec.ours {
-		rec.sess.counts.Upgrade(rec.version)
-	}
 	rec.ex.AbortBody = rec.sess.conn.AbortBody
 	rec.ex.Memory = rec.memory
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, rec.route, &rec.ex)
 	rec.upstream = s.now().Sub(began)
+	if rec.ours && !neverSent(err) {
+		rec.sess.counts.Upgrade(rec.version)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +229,13 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	rec.body = watchedBody{ReadCloser: resp.Body, rec: rec}
 	resp.Body = &rec.body
 	return resp, nil
+}
+
+// neverSent reports whether err is of a request of which nothing went upstream.
+func neverSent(err error) bool {
+	var failure *upstream.Error
+	var body *upstream.BodyError
+	return errors.As(err, &failure) && failure.Delivery == problem.NotSent || errors.As(err, &body) && body.Delivery == problem.NotSent
 }
 
 // onResponse is goproxy's response filter: an answer of the upstream is made

@@ -193,11 +193,17 @@ func (s *Server) decide(arr *arrival.Arrival, t target) decision {
 	if port == 0 {
 		port = 80
 	}
-	foreign := s.transport.Foreign(t.host, port, !arr.Listener.Loopback)
+	foreign := s.transport.Foreign(t.host, port, s.guards(arr))
 	if foreign == nil {
 		return decision{refusal: &refusal{reason: problem.Malformed, detail: "the host is no host name"}}
 	}
 	return decision{route: foreign}
+}
+
+// guards reports whether internal addresses are refused to a caller of somebody
+// else's host: on a loopback listener callers could go there themselves.
+func (s *Server) guards(arr *arrival.Arrival) bool {
+	return !arr.Listener.Loopback && !s.settings.Load().cfg.AllowInternalAddresses
 }
 
 // upstreamPort is the port Route is asked for: 0 lets the upstream's own port

@@ -130,7 +130,7 @@ func (t *tunnel) secure() {
 	s.observeHello(sess, h, sess.ours)
 	switch {
 	case t.host == SelfTestHost && s.settings.Load().legacy == nil:
-		t.refuse(problem.Host, legacy.AlertUnrecognizedName, "the self-test over TLS needs a CA: see legacy_tls.ca")
+		t.refuse(problem.Host, legacy.AlertProtocolVersion, "the self-test over TLS needs a CA: see legacy_tls.ca")
 	case t.host == SelfTestHost:
 		t.terminate(h, raw)
 	case !t.ours && t.rec.route != nil:

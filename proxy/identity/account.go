@@ -20,7 +20,7 @@ func (l *Ladder) accountName(authorization, rawQuery string, form func() []byte)
 	}
 	if account == "" && form != nil {
 		if body := form(); len(body) > 0 {
-			account = username(string(body[:min(len(body), scanLimit)]))
+			account = usernameIn(string(body[:min(len(body), scanLimit)]))
 		}
 	}
 	account = strings.TrimSpace(account)
@@ -81,6 +81,69 @@ func username(raw string) string {
 			}
 		}
 		raw = rest
+	}
+	return ""
+}
+
+// usernameIn is the account that a body names, by its looks: a SOAP envelope, a
+// multipart form, else an urlencoded one. Callers mislabel their bodies.
+func usernameIn(body string) string {
+	switch text := strings.TrimLeft(body, "\ufeff \t\r\n"); {
+	case strings.HasPrefix(text, "<"):
+		return usernameInXML(text)
+	case strings.HasPrefix(text, "--"):
+		return usernameInParts(text)
+	default:
+		return username(text)
+	}
+}
+
+var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&")
+
+// usernameInXML is the text of the first element called "username", whatever
+// its case and prefix.
+func usernameInXML(text string) string {
+	for {
+		_, rest, found := strings.Cut(text, "<")
+		if !found {
+			return ""
+		}
+		text = rest
+		tag, after, closed := strings.Cut(rest, ">")
+		if !closed || strings.HasSuffix(tag, "/") {
+			continue
+		}
+		name, _, _ := strings.Cut(strings.TrimSpace(tag), " ")
+		if i := strings.LastIndexByte(name, ':'); i >= 0 {
+			name = name[i+1:]
+		}
+		if !strings.EqualFold(name, "username") {
+			continue
+		}
+		value, _, ended := strings.Cut(after, "<")
+		if value = strings.TrimSpace(value); ended && value != "" {
+			return entities.Replace(value[:min(len(value), 8*MaxName)])
+		}
+	}
+}
+
+// usernameInParts is the value of the first part called "username", whatever
+// its case, of a multipart form (RFC 7578).
+func usernameInParts(text string) string {
+	const key = `name="username"`
+	for text != "" {
+		head, rest, found := strings.Cut(text, "\n")
+		text = rest
+		if !found || len(head) < len(key) || !strings.Contains(strings.ToLower(head), " "+key) && !strings.Contains(strings.ToLower(head), ";"+key) {
+			continue
+		}
+		for line := head; found && strings.TrimRight(line, "\r") != ""; { // to the end of the part's head
+			line, text, found = strings.Cut(text, "\n")
+		}
+		value, _, ended := strings.Cut(text, "\n")
+		if value = strings.TrimSpace(value); ended && value != "" {
+			return value[:min(len(value), 8*MaxName)]
+		}
 	}
 	return ""
 }

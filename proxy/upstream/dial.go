@@ -79,7 +79,7 @@ func (t *Transport) resolve(ctx context.Context, st *state, r *Route, f *facts) 
 	}
 	start := t.now()
 	ans, err := st.names.lookup(ctx, r.DialHost, r.asSystem, func(a netip.Addr) bool {
-		return st.opts.Own(netip.AddrPortFrom(a, r.Port)) || !r.exempt && internal(a)
+		return st.opts.Own(netip.AddrPortFrom(a, r.Port))
 	})
 	if !ans.cached {
 		f.dns = t.now().Sub(start)

@@ -37,3 +37,19 @@ func TestCutOffAnswerToHTTP10(t *testing.T) {
 		})
 	}
 }
+
+// TestHeldAnswerHasALength: an HTTP/1.0 caller learns how much is to come, of
+// whatever the upstream sent in chunks.
+func TestHeldAnswerHasALength(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	close(released)
+	server := startFault(t, fault.Options{Script: fault.Always(fault.ChunksAround("one", released, "two"))})
+	p := harness.Start(t, harness.Options{Upstream: server})
+	for _, request := range []string{"GET / HTTP/1.0\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n", "GET / HTTP/1.1\r\n"} {
+		answer := dial(t, p).Send(request + "Host: " + legacyHost + "\r\n\r\n").Answer("GET")
+		if answer.Text != "onetwo" || answer.Header.Get("Content-Length") != "6" {
+			t.Errorf("%q: %q, length %q", request, answer.Text, answer.Header.Get("Content-Length"))
+		}
+	}
+}

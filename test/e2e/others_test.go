@@ -162,3 +162,20 @@ func TestBytesSentTogetherWithCONNECT(t *testing.T) {
 		})
 	}
 }
+
+// TestPassToInternalHosts: from beyond loopback only with the key that says so.
+func TestPassToInternalHosts(t *testing.T) {
+	t.Parallel()
+	foreign := startForeign(t)
+	for config, status := range map[string]int{"": 403, "allow_internal_addresses: true": 200} {
+		_, p := portal(t, smsportal.Options{}, "listen: [{address: '0.0.0.0:0'}]\nothers: pass\n"+config)
+		_, port, err := net.SplitHostPort(p.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := harness.Dial(t, net.JoinHostPort("127.0.0.1", port))
+		if answer := in.Send("GET http://" + foreign.host() + "/ HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET"); answer.StatusCode != status {
+			t.Errorf("%q: %d %s", config, answer.StatusCode, answer.Problem())
+		}
+	}
+}

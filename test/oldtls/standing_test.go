@@ -121,3 +121,15 @@ func TestHelloThatNamesNobodyIsCounted(t *testing.T) {
 	s.counts(t, wants{1, "tlslift_client_hellos_total", []string{"client", s.client, "max_version", "1.2", "sni", "no"}},
 		wants{1, "tlslift_client_connections_total", []string{"client", s.client, "handling", "refused", "tls_version", "1.2"}}, wants{0, lastSecure, nil})
 }
+
+// TestSelfTestWithoutACA: there is nothing to answer it with.
+func TestSelfTestWithoutACA(t *testing.T) {
+	t.Parallel()
+	s := bare(t, portal(t, smsportal.Options{}), "")
+	for _, w := range ways {
+		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS12} {
+			h := spelled{version: version, suites: plainSuites, sni: "check.tlslift.test"}
+			refused(t, say(t, w.open(t, s, "check.tlslift.test"), h.wire()), alertProtocolVersion)
+		}
+	}
+}
