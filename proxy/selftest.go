@@ -84,7 +84,7 @@ func advise(sess *session, rec *record) string {
 	case sess.hello != nil:
 		lib := sess.hello.Library()
 		if lib.Advice != "" {
-			return lib.Advice
+			return strings.ToUpper(lib.Advice[:1]) + lib.Advice[1:] + "."
 		}
 		return "This client offers at most TLS " + arrival.VersionOf(sess.hello.MaxVersion).String() + ": update its TLS library or runtime until it offers TLS 1.2."
 	case rec.version == arrival.VersionNone:
