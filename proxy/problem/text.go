@@ -64,7 +64,7 @@ var texts = [numReasons]sentences{
 	},
 	Loop: {
 		"The request came back to the proxy that sent it.",
-		"The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. (The status page is on the admin address; ask for it without the proxy.)",
+		"The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: ask for it without the proxy.",
 	},
 	Limit: {
 		"The proxy has as many connections as it may have.",
