@@ -55,9 +55,9 @@ func newPool(h *hostState, r *Route) *pool {
 	return &pool{h: h, t: h.t, route: r, all: make(map[*conn]struct{})}
 }
 
-// get returns a connection that is good as far as can be told: the one used
-// last, a warm one if that may be stale, else whichever comes first of a new
-// one and one that is given back. The error is an *Error, or errGone.
+// get returns a connection that is good as far as can be told (take), else
+// whichever comes first of a new one and one that is given back. The error is an
+// *Error, or errGone.
 func (p *pool) get(ctx context.Context, now time.Time, ex *Exchange) (*conn, error) {
 	o := &p.t.state.Load().opts
 	for {
@@ -93,11 +93,21 @@ func (p *pool) get(ctx context.Context, now time.Time, ex *Exchange) (*conn, err
 	}
 }
 
-// take removes the best idle connection from the pool; nil if there is none.
+// hot is how long after a request its connection is used again before a warm
+// one: who calls again at once finds the server listening still.
+const hot = 250 * time.Millisecond
+
+// take removes the best idle connection from the pool; nil if there is none:
+// one that was used just now, else one that was never used and is not due to be
+// replaced, else the one used last if it may be trusted still, else any that was
+// never used.
 func (p *pool) take(now time.Time, o *Options) *conn {
 	list := &p.warm
-	if n := len(p.used); n > 0 && now.Sub(p.used[n-1].idleSince) <= p.life.window(o.IdleTimeout) {
-		list = &p.used
+	if n := len(p.used); n > 0 {
+		age, w := now.Sub(p.used[n-1].idleSince), len(p.warm)
+		if age <= hot || age <= p.life.window(o.IdleTimeout) && (w == 0 || !now.Before(p.warm[w-1].retireAt)) {
+			list = &p.used
+		}
 	}
 	n := len(*list)
 	if n == 0 {

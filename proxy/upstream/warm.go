@@ -34,7 +34,7 @@ type warmer struct {
 // wantsWarm reports whether a warm connection is missing and may be made now.
 // Whoever is told so calls startWarming.
 func (p *pool) wantsWarm(now time.Time, o *Options) bool {
-	if p.warming || len(p.warm) >= o.Warm && !p.warmDue(now, o) || p.route.plain || p.retired || p.oneShot || p.gone.Load() ||
+	if p.warming || !p.warmDue(now, o) || p.route.plain || p.retired || p.oneShot || p.gone.Load() ||
 		p.open >= o.MaxConns || now.Before(p.after) || now.Sub(p.lastUse) > warmFor {
 		return false
 	}
@@ -43,16 +43,39 @@ func (p *pool) wantsWarm(now time.Time, o *Options) bool {
 	return true
 }
 
-// warmDue reports whether so many warm connections near their end that another
-// one must be made before they go.
+// warmDue reports whether fewer connections than wanted will be ready for a
+// while: never-used ones far from their end, and used ones that will still be
+// trusted then, besides the one that serves the present calls. Those count, so
+// that calls with pauses between them do not cost a handshake each.
 func (p *pool) warmDue(now time.Time, o *Options) bool {
-	good := 0
+	good := p.reusable(now, o)
 	for _, c := range p.warm {
 		if now.Before(c.retireAt) {
 			good++
 		}
 	}
 	return good < o.Warm
+}
+
+// warmLead is how long before used connections cease to be trusted warm ones
+// are made in their place; of a short trust half of that.
+const warmLead = 2 * time.Second
+
+// reusable counts, up to what is kept warm, the used connections that will be
+// trusted for warmLead, without the latest while none is busy.
+func (p *pool) reusable(now time.Time, o *Options) (n int) {
+	window := p.life.window(o.IdleTimeout)
+	last := len(p.used) - 1
+	if len(p.all) == len(p.used)+len(p.warm) {
+		last--
+	}
+	for i := last; i >= 0 && n < o.Warm; i-- {
+		if now.Sub(p.used[i].idleSince) > window-min(warmLead, window/2) {
+			break // those before it have been idle for longer
+		}
+		n++
+	}
+	return n
 }
 
 // keepWarm makes what warm connections are missing, in the background.
@@ -235,7 +258,7 @@ func (p *pool) tendUsed(now time.Time, o *Options) (over []*conn) {
 // and all of them when the host is not in use any more.
 func (p *pool) tendWarm(now time.Time, o *Options) (over []*conn) {
 	unused := now.Sub(p.lastUse) > warmFor
-	spare := len(p.warm) - o.Warm
+	spare := len(p.warm) + p.reusable(now, o) - o.Warm
 	p.warm = slices.DeleteFunc(p.warm, func(c *conn) bool {
 		due := !now.Before(c.retireAt)
 		if !unused && (!due || spare <= 0) && now.Sub(c.idleSince) < o.IdleTimeout {

@@ -23,6 +23,25 @@ func TestWarm(t *testing.T) {
 	}
 	wantIdle(t, r, 1, 2)
 
+	// After a pause a never-used one is preferred. It is not replaced while there
+	// are used ones to be trusted beside the latest.
+	clk.advance(time.Second)
+	for _, warm := range []int{1, 0} {
+		if ex := wantOK(t, tr, r); ex.Reused || ex.Wait != 0 {
+			t.Errorf("%+v", ex)
+		}
+		clk.advance(time.Second)
+		wantIdle(t, r, 3-warm, warm)
+	}
+	if ex := wantOK(t, tr, r); !ex.Reused {
+		t.Error("not reused")
+	}
+	s.wantHandshakes(t, 3)
+	clk.advance(firstWindow - warmLead + time.Millisecond)
+	tr.tick(clk.now())
+	wantIdle(t, r, 2, 2)
+	s.wantHandshakes(t, 5)
+
 	// After a minute it may be stale: a warm one answers without a handshake
 	// of its own, and is replaced.
 	clk.advance(4 * time.Second)
@@ -33,7 +52,7 @@ func TestWarm(t *testing.T) {
 		t.Errorf("%+v", ex)
 	}
 	eventually(t, "replaced", func() bool { _, warm := idleCounts(r); return warm == 2 })
-	s.wantHandshakes(t, 4)
+	s.wantHandshakes(t, 6)
 	s.mu.Lock()
 	resumed := s.resumed
 	s.mu.Unlock()
