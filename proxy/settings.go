@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -164,7 +165,7 @@ func (s *Server) upstreamOptions(cfg *configs.Config) (upstream.Options, error) 
 	}
 	var problems configs.Problems
 	for i, h := range cfg.Upstreams {
-		host, err := upstreamHost(h)
+		host, err := upstreamHost(inherited(h, cfg.Upstreams))
 		if err != nil {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d]", i), err.Error(), ""))
 			continue
@@ -175,6 +176,40 @@ func (s *Server) upstreamOptions(cfg *configs.Config) (upstream.Options, error) 
 		return o, problems
 	}
 	return o, nil
+}
+
+// inherited is an upstream with, where it sends to another host, that host's own
+// settings for what it does not say itself.
+func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
+	if h.To == "" {
+		return h
+	}
+	var target *configs.Upstream
+	for i, u := range all {
+		suffix, isPattern := strings.CutPrefix(u.Host, "*")
+		switch {
+		case u.To != "":
+		case u.Host == h.To:
+			target = &all[i]
+		case isPattern && strings.HasSuffix(h.To, suffix) && (target == nil || target.Host != h.To && len(target.Host) < len(u.Host)):
+			target = &all[i]
+		}
+	}
+	if target == nil {
+		return h
+	}
+	const unsaid = 443
+	h.Address, h.CAFile = cmp.Or(h.Address, target.Address), cmp.Or(h.CAFile, target.CAFile)
+	if h.Port == unsaid {
+		h.Port = target.Port
+	}
+	if len(h.Pins) == 0 {
+		h.Pins = target.Pins
+	}
+	if h.ClientCertificate == nil {
+		h.ClientCertificate = target.ClientCertificate
+	}
+	return h
 }
 
 func upstreamHost(h configs.Upstream) (upstream.Host, error) {

@@ -143,10 +143,17 @@ func TestAnotherTarget(t *testing.T) {
 	t.Parallel()
 	server := startPortal(t, smsportal.Options{})
 	caFile := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
-	p := harness.Start(t, harness.Options{Config: fmt.Sprintf("upstreams: [{host: www.mymobileapi.com, to: api.smsportal.com, address: %q, ca_file: %s}]", server.Addr(), caFile)})
-	p.Ask("GET http://www.mymobileapi.com/a HTTP/1.1\r\nHost: x\r\n\r\n")
-	if got := server.Requests(); len(got) != 1 || got[0].Host() != "api.smsportal.com" || got[0].ServerName != "api.smsportal.com" {
-		t.Errorf("received %+v", got)
+	for i, config := range []string{
+		"[{host: www.mymobileapi.com, to: api.smsportal.com, address: %q, ca_file: %s}]",
+		// What the entry does not say is as for the host that it sends to.
+		"[{host: www.mymobileapi.com, to: api.smsportal.com}, {host: api.smsportal.com, address: %q, ca_file: %s}]",
+		"[{host: www.mymobileapi.com, to: api.smsportal.com}, {host: '*.smsportal.com', address: %q, ca_file: %s}]",
+	} {
+		p := harness.Start(t, harness.Options{Config: "upstreams: " + fmt.Sprintf(config, server.Addr(), caFile)})
+		p.Ask("GET http://www.mymobileapi.com/a HTTP/1.1\r\nHost: x\r\n\r\n")
+		if got := server.Requests(); len(got) != i+1 || got[i].Host() != "api.smsportal.com" || got[i].ServerName != "api.smsportal.com" {
+			t.Errorf("%s: received %+v", config, got)
+		}
 	}
 }
 
