@@ -89,6 +89,7 @@ func (sess *session) tunnelEnded() {
 		return
 	}
 	sess.tunnel = nil
+	t.s.countConnection(sess) // if no request has done so
 	t.rec.requestBytes, t.rec.responseBytes = sess.up, sess.down
 	t.answered(originTlslift)
 }

@@ -333,7 +333,6 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 	arr := sess.arr
 	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
 	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)
-	s.countConnection(sess)
 	t.enter()
 }
 
@@ -391,6 +390,7 @@ func (t *tunnel) failed(err error) {
 // that it does not trust us.
 func (s *Server) judgedLate(sess *session, e *legacy.Error) {
 	s.observeFailed(sess, e)
+	sess.failed = true
 	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(cmp.Or(sess.arr.Authority, sess.arr.Guess))}}
 	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
 }

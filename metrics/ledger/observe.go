@@ -107,7 +107,9 @@ func (l *Ledger) Connection(c Client, o ConnectionObs) {
 	r, s := l.row(c, now)
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
-	r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
+	if !o.Failed || o.Handling != arrival.Terminated { // or it would look as if the client had got in
+		r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
+	}
 	if o.Handling == arrival.Spliced || o.Handling == arrival.Refused {
 		r.host(o.Host, now) // of any other, the requests name it
 	}
