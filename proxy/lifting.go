@@ -166,6 +166,9 @@ func Warnings(cfg *configs.Config) []string {
 	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
 		out = append(out, ca.KeyFile+" can be read by others: whoever has it can speak for the API to every client that trusts the CA; chmod 600 it")
 	}
+	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
+		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses: whoever steals its key can pretend to be any address; make one with `tlslift ca init`, or add the constraint")
+	}
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
 			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))
@@ -199,8 +202,9 @@ func idleWhenSpliced(u configs.Upstream) []string {
 	return keys
 }
 
-// outsideCA names the upstreams that the CA may not speak for.
-func outsideCA(cfg *configs.Config) configs.Problems {
+// loadedCA is the CA of a configuration; nil when there is none that can be
+// loaded, which newSettings says.
+func loadedCA(cfg *configs.Config) *authority.CA {
 	if cfg.LegacyTLS.CA == nil {
 		return nil
 	}
@@ -209,7 +213,16 @@ func outsideCA(cfg *configs.Config) configs.Problems {
 		AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA, Now: time.Now(),
 	})
 	if err != nil {
-		return nil // newSettings has said so
+		return nil
+	}
+	return ca
+}
+
+// outsideCA names the upstreams that the CA may not speak for.
+func outsideCA(cfg *configs.Config) configs.Problems {
+	ca := loadedCA(cfg)
+	if ca == nil {
+		return nil
 	}
 	var out configs.Problems
 	for i, u := range cfg.Upstreams {

@@ -325,6 +325,18 @@ func TestListeners(t *testing.T) {
 	}
 }
 
+// TestCertManagerCAIsConstrained as tlslift ca init constrains its own.
+func TestCertManagerCAIsConstrained(t *testing.T) {
+	t.Parallel()
+	constraints := at(one(t, rendered(t, "ca.certManager.enabled=true", "ca.certManager.issuerRef.name=root"), "Certificate", ""), "spec", "nameConstraints")
+	text, _ := yaml.Marshal(constraints)
+	for _, want := range []string{"smsportal.com", "check.tlslift.test", "0.0.0.0/0", "::/0"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
 func TestCA(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -376,8 +388,9 @@ func TestRefusedValues(t *testing.T) {
 		"listeners.proxy.enabled=false":             "no listener is enabled",
 		"extraListeners[0].name=Much_Too_Long_Name": "name",
 		"ca.certManager.enabled=true":               "issuerRef.name",
-		"image.digest=abc":                          "digest",
-		"service.type=Other":                        "type",
+		"ca.certManager.enabled=true,ca.certManager.issuerRef.name=root,ca.certManager.permittedDomains=null": "permittedDomains",
+		"image.digest=abc":   "digest",
+		"service.type=Other": "type",
 	} {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()

@@ -109,6 +109,24 @@ func (ca *CA) Constrained() bool {
 	return false
 }
 
+// ExcludesAddresses reports whether IP addresses of both families are excluded
+// where clients look (see Constrained): permitted names alone say nothing of a
+// certificate for an address (RFC 5280 4.2.1.10).
+func (ca *CA) ExcludesAddresses() bool {
+	v4, v6 := false, false
+	for _, cert := range ca.all() {
+		if selfSigned(cert) {
+			continue
+		}
+		for _, r := range cert.ExcludedIPRanges {
+			ones, bits := r.Mask.Size()
+			v4 = v4 || ones == 0 && bits == 32
+			v6 = v6 || ones == 0 && bits == 128
+		}
+	}
+	return v4 && v6
+}
+
 // Permits reports whether the constraints of the CA and its issuers let it
 // speak for host, a DNS name or IP address.
 func (ca *CA) Permits(host string) bool {

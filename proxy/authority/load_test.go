@@ -93,6 +93,24 @@ func TestLoadRefusals(t *testing.T) {
 	}
 }
 
+// TestExcludesAddresses: ours does; names alone, or one family, are not enough.
+func TestExcludesAddresses(t *testing.T) {
+	t.Parallel()
+	if !testCA().ExcludesAddresses() {
+		t.Error("the CA that tlslift makes lets addresses in")
+	}
+	_, all4, _ := net.ParseCIDR("0.0.0.0/0")
+	_, all6, _ := net.ParseCIDR("::/0")
+	_, ten, _ := net.ParseCIDR("10.0.0.0/8")
+	for _, ranges := range [][]*net.IPNet{nil, {all4}, {all6}, {ten, all6}} {
+		cert := *testCA().Cert
+		cert.ExcludedIPRanges = ranges
+		if ca := (&CA{Cert: &cert}); ca.ExcludesAddresses() {
+			t.Errorf("%v excludes all", ranges)
+		}
+	}
+}
+
 func TestPermitsFollowsRFC5280(t *testing.T) {
 	t.Parallel()
 	_, ten, _ := net.ParseCIDR("10.0.0.0/8")
