@@ -208,9 +208,9 @@ func (a *app) reconfigure() error {
 		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
 	}
 	a.loaded[1] = takeSnapshot(filesOf(cfg)...)
-	token, err := adminToken(cfg)
-	if err != nil {
-		return err
+	token, wrong := adminToken(cfg)
+	if len(wrong) > 0 {
+		return wrong
 	}
 	if err := a.server.Reload(cfg); err != nil {
 		return err

@@ -8,9 +8,8 @@ import (
 	"tlslift/configs"
 )
 
-// adminToken reads admin.token_file; without one the token is "". The error is
-// a configs.Problems.
-func adminToken(cfg *configs.Config) (string, error) {
+// adminToken reads admin.token_file; without one the token is "".
+func adminToken(cfg *configs.Config) (string, configs.Problems) {
 	const key, fix = "admin.token_file", "write a long random word into it, e.g. of openssl rand -hex 32"
 	file := cfg.Admin.TokenFile
 	if file == "" {
@@ -30,9 +29,8 @@ func adminToken(cfg *configs.Config) (string, error) {
 // checkFiles finds what is wrong with files that only running would tell.
 func checkFiles(cfg *configs.Config) configs.Problems {
 	var out configs.Problems
-	if _, err := adminToken(cfg); err != nil {
-		out = append(out, err.(configs.Problems)...)
-	}
+	_, wrong := adminToken(cfg)
+	out = append(out, wrong...)
 	if file := cfg.State.File; file != "" {
 		dir := filepath.Dir(file)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {

@@ -30,9 +30,9 @@ type operator struct {
 
 // newOperator prepares the operator's side. Nothing listens yet.
 func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherited map[string]net.Listener) (*operator, error) {
-	token, err := adminToken(cfg)
-	if err != nil {
-		return nil, err
+	token, wrong := adminToken(cfg)
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
 	o.Admin = admin.New(admin.Options{
