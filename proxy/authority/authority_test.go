@@ -71,7 +71,8 @@ func TestLeafIsWhatOldClientsTake(t *testing.T) {
 	if leaf.PublicKey.(*rsa.PublicKey).N.BitLen() != 2048 || leaf.SignatureAlgorithm != x509.SHA256WithRSA {
 		t.Errorf("%d bits, %s", leaf.PublicKey.(*rsa.PublicKey).N.BitLen(), leaf.SignatureAlgorithm)
 	}
-	if !leaf.NotBefore.Equal(testNow.Add(-Backdate)) || leaf.NotAfter.Sub(leaf.NotBefore) != LeafLife {
+	// 199 days are what client programs will take; so this is no LeafLife.
+	if !leaf.NotBefore.Equal(testNow.Add(-Backdate)) || leaf.NotAfter.Sub(leaf.NotBefore) != 199*24*time.Hour {
 		t.Errorf("valid %s to %s", leaf.NotBefore, leaf.NotAfter)
 	}
 	if len(cert.Certificate) != 2 {

@@ -229,3 +229,41 @@ func TestProbe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A resumed session brings the chain that was verified when it began: it is
+// held to the pins of today.
+func TestPinsHoldForResumedSessions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	pinned := func(pin [sha256.Size]byte) (*Transport, *Route) {
+		h := s.host()
+		h.Pins = [][]byte{pin[:]}
+		tr := start(t, s, func(o *Options) { o.Hosts = []Host{h} })
+		return tr, route(t, tr, testHost)
+	}
+	right := sha256.Sum256(s.ca.cert.RawSubjectPublicKeyInfo)
+	wrong := right
+	wrong[0]++
+	resumed := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.resumed
+	}
+	first, r := pinned(right)
+	wantOK(t, first, r)
+	sessions := r.host.tls.modern.ClientSessionCache
+
+	again, r := pinned(right)
+	r.host.tls.modern.ClientSessionCache = sessions
+	wantOK(t, again, r)
+	if resumed() != 1 {
+		t.Fatalf("%d sessions were resumed: this proves nothing", resumed())
+	}
+
+	later, r := pinned(wrong)
+	r.host.tls.modern.ClientSessionCache = sessions
+	wantError(t, later, r, problem.TLSVerify)
+	if _, _, requests := s.counts(); requests != 2 {
+		t.Errorf("%d requests", requests)
+	}
+}

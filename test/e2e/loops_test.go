@@ -55,6 +55,7 @@ func TestOwnViaIsALoop(t *testing.T) {
 		return "GET " + api + "/a HTTP/1.1\r\nHost: x\r\nVia: " + value + "\r\n\r\n"
 	}
 	refusal{"own", ask(via), 508, "loop", false}.check(t, p, server, dial(t, p))
+	refusal{"own, for a tunnel", "CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: x\r\nVia: " + via + "\r\n\r\n", 508, "loop", false}.check(t, p, server, dial(t, p))
 	refusal{"own among others", ask("1.0 fred, " + via + ", 1.1 joe (x)"), 508, "loop", false}.check(t, p, server, dial(t, p))
 
 	behind, sidecar := portal(t, smsportal.Options{}, "")

@@ -198,11 +198,11 @@ func TestBigAnswersStream(t *testing.T) {
 }
 
 // TestUnknownLengthIsFlushed: beyond the buffer a stream's next bytes do not
-// wait for more.
+// wait for more. The last of them fill no buffer on their way.
 func TestUnknownLengthIsFlushed(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	first := strings.Repeat("x", 2<<20)
+	first := strings.Repeat("x", 2<<20+100)
 	server := startFault(t, fault.Options{Script: fault.Always(fault.ChunksAround(first, release, "the end"))})
 	p := harness.Start(t, harness.Options{Upstream: server})
 	stream := dial(t, p).Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n").Stream("GET")

@@ -167,15 +167,22 @@ func TestPins(t *testing.T) {
 	}
 	sum := sha256.Sum256(root.RawSubjectPublicKeyInfo)
 	caFile := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
-	start := func(t *testing.T, pin [sha256.Size]byte) *harness.Process {
-		return harness.Start(t, harness.Options{Config: fmt.Sprintf("upstreams: [{host: api.smsportal.com, address: %q, ca_file: %s, pins: [sha256/%s]}]",
-			server.Addr(), caFile, base64.StdEncoding.EncodeToString(pin[:]))})
+	config := func(pin [sha256.Size]byte) string {
+		return fmt.Sprintf("upstreams: [{host: api.smsportal.com, address: %q, ca_file: %s, pins: [sha256/%s]}]",
+			server.Addr(), caFile, base64.StdEncoding.EncodeToString(pin[:]))
 	}
-	if answer := start(t, sum).Ask(plainGet); answer.Problem() != "" {
+	right := harness.Start(t, harness.Options{Config: config(sum)})
+	if answer := right.Ask(plainGet); answer.Problem() != "" {
 		t.Errorf("the right pin: %d %q", answer.StatusCode, answer.Problem())
 	}
 	sum[0]++
-	notSent(t, start(t, sum), []int{502}, []string{"tls_verify"})
+	notSent(t, harness.Start(t, harness.Options{Config: config(sum)}), []int{502}, []string{"tls_verify"})
+
+	// Connections and sessions of the old pin are of no use for the new one.
+	mark := right.Mark()
+	right.Reconfigure(config(sum))
+	right.WaitLogAfter(mark, reloaded)
+	notSent(t, right, []int{502}, []string{"tls_verify"})
 }
 
 func TestClientCertificate(t *testing.T) {

@@ -88,13 +88,14 @@ func text(t *testing.T, path string) string {
 }
 
 // TestCAArrivesAndGoes by configuration: from then on old clients are served,
-// or refused.
+// or refused, and the metric says until when.
 func TestCAArrivesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := bare(t, portal(t, smsportal.Options{}), "")
 	files := sharedCA(t)
 	old := spelled{version: tls.VersionTLS10, suites: plainSuites, sni: api}
 	refused(t, say(t, connect.open(t, s, api), old.wire()), alertProtocolVersion)
+	s.counts(t, wants{0, "tlslift_ca_not_after_timestamp_seconds", nil})
 
 	mark := s.Mark()
 	s.Reconfigure(fmt.Sprintf("legacy_tls: {ca: {cert_file: %s, key_file: %s}}", files.CA, files.Key))
@@ -103,11 +104,17 @@ func TestCAArrivesAndGoes(t *testing.T) {
 	if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
 		t.Errorf("%d", answer.StatusCode)
 	}
+	chain, err := authority.ParseCertificates([]byte(text(t, files.CA)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.counts(t, wants{float64(chain[0].NotAfter.Unix()), "tlslift_ca_not_after_timestamp_seconds", nil})
 
 	mark = s.Mark()
 	s.Reconfigure("")
 	s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
 	refused(t, say(t, connect.open(t, s, api), old.wire()), alertProtocolVersion)
+	s.counts(t, wants{0, "tlslift_ca_not_after_timestamp_seconds", nil})
 }
 
 // TestResumption: an old client that reconnects resumes its session, after a
