@@ -32,7 +32,7 @@ type relayed struct {
 
 var errIdle = errors.New("nothing moved for too long")
 
-// watcher is shown what one side says until it returns false; nil is nobody.
+// watcher is shown what the near side says until it returns false; nil is nobody.
 type watcher func([]byte) bool
 
 // pair is two connections between which bytes are relayed, untouched.
@@ -46,8 +46,10 @@ type pair struct {
 
 	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
 	mu      sync.Mutex
-	turns   hello.Turns        // under mu
-	turned  func(*hello.Turns) // told of every change, under mu; nil = nobody
+	turns   hello.Turns // under mu
+	// turned is told of every change, under mu; nil = nobody. What is much to do
+	// is done when the far side speaks: an idle pair has one large stack then.
+	turned func(turns *hello.Turns, down bool)
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
@@ -71,11 +73,19 @@ func (p *pair) look(down bool, bytes []byte) {
 		p.turns.Up(bytes)
 	}
 	if p.turned != nil {
-		p.turned(&p.turns)
+		p.turned(&p.turns, down)
 	}
 	if p.turns.Settled() {
 		p.looking.Store(false)
 	}
+}
+
+// accepted reports whether the near side went on after the far side's
+// certificate.
+func (p *pair) accepted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.turns.Accepted()
 }
 
 // answered reports whether the near side is waiting for nothing.
@@ -91,7 +101,7 @@ func (p *pair) answered() bool {
 // relay carries bytes both ways until both sides have ended or nothing has
 // moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
 // nothing moves no buffer is held.
-func (p *pair) relay(up, down watcher) relayed {
+func (p *pair) relay(up watcher) relayed {
 	var res relayed
 	var upErr, downErr error
 	var wg sync.WaitGroup
@@ -104,7 +114,7 @@ func (p *pair) relay(up, down watcher) relayed {
 		res.up, upErr = p.carry(p.far, p.near, up, false)
 		res.up += early
 	})
-	res.down, downErr = p.carry(p.near, p.far, down, true)
+	res.down, downErr = p.carry(p.near, p.far, nil, true)
 	wg.Wait()
 	p.close()
 	res.idle = errors.Is(upErr, errIdle) || errors.Is(downErr, errIdle)

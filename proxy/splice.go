@@ -14,31 +14,21 @@ import (
 // answers to the hello, and whether the client then goes on. Each direction is
 // watched by the goroutine that carries it.
 type splice struct {
-	t      *tunnel
-	answer hello.AnswerObserver
-	told   bool // what the upstream answered; only the goroutine of that direction asks
+	t    *tunnel
+	told bool // what the upstream answered; only the goroutine of that direction asks
 
 	mu     sync.Mutex // the session, while both directions may speak of it
 	judged bool       // it is known whether the two came together
 	head   []byte     // of the client's second record, up to an alert's length
 }
 
-// down is shown what the upstream says until its first message is complete.
-func (s *splice) down(p []byte) bool {
-	if _, err := s.answer.Write(p); err == nil && !s.answer.Done() {
-		return true
-	}
-	s.tell()
-	return false
-}
-
 // tell takes note of the upstream's answer.
-func (s *splice) tell() {
-	if s.told {
+func (s *splice) tell(turns *hello.Turns) {
+	if s.told || !turns.Answered() {
 		return
 	}
 	s.told = true
-	a, err := s.answer.Answer()
+	a, err := turns.Answer()
 	if err != nil {
 		return
 	}
@@ -58,9 +48,12 @@ func (s *splice) tell() {
 }
 
 // turned is told how the conversation goes.
-func (s *splice) turned(turns *hello.Turns) {
+func (s *splice) turned(turns *hello.Turns, down bool) {
+	if down {
+		s.tell(turns)
+	}
 	switch {
-	case turns.Accepted():
+	case turns.Accepted() && down:
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.came()
@@ -97,10 +90,13 @@ func (s *splice) failed(reason metrics.HandshakeReason, atUpstream bool) {
 
 // end is told that the connection is over: without a word of either, the one
 // that left did not like the other.
-func (s *splice) end() {
-	s.tell()
+func (s *splice) end(accepted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if accepted {
+		s.came()
+		return
+	}
 	s.failed(metrics.HandshakeEOF, true)
 }
 

@@ -284,15 +284,15 @@ func (t *tunnel) carry(p *pair) {
 	defer s.caught(t.sess)
 	defer t.forget()
 	defer s.relays.remove(p)
-	var up, down watcher
+	var up watcher
 	var obs *splice
 	if handling == arrival.Spliced {
 		obs = &splice{t: t}
-		up, down, p.turned = obs.up, obs.down, obs.turned
+		up, p.turned = obs.up, obs.turned
 	}
-	res := p.relay(up, down)
+	res := p.relay(up)
 	if obs != nil {
-		obs.end()
+		obs.end(p.accepted())
 	}
 	t.rec.requestBytes, t.rec.responseBytes = res.up, res.down
 	t.answered(originUpstream)

@@ -16,8 +16,8 @@ import "encoding/binary"
 // concurrent use.
 type Turns struct {
 	up, down recordReader
-	answer   AnswerObserver
-	version  uint16 // negotiated; 0 = not known yet
+	answer   AnswerObserver // of the server's first message
+	version  uint16         // negotiated; 0 = not known yet
 	settled  bool
 	verdict  int8 // of the client on the server's hello and certificate: 1 accepted, -1 declined, 0 not known
 
@@ -62,6 +62,13 @@ func (t *Turns) Down(p []byte) {
 		t.settled = true
 	}
 }
+
+// Answer is the server's first message; ErrIncomplete while that has not come.
+func (t *Turns) Answer() (Answer, error) { return t.answer.Answer() }
+
+// Answered reports whether the server's first message has come, or cannot come
+// any more.
+func (t *Turns) Answered() bool { return t.answer.Done() }
 
 // Settled reports whether nothing more can be learned: the client waits exactly
 // when it spoke last. It is so from the beginning where no TLS is spoken.

@@ -12,7 +12,8 @@ import (
 type ends struct{ local, remote netip.AddrPort }
 
 // sight is something of ours that is under way, and whether it came back to us.
-type sight struct {
+type sight[K comparable] struct {
+	key   K
 	times int // it is under way; under its registry's lock
 	back  atomic.Bool
 }
@@ -20,28 +21,31 @@ type sight struct {
 // registry knows what is under way.
 type registry[K comparable] struct {
 	mu   sync.Mutex
-	open map[K]*sight
+	open map[K]*sight[K]
 }
 
-// add keeps a key until release is called.
-func (r *registry[K]) add(key K) (s *sight, release func()) {
+// add keeps a key until drop is called with what it returns, once each.
+func (r *registry[K]) add(key K) *sight[K] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
-		r.open = make(map[K]*sight)
+		r.open = make(map[K]*sight[K])
 	}
-	if s = r.open[key]; s == nil {
-		s = new(sight)
+	s := r.open[key]
+	if s == nil {
+		s = &sight[K]{key: key}
 		r.open[key] = s
 	}
 	s.times++
-	return s, sync.OnceFunc(func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if s.times--; s.times <= 0 {
-			delete(r.open, key)
-		}
-	})
+	return s
+}
+
+func (r *registry[K]) drop(s *sight[K]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.times--; s.times <= 0 {
+		delete(r.open, s.key)
+	}
 }
 
 // met reports whether the key is under way, and lets that know of it.

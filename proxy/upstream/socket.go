@@ -50,11 +50,10 @@ type socket struct {
 	eof     bool // the stream ended (FIN)
 	sniff   bool // the next write starts with a ClientHello
 	early   [1]byte
-	peeked  bool   // early was read, and is the next byte
-	way     *sight // of the connection
-	leave   func() // forgets it
-	hello   *sight // of that hello
-	release func() // forgets it
+	peeked  bool             // early was read, and is the next byte
+	way     *sight[ends]     // of the connection
+	hello   *sight[[32]byte] // of that hello; nil = none
+	greeted bool             // it is not under way any more
 }
 
 // newSocket registers the connection as one of ours, before its first byte.
@@ -63,7 +62,7 @@ func newSocket(t *Transport, c net.Conn) *socket {
 	if s.raw.CanTry() && !t.watchAll {
 		s.look = s.raw.TryRead
 	}
-	s.way, s.leave = t.sockets.add(s.ends)
+	s.way = t.sockets.add(s.ends)
 	return s
 }
 
@@ -113,7 +112,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	if s.sniff {
 		s.sniff = false
 		if random, ok := helloRandom(p); ok {
-			s.hello, s.release = s.t.hellos.add(random)
+			s.hello, s.greeted = s.t.hellos.add(random), false
 		}
 	}
 	n, err := s.raw.Write(p)
@@ -123,9 +122,9 @@ func (s *socket) Write(p []byte) (int, error) {
 
 // helloDone forgets the ClientHello that went by.
 func (s *socket) helloDone() {
-	if s.release != nil {
-		s.release()
-		s.release = nil
+	if s.hello != nil && !s.greeted {
+		s.greeted = true
+		s.t.hellos.drop(s.hello)
 	}
 }
 
@@ -140,7 +139,7 @@ func (s *socket) Close() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	s.leave()
+	s.t.sockets.drop(s.way)
 	return s.Conn.Close()
 }
 

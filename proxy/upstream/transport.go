@@ -186,8 +186,8 @@ func (t *Transport) OwnHello(random [32]byte) bool { return t.hellos.met(random)
 // RegisterHello makes OwnHello report random until release is called, which
 // may be done more than once.
 func (t *Transport) RegisterHello(random [32]byte) (release func()) {
-	_, release = t.hellos.add(random)
-	return release
+	s := t.hellos.add(random)
+	return sync.OnceFunc(func() { t.hellos.drop(s) })
 }
 
 // refuse judges an address that is about to be connected to, or is connected.
