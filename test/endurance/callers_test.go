@@ -48,20 +48,6 @@ var ways = []way{
 	{name: "direct TLS 1.2", weight: 2, version: tls.VersionTLS12},
 }
 
-func pickWay(r *rand.Rand) *way {
-	total := 0
-	for _, w := range ways {
-		total += w.weight
-	}
-	n := r.IntN(total)
-	for i := range ways {
-		if n -= ways[i].weight; n < 0 {
-			return &ways[i]
-		}
-	}
-	return nil
-}
-
 // manner is how a caller behaves.
 type manner uint8
 

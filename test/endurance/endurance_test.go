@@ -179,7 +179,9 @@ func TestEndurance(t *testing.T) {
 
 // choose makes up a call.
 func choose(r *rand.Rand, n int) *call {
-	k := &call{id: fmt.Sprintf("c%d", n), fate: pickFate(r), way: pickWay(r), post: r.IntN(3) == 0}
+	k := &call{id: fmt.Sprintf("c%d", n), post: r.IntN(3) == 0}
+	k.fate = pick(r, fates, func(f *fate) int { return f.weight })
+	k.way = pick(r, ways, func(w *way) int { return w.weight })
 	if k.fate.upload {
 		k.post = true
 	}

@@ -92,15 +92,16 @@ func fateNamed(name string) *fate {
 	return nil
 }
 
-func pickFate(r *rand.Rand) *fate {
+// pick is one of all, each as often as its weight says.
+func pick[T any](r *rand.Rand, all []T, weight func(*T) int) *T {
 	total := 0
-	for _, f := range fates {
-		total += f.weight
+	for i := range all {
+		total += weight(&all[i])
 	}
 	n := r.IntN(total)
-	for i := range fates {
-		if n -= fates[i].weight; n < 0 {
-			return &fates[i]
+	for i := range all {
+		if n -= weight(&all[i]); n < 0 {
+			return &all[i]
 		}
 	}
 	return nil
