@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -13,8 +13,8 @@ const benchID = "01J9Z3K4M5N6P7Q8R9S0T1V2W3"
 // onRequest is everything that one upgraded request on a kept connection
 // counts: all of it together must cost less than a microsecond.
 func onRequest(m *Metrics, c *Client) {
-	c.Request("*.smsportal.com", arrival.VersionNone, true, benchID)
-	c.Upgrade(arrival.VersionNone)
+	c.Request("*.smsportal.com", call.VersionNone, true, benchID)
+	c.Upgrade(call.VersionNone)
 	c.Policy("allow", true)
 	c.Credentials("query")
 	c.Verdict("plaintext")
@@ -23,15 +23,15 @@ func onRequest(m *Metrics, c *Client) {
 	m.UpstreamPhase("*.smsportal.com", "first_byte", 20*time.Millisecond)
 	m.UpstreamPool("*.smsportal.com", 2, 0)
 	m.Response("*.smsportal.com", 200, "upstream")
-	m.RequestDuration("*.smsportal.com", arrival.Forward, .042, benchID)
+	m.RequestDuration("*.smsportal.com", call.Forward, .042, benchID)
 }
 
 // onConnection is what a new connection counts on top.
 func onConnection(m *Metrics) *Client {
 	c := m.Client("10.1.2.3", "address")
-	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-	m.OpenConnection(arrival.Plain, 1)
-	m.OpenConnection(arrival.Plain, -1)
+	c.Connection(call.Forward, call.VersionNone, call.Plain)
+	m.OpenConnection(call.Plain, 1)
+	m.OpenConnection(call.Plain, -1)
 	return c
 }
 
@@ -87,9 +87,9 @@ func TestNothingAllocates(t *testing.T) {
 		"request":    func() { onRequest(m, c) },
 		"connection": func() { onConnection(m) },
 		"tls": func() {
-			c.Hello(arrival.Version10, "tls", true)
+			c.Hello(call.Version10, "tls", true)
 			c.HandshakeFailure(HandshakeClientAlert)
-			c.Connection(arrival.Connect, arrival.Version10, arrival.Terminated)
+			c.Connection(call.Connect, call.Version10, call.Terminated)
 			m.LeafMinted()
 		},
 		"failure": func() {

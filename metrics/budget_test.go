@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -22,8 +22,8 @@ func TestSidecarBudget(t *testing.T) {
 	c := f.Client("payments/billing", "workload")
 	used := []string{"*.smsportal.com", "*.mymobileapi.com"}
 	for _, up := range used {
-		c.Request(up, arrival.VersionNone, true, "id")
-		f.RequestDuration(up, arrival.Forward, .1, "id")
+		c.Request(up, call.VersionNone, true, "id")
+		f.RequestDuration(up, call.Forward, .1, "id")
 		for _, p := range phases {
 			f.UpstreamPhase(up, p, time.Millisecond)
 		}
@@ -36,21 +36,21 @@ func TestSidecarBudget(t *testing.T) {
 		f.UpstreamFailure(up, problem.Timeout, problem.Unknown)
 	}
 	for _, foreign := range []string{OtherUpstream, DeniedUpstream} {
-		c.Request(foreign, arrival.VersionNone, true, "id")
-		f.RequestDuration(foreign, arrival.Forward, .1, "id")
+		c.Request(foreign, call.VersionNone, true, "id")
+		f.RequestDuration(foreign, call.Forward, .1, "id")
 		for _, p := range phases {
 			f.UpstreamPhase(foreign, p, time.Millisecond)
 		}
 		f.UpstreamPool(foreign, 1, 0)
 		f.UpstreamFailure(foreign, problem.Connect, problem.NotSent)
 	}
-	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Refused)
-	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Tunnelled)
-	c.Connection(arrival.Connect, arrival.Version13, arrival.Spliced)
-	c.Connection(arrival.Connect, arrival.VersionNone, arrival.Tunnelled)
-	c.Hello(arrival.Version13, "tls", true)
-	c.Upgrade(arrival.VersionNone)
+	c.Connection(call.Forward, call.VersionNone, call.Plain)
+	c.Connection(call.Forward, call.VersionNone, call.Refused)
+	c.Connection(call.Forward, call.VersionNone, call.Tunnelled)
+	c.Connection(call.Connect, call.Version13, call.Spliced)
+	c.Connection(call.Connect, call.VersionNone, call.Tunnelled)
+	c.Hello(call.Version13, "tls", true)
+	c.Upgrade(call.VersionNone)
 	c.Credentials("query")
 	c.Policy("allow", true)
 	c.Verdict("plaintext")
@@ -103,26 +103,26 @@ func live(c *Client, i int) {
 	c.Sunset(start)
 	switch i % 4 {
 	case 0, 1: // in clear, with its password in the query
-		c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-		c.Request(up, arrival.VersionNone, true, "")
-		c.Upgrade(arrival.VersionNone)
+		c.Connection(call.Forward, call.VersionNone, call.Plain)
+		c.Request(up, call.VersionNone, true, "")
+		c.Upgrade(call.VersionNone)
 		c.Credentials("query")
 		c.Policy("warn", true)
 		c.Verdict("plaintext")
 	case 2: // TLS 1.0, terminated, with a failure on the way
-		c.Hello(arrival.Version10, "tls", true)
+		c.Hello(call.Version10, "tls", true)
 		c.HandshakeFailure(HandshakeClientRejectedCA)
-		c.Connection(arrival.Connect, arrival.Version10, arrival.Terminated)
-		c.Request(up, arrival.Version10, true, "")
-		c.Upgrade(arrival.Version10)
+		c.Connection(call.Connect, call.Version10, call.Terminated)
+		c.Request(up, call.Version10, true, "")
+		c.Upgrade(call.Version10)
 		c.Policy("warn", true)
 		c.Verdict("legacy-only")
 	default: // migrating: in clear and spliced
-		c.Hello(arrival.Version13, "tls", true)
-		c.Connection(arrival.Connect, arrival.Version13, arrival.Spliced)
-		c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-		c.Request(up, arrival.VersionNone, true, "")
-		c.Upgrade(arrival.VersionNone)
+		c.Hello(call.Version13, "tls", true)
+		c.Connection(call.Connect, call.Version13, call.Spliced)
+		c.Connection(call.Forward, call.VersionNone, call.Plain)
+		c.Request(up, call.VersionNone, true, "")
+		c.Upgrade(call.VersionNone)
 		c.Policy("warn", true)
 		c.Verdict("capable")
 	}

@@ -3,7 +3,7 @@ package metrics
 import (
 	"sync/atomic"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // Client counts what one client does. Callers keep it on the connection; its
@@ -77,7 +77,7 @@ func (c *Client) create(k key) *handle {
 // Request counts a request that was read: the upstream it is for, the version
 // on the client's side, and whether that counts as insecure. requestID becomes
 // the exemplar of insecure ones; "" is none.
-func (c *Client) Request(upstream string, v arrival.Version, insecure bool, requestID string) {
+func (c *Client) Request(upstream string, v call.Version, insecure bool, requestID string) {
 	now := c.m.now()
 	c = c.use(now)
 	up := c.m.upstream(upstream)
@@ -98,14 +98,14 @@ func (c *Client) Request(upstream string, v arrival.Version, insecure bool, requ
 // What ends in requests (plain) and what is not ours (tunnelled) says nothing
 // of how the client stands; neither does a connection refused in clear. One
 // that ended before it showed a way in is not counted.
-func (c *Client) Connection(in arrival.Ingress, v arrival.Version, h arrival.Handling) {
+func (c *Client) Connection(in call.Ingress, v call.Version, h call.Handling) {
 	now := c.m.now()
 	c = c.use(now)
-	if v != arrival.VersionNone {
+	if v != call.VersionNone {
 		switch h {
-		case arrival.Terminated, arrival.Spliced:
+		case call.Terminated, call.Spliced:
 			c.seenAs(v.Insecure(), now)
-		case arrival.Refused:
+		case call.Refused:
 			c.seen(now)
 			if v.Insecure() {
 				c.advance(lastInsecure, now)
@@ -117,24 +117,24 @@ func (c *Client) Connection(in arrival.Ingress, v arrival.Version, h arrival.Han
 
 // Attempt counts a connection that shows nothing of how the client stands: it
 // came to nothing, or not by the client's doing.
-func (c *Client) Attempt(in arrival.Ingress, v arrival.Version, h arrival.Handling) {
+func (c *Client) Attempt(in call.Ingress, v call.Version, h call.Handling) {
 	now := c.m.now()
 	c = c.use(now)
-	if v != arrival.VersionNone {
+	if v != call.VersionNone {
 		c.seen(now)
 	}
 	c.countConnection(in, v, h)
 }
 
-func (c *Client) countConnection(in arrival.Ingress, v arrival.Version, h arrival.Handling) {
-	if in != arrival.Unknown {
+func (c *Client) countConnection(in call.Ingress, v call.Version, h call.Handling) {
+	if in != call.Unknown {
 		c.counter(key{family: famConnections, a: uint8(in), b: uint8(v), c: uint8(h)}).Inc()
 	}
 }
 
 // Hello counts a ClientHello: the highest version it offers, its framing ("tls"
 // or "sslv2") and whether it names a server.
-func (c *Client) Hello(highest arrival.Version, framing string, sni bool) {
+func (c *Client) Hello(highest call.Version, framing string, sni bool) {
 	now := c.m.now()
 	c = c.use(now)
 	c.seen(now)
@@ -152,8 +152,8 @@ func (c *Client) HandshakeFailure(reason HandshakeReason) {
 
 // Upgrade counts a request that only tlslift made possible, by the version on
 // the client's side. SSL 3.0 is never served, so it is never counted.
-func (c *Client) Upgrade(from arrival.Version) {
-	if from == arrival.VersionSSL3 {
+func (c *Client) Upgrade(from call.Version) {
+	if from == call.VersionSSL3 {
 		return
 	}
 	c.current().counter(key{family: famUpgrades, a: uint8(from)}).Inc()

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 const (
@@ -122,7 +122,7 @@ func (c *Client) createAtZero() {
 	for t := range numClientTimes {
 		c.setTime(t, c.times[t].Load())
 	}
-	c.counter(key{family: famUpgrades, a: uint8(arrival.VersionNone)})
+	c.counter(key{family: famUpgrades, a: uint8(call.VersionNone)})
 }
 
 // unconfigure takes back the timestamps of the configuration.
@@ -137,8 +137,8 @@ func (c *Client) unconfigure() {
 // createClosedSets makes the one client of a sidecar complete: whether the
 // sidecar can go is read from series that have always existed.
 func (c *Client) createClosedSets() {
-	for _, v := range arrival.Versions {
-		if v != arrival.VersionSSL3 {
+	for _, v := range call.Versions {
+		if v != call.VersionSSL3 {
 			c.counter(key{family: famUpgrades, a: uint8(v)})
 		}
 	}
@@ -202,11 +202,11 @@ func (f *families) deleteClient(name string) {
 func (f *families) clientCounter(client string, k key) prometheus.Counter {
 	switch k.family {
 	case famRequests:
-		return f.requests.WithLabelValues(client, k.upstream.label, arrival.Version(k.a).String(), trueFalse(k.b != 0))
+		return f.requests.WithLabelValues(client, k.upstream.label, call.Version(k.a).String(), trueFalse(k.b != 0))
 	case famConnections:
-		return f.connections.WithLabelValues(client, arrival.Ingress(k.a).String(), arrival.Version(k.b).String(), arrival.Handling(k.c).String())
+		return f.connections.WithLabelValues(client, call.Ingress(k.a).String(), call.Version(k.b).String(), call.Handling(k.c).String())
 	case famHellos:
-		return f.hellos.WithLabelValues(client, arrival.Version(k.a).String(), framings[k.b], yesNo(k.c != 0))
+		return f.hellos.WithLabelValues(client, call.Version(k.a).String(), framings[k.b], yesNo(k.c != 0))
 	case famFailures:
 		return f.failures.WithLabelValues(client, HandshakeReason(k.a).String())
 	case famCredentials:
@@ -214,6 +214,6 @@ func (f *families) clientCounter(client string, k key) prometheus.Counter {
 	case famPolicy:
 		return f.policy.WithLabelValues(client, decisions[k.a], trueFalse(k.b != 0))
 	default:
-		return f.upgrades.WithLabelValues(client, arrival.Version(k.a).String())
+		return f.upgrades.WithLabelValues(client, call.Version(k.a).String())
 	}
 }

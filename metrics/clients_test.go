@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 )
 
 // request is one insecure request to our upstream.
-func request(c *Client) { c.Request("smsportal.com", arrival.VersionNone, true, "") }
+func request(c *Client) { c.Request("smsportal.com", call.VersionNone, true, "") }
 
 func (f *fixture) requestsOf(t *testing.T, client string) float64 {
 	t.Helper()
@@ -135,7 +135,7 @@ func TestAnActiveClientIsNeverEvicted(t *testing.T) {
 	f := clientFixture(t, 1)
 	quiet := f.Client("10.0.0.1", "address")
 	for range 60 {
-		quiet.Request("smsportal.com", arrival.Version10, true, "")
+		quiet.Request("smsportal.com", call.Version10, true, "")
 		request(f.Client("10.0.0.2", "address"))
 		f.clock.advance(23 * time.Hour)
 	}
@@ -166,23 +166,23 @@ func TestPresence(t *testing.T) {
 	}{
 		"nothing":             {do: func(*Client) {}},
 		"insecure request":    {do: request, first: true, insecure: true},
-		"secure request":      {do: func(c *Client) { c.Request("smsportal.com", arrival.Version12, false, "") }, first: true, safe: true},
-		"foreign request":     {do: func(c *Client) { c.Request("foreign.example", arrival.VersionNone, true, "") }},
-		"refused request":     {do: func(c *Client) { c.Request(DeniedUpstream, arrival.VersionNone, true, "") }},
-		"spliced":             {do: func(c *Client) { c.Connection(arrival.Connect, arrival.Version13, arrival.Spliced) }, first: true, safe: true},
-		"spliced, unknown":    {do: func(c *Client) { c.Connection(arrival.Connect, arrival.VersionNone, arrival.Spliced) }},
-		"terminated":          {do: func(c *Client) { c.Connection(arrival.TLS, arrival.Version10, arrival.Terminated) }, first: true, insecure: true},
-		"terminated at 1.2":   {do: func(c *Client) { c.Connection(arrival.TLS, arrival.Version12, arrival.Terminated) }, first: true, safe: true},
-		"plain":               {do: func(c *Client) { c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain) }},
-		"tunnelled":           {do: func(c *Client) { c.Connection(arrival.Connect, arrival.Version12, arrival.Tunnelled) }},
-		"refused in clear":    {do: func(c *Client) { c.Connection(arrival.Forward, arrival.VersionNone, arrival.Refused) }},
-		"refused, too old":    {do: func(c *Client) { c.Connection(arrival.TLS, arrival.VersionSSL3, arrival.Refused) }, first: true, insecure: true},
-		"refused, modern":     {do: func(c *Client) { c.Connection(arrival.TLS, arrival.Version12, arrival.Refused) }, first: true},
-		"hello":               {do: func(c *Client) { c.Hello(arrival.Version11, "sslv2", false) }, first: true},
+		"secure request":      {do: func(c *Client) { c.Request("smsportal.com", call.Version12, false, "") }, first: true, safe: true},
+		"foreign request":     {do: func(c *Client) { c.Request("foreign.example", call.VersionNone, true, "") }},
+		"refused request":     {do: func(c *Client) { c.Request(DeniedUpstream, call.VersionNone, true, "") }},
+		"spliced":             {do: func(c *Client) { c.Connection(call.Connect, call.Version13, call.Spliced) }, first: true, safe: true},
+		"spliced, unknown":    {do: func(c *Client) { c.Connection(call.Connect, call.VersionNone, call.Spliced) }},
+		"terminated":          {do: func(c *Client) { c.Connection(call.TLS, call.Version10, call.Terminated) }, first: true, insecure: true},
+		"terminated at 1.2":   {do: func(c *Client) { c.Connection(call.TLS, call.Version12, call.Terminated) }, first: true, safe: true},
+		"plain":               {do: func(c *Client) { c.Connection(call.Forward, call.VersionNone, call.Plain) }},
+		"tunnelled":           {do: func(c *Client) { c.Connection(call.Connect, call.Version12, call.Tunnelled) }},
+		"refused in clear":    {do: func(c *Client) { c.Connection(call.Forward, call.VersionNone, call.Refused) }},
+		"refused, too old":    {do: func(c *Client) { c.Connection(call.TLS, call.VersionSSL3, call.Refused) }, first: true, insecure: true},
+		"refused, modern":     {do: func(c *Client) { c.Connection(call.TLS, call.Version12, call.Refused) }, first: true},
+		"hello":               {do: func(c *Client) { c.Hello(call.Version11, "sslv2", false) }, first: true},
 		"failed handshake":    {do: func(c *Client) { c.HandshakeFailure(HandshakeEOF) }, first: true},
 		"told by the ledger":  {do: func(c *Client) { c.FirstSeen(start); c.LastInsecure(start); c.LastSecure(start) }, first: true, insecure: true, safe: true},
 		"told nothing":        {do: func(c *Client) { c.FirstSeen(time.Time{}); c.LastInsecure(time.Time{}); c.LastSecure(time.Time{}) }},
-		"policy and upgrades": {do: func(c *Client) { c.Policy("allow", true); c.Upgrade(arrival.Version10); c.Credentials("soap") }},
+		"policy and upgrades": {do: func(c *Client) { c.Policy("allow", true); c.Upgrade(call.Version10); c.Credentials("soap") }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

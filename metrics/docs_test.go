@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -81,15 +81,15 @@ func TestTheReferenceIsComplete(t *testing.T) {
 func TestTheReferenceKnowsEveryLabelValue(t *testing.T) {
 	t.Parallel()
 	closed := map[string][]string{
-		"tls_version":      strs(arrival.Versions[:]),
+		"tls_version":      strs(call.Versions[:]),
 		"insecure":         {"true", "false"},
-		"ingress":          strs(arrival.Ingresses[:]),
-		"handling":         strs(arrival.Handlings[:]),
+		"ingress":          strs(call.Ingresses[:]),
+		"handling":         strs(call.Handlings[:]),
 		"framing":          framings,
 		"sni":              {yesNo(true), yesNo(false)},
 		"delivery":         {problem.NotSent.String(), problem.Unknown.String()},
 		"decision":         decisions,
-		"from":             slices.DeleteFunc(strs(arrival.Versions[:]), func(v string) bool { return v == "ssl3" }),
+		"from":             slices.DeleteFunc(strs(call.Versions[:]), func(v string) bool { return v == "ssl3" }),
 		"origin":           origins,
 		"phase":            phases,
 		"state":            poolStates,

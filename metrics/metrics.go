@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -40,7 +40,7 @@ type Metrics struct {
 
 	rewriteHandles []prometheus.Counter
 	deniedHandles  []prometheus.Counter // by problem.Reason; nil where not a denial
-	openHandles    []prometheus.Gauge   // by arrival.Handling
+	openHandles    []prometheus.Gauge   // by call.Handling
 
 	mu         sync.RWMutex
 	clients    map[string]*Client
@@ -82,8 +82,8 @@ func (m *Metrics) keepHandles() {
 		}
 		m.deniedHandles[r] = m.denied.WithLabelValues(r.String())
 	}
-	m.openHandles = make([]prometheus.Gauge, len(arrival.Handlings))
-	for _, h := range arrival.Handlings {
+	m.openHandles = make([]prometheus.Gauge, len(call.Handlings))
+	for _, h := range call.Handlings {
 		m.openHandles[h] = m.open.WithLabelValues(h.String())
 	}
 }

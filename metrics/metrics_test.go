@@ -15,7 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -150,12 +150,12 @@ func series(families []*dto.MetricFamily) int {
 
 // exerciseClient does everything that one client can do, once.
 func exerciseClient(c *Client) {
-	c.Request("*.smsportal.com", arrival.VersionNone, true, "")
-	c.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-	c.Connection(arrival.Connect, arrival.Version13, arrival.Spliced)
-	c.Hello(arrival.Version13, "tls", true)
+	c.Request("*.smsportal.com", call.VersionNone, true, "")
+	c.Connection(call.Forward, call.VersionNone, call.Plain)
+	c.Connection(call.Connect, call.Version13, call.Spliced)
+	c.Hello(call.Version13, "tls", true)
 	c.HandshakeFailure(HandshakeClientRejectedCA)
-	c.Upgrade(arrival.VersionNone)
+	c.Upgrade(call.VersionNone)
 	c.Credentials("query")
 	c.Policy("warn", false)
 	c.Verdict("plaintext")
@@ -169,7 +169,7 @@ func exerciseClient(c *Client) {
 func exerciseService(m *Metrics) {
 	m.Response("*.smsportal.com", 200, "upstream")
 	m.Response(DeniedUpstream, 403, "tlslift")
-	m.RequestDuration("*.smsportal.com", arrival.Forward, .042, "")
+	m.RequestDuration("*.smsportal.com", call.Forward, .042, "")
 	for _, p := range phases {
 		m.UpstreamPhase("*.smsportal.com", p, 20*time.Millisecond)
 	}
@@ -179,8 +179,8 @@ func exerciseService(m *Metrics) {
 	m.UpstreamCertificate("*.smsportal.com", start.AddDate(0, 6, 0))
 	m.Rewrite("cookie")
 	m.Denied(problem.Host)
-	m.OpenConnection(arrival.Plain, 2)
-	m.OpenConnection(arrival.Plain, -1)
+	m.OpenConnection(call.Plain, 2)
+	m.OpenConnection(call.Plain, -1)
 	m.LeafMinted()
 	m.CANotAfter(start.AddDate(10, 0, 0))
 }

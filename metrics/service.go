@@ -3,7 +3,7 @@ package metrics
 import (
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -26,7 +26,7 @@ func (m *Metrics) Denied(reason problem.Reason) {
 
 // OpenConnection adds delta to the client connections open now: 1 when one
 // begins to be handled so, -1 when it ends.
-func (m *Metrics) OpenConnection(h arrival.Handling, delta int) {
+func (m *Metrics) OpenConnection(h call.Handling, delta int) {
 	if int(h) < len(m.openHandles) {
 		m.openHandles[h].Add(float64(delta))
 	}

@@ -9,7 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -19,21 +19,21 @@ func TestUnknownWordsMakeNoSeries(t *testing.T) {
 	c := f.Client("10.1.2.3", "address")
 	c.Credentials("cookie")
 	c.Policy("maybe", true)
-	c.Upgrade(arrival.VersionSSL3)
-	c.Connection(arrival.Unknown, arrival.VersionNone, arrival.Refused)
+	c.Upgrade(call.VersionSSL3)
+	c.Connection(call.Unknown, call.VersionNone, call.Refused)
 	f.Rewrite("body")
 	f.Denied(problem.PolicyRefuse)
 	f.Denied(problem.DNS)
 	f.Denied(problem.None)
 	f.Denied(problem.Reason(250))
-	f.OpenConnection(arrival.Handling(250), 1)
+	f.OpenConnection(call.Handling(250), 1)
 	f.UpstreamPhase("smsportal.com", "tea", time.Second)
 	f.UpstreamFailure("smsportal.com", problem.Host, problem.NotSent)
 	f.UpstreamPool("foreign.example", 1, 1)
 	f.UpstreamCertificate("foreign.example", start)
 	f.UpstreamCertificate("smsportal.com", time.Time{})
-	f.RequestDuration("smsportal.com", arrival.Unknown, 1, "")
-	f.RequestDuration("smsportal.com", arrival.Ingress(99), 1, "")
+	f.RequestDuration("smsportal.com", call.Unknown, 1, "")
+	f.RequestDuration("smsportal.com", call.Ingress(99), 1, "")
 	if got, want := series(f.gather(t)), series(newFixture(t, Options{}).gather(t)); got != want {
 		t.Errorf("%d series, want %d: those of a fresh start\n%s", got, want, f.text(t, expfmt.TypeTextPlain))
 	}
@@ -108,7 +108,7 @@ func TestHistogramsAreClassicAndNativeAndBounded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Options{Upstreams: []string{"smsportal.com"}})
 	for seconds := 1e-9; seconds < 1e9; seconds *= 1.05 {
-		f.RequestDuration("smsportal.com", arrival.Forward, seconds, "")
+		f.RequestDuration("smsportal.com", call.Forward, seconds, "")
 		f.UpstreamPhase("smsportal.com", "tls", time.Duration(seconds*float64(time.Second)))
 	}
 	for _, mf := range f.gather(t) {
@@ -129,10 +129,10 @@ func TestExemplars(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Options{Upstreams: []string{"smsportal.com"}})
 	c := f.Client("10.1.2.3", "address")
-	c.Request("smsportal.com", arrival.VersionNone, true, "first")
-	c.Request("smsportal.com", arrival.VersionNone, true, "same-second")
-	c.Request("smsportal.com", arrival.Version12, false, "secure")
-	f.RequestDuration("smsportal.com", arrival.Gateway, .2, "slow")
+	c.Request("smsportal.com", call.VersionNone, true, "first")
+	c.Request("smsportal.com", call.VersionNone, true, "same-second")
+	c.Request("smsportal.com", call.Version12, false, "secure")
+	f.RequestDuration("smsportal.com", call.Gateway, .2, "slow")
 	text := f.text(t, expfmt.TypeOpenMetrics)
 	for _, want := range []string{
 		`tlslift_client_requests_total{client="10.1.2.3",insecure="true",tls_version="none",upstream="smsportal.com"} 2.0 # {request_id="first"} 1.0`,
@@ -147,7 +147,7 @@ func TestExemplars(t *testing.T) {
 		t.Error("an exemplar that is not wanted")
 	}
 	f.clock.advance(time.Second)
-	c.Request("smsportal.com", arrival.VersionNone, true, "later")
+	c.Request("smsportal.com", call.VersionNone, true, "later")
 	if !strings.Contains(f.text(t, expfmt.TypeOpenMetrics), `request_id="later"`) {
 		t.Error("no new exemplar in the next second")
 	}
@@ -158,8 +158,8 @@ func TestHostileExemplarsAreLeftOut(t *testing.T) {
 	f := newFixture(t, Options{Upstreams: []string{"smsportal.com"}})
 	c := f.Client("10.1.2.3", "address")
 	for _, id := range []string{"", strings.Repeat("x", 65), "a b", "a\nb", "\xff", "é"} {
-		c.Request("smsportal.com", arrival.VersionNone, true, id)
-		f.RequestDuration("smsportal.com", arrival.Forward, 1, id)
+		c.Request("smsportal.com", call.VersionNone, true, id)
+		f.RequestDuration("smsportal.com", call.Forward, 1, id)
 	}
 	if text := f.text(t, expfmt.TypeOpenMetrics); strings.Contains(text, "request_id") {
 		t.Error("a request id that is not plain became an exemplar")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -18,7 +18,7 @@ type upstream struct {
 	label     string
 	ours      bool // configured; else one of the underscore words
 	series    handles
-	durations [len(arrival.Ingresses) + 1]atomic.Pointer[observer]
+	durations [len(call.Ingresses) + 1]atomic.Pointer[observer]
 	phases    [4]atomic.Pointer[observer] // by place in phases
 	pool      [2]atomic.Pointer[gaugeRef] // by place in poolStates
 }
@@ -82,7 +82,7 @@ func (f *families) newUpstreamCounter(label string, k key) prometheus.Counter {
 	case famResponses:
 		return f.responses.WithLabelValues(label, codeWord(k.n), origins[k.a])
 	case famHandshakes:
-		return f.handshakes.WithLabelValues(label, arrival.Version(k.a).String(), cipherWord(k.n), trueFalse(k.b != 0))
+		return f.handshakes.WithLabelValues(label, call.Version(k.a).String(), cipherWord(k.n), trueFalse(k.b != 0))
 	default:
 		return f.upstreamFailures.WithLabelValues(label, problem.Reason(k.a).String(), problem.Delivery(k.b).String())
 	}
@@ -121,9 +121,9 @@ func (m *Metrics) Response(upstream string, code int, origin string) {
 // to the end of its answer. requestID becomes the exemplar, at most once a
 // second; "" is none. Requests without a way in, and those for nobody of ours,
 // are not observed.
-func (m *Metrics) RequestDuration(upstream string, in arrival.Ingress, seconds float64, requestID string) {
+func (m *Metrics) RequestDuration(upstream string, in call.Ingress, seconds float64, requestID string) {
 	up := m.upstream(upstream)
-	if !up.ours || in == arrival.Unknown || int(in) >= len(up.durations) {
+	if !up.ours || in == call.Unknown || int(in) >= len(up.durations) {
 		return
 	}
 	o := up.durations[in].Load()
@@ -172,7 +172,7 @@ func (m *Metrics) UpstreamPhase(upstream, phase string, d time.Duration) {
 // UpstreamHandshake counts a TLS handshake with an upstream. version and cipher
 // are the numbers of the TLS wire format; unknown suites count as _other.
 func (m *Metrics) UpstreamHandshake(upstream string, version, cipher uint16, resumed bool) {
-	v := arrival.VersionOf(version)
+	v := call.VersionOf(version)
 	m.upstreamCounter(m.upstream(upstream), key{family: famHandshakes, n: cipher, a: uint8(v), b: bit(resumed)}).Inc()
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/rewrite"
@@ -27,7 +27,7 @@ func noDial(context.Context, string, string) (net.Conn, error) {
 func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record) {
 	arr := rec.sess.arr
 	host, port, ok := splitAuthority(r.RequestURI)
-	rec.ingress, rec.host = arrival.Connect, redact.Host(host)
+	rec.ingress, rec.host = call.Connect, redact.Host(host)
 	if ref := rec.sess.conn.Refusal(); ref != nil {
 		_ = s.identify(rec, r, "")
 		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
@@ -44,7 +44,7 @@ func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record)
 	case !ok || host == "":
 		s.refuse(out, r, rec, &refusal{reason: problem.Malformed, detail: "the CONNECT authority cannot be read"})
 		return
-	case arr.Authority != "" || arr.Handling == arrival.Terminated:
+	case arr.Authority != "" || arr.Handling == call.Terminated:
 		s.refuse(out, r, rec, &refusal{reason: problem.Method, detail: "CONNECT within a tunnel"})
 		return
 	case !arr.Listener.Connect:
@@ -54,12 +54,12 @@ func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record)
 		s.refuse(out, r, rec, &refusal{reason: problem.Loop, detail: "the request has passed through this tlslift before"})
 		return
 	}
-	ref := s.decideConnect(rec, target{ingress: arrival.Connect, scheme: "https", host: host, port: port})
+	ref := s.decideConnect(rec, target{ingress: call.Connect, scheme: "https", host: host, port: port})
 	if ref != nil {
 		s.refuse(out, r, rec, ref)
 		return
 	}
-	arr.Authority, arr.Port, arr.Ingress = host, port, arrival.Connect
+	arr.Authority, arr.Port, arr.Ingress = host, port, call.Connect
 	s.pipeline.ServeHTTP(out, r)
 }
 

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -58,7 +58,7 @@ func (s *Server) writeLine(rec *record) {
 	}
 }
 
-func (s *Server) writeTunnelLine(rec *record, handling arrival.Handling, handshake string) {
+func (s *Server) writeTunnelLine(rec *record, handling call.Handling, handshake string) {
 	ce := s.log.Check(levelOf(rec), "tunnel")
 	if ce == nil {
 		return

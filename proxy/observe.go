@@ -7,7 +7,7 @@ import (
 
 	"tlslift/metrics"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
@@ -109,7 +109,7 @@ func (s *Server) countConnection(sess *session) {
 	sess.counted = true
 	arr := sess.arr
 	fallback := sess.hello != nil && sess.hello.FallbackSCSV // it can do better than it says
-	if !sess.ours || fallback && arr.Handling == arrival.Refused {
+	if !sess.ours || fallback && arr.Handling == call.Refused {
 		sess.failed = true
 	}
 	if sess.failed {
@@ -128,9 +128,9 @@ func (s *Server) countPlain(sess *session, rec *record) {
 	handling := sess.arr.Handling
 	switch {
 	case rec.status != 0 && rec.reason.Denied() && (rec.reason.Closes() || !rec.ours):
-		sess.arr.Handling = arrival.Refused
+		sess.arr.Handling = call.Refused
 	case rec.label == labelOther && rec.route != nil && !rec.ours:
-		sess.arr.Handling = arrival.Tunnelled
+		sess.arr.Handling = call.Tunnelled
 	}
 	s.countConnection(sess)
 	sess.arr.Handling = handling
@@ -144,7 +144,7 @@ func (s *Server) observe(rec *record, r *http.Request) {
 	}
 	sess.ours = sess.ours || rec.ours && rec.host != SelfTestHost
 	if !sess.counted {
-		if sess.arr.Ingress == arrival.Unknown {
+		if sess.arr.Ingress == call.Unknown {
 			sess.arr.Ingress = rec.ingress
 		}
 		s.countPlain(sess, rec)
@@ -204,7 +204,7 @@ func (s *Server) describe(sess *session) {
 
 // observeHello counts what a ClientHello says.
 func (s *Server) observeHello(sess *session, h *hello.ClientHello, ours bool) {
-	offered := arrival.VersionOf(h.MaxVersion)
+	offered := call.VersionOf(h.MaxVersion)
 	sess.counts.Hello(offered, h.Framing.String(), h.SNI())
 	s.ledger.Hello(sess.client(), ledger.HelloObs{
 		Ours: ours, Offered: offered, SSLv2Framed: h.Framing == hello.SSLv2,
@@ -239,7 +239,7 @@ func (s *Server) observeFailure(sess *session, reason metrics.HandshakeReason, o
 	sess.counts.HandshakeFailure(reason)
 	o.Ours, o.Reason = sess.ours, reason.String()
 	if sess.hello != nil {
-		o.Offered, o.Fallback = arrival.VersionOf(sess.hello.MaxVersion), sess.hello.FallbackSCSV
+		o.Offered, o.Fallback = call.VersionOf(sess.hello.MaxVersion), sess.hello.FallbackSCSV
 	}
 	s.ledger.HandshakeFailure(sess.client(), o)
 	sess.described = 0

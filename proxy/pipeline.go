@@ -9,7 +9,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
@@ -95,7 +95,7 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 	t, bad := targetOf(arr, r)
 	rec.ingress, rec.host, rec.path = t.ingress, redact.Host(t.host), redact.Path(t.raw)
 	rec.seesHTTP = t.scheme == "http"
-	if arr.Ingress == arrival.Unknown {
+	if arr.Ingress == call.Unknown {
 		arr.Ingress = t.ingress
 	}
 	_, rec.query, _ = strings.Cut(t.raw, "?")

@@ -7,7 +7,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
 )
@@ -21,7 +21,7 @@ type record struct {
 	start time.Time
 	id    string
 
-	ingress arrival.Ingress
+	ingress call.Ingress
 	method  string
 	host    string // normalised and safe to log
 	path    string // without a query
@@ -50,7 +50,7 @@ type record struct {
 	held  *heldBody // the body's beginning, nil without one
 
 	clientName string
-	version    arrival.Version
+	version    call.Version
 	cipher     uint16
 	ja4        string
 
@@ -144,5 +144,5 @@ func tlsVersionName(v uint16) string {
 	if v == 0 {
 		return ""
 	}
-	return arrival.VersionOf(v).String()
+	return call.VersionOf(v).String()
 }

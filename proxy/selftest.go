@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -36,7 +36,7 @@ func (s *Server) selfTest(out *responseWriter, r *http.Request, rec *record) {
 		JA4: sess.ja4, Insecure: rec.insecure,
 	}
 	if h := sess.hello; h != nil {
-		a.Library, a.Offers = h.Library().String(), arrival.VersionOf(h.MaxVersion).String()
+		a.Library, a.Offers = h.Library().String(), call.VersionOf(h.MaxVersion).String()
 	}
 	a.Advice = advise(sess, rec)
 	rec.label, rec.origin, rec.delivery = labelOther, originTlslift, problem.NotSent
@@ -86,8 +86,8 @@ func advise(sess *session, rec *record) string {
 		if lib.Advice != "" {
 			return strings.ToUpper(lib.Advice[:1]) + lib.Advice[1:] + "."
 		}
-		return "This client offers at most TLS " + arrival.VersionOf(sess.hello.MaxVersion).String() + ": update its TLS library or runtime until it offers TLS 1.2."
-	case rec.version == arrival.VersionNone:
+		return "This client offers at most TLS " + call.VersionOf(sess.hello.MaxVersion).String() + ": update its TLS library or runtime until it offers TLS 1.2."
+	case rec.version == call.VersionNone:
 		return "This client calls in clear: change the URL in its configuration from http to https. If that fails, its runtime is too old for TLS 1.2: update it."
 	default:
 		return ""

@@ -18,7 +18,7 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/front"
 	"tlslift/proxy/legacy"
@@ -204,7 +204,7 @@ func (s *Server) frontOptions(d *door) front.Options {
 	conf := d.conf
 	return front.Options{
 		Shared: s.shared,
-		Listener: &arrival.Listener{
+		Listener: &call.Listener{
 			Address:         conf.Address,
 			Loopback:        conf.Loopback(),
 			Forward:         conf.Accepts(configs.WayForward),
@@ -269,7 +269,7 @@ func (s *Server) RefusedTLS(c *front.Conn, refusal front.Refusal) {
 }
 
 // dropped counts a connection that was closed without an answer.
-func (s *Server) dropped(_ *arrival.Arrival, reason problem.Reason) { s.metrics.Denied(reason) }
+func (s *Server) dropped(_ *call.Conn, reason problem.Reason) { s.metrics.Denied(reason) }
 
 // enter hands a connection that speaks HTTP to the inner server.
 func (s *Server) enter(sess *session) {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 
 	"tlslift/metrics"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/identity"
@@ -18,7 +18,7 @@ import (
 // (HTTP/1.1 serves one at a time). It rides in the connection's context.
 type session struct {
 	conn       *front.Conn
-	arr        *arrival.Arrival
+	arr        *call.Conn
 	clientAddr string
 	hello      *hello.ClientHello
 	ja4        string
@@ -49,7 +49,7 @@ func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	if !ok {
 		return ctx
 	}
-	return arrival.NewContext(context.WithValue(ctx, sessionKey{}, conn.sess), conn.sess.arr)
+	return call.NewContext(context.WithValue(ctx, sessionKey{}, conn.sess), conn.sess.arr)
 }
 
 func sessionOf(ctx context.Context) *session {

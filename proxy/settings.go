@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"tlslift/configs"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
@@ -47,7 +47,7 @@ type settings struct {
 	lifted   map[string]bool   // clients terminated at 1.2 and above
 }
 
-func (st *settings) others(l *arrival.Listener) others { return st.othersOf[l.Address] }
+func (st *settings) others(l *call.Listener) others { return st.othersOf[l.Address] }
 
 func (st *settings) terminates(client string) bool { return st.lifted[client] }
 

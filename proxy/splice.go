@@ -6,7 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/metrics"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
 
@@ -36,7 +36,7 @@ func (s *splice) tell(turns *hello.Turns) {
 	defer s.mu.Unlock()
 	if !a.Refused {
 		arr := s.t.sess.arr
-		arr.Version, arr.Cipher = arrival.VersionOf(a.Version), a.CipherSuite
+		arr.Version, arr.Cipher = call.VersionOf(a.Version), a.CipherSuite
 		return
 	}
 	reason, advice := refusedFor(a.Alert)
@@ -60,7 +60,7 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 	case turns.Declined():
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.t.sess.arr.Version < arrival.Version13 || s.judged {
+		if s.t.sess.arr.Version < call.Version13 || s.judged {
 			return // it says why, in clear: see up
 		}
 		s.failed(metrics.HandshakeClientAlert, true)

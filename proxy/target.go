@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
 )
@@ -17,7 +17,7 @@ const SelfTestHost = "check.tlslift.test"
 
 // target is where a request wants to go, before it is decided whether it may.
 type target struct {
-	ingress arrival.Ingress
+	ingress call.Ingress
 	scheme  string // "http" or "https", as the caller sees it
 	host    string // lower case, no port, no trailing dot
 	port    uint16 // 0 = none was named
@@ -33,19 +33,19 @@ type refusal struct {
 
 // targetOf reads the target of a request that passed the front's judgement.
 // RequestURI is used rather than URL, which has already been decoded.
-func targetOf(arr *arrival.Arrival, r *http.Request) (target, *refusal) {
+func targetOf(arr *call.Conn, r *http.Request) (target, *refusal) {
 	t := target{ingress: arr.Ingress, scheme: "http"}
-	if arr.Handling == arrival.Terminated {
+	if arr.Handling == call.Terminated {
 		t.scheme = "https"
 	}
-	inner := arr.Ingress == arrival.Connect || arr.Ingress == arrival.TLS ||
-		(arr.Ingress == arrival.Transparent && arr.Handling == arrival.Terminated)
+	inner := arr.Ingress == call.Connect || arr.Ingress == call.TLS ||
+		(arr.Ingress == call.Transparent && arr.Handling == call.Terminated)
 
 	authority := r.Host
 	if scheme, auth, raw, ok := splitAbsolute(r.RequestURI); ok {
 		authority, t.raw = auth, raw
 		if !inner {
-			t.ingress, t.scheme = arrival.Forward, scheme
+			t.ingress, t.scheme = call.Forward, scheme
 		}
 		if scheme != "http" && scheme != "https" {
 			return t, &refusal{reason: problem.Malformed, detail: "the target's scheme is neither http nor https"}
@@ -53,9 +53,9 @@ func targetOf(arr *arrival.Arrival, r *http.Request) (target, *refusal) {
 	} else {
 		t.raw = r.RequestURI
 		if !inner {
-			t.ingress = arrival.Gateway
+			t.ingress = call.Gateway
 			if arr.Listener.Transparent && arr.OriginalDst.IsValid() {
-				t.ingress = arrival.Transparent
+				t.ingress = call.Transparent
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func targetOf(arr *arrival.Arrival, r *http.Request) (target, *refusal) {
 	if t.host == "" {
 		t.host, t.port, _ = splitAuthority(arr.Listener.DefaultUpstream)
 	}
-	if t.host == "" && t.ingress == arrival.Transparent {
+	if t.host == "" && t.ingress == call.Transparent {
 		t.host, t.port = arr.OriginalDst.Addr().String(), arr.OriginalDst.Port()
 	}
 	if t.host == "" {
@@ -168,14 +168,14 @@ type decision struct {
 }
 
 // decide applies the rules of design.md section 1 to a plain request.
-func (s *Server) decide(arr *arrival.Arrival, t target) decision {
+func (s *Server) decide(arr *call.Conn, t target) decision {
 	if !accepted(arr.Listener, t.ingress) {
 		return decision{refusal: &refusal{reason: problem.ACL, detail: "this listener does not accept the " + t.ingress.String() + " way in"}}
 	}
 	if t.host == SelfTestHost {
 		return decision{selfTest: true}
 	}
-	tunnelled := t.ingress == arrival.Connect || t.ingress == arrival.TLS
+	tunnelled := t.ingress == call.Connect || t.ingress == call.TLS
 	route, verdict := s.transport.Route(t.host, s.upstreamPort(arr, t))
 	switch {
 	case verdict == upstream.Ours:
@@ -202,23 +202,23 @@ func (s *Server) decide(arr *arrival.Arrival, t target) decision {
 
 // guards reports whether internal addresses are refused to a caller of somebody
 // else's host: on a loopback listener callers could go there themselves.
-func (s *Server) guards(arr *arrival.Arrival) bool {
+func (s *Server) guards(arr *call.Conn) bool {
 	return !arr.Listener.Loopback && !s.settings.Load().cfg.AllowInternalAddresses
 }
 
 // upstreamPort is the port Route is asked for: 0 lets the upstream's own port
 // stand. http targets may name port 80 or none; a caller pointed here by its
 // hosts file names the port it was pointed to.
-func (s *Server) upstreamPort(arr *arrival.Arrival, t target) uint16 {
+func (s *Server) upstreamPort(arr *call.Conn, t target) uint16 {
 	switch {
-	case t.ingress == arrival.Connect:
+	case t.ingress == call.Connect:
 		return arr.Port
 	case t.scheme == "http" && t.port == 80:
 		return 0
-	case (t.ingress == arrival.Gateway || t.ingress == arrival.TLS || t.ingress == arrival.Transparent) &&
+	case (t.ingress == call.Gateway || t.ingress == call.TLS || t.ingress == call.Transparent) &&
 		(t.port == arr.Local.Port() || t.port == 443):
 		return 0
-	case t.ingress == arrival.Forward && (t.scheme == "http" && t.port != 0 || t.scheme == "https" && t.port == 80):
+	case t.ingress == call.Forward && (t.scheme == "http" && t.port != 0 || t.scheme == "https" && t.port == 80):
 		return portNever
 	default:
 		return t.port
@@ -228,15 +228,15 @@ func (s *Server) upstreamPort(arr *arrival.Arrival, t target) uint16 {
 // portNever is a port that no upstream has.
 const portNever = 65535
 
-func accepted(l *arrival.Listener, in arrival.Ingress) bool {
+func accepted(l *call.Listener, in call.Ingress) bool {
 	switch in {
-	case arrival.Forward:
+	case call.Forward:
 		return l.Forward
-	case arrival.Connect:
+	case call.Connect:
 		return l.Connect
-	case arrival.Gateway:
+	case call.Gateway:
 		return l.Gateway
-	case arrival.TLS:
+	case call.TLS:
 		return l.TLS
 	default:
 		return l.Transparent
@@ -244,7 +244,7 @@ func accepted(l *arrival.Listener, in arrival.Ingress) bool {
 }
 
 // isSelf reports whether a target names one of our own listeners.
-func (s *Server) isSelf(arr *arrival.Arrival, t target) bool {
+func (s *Server) isSelf(arr *call.Conn, t target) bool {
 	port := t.port
 	if port == 0 {
 		port = 80

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -82,47 +82,47 @@ func FuzzSplitAuthority(f *testing.F) {
 
 func TestTargetOf(t *testing.T) {
 	t.Parallel()
-	plain := func(change func(*arrival.Arrival)) *arrival.Arrival {
-		a := &arrival.Arrival{Listener: &arrival.Listener{Forward: true, Gateway: true, Connect: true, TLS: true}}
+	plain := func(change func(*call.Conn)) *call.Conn {
+		a := &call.Conn{Listener: &call.Listener{Forward: true, Gateway: true, Connect: true, TLS: true}}
 		if change != nil {
 			change(a)
 		}
 		return a
 	}
-	connect := func(a *arrival.Arrival) { a.Ingress, a.Authority, a.Port = arrival.Connect, "api.smsportal.com", 443 }
+	connect := func(a *call.Conn) { a.Ingress, a.Authority, a.Port = call.Connect, "api.smsportal.com", 443 }
 	for name, test := range map[string]struct {
-		arr       *arrival.Arrival
+		arr       *call.Conn
 		uri, host string
 		want      target
 		reason    problem.Reason
 	}{
-		"forward":       {plain(nil), "http://API.smsportal.com:80/a?b", "API.smsportal.com:80", target{arrival.Forward, "http", "api.smsportal.com", 80, "/a?b"}, 0},
-		"forward https": {plain(nil), "https://api.smsportal.com/a", "api.smsportal.com", target{arrival.Forward, "https", "api.smsportal.com", 0, "/a"}, 0},
+		"forward":       {plain(nil), "http://API.smsportal.com:80/a?b", "API.smsportal.com:80", target{call.Forward, "http", "api.smsportal.com", 80, "/a?b"}, 0},
+		"forward https": {plain(nil), "https://api.smsportal.com/a", "api.smsportal.com", target{call.Forward, "https", "api.smsportal.com", 0, "/a"}, 0},
 		"forward ftp":   {plain(nil), "ftp://api.smsportal.com/a", "api.smsportal.com", target{}, problem.Malformed},
-		"gateway":       {plain(nil), "/a?b=%zz", "api.smsportal.com.", target{arrival.Gateway, "http", "api.smsportal.com", 0, "/a?b=%zz"}, 0},
+		"gateway":       {plain(nil), "/a?b=%zz", "api.smsportal.com.", target{call.Gateway, "http", "api.smsportal.com", 0, "/a?b=%zz"}, 0},
 		"no host":       {plain(nil), "/a", "", target{}, problem.Malformed},
 		"default_upstream": {
-			plain(func(a *arrival.Arrival) { a.Listener.DefaultUpstream = "api.smsportal.com" }),
+			plain(func(a *call.Conn) { a.Listener.DefaultUpstream = "api.smsportal.com" }),
 			"/a", "",
-			target{arrival.Gateway, "http", "api.smsportal.com", 0, "/a"},
+			target{call.Gateway, "http", "api.smsportal.com", 0, "/a"},
 			0,
 		},
-		"inside CONNECT":               {plain(connect), "/a", "API.smsportal.com:443", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
-		"inside CONNECT, no Host":      {plain(connect), "/a", "", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
-		"inside CONNECT, absolute":     {plain(connect), "http://api.smsportal.com/a", "api.smsportal.com", target{arrival.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
+		"inside CONNECT":               {plain(connect), "/a", "API.smsportal.com:443", target{call.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
+		"inside CONNECT, no Host":      {plain(connect), "/a", "", target{call.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
+		"inside CONNECT, absolute":     {plain(connect), "http://api.smsportal.com/a", "api.smsportal.com", target{call.Connect, "http", "api.smsportal.com", 0, "/a"}, 0},
 		"inside CONNECT, another host": {plain(connect), "/a", "rest.smsportal.com", target{}, problem.Misdirected},
 		"terminated, no SNI": {
-			plain(func(a *arrival.Arrival) { a.Ingress, a.Handling = arrival.TLS, arrival.Terminated }),
+			plain(func(a *call.Conn) { a.Ingress, a.Handling = call.TLS, call.Terminated }),
 			"/a", "rest.smsportal.com",
-			target{arrival.TLS, "https", "rest.smsportal.com", 0, "/a"},
+			target{call.TLS, "https", "rest.smsportal.com", 0, "/a"},
 			0,
 		},
-		"terminated, other SNI": {plain(func(a *arrival.Arrival) {
-			a.Ingress, a.Handling, a.Authority = arrival.TLS, arrival.Terminated, "api.smsportal.com"
+		"terminated, other SNI": {plain(func(a *call.Conn) {
+			a.Ingress, a.Handling, a.Authority = call.TLS, call.Terminated, "api.smsportal.com"
 		}), "/a", "rest.smsportal.com", target{}, problem.Misdirected},
-		"transparent, no host": {plain(func(a *arrival.Arrival) {
+		"transparent, no host": {plain(func(a *call.Conn) {
 			a.Listener.Transparent, a.OriginalDst = true, netip.MustParseAddrPort("192.0.2.1:80")
-		}), "/a", "", target{arrival.Transparent, "http", "192.0.2.1", 80, "/a"}, 0},
+		}), "/a", "", target{call.Transparent, "http", "192.0.2.1", 80, "/a"}, 0},
 	} {
 		got, ref := targetOf(test.arr, &http.Request{RequestURI: test.uri, Host: test.host})
 		switch {

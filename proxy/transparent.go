@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/upstream"
@@ -44,10 +44,10 @@ func (s *Server) passThrough(c *front.Conn) bool {
 		return false
 	}
 	sess := newSession(c)
-	arr.Ingress = arrival.Transparent
+	arr.Ingress = call.Transparent
 	s.identifyConnection(sess)
 	t := s.newTunnel(sess)
-	t.rec.ingress, t.rec.method = arrival.Transparent, ""
+	t.rec.ingress, t.rec.method = call.Transparent, ""
 	t.rec.host, t.rec.label = redact.Host(host), labelOther
 	t.rec.route = s.transport.Foreign(arr.OriginalDst.Addr().String(), arr.OriginalDst.Port(), false)
 	s.tunnels.Go(func() {
@@ -60,7 +60,7 @@ func (s *Server) passThrough(c *front.Conn) bool {
 			return
 		}
 		sess.far = far
-		t.relay(arrival.Tunnelled, nil)
+		t.relay(call.Tunnelled, nil)
 	})
 	return true
 }

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/metrics"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/legacy"
@@ -49,14 +49,14 @@ func (s *Server) newTunnel(sess *session) *tunnel {
 // run carries the tunnel of a CONNECT that was answered with 200.
 func (t *tunnel) run() {
 	defer t.s.caught(t.sess)
-	t.rec.ingress = arrival.Connect
+	t.rec.ingress = call.Connect
 	if !t.ours {
-		t.relay(arrival.Tunnelled, nil)
+		t.relay(call.Tunnelled, nil)
 		return
 	}
 	switch kind, _ := front.Sniff(t.sess.conn, time.Now().Add(t.s.settings.Load().cfg.Limits.HeaderTimeout)); kind {
 	case front.KindHTTP:
-		t.sess.arr.Handling = arrival.Plain
+		t.sess.arr.Handling = call.Plain
 		t.enter()
 	case front.KindTLS, front.KindSSLv2:
 		t.secure()
@@ -74,9 +74,9 @@ func (s *Server) direct(conn *front.Conn) {
 
 // straight is the tunnel of a ClientHello that no CONNECT came before.
 func (s *Server) straight(sess *session) *tunnel {
-	sess.arr.Ingress = arrival.TLS
+	sess.arr.Ingress = call.TLS
 	if sess.arr.OriginalDst.IsValid() {
-		sess.arr.Ingress = arrival.Transparent
+		sess.arr.Ingress = call.Transparent
 	}
 	s.identifyConnection(sess)
 	t := s.newTunnel(sess)
@@ -95,7 +95,7 @@ func (s *Server) turnAway(conn *front.Conn, refusal front.Refusal) {
 	if h, _, err := hello.Read(t.near, hello.MaxSize); err == nil {
 		sess.hello, sess.ja4 = h, h.JA4()
 		t.rec.ja4, t.rec.host = sess.ja4, redact.Host(h.ServerName)
-		sess.arr.Version = arrival.VersionOf(h.MaxVersion)
+		sess.arr.Version = call.VersionOf(h.MaxVersion)
 	}
 	t.refuse(refusal.Reason, legacy.AlertInternalError, refusal.Detail)
 }
@@ -115,7 +115,7 @@ func (t *tunnel) secure() {
 	}
 	sess.hello, sess.ja4 = h, h.JA4()
 	t.rec.ja4 = sess.ja4
-	sess.arr.Version = arrival.VersionOf(h.MaxVersion)
+	sess.arr.Version = call.VersionOf(h.MaxVersion)
 	if s.transport.OwnHello(h.Random) {
 		if t.rec.host == "" {
 			t.rec.host = redact.Host(h.ServerName)
@@ -134,7 +134,7 @@ func (t *tunnel) secure() {
 	case t.host == SelfTestHost:
 		t.terminate(h, raw)
 	case !t.ours && t.rec.route != nil:
-		t.spliceWith(raw, arrival.Tunnelled)
+		t.spliceWith(raw, call.Tunnelled)
 	case h.Modern() && !s.settings.Load().terminates(sess.ident.Name):
 		t.splice(h, raw)
 	default:
@@ -236,10 +236,10 @@ func (t *tunnel) aimTransparent(h *hello.ClientHello) bool {
 func (t *tunnel) splice(h *hello.ClientHello, raw []byte) {
 	t.release = t.s.transport.RegisterHello(h.Random)
 	h.Detach()
-	t.spliceWith(raw, arrival.Spliced)
+	t.spliceWith(raw, call.Spliced)
 }
 
-func (t *tunnel) spliceWith(raw []byte, handling arrival.Handling) {
+func (t *tunnel) spliceWith(raw []byte, handling call.Handling) {
 	if t.sess.far == nil {
 		far, err := t.s.transport.DialTunnel(t.s.work, t.rec.route, &t.rec.ex)
 		if err != nil {
@@ -263,13 +263,13 @@ func (t *tunnel) forget() {
 // relay lets two goroutines carry the bytes and returns: they begin with small
 // stacks, and an idle tunnel costs little more than those. first is what was
 // already read from the client.
-func (t *tunnel) relay(handling arrival.Handling, first []byte) {
+func (t *tunnel) relay(handling call.Handling, first []byte) {
 	s := t.s
 	t.sess.arr.Handling = handling
 	if t.near == nil {
 		t.near = t.sess.conn.HandOver()
 	}
-	if handling != arrival.Spliced {
+	if handling != call.Spliced {
 		s.countConnection(t.sess)
 	}
 	t.sess.conn.Show(handling)
@@ -286,7 +286,7 @@ func (t *tunnel) carry(p *pair) {
 	defer s.relays.remove(p)
 	var up watcher
 	var obs *splice
-	if handling == arrival.Spliced {
+	if handling == call.Spliced {
 		obs = &splice{t: t}
 		up, p.turned = obs.up, obs.turned
 	}
@@ -323,7 +323,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 		t.noCA()
 		return
 	}
-	sess.conn.Arrival().Handling = arrival.Terminated
+	sess.conn.Arrival().Handling = call.Terminated
 	conn, res, err := server.Handshake(s.work, &replayed{Conn: t.near, early: raw}, h, t.host)
 	if err != nil {
 		t.failed(err)
@@ -331,7 +331,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 	}
 	h.Detach()
 	arr := sess.arr
-	arr.Version, arr.Cipher = arrival.VersionOf(res.Version), res.CipherSuite
+	arr.Version, arr.Cipher = call.VersionOf(res.Version), res.CipherSuite
 	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)
 	t.enter()
 }
@@ -360,8 +360,8 @@ func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
 // noCA refuses a client that would have to be terminated.
 func (t *tunnel) noCA() {
 	t.explain("handshake refused", legacy.Version.String(), adviceNoCA)
-	t.sess.arr.Handling = arrival.Refused
-	t.sess.conn.Show(arrival.Refused)
+	t.sess.arr.Handling = call.Refused
+	t.sess.conn.Show(call.Refused)
 	t.s.countConnection(t.sess)
 	t.s.observeRefused(t.sess, metrics.HandshakeVersion, false)
 	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
@@ -372,8 +372,8 @@ func (t *tunnel) noCA() {
 // is closed.
 func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
-	t.sess.arr.Handling = arrival.Refused
-	t.sess.conn.Show(arrival.Refused)
+	t.sess.arr.Handling = call.Refused
+	t.sess.conn.Show(call.Refused)
 	t.s.countConnection(t.sess)
 	t.s.observeFailed(t.sess, err)
 	if t.sess.hello != nil {
@@ -403,7 +403,7 @@ func (t *tunnel) explain(what, reason, advice string, more ...zap.Field) {
 		zap.String("host", t.rec.host),
 		zap.String("ja4", t.sess.ja4),
 		zap.String("library", t.sess.hello.Library().String()),
-		zap.String("offered", arrival.VersionOf(t.sess.hello.MaxVersion).String()),
+		zap.String("offered", call.VersionOf(t.sess.hello.MaxVersion).String()),
 		zap.String("reason", reason),
 		zap.String("advice", advice),
 	}, more...)...)
@@ -421,8 +421,8 @@ func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string
 	if reason.Denied() {
 		t.s.metrics.Denied(reason)
 	}
-	t.sess.arr.Handling = arrival.Refused
-	t.sess.conn.Show(arrival.Refused)
+	t.sess.arr.Handling = call.Refused
+	t.sess.conn.Show(call.Refused)
 	t.s.countConnection(t.sess)
 	legacy.Refuse(t.near, t.sess.hello, alert)
 	t.line("")

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // runReport runs "tlslift report" as main would, and gives what it printed,
@@ -41,8 +41,8 @@ func stateFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	l := ledger.New(ledger.Options{File: path, FlushEvery: time.Hour})
-	l.Request(ledger.Client{Name: "shop/web", Source: "workload"}, ledger.RequestObs{Ours: true, Ingress: arrival.Forward})
-	l.Connection(ledger.Client{Name: "10.0.0.1", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	l.Request(ledger.Client{Name: "shop/web", Source: "workload"}, ledger.RequestObs{Ours: true, Ingress: call.Forward})
+	l.Connection(ledger.Client{Name: "10.0.0.1", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: call.Version13, Handling: call.Spliced})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

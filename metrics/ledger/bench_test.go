@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 func BenchmarkObserve(b *testing.B) {
@@ -15,7 +15,7 @@ func BenchmarkObserve(b *testing.B) {
 		"request":    func(l *Ledger, c Client) { l.Request(c, request) },
 		"connection": func(l *Ledger, c Client) { l.Connection(c, spliced()) },
 		"hello": func(l *Ledger, c Client) {
-			l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d1"})
+			l.Hello(c, HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d1"})
 		},
 	} {
 		clients := make([]Client, 200)
@@ -58,7 +58,7 @@ func BenchmarkObserveFull(b *testing.B) {
 			l := New(Options{})
 			o := plain("h")
 			if !insecure {
-				o = terminated(arrival.Version12)
+				o = terminated(call.Version12)
 			}
 			b.ReportAllocs()
 			for i := range b.N {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -164,18 +164,18 @@ func decodeDay(b []byte) (DayCounts, bool) {
 	return DayCounts{n[0], n[1], n[2], n[3]}, true
 }
 
-func parseVersion(word string) (arrival.Version, bool) {
-	i := slices.IndexFunc(arrival.Versions[:], func(v arrival.Version) bool { return v.String() == word })
-	return arrival.Version(max(i, 0)), i >= 0
+func parseVersion(word string) (call.Version, bool) {
+	i := slices.IndexFunc(call.Versions[:], func(v call.Version) bool { return v.String() == word })
+	return call.Version(max(i, 0)), i >= 0
 }
 
-func parseIngress(word string) arrival.Ingress {
-	for _, i := range arrival.Ingresses {
+func parseIngress(word string) call.Ingress {
+	for _, i := range call.Ingresses {
 		if i.String() == word {
 			return i
 		}
 	}
-	return arrival.Unknown
+	return call.Unknown
 }
 
 // text bounds a stored text and empties one that is not printable.

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"testing"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 func FuzzDecode(f *testing.F) {
 	l := New(Options{Clock: newTestClock(epoch).now})
 	c := addr("a")
-	l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version10, SSLv2Framed: true, Library: "x"})
+	l.Hello(c, HelloObs{Ours: true, Offered: call.Version10, SSLv2Framed: true, Library: "x"})
 	l.Request(c, plain("h"))
 	r, _ := l.copyOf("a")
 	data, err := encode(&r)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // testClock is a clock that a test sets.
@@ -28,18 +28,18 @@ var epoch = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 const dayLong = 24 * time.Hour
 
 func plain(host string) RequestObs {
-	return RequestObs{Ours: true, Ingress: arrival.Forward, Version: arrival.VersionNone, Handling: arrival.Plain, Host: host}
+	return RequestObs{Ours: true, Ingress: call.Forward, Version: call.VersionNone, Handling: call.Plain, Host: host}
 }
 
-func terminated(v arrival.Version) RequestObs {
-	return RequestObs{Ours: true, Ingress: arrival.Connect, Version: v, Handling: arrival.Terminated, Host: "api.smsportal.com"}
+func terminated(v call.Version) RequestObs {
+	return RequestObs{Ours: true, Ingress: call.Connect, Version: v, Handling: call.Terminated, Host: "api.smsportal.com"}
 }
 
 func spliced() ConnectionObs {
-	return ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced, Host: "api.smsportal.com"}
+	return ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Host: "api.smsportal.com"}
 }
 
-func hello(v arrival.Version) HelloObs { return HelloObs{Ours: true, Offered: v} }
+func hello(v call.Version) HelloObs { return HelloObs{Ours: true, Offered: v} }
 
 func addr(name string) Client { return Client{Name: name, Source: "address"} }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // A million distinct callers with a User-Agent each must not take memory with
@@ -38,10 +38,10 @@ func TestAMillionHostileClients(t *testing.T) {
 			o.UserAgent = fmt.Sprintf("Agent/%d", i)
 			l.Request(c, o)
 		case 1:
-			l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version13, JA4: fmt.Sprint("t13d", i)})
+			l.Hello(c, HelloObs{Ours: true, Offered: call.Version13, JA4: fmt.Sprint("t13d", i)})
 			l.Connection(c, spliced())
 		case 2:
-			l.HandshakeFailure(c, FailureObs{Ours: true, Reason: fmt.Sprint("reason", i), Offered: arrival.Version12})
+			l.HandshakeFailure(c, FailureObs{Ours: true, Reason: fmt.Sprint("reason", i), Offered: call.Version12})
 		}
 		if i%1000 == 0 {
 			clock.advance(time.Second)

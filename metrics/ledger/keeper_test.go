@@ -17,7 +17,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // filled writes a ledger of n clients to a new file and returns its path.
@@ -27,8 +27,8 @@ func filled(t testing.TB, n int) string {
 	l := New(Options{Clock: newTestClock(epoch).now, File: path, FlushEvery: time.Hour})
 	for i := range n {
 		c := addr(fmt.Sprint("client-", i))
-		l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d1"})
-		l.Request(c, terminated(arrival.Version10))
+		l.Hello(c, HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d1"})
+		l.Request(c, terminated(call.Version10))
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

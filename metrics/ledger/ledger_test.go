@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -16,15 +16,15 @@ func TestARowTellsWhatWasSeen(t *testing.T) {
 	clock := newTestClock(epoch.Add(10 * time.Hour))
 	l := New(Options{Clock: clock.now})
 	c := Client{Name: "10.0.0.7", Source: "address"}
-	l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Gateway, Handling: arrival.Plain})
+	l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Gateway, Handling: call.Plain})
 	for range 3 {
 		o := plain("www.mymobileapi.com")
 		o.UserAgent, o.Exposed = "PHP-SOAP/5.3.3", 1<<redact.KindQuery|1<<redact.KindBasic
 		l.Request(c, o)
 	}
 	clock.advance(dayLong)
-	l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d"})
-	l.Request(c, terminated(arrival.Version10))
+	l.Hello(c, HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d"})
+	l.Request(c, terminated(call.Version10))
 
 	got := mustRow(t, l, "10.0.0.7")
 	if !got.FirstSeen.Equal(epoch.Add(10*time.Hour)) || !got.LastInsecure.Equal(epoch.Add(34*time.Hour)) || !got.LastSecure.IsZero() {
@@ -174,7 +174,7 @@ func TestHostileTextIsBounded(t *testing.T) {
 		o := plain(fmt.Sprint(long, i))
 		o.UserAgent = long
 		l.Request(c, o)
-		l.Hello(c, HelloObs{Ours: true, Offered: arrival.Version10, Library: long, JA4: long})
+		l.Hello(c, HelloObs{Ours: true, Offered: call.Version10, Library: long, JA4: long})
 	}
 	l.Request(Client{Name: OverflowName, Source: "account"}, plain("h"))
 	rows := l.Snapshot()
@@ -194,7 +194,7 @@ func TestSummary(t *testing.T) {
 	clock.advance(20 * dayLong)
 	l.Request(addr("insecure"), plain("h"))
 	l.Connection(addr("migrated"), spliced())
-	l.Request(addr("lifted"), terminated(arrival.Version12)) // by terminate_clients
+	l.Request(addr("lifted"), terminated(call.Version12)) // by terminate_clients
 	s := l.Summary()
 	if s.Clients != 5 || s.Active != 3 || s.Insecure != 1 || s.NeedsTlslift != 2 || s.InsecureShare() < 0.33 || s.InsecureShare() > 0.34 {
 		t.Errorf("summary %+v", s)
@@ -246,14 +246,14 @@ func TestHostsCountEachRequestOnce(t *testing.T) {
 	const host = "rest.smsportal.com"
 	for range 3 {
 		for _, o := range []struct {
-			version  arrival.Version
-			handling arrival.Handling
-		}{{arrival.Version10, arrival.Terminated}, {arrival.VersionNone, arrival.Plain}} {
-			l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: o.version, Handling: o.handling, Host: host})
-			l.Request(c, RequestObs{Ours: true, Ingress: arrival.Connect, Version: o.version, Handling: o.handling, Host: host})
+			version  call.Version
+			handling call.Handling
+		}{{call.Version10, call.Terminated}, {call.VersionNone, call.Plain}} {
+			l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Connect, Version: o.version, Handling: o.handling, Host: host})
+			l.Request(c, RequestObs{Ours: true, Ingress: call.Connect, Version: o.version, Handling: o.handling, Host: host})
 		}
-		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced, Host: host})
-		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Refused, Host: host})
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Host: host})
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Refused, Host: host})
 	}
 	if got := mustRow(t, l, "java6-crm").Hosts; len(got) != 1 || got[0].Count != 12 {
 		t.Errorf("hosts %+v, want 6 requests, 3 spliced and 3 refused connections", got)

@@ -3,7 +3,7 @@ package ledger
 import (
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -18,9 +18,9 @@ type Client struct {
 // RequestObs is what was seen of one HTTP request.
 type RequestObs struct {
 	Ours      bool // it was for a configured upstream; anything else is not the ledger's
-	Ingress   arrival.Ingress
-	Version   arrival.Version  // the client's side
-	Handling  arrival.Handling // Plain or Terminated
+	Ingress   call.Ingress
+	Version   call.Version  // the client's side
+	Handling  call.Handling // Plain or Terminated
 	Host      string           // the upstream host it was for
 	UserAgent string           // the raw header; only its family is kept
 	Exposed   redact.Kinds     // secrets that were readable on the way here
@@ -31,9 +31,9 @@ type RequestObs struct {
 // connection.
 type ConnectionObs struct {
 	Ours     bool
-	Ingress  arrival.Ingress
-	Version  arrival.Version // negotiated; of a refused one, the highest offered
-	Handling arrival.Handling
+	Ingress  call.Ingress
+	Version  call.Version // negotiated; of a refused one, the highest offered
+	Handling call.Handling
 	Host     string
 	Failed   bool // it came to nothing, or shows nothing of how the client stands
 }
@@ -41,7 +41,7 @@ type ConnectionObs struct {
 // HelloObs is what a ClientHello said.
 type HelloObs struct {
 	Ours        bool
-	Offered     arrival.Version // the highest version offered
+	Offered     call.Version // the highest version offered
 	SSLv2Framed bool
 	Fallback    bool   // TLS_FALLBACK_SCSV (RFC 7507): it can do better than it offers
 	Library     string // guessed from the cipher list; "" = unknown
@@ -52,7 +52,7 @@ type HelloObs struct {
 type FailureObs struct {
 	Ours     bool
 	Reason   string          // of tlslift_client_handshake_failures_total; anything else is "other"
-	Offered  arrival.Version // the highest version offered; None when no hello was read
+	Offered  call.Version // the highest version offered; None when no hello was read
 	Fallback bool            // TLS_FALLBACK_SCSV was in the hello
 	Upstream bool            // between the client and the upstream, spliced: not with us
 	Shown    bool            // it had been shown our certificate
@@ -87,10 +87,10 @@ func (l *Ledger) Request(c Client, o RequestObs) {
 		r.lastSecure = max(r.lastSecure, now)
 		increment(&d.SecureRequests)
 	}
-	if o.Version.Insecure() || o.Handling == arrival.Terminated {
+	if o.Version.Insecure() || o.Handling == call.Terminated {
 		r.lastLifted = max(r.lastLifted, now)
 	}
-	if o.Version == arrival.VersionNone {
+	if o.Version == call.VersionNone {
 		r.evidence[Plaintext] = now
 	}
 	if o.Exposed != 0 {
@@ -100,17 +100,17 @@ func (l *Ledger) Request(c Client, o RequestObs) {
 
 // Connection records a connection.
 func (l *Ledger) Connection(c Client, o ConnectionObs) {
-	if !o.Ours || o.Handling == arrival.Tunnelled {
+	if !o.Ours || o.Handling == call.Tunnelled {
 		return
 	}
 	now := l.clock().Unix()
 	r, s := l.row(c, now)
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
-	if !o.Failed || o.Handling != arrival.Terminated { // or it would look as if the client had got in
+	if !o.Failed || o.Handling != call.Terminated { // or it would look as if the client had got in
 		r.tallies.count(ofConnections, handlingIndex(o.Handling), versionIndex(o.Version))
 	}
-	if o.Handling == arrival.Spliced || o.Handling == arrival.Refused {
+	if o.Handling == call.Spliced || o.Handling == call.Refused {
 		r.host(o.Host, now) // of any other, the requests name it
 	}
 	if o.Failed {
@@ -121,16 +121,16 @@ func (l *Ledger) Connection(c Client, o ConnectionObs) {
 	case o.Version.Insecure():
 		r.lastInsecure = max(r.lastInsecure, now)
 		increment(&d.InsecureConnections)
-	case o.Handling != arrival.Refused:
+	case o.Handling != call.Refused:
 		r.lastSecure = max(r.lastSecure, now)
 		increment(&d.SecureConnections)
 	}
 	switch o.Handling {
-	case arrival.Plain:
+	case call.Plain:
 		r.evidence[Plaintext] = now
-	case arrival.Terminated:
+	case call.Terminated:
 		r.evidence[DistrustsCA] = 0
-	case arrival.Spliced:
+	case call.Spliced:
 		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher] = 0, 0
 	}
 }
@@ -171,7 +171,7 @@ func (l *Ledger) HandshakeFailure(c Client, o FailureObs) {
 	defer s.mu.Unlock()
 	r.seen(now, c.Source)
 	r.tallies.count(ofFailures, reason, 0)
-	old := o.Offered != arrival.VersionNone && o.Offered.Insecure() && !o.Fallback
+	old := o.Offered != call.VersionNone && o.Offered.Insecure() && !o.Fallback
 	switch FailureReasons[reason] {
 	case "no_shared_cipher", "signature":
 		if !o.Offered.Insecure() {
@@ -186,7 +186,7 @@ func (l *Ledger) HandshakeFailure(c Client, o FailureObs) {
 	case "eof":
 		// Mono, SChannel and old Node.js say no more than this when they do not
 		// trust a certificate. Who has ever got in has another reason.
-		if o.Shown && !o.Upstream && r.tallies.total(ofConnections, handlingIndex(arrival.Terminated)) == 0 {
+		if o.Shown && !o.Upstream && r.tallies.total(ofConnections, handlingIndex(call.Terminated)) == 0 {
 			r.evidence[DistrustsCA] = now
 		}
 	case "sslv2_hello":
@@ -212,16 +212,16 @@ func failureIndex(reason string) uint8 {
 	return uint8(len(FailureReasons) - 1)
 }
 
-func ingressIndex(i arrival.Ingress) uint8 {
-	if i < arrival.Forward || i > arrival.Transparent {
+func ingressIndex(i call.Ingress) uint8 {
+	if i < call.Forward || i > call.Transparent {
 		return 0
 	}
 	return uint8(i)
 }
 
-func versionIndex(v arrival.Version) uint8 { return uint8(min(v, arrival.Version13)) }
+func versionIndex(v call.Version) uint8 { return uint8(min(v, call.Version13)) }
 
-func handlingIndex(h arrival.Handling) uint8 { return uint8(min(h, arrival.Refused)) }
+func handlingIndex(h call.Handling) uint8 { return uint8(min(h, call.Refused)) }
 
 // dayOf is the number of a time's day, in UTC, since the Unix epoch.
 func dayOf(unix int64) int32 { return int32(unix / int64(24*time.Hour/time.Second)) }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -26,7 +26,7 @@ type row struct {
 	lastLifted               int64 // last request that only tlslift made possible
 	evidence                 evidence
 
-	offered arrival.Version // the highest ever
+	offered call.Version // the highest ever
 	library string          // guessed from the newest hello that offers TLS 1.2
 	old     string          // guessed from the newest hello that does not
 	ja4     string          // of the newest hello

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // The simulated migration: 200 clients over 90 days. Each behaves by a plan; the
@@ -202,20 +202,20 @@ func (c *simClient) trueVerdict(declared bool) Verdict {
 
 // perform tells the ledger what the proxy would.
 func perform(l *Ledger, c Client, kind actKind) {
-	hello := HelloObs{Ours: true, Offered: arrival.Version10, SSLv2Framed: kind == actSSLv2}
-	conn := ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Terminated}
-	fail := FailureObs{Ours: true, Offered: arrival.Version10}
+	hello := HelloObs{Ours: true, Offered: call.Version10, SSLv2Framed: kind == actSSLv2}
+	conn := ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated}
+	fail := FailureObs{Ours: true, Offered: call.Version10}
 	switch kind {
 	case actPlain:
-		l.Connection(c, ConnectionObs{Ours: true, Ingress: arrival.Forward, Handling: arrival.Plain})
+		l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Forward, Handling: call.Plain})
 		l.Request(c, plain("www.mymobileapi.com"))
 	case actLegacy, actSSLv2:
 		l.Hello(c, hello)
 		l.Connection(c, conn)
-		l.Request(c, terminated(arrival.Version10))
+		l.Request(c, terminated(call.Version10))
 	case actRefused:
 		l.Hello(c, hello)
-		conn.Handling, fail.Reason = arrival.Refused, "version"
+		conn.Handling, fail.Reason = call.Refused, "version"
 		l.Connection(c, conn)
 		l.HandshakeFailure(c, fail)
 	case actRejectsCA:
@@ -223,15 +223,15 @@ func perform(l *Ledger, c Client, kind actKind) {
 		fail.Reason = "client_rejected_ca"
 		l.HandshakeFailure(c, fail)
 	case actModern:
-		hello.Offered = arrival.Version13
+		hello.Offered = call.Version13
 		l.Hello(c, hello)
 		l.Connection(c, spliced())
 	case actNoShared:
-		hello.Offered = arrival.Version12
+		hello.Offered = call.Version12
 		l.Hello(c, hello)
-		l.HandshakeFailure(c, FailureObs{Ours: true, Offered: arrival.Version12, Reason: "no_shared_cipher", Upstream: true})
+		l.HandshakeFailure(c, FailureObs{Ours: true, Offered: call.Version12, Reason: "no_shared_cipher", Upstream: true})
 	case actForeign:
-		l.Request(c, RequestObs{Version: arrival.VersionNone})
+		l.Request(c, RequestObs{Version: call.VersionNone})
 	}
 }
 

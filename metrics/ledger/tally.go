@@ -3,7 +3,7 @@ package ledger
 import (
 	"slices"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // subject is what a tally counts.
@@ -74,11 +74,11 @@ func (t tallies) sorted() tallies {
 func (t tally) words() (a, b string) {
 	switch t.subject {
 	case ofRequests:
-		return arrival.Ingress(t.a).String(), arrival.Version(t.b).String()
+		return call.Ingress(t.a).String(), call.Version(t.b).String()
 	case ofConnections:
-		return arrival.Handling(t.a).String(), arrival.Version(t.b).String()
+		return call.Handling(t.a).String(), call.Version(t.b).String()
 	case ofHellos:
-		return arrival.Version(t.a).String(), ""
+		return call.Version(t.a).String(), ""
 	case ofFailures:
 		return FailureReasons[t.a], ""
 	default:
@@ -93,13 +93,13 @@ func parseTally(of, a, b string) (s subject, x, y uint8, ok bool) {
 		return 0, 0, 0, false
 	}
 	s, ok = subject(i), true
-	var version arrival.Version
+	var version call.Version
 	switch s {
 	case ofRequests:
 		x = uint8(parseIngress(a))
 		version, ok = parseVersion(b)
 	case ofConnections:
-		h := slices.IndexFunc(arrival.Handlings[:], func(h arrival.Handling) bool { return h.String() == a })
+		h := slices.IndexFunc(call.Handlings[:], func(h call.Handling) bool { return h.String() == a })
 		x = uint8(max(h, 0))
 		version, ok = parseVersion(b)
 		ok = ok && h >= 0

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tlslift/docs/fixes"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -173,7 +173,7 @@ func (l *Ledger) view(r *row, now time.Time) Row {
 	if r.first == 0 {
 		v.LastSeen = time.Time{}
 	}
-	if r.offered != arrival.VersionNone {
+	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)

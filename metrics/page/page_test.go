@@ -13,7 +13,7 @@ import (
 
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -33,23 +33,23 @@ func sample(t testing.TB) *ledger.Ledger {
 	})
 	client := func(name string) ledger.Client { return ledger.Client{Name: name, Source: "address"} }
 	plain := ledger.RequestObs{
-		Ours: true, Ingress: arrival.Forward, Host: "www.mymobileapi.com",
+		Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
 		UserAgent: "PHP-SOAP/5.3.3", Exposed: 1 << redact.KindQuery,
 	}
-	spliced := ledger.ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced}
+	spliced := ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced}
 	for day := range 31 {
 		if day < 10 {
 			l.Request(client("10.0.0.9"), plain) // silent since
 			l.Request(client("10.0.0.3"), plain) // migrates
 		} else {
-			l.Hello(client("10.0.0.3"), ledger.HelloObs{Ours: true, Offered: arrival.Version13})
+			l.Hello(client("10.0.0.3"), ledger.HelloObs{Ours: true, Offered: call.Version13})
 			l.Connection(client("10.0.0.3"), spliced)
 		}
 		for range day + 1 {
 			l.Request(client("10.0.0.1"), plain)
 		}
-		l.Hello(client("10.0.0.2"), ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8"})
-		l.Connection(client("10.0.0.2"), ledger.ConnectionObs{Ours: true, Version: arrival.Version10, Handling: arrival.Terminated})
+		l.Hello(client("10.0.0.2"), ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8"})
+		l.Connection(client("10.0.0.2"), ledger.ConnectionObs{Ours: true, Version: call.Version10, Handling: call.Terminated})
 		l.Connection(client("10.0.0.2"), spliced)
 		l.Request(ledger.Client{Name: "payments/billing", Source: "name", Configured: true}, plain)
 		at = at.Add(dayLong)
@@ -109,7 +109,7 @@ func TestHeadlines(t *testing.T) {
 	}
 	at := now
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
-	l.Connection(ledger.Client{Name: "a"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	l.Connection(ledger.Client{Name: "a"}, ledger.ConnectionObs{Ours: true, Version: call.Version13, Handling: call.Spliced})
 	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Nobody needs tlslift any more") {
 		t.Error("everybody has migrated")
 	}
@@ -189,7 +189,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
-	l.Hello(ledger.Client{Name: evil, Source: evil}, ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: evil, JA4: evil})
+	l.Hello(ledger.Client{Name: evil, Source: evil}, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: evil, JA4: evil})
 	l.Request(ledger.Client{Name: evil, Source: evil}, ledger.RequestObs{Ours: true, Host: evil, UserAgent: evil})
 	l.Request(ledger.Client{Name: "javascript:alert(3)"}, ledger.RequestObs{Ours: true})
 	h := serve(t, l)
@@ -269,7 +269,7 @@ func many(tb testing.TB) *ledger.Ledger {
 		at = at.Add(dayLong)
 		for i := range 10_000 {
 			l.Request(ledger.Client{Name: fmt.Sprintf("10.1.%d.%d", i>>8, i&255), Source: "address"},
-				ledger.RequestObs{Ours: true, Ingress: arrival.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0"})
+				ledger.RequestObs{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0"})
 		}
 	}
 	return l

@@ -19,7 +19,7 @@ import (
 
 	"tlslift/metrics"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // The fleet: two replicas, each with a ledger and metrics of its own, of which
@@ -77,30 +77,30 @@ func (f *fleetTest) act(r *replica, c ledger.Client, kind int) {
 	for _, l := range []*ledger.Ledger{r.ledger, f.all} {
 		switch kind {
 		case 0: // plain HTTP
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: arrival.Forward})
-			l.Request(c, ledger.RequestObs{Ours: true, Ingress: arrival.Forward, UserAgent: "Java/1.7.0"})
+			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Forward})
+			l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Forward, UserAgent: "Java/1.7.0"})
 		case 1: // TLS 1.0
-			l.Hello(c, ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8"})
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Terminated})
-			l.Request(c, ledger.RequestObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Terminated})
+			l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8"})
+			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated})
+			l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated})
 		case 2: // modern
-			l.Hello(c, ledger.HelloObs{Ours: true, Offered: arrival.Version13})
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced})
+			l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version13})
+			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced})
 		}
 	}
 	switch kind {
 	case 0:
-		m.Connection(arrival.Forward, arrival.VersionNone, arrival.Plain)
-		m.Request("*.smsportal.com", arrival.VersionNone, true, "")
-		m.Upgrade(arrival.VersionNone)
+		m.Connection(call.Forward, call.VersionNone, call.Plain)
+		m.Request("*.smsportal.com", call.VersionNone, true, "")
+		m.Upgrade(call.VersionNone)
 	case 1:
-		m.Hello(arrival.Version10, "tls", true)
-		m.Connection(arrival.Connect, arrival.Version10, arrival.Terminated)
-		m.Request("*.smsportal.com", arrival.Version10, true, "")
-		m.Upgrade(arrival.Version10)
+		m.Hello(call.Version10, "tls", true)
+		m.Connection(call.Connect, call.Version10, call.Terminated)
+		m.Request("*.smsportal.com", call.Version10, true, "")
+		m.Upgrade(call.Version10)
 	case 2:
-		m.Hello(arrival.Version13, "tls", true)
-		m.Connection(arrival.Connect, arrival.Version13, arrival.Spliced)
+		m.Hello(call.Version13, "tls", true)
+		m.Connection(call.Connect, call.Version13, call.Spliced)
 	}
 	if st, ok := r.ledger.Standing(c.Name); ok {
 		m.Verdict(st.Verdict.String())

@@ -14,7 +14,7 @@ import (
 
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -30,13 +30,13 @@ func filled(t testing.TB, file string) *ledger.Ledger {
 		Clock: func() time.Time { return at }, File: file, FlushEvery: time.Hour,
 		Clients: []ledger.Configured{{Name: "billing", Owner: "jane", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}},
 	})
-	plain := ledger.RequestObs{Ours: true, Ingress: arrival.Forward, UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com"}
+	plain := ledger.RequestObs{Ours: true, Ingress: call.Forward, UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com"}
 	l.Request(ledger.Client{Name: "10.0.0.9", Source: "address"}, plain)
 	at = now
 	l.Request(ledger.Client{Name: "billing", Source: "name", Configured: true}, plain)
 	l.Request(ledger.Client{Name: "payments/mailer", Source: "workload"}, plain)
-	l.Hello(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.HelloObs{Ours: true, Offered: arrival.Version13})
-	l.Connection(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: arrival.Version13, Handling: arrival.Spliced})
+	l.Hello(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.HelloObs{Ours: true, Offered: call.Version13})
+	l.Connection(ledger.Client{Name: "10.0.0.3", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: call.Version13, Handling: call.Spliced})
 	return l
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -35,7 +35,7 @@ type Handler interface {
 // and Logger must be set.
 type Options struct {
 	Shared            *Shared           // of all listeners of the proxy
-	Listener          *arrival.Listener // what connections inherit
+	Listener          *call.Listener // what connections inherit
 	Allow             []netip.Prefix    // who may connect; empty = everybody
 	ProxyProtocolFrom []netip.Prefix    // who must send a PROXY protocol header; nobody else may
 	Handler           Handler
@@ -49,7 +49,7 @@ type Options struct {
 	OriginalDst func(net.Conn) netip.AddrPort
 	// Dropped, if set, hears of connections that are closed for a reason
 	// without an answer: they do not speak HTTP, or too many are refused.
-	Dropped func(*arrival.Arrival, problem.Reason)
+	Dropped func(*call.Conn, problem.Reason)
 }
 
 // acceptor is one listener being served.
@@ -159,8 +159,8 @@ func (a *acceptor) overTotal() bool {
 }
 
 // arrived fills in what the socket tells.
-func (a *acceptor) arrived(nc net.Conn) *arrival.Arrival {
-	arr := &arrival.Arrival{
+func (a *acceptor) arrived(nc net.Conn) *call.Conn {
+	arr := &call.Conn{
 		Listener: a.Listener,
 		Peer:     addrPort(nc.RemoteAddr()),
 		Local:    addrPort(nc.LocalAddr()),
@@ -214,7 +214,7 @@ func (a *acceptor) direct(c *Conn, deadline time.Time) {
 
 // isOwn reports whether the connection is one of our own outbound ones, made to
 // this listener or redirected to it.
-func (a *acceptor) isOwn(arr *arrival.Arrival) bool {
+func (a *acceptor) isOwn(arr *call.Conn) bool {
 	return a.OwnSocket(arr.Peer, arr.Local) || arr.OriginalDst.IsValid() && a.OwnSocket(arr.Peer, arr.OriginalDst)
 }
 

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 const get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -229,10 +229,10 @@ func TestClientKey(t *testing.T) {
 
 func TestArrival(t *testing.T) {
 	t.Parallel()
-	got := make(chan *arrival.Arrival, 1)
+	got := make(chan *call.Conn, 1)
 	h := open(t, testLimits(), func(_ http.ResponseWriter, r *http.Request) { got <- connOf(r).Arrival() },
 		func(o *Options) {
-			o.Listener = &arrival.Listener{Address: "x", Transparent: true}
+			o.Listener = &call.Listener{Address: "x", Transparent: true}
 			o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort("[::ffff:192.0.2.9]:80") }
 		})
 	nc := h.dial()
@@ -309,7 +309,7 @@ func TestAcceptBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		opt := Options{
-			Shared: NewShared(testLimits()), Listener: &arrival.Listener{Address: "x"},
+			Shared: NewShared(testLimits()), Listener: &call.Listener{Address: "x"},
 			Logger: zaptest.NewLogger(t, zaptest.Level(zapError)),
 		}
 		start := time.Now()

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"testing"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 const typicalHead = "GET http://www.mymobileapi.com/api5/http5.aspx?Type=sendparam&Username=u&Password=p&numto=27820000000&data1=hello HTTP/1.1\r\n" +
@@ -55,7 +55,7 @@ func BenchmarkRead(b *testing.B) {
 		"body":     "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789",
 	} {
 		b.Run(name, func(b *testing.B) {
-			c := NewConn(&endless{request: []byte(raw)}, &arrival.Arrival{}, NewShared(testLimits()))
+			c := NewConn(&endless{request: []byte(raw)}, &call.Conn{}, NewShared(testLimits()))
 			p := make([]byte, 4096)
 			b.ReportAllocs()
 			for b.Loop() {

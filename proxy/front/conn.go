@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/rawio"
 )
@@ -33,7 +33,7 @@ type Conn struct {
 	nc      net.Conn      // TCP, a TLS connection, or what HandOver returned
 	raw     *rawio.Socket // of nc
 	shared  *Shared
-	arrival *arrival.Arrival
+	arrival *call.Conn
 	secured bool  // nc is a TLS connection
 	outer   *Conn // the one whose socket this is, when c lies inside a tunnel
 
@@ -75,7 +75,7 @@ type Conn struct {
 	bodyAborted atomic.Bool // AbortBody was called
 
 	counted   bool             // in Shared.open, and in Shared.Gauge as shown
-	shown     arrival.Handling // under Shared.mu
+	shown     call.Handling // under Shared.mu
 	slot      bool             // in Shared.refusing; under Shared.mu
 	clientKey netip.Addr       // in Shared.clients; under Shared.mu
 }
@@ -86,12 +86,12 @@ var _ net.Conn = (*Conn)(nil)
 // to be found out with [Sniff]. nc is a TCP connection, a TLS connection (*tls.Conn or
 // what embeds one) whose handshake is done, or what [Conn.HandOver] returned. Closing the Conn closes
 // nc.
-func NewConn(nc net.Conn, a *arrival.Arrival, s *Shared) *Conn {
+func NewConn(nc net.Conn, a *call.Conn, s *Shared) *Conn {
 	return newConn(nc, a, s, false)
 }
 
 // newConn is NewConn; counted says that nc is in Shared.open.
-func newConn(nc net.Conn, a *arrival.Arrival, s *Shared, counted bool) *Conn {
+func newConn(nc net.Conn, a *call.Conn, s *Shared, counted bool) *Conn {
 	c := &Conn{nc: nc, raw: rawio.New(nc), shared: s, arrival: a, firstHead: true, counted: counted}
 	_, c.secured = nc.(interface{ ConnectionState() tls.ConnectionState })
 	c.outer = outerOf(nc)
@@ -100,7 +100,7 @@ func newConn(nc net.Conn, a *arrival.Arrival, s *Shared, counted bool) *Conn {
 }
 
 // Arrival returns what is known of the connection.
-func (c *Conn) Arrival() *arrival.Arrival { return c.arrival }
+func (c *Conn) Arrival() *call.Conn { return c.arrival }
 
 // Refusal says why the request being served was refused; nil when it was fine.
 func (c *Conn) Refusal() *Refusal { return c.refusal }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // testLimits are generous: a test that needs a tight limit sets its own.
@@ -58,7 +58,7 @@ type seenBy struct {
 
 // feed reads everything from a Conn over the segments, as net/http would.
 func feed(lim Limits, sniff bool, end error, segments ...string) seenBy {
-	c := NewConn(&scriptConn{segments: segments, end: end}, &arrival.Arrival{}, NewShared(lim))
+	c := NewConn(&scriptConn{segments: segments, end: end}, &call.Conn{}, NewShared(lim))
 	if sniff {
 		_, _ = Sniff(c, time.Time{})
 	}

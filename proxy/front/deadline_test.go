@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // countingConn counts how often its deadlines are moved.
@@ -42,7 +42,7 @@ func TestDeadlinesAreLazy(t *testing.T) {
 		go func() { _ = srv.Serve(q) }()
 		client, server := net.Pipe()
 		counting := &countingConn{Conn: server}
-		q.put(NewConn(counting, &arrival.Arrival{}, shared))
+		q.put(NewConn(counting, &call.Conn{}, shared))
 		br := bufio.NewReader(client)
 		const requests = 300
 		for range requests {

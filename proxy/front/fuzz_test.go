@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // served is one request as a handler saw it.
@@ -72,7 +72,7 @@ func (r *replay) serve(w http.ResponseWriter, req *http.Request) {
 func (r *replay) run(lim Limits, segments ...string) ([]served, string) {
 	r.seen = nil
 	nc := &signalConn{scriptConn: scriptConn{segments: segments, end: io.EOF}, closed: make(chan struct{})}
-	r.queue.put(NewConn(nc, &arrival.Arrival{}, NewShared(lim)))
+	r.queue.put(NewConn(nc, &call.Conn{}, NewShared(lim)))
 	<-nc.closed
 	return r.seen, nc.written.String()
 }

@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
 )
 
@@ -119,9 +119,9 @@ func open(t testing.TB, lim Limits, handler http.HandlerFunc, with ...func(*Opti
 		tls: func(c *Conn, _ Kind) { _ = c.Close() },
 	}
 	opt := Options{
-		Shared: h.shared, Listener: &arrival.Listener{Address: h.addr, Loopback: true}, Handler: h,
+		Shared: h.shared, Listener: &call.Listener{Address: h.addr, Loopback: true}, Handler: h,
 		Logger: zaptest.NewLogger(t, zaptest.Level(zapError)),
-		Dropped: func(_ *arrival.Arrival, r problem.Reason) {
+		Dropped: func(_ *call.Conn, r problem.Reason) {
 			h.mu.Lock()
 			h.dropped = append(h.dropped, r)
 			h.mu.Unlock()

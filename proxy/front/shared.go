@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // Shared is what all client connections of a proxy have in common: the
@@ -17,7 +17,7 @@ type Shared struct {
 	// Gauge is told how many connections are handled in a way, one more or one
 	// less at a time: each accepted one is in one way until it is closed. Set it
 	// before the first connection; nil = nobody.
-	Gauge func(h arrival.Handling, delta int)
+	Gauge func(h call.Handling, delta int)
 
 	limits  atomic.Pointer[Limits]
 	buffers bufferPool
@@ -132,12 +132,12 @@ func (s *Shared) enter(c *Conn) {
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
 	if c.counted {
-		s.gauge(arrival.Plain, 1) // until it is known better
+		s.gauge(call.Plain, 1) // until it is known better
 	}
 }
 
 // gauge tells Gauge; under mu.
-func (s *Shared) gauge(h arrival.Handling, delta int) {
+func (s *Shared) gauge(h call.Handling, delta int) {
 	if s.Gauge != nil {
 		s.Gauge(h, delta)
 	}
@@ -145,7 +145,7 @@ func (s *Shared) gauge(h arrival.Handling, delta int) {
 
 // Show says how the connection, or the one that it lies inside, is handled from
 // now on, for Shared.Gauge.
-func (c *Conn) Show(h arrival.Handling) {
+func (c *Conn) Show(h call.Handling) {
 	for c.outer != nil {
 		c = c.outer
 	}

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // bubble runs f with a server on a pipe, under a clock that runs only while
@@ -25,7 +25,7 @@ func bubble(t *testing.T, lim Limits, handler http.HandlerFunc, f func(*testing.
 		srv, q := newServer(handler), newQueue()
 		go func() { _ = srv.Serve(q) }()
 		client, server := net.Pipe()
-		q.put(NewConn(server, &arrival.Arrival{}, shared))
+		q.put(NewConn(server, &call.Conn{}, shared))
 		f(t, shared, client)
 		_ = client.Close()
 		_ = srv.Close()

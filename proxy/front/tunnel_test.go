@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 func testCertificate(t testing.TB) tls.Certificate {
@@ -38,7 +38,7 @@ func testCertificate(t testing.TB) tls.Certificate {
 func terminating(t testing.TB, lim Limits, handler http.HandlerFunc) *house {
 	var h *house
 	config := &tls.Config{Certificates: []tls.Certificate{testCertificate(t)}, MinVersion: tls.VersionTLS12}
-	terminate := func(raw net.Conn, a *arrival.Arrival) {
+	terminate := func(raw net.Conn, a *call.Conn) {
 		tc := tls.Server(raw, config)
 		if err := tc.Handshake(); err != nil {
 			_ = tc.Close()

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // Rung is the step of the ladder that named a client. Its String is the value
@@ -168,7 +168,7 @@ func (l *Ladder) Configured() []string {
 // Connection names the caller by what is known before a request. It is final
 // when no request can change the name or be refused for its credentials, so
 // that Request need not be called.
-func (l *Ladder) Connection(a *arrival.Arrival) (id Identity, final bool) {
+func (l *Ladder) Connection(a *call.Conn) (id Identity, final bool) {
 	id = l.base(a)
 	credentials := l.doorman != nil || l.proxyUser
 	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
@@ -189,7 +189,7 @@ func (l *Ladder) Connection(a *arrival.Arrival) (id Identity, final bool) {
 //
 // The only error is ErrProxyAuth, on the forward and connect ways in. The
 // caller removes Proxy-Authorization from what it sends on.
-func (l *Ladder) Request(a *arrival.Arrival, proxyAuthorization, authorization, rawQuery string, form func() []byte) (Identity, error) {
+func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {
 		if l.doorman != nil {
@@ -226,7 +226,7 @@ func (l *Ladder) Within(outer Identity, authorization, rawQuery string, form fun
 }
 
 // base climbs the rungs that need no request.
-func (l *Ladder) base(a *arrival.Arrival) Identity {
+func (l *Ladder) base(a *call.Conn) Identity {
 	if a.Listener != nil && a.Listener.Client != "" {
 		return Identity{Name: a.Listener.Client, Rung: RungListener, Configured: true}
 	}
@@ -252,8 +252,8 @@ func (l *Ladder) named(name string, r Rung) Identity {
 
 // carriesProxyCredentials reports whether a way in can carry them: only a
 // client that knows it talks to a proxy sends Proxy-Authorization.
-func carriesProxyCredentials(i arrival.Ingress) bool {
-	return i == arrival.Forward || i == arrival.Connect
+func carriesProxyCredentials(i call.Ingress) bool {
+	return i == call.Forward || i == call.Connect
 }
 
 // CheckName reports why a configured name cannot be a label value.

@@ -9,15 +9,15 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 )
 
 // from is a connection from an address to a listener that takes everything.
-func from(address string) *arrival.Arrival {
-	return &arrival.Arrival{
-		Listener: &arrival.Listener{Forward: true, Connect: true, Gateway: true, TLS: true},
+func from(address string) *call.Conn {
+	return &call.Conn{
+		Listener: &call.Listener{Forward: true, Connect: true, Gateway: true, TLS: true},
 		Client:   netip.AddrPortFrom(netip.MustParseAddr(address), 4711),
-		Ingress:  arrival.Forward,
+		Ingress:  call.Forward,
 	}
 }
 
@@ -65,7 +65,7 @@ func TestTheLadder(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		options Options
-		arrival func(*arrival.Arrival)
+		arrival func(*call.Conn)
 		address string
 		proxy   string
 		auth    string
@@ -87,7 +87,7 @@ func TestTheLadder(t *testing.T) {
 		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: Identity{"pay/bill", RungWorkload, true}},
 		{
 			name: "the listener before all", options: Options{Workload: "w", ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *arrival.Arrival) { a.Listener.Client = "erp" }, want: Identity{"erp", RungListener, true},
+			arrival: func(a *call.Conn) { a.Listener.Client = "erp" }, want: Identity{"erp", RungListener, true},
 		},
 		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: Identity{"app", RungProxyUser, false}},
 		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: Identity{"app", RungProxyUser, true}},
@@ -96,7 +96,7 @@ func TestTheLadder(t *testing.T) {
 		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
 		{
 			name: "proxy user on a way in that cannot carry it", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *arrival.Arrival) { a.Ingress = arrival.Gateway }, want: Identity{"10.1.2.3", RungAddress, false},
+			arrival: func(a *call.Conn) { a.Ingress = call.Gateway }, want: Identity{"10.1.2.3", RungAddress, false},
 		},
 		{name: "account off", address: "10.1.2.3", query: legacy, want: Identity{"10.1.2.3", RungAddress, false}},
 		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: Identity{"acme corp", RungAccount, false}},
@@ -154,16 +154,16 @@ func TestConnectionIsFinal(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		options Options
-		change  func(*arrival.Listener)
+		change  func(*call.Listener)
 		final   bool
 	}{
 		{"nothing configured", Options{}, nil, true},
 		{"account", Options{Account: AccountPlain}, nil, false},
 		{"account, but a workload", Options{Account: AccountPlain, Workload: "w"}, nil, true},
 		{"proxy user", Options{ProxyUser: true, Workload: "w"}, nil, false},
-		{"proxy user, but a listener's client", Options{ProxyUser: true}, func(l *arrival.Listener) { l.Client = "c" }, true},
-		{"users, and a listener's client", Options{Users: withUsers}, func(l *arrival.Listener) { l.Client = "c" }, false},
-		{"users, where nobody can send them", Options{Users: withUsers}, func(l *arrival.Listener) { l.Forward, l.Connect = false, false }, true},
+		{"proxy user, but a listener's client", Options{ProxyUser: true}, func(l *call.Listener) { l.Client = "c" }, true},
+		{"users, and a listener's client", Options{Users: withUsers}, func(l *call.Listener) { l.Client = "c" }, false},
+		{"users, where nobody can send them", Options{Users: withUsers}, func(l *call.Listener) { l.Forward, l.Connect = false, false }, true},
 	} {
 		a := from("10.0.0.1")
 		if c.change != nil {
@@ -180,23 +180,23 @@ func TestProxyAuthentication(t *testing.T) {
 	l := mustNew(t, Options{Users: users(t, "app", "right"), Names: named, Account: AccountPlain})
 	for _, c := range []struct {
 		name    string
-		ingress arrival.Ingress
+		ingress call.Ingress
 		header  string
 		ok      bool
 		want    string
 	}{
-		{"right", arrival.Forward, basic("app", "right"), true, "app"},
-		{"right, CONNECT", arrival.Connect, basic("app", "right"), true, "app"},
-		{"again, from memory", arrival.Forward, basic("app", "right"), true, "app"},
-		{"wrong password", arrival.Forward, basic("app", "wrong"), false, ""},
-		{"wrong user", arrival.Connect, basic("root", "right"), false, ""},
-		{"none", arrival.Forward, "", false, ""},
-		{"not Basic", arrival.Forward, "Bearer x", false, ""},
-		{"not base64", arrival.Forward, "Basic %%%", false, ""},
-		{"no colon", arrival.Forward, "Basic YXBw", false, ""},
-		{"gateway asks for none", arrival.Gateway, "", true, "billing"},
-		{"TLS asks for none", arrival.TLS, "", true, "billing"},
-		{"transparent asks for none", arrival.Transparent, basic("app", "wrong"), true, "billing"},
+		{"right", call.Forward, basic("app", "right"), true, "app"},
+		{"right, CONNECT", call.Connect, basic("app", "right"), true, "app"},
+		{"again, from memory", call.Forward, basic("app", "right"), true, "app"},
+		{"wrong password", call.Forward, basic("app", "wrong"), false, ""},
+		{"wrong user", call.Connect, basic("root", "right"), false, ""},
+		{"none", call.Forward, "", false, ""},
+		{"not Basic", call.Forward, "Bearer x", false, ""},
+		{"not base64", call.Forward, "Basic %%%", false, ""},
+		{"no colon", call.Forward, "Basic YXBw", false, ""},
+		{"gateway asks for none", call.Gateway, "", true, "billing"},
+		{"TLS asks for none", call.TLS, "", true, "billing"},
+		{"transparent asks for none", call.Transparent, basic("app", "wrong"), true, "billing"},
 	} {
 		a := from("10.1.2.3")
 		a.Ingress = c.ingress

@@ -21,7 +21,7 @@ import (
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page"
 	"tlslift/metrics/report"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -54,15 +54,15 @@ func migration() *ledger.Ledger {
 			switch change := 20 + i%60; {
 			case i%17 == 4 && day > 40: // silent
 			case day >= change && i%9 != 0:
-				l.Hello(c, ledger.HelloObs{Ours: true, Offered: arrival.Version13, JA4: "t13d1516h2"})
-				l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version13, Handling: arrival.Spliced})
+				l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version13, JA4: "t13d1516h2"})
+				l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced})
 			case i%3 == 1:
-				l.Hello(c, ledger.HelloObs{Ours: true, Offered: arrival.Version10, Library: "OpenSSL 0.9.8", SSLv2Framed: i%5 == 0})
-				l.Request(c, ledger.RequestObs{Ours: true, Ingress: arrival.Connect, Version: arrival.Version10, Handling: arrival.Terminated, Host: "api.smsportal.com"})
+				l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8", SSLv2Framed: i%5 == 0})
+				l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com"})
 			default:
 				for range 1 + r.IntN(20) {
 					l.Request(c, ledger.RequestObs{
-						Ours: true, Ingress: arrival.Forward, Host: "www.mymobileapi.com", UserAgent: agents[i%len(agents)],
+						Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com", UserAgent: agents[i%len(agents)],
 						Exposed: 1 << redact.KindQuery,
 					})
 				}

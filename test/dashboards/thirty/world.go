@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/arrival"
+	"tlslift/proxy/call"
 	"tlslift/test/dashboards/prom"
 )
 
@@ -134,14 +134,14 @@ func (w *World) insecure(c *state, i *instance, n, ago float64) {
 	if n == 0 {
 		return
 	}
-	v, handling, ingress := c.version, arrival.Plain, c.ingress
+	v, handling, ingress := c.version, call.Plain, c.ingress
 	if v != plain {
-		handling = arrival.Terminated
+		handling = call.Terminated
 		i.add("tlslift_client_hellos_total", n, "client", c.Name, "max_version", v.String(), "framing", framing(c.Verdict), "sni", "no")
 		w.count("hello/"+v.String(), c, n)
 	}
-	if ingress == arrival.Unknown {
-		ingress = arrival.Forward
+	if ingress == call.Unknown {
+		ingress = call.Forward
 	}
 	i.add("tlslift_client_connections_total", n, "client", c.Name, "ingress", ingress.String(), "tls_version", v.String(), "handling", handling.String())
 	w.count("connection/"+v.String(), c, n)

@@ -3,7 +3,7 @@
 // context, so that nothing is looked up twice.
 //
 // The package is pure: enums, plain data and context plumbing.
-package arrival
+package call
 
 import (
 	"context"
@@ -148,10 +148,10 @@ type Listener struct {
 	DefaultUpstream string // for callers that name no host; "" = none
 }
 
-// Arrival is what is known of one client connection. It is written by the
+// Conn is what is known of one client connection. It is written by the
 // goroutine that currently owns the connection (front, then tunnel or the
 // request's handler) and never concurrently.
-type Arrival struct {
+type Conn struct {
 	Listener    *Listener
 	Client      netip.AddrPort // the caller, PROXY protocol taken into account, unmapped
 	Peer        netip.AddrPort // the socket's other end
@@ -172,12 +172,12 @@ type Arrival struct {
 type contextKey struct{}
 
 // NewContext returns a context that carries a.
-func NewContext(ctx context.Context, a *Arrival) context.Context {
+func NewContext(ctx context.Context, a *Conn) context.Context {
 	return context.WithValue(ctx, contextKey{}, a)
 }
 
 // FromContext returns the Arrival that NewContext stored, or nil.
-func FromContext(ctx context.Context) *Arrival {
-	a, _ := ctx.Value(contextKey{}).(*Arrival)
+func FromContext(ctx context.Context) *Conn {
+	a, _ := ctx.Value(contextKey{}).(*Conn)
 	return a
 }

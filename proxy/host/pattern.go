@@ -1,0 +1,68 @@
+package host
+
+import "strings"
+
+// Pattern is a host, or *.domain for every name below the domain. Patterns can
+// be compared with ==.
+type Pattern struct {
+	name Name
+	wild bool
+}
+
+// ParsePattern reads a host or *.domain. The domain of *.domain is a DNS name.
+func ParsePattern(s string) (Pattern, error) {
+	domain, wild := strings.CutPrefix(s, "*.")
+	n, err := Parse(domain)
+	if err == nil && wild && n.ip {
+		err = ErrHost
+	}
+	if err != nil {
+		return Pattern{}, err
+	}
+	return Pattern{name: n, wild: wild}, nil
+}
+
+// Exact is the pattern of one host.
+func Exact(n Name) Pattern { return Pattern{name: n} }
+
+// String is the pattern as it is written in the configuration, normalised.
+func (p Pattern) String() string {
+	if p.wild {
+		return "*." + p.name.text
+	}
+	return p.name.text
+}
+
+// Wild reports whether p stands for every name below its domain.
+func (p Pattern) Wild() bool { return p.wild }
+
+// Domain is the host of an exact pattern, the domain of *.domain.
+func (p Pattern) Domain() Name { return p.name }
+
+// Matches reports whether n is the pattern's host, or below its domain. The
+// domain itself is not below it.
+func (p Pattern) Matches(n Name) bool {
+	if !p.wild {
+		return p.name == n && n.text != ""
+	}
+	return !n.ip && len(n.text) > len(p.name.text)+1 &&
+		strings.HasSuffix(n.text, p.name.text) && n.text[len(n.text)-len(p.name.text)-1] == '.'
+}
+
+// Parents yields the domains above n, the longest first: for a.b.c b.c and c.
+// It yields nothing for an IP address.
+func (n Name) Parents(yield func(Name) bool) {
+	if n.ip {
+		return
+	}
+	for rest := n.text; ; {
+		i := strings.IndexByte(rest, '.')
+		if i < 0 {
+			return
+		}
+		rest = rest[i+1:]
+		if !yield(Name{text: rest}) {
+			return
+		}
+	}
+}
