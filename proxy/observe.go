@@ -9,7 +9,6 @@ import (
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
-	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
@@ -54,7 +53,7 @@ func (s *Server) identifyConnection(sess *session) {
 	sess.identified = final
 }
 
-func (s *Server) setIdentity(sess *session, id identity.Identity) {
+func (s *Server) setIdentity(sess *session, id call.Identity) {
 	if sess.counts != nil && sess.ident.Name == id.Name && sess.ident.Rung == id.Rung {
 		return
 	}

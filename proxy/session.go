@@ -10,7 +10,6 @@ import (
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
-	"tlslift/proxy/identity"
 )
 
 // session is what package proxy keeps of one client connection beside its
@@ -23,8 +22,8 @@ type session struct {
 	hello      *hello.ClientHello
 	ja4        string
 
-	ident      identity.Identity
-	outer      identity.Identity // of the CONNECT, for what comes through it
+	ident      call.Identity
+	outer      call.Identity // of the CONNECT, for what comes through it
 	counts     *metrics.Client
 	identified bool  // by the connection alone: requests cannot change it
 	tunnelled  bool  // inside a CONNECT, whose credentials were looked at

@@ -19,52 +19,6 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Rung is the step of the ladder that named a client. Its String is the value
-// of the metrics label "identity_source".
-type Rung uint8
-
-// The rungs, first match wins.
-const (
-	RungListener  Rung = iota // the listener belongs to one client
-	RungProxyAuth             // proxy credentials, checked
-	RungProxyUser             // the user part of the proxy URL, unchecked
-	RungWorkload              // everything on this instance is one client
-	RungName                  // a configured name for the address
-	RungAccount               // the API account, unchecked by us
-	RungAddress               // the source address
-)
-
-// Rungs lists every rung, highest first.
-var Rungs = [...]Rung{RungListener, RungProxyAuth, RungProxyUser, RungWorkload, RungName, RungAccount, RungAddress}
-
-func (r Rung) String() string {
-	switch r {
-	case RungListener:
-		return "listener"
-	case RungProxyAuth:
-		return "proxy_auth"
-	case RungProxyUser:
-		return "proxy_user"
-	case RungWorkload:
-		return "workload"
-	case RungName:
-		return "name"
-	case RungAccount:
-		return "account"
-	default:
-		return "address"
-	}
-}
-
-// Identity is the answer: a name that is safe as a label value (printable, at
-// most MaxName bytes), the rung it came from, and whether the name is one that
-// the configuration knows (those are always kept and pre-created).
-type Identity struct {
-	Name       string
-	Rung       Rung
-	Configured bool
-}
-
 // ErrProxyAuth means that proxy credentials are required and were missing,
 // wrong, or tried too often. It is answered with 407 (RFC 9110 15.5.8) and
 // Challenge.
@@ -168,14 +122,14 @@ func (l *Ladder) Configured() []string {
 // Connection names the caller by what is known before a request. It is final
 // when no request can change the name or be refused for its credentials, so
 // that Request need not be called.
-func (l *Ladder) Connection(a *call.Conn) (id Identity, final bool) {
+func (l *Ladder) Connection(a *call.Conn) (id call.Identity, final bool) {
 	id = l.base(a)
 	credentials := l.doorman != nil || l.proxyUser
 	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
 	switch {
-	case credentials && carries && (id.Rung > RungProxyUser || l.doorman != nil):
+	case credentials && carries && (id.Rung > call.RungProxyUser || l.doorman != nil):
 		return id, false
-	case l.account != AccountOff && id.Rung > RungAccount:
+	case l.account != AccountOff && id.Rung > call.RungAccount:
 		return id, false
 	}
 	return id, true
@@ -189,7 +143,7 @@ func (l *Ladder) Connection(a *call.Conn) (id Identity, final bool) {
 //
 // The only error is ErrProxyAuth, on the forward and connect ways in. The
 // caller removes Proxy-Authorization from what it sends on.
-func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (Identity, error) {
+func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {
 		if l.doorman != nil {
@@ -197,13 +151,13 @@ func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQue
 			if !ok {
 				return id, ErrProxyAuth
 			}
-			if id.Rung > RungProxyAuth {
-				id = Identity{Name: user, Rung: RungProxyAuth, Configured: true}
+			if id.Rung > call.RungProxyAuth {
+				id = call.Identity{Name: user, Rung: call.RungProxyAuth, Configured: true}
 			}
-		} else if l.proxyUser && id.Rung > RungProxyUser {
+		} else if l.proxyUser && id.Rung > call.RungProxyUser {
 			if user, ok := basicUser(proxyAuthorization); ok {
 				if name := Safe(user); name != "" {
-					id = l.named(name, RungProxyUser)
+					id = l.named(name, call.RungProxyUser)
 				}
 			}
 		}
@@ -214,40 +168,40 @@ func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQue
 // Within names the caller of a request inside a tunnel whose CONNECT (or whose
 // connection) was named outer: such a request carries no proxy credentials, so
 // only the API account can name it better.
-func (l *Ladder) Within(outer Identity, authorization, rawQuery string, form func() []byte) Identity {
-	if l.account == AccountOff || outer.Rung <= RungAccount {
+func (l *Ladder) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
+	if l.account == AccountOff || outer.Rung <= call.RungAccount {
 		return outer
 	}
 	name := l.accountName(authorization, rawQuery, form)
 	if name == "" {
 		return outer
 	}
-	return l.named(name, RungAccount)
+	return l.named(name, call.RungAccount)
 }
 
 // base climbs the rungs that need no request.
-func (l *Ladder) base(a *call.Conn) Identity {
+func (l *Ladder) base(a *call.Conn) call.Identity {
 	if a.Listener != nil && a.Listener.Client != "" {
-		return Identity{Name: a.Listener.Client, Rung: RungListener, Configured: true}
+		return call.Identity{Name: a.Listener.Client, Rung: call.RungListener, Configured: true}
 	}
 	if l.workload != "" {
-		return Identity{Name: l.workload, Rung: RungWorkload, Configured: true}
+		return call.Identity{Name: l.workload, Rung: call.RungWorkload, Configured: true}
 	}
 	addr := a.Client.Addr().Unmap().WithZone("")
 	if name, ok := l.ranges.find(addr); ok {
-		return Identity{Name: name, Rung: RungName, Configured: true}
+		return call.Identity{Name: name, Rung: call.RungName, Configured: true}
 	}
 	if !addr.IsValid() {
-		return l.named("unknown", RungAddress)
+		return l.named("unknown", call.RungAddress)
 	}
-	return l.named(addr.String(), RungAddress)
+	return l.named(addr.String(), call.RungAddress)
 }
 
 // named is an identity whose name was discovered, though the configuration may
 // know it all the same.
-func (l *Ladder) named(name string, r Rung) Identity {
+func (l *Ladder) named(name string, r call.Rung) call.Identity {
 	_, known := l.known[name]
-	return Identity{Name: name, Rung: r, Configured: known}
+	return call.Identity{Name: name, Rung: r, Configured: known}
 }
 
 // carriesProxyCredentials reports whether a way in can carry them: only a

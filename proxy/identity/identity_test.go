@@ -71,52 +71,52 @@ func TestTheLadder(t *testing.T) {
 		auth    string
 		query   string
 		form    string
-		want    Identity
+		want    call.Identity
 	}{
-		{name: "source address", address: "10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "IPv4-mapped source", address: "::ffff:10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "IPv6 source", address: "2001:db8::1", want: Identity{"2001:db8::1", RungAddress, false}},
-		{name: "IPv6 with a zone", address: "fe80::1%eth0", want: Identity{"fe80::1", RungAddress, false}},
-		{name: "the longest prefix", options: Options{Names: named}, address: "10.1.2.3", want: Identity{"billing", RungName, true}},
-		{name: "a shorter prefix", options: Options{Names: named}, address: "10.1.3.3", want: Identity{"net-ten", RungName, true}},
-		{name: "a single address", options: Options{Names: named}, address: "10.9.9.9", want: Identity{"billing", RungName, true}},
-		{name: "an IPv6 range", options: Options{Names: named}, address: "2001:db8:1::5", want: Identity{"billing", RungName, true}},
-		{name: "a mapped range, plain address", options: Options{Names: named}, address: "192.0.2.7", want: Identity{"mapped", RungName, true}},
-		{name: "a mapped address in a plain range", options: Options{Names: named}, address: "::ffff:10.1.2.3", want: Identity{"billing", RungName, true}},
-		{name: "::/0 holds no IPv4", options: Options{Names: named}, address: "203.0.113.1", want: Identity{"203.0.113.1", RungAddress, false}},
-		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: Identity{"pay/bill", RungWorkload, true}},
+		{name: "source address", address: "10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "IPv4-mapped source", address: "::ffff:10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "IPv6 source", address: "2001:db8::1", want: ident("2001:db8::1", call.RungAddress, false)},
+		{name: "IPv6 with a zone", address: "fe80::1%eth0", want: ident("fe80::1", call.RungAddress, false)},
+		{name: "the longest prefix", options: Options{Names: named}, address: "10.1.2.3", want: ident("billing", call.RungName, true)},
+		{name: "a shorter prefix", options: Options{Names: named}, address: "10.1.3.3", want: ident("net-ten", call.RungName, true)},
+		{name: "a single address", options: Options{Names: named}, address: "10.9.9.9", want: ident("billing", call.RungName, true)},
+		{name: "an IPv6 range", options: Options{Names: named}, address: "2001:db8:1::5", want: ident("billing", call.RungName, true)},
+		{name: "a mapped range, plain address", options: Options{Names: named}, address: "192.0.2.7", want: ident("mapped", call.RungName, true)},
+		{name: "a mapped address in a plain range", options: Options{Names: named}, address: "::ffff:10.1.2.3", want: ident("billing", call.RungName, true)},
+		{name: "::/0 holds no IPv4", options: Options{Names: named}, address: "203.0.113.1", want: ident("203.0.113.1", call.RungAddress, false)},
+		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: ident("pay/bill", call.RungWorkload, true)},
 		{
 			name: "the listener before all", options: Options{Workload: "w", ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *call.Conn) { a.Listener.Client = "erp" }, want: Identity{"erp", RungListener, true},
+			arrival: func(a *call.Conn) { a.Listener.Client = "erp" }, want: ident("erp", call.RungListener, true),
 		},
-		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: Identity{"app", RungProxyUser, false}},
-		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: Identity{"app", RungProxyUser, true}},
-		{name: "proxy user in tlslift's name space", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("_overflow", ""), want: Identity{"-overflow", RungProxyUser, false}},
-		{name: "proxy user made safe", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("a\nb\u202ec", ""), want: Identity{"a?b?c", RungProxyUser, false}},
-		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: Identity{"10.1.2.3", RungAddress, false}},
+		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: ident("app", call.RungProxyUser, false)},
+		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: ident("app", call.RungProxyUser, true)},
+		{name: "proxy user in tlslift's name space", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("_overflow", ""), want: ident("-overflow", call.RungProxyUser, false)},
+		{name: "proxy user made safe", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("a\nb\u202ec", ""), want: ident("a?b?c", call.RungProxyUser, false)},
+		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
 		{
 			name: "proxy user on a way in that cannot carry it", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *call.Conn) { a.Ingress = call.Gateway }, want: Identity{"10.1.2.3", RungAddress, false},
+			arrival: func(a *call.Conn) { a.Ingress = call.Gateway }, want: ident("10.1.2.3", call.RungAddress, false),
 		},
-		{name: "account off", address: "10.1.2.3", query: legacy, want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: Identity{"acme corp", RungAccount, false}},
-		{name: "account in Basic", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: basic("client-id", "secret"), query: legacy, want: Identity{"client-id", RungAccount, false}},
-		{name: "account in shouted BASIC", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.Replace(basic("id", "s"), "Basic", "BASIC ", 1), want: Identity{"id", RungAccount, false}},
-		{name: "account without a scheme word", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.TrimPrefix(basic("id", "s"), "Basic "), want: Identity{"id", RungAccount, false}},
-		{name: "a bearer token names nobody", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: "Bearer " + base64.StdEncoding.EncodeToString([]byte("id:s")), want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "account in a form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "type=send&USERNAME=joe&x=1", want: Identity{"joe", RungAccount, false}},
-		{name: "the query before the form", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=q", form: "username=f", want: Identity{"q", RungAccount, false}},
-		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: Identity{"second", RungAccount, false}},
-		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a%zzb+c", want: Identity{"a%zzb c", RungAccount, false}},
-		{name: "a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<?xml version=\"1.0\"?>\r\n<soap:Envelope><soap:Body><Send xmlns=\"x\"><tns:UserName xsi:type=\"a\"> a&amp;b </tns:UserName><password>p</password>", want: Identity{"a&b", RungAccount, false}},
-		{name: "an empty element of a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username/><Username></Username><username>second</username></a>", want: Identity{"second", RungAccount, false}},
-		{name: "a SOAP envelope that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username>half", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "a multipart form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"data1\"\r\n\r\nusername=no\r\n--x\r\nContent-Disposition: form-data; name=\"Username\"\r\nContent-Type: text/plain\r\n\r\nacme\r\n--x--\r\n", want: Identity{"acme", RungAccount, false}},
-		{name: "a multipart form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nhal", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: Identity{"10.1.2.3", RungAddress, false}},
-		{name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy, want: Identity{"billing", RungName, true}},
-		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: Identity{hashed(key, "acme"), RungAccount, false}},
+		{name: "account off", address: "10.1.2.3", query: legacy, want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: ident("acme corp", call.RungAccount, false)},
+		{name: "account in Basic", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: basic("client-id", "secret"), query: legacy, want: ident("client-id", call.RungAccount, false)},
+		{name: "account in shouted BASIC", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.Replace(basic("id", "s"), "Basic", "BASIC ", 1), want: ident("id", call.RungAccount, false)},
+		{name: "account without a scheme word", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.TrimPrefix(basic("id", "s"), "Basic "), want: ident("id", call.RungAccount, false)},
+		{name: "a bearer token names nobody", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: "Bearer " + base64.StdEncoding.EncodeToString([]byte("id:s")), want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "account in a form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "type=send&USERNAME=joe&x=1", want: ident("joe", call.RungAccount, false)},
+		{name: "the query before the form", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=q", form: "username=f", want: ident("q", call.RungAccount, false)},
+		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: ident("second", call.RungAccount, false)},
+		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a%zzb+c", want: ident("a%zzb c", call.RungAccount, false)},
+		{name: "a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<?xml version=\"1.0\"?>\r\n<soap:Envelope><soap:Body><Send xmlns=\"x\"><tns:UserName xsi:type=\"a\"> a&amp;b </tns:UserName><password>p</password>", want: ident("a&b", call.RungAccount, false)},
+		{name: "an empty element of a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username/><Username></Username><username>second</username></a>", want: ident("second", call.RungAccount, false)},
+		{name: "a SOAP envelope that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username>half", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "a multipart form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"data1\"\r\n\r\nusername=no\r\n--x\r\nContent-Disposition: form-data; name=\"Username\"\r\nContent-Type: text/plain\r\n\r\nacme\r\n--x--\r\n", want: ident("acme", call.RungAccount, false)},
+		{name: "a multipart form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nhal", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy, want: ident("billing", call.RungName, true)},
+		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: call.Identity{hashed(key, "acme"), call.RungAccount, false}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -208,10 +208,10 @@ func TestProxyAuthentication(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", c.name, id, c.want)
 		}
 	}
-	if id := l.Within(Identity{"app", RungProxyAuth, true}, "", "username=account", nil); id.Name != "app" {
+	if id := l.Within(ident("app", call.RungProxyAuth, true), "", "username=account", nil); id.Name != "app" {
 		t.Errorf("inside the tunnel: %+v", id)
 	}
-	if id := l.Within(Identity{"10.0.0.1", RungAddress, false}, "", "username=account", nil); id.Name != "account" {
+	if id := l.Within(ident("10.0.0.1", call.RungAddress, false), "", "username=account", nil); id.Name != "account" {
 		t.Errorf("inside a tunnel of nobody known: %+v", id)
 	}
 }
@@ -313,4 +313,8 @@ func BenchmarkRequest(b *testing.B) {
 			}
 		})
 	}
+}
+
+func ident(name string, rung call.Rung, configured bool) call.Identity {
+	return call.Identity{Name: name, Rung: rung, Configured: configured}
 }

@@ -1,0 +1,53 @@
+package call
+
+// HandshakeFailure says why a client's TLS handshake failed. Its String is the
+// value of the label "reason" of tlslift_client_handshake_failures_total.
+type HandshakeFailure uint8
+
+// The failures. HandshakeOK is the zero value: none.
+const (
+	HandshakeOK               HandshakeFailure = iota
+	HandshakeVersion                           // offers nothing we may speak
+	HandshakeNoSharedCipher                    // shares no cipher suite with us, or with the upstream when spliced
+	HandshakeSignature                         // no signature algorithm in common
+	HandshakeSSLv2Hello                        // an SSLv2-framed hello that was not accepted
+	HandshakeClientRejectedCA                  // the client does not trust the certificate it was shown
+	HandshakeClientAlert                       // the client gave up with another alert
+	HandshakeTimeout                           // not finished in time
+	HandshakeEOF                               // closed without an alert
+	HandshakeNotTLS                            // neither HTTP nor TLS
+	HandshakeOther
+	numHandshakeFailures
+)
+
+// HandshakeFailures lists every failure, in the order of the contract.
+var HandshakeFailures = [...]HandshakeFailure{
+	HandshakeVersion, HandshakeNoSharedCipher, HandshakeSignature, HandshakeSSLv2Hello,
+	HandshakeClientRejectedCA, HandshakeClientAlert, HandshakeTimeout, HandshakeEOF,
+	HandshakeNotTLS, HandshakeOther,
+}
+
+var handshakeWords = [numHandshakeFailures]string{
+	HandshakeOK: "", HandshakeVersion: "version", HandshakeNoSharedCipher: "no_shared_cipher",
+	HandshakeSignature: "signature", HandshakeSSLv2Hello: "sslv2_hello",
+	HandshakeClientRejectedCA: "client_rejected_ca", HandshakeClientAlert: "client_alert",
+	HandshakeTimeout: "timeout", HandshakeEOF: "eof", HandshakeNotTLS: "not_tls", HandshakeOther: "other",
+}
+
+func (f HandshakeFailure) String() string {
+	if f >= numHandshakeFailures {
+		return handshakeWords[HandshakeOther]
+	}
+	return handshakeWords[f]
+}
+
+// ParseHandshakeFailure is the inverse of String, for what was stored. It
+// reports false for any other word.
+func ParseHandshakeFailure(word string) (HandshakeFailure, bool) {
+	for f, w := range handshakeWords {
+		if w == word && w != "" {
+			return HandshakeFailure(f), true
+		}
+	}
+	return HandshakeOther, false
+}

@@ -1,0 +1,35 @@
+package call
+
+// Ingress is the way a request came in (design, section 1). Its String is the
+// value of the metrics label and the log field "ingress".
+type Ingress uint8
+
+// The ways in. Unknown is the zero value, before the first request was seen.
+const (
+	Unknown     Ingress = iota
+	Forward             // absolute-form target: HTTP_PROXY (RFC 9112 3.2.2)
+	Gateway             // origin-form target and Host: hosts file, DNS override
+	Connect             // inside a CONNECT tunnel (RFC 9110 9.3.6)
+	TLS                 // a ClientHello straight away
+	Transparent         // redirected by the kernel
+)
+
+// Ingresses lists every way in that has a label value.
+var Ingresses = [...]Ingress{Forward, Gateway, Connect, TLS, Transparent}
+
+func (i Ingress) String() string {
+	switch i {
+	case Forward:
+		return "forward"
+	case Gateway:
+		return "gateway"
+	case Connect:
+		return "connect"
+	case TLS:
+		return "tls"
+	case Transparent:
+		return "transparent"
+	default:
+		return "unknown"
+	}
+}

@@ -1,0 +1,111 @@
+package call
+
+import (
+	"time"
+
+	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+)
+
+// Kind is what an Outcome is the outcome of.
+type Kind uint8
+
+// The kinds.
+const (
+	Request  Kind = iota // one HTTP request that was answered
+	Tunnel               // one tunnel, spliced, terminated, relayed or refused
+	Sighting             // nothing yet: only Outcome.Sighted is handed over
+)
+
+// Outcome is how one request or one tunnel ended: the one value that the log
+// line, the metrics and the ledger are made from. Each request and each tunnel
+// ends in exactly one.
+type Outcome struct {
+	Kind   Kind
+	Conn   *Conn    // what is known of the connection
+	Client Identity // who called
+	ID     string   // request_id: of the request, or of the tunnel's CONNECT
+
+	Start    time.Time
+	End      time.Time
+	Upstream time.Duration // until the answer was held, or until its head for a streamed one
+
+	Ingress Ingress
+	Method  string // "" for a tunnel that no CONNECT opened
+	Host    string // normalised, safe to log; "" = none known
+	Path    string // without the query
+	APIType string // SMSPortal's Type, or a SOAP operation, when it is a known one
+
+	Label    string // metrics label "upstream": a configured host or pattern, or one of the underscore words
+	Ours     bool   // it was for one of our upstreams
+	Upgraded bool   // a request that went upstream and that only tlslift made possible
+
+	Version  Version  // of the client's side
+	Cipher   uint16   // of the client's side, 0 in clear
+	JA4      string   // of the connection's hello
+	Handling Handling // of the connection
+	Decision string   // what was decided: a word of package decide
+
+	Status        int // of the answer; 0 = none was given
+	FromUpstream  bool
+	Reason        problem.Reason
+	Delivery      problem.Delivery
+	Detail        string // for the log: a closed text that carries nothing of the caller's
+	ClientGone    bool
+	RequestBytes  int64
+	ResponseBytes int64
+
+	UpstreamVersion uint16 // TLS version towards the upstream, 0 = none
+	UpstreamReused  bool   // the upstream connection had served a request before
+
+	UserAgent string       // the raw header; only its family is kept
+	Exposed   redact.Kinds // secrets that were readable, or weakly protected, on the way here
+
+	// Failure is why a tunnel's handshake failed.
+	Failure HandshakeFailure
+
+	// Sighted is what the connection shows of its client. It is set in one
+	// Outcome of each connection: that of its first call, or of its end.
+	Sighted *Sighted
+}
+
+// Insecure reports whether the request came in clear or over TLS below 1.2.
+func (o *Outcome) Insecure() bool { return o.Version.Insecure() }
+
+// Duration is how long the request or tunnel took.
+func (o *Outcome) Duration() time.Duration { return o.End.Sub(o.Start) }
+
+// Sighted is what one connection shows of its client, whatever it carries.
+type Sighted struct {
+	Ours     bool // something on it was for one of our upstreams
+	Ingress  Ingress
+	Handling Handling
+	Version  Version // negotiated; of a refused connection, the highest offered
+	Host     string  // that it was for, when no request names one
+
+	// Failed says that the connection shows nothing of how the client stands:
+	// it ended without a call, or not by the client's doing.
+	Failed bool
+
+	// Hello is what its ClientHello offered; nil without one.
+	Hello *Offer
+
+	// Failure is why its handshake failed; HandshakeOK if it did not.
+	Failure HandshakeFailure
+	// AtUpstream says that the handshake was one between the client and the
+	// upstream, spliced.
+	AtUpstream bool
+	// CertificateShown says that the client had been sent our certificate when
+	// the handshake failed.
+	CertificateShown bool
+}
+
+// Offer is what a ClientHello says of its client.
+type Offer struct {
+	Max      Version // the highest version offered
+	SSLv2    bool    // framed as SSL 2.0
+	SNI      bool    // it names a server
+	Fallback bool    // TLS_FALLBACK_SCSV (RFC 7507): the client can do better than it offers
+	Library  string  // guessed from the hello; "" = unknown
+	JA4      string
+}

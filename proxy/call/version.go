@@ -1,0 +1,59 @@
+package call
+
+import "crypto/tls"
+
+// Version is the protocol the client spoke on its side of tlslift. Its String
+// is the value of the metrics label and the log field "tls_version".
+type Version uint8
+
+// The versions, oldest first, so that they can be compared.
+const (
+	VersionNone Version = iota // plaintext HTTP
+	VersionSSL3
+	Version10
+	Version11
+	Version12
+	Version13
+)
+
+// Versions lists every version.
+var Versions = [...]Version{VersionNone, VersionSSL3, Version10, Version11, Version12, Version13}
+
+func (v Version) String() string {
+	switch v {
+	case VersionSSL3:
+		return "ssl3"
+	case Version10:
+		return "1.0"
+	case Version11:
+		return "1.1"
+	case Version12:
+		return "1.2"
+	case Version13:
+		return "1.3"
+	default:
+		return "none"
+	}
+}
+
+// Insecure reports whether the version is below what SMSPortal will accept:
+// plaintext, SSL 3.0, TLS 1.0 or TLS 1.1.
+func (v Version) Insecure() bool { return v < Version12 }
+
+// VersionOf maps a version number of the TLS wire format (RFC 8446 4.1.2) to
+// a Version. Numbers below 0x0301 are VersionSSL3, unknown higher ones
+// Version13.
+func VersionOf(wire uint16) Version {
+	switch {
+	case wire < tls.VersionTLS10:
+		return VersionSSL3
+	case wire == tls.VersionTLS10:
+		return Version10
+	case wire == tls.VersionTLS11:
+		return Version11
+	case wire == tls.VersionTLS12:
+		return Version12
+	default:
+		return Version13
+	}
+}
