@@ -116,7 +116,7 @@ func TestTheLadder(t *testing.T) {
 		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: ident("10.1.2.3", call.RungAddress, false)},
 		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: ident("10.1.2.3", call.RungAddress, false)},
 		{name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy, want: ident("billing", call.RungName, true)},
-		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: call.Identity{hashed(key, "acme"), call.RungAccount, false}},
+		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: ident(hashed(key, "acme"), call.RungAccount, false)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
