@@ -17,7 +17,6 @@ func (l *loader) check(c *Config) {
 	l.checkLegacy(&c.LegacyTLS)
 	l.checkClients(c)
 	l.checkNames(c.Clients.Names)
-	l.checkPolicy(&c.Policy)
 	l.checkLimits(&c.Limits)
 }
 

@@ -40,7 +40,6 @@ type Listen struct {
 	// ProxyProtocolFrom lists who sends the PROXY protocol: it is required from
 	// them and an error from others.
 	ProxyProtocolFrom []netip.Prefix
-	Strict            bool           // behave as after every sunset, for rehearsals
 	Client            string         // everything on this port is this client; "" = not set
 	Allow             []netip.Prefix // who may connect; empty = everyone who can reach the address
 	DefaultUpstream   string         // for callers that name no host at all; "" = none
@@ -117,43 +116,15 @@ type ClientName struct {
 	Match []netip.Prefix // masked, IPv4-mapped addresses unmapped; at least one
 }
 
-// Policy is what may still come in insecurely, and until when.
+// Policy is when a client counts as migrated.
 type Policy struct {
-	Mode          PolicyMode              // enforce or shadow
-	MigratedAfter time.Duration           // nothing insecure for so long: migrated
-	Default       PolicyRule              // for everyone
+	MigratedAfter time.Duration           // secure, and nothing insecure for this long: migrated
 	Clients       map[string]ClientPolicy // by client name; nil = none
-	Brownouts     []Brownout
 }
 
-// PolicyRule is what happens to insecure requests.
-type PolicyRule struct {
-	Action Action    // allow, warn or refuse
-	Sunset time.Time // refuse from then on; zero = never
-	Link   string    // http or https URL for the Link header; "" = none
-}
-
-// ClientPolicy is what differs for one client.
+// ClientPolicy is what the configuration says of one client.
 type ClientPolicy struct {
-	Sunset   time.Time // refuse from then on; zero = that of the default
-	Waiver   *Waiver   // nil = none
 	Migrated time.Time // declared migrated by its owner then; zero = not declared
-}
-
-// Waiver lets a client go on past its sunset.
-type Waiver struct {
-	Owner  string    // required
-	Until  time.Time // required
-	Ticket string
-}
-
-// Brownout is a scheduled window of refusals.
-type Brownout struct {
-	Clients            []string  // names, or "*" alone for all; default all
-	From, Until        time.Time // Until is after From
-	FirstMinutesOfHour int       // 0 to 60, default 60: the whole hour; 0 = never
-	Percent            int       // of requests, 0 to 100, default 100
-	Exempt             []string  // api5 Type values, or paths that begin with "/"
 }
 
 // Rewrite says what is rewritten in answers to clients that see http.
@@ -161,7 +132,6 @@ type Rewrite struct {
 	Location bool // Location, Content-Location, Refresh, Link
 	Cookies  bool // Secure and SameSite=None of Set-Cookie
 	HSTS     bool // Strict-Transport-Security, Alt-Svc, CSP upgrade-insecure-requests
-	WSDL     bool // soap:address location
 }
 
 // State is what survives a restart.

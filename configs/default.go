@@ -35,12 +35,8 @@ func Default() *Config {
 			Track:      10000,
 			LabelLimit: 100,
 		},
-		Policy: Policy{
-			Mode:          ModeEnforce,
-			MigratedAfter: 14 * day,
-			Default:       PolicyRule{Action: ActionAllow},
-		},
-		Rewrite: Rewrite{Location: true, Cookies: true, HSTS: true, WSDL: true},
+		Policy:  Policy{MigratedAfter: 14 * day},
+		Rewrite: Rewrite{Location: true, Cookies: true, HSTS: true},
 		Limits:  defaultLimits(),
 		Log:     Log{Level: LevelInfo, Format: FormatJSON},
 	}
@@ -57,11 +53,6 @@ func defaultListen() Listen {
 // defaultUpstream is what an entry of upstreams is before its keys are read.
 func defaultUpstream() Upstream { return Upstream{Port: 443} }
 
-// defaultBrownout is what an entry of brownouts is before its keys are read.
-func defaultBrownout() Brownout {
-	return Brownout{Clients: []string{everyone}, FirstMinutesOfHour: 60, Percent: 100}
-}
-
 func defaultLimits() Limits {
 	return Limits{
 		HeaderBytes:          64 * kib,
@@ -76,9 +67,6 @@ func defaultLimits() Limits {
 		DrainTimeout:         25 * time.Second,
 	}
 }
-
-// everyone is the word for all clients in a brownout.
-const everyone = "*"
 
 const (
 	kib int64 = 1 << 10

@@ -71,25 +71,6 @@ const (
 	AccountHash  AccountMode = "hash"
 )
 
-// PolicyMode says whether policy is carried out.
-type PolicyMode string
-
-// The modes.
-const (
-	ModeEnforce PolicyMode = "enforce"
-	ModeShadow  PolicyMode = "shadow" // count what would happen, do nothing
-)
-
-// Action is what policy does with an insecure request.
-type Action string
-
-// The actions.
-const (
-	ActionAllow  Action = "allow"
-	ActionWarn   Action = "warn"
-	ActionRefuse Action = "refuse"
-)
-
 // LogLevel is the least severe level that is logged.
 type LogLevel string
 

@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,7 +14,7 @@ import (
 // contract is every key there is. Adding or renaming one is a change for
 // everyone who has a configuration file.
 const contract = `
-listen listen[].address listen[].accept listen[].transparent listen[].proxy_protocol_from listen[].strict
+listen listen[].address listen[].accept listen[].transparent listen[].proxy_protocol_from
 listen[].client listen[].allow listen[].default_upstream
 admin admin.address admin.token_file admin.public admin.quit admin.pprof
 upstreams upstreams[].host upstreams[].to upstreams[].address upstreams[].ca_file upstreams[].pins
@@ -30,13 +29,8 @@ legacy_tls.handshake_timeout legacy_tls.sslv2_hello legacy_tls.rc4 legacy_tls.sh
 legacy_tls.terminate_clients legacy_tls.allow_unconstrained_ca
 clients clients.names clients.names[].name clients.names[].match clients.workload clients.proxy_user
 clients.users_file clients.account clients.account_key_file clients.track clients.label_limit
-policy policy.mode policy.migrated_after policy.default policy.default.action policy.default.sunset
-policy.default.link policy.clients policy.clients.*.sunset policy.clients.*.waiver
-policy.clients.*.waiver.owner policy.clients.*.waiver.until policy.clients.*.waiver.ticket
-policy.clients.*.migrated policy.brownouts policy.brownouts[].clients policy.brownouts[].from
-policy.brownouts[].until policy.brownouts[].first_minutes_of_hour policy.brownouts[].percent
-policy.brownouts[].exempt
-rewrite rewrite.location rewrite.cookies rewrite.hsts rewrite.wsdl
+policy policy.migrated_after policy.clients policy.clients.*.migrated
+rewrite rewrite.location rewrite.cookies rewrite.hsts
 state state.file
 limits limits.header_bytes limits.body_bytes limits.response_buffer limits.connections
 limits.connections_per_client limits.header_timeout limits.body_timeout limits.idle_timeout
@@ -62,15 +56,6 @@ func TestSchemaIsTheContract(t *testing.T) {
 	t.Parallel()
 	if got, want := schemaKeys(), strings.Fields(contract); !slices.Equal(got, want) {
 		t.Errorf("the schema is\n%v\nthe contract is\n%v", got, want)
-	}
-}
-
-func TestGatesAreKeys(t *testing.T) {
-	t.Parallel()
-	for _, g := range notSupportedYet {
-		if !slices.Contains(strings.Fields(contract), g.key) {
-			t.Errorf("%s is no key", g.key)
-		}
 	}
 }
 
@@ -137,17 +122,17 @@ func TestExampleLines(t *testing.T) {
 		}
 		tryExample(t, filepath.Join(dir, "tlslift.yaml"), line, content)
 	}
-	if tried < 25 {
+	if tried < 22 {
 		t.Errorf("only %d example lines", tried)
 	}
 }
 
 // tryExample loads the file with one example in use: valid, and not what the
-// file said before, but for keys that are not supported yet.
+// file said before.
 func tryExample(t *testing.T, file, line, content string) {
 	t.Helper()
 	put(t, file, content)
-	c, err := loadUngated(t, file)
+	c, err := Load(Source{File: file})
 	if err != nil {
 		t.Errorf("%s\n%v", line, err)
 		return
@@ -155,13 +140,6 @@ func tryExample(t *testing.T, file, line, content string) {
 	c.origins = nil
 	if reflect.DeepEqual(c, Default()) && !strings.Contains(line, "port: 443") {
 		t.Errorf("%s\nchanges nothing", line)
-	}
-	_, err = Load(Source{File: file})
-	problems, _ := errors.AsType[Problems](err)
-	for _, p := range problems {
-		if !strings.HasPrefix(p.Message, "not supported yet") {
-			t.Errorf("%s\n%v", line, p)
-		}
 	}
 }
 
@@ -215,11 +193,6 @@ func TestDocumentation(t *testing.T) {
 	for _, name := range Variables() {
 		if !strings.Contains(doc, "`"+name+"`") {
 			t.Errorf("%s is not in docs/configuration.md", name)
-		}
-	}
-	for _, g := range notSupportedYet {
-		if !regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(g.key) + "` \\|.*not supported yet").MatchString(doc) {
-			t.Errorf("docs/configuration.md does not say that %s is not supported yet", g.key)
 		}
 	}
 	// Keys that the reference has and the schema has not.

@@ -15,44 +15,14 @@ var update = flag.Bool("update", false, "write the messages that testdata/*/*.tx
 // the .txt beside it, whole.
 func TestInvalid(t *testing.T) {
 	t.Parallel()
-	expectProblems(t, "testdata/invalid", func(file string) error {
-		_, err := Load(Source{File: file})
-		return err
-	})
-}
-
-// TestInvalidBehindTheGates does the same with the keys that are not supported
-// yet, so that their checks are ready when they are.
-func TestInvalidBehindTheGates(t *testing.T) {
-	t.Parallel()
-	expectProblems(t, "testdata/gated", func(file string) error {
-		_, err := loadUngated(t, file)
-		return err
-	})
-}
-
-// loadUngated loads a file as if all keys were supported.
-func loadUngated(t *testing.T, file string) (*Config, error) {
-	t.Helper()
-	l := newLoader(file, readable)
-	l.gates = nil
-	data, ok := l.readFile()
-	if !ok {
-		t.Fatal(l.problems)
-	}
-	return l.finish(Source{File: file}, &data)
-}
-
-func expectProblems(t *testing.T, folder string, load func(file string) error) {
-	t.Helper()
-	files, err := filepath.Glob(folder + "/*.yaml")
+	files, err := filepath.Glob("testdata/invalid/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no files: %v", err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			t.Parallel()
-			err := load(file)
+			_, err := Load(Source{File: file})
 			if _, ok := errors.AsType[Problems](err); !ok {
 				t.Fatalf("got %v, want Problems", err)
 			}
@@ -72,33 +42,6 @@ func expectProblems(t *testing.T, folder string, load func(file string) error) {
 			}
 		})
 	}
-}
-
-// TestEveryGateIsTested keeps notSupportedYet and its test file in step.
-func TestEveryGateIsTested(t *testing.T) {
-	t.Parallel()
-	want, err := os.ReadFile("testdata/invalid/not-supported-yet.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Count(string(want), "not supported yet"); got != len(notSupportedYet) {
-		t.Errorf("testdata/invalid/not-supported-yet.txt has %d keys, the table %d", got, len(notSupportedYet))
-	}
-	for _, g := range notSupportedYet {
-		if !strings.Contains(string(want), "not supported yet: "+g.what) {
-			t.Errorf("%s is not in testdata/invalid/not-supported-yet.yaml", g.key)
-		}
-	}
-}
-
-// TestGatesLetTheDefaultsThrough proves that what changes nothing may be written.
-func TestGatesLetTheDefaultsThrough(t *testing.T) {
-	t.Parallel()
-	loaded(t, Source{File: written(t, `
-listen: [{address: "127.0.0.1:0", strict: false}]
-policy: {mode: enforce, default: {action: allow}, clients: {archive: {migrated: 2026-12-01}}}
-rewrite: {wsdl: false}
-`)})
 }
 
 func TestProblemsAreBounded(t *testing.T) {

@@ -11,7 +11,7 @@ type key struct {
 	name     string
 	example  string // a value, for messages
 	required bool   // an entry without it is incomplete
-	read     func(l *loader, at spot, n *yaml.Node)
+	read     func(l *loader, at string, n *yaml.Node)
 
 	under []key  // the keys below it
 	shape string // how they are reached: "" directly, "[]" by number, ".*" by name
@@ -25,7 +25,7 @@ func (k key) must() key {
 
 // value is a key that holds one scalar.
 func value[T any](name string, into *T, k kind[T]) key {
-	return key{name: name, example: k.example, read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, example: k.example, read: func(l *loader, at string, n *yaml.Node) {
 		if v, ok := scalar(l, at, n, k); ok {
 			*into = v
 		}
@@ -36,18 +36,18 @@ func value[T any](name string, into *T, k kind[T]) key {
 // ifEmpty says what is wrong with a list of none; "" = nothing.
 func list[T any](name string, into *[]T, k kind[T], ifEmpty string) key {
 	example := "[" + k.example + "]"
-	return key{name: name, example: example, read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, example: example, read: func(l *loader, at string, n *yaml.Node) {
 		elements, ok := l.elements(at, n, "write e.g. "+example)
 		if !ok {
 			return
 		}
 		if len(elements) == 0 && ifEmpty != "" {
-			l.reject(at.path, &fault{"is empty", ifEmpty})
+			l.reject(at, &fault{"is empty", ifEmpty})
 			return
 		}
 		*into = nil
 		for i, element := range elements {
-			below := at.entry(i)
+			below := entryOf(at, i)
 			l.placed(below, element)
 			// A refused one keeps its place, for the others' numbers.
 			v, _ := scalar(l, below, element, k)
@@ -58,14 +58,14 @@ func list[T any](name string, into *[]T, k kind[T], ifEmpty string) key {
 
 // section is a key that holds other keys.
 func section(name string, keys []key) key {
-	return key{name: name, under: keys, read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, under: keys, read: func(l *loader, at string, n *yaml.Node) {
 		l.section(at, n, keys)
 	}}
 }
 
 // optional is a section whose presence means something.
 func optional[T any](name string, into **T, keys func(*T) []key) key {
-	return key{name: name, under: keys(new(T)), read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, under: keys(new(T)), read: func(l *loader, at string, n *yaml.Node) {
 		v := new(T)
 		l.entry(at, n, keys(v))
 		*into = v
@@ -77,18 +77,18 @@ func optional[T any](name string, into **T, keys func(*T) []key) key {
 func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key, ifEmpty string) key {
 	current := new(T) // the schema below is bound to it, and to each entry in turn
 	under := keys(current)
-	return key{name: name, under: under, shape: "[]", read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, under: under, shape: "[]", read: func(l *loader, at string, n *yaml.Node) {
 		elements, ok := l.elements(at, n, "write entries, each beginning with a dash")
 		if !ok {
 			return
 		}
 		if len(elements) == 0 && ifEmpty != "" {
-			l.reject(at.path, &fault{"is empty", ifEmpty})
+			l.reject(at, &fault{"is empty", ifEmpty})
 			return
 		}
 		read := make([]T, len(elements))
 		for i, element := range elements {
-			below := at.entry(i)
+			below := entryOf(at, i)
 			l.placed(below, element)
 			*current = fresh()
 			l.entry(below, element, under)
@@ -105,17 +105,17 @@ func entries[T any](name string, into *[]T, fresh func() T, keys func(*T) []key,
 func named[T any](name string, into *map[string]T, keys func(*T) []key) key {
 	current := new(T)
 	under := keys(current)
-	return key{name: name, under: under, shape: ".*", read: func(l *loader, at spot, n *yaml.Node) {
+	return key{name: name, under: under, shape: ".*", read: func(l *loader, at string, n *yaml.Node) {
 		pairs, ok := l.pairs(at, n)
 		if !ok {
 			return
 		}
 		read := make(map[string]T, len(pairs))
 		for _, pair := range pairs {
-			below := at.named(pair.name)
+			below := keyOf(at, pair.name)
 			l.placed(below, pair.key)
 			if _, f := clientName.parse(pair.name); f != nil {
-				l.reject(below.path, f)
+				l.reject(below, f)
 				continue
 			}
 			*current = *new(T)
@@ -129,48 +129,44 @@ func named[T any](name string, into *map[string]T, keys func(*T) []key) key {
 }
 
 // section reads the keys of a section; one without any is empty.
-func (l *loader) section(at spot, n *yaml.Node, keys []key) {
+func (l *loader) section(at string, n *yaml.Node, keys []key) {
 	pairs, ok := l.pairs(at, n)
 	if !ok {
 		return
 	}
 	for _, pair := range pairs {
-		below := at.key(pair.name)
+		below := keyOf(at, pair.name)
 		k := find(keys, pair.name)
 		if k == nil {
-			l.report(Problem{l.file, pair.key.Line, below.path, "unknown key", l.suggest(at, pair.name, keys)})
+			l.report(Problem{l.file, pair.key.Line, below, "unknown key", l.suggest(at, pair.name, keys)})
 			continue
 		}
 		l.placed(below, pair.key)
-		if f := l.unsupported(below.schema, pair.value); f != nil {
-			l.reject(below.path, f)
-			continue
-		}
 		k.read(l, below, pair.value)
 	}
 }
 
 // entry reads a section that is one of several, or optional, and misses its
 // required keys.
-func (l *loader) entry(at spot, n *yaml.Node, keys []key) {
+func (l *loader) entry(at string, n *yaml.Node, keys []key) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag {
-		l.reject(at.path, &fault{"is empty", "write its keys, or remove it"})
+		l.reject(at, &fault{"is empty", "write its keys, or remove it"})
 		return
 	}
 	l.section(at, n, keys)
-	if l.origins[at.path].refused {
+	if l.origins[at].refused {
 		return
 	}
 	for _, k := range keys {
-		if _, ok := l.origins[at.key(k.name).path]; k.required && !ok {
-			l.reject(at.path, faultf("write e.g. "+strings.TrimSpace(k.name+": "+k.example), "has no %s", k.name))
+		if _, ok := l.origins[keyOf(at, k.name)]; k.required && !ok {
+			l.reject(at, faultf("write e.g. "+strings.TrimSpace(k.name+": "+k.example), "has no %s", k.name))
 		}
 	}
 }
 
 // placed records where the key or entry at a spot was given.
-func (l *loader) placed(at spot, n *yaml.Node) {
-	l.origins[at.path] = origin{file: l.file, line: n.Line}
+func (l *loader) placed(at string, n *yaml.Node) {
+	l.origins[at] = origin{file: l.file, line: n.Line}
 }
 
 func find(keys []key, name string) *key {

@@ -48,7 +48,6 @@ func newLoader(file string, readable func(string) error) *loader {
 		file:     file,
 		dir:      filepath.Dir(file),
 		readable: readable,
-		gates:    notSupportedYet[:],
 		origins:  make(origins),
 	}
 }
@@ -79,7 +78,7 @@ func (l *loader) applyFile(data []byte, reload bool) {
 	switch {
 	case !ok:
 	case root != nil:
-		l.section(spot{}, root, l.top)
+		l.section("", root, l.top)
 	case reload:
 		l.report(Problem{l.file, 0, "", "is empty", "write {} if the defaults are meant"})
 	}

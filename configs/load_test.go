@@ -67,7 +67,7 @@ func TestEveryValue(t *testing.T) {
 	}
 	file := filepath.Join(dir, "tlslift.yaml")
 	put(t, file, everyValue)
-	got, err := loadUngated(t, file)
+	got, err := Load(Source{File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,6 @@ listen:
     accept: [gateway, tls]
     transparent: true
     proxy_protocol_from: [192.0.2.0/24, "::ffff:198.51.100.0/120"]
-    strict: true
     client: billing
     allow: [10.0.0.0/8, "2001:db8::1"]
     default_upstream: API.example.com.
@@ -151,16 +150,11 @@ clients:
   track: 1
   label_limit: 0
 policy:
-  mode: shadow
   migrated_after: 31d12h
-  default: {action: warn, sunset: 2027-03-01, link: "https://wiki.example/migrate?x=1#y"}
   clients:
-    10.1.2.3: {sunset: 2027-01-15, waiver: {owner: jane, until: 2027-02-15, ticket: OPS-7}}
+    10.1.2.3: {migrated: 2027-01-04T08:00:00+02:00}
     archive: {migrated: "2026-12-01"}
-  brownouts:
-    - {from: 2027-01-04T08:00:00+02:00, until: 2027-01-05}
-    - {clients: [billing], from: 2027-01-04, until: 2027-01-05, first_minutes_of_hour: 0, percent: 0, exempt: [credits, /Balance]}
-rewrite: {location: false, cookies: false, hsts: false, wsdl: false}
+rewrite: {location: false, cookies: false, hsts: false}
 state: {file: state/ledger.db}
 limits:
   header_bytes: 1KiB
@@ -185,12 +179,11 @@ func everyValueRead(dir string) *Config {
 		}
 		return all
 	}
-	date := func(month time.Month, day int) time.Time { return time.Date(2027, month, day, 0, 0, 0, 0, time.UTC) }
-	from, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
+	morning, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
 	return &Config{
 		Listen: []Listen{{
 			Address: "[::1]:8080", Accept: []Way{WayGateway, WayTLS}, Transparent: true,
-			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Strict: true, Client: "billing",
+			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Client: "billing",
 			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: "api.example.com",
 		}, {Address: ":3129", Accept: []Way{WayForward, WayConnect, WayGateway, WayTLS}}},
 		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Quit: true, Pprof: true},
@@ -219,15 +212,10 @@ func everyValueRead(dir string) *Config {
 			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: AccountHash, AccountKeyFile: in("hmac"), Track: 1,
 		},
 		Policy: Policy{
-			Mode: ModeShadow, MigratedAfter: (31*24 + 12) * time.Hour,
-			Default: PolicyRule{ActionWarn, date(3, 1), "https://wiki.example/migrate?x=1#y"},
+			MigratedAfter: (31*24 + 12) * time.Hour,
 			Clients: map[string]ClientPolicy{
-				"10.1.2.3": {Sunset: date(1, 15), Waiver: &Waiver{"jane", date(2, 15), "OPS-7"}},
+				"10.1.2.3": {Migrated: morning},
 				"archive":  {Migrated: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
-			},
-			Brownouts: []Brownout{
-				{Clients: []string{"*"}, From: from, Until: date(1, 5), FirstMinutesOfHour: 60, Percent: 100},
-				{Clients: []string{"billing"}, From: date(1, 4), Until: date(1, 5), Exempt: []string{"credits", "/Balance"}},
 			},
 		},
 		State: State{in("state/ledger.db")},

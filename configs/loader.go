@@ -16,8 +16,7 @@ type loader struct {
 	file     string // the configuration file's path, for messages
 	dir      string // relative paths start here
 	readable func(path string) error
-	top      []key  // the schema, for suggestions
-	gates    []gate // the keys that are not supported yet
+	top      []key // the schema, for suggestions
 
 	origins  origins
 	problems Problems
@@ -65,24 +64,16 @@ func (l *loader) sound(paths ...string) bool {
 	return true
 }
 
-// spot is a place in the configuration: its path as printed, and the same with
-// [] and * for the numbers and names of entries.
-type spot struct{ path, schema string }
-
-func (s spot) key(name string) spot {
-	if s.path == "" {
-		return spot{printable(name), name}
+// keyOf returns the path of the key called name in the section at path.
+func keyOf(path, name string) string {
+	if path == "" {
+		return printable(name)
 	}
-	return spot{s.path + "." + printable(name), s.schema + "." + name}
+	return path + "." + printable(name)
 }
 
-func (s spot) entry(i int) spot {
-	return spot{s.path + "[" + strconv.Itoa(i) + "]", s.schema + "[]"}
-}
-
-func (s spot) named(name string) spot {
-	return spot{s.path + "." + printable(name), s.schema + ".*"}
-}
+// entryOf returns the path of the entry i of the list at path.
+func entryOf(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // maxShown is how much of a value a message shows, in bytes.
 const maxShown = 60

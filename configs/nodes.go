@@ -31,12 +31,12 @@ type pair struct {
 
 // pairs returns the keys of a mapping, each once; none for a null. The second
 // value is false when the node is no mapping, which has been reported then.
-func (l *loader) pairs(at spot, n *yaml.Node) ([]pair, bool) {
+func (l *loader) pairs(at string, n *yaml.Node) ([]pair, bool) {
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag {
 		return nil, true
 	}
 	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
-		l.reject(at.path, faultf("write its keys below it, indented", "%s is not a section of keys", shapeOf(n)))
+		l.reject(at, faultf("write its keys below it, indented", "%s is not a section of keys", shapeOf(n)))
 		return nil, false
 	}
 	var found []pair
@@ -44,12 +44,12 @@ func (l *loader) pairs(at spot, n *yaml.Node) ([]pair, bool) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge" {
-			l.report(Problem{l.file, k.Line, at.path, shapeOf(k) + " is not a key", "write the keys out"})
+			l.report(Problem{l.file, k.Line, at, shapeOf(k) + " is not a key", "write the keys out"})
 			continue
 		}
 		if line, twice := first[k.Value]; twice {
 			l.report(Problem{
-				l.file, k.Line, at.key(k.Value).path,
+				l.file, k.Line, keyOf(at, k.Value),
 				"is given twice, first in line " + strconv.Itoa(line), "remove one of them",
 			})
 			continue
@@ -62,41 +62,41 @@ func (l *loader) pairs(at spot, n *yaml.Node) ([]pair, bool) {
 
 // elements returns the nodes of a list; false when the node is none, which has
 // been reported then, with the fix.
-func (l *loader) elements(at spot, n *yaml.Node, fix string) ([]*yaml.Node, bool) {
+func (l *loader) elements(at string, n *yaml.Node, fix string) ([]*yaml.Node, bool) {
 	switch {
 	case n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq" && len(n.Content) > maxEntries:
-		l.reject(at.path, faultf("shorten it", "has %d entries, more than %d", len(n.Content), maxEntries))
+		l.reject(at, faultf("shorten it", "has %d entries, more than %d", len(n.Content), maxEntries))
 	case n.Kind == yaml.SequenceNode && n.ShortTag() == "!!seq":
 		return n.Content, true
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag:
-		l.reject(at.path, &fault{"has no value", fix + ", or remove the key"})
+		l.reject(at, &fault{"has no value", fix + ", or remove the key"})
 	default:
-		l.reject(at.path, faultf(fix, "%s is not a list", shapeOf(n)))
+		l.reject(at, faultf(fix, "%s is not a list", shapeOf(n)))
 	}
 	return nil, false
 }
 
 // scalar reads one value of a kind; false when it is none, which has been
 // reported then.
-func scalar[T any](l *loader, at spot, n *yaml.Node, k kind[T]) (T, bool) {
+func scalar[T any](l *loader, at string, n *yaml.Node, k kind[T]) (T, bool) {
 	var none T
 	switch {
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag:
-		l.reject(at.path, &fault{"has no value", k.advice() + ", or remove the key"})
+		l.reject(at, &fault{"has no value", k.advice() + ", or remove the key"})
 		return none, false
 	case n.Kind != yaml.ScalarNode:
-		l.reject(at.path, faultf(k.advice(), "%s is not %s", shapeOf(n), k.noun))
+		l.reject(at, faultf(k.advice(), "%s is not %s", shapeOf(n), k.noun))
 		return none, false
 	case !slices.Contains(anyTag(), n.ShortTag()):
-		l.reject(at.path, faultf("remove the tag", "is tagged %s", printable(n.ShortTag())))
+		l.reject(at, faultf("remove the tag", "is tagged %s", printable(n.ShortTag())))
 		return none, false
 	case !slices.Contains(k.tags, n.ShortTag()):
-		l.reject(at.path, k.mistyped(n))
+		l.reject(at, k.mistyped(n))
 		return none, false
 	}
 	v, f := k.parse(n.Value)
 	if f != nil {
-		l.reject(at.path, k.complete(f))
+		l.reject(at, k.complete(f))
 		return none, false
 	}
 	return v, true

@@ -86,4 +86,4 @@ func (o override[T]) places(l *loader, entries int) []origins {
 	return found
 }
 
-func (o override[T]) path(i int) string { return o.list + "[" + strconv.Itoa(i) + "]" }
+func (o override[T]) path(i int) string { return entryOf(o.list, i) }

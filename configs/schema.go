@@ -40,7 +40,6 @@ func listenKeys(c *Listen) []key {
 		list("accept", &c.Accept, oneOf(WayForward, WayConnect, WayGateway, WayTLS), "write at least one way in"),
 		value("transparent", &c.Transparent, boolean),
 		list("proxy_protocol_from", &c.ProxyProtocolFrom, prefix, ""),
-		value("strict", &c.Strict, boolean),
 		value("client", &c.Client, clientName),
 		list("allow", &c.Allow, prefix, "remove the key to let everyone connect"),
 		value("default_upstream", &c.DefaultUpstream, hostname),
@@ -127,40 +126,10 @@ func (l *loader) clientKeys(c *Clients) []key {
 
 func policyKeys(c *Policy) []key {
 	return []key{
-		value("mode", &c.Mode, oneOf(ModeEnforce, ModeShadow)),
 		value("migrated_after", &c.MigratedAfter, span(time.Second, 3650*day)),
-		section("default", []key{
-			value("action", &c.Default.Action, oneOf(ActionAllow, ActionWarn, ActionRefuse)),
-			value("sunset", &c.Default.Sunset, moment),
-			value("link", &c.Default.Link, link),
+		named("clients", &c.Clients, func(p *ClientPolicy) []key {
+			return []key{value("migrated", &p.Migrated, moment)}
 		}),
-		named("clients", &c.Clients, clientPolicyKeys),
-		entries("brownouts", &c.Brownouts, defaultBrownout, brownoutKeys, ""),
-	}
-}
-
-func clientPolicyKeys(c *ClientPolicy) []key {
-	return []key{
-		value("sunset", &c.Sunset, moment),
-		optional("waiver", &c.Waiver, func(w *Waiver) []key {
-			return []key{
-				value("owner", &w.Owner, text("a name", "jane", maxText)).must(),
-				value("until", &w.Until, moment).must(),
-				value("ticket", &w.Ticket, text("a ticket", "OPS-7", maxText)),
-			}
-		}),
-		value("migrated", &c.Migrated, moment),
-	}
-}
-
-func brownoutKeys(c *Brownout) []key {
-	return []key{
-		list("clients", &c.Clients, brownoutClient, "write at least one name, or remove the key for all"),
-		value("from", &c.From, moment).must(),
-		value("until", &c.Until, moment).must(),
-		value("first_minutes_of_hour", &c.FirstMinutesOfHour, whole(0, 60)),
-		value("percent", &c.Percent, whole(0, 100)),
-		list("exempt", &c.Exempt, exemptCall, ""),
 	}
 }
 
@@ -169,7 +138,6 @@ func rewriteKeys(c *Rewrite) []key {
 		value("location", &c.Location, boolean),
 		value("cookies", &c.Cookies, boolean),
 		value("hsts", &c.HSTS, boolean),
-		value("wsdl", &c.WSDL, boolean),
 	}
 }
 

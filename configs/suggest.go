@@ -4,13 +4,13 @@ import "strings"
 
 // suggest says what to do about a key that is not among keys: a name like it,
 // the place where that name belongs, or the names that there are.
-func (l *loader) suggest(at spot, name string, keys []key) string {
+func (l *loader) suggest(at string, name string, keys []key) string {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.name
 	}
 	if near := nearest(name, names); near != "" {
-		return "did you mean " + at.key(near).path + "?"
+		return "did you mean " + keyOf(at, near) + "?"
 	}
 	if elsewhere := valuesCalled(name, "", l.top); len(elsewhere) == 1 {
 		return "did you mean " + elsewhere[0] + "?"

@@ -3,16 +3,12 @@ package configs
 import (
 	"encoding/base64"
 	"fmt"
-	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 )
 
-const (
-	maxText = 200 // bytes of free text
-	maxName = 128 // bytes of a client's name, as identity cuts discovered ones
-)
+// maxName bounds a client's name, in bytes, as identity cuts discovered ones.
+const maxName = 128
 
 // text is a line of printable text.
 func text(noun, example string, most int) kind[string] {
@@ -34,54 +30,15 @@ func text(noun, example string, most int) kind[string] {
 	}
 }
 
-// clientName is the name of a client, as metrics, logs and policy use it. A
+// clientName is the name of a client, as metrics and logs use it. A
 // leading underscore is for tlslift's own names, such as _overflow.
 var clientName = kind[string]{
 	noun: "a client's name", example: "billing", tags: []string{strTag},
 	parse: func(name string) (string, *fault) {
-		if strings.HasPrefix(name, "_") || name == everyone {
+		if strings.HasPrefix(name, "_") || name == "*" {
 			return "", faultf("write another name", "%s is a reserved name", quoted(name))
 		}
 		return text("a client's name", "billing", maxName).parse(name)
-	},
-}
-
-// brownoutClient is a client's name, or "*" for all.
-var brownoutClient = kind[string]{
-	noun: clientName.noun, example: `"*"`, tags: clientName.tags,
-	parse: func(name string) (string, *fault) {
-		if name == everyone {
-			return name, nil
-		}
-		return clientName.parse(name)
-	},
-}
-
-var exemptForm = regexp.MustCompile(`^(/[!-~]*|[A-Za-z0-9_]+)$`)
-
-// exemptCall is a value of api5's Type, or a path.
-var exemptCall = kind[string]{
-	noun: "a Type value or a path", example: "credits", tags: []string{strTag},
-	parse: func(text string) (string, *fault) {
-		if !exemptForm.MatchString(text) || len(text) > maxText {
-			return "", faultf("write e.g. credits or /Balance", "%s is not a Type value or a path", quoted(text))
-		}
-		return text, nil
-	},
-}
-
-// link is the URL of a page for people.
-var link = kind[string]{
-	noun: "a link", example: "https://wiki.example/migrate", tags: []string{strTag},
-	parse: func(text string) (string, *fault) {
-		u, err := url.Parse(text)
-		switch {
-		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(text, " <>\""):
-			return "", faultf("", "%s is not a link", quoted(text))
-		case u.User != nil:
-			return "", faultf("remove them", "names a user or password")
-		}
-		return text, nil
 	},
 }
 

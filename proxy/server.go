@@ -212,7 +212,6 @@ func (s *Server) frontOptions(d *door) front.Options {
 			Gateway:         conf.Accepts(configs.WayGateway),
 			TLS:             conf.Accepts(configs.WayTLS),
 			Transparent:     conf.Transparent,
-			Strict:          conf.Strict,
 			Client:          conf.Client,
 			DefaultUpstream: conf.DefaultUpstream,
 		},

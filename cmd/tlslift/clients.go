@@ -16,16 +16,10 @@ func (a *app) adoptNames(cfg *configs.Config) {
 	for _, name := range names {
 		c := ledger.Configured{Name: name}
 		if p, ok := cfg.Policy.Clients[name]; ok {
-			c.Migrated, c.Sunset = p.Migrated, p.Sunset
-			if p.Waiver != nil {
-				c.Owner, c.Waiver = p.Waiver.Owner, p.Waiver.Until
-			}
+			c.Migrated = p.Migrated
 		}
 		clients = append(clients, c)
-		m := a.metrics.Client(name, "name")
-		m.Declared(c.Migrated)
-		m.Sunset(c.Sunset)
-		m.Waiver(c.Waiver)
+		a.metrics.Client(name, "name").Declared(c.Migrated)
 	}
 	a.ledger.Configure(cfg.Policy.MigratedAfter, clients)
 }

@@ -86,13 +86,13 @@ func (b *books) logged(raw string, fields harness.Line) bool {
 // settings are what the reloads go to and fro between.
 var settings = []string{
 	`
-listen: [{address: "127.0.0.1:0", strict: false}]
+listen: [{address: "127.0.0.1:0"}]
 upstream: {response_timeout: 1s, tls_timeout: 1s, dial_timeout: 3s, warm_connections: 2, max_connections: 64}
 limits: {body_timeout: 2s, header_timeout: 5s, tunnel_idle_timeout: 2s}
 admin: {pprof: true}
 log: {level: info}
 `, `
-listen: [{address: "127.0.0.1:0", strict: false}]
+listen: [{address: "127.0.0.1:0"}]
 upstream: {response_timeout: 1s, tls_timeout: 1s, dial_timeout: 3s, warm_connections: 0, max_connections: 16, idle_timeout: 2s}
 limits: {body_timeout: 2s, header_timeout: 5s, tunnel_idle_timeout: 2s, connections: 2048}
 admin: {pprof: true}
