@@ -22,7 +22,6 @@ func TestUnknownWordsMakeNoSeries(t *testing.T) {
 	c.Upgrade(call.VersionSSL3)
 	c.Connection(call.Unknown, call.VersionNone, call.Refused)
 	f.Rewrite("body")
-	f.Denied(problem.PolicyRefuse)
 	f.Denied(problem.DNS)
 	f.Denied(problem.None)
 	f.Denied(problem.Reason(250))

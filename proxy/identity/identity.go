@@ -20,12 +20,8 @@ import (
 )
 
 // ErrProxyAuth means that proxy credentials are required and were missing,
-// wrong, or tried too often. It is answered with 407 (RFC 9110 15.5.8) and
-// Challenge.
+// wrong, or tried too often. It is answered with 407 (RFC 9110 15.5.8).
 var ErrProxyAuth = errors.New("proxy credentials are missing or wrong")
-
-// Challenge is the Proxy-Authenticate header of a 407.
-const Challenge = `Basic realm="tlslift", charset="UTF-8"`
 
 // AccountMode says whether the API account names a client.
 type AccountMode uint8

@@ -6,11 +6,7 @@ import (
 	"tlslift/proxy/redact"
 )
 
-const (
-	maxDetail = 200
-	maxID     = 64
-	maxLink   = 300
-)
+const maxID = 64
 
 // cleanHost is a host that may be shown, or "".
 func cleanHost(host string) string {
@@ -32,32 +28,6 @@ func cleanID(id string) string {
 		}
 	}
 	return id
-}
-
-// cleanText is at most maxDetail bytes of printable ASCII, anything else
-// replaced by '?'.
-func cleanText(s string) string {
-	s = s[:min(len(s), maxDetail)]
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-// cleanLink is an http(s) URL that may stand in a header and a body as it is,
-// or "".
-func cleanLink(link string) string {
-	if len(link) > maxLink || !strings.HasPrefix(link, "https://") && !strings.HasPrefix(link, "http://") {
-		return ""
-	}
-	for i := range len(link) {
-		if link[i] <= ' ' || link[i] > '~' || strings.IndexByte("<>\"\\^`{|}", link[i]) >= 0 {
-			return ""
-		}
-	}
-	return link
 }
 
 func alphanumeric(c byte) bool {

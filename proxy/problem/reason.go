@@ -20,8 +20,6 @@ const (
 	ProxyAuth       // proxy credentials missing or wrong
 	TooLarge        // head, target or body over its limit
 	Misdirected     // another host inside the tunnel than asked for
-	PolicyRefuse    // the client's sunset has passed
-	PolicyBrownout  // a brownout window
 	Method          // protocol upgrade or unsupported method
 	Loop            // the request came from ourselves
 	Limit           // connection limits, pool full
@@ -42,8 +40,7 @@ const (
 var reasonWords = [numReasons]string{
 	None: "", Malformed: "malformed", Host: "host", Port: "port", ACL: "acl",
 	InternalAddress: "internal_address", ProxyAuth: "proxy_auth", TooLarge: "too_large",
-	Misdirected: "misdirected", PolicyRefuse: "policy_refuse", PolicyBrownout: "policy_brownout",
-	Method: "method", Loop: "loop", Limit: "limit", Draining: "draining",
+	Misdirected: "misdirected", Method: "method", Loop: "loop", Limit: "limit", Draining: "draining",
 	ClientTimeout: "client_timeout", DNS: "dns", Connect: "connect", TLS: "tls",
 	TLSVerify: "tls_verify", ParentProxy: "parent_proxy", Timeout: "timeout",
 	Reset: "reset", Protocol: "protocol",
@@ -66,9 +63,7 @@ var DeniedReasons = [...]Reason{
 var UpstreamReasons = [...]Reason{DNS, Connect, TLS, TLSVerify, ParentProxy, Timeout, Reset, Protocol}
 
 // Denied reports whether the reason counts in tlslift_denied_total.
-func (r Reason) Denied() bool {
-	return r >= Malformed && r <= ClientTimeout && r != PolicyRefuse && r != PolicyBrownout
-}
+func (r Reason) Denied() bool { return r >= Malformed && r <= ClientTimeout }
 
 // Upstream reports whether the reason counts in tlslift_upstream_failures_total.
 func (r Reason) Upstream() bool { return r >= DNS && r < numReasons }
@@ -87,8 +82,6 @@ func (r Reason) Status() int {
 		return http.StatusRequestEntityTooLarge
 	case Misdirected:
 		return http.StatusMisdirectedRequest
-	case PolicyRefuse, PolicyBrownout:
-		return http.StatusUpgradeRequired
 	case Method:
 		return http.StatusNotImplemented
 	case Loop:

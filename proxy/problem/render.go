@@ -6,20 +6,19 @@ import (
 )
 
 const (
-	retryDefault = 5    // seconds
-	retryMost    = 3600 // seconds
+	// retryAfter is the Retry-After header of a 503, in seconds (RFC 9110 10.2.3).
+	retryAfter = "5"
+	// challenge is the Proxy-Authenticate header of a 407 (RFC 7617 section 2).
+	challenge = `Basic realm="tlslift"`
 )
 
 // Problem is one answer of our own.
 type Problem struct {
-	Reason     Reason
-	Status     int      // 0: that of the reason; 431 or 414 where TooLarge is not about a body
-	Delivery   Delivery // Answered makes no sense here and counts as Unknown
-	Host       string   // the host that was asked for; "" = not known
-	RetryAfter int      // seconds, for 503; 0: a default
-	RequestID  string   // the log line's; "" = none
-	Detail     string   // our own words on what exactly was wrong, never the client's bytes; "" = none
-	Link       string   // where the policy is explained (http or https URL); "" = none
+	Reason    Reason
+	Status    int      // 0: that of the reason; 431 or 414 where TooLarge is not about a body
+	Delivery  Delivery // Answered makes no sense here and counts as Unknown
+	Host      string   // the host that was asked for; "" = not known
+	RequestID string   // the log line's; "" = none
 }
 
 func (p *Problem) status() int {
@@ -83,22 +82,9 @@ func (p *Problem) header(d Dialect, length int) http.Header {
 	}
 	switch p.status() {
 	case http.StatusServiceUnavailable:
-		h["Retry-After"] = []string{strconv.Itoa(p.retryAfter())}
+		h["Retry-After"] = []string{retryAfter}
 	case http.StatusProxyAuthRequired:
-		h["Proxy-Authenticate"] = []string{`Basic realm="tlslift"`}
-	case http.StatusUpgradeRequired:
-		h["Upgrade"] = []string{"TLS/1.2, HTTP/1.1"} // RFC 2817 4.2
-		h["Connection"] = []string{"Upgrade"}
-		if link := cleanLink(p.Link); link != "" {
-			h["Link"] = []string{"<" + link + `>; rel="sunset"`} // RFC 8594 3
-		}
+		h["Proxy-Authenticate"] = []string{challenge}
 	}
 	return h
-}
-
-func (p *Problem) retryAfter() int {
-	if p.RetryAfter <= 0 {
-		return retryDefault
-	}
-	return min(p.RetryAfter, retryMost)
 }

@@ -30,9 +30,6 @@ func examples() []example {
 		if p.Reason == Host {
 			p.Host = "www.example.com"
 		}
-		if p.Reason == PolicyRefuse || p.Reason == PolicyBrownout {
-			p.Link = "https://wiki.example/migrate?from=http&to=https"
-		}
 		list = append(list, example{name, p})
 	}
 	for r := Malformed; r < numReasons; r++ {
@@ -233,10 +230,6 @@ func TestHeader(t *testing.T) {
 				want.Set("Retry-After", "5")
 			case 407:
 				want.Set("Proxy-Authenticate", `Basic realm="tlslift"`)
-			case 426:
-				want.Set("Upgrade", "TLS/1.2, HTTP/1.1")
-				want.Set("Connection", "Upgrade")
-				want.Set("Link", `<https://wiki.example/migrate?from=http&to=https>; rel="sunset"`)
 			}
 			for key := range want {
 				if h.Get(key) != want.Get(key) {
@@ -252,16 +245,19 @@ func TestHeader(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[int]string{-1: "5", 0: "5", 1: "1", 30: "30", 1 << 40: "3600"} {
-		h, _ := (&Problem{Reason: Limit, RetryAfter: in}).Render(Text)
-		if got := h.Get("Retry-After"); got != want {
-			t.Errorf("%d seconds become %q, want %q", in, got, want)
+	for _, c := range []struct {
+		p    Problem
+		want string
+	}{
+		{Problem{Reason: Limit}, "5"},
+		{Problem{Reason: Draining}, "5"},
+		{Problem{Reason: Draining, Delivery: Unknown}, ""}, // may have been sent: not to be tried again
+		{Problem{Reason: DNS}, ""},
+	} {
+		h, _ := c.p.Render(Text)
+		if got := h.Get("Retry-After"); got != c.want {
+			t.Errorf("%v, %v: Retry-After is %q, want %q", c.p.Reason, c.p.Delivery, got, c.want)
 		}
-	}
-	// What may have been sent is not to be tried again.
-	h, _ := (&Problem{Reason: Draining, Delivery: Unknown, RetryAfter: 30}).Render(Text)
-	if got := h.Get("Retry-After"); got != "" {
-		t.Errorf("an unknown delivery says Retry-After: %q", got)
 	}
 }
 
@@ -311,13 +307,6 @@ func TestUntrusted(t *testing.T) {
 		{"no host", Problem{Reason: DNS}, "The name the API host could not be resolved.", "  "},
 		{"request ID", Problem{Reason: DNS, RequestID: "a\r\nhunter2"}, "not_sent]", "hunter2"},
 		{"long request ID", Problem{Reason: DNS, RequestID: long}, "not_sent]", "xx"},
-		{"detail", Problem{Reason: Malformed, Detail: "more than one Host"}, "[tlslift: malformed, more than one Host, not_sent]", "\r"},
-		{"detail with controls", Problem{Reason: Malformed, Detail: "a\r\n\xe9b"}, "a???b", "\r"},
-		{"long detail", Problem{Reason: Malformed, Detail: long}, long[:maxDetail] + ", not_sent", long[:maxDetail+1]},
-		{"link", Problem{Reason: PolicyRefuse, Link: "https://wiki.example/"}, "See https://wiki.example/ [", "\r"},
-		{"link of another kind", Problem{Reason: PolicyRefuse, Link: "javascript:hunter2"}, "newer. [", "hunter2"},
-		{"link with white space", Problem{Reason: PolicyRefuse, Link: "https://x/ hunter2"}, "newer. [", "hunter2"},
-		{"long link", Problem{Reason: PolicyRefuse, Link: "https://" + long}, "newer. [", "xx"},
 	} {
 		h, body := tt.p.Render(Text)
 		if !strings.Contains(string(body), tt.has) || strings.Contains(string(body), tt.hasNo) {
@@ -331,16 +320,14 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// FuzzRender checks that no host, detail, ID or link breaks a document or a
-// header.
+// FuzzRender checks that no host or ID breaks a document or a header.
 func FuzzRender(f *testing.F) {
-	f.Add(uint8(Reset), uint8(Unknown), 0, "api.smsportal.com", "detail", "id-1", "https://wiki.example/?a&b")
-	f.Add(uint8(PolicyRefuse), uint8(NotSent), 426, "]]><h>", "\"\\</error>", "<", "https://x/\"\r\n")
-	f.Add(uint8(200), uint8(7), -1, "\xff", "\x00&&&", "\u2028", "http://")
-	f.Fuzz(func(t *testing.T, reason, delivery uint8, status int, host, detail, id, link string) {
+	f.Add(uint8(Reset), uint8(Unknown), 0, "api.smsportal.com", "id-1")
+	f.Add(uint8(Limit), uint8(NotSent), 503, "]]><h>", "\"\\</error>")
+	f.Add(uint8(200), uint8(7), -1, "\xff", "\u2028\x00&&&")
+	f.Fuzz(func(t *testing.T, reason, delivery uint8, status int, host, id string) {
 		p := Problem{
-			Reason: Reason(reason), Delivery: Delivery(delivery), Status: status, Host: host,
-			Detail: detail, RequestID: id, Link: link,
+			Reason: Reason(reason), Delivery: Delivery(delivery), Status: status, Host: host, RequestID: id,
 		}
 		for _, d := range Dialects {
 			h, body := p.Render(d)

@@ -14,8 +14,6 @@ const (
 	notSent   = "Nothing was sent."
 )
 
-const oldTLS = "This client still uses plain HTTP or TLS below 1.2"
-
 var texts = [numReasons]sentences{
 	None: {"The request failed.", "Ask the operator of tlslift."},
 	Malformed: {
@@ -49,14 +47,6 @@ var texts = [numReasons]sentences{
 	Misdirected: {
 		"The request names another host than the tunnel it came through.",
 		"Open a tunnel of its own for each host.",
-	},
-	PolicyRefuse: {
-		oldTLS + ", and its time has run out.",
-		"Change it to https with TLS 1.2 or newer.",
-	},
-	PolicyBrownout: {
-		oldTLS + ", and is refused for a while as a rehearsal of the day it ends.",
-		"Change it to https with TLS 1.2 or newer; until then, try again later.",
 	},
 	Method: {
 		"This method, or an upgrade to another protocol, is not supported.",
@@ -174,14 +164,8 @@ func (p *Problem) message() string {
 		b = append(b, notSent...)
 	}
 	b = p.appendText(append(b, ' '), t.advice)
-	if link := cleanLink(p.Link); link != "" {
-		b = append(append(b, " See "...), link...)
-	}
 	b = append(b, " [tlslift: "...)
 	b = append(b, p.word()...)
-	if detail := cleanText(p.Detail); detail != "" {
-		b = append(append(b, ", "...), detail...)
-	}
 	b = append(append(b, ", "...), p.delivery().String()...)
 	if id := cleanID(p.RequestID); id != "" {
 		b = append(append(b, ", request "...), id...)
