@@ -8,8 +8,8 @@ import (
 )
 
 // Rewrite counts a change made to an answer, by kind (location,
-// content_location, refresh, link, cookie, hsts, alt_svc, csp, wsdl,
-// wsdl_skipped). Other words are not counted.
+// content_location, refresh, link, cookie, hsts, alt_svc, csp). Other words are
+// not counted.
 func (m *Metrics) Rewrite(kind string) {
 	if i := rewrites.index(kind); i >= 0 {
 		m.rewriteHandles[i].Inc()

@@ -79,7 +79,7 @@ var (
 	phases      = words{"dns", "connect", "tls", "first_byte"}
 	poolStates  = words{"idle", "busy"}
 	rewrites    = words{
-		"location", "content_location", "refresh", "link", "cookie", "hsts", "alt_svc", "csp", "wsdl", "wsdl_skipped",
+		"location", "content_location", "refresh", "link", "cookie", "hsts", "alt_svc", "csp",
 	}
 )
 

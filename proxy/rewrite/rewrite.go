@@ -25,13 +25,11 @@ const (
 	HSTS
 	AltSvc
 	CSP
-	WSDL        // a soap:address in a body
-	WSDLSkipped // a body that was to be rewritten and could not be
 	numKinds
 )
 
 // Kinds lists every kind.
-var Kinds = [...]Kind{Location, ContentLocation, Refresh, Link, Cookie, HSTS, AltSvc, CSP, WSDL, WSDLSkipped}
+var Kinds = [...]Kind{Location, ContentLocation, Refresh, Link, Cookie, HSTS, AltSvc, CSP}
 
 func (k Kind) String() string {
 	switch k {
@@ -51,10 +49,6 @@ func (k Kind) String() string {
 		return "alt_svc"
 	case CSP:
 		return "csp"
-	case WSDL:
-		return "wsdl"
-	case WSDLSkipped:
-		return "wsdl_skipped"
 	default:
 		return ""
 	}

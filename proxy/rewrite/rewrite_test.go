@@ -208,7 +208,7 @@ func TestKindNames(t *testing.T) {
 	for _, k := range Kinds {
 		names = append(names, k.String())
 	}
-	const want = "location content_location refresh link cookie hsts alt_svc csp wsdl wsdl_skipped"
+	const want = "location content_location refresh link cookie hsts alt_svc csp"
 	if got := strings.Join(names, " "); got != want || len(Kinds) != int(numKinds) || numKinds.String() != "" {
 		t.Errorf("kinds are %q, want %q", got, want)
 	}
