@@ -18,8 +18,7 @@ const runbooks = "../../docs/runbooks"
 
 // contract names every alert there is.
 var contract = []string{
-	"InsecureClientAppeared", "ClientRegressed", "ClientInsecureNearSunset", "MigrationOffTrack", "WaiverExpired",
-	"ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
+	"InsecureClientAppeared", "ClientRegressed", "ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
 	"UpstreamCertificateExpiring", "SigningCAExpiring", "ProxyErrorRatioHigh", "SidecarsNotScraped",
 	"CredentialsStillInClear", "SidecarRemovable",
 }

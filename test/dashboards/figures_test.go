@@ -15,11 +15,11 @@ const hour = time.Hour
 
 // truth is the script's answer to what the panels ask.
 type truth struct {
-	w             *thirty.World
-	now, week     thirty.Hour
-	states        map[string]ledger.State
-	scripted      map[string]thirty.Client
-	sunset, slope float64 // seconds since 1970; clients per second
+	w         *thirty.World
+	now, week thirty.Hour
+	states    map[string]ledger.State
+	scripted  map[string]thirty.Client
+	slope     float64 // clients per second
 }
 
 func newTruth(w *thirty.World) truth {
@@ -27,9 +27,6 @@ func newTruth(w *thirty.World) truth {
 	t.states = t.now.States()
 	for _, c := range thirty.Clients {
 		t.scripted[c.Name] = c
-		if at := c.SunsetAt(); !at.IsZero() {
-			t.sunset = float64(at.Unix())
-		}
 	}
 	t.slope = t.regression()
 	return t
@@ -111,18 +108,14 @@ func migrationFigures(w *thirty.World) []figure {
 		{panel: "Insecure clients", ref: "B", reduce: last, want: one(share(t.week))},
 		{panel: "Insecure connections", ref: "A", reduce: last, want: one(t.insecureConnections(t.now)), relative: 0.02},
 		{panel: "Insecure connections", ref: "B", reduce: last, want: one(t.insecureConnections(t.week)), relative: 0.02},
-		{panel: "Sunset", ref: "A", reduce: last, want: one((t.sunset - float64(thirty.Now.Unix())) / 86400)},
-		{panel: "Left at the sunset", ref: "A", reduce: last, want: one(forecast(t.sunset)), absolute: 0.1},
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Now), want: one(insecure(t.now))},
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Ago(9)), want: one(insecure(w.HourAt(thirty.Ago(9))))},
 		{panel: "Burn-down", ref: "B", reduce: at(ahead), want: one(forecast(float64(ahead.Unix()))), absolute: 0.1},
-		{panel: "Burn-down", ref: "C", reduce: when, want: one(t.sunset * 1000), absolute: 2 * 3600 * 1000},
 		{panel: "Version mix", ref: "A", reduce: last, want: t.mix("none"), relative: 0.1, absolute: 0.002},
 		{panel: "Version mix", ref: "B", reduce: last, want: t.mix("1.0", "1.1", "1.2", "1.3"), relative: 0.1, absolute: 0.002},
 		{panel: "What they could do", ref: "A", reduce: still, want: t.offers()},
 		{panel: "Failed handshakes by reason", ref: "A", reduce: still, want: t.by("failure/", 24*hour, 1), relative: 0.02},
 		{panel: "Secrets in clear", ref: "A", reduce: still, want: t.secrets(), relative: 0.02, absolute: 1},
-		{panel: "Would-be refusals", ref: "A", reduce: still, want: map[string]float64{"php-billing": t.since(t.now, 24*hour, "refusal/shadow")}, relative: 0.02},
 	}
 	for i, s := range []ledger.State{ledger.Insecure, ledger.Mixed, ledger.Silent, ledger.Unseen, ledger.Migrated} {
 		for _, panel := range []string{"Clients by state", "Clients by state over time"} {
@@ -191,12 +184,6 @@ func (t truth) tables() []figure {
 		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
 		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Sightings) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), !seen.LastInsecure.IsZero()
-		})},
-		{panel: "Clients", ref: "F", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
-			return "", c.SunsetAt().Sub(thirty.Now).Hours() / 24, !c.SunsetAt().IsZero()
-		})},
-		{panel: "Clients", ref: "G", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
-			return "", milli(c.WaiverAt()), !c.WaiverAt().IsZero()
 		})},
 		{panel: "Newly insecure", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), newly(c.Name)

@@ -89,15 +89,12 @@ func alerts(t *testing.T, s *prom.Server, w *thirty.World) {
 	}
 	slices.Sort(exposing)
 	want := map[string][]string{
-		"InsecureClientAppeared":   {"10.4.7.19"},
-		"ClientRegressed":          {"newsletter"},
-		"ClientInsecureNearSunset": {"clinic-reminders", "hr-portal", "newsletter", "php-billing", "pos-sync", "shop/checkout", "vb6-reminders", "warehouse", "web-shop"},
-		"MigrationOffTrack":        {""},
-		"WaiverExpired":            {"vb6-reminders"},
-		"CredentialsStillInClear":  exposing,
-		"ClientRejectsCA":          {"10.4.2.8"},
-		"SigningCAExpiring":        {""},
-		"SidecarRemovable":         {"pay/refunds"},
+		"InsecureClientAppeared":  {"10.4.7.19"},
+		"ClientRegressed":         {"newsletter"},
+		"CredentialsStillInClear": exposing,
+		"ClientRejectsCA":         {"10.4.2.8"},
+		"SigningCAExpiring":       {""},
+		"SidecarRemovable":        {"pay/refunds"},
 	}
 	rules, _, err := thirty.Rules(alertsFile)
 	if err != nil {

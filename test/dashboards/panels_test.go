@@ -121,12 +121,4 @@ func still(s []prom.Sample) float64 {
 	return last(s)
 }
 
-// when is the time of the only sample, in milliseconds.
-func when(s []prom.Sample) float64 {
-	if len(s) != 1 {
-		return math.NaN()
-	}
-	return float64(s[0].At)
-}
-
 func one(v float64) map[string]float64 { return map[string]float64{"": v} }

@@ -13,14 +13,12 @@ import (
 )
 
 // migration is the dashboard of the person who owns the migration: how far it
-// is, whether it will be done in time, and who is left.
+// is, how fast it goes, and who is left.
 func migration() *dashboard.DashboardBuilder {
 	return newDashboard("tlslift-migration", "tlslift / Migration",
-		"Which clients still need tlslift, and whether the last of them will be done by the sunset.", "now-30d").
-		WithPanel(shareOfClients().Height(5).Span(5)).
-		WithPanel(shareOfConnections().Height(5).Span(5)).
-		WithPanel(daysToSunset().Height(5).Span(3)).
-		WithPanel(forecastStat().Height(5).Span(3)).
+		"Which clients still need tlslift, and how fast they become fewer.", "now-30d").
+		WithPanel(shareOfClients().Height(5).Span(8)).
+		WithPanel(shareOfConnections().Height(5).Span(8)).
 		WithPanel(clientsByState().Height(5).Span(8)).
 		WithPanel(burnDown().Height(10).Span(15)).
 		WithPanel(statesOverTime().Height(10).Span(9)).
@@ -28,16 +26,13 @@ func migration() *dashboard.DashboardBuilder {
 		WithPanel(newlyInsecure().Height(8).Span(8)).
 		WithPanel(silent().Height(8).Span(8)).
 		WithPanel(versionMix().Height(8).Span(8)).
-		WithPanel(hellos().Height(8).Span(6)).
+		WithPanel(hellos().Height(8).Span(8)).
 		WithPanel(perDay("Failed handshakes by reason",
 			"TLS handshakes of clients that failed. client_rejected_ca: the client does not trust tlslift's CA.",
-			"{{reason}}", "tlslift:client_handshake_failures:rate5m").Height(8).Span(6)).
+			"{{reason}}", "tlslift:client_handshake_failures:rate5m").Height(8).Span(8)).
 		WithPanel(perDay("Secrets in clear",
 			"Requests with a password, token or key that could be read on the client's side. Change the secret once the client has migrated.",
-			"{{kind}}", "tlslift:client_credentials_exposed:rate5m").Height(8).Span(6)).
-		WithPanel(perDay("Would-be refusals",
-			"Requests that shadow mode let through and policy would refuse.",
-			"{{client}}", "tlslift:client_would_be_refused:rate5m").Height(8).Span(6))
+			"{{kind}}", "tlslift:client_credentials_exposed:rate5m").Height(8).Span(8))
 }
 
 func shareOfClients() *stat.PanelBuilder {
@@ -52,20 +47,6 @@ func shareOfConnections() *stat.PanelBuilder {
 		Decimals(0).Thresholds(steps(green, from(0.0001, orange), from(0.25, red))).
 		WithTarget(now("A", "now", `tlslift:insecure_connections:ratio1d`)).
 		WithTarget(now("B", "a week ago", `tlslift:insecure_connections:ratio1d offset 1w`))
-}
-
-func daysToSunset() *stat.PanelBuilder {
-	return newStat("Sunset", "Days until the last sunset of a client that is still insecure.", "suffix: days").
-		Decimals(0).NoValue("no sunset").TextMode(common.BigValueTextModeValue).
-		Thresholds(steps(red, from(7, orange), from(30, blue))).
-		WithTarget(now("A", "days left", `(tlslift:sunset_timestamp_seconds - time()) / 86400`))
-}
-
-func forecastStat() *stat.PanelBuilder {
-	return newStat("Left at the sunset", "Insecure clients at the sunset, at the pace of the last two weeks.", "none").
-		Decimals(0).NoValue("no forecast").TextMode(common.BigValueTextModeValue).
-		Thresholds(steps(green, from(0.5, orange), from(5, red))).
-		WithTarget(now("A", "clients", `tlslift:insecure_clients:forecast_at_sunset`))
 }
 
 func clientsByState() *stat.PanelBuilder {
@@ -84,34 +65,25 @@ const (
 
 func burnDown() *timeseries.PanelBuilder {
 	return newSeries("Burn-down",
-		"Insecure clients, the pace of the last two weeks continued, and the sunset. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
+		"Insecure clients, and the pace of the last two weeks continued. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
 		TimeFrom("+"+burnDownSpan).TimeShift(burnDownBack).HideTimeOverride(true).
 		Decimals(0).AxisSoftMax(5).LineWidth(2).
 		WithTarget(over("A", "insecure clients", `tlslift:insecure_clients:count`)).
 		WithTarget(over("B", "forecast", forecast)).
-		WithTarget(over("C", "sunset", sunsetMark)).
 		OverrideByName("insecure clients", []dashboard.DynamicConfigValue{fixed(red), property("custom.fillOpacity", 18)}).
 		OverrideByName("forecast", []dashboard.DynamicConfigValue{
 			fixed(red), property("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}), property("custom.fillOpacity", 0),
-		}).
-		OverrideByName("sunset", []dashboard.DynamicConfigValue{
-			fixed(purple), property("custom.drawStyle", "bars"), property("custom.fillOpacity", 100),
-			property("custom.lineWidth", 2), property("custom.hideFrom", map[string]any{"tooltip": true, "legend": false, "viz": false}),
 		})
 }
 
-// Both are asked for times to come, at which the rules have no value yet: the
-// last one that there was counts.
-const (
-	forecast = `clamp_min(
+// It is asked for times to come, at which the rules have no value yet: the last
+// one that there was counts.
+const forecast = `clamp_min(
   last_over_time(tlslift:insecure_clients:count[60d])
     + last_over_time(tlslift:insecure_clients:deriv14d[60d])
     * (time() - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 600),
   0
 )`
-	sunsetMark = `max_over_time(tlslift:insecure_clients:count[60d])
-and (last_over_time(tlslift:sunset_timestamp_seconds[60d]) <= time() > time() - $__interval_ms / 1000)`
-)
 
 func statesOverTime() *timeseries.PanelBuilder {
 	p := newSeries("Clients by state over time", "Every known client is in exactly one state.", "none").Decimals(0)
@@ -128,8 +100,6 @@ func clients() *table.PanelBuilder {
 		WithTarget(rows("C", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)`)).
 		WithTarget(rows("D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60`)).
 		WithTarget(rows("E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000`)).
-		WithTarget(rows("F", `(max by (client) (tlslift:client_sunset_timestamp_seconds:max > 0) - time()) / 86400`)).
-		WithTarget(rows("G", `max by (client) (tlslift:client_waiver_expiry_timestamp_seconds:max > 0) * 1000`)).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last insecure", true)})
 	return joined(p, []column{
 		{field: "client", title: "client"},
@@ -138,19 +108,7 @@ func clients() *table.PanelBuilder {
 		{field: "library", title: "library", width: 200},
 		{field: "Value #D", title: "requests/day", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "none"), property("decimals", 0)}},
 		{field: "Value #E", title: "last insecure", width: 160, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
-		{field: "Value #F", title: "days to sunset", width: 140, props: []dashboard.DynamicConfigValue{
-			property("decimals", 0), property("custom.cellOptions", map[string]any{"type": "color-text"}),
-			property("thresholds", thresholds(red, 7, orange, 30, blue)), property("color", map[string]any{"mode": "thresholds"}),
-		}},
-		{field: "Value #G", title: "waiver ends", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
 	}, "Value #A", "Value #B", "Value #C")
-}
-
-// thresholds are steps as an override wants them.
-func thresholds(base string, v1 float64, c1 string, v2 float64, c2 string) map[string]any {
-	return map[string]any{"mode": "absolute", "steps": []any{
-		map[string]any{"color": base, "value": nil}, map[string]any{"color": c1, "value": v1}, map[string]any{"color": c2, "value": v2},
-	}}
 }
 
 func newlyInsecure() *table.PanelBuilder {

@@ -18,7 +18,6 @@ const (
 	green  = "#2f9e6e"
 	blue   = "#3c78c8"
 	grey   = "#8e8e97"
-	purple = "#8a63c9"
 )
 
 var (

@@ -80,14 +80,8 @@ func (i *instance) begin(w *World, ago float64) {
 
 // configure makes what a client of the configuration has from the start.
 func (i *instance) configure(c *Client) {
-	for gauge, at := range map[string]float64{
-		"first_seen": 0, "last_insecure": 0, "last_secure": 0, "declared_migrated": 0, "sunset": c.sunset, "waiver_expiry": c.waiver,
-	} {
-		value := 0.0
-		if at != 0 {
-			value = float64(Ago(at).Unix())
-		}
-		i.set("tlslift_client_"+gauge+"_timestamp_seconds", value, "client", c.Name)
+	for _, gauge := range []string{"first_seen", "last_insecure", "last_secure", "declared_migrated"} {
+		i.set("tlslift_client_"+gauge+"_timestamp_seconds", 0, "client", c.Name)
 	}
 	i.set("tlslift_upgrades_total", 0, "client", c.Name, "from", "none")
 	if i.client != "" {

@@ -65,77 +65,61 @@ type Client struct {
 	version  call.Version // when insecure
 	modern   call.Version // when secure
 	ingress  call.Ingress // when insecure
-	secret   string          // kind, when insecure
-	rejects  []span          // when it ends handshakes because of the CA instead
-	shadow   []span          // when shadow mode would refuse it
+	secret   string       // kind, when insecure
+	rejects  []span       // when it ends handshakes because of the CA instead
 
-	// In days before Now; 0 is never.
-	sunset, waiver, declared float64
-	sidecar                  bool // it has its own; else it comes through the gateways
+	declared float64 // in days before Now; 0 is never
+	sidecar  bool    // it has its own; else it comes through the gateways
 }
-
-// SunsetAt is when the client is to be refused; the zero time is never.
-func (c *Client) SunsetAt() time.Time { return date(c.sunset) }
-
-// WaiverAt is when the client's waiver expires; the zero time is none.
-func (c *Client) WaiverAt() time.Time { return date(c.waiver) }
 
 // Sidecar reports whether the client comes through a sidecar of its own.
 func (c *Client) Sidecar() bool { return c.sidecar }
 
-func date(ago float64) time.Time {
-	if ago == 0 {
-		return time.Time{}
-	}
-	return Ago(ago)
-}
-
 const (
-	theSunset = -14
-	plain     = call.VersionNone
-	tls10     = call.Version10
-	tls11     = call.Version11
-	tls12     = call.Version12
-	tls13     = call.Version13
+	plain = call.VersionNone
+	tls10 = call.Version10
+	tls11 = call.Version11
+	tls12 = call.Version12
+	tls13 = call.Version13
 )
 
 // Clients is the script.
 var Clients = []Client{
 	// Still insecure.
-	{Name: "php-billing", Library: "PHP", Verdict: ledger.Plaintext, perDay: 4000, insecure: always, secret: "query", sunset: theSunset, shadow: since(10)},
-	{Name: "delphi-till", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 1800, insecure: always, ingress: call.Gateway, secret: "form", sunset: theSunset, waiver: -50},
-	{Name: "vb6-reminders", Library: "WinHTTP", Verdict: ledger.Plaintext, perDay: 120, insecure: always, secret: "query", sunset: theSunset, waiver: 3},
-	{Name: "shop/checkout", Library: "Java 7", Verdict: ledger.LegacyOnly, perDay: 700, insecure: always, version: tls10, ingress: call.Connect, secret: "basic", sunset: theSunset, sidecar: true},
-	{Name: "clinic-reminders", Library: "PHP", Verdict: ledger.Plaintext, perDay: 640, insecure: until(3), sunset: theSunset, secret: "query", secure: since(3), modern: tls12},
-	{Name: "warehouse", Library: "Indy", Verdict: ledger.SSLv2Framed, perDay: 210, insecure: until(6), version: tls10, ingress: call.Connect, sunset: theSunset, secret: "basic", secure: since(7), modern: tls12},
+	{Name: "php-billing", Library: "PHP", Verdict: ledger.Plaintext, perDay: 4000, insecure: always, secret: "query"},
+	{Name: "delphi-till", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 1800, insecure: always, ingress: call.Gateway, secret: "form"},
+	{Name: "vb6-reminders", Library: "WinHTTP", Verdict: ledger.Plaintext, perDay: 120, insecure: always, secret: "query"},
+	{Name: "shop/checkout", Library: "Java 7", Verdict: ledger.LegacyOnly, perDay: 700, insecure: always, version: tls10, ingress: call.Connect, secret: "basic", sidecar: true},
+	{Name: "clinic-reminders", Library: "PHP", Verdict: ledger.Plaintext, perDay: 640, insecure: until(3), secret: "query", secure: since(3), modern: tls12},
+	{Name: "warehouse", Library: "Indy", Verdict: ledger.SSLv2Framed, perDay: 210, insecure: until(6), version: tls10, ingress: call.Connect, secret: "basic", secure: since(7), modern: tls12},
 
 	// On the way: secure now, and insecure within two weeks.
-	{Name: "web-shop", Library: "OpenSSL 1.0.0 or older", Verdict: ledger.LegacyOnly, perDay: 2600, insecure: until(10), version: tls10, ingress: call.Connect, secret: "basic", secure: since(12), modern: tls12, sunset: theSunset},
-	{Name: "hr-portal", Library: ".NET 2-3.5", Verdict: ledger.Plaintext, perDay: 350, insecure: until(8), secret: "soap", secure: since(8), modern: tls12, sunset: theSunset},
-	{Name: "pos-sync", Library: "WinHTTP", Verdict: ledger.Capable, perDay: 900, insecure: until(12), secret: "form", secure: since(12), modern: tls13, sunset: theSunset},
+	{Name: "web-shop", Library: "OpenSSL 1.0.0 or older", Verdict: ledger.LegacyOnly, perDay: 2600, insecure: until(10), version: tls10, ingress: call.Connect, secret: "basic", secure: since(12), modern: tls12},
+	{Name: "hr-portal", Library: ".NET 2-3.5", Verdict: ledger.Plaintext, perDay: 350, insecure: until(8), secret: "soap", secure: since(8), modern: tls12},
+	{Name: "pos-sync", Library: "WinHTTP", Verdict: ledger.Capable, perDay: 900, insecure: until(12), secret: "form", secure: since(12), modern: tls13},
 
 	// Done.
-	{Name: "java6-crm", Library: "Java 6 or older", Verdict: ledger.LegacyOnly, perDay: 2500, insecure: until(18), version: tls10, ingress: call.Connect, secret: "basic", secure: since(18), modern: tls12, sunset: theSunset},
-	{Name: "dotnet-reports", Library: ".NET 4", Verdict: ledger.Plaintext, perDay: 900, insecure: until(21), secret: "soap", secure: since(22), modern: tls12, sunset: theSunset},
-	{Name: "perl-alerts", Library: "Perl LWP", Verdict: ledger.Plaintext, perDay: 300, insecure: until(25), secret: "query", secure: since(25), modern: tls13, sunset: theSunset},
-	{Name: "erp-orders", Library: ".NET", Verdict: ledger.Capable, perDay: 3000, insecure: until(15.5), version: tls11, ingress: call.Connect, secret: "bearer", secure: since(20), modern: tls12, sunset: theSunset},
-	{Name: "ticketing", Library: "Python 2", Verdict: ledger.LegacyOnly, perDay: 800, insecure: until(14.5), version: tls10, ingress: call.Connect, secret: "basic", secure: since(15), modern: tls12, sunset: theSunset},
-	{Name: "loyalty", Library: "Ruby", Verdict: ledger.Plaintext, perDay: 1100, insecure: until(27), secret: "query", secure: since(27), modern: tls13, sunset: theSunset},
-	{Name: "pay/billing", Library: "Java 8", Verdict: ledger.Capable, perDay: 1400, insecure: until(19), version: tls10, ingress: call.Connect, secret: "basic", secure: since(19), modern: tls12, sunset: theSunset, sidecar: true},
+	{Name: "java6-crm", Library: "Java 6 or older", Verdict: ledger.LegacyOnly, perDay: 2500, insecure: until(18), version: tls10, ingress: call.Connect, secret: "basic", secure: since(18), modern: tls12},
+	{Name: "dotnet-reports", Library: ".NET 4", Verdict: ledger.Plaintext, perDay: 900, insecure: until(21), secret: "soap", secure: since(22), modern: tls12},
+	{Name: "perl-alerts", Library: "Perl LWP", Verdict: ledger.Plaintext, perDay: 300, insecure: until(25), secret: "query", secure: since(25), modern: tls13},
+	{Name: "erp-orders", Library: ".NET", Verdict: ledger.Capable, perDay: 3000, insecure: until(15.5), version: tls11, ingress: call.Connect, secret: "bearer", secure: since(20), modern: tls12},
+	{Name: "ticketing", Library: "Python 2", Verdict: ledger.LegacyOnly, perDay: 800, insecure: until(14.5), version: tls10, ingress: call.Connect, secret: "basic", secure: since(15), modern: tls12},
+	{Name: "loyalty", Library: "Ruby", Verdict: ledger.Plaintext, perDay: 1100, insecure: until(27), secret: "query", secure: since(27), modern: tls13},
+	{Name: "pay/billing", Library: "Java 8", Verdict: ledger.Capable, perDay: 1400, insecure: until(19), version: tls10, ingress: call.Connect, secret: "basic", secure: since(19), modern: tls12, sidecar: true},
 	{Name: "mobile-api", Library: "Go", Verdict: ledger.Capable, perDay: 6000, secure: always, modern: tls13},
 	{Name: "alerts-service", Library: "Node.js", Verdict: ledger.Capable, perDay: 1500, secure: always, modern: tls12},
 	{Name: "pay/refunds", Library: "Java", Verdict: ledger.Capable, perDay: 500, secure: always, modern: tls13, sidecar: true},
-	{Name: "crm-sync", Library: "PHP", Verdict: ledger.Plaintext, perDay: 420, insecure: until(6.5), secret: "query", sunset: theSunset, declared: 6},
+	{Name: "crm-sync", Library: "PHP", Verdict: ledger.Plaintext, perDay: 420, insecure: until(6.5), secret: "query", declared: 6},
 
 	// Declared migrated, and back.
-	{Name: "newsletter", Library: "PHP", Verdict: ledger.Plaintext, perDay: 1300, insecure: []span{{Days, 16}, {4, -1}}, secret: "query", secure: since(17), modern: tls12, sunset: theSunset, declared: 15.5},
+	{Name: "newsletter", Library: "PHP", Verdict: ledger.Plaintext, perDay: 1300, insecure: []span{{Days, 16}, {4, -1}}, secret: "query", secure: since(17), modern: tls12, declared: 15.5},
 
 	// Not heard of.
-	{Name: "fax-gateway", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 60, insecure: until(20), secret: "query", sunset: theSunset},
-	{Name: "old-scanner", Library: "OpenSSL 0.9.8", Verdict: ledger.SSLv2Framed, perDay: 25, insecure: until(23), version: tls10, ingress: call.Connect, secret: "basic", sunset: theSunset},
-	{Name: "invoice-run", Library: "Axis 1", Verdict: ledger.Plaintext, perDay: 2400, insecure: []span{{28.5, 28.4}}, secret: "soap", sunset: theSunset},
-	{Name: "ops/nightly", Library: "curl", Verdict: ledger.Plaintext, perDay: 2000, insecure: nights(22, 0), secret: "query", sunset: theSunset, sidecar: true},
-	{Name: "archive-job", sunset: theSunset},
+	{Name: "fax-gateway", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 60, insecure: until(20), secret: "query"},
+	{Name: "old-scanner", Library: "OpenSSL 0.9.8", Verdict: ledger.SSLv2Framed, perDay: 25, insecure: until(23), version: tls10, ingress: call.Connect, secret: "basic"},
+	{Name: "invoice-run", Library: "Axis 1", Verdict: ledger.Plaintext, perDay: 2400, insecure: []span{{28.5, 28.4}}, secret: "soap"},
+	{Name: "ops/nightly", Library: "curl", Verdict: ledger.Plaintext, perDay: 2000, insecure: nights(22, 0), secret: "query", sidecar: true},
+	{Name: "archive-job"},
 
 	// Found by their address.
 	{Name: "10.4.7.19", Library: "curl", Source: "address", Verdict: ledger.Plaintext, perDay: 150, insecure: since(0.6), secret: "query"},

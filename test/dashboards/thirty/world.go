@@ -122,15 +122,15 @@ func (w *World) act(c *state, ago float64) {
 	case insecure && secure:
 		half := math.Floor(n / 2)
 		w.secure(c, i, n-half)
-		w.insecure(c, i, half, ago)
+		w.insecure(c, i, half)
 	case insecure:
-		w.insecure(c, i, n, ago)
+		w.insecure(c, i, n)
 	default:
 		w.secure(c, i, n)
 	}
 }
 
-func (w *World) insecure(c *state, i *instance, n, ago float64) {
+func (w *World) insecure(c *state, i *instance, n float64) {
 	if n == 0 {
 		return
 	}
@@ -151,12 +151,6 @@ func (w *World) insecure(c *state, i *instance, n, ago float64) {
 	w.count("secret/"+c.secret, c, n)
 	i.add("tlslift_upgrades_total", n, "client", c.Name, "from", v.String())
 	w.count("upgrade/"+v.String(), c, n)
-	decision, enforced := "allow", "true"
-	if in(c.shadow, ago) {
-		decision, enforced = "refuse", "false"
-		w.count("refusal/shadow", c, n)
-	}
-	i.add("tlslift_policy_decisions_total", n, "client", c.Name, "decision", decision, "enforced", enforced)
 	c.seen.LastInsecure = w.at
 	i.see(c, "last_insecure", w.at)
 	i.requests += n
