@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tlslift/metrics/page/chart"
 	"tlslift/metrics/report"
 )
 
@@ -63,7 +64,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
-	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: waivers, then namespaces")
+	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: namespaces")
 	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated; default: the source's own, 14d for --prometheus")
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
 	for flag, words := range map[string][]string{
@@ -115,16 +116,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if failing > 0 {
-		return fmt.Errorf("%s %s", clientsAre(failing), anyOf(f.failIf))
+		return fmt.Errorf("%s %s", chart.Plural(failing, "client is", "clients are"), anyOf(f.failIf))
 	}
 	return nil
-}
-
-func clientsAre(n int) string {
-	if n == 1 {
-		return "1 client is"
-	}
-	return fmt.Sprintf("%d clients are", n)
 }
 
 // anyOf joins words as in "insecure, mixed or regressed".

@@ -83,36 +83,15 @@ func (v *indexView) headline() {
 	case s.Clients == 0:
 		v.Headline, v.Detail = "No client has been seen yet", "Point an application at tlslift and it shows up here."
 	case s.NeedsTlslift > 0:
-		v.Headline = fmt.Sprintf("%s still need%s tlslift", plural(s.NeedsTlslift, "client"), verbS(s.NeedsTlslift))
+		v.Headline = chart.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift")
 		v.Detail = fmt.Sprintf("%d of %d active clients are insecure.", s.Insecure, s.Active)
 	case quiet > 0:
 		v.Headline = "Nothing that was seen lately needs tlslift"
-		v.Detail = fmt.Sprintf("But %s silent or never seen: that is not the same as migrated. Ask the owners, then declare them.", pluralIs(quiet, "client"))
+		v.Detail = "But " + chart.Plural(quiet, "client is", "clients are") + " silent or never seen: that is not the same as migrated. Ask the owners, then declare them."
 	default:
 		v.Done = true
 		v.Headline, v.Detail = "Nobody needs tlslift any more", "Every client is migrated. It can be taken away."
 	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func pluralIs(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun + " is"
-	}
-	return fmt.Sprintf("%d %ss are", n, noun)
-}
-
-func verbS(n int) string {
-	if n == 1 {
-		return "s"
-	}
-	return ""
 }
 
 // picture draws the burn-down and prepares the same figures as a table.

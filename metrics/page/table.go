@@ -16,7 +16,7 @@ const pageSize = 200
 
 // filter is what the query asks the table for.
 type filter struct {
-	Text    string // part of the client's name, library or owner
+	Text    string // part of the client's name or library
 	State   string // "" = all
 	Verdict string // "" = all
 	Sort    string // a column's key
@@ -31,20 +31,12 @@ var columns = []struct {
 	compare    func(a, b *ledger.Row) int
 }{
 	{"client", "Client", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Client, b.Client) }},
-	{"state", "State", false, func(a, b *ledger.Row) int { return urgency(a) - urgency(b) }},
+	{"state", "State", false, func(a, b *ledger.Row) int { return a.Urgency() - b.Urgency() }},
 	{"verdict", "Verdict", false, func(a, b *ledger.Row) int { return rank(a) - rank(b) }},
 	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Library, b.Library) }},
 	{"requests", "Requests a day", true, func(a, b *ledger.Row) int { return cmp.Compare(a.RequestsPerDay, b.RequestsPerDay) }},
 	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
 	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage+a.Fix, b.FixPage+b.Fix) }},
-}
-
-// urgency orders states, most urgent first; a relapse comes before all.
-func urgency(r *ledger.Row) int {
-	if r.Regressed {
-		return -1
-	}
-	return slices.Index(ledger.States[:], r.State)
 }
 
 // rank orders verdicts by precedence, none last.
@@ -96,7 +88,7 @@ func (f filter) apply(rows []ledger.Row) []ledger.Row {
 	rows = slices.DeleteFunc(rows, func(r ledger.Row) bool {
 		return f.State != "" && r.State.String() != f.State ||
 			f.Verdict != "" && r.Verdict.String() != f.Verdict ||
-			text != "" && !strings.Contains(strings.ToLower(r.Client+"\n"+r.Library+"\n"+r.Owner), text)
+			text != "" && !strings.Contains(strings.ToLower(r.Client+"\n"+r.Library), text)
 	})
 	compare := columns[columnOf(f.Sort)].compare
 	slices.SortStableFunc(rows, func(a, b ledger.Row) int {

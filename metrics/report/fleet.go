@@ -78,8 +78,6 @@ func (f *fleet) questions(q queries) []question {
 		}},
 		when(q.firstSeen, func(r *ledger.Row) *time.Time { return &r.FirstSeen }),
 		when(q.declared, func(r *ledger.Row) *time.Time { return &r.Declared }),
-		when(q.sunset, func(r *ledger.Row) *time.Time { return &r.Sunset }),
-		when(q.waiver, func(r *ledger.Row) *time.Time { return &r.Waiver }),
 		{q.lastInsecure, func(client string, m model.Metric, v float64) {
 			f.client(client).instance(m).lastInsecure = seconds(v)
 		}},

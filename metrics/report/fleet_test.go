@@ -234,7 +234,7 @@ func TestTheFleetsReportIsTheLedgers(t *testing.T) {
 
 func compare(t *testing.T, fleet, one *Report) {
 	t.Helper()
-	byName := make(map[string]ledger.Row)
+	byName := make(map[string]Client)
 	states := make(map[ledger.State]int)
 	for _, c := range fleet.Clients {
 		byName[c.Client] = c

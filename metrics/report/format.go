@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,7 @@ func (r *Report) headline() string {
 		states = append(states, fmt.Sprintf("%d %s", s.States[state.String()], state))
 	}
 	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %.0f %% (%d of %d). Needing tlslift: %d.",
-		count(s.Clients, "client"), strings.Join(states, ", "), 100*s.InsecureShare(), s.Insecure, s.Active, s.NeedsTlslift)
+		chart.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), 100*s.InsecureShare(), s.Insecure, s.Active, s.NeedsTlslift)
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
@@ -71,23 +72,16 @@ func (r *Report) asOf() string {
 func days(seconds int64) string {
 	d := time.Duration(seconds) * time.Second
 	if d%(24*time.Hour) == 0 {
-		return count(int(d/(24*time.Hour)), "day")
+		return chart.Plural(int(d/(24*time.Hour)), "day", "days")
 	}
 	return d.String()
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // columnTitles head the columns of every form that has columns.
 var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
 // cells are a client's columns.
-func cells(r *ledger.Row) []string {
+func cells(r *Client) []string {
 	state := r.State.String()
 	if r.Regressed {
 		state += " (regressed)"
@@ -112,8 +106,8 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 		}
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, strings.ToUpper(strings.Join(columnTitles, "\t")))
-		for i := range g.Rows {
-			line := cells(&g.Rows[i])
+		for i := range g.Clients {
+			line := cells(&g.Clients[i])
 			for j := range line {
 				line[j] = terminal(line[j])
 				if line[j] == "" {
@@ -130,10 +124,7 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 }
 
 func ownerTitle(g group) string {
-	if g.Owner == "" {
-		return fmt.Sprintf("No owner known (%s)", count(len(g.Rows), "client"))
-	}
-	return fmt.Sprintf("%s (%s)", g.Owner, count(len(g.Rows), "client"))
+	return cmp.Or(g.Owner, "No owner known") + " (" + chart.Plural(len(g.Clients), "client", "clients") + ")"
 }
 
 // terminal takes out what could steer a terminal or break a line.
@@ -153,8 +144,8 @@ func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
 			fmt.Fprintf(w, "\n## %s\n", markdown(ownerTitle(g)))
 		}
 		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(columnTitles, " | "), strings.Repeat("---|", len(columnTitles)))
-		for i := range g.Rows {
-			line := cells(&g.Rows[i])
+		for i := range g.Clients {
+			line := cells(&g.Clients[i])
 			for j := range line {
 				line[j] = markdown(line[j])
 			}
@@ -192,7 +183,7 @@ func markdown(s string) string {
 // and spreadsheets. Columns may be added at the end, never renamed.
 var csvTitles = []string{
 	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "requests_per_day", "connections_per_day",
-	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "sunset", "waiver_expiry", "fix", "fix_page",
+	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page",
 }
 
 func (r *Report) writeCSV(w io.Writer) error {
@@ -206,7 +197,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library,
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
 			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
-			stamp(c.Declared), stamp(c.Sunset), stamp(c.Waiver), c.Fix, c.FixPage,
+			stamp(c.Declared), c.Fix, c.FixPage,
 		}
 		for j := range line {
 			line[j] = cell(line[j])

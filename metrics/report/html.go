@@ -30,8 +30,8 @@ type htmlView struct {
 }
 
 type htmlGroup struct {
-	Title string
-	Rows  []ledger.Row
+	Title   string
+	Clients []Client
 }
 
 // writeHTML writes one file that needs nothing else: style, picture and the
@@ -49,7 +49,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 		v.Nobody = r.nobody()
 	}
 	for _, g := range r.groups(byOwner) {
-		h := htmlGroup{Rows: g.Rows}
+		h := htmlGroup{Clients: g.Clients}
 		if byOwner {
 			h.Title = ownerTitle(g)
 		}

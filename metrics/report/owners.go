@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"tlslift/metrics/ledger"
 )
 
 // Owners says whom to ask about a client: a list of patterns with an owner
@@ -59,16 +57,13 @@ func (o Owners) of(client string) string {
 	return ""
 }
 
-// Assign fills in the owners of the report's clients: by the list, else what
-// the source knew, else the namespace of a workload.
+// Assign fills in the owners of the report's clients: by the list, else the
+// namespace of a workload.
 func (r *Report) Assign(o Owners) {
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		if owner := o.of(c.Client); owner != "" {
-			c.Owner = owner
-			continue
-		}
-		if namespace, _, found := strings.Cut(c.Client, "/"); found && c.Owner == "" {
+		namespace, _, found := strings.Cut(c.Client, "/")
+		if c.Owner = o.of(c.Client); c.Owner == "" && found {
 			c.Owner = namespace
 		}
 	}
@@ -76,29 +71,29 @@ func (r *Report) Assign(o Owners) {
 
 // group is the clients of one owner.
 type group struct {
-	Owner string // "" = nobody's
-	Rows  []ledger.Row
+	Owner   string // "" = not known
+	Clients []Client
 }
 
-// groups are the report's clients by owner, nobody's last; one group without a
-// name when owners are not asked for.
+// groups are the report's clients by owner, those without one last; one group
+// without a name when owners are not asked for.
 func (r *Report) groups(byOwner bool) []group {
 	if !byOwner {
-		return []group{{Rows: r.Clients}}
+		return []group{{Clients: r.Clients}}
 	}
-	rows := slices.Clone(r.Clients)
-	slices.SortStableFunc(rows, func(a, b ledger.Row) int {
+	clients := slices.Clone(r.Clients)
+	slices.SortStableFunc(clients, func(a, b Client) int {
 		if (a.Owner == "") != (b.Owner == "") {
 			return map[bool]int{true: 1, false: -1}[a.Owner == ""]
 		}
 		return strings.Compare(a.Owner, b.Owner)
 	})
 	var out []group
-	for _, row := range rows {
-		if n := len(out); n == 0 || out[n-1].Owner != row.Owner {
-			out = append(out, group{Owner: row.Owner})
+	for _, c := range clients {
+		if n := len(out); n == 0 || out[n-1].Owner != c.Owner {
+			out = append(out, group{Owner: c.Owner})
 		}
-		out[len(out)-1].Rows = append(out[len(out)-1].Rows, row)
+		out[len(out)-1].Clients = append(out[len(out)-1].Clients, c)
 	}
 	return out
 }

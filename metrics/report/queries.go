@@ -17,10 +17,10 @@ const (
 // queries are what is asked, in PromQL. They use the metrics of docs/metrics.md
 // and, where the store has them, the recording rules.
 type queries struct {
-	instances                                                              string // of tlslift, with or without clients
-	clients, firstSeen, lastInsecure, lastSecure, declared, sunset, waiver string
-	requests, connections, upgraded                                        string
-	verdictNow, verdictPast, libraryNow, libraryPast                       string
+	instances                                              string // of tlslift, with or without clients
+	clients, firstSeen, lastInsecure, lastSecure, declared string
+	requests, connections, upgraded                        string
+	verdictNow, verdictPast, libraryNow, libraryPast       string
 }
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
@@ -35,9 +35,6 @@ const maxSteps = 10_000
 func newQueries(lookback, migratedAfter time.Duration) queries {
 	step := max(5*time.Minute, (lookback / maxSteps).Round(time.Minute))
 	back := model.Duration(lookback).String()
-	gauge := func(name string) string {
-		return fmt.Sprintf("max by (client) (last_over_time(tlslift_client_%s_timestamp_seconds[%s]) > 0)", name, back)
-	}
 	// An instance that restarts without its ledger begins at 0 again, so the
 	// greatest value counts, not the last. Series of single instances.
 	newest := func(name, rule string) string {
@@ -59,9 +56,7 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 			"tlslift_client_first_seen_timestamp_seconds", back),
 		lastInsecure: newest("last_insecure", ruleLastInsecure),
 		lastSecure:   newest("last_secure", ruleLastSecure),
-		declared:     gauge("declared_migrated"),
-		sunset:       gauge("sunset"),
-		waiver:       gauge("waiver_expiry"),
+		declared:     fmt.Sprintf("max by (client) (last_over_time(tlslift_client_declared_migrated_timestamp_seconds[%s]) > 0)", back),
 		// Estimates: the first request of a series that was not there before does
 		// not count.
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,

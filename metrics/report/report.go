@@ -19,32 +19,26 @@ import (
 type Report struct {
 	Source  string         `json:"source"` // where it was read, without credentials
 	Summary ledger.Summary `json:"summary"`
-	Clients []ledger.Row   `json:"clients"`
+	Clients []Client       `json:"clients"`
+}
+
+// Client is one client of a report.
+type Client struct {
+	ledger.Row
+	Owner string `json:"owner,omitempty"` // whom to ask; "" = not known
 }
 
 // newReport makes a report of rows as of now.
 func newReport(source string, now time.Time, migratedAfter time.Duration, rows []ledger.Row) *Report {
-	r := &Report{Source: source, Summary: ledger.NewSummary(now, migratedAfter), Clients: rows}
-	if r.Clients == nil {
-		r.Clients = []ledger.Row{}
-	}
+	r := &Report{Source: source, Summary: ledger.NewSummary(now, migratedAfter), Clients: make([]Client, len(rows))}
 	for i := range rows {
 		r.Summary.Add(&rows[i])
+		r.Clients[i].Row = rows[i]
 	}
-	slices.SortStableFunc(rows, byUrgency)
+	slices.SortStableFunc(r.Clients, func(a, b Client) int {
+		return cmp.Or(a.Urgency()-b.Urgency(), cmp.Compare(a.Client, b.Client))
+	})
 	return r
-}
-
-// byUrgency orders rows: relapses, then by state, then by name.
-func byUrgency(a, b ledger.Row) int {
-	return cmp.Or(urgency(&a)-urgency(&b), cmp.Compare(a.Client, b.Client))
-}
-
-func urgency(r *ledger.Row) int {
-	if r.Regressed {
-		return -1
-	}
-	return slices.Index(ledger.States[:], r.State)
 }
 
 // Selection is a set of states, and of relapses, which are no state of their
@@ -72,9 +66,9 @@ func ParseSelection(words []string) (Selection, error) {
 	return s, nil
 }
 
-// Has reports whether a client belongs to the selection.
-func (s Selection) Has(r *ledger.Row) bool {
-	return s.states[r.State] || s.regressed && r.Regressed
+// has reports whether a client belongs to the selection.
+func (s Selection) has(c *Client) bool {
+	return s.states[c.State] || s.regressed && c.Regressed
 }
 
 // Empty reports whether nothing is selected.
@@ -86,14 +80,14 @@ func (r *Report) Only(s Selection) {
 	if s.Empty() {
 		return
 	}
-	r.Clients = slices.DeleteFunc(r.Clients, func(row ledger.Row) bool { return !s.Has(&row) })
+	r.Clients = slices.DeleteFunc(r.Clients, func(c Client) bool { return !s.has(&c) })
 }
 
 // Count is the number of selected clients.
 func (r *Report) Count(s Selection) int {
 	n := 0
 	for i := range r.Clients {
-		if s.Has(&r.Clients[i]) {
+		if s.has(&r.Clients[i]) {
 			n++
 		}
 	}

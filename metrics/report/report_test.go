@@ -28,7 +28,7 @@ func filled(t testing.TB, file string) *ledger.Ledger {
 	at := now.Add(-20 * dayLong)
 	l := ledger.New(ledger.Options{
 		Clock: func() time.Time { return at }, File: file, FlushEvery: time.Hour,
-		Clients: []ledger.Configured{{Name: "billing", Owner: "jane", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}},
+		Clients: []ledger.Configured{{Name: "billing", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}},
 	})
 	plain := ledger.RequestObs{Ours: true, Ingress: call.Forward, UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com"}
 	l.Request(ledger.Client{Name: "10.0.0.9", Source: "address"}, plain)
@@ -47,7 +47,7 @@ func fromLedger(l *ledger.Ledger) *Report {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	r := fromLedger(filled(t, ""))
-	r.Assign(nil)
+	r.Assign(Owners{{"billing", "jane"}})
 	var b bytes.Buffer
 	if err := r.Write(&b, "table", true); err != nil {
 		t.Fatal(err)
@@ -78,8 +78,9 @@ unseen    unseen    -          -                0               -              -
 func TestHostileTextIsOnlyText(t *testing.T) {
 	t.Parallel()
 	const evil = "=cmd|' /C calc'!A0\x1b[31m\n| `x` <script>alert(1)</script> [a](javascript:b) \u202e"
-	rows := []ledger.Row{{Client: evil, Library: evil, Owner: evil, Fix: evil, State: ledger.Insecure}}
+	rows := []ledger.Row{{Client: evil, Library: evil, Fix: evil, State: ledger.Insecure}}
 	r := newReport(evil, now, 14*dayLong, rows)
+	r.Clients[0].Owner = evil
 	r.Summary.History = []ledger.DayTotal{{Date: evil, InsecureClients: 1, ActiveClients: 1}}
 	for _, format := range Formats {
 		var b bytes.Buffer
@@ -173,7 +174,7 @@ func TestOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := fromLedger(filled(t, ""))
-	r.Clients = append(r.Clients, ledger.Row{Client: "shop/web"})
+	r.Clients = append(r.Clients, Client{Row: ledger.Row{Client: "shop/web"}})
 	r.Assign(owners)
 	for _, c := range r.Clients {
 		want := map[string]string{"payments/mailer": "finance", "10.0.0.3": "network", "10.0.0.9": "network", "billing": "joe", "shop/web": "shop", "unseen": ""}[c.Client]

@@ -34,8 +34,8 @@ func migration() *ledger.Ledger {
 	l := ledger.New(ledger.Options{
 		Clock: func() time.Time { return at },
 		Clients: []ledger.Configured{
-			{Name: "payments/billing", Owner: "jane", Migrated: end.Add(-5 * dayLong), Sunset: end.Add(60 * dayLong)},
-			{Name: "archive/reports", Owner: "joe"},
+			{Name: "payments/billing", Migrated: end.Add(-5 * dayLong)},
+			{Name: "archive/reports"},
 		},
 	})
 	r := rand.New(rand.NewPCG(1, 2))
