@@ -1,6 +1,6 @@
 package proxy
 
-import "tlslift/proxy/legacy"
+import "tlslift/proxy/call"
 
 // adviceNoSharedCipher is what the operator can do for a client that offers
 // TLS 1.2 and none of the upstream's suites.
@@ -23,15 +23,15 @@ const adviceUpstreamRoots = "it does not trust the certificate of the real API: 
 const adviceNoCA = "tlslift has no CA to answer it with: make one with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift"
 
 // adviceFor says what to do about a client that could not get in.
-var adviceFor = map[legacy.Failure]string{
-	legacy.Version:          "it offers no version that legacy_tls.min_version permits, or fell back although it can do better: update its TLS library",
-	legacy.NoSharedCipher:   "it shares no cipher suite with tlslift: update its TLS library; if RC4 is all it has, legacy_tls.rc4 helps until then",
-	legacy.Signature:        "it verifies no signature that tlslift can make: update its TLS library",
-	legacy.SSLv2Hello:       "it greets in SSL 2.0 framing: allow that with legacy_tls.sslv2_hello, or turn SSLv2Hello off in the client",
-	legacy.ClientRejectedCA: "it does not trust tlslift's CA: install the root (/ca.pem on the admin address, `tlslift ca export`) in the store this client uses; see docs/certificates.md",
-	legacy.ClientAlert:      "the client gave up by itself: its own log says why",
-	legacy.Timeout:          "the client did not finish the handshake within legacy_tls.handshake_timeout",
-	legacy.EOF:              "the client hung up during the handshake: it may not trust tlslift's CA, see docs/certificates.md",
-	legacy.NotTLS:           "what it sent is no TLS",
-	legacy.Other:            "see the other fields of this line",
+var adviceFor = map[call.HandshakeFailure]string{
+	call.HandshakeVersion:          "it offers no version that legacy_tls.min_version permits, or fell back although it can do better: update its TLS library",
+	call.HandshakeNoSharedCipher:   "it shares no cipher suite with tlslift: update its TLS library; if RC4 is all it has, legacy_tls.rc4 helps until then",
+	call.HandshakeSignature:        "it verifies no signature that tlslift can make: update its TLS library",
+	call.HandshakeSSLv2Hello:       "it greets in SSL 2.0 framing: allow that with legacy_tls.sslv2_hello, or turn SSLv2Hello off in the client",
+	call.HandshakeClientRejectedCA: "it does not trust tlslift's CA: install the root (/ca.pem on the admin address, `tlslift ca export`) in the store this client uses; see docs/certificates.md",
+	call.HandshakeClientAlert:      "the client gave up by itself: its own log says why",
+	call.HandshakeTimeout:          "the client did not finish the handshake within legacy_tls.handshake_timeout",
+	call.HandshakeEOF:              "the client hung up during the handshake: it may not trust tlslift's CA, see docs/certificates.md",
+	call.HandshakeNotTLS:           "what it sent is no TLS",
+	call.HandshakeOther:            "see the other fields of this line",
 }

@@ -359,13 +359,13 @@ func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
 
 // noCA refuses a client that would have to be terminated.
 func (t *tunnel) noCA() {
-	t.explain("handshake refused", legacy.Version.String(), adviceNoCA)
+	t.explain("handshake refused", call.HandshakeVersion.String(), adviceNoCA)
 	t.sess.arr.Handling = call.Refused
 	t.sess.conn.Show(call.Refused)
 	t.s.countConnection(t.sess)
 	t.s.observeRefused(t.sess, metrics.HandshakeVersion, false)
 	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
-	t.line(legacy.Version.String())
+	t.line(call.HandshakeVersion.String())
 }
 
 // failed counts and explains a handshake that did not succeed; the connection

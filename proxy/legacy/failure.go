@@ -11,54 +11,13 @@ import (
 	"strings"
 	"syscall"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
 
-// Failure says why a client could not get in. It is a closed set: its String
-// is the value of the metrics label "reason" of
-// tlslift_client_handshake_failures_total.
-type Failure uint8
-
-// The failures.
-const (
-	Other            Failure = iota
-	Version                  // offers nothing that is permitted
-	NoSharedCipher           // offers no suite of ours
-	Signature                // takes no signature that can be made
-	SSLv2Hello               // SSL 2.0 framing that is not accepted
-	ClientRejectedCA         // does not trust our CA: unknown_ca, bad_certificate, certificate_unknown
-	ClientAlert              // gave up for another reason of its own
-	Timeout                  // did not finish in time
-	EOF                      // hung up
-	NotTLS                   // sent something else
-	numFailures
-)
-
-var failureWords = [numFailures]string{
-	Other: "other", Version: "version", NoSharedCipher: "no_shared_cipher", Signature: "signature",
-	SSLv2Hello: "sslv2_hello", ClientRejectedCA: "client_rejected_ca", ClientAlert: "client_alert",
-	Timeout: "timeout", EOF: "eof", NotTLS: "not_tls",
-}
-
-func (f Failure) String() string {
-	if f >= numFailures {
-		return failureWords[Other]
-	}
-	return failureWords[f]
-}
-
-// Failures lists every failure, for labels that exist from the start.
-func Failures() []Failure {
-	all := make([]Failure, 0, numFailures)
-	for f := range numFailures {
-		all = append(all, f)
-	}
-	return all
-}
-
 // Error is a failed handshake.
 type Error struct {
-	Failure Failure
+	Failure call.HandshakeFailure
 	Alert   Alert // sent by the client; AlertNone if it sent none
 	// Presented says that the client had been sent our certificate. One that
 	// hangs up then (EOF) most often does not trust the CA: Mono and SChannel
@@ -75,7 +34,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Classify tells the failure of an error of hello.Read, or of a handshake.
-func Classify(err error) Failure { return newError(err).Failure }
+func Classify(err error) call.HandshakeFailure { return newError(err).Failure }
 
 func newError(err error) *Error {
 	var own *Error
@@ -88,19 +47,19 @@ func newError(err error) *Error {
 	return &Error{Failure: localFailure(err), Alert: AlertNone, Err: err}
 }
 
-func localFailure(err error) Failure {
+func localFailure(err error) call.HandshakeFailure {
 	var netErr net.Error
 	var header tls.RecordHeaderError
 	switch {
 	case errors.Is(err, hello.ErrNotTLS), errors.As(err, &header):
-		return NotTLS
+		return call.HandshakeNotTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &netErr) && netErr.Timeout():
-		return Timeout
+		return call.HandshakeTimeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.ErrClosedPipe), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
 		errors.Is(err, context.Canceled):
-		return EOF
+		return call.HandshakeEOF
 	default:
 		return textFailure(err.Error())
 	}
@@ -108,32 +67,32 @@ func localFailure(err error) Failure {
 
 // textFailure knows those errors of crypto/tls that have no type. A test
 // provokes each, so that a change of wording is found.
-func textFailure(text string) Failure {
+func textFailure(text string) call.HandshakeFailure {
 	for _, known := range [...]struct {
 		part    string
-		failure Failure
+		failure call.HandshakeFailure
 	}{
-		{"client offered only unsupported versions", Version},
-		{"inappropriate protocol fallback", Version},
-		{"no cipher suite supported by both", NoSharedCipher},
-		{"signature algorithms", Signature},
-		{"missing signature_algorithms", Signature},
+		{"client offered only unsupported versions", call.HandshakeVersion},
+		{"inappropriate protocol fallback", call.HandshakeVersion},
+		{"no cipher suite supported by both", call.HandshakeNoSharedCipher},
+		{"signature algorithms", call.HandshakeSignature},
+		{"missing signature_algorithms", call.HandshakeSignature},
 	} {
 		if strings.Contains(text, known.part) {
 			return known.failure
 		}
 	}
-	return Other
+	return call.HandshakeOther
 }
 
-func alertFailure(a Alert) Failure {
+func alertFailure(a Alert) call.HandshakeFailure {
 	switch a {
 	case AlertBadCertificate, AlertCertificateUnknown, AlertUnknownCA:
-		return ClientRejectedCA
+		return call.HandshakeClientRejectedCA
 	case AlertCloseNotify, AlertUserCanceled:
-		return EOF
+		return call.HandshakeEOF
 	default:
-		return ClientAlert
+		return call.HandshakeClientAlert
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 // rawExtension is one extension of a hello made by hand.
@@ -56,31 +58,31 @@ func TestFailures(t *testing.T) {
 		sends    []byte
 		edit     func(*Options)
 		host     string
-		want     Failure
+		want     call.HandshakeFailure
 		answered []byte
 	}{
-		"SSL 3.0 alone":              {sends: rawHello(t, 0x0300, []uint16{aes}), want: Version, answered: []byte{21, 3, 0, 0, 2, 2, 70}},
-		"below the minimum":          {sends: rawHello(t, 0x0301, []uint16{aes}), edit: func(o *Options) { o.MinVersion = tls.VersionTLS11 }, want: Version, answered: []byte{21, 3, 1, 0, 2, 2, 70}},
-		"fallback to 1.1":            {sends: rawHello(t, 0x0302, []uint16{aes, fallback}), want: Version, answered: []byte{21, 3, 2, 0, 2, 2, 86}},
-		"DHE alone":                  {sends: rawHello(t, 0x0301, []uint16{0x0033}), want: NoSharedCipher, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
-		"RC4-MD5 alone":              {sends: rawHello(t, 0x0301, []uint16{0x0004}), want: NoSharedCipher, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
-		"SHA-1 and 1.2 only":         {sends: rawHello(t, 0x0303, []uint16{ecdhe}, p256, sha1Only), edit: func(o *Options) { o.MinVersion = tls.VersionTLS12 }, want: Signature, answered: nil},
-		"no signatures, 1.2":         {sends: rawHello(t, 0x0303, []uint16{ecdhe}, p256), edit: func(o *Options) { o.MinVersion = tls.VersionTLS12 }, want: Signature, answered: nil},
-		"a foreign host":             {sends: rawHello(t, 0x0301, []uint16{aes}), host: "evil.example", want: Other, answered: []byte{21, 3, 1, 0, 2, 2, 112}},
-		"unknown CA":                 {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 48), want: ClientRejectedCA},
-		"bad certificate":            {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 42), want: ClientRejectedCA},
-		"unknown":                    {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 46), want: ClientRejectedCA},
-		"internal error":             {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 80), want: ClientAlert},
-		"HTTP":                       {sends: []byte("GET / HTTP/1.0\r\n\r\n"), want: NotTLS, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
-		"SSL 2.0 alone":              {sends: sslv2Raw(0x0002, 0x010080), want: Version, answered: []byte{0x80, 3, 0, 0, 1}},
-		"SSL 2.0 framing of SSL 3.0": {sends: sslv2Raw(0x0300, 0x00002f), want: Version, answered: []byte{21, 3, 0, 0, 2, 2, 70}},
+		"SSL 3.0 alone":              {sends: rawHello(t, 0x0300, []uint16{aes}), want: call.HandshakeVersion, answered: []byte{21, 3, 0, 0, 2, 2, 70}},
+		"below the minimum":          {sends: rawHello(t, 0x0301, []uint16{aes}), edit: func(o *Options) { o.MinVersion = tls.VersionTLS11 }, want: call.HandshakeVersion, answered: []byte{21, 3, 1, 0, 2, 2, 70}},
+		"fallback to 1.1":            {sends: rawHello(t, 0x0302, []uint16{aes, fallback}), want: call.HandshakeVersion, answered: []byte{21, 3, 2, 0, 2, 2, 86}},
+		"DHE alone":                  {sends: rawHello(t, 0x0301, []uint16{0x0033}), want: call.HandshakeNoSharedCipher, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
+		"RC4-MD5 alone":              {sends: rawHello(t, 0x0301, []uint16{0x0004}), want: call.HandshakeNoSharedCipher, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
+		"SHA-1 and 1.2 only":         {sends: rawHello(t, 0x0303, []uint16{ecdhe}, p256, sha1Only), edit: func(o *Options) { o.MinVersion = tls.VersionTLS12 }, want: call.HandshakeSignature, answered: nil},
+		"no signatures, 1.2":         {sends: rawHello(t, 0x0303, []uint16{ecdhe}, p256), edit: func(o *Options) { o.MinVersion = tls.VersionTLS12 }, want: call.HandshakeSignature, answered: nil},
+		"a foreign host":             {sends: rawHello(t, 0x0301, []uint16{aes}), host: "evil.example", want: call.HandshakeOther, answered: []byte{21, 3, 1, 0, 2, 2, 112}},
+		"unknown CA":                 {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 48), want: call.HandshakeClientRejectedCA},
+		"bad certificate":            {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 42), want: call.HandshakeClientRejectedCA},
+		"unknown":                    {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 46), want: call.HandshakeClientRejectedCA},
+		"internal error":             {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 80), want: call.HandshakeClientAlert},
+		"HTTP":                       {sends: []byte("GET / HTTP/1.0\r\n\r\n"), want: call.HandshakeNotTLS, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
+		"SSL 2.0 alone":              {sends: sslv2Raw(0x0002, 0x010080), want: call.HandshakeVersion, answered: []byte{0x80, 3, 0, 0, 1}},
+		"SSL 2.0 framing of SSL 3.0": {sends: sslv2Raw(0x0300, 0x00002f), want: call.HandshakeVersion, answered: []byte{21, 3, 0, 0, 2, 2, 70}},
 		"SSL 2.0 framing, minimum 1.1": {
 			sends: sslv2Raw(0x0302, 0x00002f), edit: func(o *Options) { o.MinVersion = tls.VersionTLS11 },
-			want: Version, answered: []byte{21, 3, 2, 0, 2, 2, 70},
+			want: call.HandshakeVersion, answered: []byte{21, 3, 2, 0, 2, 2, 70},
 		},
 		"SSL 2.0 framing, switched off": {
 			sends: sslv2Raw(0x0301, 0x00002f), edit: func(o *Options) { o.SSLv2Hello = false },
-			want: SSLv2Hello, answered: []byte{21, 3, 1, 0, 2, 2, 70},
+			want: call.HandshakeSSLv2Hello, answered: []byte{21, 3, 1, 0, 2, 2, 70},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,21 +164,5 @@ func TestServedAllTheSame(t *testing.T) {
 			client.Close()
 			<-done
 		})
-	}
-}
-
-func TestFailureWordsAreTheMetricsContract(t *testing.T) {
-	t.Parallel()
-	var words []string
-	for _, f := range Failures() {
-		words = append(words, f.String())
-	}
-	slices.Sort(words)
-	want := []string{"client_alert", "client_rejected_ca", "eof", "no_shared_cipher", "not_tls", "other", "signature", "sslv2_hello", "timeout", "version"}
-	if !slices.Equal(words, want) {
-		t.Errorf("%q", words)
-	}
-	if Failure(200).String() != "other" {
-		t.Error("an unknown failure has no word")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
 
@@ -80,7 +81,7 @@ func replay(t *testing.T, s *Server, name string, raw []byte) bool {
 	case err != nil:
 		t.Errorf("%s: %v (%v)", name, err, got.err)
 	case h.MaxVersion < hello.VersionTLS10:
-		if !answer.Refused || answer.Alert != uint8(AlertProtocolVersion) || Classify(got.err) != Version {
+		if !answer.Refused || answer.Alert != uint8(AlertProtocolVersion) || Classify(got.err) != call.HandshakeVersion {
 			t.Errorf("%s: SSL 3.0 alone got %+v, counted as %v", name, answer, Classify(got.err))
 		}
 	case answer.Refused:

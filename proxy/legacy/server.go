@@ -15,6 +15,7 @@ import (
 	"net"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/legacy/rehello"
 )
@@ -108,7 +109,7 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 	if err != nil {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, AlertUnrecognizedName)
-		return nil, Result{}, &Error{Alert: AlertNone, Failure: Other, Err: err}
+		return nil, Result{}, &Error{Alert: AlertNone, Failure: call.HandshakeOther, Err: err}
 	}
 	if err := conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
 		conn.Close()
@@ -137,18 +138,18 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 }
 
 // judge refuses what crypto/tls would refuse with less to say, or not at all.
-func (s *Server) judge(h *hello.ClientHello) (Alert, Failure) {
+func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 	switch {
 	case h.MaxVersion < s.base.MinVersion:
-		return AlertProtocolVersion, Version
+		return AlertProtocolVersion, call.HandshakeVersion
 	case h.Framing == hello.SSLv2 && !s.sslv2Hello:
-		return AlertProtocolVersion, SSLv2Hello
+		return AlertProtocolVersion, call.HandshakeSSLv2Hello
 	case h.Framing == hello.SSLv2 && s.base.MinVersion > hello.VersionTLS10: // served TLS 1.0 alone
-		return AlertProtocolVersion, Version
+		return AlertProtocolVersion, call.HandshakeVersion
 	case h.FallbackSCSV && !h.Modern():
-		return AlertInappropriateFallback, Version
+		return AlertInappropriateFallback, call.HandshakeVersion
 	default:
-		return AlertNone, 0
+		return AlertNone, call.HandshakeOK
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
 
@@ -224,7 +225,7 @@ func TestRC4IsServedOnlyWhenAsked(t *testing.T) {
 	got, _, err := handshake(t, s, clientConfig(func(c *tls.Config) {
 		c.MaxVersion, c.CipherSuites = tls.VersionTLS10, []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
 	}), "")
-	if err == nil || Classify(got.err) != NoSharedCipher {
+	if err == nil || Classify(got.err) != call.HandshakeNoSharedCipher {
 		t.Fatalf("%v, %v", got.err, err)
 	}
 }
@@ -260,7 +261,7 @@ func TestSilentAndBrokenClientsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	count := map[Failure]int{}
+	count := map[call.HandshakeFailure]int{}
 	for range clients {
 		got := <-outcomes
 		if got.err == nil {
@@ -268,7 +269,7 @@ func TestSilentAndBrokenClientsLeaveNothing(t *testing.T) {
 		}
 		count[Classify(got.err)]++
 	}
-	if want := clients / len(sends); count[NotTLS] != want || count[Timeout] != 3*want || count[Other] != want {
+	if want := clients / len(sends); count[call.HandshakeNotTLS] != want || count[call.HandshakeTimeout] != 3*want || count[call.HandshakeOther] != want {
 		t.Errorf("%v", count)
 	}
 }
@@ -288,7 +289,7 @@ func TestContextEndsAHandshake(t *testing.T) {
 		t.Fatalf("%x, %v", head, err)
 	}
 	cancel()
-	if got := <-done; Classify(got.err) != EOF || !errors.Is(got.err, context.Canceled) {
+	if got := <-done; Classify(got.err) != call.HandshakeEOF || !errors.Is(got.err, context.Canceled) {
 		t.Errorf("%v", got.err)
 	}
 }
@@ -297,11 +298,11 @@ func TestWatchTellsOfLateDistrust(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		client func(*tls.Conn, *net.TCPConn)
-		want   Failure
+		want   call.HandshakeFailure
 		calls  int
 	}{
-		"hangs up":            {func(_ *tls.Conn, raw *net.TCPConn) { raw.Close() }, EOF, 1},
-		"closes properly":     {func(c *tls.Conn, _ *net.TCPConn) { c.Close() }, EOF, 1},
+		"hangs up":            {func(_ *tls.Conn, raw *net.TCPConn) { raw.Close() }, call.HandshakeEOF, 1},
+		"closes properly":     {func(c *tls.Conn, _ *net.TCPConn) { c.Close() }, call.HandshakeEOF, 1},
 		"asks, then hangs up": {func(c *tls.Conn, _ *net.TCPConn) { _, _ = c.Write([]byte("x")); c.Close() }, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -344,15 +345,15 @@ func TestWatchKnowsLateAlerts(t *testing.T) {
 		_, _ = w.Read(make([]byte, 1))
 	}
 	var e *Error
-	if !errors.As(got.err, &e) || e.Failure != ClientRejectedCA || e.Alert != AlertBadCertificate || !e.Presented {
+	if !errors.As(got.err, &e) || e.Failure != call.HandshakeClientRejectedCA || e.Alert != AlertBadCertificate || !e.Presented {
 		t.Errorf("%+v", got.err)
 	}
 }
 
 func TestErrorTellsItsFailure(t *testing.T) {
 	t.Parallel()
-	err := fmt.Errorf("outside: %w", &Error{Failure: Signature, Err: io.EOF})
-	if Classify(err) != Signature || !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "signature") {
+	err := fmt.Errorf("outside: %w", &Error{Failure: call.HandshakeSignature, Err: io.EOF})
+	if Classify(err) != call.HandshakeSignature || !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "signature") {
 		t.Error(err)
 	}
 }

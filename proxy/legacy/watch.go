@@ -3,6 +3,8 @@ package legacy
 import (
 	"crypto/tls"
 	"sync/atomic"
+
+	"tlslift/proxy/call"
 )
 
 // Watched is a served connection whose first read is looked at.
@@ -24,7 +26,7 @@ func Watch(conn *tls.Conn, failed func(*Error)) *Watched {
 func (w *Watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	if len(p) > 0 && (n > 0 || err != nil) && !w.begun.Swap(true) && n == 0 {
-		if e := newError(err); e.Failure != Timeout {
+		if e := newError(err); e.Failure != call.HandshakeTimeout {
 			e.Presented = true
 			w.failed(e)
 		}
