@@ -8,8 +8,8 @@ import (
 
 const envPrefix = "TLSLIFT_"
 
-// Variables returns the names of the environment variables that are read.
-func Variables() []string {
+// variableNames returns the names of the environment variables that are read.
+func variableNames() []string {
 	return []string{
 		envPrefix + "CONFIG",
 		envPrefix + "LISTEN",
@@ -78,7 +78,7 @@ func (l *loader) applyEnvironment(c *Config, env []string) {
 
 // unknownVariables reports what is misspelled, or was meant for another version.
 func (l *loader) unknownVariables(vars map[string]string) {
-	known, services := Variables(), services(vars)
+	known, services := variableNames(), services(vars)
 	var unknown []string
 	for name := range vars {
 		if !slices.Contains(known, name) && !madeByKubernetes(name, services) {

@@ -190,7 +190,7 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("%s is not in docs/configuration.md", path)
 		}
 	}
-	for _, name := range Variables() {
+	for _, name := range variableNames() {
 		if !strings.Contains(doc, "`"+name+"`") {
 			t.Errorf("%s is not in docs/configuration.md", name)
 		}

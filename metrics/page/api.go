@@ -8,10 +8,10 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// ClientsAnswer is the answer of GET /api/v1/clients. Its form is stable:
+// clientsAnswer is the answer of GET /api/v1/clients. Its form is stable:
 // fields may be added, never renamed. The query parameters state, verdict and q
 // select clients as on the page.
-type ClientsAnswer struct {
+type clientsAnswer struct {
 	Generated            time.Time    `json:"generated"`
 	MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
 	Clients              []ledger.Row `json:"clients"`
@@ -23,7 +23,7 @@ func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	answer := ClientsAnswer{
+	answer := clientsAnswer{
 		Generated:            s.Clock().UTC().Truncate(time.Second),
 		MigratedAfterSeconds: s.Ledger.Summary().MigratedAfterSeconds,
 		Clients:              f.apply(s.Ledger.Snapshot()),

@@ -134,7 +134,7 @@ func TestFilterAndSort(t *testing.T) {
 		"state=silent&verdict=plaintext":  "10.0.0.9",
 		"sort=requests&order=desc&q=10.0": "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.9",
 	} {
-		var answer ClientsAnswer
+		var answer clientsAnswer
 		if err := json.Unmarshal(get(t, h, "/api/v1/clients?"+query).Body.Bytes(), &answer); err != nil {
 			t.Fatal(err)
 		}

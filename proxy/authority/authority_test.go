@@ -171,7 +171,7 @@ func TestLeavesAreKeptRenewedAndBounded(t *testing.T) {
 	for i := range 10 {
 		mustLeaf(fmt.Sprintf("h%d.smsportal.com", i))
 	}
-	if n := a.current.Load().cache.len(); n != 3 {
+	if n := a.current.Load().cache.order.Len(); n != 3 {
 		t.Errorf("%d leaves kept, want 3", n)
 	}
 	before := minted.Load()
@@ -274,8 +274,8 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if got := fmt.Sprint(ca.Cert.PermittedDNSDomains); got != "[smsportal.com check.tlslift.test]" {
 		t.Errorf("permitted %s", got)
 	}
-	if !ConstraintsCritical(ca.Cert) || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
-		t.Errorf("critical %t, excluded %v", ConstraintsCritical(ca.Cert), ca.Cert.ExcludedIPRanges)
+	if !constraintsCritical(ca.Cert) || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
+		t.Errorf("critical %t, excluded %v", constraintsCritical(ca.Cert), ca.Cert.ExcludedIPRanges)
 	}
 	if !ca.Permits("api.smsportal.com") || !ca.Permits(CheckHost) || ca.Permits("mymobileapi.com") || ca.Permits("127.0.0.1") {
 		t.Error("Permits does not follow the constraints")

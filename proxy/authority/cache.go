@@ -58,10 +58,3 @@ func (c *leafCache) put(key string, cert *tls.Certificate, renew time.Time) {
 		delete(c.byKey, oldest.Value.(*cachedLeaf).key)
 	}
 }
-
-// len is the number of leaves kept.
-func (c *leafCache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.order.Len()
-}

@@ -70,7 +70,7 @@ func constraintText(cert *x509.Certificate) string {
 		return "none"
 	}
 	marked := "not critical"
-	if ConstraintsCritical(cert) {
+	if constraintsCritical(cert) {
 		marked = "critical"
 	}
 	ips := "IP addresses not excluded"

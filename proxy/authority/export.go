@@ -18,12 +18,12 @@ type Format uint8
 const (
 	PEM Format = iota
 	DER
-	PKCS12 // a trust store without a key, password TrustStorePassword
+	PKCS12 // a trust store without a key, password trustStorePassword
 )
 
-// TrustStorePassword protects the PKCS #12 export, which holds nothing
+// trustStorePassword protects the PKCS #12 export, which holds nothing
 // secret: it is what Java uses unless told otherwise.
-const TrustStorePassword = "changeit"
+const trustStorePassword = "changeit"
 
 // ParseFormat reads a format's name.
 func ParseFormat(s string) (Format, error) {
@@ -51,7 +51,7 @@ func Export(certs []*x509.Certificate, format Format) ([]byte, error) {
 		for _, cert := range certs {
 			entries = append(entries, pkcs12.TrustStoreEntry{Cert: cert, FriendlyName: cert.Subject.CommonName})
 		}
-		data, err := pkcs12.LegacyDES.EncodeTrustStoreEntries(entries, TrustStorePassword)
+		data, err := pkcs12.LegacyDES.EncodeTrustStoreEntries(entries, trustStorePassword)
 		if err != nil {
 			return nil, fmt.Errorf("encode PKCS #12: %w", err)
 		}
@@ -82,7 +82,7 @@ var instructions string
 // it: for each kind of client that takes the form.
 func Instructions(certs []*x509.Certificate, path string, format Format) string {
 	var b strings.Builder
-	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + TrustStorePassword}[format]
+	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + trustStorePassword}[format]
 	fmt.Fprintf(&b, "%s holds %s, %s.\n", path, certs[0].Subject, form)
 	if _, selfSigned := Roots(certs); !selfSigned {
 		fmt.Fprintf(&b, "That is no root: %s issued it, and most clients need that one.\n", certs[0].Issuer)

@@ -28,7 +28,7 @@ func TestExportForms(t *testing.T) {
 		}
 		var back []*x509.Certificate
 		if format == PKCS12 {
-			back, err = pkcs12.DecodeTrustStore(data, TrustStorePassword)
+			back, err = pkcs12.DecodeTrustStore(data, trustStorePassword)
 		} else {
 			back, err = ParseCertificates(data)
 		}
@@ -82,7 +82,7 @@ func TestJavaReadsTheTrustStore(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("keytool", "-J-Duser.language=en", "-list", "-keystore", path, "-storepass", TrustStorePassword).CombinedOutput()
+	out, err := exec.Command("keytool", "-J-Duser.language=en", "-list", "-keystore", path, "-storepass", trustStorePassword).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "trustedCertEntry") {
 		t.Errorf("%v: %s", err, out)
 	}

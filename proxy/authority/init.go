@@ -160,10 +160,7 @@ func makePair(o InitOptions, domains []string) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := caTemplate(o, domains)
-	if err != nil {
-		return nil, err
-	}
+	template := caTemplate(o, domains)
 	ca, err := signCA(template, root, caKey, rootKey)
 	if err != nil {
 		return nil, err
@@ -216,7 +213,7 @@ func rootTemplate(o InitOptions) *x509.Certificate {
 	}
 }
 
-func caTemplate(o InitOptions, domains []string) (*x509.Certificate, error) {
+func caTemplate(o InitOptions, domains []string) *x509.Certificate {
 	t := rootTemplate(o)
 	t.Subject = subject("tlslift CA", o.Now)
 	t.MaxPathLen, t.MaxPathLenZero = 0, true
@@ -227,7 +224,7 @@ func caTemplate(o InitOptions, domains []string) (*x509.Certificate, error) {
 	t.ExcludedIPRanges = []*net.IPNet{
 		{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
 	}
-	return t, nil
+	return t
 }
 
 // subject names a CA so that two of them, made on different days, can be told
@@ -241,9 +238,9 @@ func subject(name string, now time.Time) pkix.Name {
 
 var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
-// ConstraintsCritical reports whether a certificate's name constraints are
+// constraintsCritical reports whether a certificate's name constraints are
 // marked critical.
-func ConstraintsCritical(cert *x509.Certificate) bool {
+func constraintsCritical(cert *x509.Certificate) bool {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidNameConstraints) {
 			return e.Critical

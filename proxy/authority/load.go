@@ -27,10 +27,6 @@ type LoadOptions struct {
 	Now                time.Time
 }
 
-// ErrUnconstrained is wrapped by Load's refusal of a CA without permitted DNS
-// names.
-var ErrUnconstrained = errors.New("the CA has no name constraints")
-
 // Load reads a CA: its certificate first in CertFile, then its issuers if
 // they are to be sent or exported, and its RSA key. A company's own CA and
 // cert-manager's secrets are as good as what Init makes. Errors name the file
@@ -91,8 +87,8 @@ func (ca *CA) validate(o LoadOptions) error {
 	case !o.Now.Before(cert.NotAfter):
 		return fmt.Errorf("it expired on %s: make a new one with tlslift ca init", cert.NotAfter.Format(time.RFC3339))
 	case !o.AllowUnconstrained && !ca.Constrained():
-		return fmt.Errorf("%w: whoever steals its key can pretend to be any site to every client that trusts it; "+
-			"make one with tlslift ca init, or set legacy_tls.allow_unconstrained_ca", ErrUnconstrained)
+		return errors.New("the CA has no name constraints: anyone who steals its key can pretend to be any site to every client that trusts it; " +
+			"make one with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
 	}
 	return nil
 }

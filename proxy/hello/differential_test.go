@@ -156,11 +156,10 @@ func FuzzParse(f *testing.F) {
 		if info != nil {
 			agree(t, h, info)
 		}
-		h.JA3()
 		h.JA4()
 		h.Library()
 		piecewise, got, err := Read(&sliceReader{raw[:n]}, MaxSize)
-		if err != nil || !bytes.Equal(got, raw[:n]) || piecewise.JA3() != h.JA3() || !bytes.Equal(piecewise.Message, h.Message) {
+		if err != nil || !bytes.Equal(got, raw[:n]) || piecewise.JA4() != h.JA4() || !bytes.Equal(piecewise.Message, h.Message) {
 			t.Fatalf("in pieces: %v", err)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"testing/iotest"
 )
 
-// A JA3 example of the method's own description: a hello without extensions.
+// plainSuites are those of a hello without extensions.
 var plainSuites = []uint16{4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99}
 
 func TestReadTakesAnyFragmentation(t *testing.T) {

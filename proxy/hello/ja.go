@@ -1,56 +1,16 @@
 package hello
 
 import (
-	"crypto/md5" // JA3 is defined with MD5; it protects nothing
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strconv"
 )
-
-// JA3 is the JA3 fingerprint: the MD5, in hexadecimal, of the versions,
-// suites, extensions, groups and point formats in the client's order.
-func (h *ClientHello) JA3() string {
-	sum := md5.Sum(h.ja3String())
-	return hex.EncodeToString(sum[:])
-}
-
-func (h *ClientHello) ja3String() []byte {
-	b := make([]byte, 0, 512)
-	b = strconv.AppendUint(b, uint64(h.LegacyVersion), 10)
-	for _, list := range [...][]uint16{h.CipherSuites, h.Extensions, h.Groups} {
-		b = append(b, ',')
-		b = appendDecimal(b, list)
-	}
-	b = append(b, ',')
-	for i, f := range h.PointFormats {
-		if i > 0 {
-			b = append(b, '-')
-		}
-		b = strconv.AppendUint(b, uint64(f), 10)
-	}
-	return b
-}
-
-func appendDecimal(b []byte, list []uint16) []byte {
-	first := true
-	for _, v := range list {
-		if grease(v) {
-			continue
-		}
-		if !first {
-			b = append(b, '-')
-		}
-		b, first = strconv.AppendUint(b, uint64(v), 10), false
-	}
-	return b
-}
 
 // JA4 is the JA4 TLS client fingerprint (FoxIO, BSD 3-Clause; none of the
 // other methods of JA4+ are used here), for example
 // "t13d1516h2_8daaf6152771_e5627efa2ab1".
 func (h *ClientHello) JA4() string {
-	return h.ja4Prefix() + "_" + h.JA4Ciphers() + "_" + h.ja4Extensions()
+	return h.ja4Prefix() + "_" + h.ja4Ciphers() + "_" + h.ja4Extensions()
 }
 
 // ja4Prefix is the readable first part: transport, version, whether a server
@@ -117,9 +77,9 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// JA4Ciphers is the second part of JA4: a hash of the set of suites, whatever
+// ja4Ciphers is the second part of JA4: a hash of the set of suites, whatever
 // their order. It names the library more than the application.
-func (h *ClientHello) JA4Ciphers() string {
+func (h *ClientHello) ja4Ciphers() string {
 	return ja4Hash(appendSorted(make([]byte, 0, 5*len(h.CipherSuites)), h.CipherSuites, false))
 }
 

@@ -88,33 +88,3 @@ func TestJA4Prefix(t *testing.T) {
 		}
 	}
 }
-
-// TestJA3PublishedVectors are the two examples of JA3's description, and what
-// GREASE must not change.
-func TestJA3PublishedVectors(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		hello      ClientHello
-		text, want string
-	}{
-		{
-			ClientHello{
-				LegacyVersion: 769, CipherSuites: []uint16{47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4},
-				Extensions: []uint16{0, 10, 11}, Groups: []uint16{23, 24, 25}, PointFormats: []byte{0},
-			},
-			"769,47-53-5-10-49161-49162-49171-49172-50-56-19-4,0-10-11,23-24-25,0", "ada70206e40642a3e4461f35503241d5",
-		},
-		{ClientHello{LegacyVersion: 769, CipherSuites: plainSuites}, "769,4-5-10-9-100-98-3-6-19-18-99,,,", "de350869b8c85de67a350c8d186f11e6"},
-		{
-			ClientHello{LegacyVersion: 769, CipherSuites: append([]uint16{0x0a0a}, plainSuites...), Extensions: []uint16{0xfafa}, Groups: []uint16{0xbaba}},
-			"769,4-5-10-9-100-98-3-6-19-18-99,,,", "de350869b8c85de67a350c8d186f11e6",
-		},
-	} {
-		if got := string(c.hello.ja3String()); got != c.text {
-			t.Errorf("got %s, want %s", got, c.text)
-		}
-		if got := c.hello.JA3(); got != c.want {
-			t.Errorf("got %s, want %s", got, c.want)
-		}
-	}
-}

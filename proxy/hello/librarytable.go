@@ -78,7 +78,7 @@ var libraries = [numLibraries]Library{
 // hellos of real clients: those that the interop tests run, and recordings
 // that are public knowledge, of which only these facts were kept.
 func (h *ClientHello) bySuites() libraryID {
-	switch h.JA4Ciphers() {
+	switch h.ja4Ciphers() {
 	case "9ee8ab185e04": // one set for two: Android's came from a Java library
 		if h.Framing == SSLv2 || h.ServerName != "" {
 			return java6

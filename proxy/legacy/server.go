@@ -26,8 +26,8 @@ type Certificates interface {
 	LeafSHA1(host string, extraSANs ...string) (*tls.Certificate, error)
 }
 
-// DefaultTimeout bounds a handshake unless Options says otherwise.
-const DefaultTimeout = 10 * time.Second
+// defaultTimeout bounds a handshake unless Options says otherwise.
+const defaultTimeout = 10 * time.Second
 
 // Options is what a Server is made with.
 type Options struct {
@@ -36,7 +36,7 @@ type Options struct {
 	RC4          bool          // offer RC4 suites, last
 	SHA1Leaf     bool          // SHA-1 signed leaves for clients that can verify nothing else
 	SSLv2Hello   bool          // accept hellos in SSL 2.0 framing
-	Timeout      time.Duration // of a handshake; 0 = DefaultTimeout
+	Timeout      time.Duration // of a handshake; 0 = defaultTimeout
 	Tickets      *Tickets      // session ticket keys, to outlive a reload; nil = new ones
 }
 
@@ -71,7 +71,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, fmt.Errorf("legacy TLS server: minimum version %#x is none of TLS 1.0 to 1.2", o.MinVersion)
 	}
 	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
+		o.Timeout = defaultTimeout
 	}
 	if o.Tickets == nil {
 		o.Tickets = NewTickets(nil)

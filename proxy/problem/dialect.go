@@ -12,26 +12,7 @@ const (
 	SOAP11                // a SOAP 1.1 fault
 	SOAP12                // a SOAP 1.2 fault
 	REST                  // the REST API's JSON
-	numDialects
 )
-
-// Dialects lists every dialect.
-var Dialects = [...]Dialect{Text, API5, SOAP11, SOAP12, REST}
-
-func (d Dialect) String() string {
-	switch d {
-	case API5:
-		return "api5"
-	case SOAP11:
-		return "soap11"
-	case SOAP12:
-		return "soap12"
-	case REST:
-		return "rest"
-	default:
-		return "text"
-	}
-}
 
 // ContentType is the media type of an answer in the dialect. The bodies are
 // plain ASCII, whatever it says.

@@ -74,10 +74,10 @@ func TestDialectOfCostsNothing(t *testing.T) {
 func TestDialectNames(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, d := range Dialects {
+	for _, d := range dialects {
 		names = append(names, d.String())
 	}
-	if got := strings.Join(names, " "); got != "text api5 soap11 soap12 rest" || len(Dialects) != int(numDialects) {
+	if got := strings.Join(names, " "); got != "text api5 soap11 soap12 rest" {
 		t.Errorf("dialects are %q", got)
 	}
 }

@@ -44,10 +44,22 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s has no section %q", file, section)
 		}
 	}
-	for _, d := range Dialects {
+	for _, d := range dialects {
 		if !shown["reset "+d.String()] {
 			t.Errorf("%s does not show what %v looks like", file, d)
 		}
+	}
+}
+
+// String is the level as docs/errors.md shows it.
+func (l Level) String() string {
+	switch l {
+	case LevelError:
+		return "error"
+	case LevelWarn:
+		return "warn"
+	default:
+		return "info"
 	}
 }
 
@@ -71,7 +83,7 @@ func docTable() string {
 func docExample(t *testing.T, name, dialect string) string {
 	t.Helper()
 	for _, ex := range examples() {
-		for _, d := range Dialects {
+		for _, d := range dialects {
 			if ex.name == name && d.String() == dialect {
 				_, body := ex.p.Render(d)
 				return "```" + strings.TrimPrefix(extension[d], ".") + "\n" + strings.TrimSuffix(string(body), "\n") + "\n```\n"

@@ -10,17 +10,6 @@ const (
 	LevelError              // a message may have been sent, and nobody knows
 )
 
-func (l Level) String() string {
-	switch l {
-	case LevelError:
-		return "error"
-	case LevelWarn:
-		return "warn"
-	default:
-		return "info"
-	}
-}
-
 // LevelOf is the level of a request's log line: doubt is an error; a failure
 // of the upstream side, a loop and an exhausted limit are warnings; a caller
 // that was turned away is information. Together with Reason.Status it is the

@@ -51,6 +51,24 @@ func examples() []example {
 	return list
 }
 
+var dialects = [...]Dialect{Text, API5, SOAP11, SOAP12, REST}
+
+// String names a dialect for the golden files and docs/errors.md.
+func (d Dialect) String() string {
+	switch d {
+	case API5:
+		return "api5"
+	case SOAP11:
+		return "soap11"
+	case SOAP12:
+		return "soap12"
+	case REST:
+		return "rest"
+	default:
+		return "text"
+	}
+}
+
 var extension = map[Dialect]string{API5: ".xml", SOAP11: ".xml", SOAP12: ".xml", REST: ".json", Text: ".txt"}
 
 func golden(d Dialect, name string) string {
@@ -60,7 +78,7 @@ func golden(d Dialect, name string) string {
 func TestGolden(t *testing.T) {
 	known := map[string]bool{}
 	for _, ex := range examples() {
-		for _, d := range Dialects {
+		for _, d := range dialects {
 			_, body := ex.p.Render(d)
 			file := golden(d, ex.name)
 			known[file] = true
@@ -216,7 +234,7 @@ func parseREST(t *testing.T, p *Problem, body []byte) (message, word, delivery s
 func TestHeader(t *testing.T) {
 	t.Parallel()
 	for _, ex := range examples() {
-		for _, d := range Dialects {
+		for _, d := range dialects {
 			h, body := ex.p.Render(d)
 			want := http.Header{
 				"Content-Type":     {d.ContentType()},
@@ -267,7 +285,7 @@ func TestDeliverySentence(t *testing.T) {
 	for r := None; r <= numReasons; r++ {
 		for d, want := range map[Delivery][2]string{NotSent: {notSent, maybeSent}, Unknown: {maybeSent, notSent}, Answered: {maybeSent, notSent}} {
 			p := Problem{Reason: r, Delivery: d}
-			for _, dialect := range Dialects {
+			for _, dialect := range dialects {
 				_, body := p.Render(dialect)
 				if !strings.Contains(string(body), want[0]) || strings.Contains(string(body), want[1]) {
 					t.Errorf("%v, %v, %v: %s", r, d, dialect, body)
@@ -329,7 +347,7 @@ func FuzzRender(f *testing.F) {
 		p := Problem{
 			Reason: Reason(reason), Delivery: Delivery(delivery), Status: status, Host: host, RequestID: id,
 		}
-		for _, d := range Dialects {
+		for _, d := range dialects {
 			h, body := p.Render(d)
 			wellFormed(t, d, &p, body)
 			if h.Get("Content-Length") != strconv.Itoa(len(body)) || len(body) > 4096 {

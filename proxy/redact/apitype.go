@@ -6,11 +6,11 @@ import "strings"
 // that is there but not a known one, or not the only one.
 const Other = "other"
 
-// APITypes are the known values of the legacy API's Type parameter
+// apiTypes are the known values of the legacy API's Type parameter
 // (docs.smsportal.com/docs/http).
-var APITypes = [...]string{"sendparam", "send", "credits", "sent", "replies"}
+var apiTypes = [...]string{"sendparam", "send", "credits", "sent", "replies"}
 
-// APIType is the value of the Type parameter in a raw query: one of APITypes,
+// APIType is the value of the Type parameter in a raw query: one of apiTypes,
 // Other, or "" when there is none. Name and value are matched without regard
 // to case and with escapes undone; other pairs may be as broken as they like.
 // Two Types that differ are Other: the server joins them.
@@ -31,7 +31,7 @@ func apiType(raw string, cut bool) string {
 
 // merge joins a further raw Type value to what was found before.
 func merge(found, value string) string {
-	for _, known := range APITypes {
+	for _, known := range apiTypes {
 		if is(value, known) && (found == "" || found == known) {
 			return known
 		}

@@ -124,7 +124,7 @@ func FuzzAPIType(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw, contentType string) {
 		for _, got := range []string{APIType(raw), APITypeForm([]byte(raw), contentType)} {
 			known := got == "" || got == Other
-			for _, word := range APITypes {
+			for _, word := range apiTypes {
 				known = known || got == word
 			}
 			if !known {
