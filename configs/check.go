@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"tlslift/proxy/host"
 )
 
 // check finds what is wrong between keys that are each right in themselves. A
@@ -21,9 +23,8 @@ func (l *loader) check(c *Config) {
 }
 
 func (l *loader) checkListen(c *Config) {
-	patterns, certain := make(map[string]bool, len(c.Upstreams)), l.sound("upstreams")
-	for i, u := range c.Upstreams {
-		patterns[u.Host] = true
+	ours, certain := newHostSet(c.Upstreams), l.sound("upstreams")
+	for i := range c.Upstreams {
 		certain = certain && l.sound(upstreams.path(i)+".host")
 	}
 	for i, listen := range c.Listen {
@@ -33,8 +34,8 @@ func (l *loader) checkListen(c *Config) {
 				"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept",
 			})
 		}
-		if host := listen.DefaultUpstream; host != "" && certain && !covered(patterns, host) {
-			l.reject(at+".default_upstream", faultf("add it to upstreams", "%s is none of the upstreams", quoted(host)))
+		if n := listen.DefaultUpstream; !n.IsZero() && certain && !ours.has(n) {
+			l.reject(at+".default_upstream", faultf("add it to upstreams", "%s is none of the upstreams", quoted(n.String())))
 		}
 	}
 }
@@ -56,14 +57,14 @@ func (l *loader) checkAdmin(c *Admin) {
 }
 
 func (l *loader) checkUpstreams(all []Upstream) {
-	first := make(map[string]string, len(all))
+	first := make(map[host.Pattern]string, len(all))
 	for i, u := range all {
 		at := upstreams.path(i) + ".host"
-		if u.Host == "" {
+		if u.Host == (host.Pattern{}) {
 			continue
 		}
 		if other, twice := first[u.Host]; twice {
-			l.reject(at, faultf("remove one of them", "%s is %s already", quoted(u.Host), other))
+			l.reject(at, faultf("remove one of them", "%s is %s already", quoted(u.Host.String()), other))
 			continue
 		}
 		first[u.Host] = at

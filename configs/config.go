@@ -3,11 +3,12 @@ package configs
 import (
 	"net/netip"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // Config is the whole configuration. It mirrors the YAML file key by key; a
-// Config that Load returned has been validated and its host patterns, paths
-// and names normalised. It is not changed after Load: a reload makes a new one.
+// Config that Load returned has been validated and its paths and names normalised. It is not changed after Load: a reload makes a new one.
 type Config struct {
 	Listen    []Listen   // at least one
 	Admin     Admin      //
@@ -42,7 +43,7 @@ type Listen struct {
 	ProxyProtocolFrom []netip.Prefix
 	Client            string         // everything on this port is this client; "" = not set
 	Allow             []netip.Prefix // who may connect; empty = everyone who can reach the address
-	DefaultUpstream   string         // for callers that name no host at all; "" = none
+	DefaultUpstream   host.Name      // for callers that name no host at all; zero = none
 }
 
 // Admin is the operator's side.
@@ -56,10 +57,10 @@ type Admin struct {
 
 // Upstream is a host, or a pattern of hosts, whose requests are upgraded.
 type Upstream struct {
-	Host    string // host or *.domain: lower case, ASCII (RFC 5891), no port, no trailing dot
-	To      string // host to use instead for connecting, SNI, verification and Host; "" = Host
-	Address string // host:port to connect to instead of resolving; "" = resolve
-	CAFile  string // path of PEM certificates trusted here besides the system's; "" = none
+	Host    host.Pattern // international names in ASCII (RFC 5891)
+	To      host.Name    // host to use instead for connecting, SNI, verification and Host; zero = Host
+	Address string       // host:port to connect to instead of resolving; "" = resolve
+	CAFile  string       // path of PEM certificates trusted here besides the system's; "" = none
 	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4): one of
 	// them must be in the verified chain. Empty = no pinning.
 	Pins              [][32]byte

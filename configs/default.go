@@ -1,20 +1,19 @@
 package configs
 
-import "time"
+import (
+	"time"
+
+	"tlslift/proxy/host"
+)
 
 // Default returns the configuration of an empty file. Each call returns a new
 // one that shares nothing with the others.
 func Default() *Config {
 	return &Config{
-		Listen: []Listen{defaultListen()},
-		Admin:  Admin{Address: "127.0.0.1:9128"},
-		Upstreams: []Upstream{
-			{Host: "smsportal.com", Port: 443},
-			{Host: "*.smsportal.com", Port: 443},
-			{Host: "mymobileapi.com", Port: 443},
-			{Host: "*.mymobileapi.com", Port: 443},
-		},
-		Others: OthersAuto,
+		Listen:    []Listen{defaultListen()},
+		Admin:     Admin{Address: "127.0.0.1:9128"},
+		Upstreams: defaultUpstreams("smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"),
+		Others:    OthersAuto,
 		Upstream: Outbound{
 			MinTLS:          TLS12,
 			WarmConnections: 2,
@@ -48,6 +47,16 @@ func defaultListen() Listen {
 		Address: "127.0.0.1:3128",
 		Accept:  []Way{WayForward, WayConnect, WayGateway, WayTLS},
 	}
+}
+
+// defaultUpstreams are entries for the hosts and patterns, which are valid.
+func defaultUpstreams(patterns ...string) []Upstream {
+	all := make([]Upstream, len(patterns))
+	for i, text := range patterns {
+		all[i] = defaultUpstream()
+		all[i].Host, _ = host.ParsePattern(text) // TestExampleIsTheDefault reads the same
+	}
+	return all
 }
 
 // defaultUpstream is what an entry of upstreams is before its keys are read.

@@ -47,7 +47,7 @@ func expectSettled(t *testing.T, s Source, data []byte) {
 		t.Errorf("nothing to listen on, or no upstream: %+v", c)
 	}
 	for _, u := range c.Upstreams {
-		if again, f := hostPattern.parse(u.Host); f != nil || again != u.Host {
+		if again, f := hostPattern.parse(u.Host.String()); f != nil || again != u.Host {
 			t.Errorf("%q becomes %q, which becomes %q, %v", u.Host, u.Host, again, f)
 		}
 	}

@@ -5,62 +5,62 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"tlslift/proxy/host"
 )
 
-// hostname is a host alone: lower case, ASCII, no port, no trailing dot.
-var hostname = kind[string]{
+// hostname is a DNS name alone.
+var hostname = kind[host.Name]{
 	noun: "a host", example: "api.smsportal.com", tags: []string{strTag},
 	parse: parseHost,
 }
 
-// hostPattern is a host, or *.domain for every host below the domain.
-var hostPattern = kind[string]{
+// hostPattern is a DNS name, or *.domain for every name below the domain.
+var hostPattern = kind[host.Pattern]{
 	noun: "a host or *.domain", example: `"*.smsportal.com"`, tags: []string{strTag},
-	parse: func(text string) (string, *fault) {
+	parse: func(text string) (host.Pattern, *fault) {
 		domain, wild := strings.CutPrefix(text, "*.")
 		if strings.Contains(domain, "*") {
-			return "", faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
+			return host.Pattern{}, faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
 		}
-		host, f := parseHost(domain)
-		if f == nil && wild {
-			host = "*." + host
+		n, f := parseHost(domain)
+		if f != nil || !wild {
+			return host.Exact(n), f
 		}
-		return host, f
+		p, err := host.ParsePattern("*." + n.String())
+		if err != nil {
+			return host.Pattern{}, faultf("", "%s is not a host", quoted(text))
+		}
+		return p, nil
 	},
 }
 
-// parseHost normalises a host's name and says what else a text is.
-func parseHost(text string) (string, *fault) {
+// parseHost says what else than a DNS name a text is. What is left is package
+// host's to judge.
+func parseHost(text string) (host.Name, *fault) {
 	switch {
 	case text == "":
-		return "", faultf("", "is empty")
+		return host.Name{}, faultf("", "is empty")
 	case strings.Contains(text, "://"):
-		return "", faultf("write the host alone", "%s has a scheme", quoted(text))
+		return host.Name{}, faultf("write the host alone", "%s has a scheme", quoted(text))
 	case strings.ContainsAny(text, "/?#@"):
-		return "", faultf("write the host alone", "%s is more than a host", quoted(text))
+		return host.Name{}, faultf("write the host alone", "%s is more than a host", quoted(text))
 	case isAddress(text):
-		return "", faultf(
+		return host.Name{}, faultf(
 			"write the name that is in the server's certificate, and the address as the entry's address",
 			"%s is an address, not a host", quoted(text))
 	case strings.Contains(text, ":"):
-		return "", faultf("write the host alone, and the port as the entry's port", "%s has a port", quoted(text))
+		return host.Name{}, faultf("write the host alone, and the port as the entry's port", "%s has a port", quoted(text))
 	}
-	host := strings.TrimSuffix(text, ".")
-	if !ascii(host) {
-		encoded, err := idna.Lookup.ToASCII(host)
-		if err != nil {
-			return "", faultf("", "%s is not a host", quoted(text))
-		}
-		host = encoded
+	n, err := host.Parse(inASCII(text))
+	if err != nil || n.IsAddr() {
+		return host.Name{}, faultf("", "%s is not a host", quoted(text))
 	}
-	host = strings.ToLower(host)
-	if !validHost(host) {
-		return "", faultf("", "%s is not a host", quoted(text))
-	}
-	return host, nil
+	return n, nil
 }
 
-// isAddress reports whether text is an IP address, with or without brackets.
+// isAddress reports whether text is an IP address, with or without brackets and
+// zone.
 func isAddress(text string) bool {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		text, _, _ = strings.Cut(inner, "]")
@@ -69,52 +69,45 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// validHost reports whether a lower-case name can be looked up: RFC 1123 2.1,
-// and the underscore that hosts files and containers use. A last label of
-// digits alone is left to addresses.
-func validHost(host string) bool {
-	if host == "" || len(host) > 253 {
-		return false
-	}
-	digits := true
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		digits = true
-		for _, c := range []byte(label) {
-			number := '0' <= c && c <= '9'
-			if !number && (c < 'a' || c > 'z') && c != '-' && c != '_' {
-				return false
-			}
-			digits = digits && number
-		}
-	}
-	return !digits
-}
-
-func ascii(text string) bool {
+// inASCII encodes an international name (RFC 5891). Any other text stays as it
+// is.
+func inASCII(text string) string {
 	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
+		if text[i] < 0x80 {
+			continue
 		}
+		if encoded, err := idna.Lookup.ToASCII(strings.TrimSuffix(text, ".")); err == nil {
+			return encoded
+		}
+		break
 	}
-	return true
+	return text
 }
 
-// covered reports whether host, normalised, falls under one of the patterns.
-func covered(patterns map[string]bool, host string) bool {
-	if patterns[host] {
+// hostSet is the hosts that some patterns match.
+type hostSet struct{ exact, below map[host.Name]bool }
+
+func newHostSet(upstreams []Upstream) hostSet {
+	s := hostSet{exact: make(map[host.Name]bool), below: make(map[host.Name]bool)}
+	for _, u := range upstreams {
+		if u.Host.Wild() {
+			s.below[u.Host.Domain()] = true
+		} else {
+			s.exact[u.Host.Domain()] = true
+		}
+	}
+	return s
+}
+
+// has reports whether n is one of the hosts.
+func (s hostSet) has(n host.Name) bool {
+	if s.exact[n] {
 		return true
 	}
-	for {
-		_, domain, ok := strings.Cut(host, ".")
-		if !ok {
-			return false
-		}
-		if patterns["*."+domain] {
+	for domain := range n.Parents {
+		if s.below[domain] {
 			return true
 		}
-		host = domain
 	}
+	return false
 }

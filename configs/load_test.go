@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // written returns the path of a file with the content.
@@ -54,7 +56,7 @@ func TestDefaultsShareNothing(t *testing.T) {
 	t.Parallel()
 	one, other := Default(), Default()
 	one.Listen[0].Accept[0] = WayTLS
-	one.Upstreams[0].Host = "changed.example"
+	one.Upstreams[0].Host = host.Exact(host.MustParse("changed.example"))
 	expectConfig(t, other, Default())
 }
 
@@ -179,18 +181,19 @@ func everyValueRead(dir string) *Config {
 		}
 		return all
 	}
+	below, _ := host.ParsePattern("*.example.org")
 	morning, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
 	return &Config{
 		Listen: []Listen{{
 			Address: "[::1]:8080", Accept: []Way{WayGateway, WayTLS}, Transparent: true,
 			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Client: "billing",
-			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: "api.example.com",
+			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: host.MustParse("api.example.com"),
 		}, {Address: ":3129", Accept: []Way{WayForward, WayConnect, WayGateway, WayTLS}}},
 		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Quit: true, Pprof: true},
 		Upstreams: []Upstream{{
-			Host: "api.example.com", To: "xn--bcher-kva.example", Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
+			Host: host.Exact(host.MustParse("api.example.com")), To: host.MustParse("xn--bcher-kva.example"), Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
 			Pins: [][32]byte{{1}}, ClientCertificate: &KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,
-		}, {Host: "*.example.org", Port: 443}},
+		}, {Host: below, Port: 443}},
 		Others: OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
 			MinTLS: TLS13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tlslift/proxy/host"
 )
 
 // merge puts a value of the environment or the command line in a key's place.
@@ -19,15 +21,15 @@ func merge[T any](l *loader, path string, from origin, k kind[T], text string, i
 
 // override says how the environment or the command line replaces a list of
 // entries, each by the one value that tells them apart.
-type override[T any] struct {
+type override[T, V any] struct {
 	list, key string // the paths: listen, address
-	kind      kind[string]
+	kind      kind[V]
 	fresh     func() T
-	field     func(*T) *string
-	same      func(a, b string) bool
+	field     func(*T) *V
+	same      func(a, b V) bool
 }
 
-var listens = override[Listen]{
+var listens = override[Listen, string]{
 	"listen", "address", listenAddress, defaultListen,
 	func(l *Listen) *string { return &l.Address },
 	func(a, b string) bool {
@@ -37,16 +39,16 @@ var listens = override[Listen]{
 	},
 }
 
-var upstreams = override[Upstream]{
+var upstreams = override[Upstream, host.Pattern]{
 	"upstreams", "host", hostPattern, defaultUpstream,
-	func(u *Upstream) *string { return &u.Host },
-	func(a, b string) bool { return a == b },
+	func(u *Upstream) *host.Pattern { return &u.Host },
+	func(a, b host.Pattern) bool { return a == b },
 }
 
 // replace makes the entries those that texts name. One that is in the list
 // already keeps its other settings, so that naming it again cannot drop an
 // access list or a pin.
-func (o override[T]) replace(l *loader, into *[]T, from origin, texts []string) {
+func (o override[T, V]) replace(l *loader, into *[]T, from origin, texts []string) {
 	old, places := *into, o.places(l, len(*into))
 	l.origins[o.list] = from
 	*into = nil
@@ -70,7 +72,7 @@ func (o override[T]) replace(l *loader, into *[]T, from origin, texts []string) 
 
 // places removes the places of the list's entries and returns them by the
 // entry's number.
-func (o override[T]) places(l *loader, entries int) []origins {
+func (o override[T, V]) places(l *loader, entries int) []origins {
 	found := make([]origins, entries)
 	for rest, place := range l.origins.take(o.list) {
 		number, below, _ := strings.Cut(strings.TrimPrefix(rest, "["), "]")
@@ -86,4 +88,4 @@ func (o override[T]) places(l *loader, entries int) []origins {
 	return found
 }
 
-func (o override[T]) path(i int) string { return entryOf(o.list, i) }
+func (o override[T, V]) path(i int) string { return entryOf(o.list, i) }

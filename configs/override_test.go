@@ -102,7 +102,7 @@ func listensOf(c *Config) string {
 func upstreamsOf(c *Config) string {
 	var all []string
 	for _, u := range c.Upstreams {
-		all = append(all, u.Host+":"+strconv.Itoa(int(u.Port)))
+		all = append(all, u.Host.String()+":"+strconv.Itoa(int(u.Port)))
 	}
 	return strings.Join(all, " ")
 }

@@ -77,7 +77,7 @@ func (s *Server) leafMinted() {
 func leafNames(cfg *configs.Config) []string {
 	names := []string{SelfTestHost}
 	for _, u := range cfg.Upstreams {
-		names = append(names, u.Host)
+		names = append(names, u.Host.String())
 	}
 	return names
 }
@@ -187,7 +187,7 @@ func readableByOthers(file string) bool {
 // honour.
 func idleWhenSpliced(u configs.Upstream) []string {
 	var keys []string
-	if u.To != "" {
+	if !u.To.IsZero() {
 		keys = append(keys, "to")
 	}
 	if u.CAFile != "" {
@@ -226,7 +226,7 @@ func outsideCA(cfg *configs.Config) configs.Problems {
 	}
 	var out configs.Problems
 	for i, u := range cfg.Upstreams {
-		if !ca.Permits(strings.TrimPrefix(u.Host, "*.")) {
+		if !ca.Permits(u.Host.Domain().String()) {
 			out = append(out, cfg.Problem(fmt.Sprintf("upstreams[%d].host", i),
 				fmt.Sprintf("%s is outside the name constraints of %s: old clients that ask for it would be refused", u.Host, cfg.LegacyTLS.CA.CertFile),
 				"make a CA with --domain for it, or leave the host out"))

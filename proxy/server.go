@@ -213,7 +213,7 @@ func (s *Server) frontOptions(d *door) front.Options {
 			TLS:             conf.Accepts(configs.WayTLS),
 			Transparent:     conf.Transparent,
 			Client:          conf.Client,
-			DefaultUpstream: conf.DefaultUpstream,
+			DefaultUpstream: conf.DefaultUpstream.String(),
 		},
 		Allow:             conf.Allow,
 		ProxyProtocolFrom: conf.ProxyProtocolFrom,

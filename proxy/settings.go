@@ -15,6 +15,7 @@ import (
 	"tlslift/configs"
 	"tlslift/proxy/call"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/host"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/rewrite"
@@ -181,17 +182,14 @@ func (s *Server) upstreamOptions(cfg *configs.Config) (upstream.Options, error) 
 // inherited is an upstream with, where it sends to another host, that host's own
 // settings for what it does not say itself.
 func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
-	if h.To == "" {
+	if h.To.IsZero() {
 		return h
 	}
 	var target *configs.Upstream
 	for i, u := range all {
-		suffix, isPattern := strings.CutPrefix(u.Host, "*")
-		switch {
-		case u.To != "":
-		case u.Host == h.To:
-			target = &all[i]
-		case isPattern && strings.HasSuffix(h.To, suffix) && (target == nil || target.Host != h.To && len(target.Host) < len(u.Host)):
+		switch exact := host.Exact(h.To); {
+		case !u.To.IsZero() || !u.Host.Matches(h.To):
+		case u.Host == exact, target == nil, target.Host != exact && len(target.Host.String()) < len(u.Host.String()):
 			target = &all[i]
 		}
 	}
@@ -213,7 +211,7 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 }
 
 func upstreamHost(h configs.Upstream) (upstream.Host, error) {
-	host := upstream.Host{Pattern: h.Host, To: h.To, Address: h.Address, Port: h.Port}
+	host := upstream.Host{Pattern: h.Host.String(), To: h.To.String(), Address: h.Address, Port: h.Port}
 	for i := range h.Pins {
 		host.Pins = append(host.Pins, h.Pins[i][:])
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +98,7 @@ Next: tlslift ca export --cert %s --format pem --out root-for-clients.pem
 func defaultDomains() []string {
 	var domains []string
 	for _, u := range configs.Default().Upstreams {
-		domains = append(domains, strings.TrimPrefix(u.Host, "*."))
+		domains = append(domains, u.Host.Domain().String())
 	}
 	return domains
 }

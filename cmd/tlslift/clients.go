@@ -60,7 +60,7 @@ func (a *app) keepHouse(stop <-chan struct{}) {
 func upstreamLabels(cfg *configs.Config) []string {
 	var labels []string
 	for _, u := range cfg.Upstreams {
-		labels = append(labels, u.Host)
+		labels = append(labels, u.Host.String())
 	}
 	return labels
 }

@@ -35,14 +35,14 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 	defer transport.Close()
 	failed, probed := 0, 0
 	for _, u := range cfg.Upstreams {
-		if strings.HasPrefix(u.Host, "*.") && u.To == "" {
+		if u.Host.Wild() && u.To.IsZero() {
 			fmt.Fprintf(out, "%s: a pattern, not connected to; one of its hosts is with --upstream HOST\n", u.Host)
 			continue
 		}
 		probed++
 		if err := probe(ctx, out, transport, u, timeout); err != nil {
 			failed++
-			explainFailure(out, u.Host, err)
+			explainFailure(out, u.Host.String(), err)
 		}
 	}
 	switch {
@@ -57,9 +57,10 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.Upstream, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	route, verdict := t.Route(strings.TrimPrefix(u.Host, "*."), 0)
+	domain := u.Host.Domain().String()
+	route, verdict := t.Route(domain, 0)
 	if verdict != upstream.Ours {
-		route, verdict = t.Route("probe."+strings.TrimPrefix(u.Host, "*."), 0)
+		route, verdict = t.Route("probe."+domain, 0)
 	}
 	if verdict != upstream.Ours {
 		return fmt.Errorf("no route")
