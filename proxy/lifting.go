@@ -14,6 +14,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/host"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/upstream"
 )
@@ -74,10 +75,10 @@ func (s *Server) leafMinted() {
 }
 
 // leafNames are those of the leaf for callers that name no host.
-func leafNames(cfg *configs.Config) []string {
-	names := []string{SelfTestHost}
+func leafNames(cfg *configs.Config) []host.Pattern {
+	names := []host.Pattern{host.Exact(host.MustParse(host.SelfTest))}
 	for _, u := range cfg.Upstreams {
-		names = append(names, u.Host.String())
+		names = append(names, u.Host)
 	}
 	return names
 }
@@ -226,7 +227,7 @@ func outsideCA(cfg *configs.Config) configs.Problems {
 	}
 	var out configs.Problems
 	for i, u := range cfg.Upstreams {
-		if !ca.Permits(u.Host.Domain().String()) {
+		if !ca.Permits(u.Host.Domain()) {
 			out = append(out, cfg.Problem(fmt.Sprintf("upstreams[%d].host", i),
 				fmt.Sprintf("%s is outside the name constraints of %s: old clients that ask for it would be refused", u.Host, cfg.LegacyTLS.CA.CertFile),
 				"make a CA with --domain for it, or leave the host out"))

@@ -13,6 +13,7 @@ import (
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
+	"tlslift/proxy/host"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
@@ -324,7 +325,8 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
 		return
 	}
 	sess.conn.Arrival().Handling = call.Terminated
-	conn, res, err := server.Handshake(s.work, &replayed{Conn: t.near, early: raw}, h, t.host)
+	name, _ := host.Parse(t.host) // "" is none
+	conn, res, err := server.Handshake(s.work, &replayed{Conn: t.near, early: raw}, h, name)
 	if err != nil {
 		t.failed(err)
 		return

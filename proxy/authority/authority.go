@@ -21,10 +21,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-)
 
-// CheckHost is the self-test host; every CA that Init makes permits it.
-const CheckHost = "check.tlslift.test"
+	"tlslift/proxy/host"
+)
 
 const (
 	// Backdate is how far before its making a certificate begins to be valid,
@@ -44,7 +43,7 @@ type Options struct {
 	// Names are the configured hosts and *.domain patterns: the names of the
 	// leaf for callers that name no host. Those the CA does not permit are
 	// left out.
-	Names []string
+	Names []host.Pattern
 	// CacheSize is the most leaves kept, 1024 when 0.
 	CacheSize int
 	// Now is the clock, time.Now when nil.
@@ -94,17 +93,17 @@ func New(o Options) (*Authority, error) {
 
 // Reload replaces the CA and the names at once. Handshakes under way finish
 // with what they have.
-func (a *Authority) Reload(ca *CA, names []string) error {
+func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
 	if ca == nil {
 		return fmt.Errorf("reload authority: no CA")
 	}
 	g := &generation{ca: ca, cache: newLeafCache(a.size)}
 	// The self-test host comes last: the first name becomes the CN, all that
 	// the oldest clients look at.
-	order := func(n string) int { return strings.Count(n, CheckHost) }
-	names = slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return order(a) - order(b) })
-	for _, n := range names {
-		if n = normalise(n); n != "" && ca.Permits(strings.TrimPrefix(n, "*.")) && !slices.Contains(g.names, n) {
+	order := func(p host.Pattern) int { return strings.Count(p.String(), host.SelfTest) }
+	names = slices.SortedStableFunc(slices.Values(names), func(a, b host.Pattern) int { return order(a) - order(b) })
+	for _, p := range names {
+		if n := p.String(); ca.Permits(p.Domain()) && !slices.Contains(g.names, n) {
 			g.names = append(g.names, n)
 		}
 	}
@@ -112,27 +111,21 @@ func (a *Authority) Reload(ca *CA, names []string) error {
 	return nil
 }
 
-// CA is the one in force.
-func (a *Authority) CA() *CA { return a.current.Load().ca }
-
-// Permits reports whether the CA in force may speak for host.
-func (a *Authority) Permits(host string) bool { return a.CA().Permits(host) }
-
-// Leaf is a certificate for host, and for those of extraSANs that the CA
-// permits. An empty host gives the certificate with all configured names.
-func (a *Authority) Leaf(host string, extraSANs ...string) (*tls.Certificate, error) {
-	return a.leaf(false, host, extraSANs)
+// Leaf is a certificate for n, and for those of extraSANs that the CA permits.
+// No host gives the certificate with all configured names.
+func (a *Authority) Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
+	return a.leaf(false, n, extraSANs)
 }
 
 // LeafSHA1 is Leaf, signed with SHA-1, for clients that can verify nothing
 // else.
-func (a *Authority) LeafSHA1(host string, extraSANs ...string) (*tls.Certificate, error) {
-	return a.leaf(true, host, extraSANs)
+func (a *Authority) LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
+	return a.leaf(true, n, extraSANs)
 }
 
-func (a *Authority) leaf(sha1 bool, host string, extra []string) (*tls.Certificate, error) {
+func (a *Authority) leaf(sha1 bool, n host.Name, extra []host.Name) (*tls.Certificate, error) {
 	g := a.current.Load()
-	names, err := g.leafNames(host, extra)
+	names, err := g.leafNames(n, extra)
 	if err != nil {
 		return nil, err
 	}
@@ -169,21 +162,20 @@ func (a *Authority) leaf(sha1 bool, host string, extra []string) (*tls.Certifica
 // leafNames are the names of a leaf, its CN first. What the CA does not
 // permit would make the whole leaf worthless, so it is refused as host and
 // dropped as extra.
-func (g *generation) leafNames(host string, extra []string) ([]string, error) {
-	if host == "" {
+func (g *generation) leafNames(n host.Name, extra []host.Name) ([]string, error) {
+	if n.IsZero() {
 		if len(g.names) == 0 {
 			return nil, fmt.Errorf("mint a leaf without a host: the CA permits none of the configured names")
 		}
 		return g.names, nil
 	}
-	host = normalise(host)
-	if host == "" || !g.ca.Permits(host) {
-		return nil, fmt.Errorf("mint a leaf: the CA does not permit the host %.64q", host)
+	if !g.ca.Permits(n) {
+		return nil, fmt.Errorf("mint a leaf: the CA does not permit the host %.64q", n)
 	}
-	names := []string{host}
+	names := []string{n.String()}
 	for _, e := range extra {
-		if e = normalise(e); e != "" && g.ca.Permits(e) && !slices.Contains(names, e) {
-			names = append(names, e)
+		if name := e.String(); g.ca.Permits(e) && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names, nil

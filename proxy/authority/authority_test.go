@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 var testNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -21,7 +23,7 @@ var testNow = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 // a test's time.
 var testCA = sync.OnceValue(func() *CA {
 	pair, err := makePair(InitOptions{Days: DefaultDays, Now: testNow, SHA1: true},
-		[]string{"smsportal.com", "mymobileapi.com", CheckHost})
+		[]string{"smsportal.com", "mymobileapi.com", host.SelfTest})
 	if err != nil {
 		panic(err)
 	}
@@ -54,7 +56,7 @@ func newTestAuthority(t *testing.T, o Options) (*Authority, *atomic.Pointer[time
 func TestLeafIsWhatOldClientsTake(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	cert, err := a.Leaf("API.SMSPortal.com.", "www.mymobileapi.com", "evil.example", "not a name", "api.smsportal.com")
+	cert, err := a.Leaf(host.MustParse("API.SMSPortal.com."), host.MustParse("www.mymobileapi.com"), host.MustParse("evil.example"), host.Name{}, host.MustParse("api.smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestLeafIsWhatOldClientsTake(t *testing.T) {
 }
 
 // verify has crypto/x509 judge what a handshake would send.
-func verify(t *testing.T, cert *tls.Certificate, ca *CA, host, wantErr string) {
+func verify(t *testing.T, cert *tls.Certificate, ca *CA, name, wantErr string) {
 	t.Helper()
 	roots, inter := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(ca.Root())
@@ -94,46 +96,57 @@ func verify(t *testing.T, cert *tls.Certificate, ca *CA, host, wantErr string) {
 		}
 		inter.AddCert(c)
 	}
-	_, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: inter, CurrentTime: testNow})
+	_, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: inter, CurrentTime: testNow})
 	if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
-		t.Errorf("%s: %v, want %q", host, err, wantErr)
+		t.Errorf("%s: %v, want %q", name, err, wantErr)
 	}
 }
 
 func TestForeignHostGetsNoLeaf(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	for _, host := range []string{"evil.example", "smsportal.com.evil.example", "xsmsportal.com", "com", "192.0.2.1", "::1", "a b", "..", "*"} {
-		if _, err := a.Leaf(host); err == nil {
-			t.Errorf("a leaf for %q", host)
+	for _, name := range []string{"evil.example", "smsportal.com.evil.example", "xsmsportal.com", "com", "192.0.2.1", "::1"} {
+		if _, err := a.Leaf(host.MustParse(name)); err == nil {
+			t.Errorf("a leaf for %q", name)
 		}
 	}
 	// Were one signed all the same, clients would refuse it.
 	key, _ := testKey()
-	for _, host := range []string{"evil.example", "192.0.2.1"} {
-		cert, err := testCA().mint(key, []string{host}, testNow, false)
+	for _, name := range []string{"evil.example", "192.0.2.1"} {
+		cert, err := testCA().mint(key, []string{name}, testNow, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		verify(t, cert, testCA(), host, "constraint")
+		verify(t, cert, testCA(), name, "constraint")
 	}
+}
+
+func patterns(texts ...string) []host.Pattern {
+	all := make([]host.Pattern, len(texts))
+	for i, text := range texts {
+		var err error
+		if all[i], err = host.ParsePattern(text); err != nil {
+			panic(err)
+		}
+	}
+	return all
 }
 
 func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 	t.Parallel()
-	a, _ := newTestAuthority(t, Options{Names: []string{CheckHost, "smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com"}})
-	cert, err := a.Leaf("")
+	a, _ := newTestAuthority(t, Options{Names: patterns(host.SelfTest, "smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com")})
+	cert, err := a.Leaf(host.Name{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(cert.Leaf.DNSNames); got != "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]" {
 		t.Errorf("names %s", got)
 	}
-	for _, host := range []string{"smsportal.com", "api.smsportal.com", "www.mymobileapi.com"} {
-		verify(t, cert, testCA(), host, "")
+	for _, name := range []string{"smsportal.com", "api.smsportal.com", "www.mymobileapi.com"} {
+		verify(t, cert, testCA(), name, "")
 	}
-	none, _ := newTestAuthority(t, Options{Names: []string{"elsewhere.example"}})
-	if _, err := none.Leaf(""); err == nil {
+	none, _ := newTestAuthority(t, Options{Names: patterns("elsewhere.example")})
+	if _, err := none.Leaf(host.Name{}); err == nil {
 		t.Error("a leaf without names")
 	}
 }
@@ -142,9 +155,9 @@ func TestLeavesAreKeptRenewedAndBounded(t *testing.T) {
 	t.Parallel()
 	var minted atomic.Int32
 	a, clock := newTestAuthority(t, Options{CacheSize: 3, OnMint: func() { minted.Add(1) }})
-	mustLeaf := func(host string) *tls.Certificate {
+	mustLeaf := func(name string) *tls.Certificate {
 		t.Helper()
-		cert, err := a.Leaf(host)
+		cert, err := a.Leaf(host.MustParse(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +202,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 	near := end.Add(-24 * time.Hour)
 	clock.Store(&near)
 	for range 3 {
-		cert, err := a.Leaf("smsportal.com")
+		cert, err := a.Leaf(host.MustParse("smsportal.com"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +214,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 		t.Errorf("minted %d times, though a new one would end no later", minted.Load())
 	}
 	clock.Store(&end)
-	if _, err := a.Leaf("smsportal.com"); err == nil || !strings.Contains(err.Error(), "expired") {
+	if _, err := a.Leaf(host.MustParse("smsportal.com")); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -209,7 +222,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	cert, err := a.LeafSHA1("smsportal.com")
+	cert, err := a.LeafSHA1(host.MustParse("smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +233,7 @@ func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 	if cert.Leaf.SignatureAlgorithm != x509.SHA1WithRSA || inter.SignatureAlgorithm != x509.SHA1WithRSA || len(cert.Certificate) != 2 {
 		t.Errorf("leaf %s, intermediate %s, %d sent", cert.Leaf.SignatureAlgorithm, inter.SignatureAlgorithm, len(cert.Certificate))
 	}
-	usual, err := a.Leaf("smsportal.com")
+	usual, err := a.Leaf(host.MustParse("smsportal.com"))
 	if err != nil || usual.Leaf.SignatureAlgorithm != x509.SHA256WithRSA {
 		t.Errorf("the usual leaf: %v", err)
 	}
@@ -229,7 +242,7 @@ func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 func TestReloadForgetsOldLeaves(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	old, err := a.Leaf("smsportal.com")
+	old, err := a.Leaf(host.MustParse("smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +252,7 @@ func TestReloadForgetsOldLeaves(t *testing.T) {
 	if err := a.Reload(testCA(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if fresh, err := a.Leaf("smsportal.com"); err != nil || fresh == old {
+	if fresh, err := a.Leaf(host.MustParse("smsportal.com")); err != nil || fresh == old {
 		t.Errorf("the leaf of the CA before: %v", err)
 	}
 }
@@ -248,7 +261,7 @@ func TestLongNameIsNoCN(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
 	long := strings.Repeat("a", 60) + ".smsportal.com"
-	cert, err := a.Leaf(long)
+	cert, err := a.Leaf(host.MustParse(long))
 	if err != nil || cert.Leaf.Subject.CommonName != "" || cert.Leaf.DNSNames[0] != long {
 		t.Errorf("%v, %v", cert, err)
 	}
@@ -277,7 +290,8 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if !constraintsCritical(ca.Cert) || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
 		t.Errorf("critical %t, excluded %v", constraintsCritical(ca.Cert), ca.Cert.ExcludedIPRanges)
 	}
-	if !ca.Permits("api.smsportal.com") || !ca.Permits(CheckHost) || ca.Permits("mymobileapi.com") || ca.Permits("127.0.0.1") {
+	permits := func(name string) bool { return ca.Permits(host.MustParse(name)) }
+	if !permits("api.smsportal.com") || !permits(host.SelfTest) || permits("mymobileapi.com") || permits("127.0.0.1") {
 		t.Error("Permits does not follow the constraints")
 	}
 	root, err := os.ReadFile(files.Root)

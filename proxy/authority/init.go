@@ -14,8 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // The files that Init writes.
@@ -36,7 +37,7 @@ const (
 // InitOptions says which CA to make.
 type InitOptions struct {
 	Dir     string
-	Domains []string // hosts or *.domain; each permits the domain and what is below it. CheckHost is added
+	Domains []string // hosts or *.domain; each permits the domain and what is below it. The self-test host is added
 	Days    int      // 1 to 36500; 0 = DefaultDays
 	// Critical marks the name constraints as critical, as RFC 5280 4.2.1.10
 	// demands. Clients that do not know the extension then refuse the CA.
@@ -129,11 +130,12 @@ func constraintDomains(domains []string) ([]string, error) {
 		return nil, fmt.Errorf("%w: no domain given, it would permit every host", ErrInvalid)
 	}
 	var out []string
-	for _, d := range append(slices.Clone(domains), CheckHost) {
-		name := strings.TrimPrefix(normalise(d), "*.")
-		if name == "" || net.ParseIP(name) != nil {
+	for _, d := range append(slices.Clone(domains), host.SelfTest) {
+		p, err := host.ParsePattern(d)
+		if err != nil || p.Domain().IsAddr() {
 			return nil, fmt.Errorf("%w: %q is not a DNS name", ErrInvalid, d)
 		}
+		name := p.Domain().String()
 		if !slices.Contains(out, name) {
 			out = append(out, name)
 		}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // CA is a loaded signing CA. It is immutable.
@@ -124,14 +126,13 @@ func (ca *CA) ExcludesAddresses() bool {
 }
 
 // Permits reports whether the constraints of the CA and its issuers let it
-// speak for host, a DNS name or IP address.
-func (ca *CA) Permits(host string) bool {
-	host = normalise(host)
-	if host == "" {
+// speak for a host. It is false for no host.
+func (ca *CA) Permits(n host.Name) bool {
+	if n.IsZero() {
 		return false
 	}
 	for _, cert := range ca.all() {
-		if !permits(cert, host) {
+		if !permits(cert, n) {
 			return false
 		}
 	}

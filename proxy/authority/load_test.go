@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // selfSignedCA makes a CA as a company or cert-manager would; edit changes
@@ -132,7 +134,7 @@ func TestPermitsFollowsRFC5280(t *testing.T) {
 		{x509.Certificate{PermittedIPRanges: []*net.IPNet{ten}}, "10.1.2.3", true},
 		{x509.Certificate{PermittedIPRanges: []*net.IPNet{ten}}, "192.0.2.1", false},
 	} {
-		if got := permits(&c.cert, c.host); got != c.want {
+		if got := permits(&c.cert, host.MustParse(c.host)); got != c.want {
 			t.Errorf("%v %v, %s: %t", c.cert.PermittedDNSDomains, c.cert.ExcludedDNSDomains, c.host, got)
 		}
 	}

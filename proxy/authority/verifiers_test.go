@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // chainFiles are what a client would have before it: its root, and for each
@@ -41,7 +43,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 	}{
 		{[]string{"smsportal.com"}, true},
 		{[]string{"api.smsportal.com", "www.mymobileapi.com"}, true},
-		{[]string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com", CheckHost}, true},
+		{[]string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com", host.SelfTest}, true},
 		{[]string{"evil.example"}, false},
 		{[]string{"api.smsportal.com", "evil.example"}, false},
 		{[]string{"192.0.2.1"}, false},

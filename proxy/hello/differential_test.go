@@ -47,8 +47,7 @@ func agree(t *testing.T, h *ClientHello, info *tls.ClientHelloInfo) {
 		}
 	}
 	same("suites", slices.Equal(h.CipherSuites, info.CipherSuites))
-	name, _ := hostName(info.ServerName)
-	same("name", h.ServerName == name)
+	same("name", h.ServerName == hostOf(info.ServerName))
 	same("protocols", slices.Equal(h.ALPN, info.SupportedProtos))
 	same("formats", slices.Equal(h.PointFormats, info.SupportedPoints))
 	same("extensions", slices.Equal(h.Extensions, info.Extensions))

@@ -1,10 +1,12 @@
 package hello
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"tlslift/proxy/host"
 )
 
 // The extensions that are looked into.
@@ -169,28 +171,20 @@ func (h *ClientHello) parseServerName(body cryptobyte.String) bool {
 			return false
 		}
 		seen = true
-		h.ServerName, h.ServerNameDot = hostName(string(name))
+		h.ServerName, h.ServerNameDot = hostOf(string(name)), bytes.HasSuffix(name, []byte("."))
 	}
 	return true
 }
 
-// hostName normalises a name to lower case without its trailing dot. What no
-// host can be called becomes "": it came from a stranger and would end in
-// logs and certificates.
-func hostName(name string) (host string, dot bool) {
-	host, dot = strings.CutSuffix(name, ".")
-	if len(host) > 253 {
-		return "", dot
+// hostOf is the host that a name of server_name stands for. What cannot be a
+// host becomes "": it came from a stranger and would end in logs and
+// certificates.
+func hostOf(name string) string {
+	n, err := host.Parse(name)
+	if err != nil {
+		return ""
 	}
-	for i := range len(host) {
-		c := host[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_':
-		default:
-			return "", dot
-		}
-	}
-	return strings.ToLower(host), dot
+	return n.String()
 }
 
 func readALPN(body *cryptobyte.String) (protos []string, ok bool) {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"tlslift/proxy/hello"
+	"tlslift/proxy/host"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,20 +28,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type testCerts struct {
 	cert, sha1 tls.Certificate
 	mu         sync.Mutex
-	asked      []string
+	asked      []host.Name
 }
 
-func (c *testCerts) Leaf(host string, extra ...string) (*tls.Certificate, error) {
+func (c *testCerts) Leaf(n host.Name, extra ...host.Name) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked = append(append(c.asked, host), extra...)
-	if host == "evil.example" {
+	c.asked = append(append(c.asked, n), extra...)
+	if n.String() == "evil.example" {
 		return nil, errors.New("not permitted")
 	}
 	return &c.cert, nil
 }
 
-func (c *testCerts) LeafSHA1(string, ...string) (*tls.Certificate, error) { return &c.sha1, nil }
+func (c *testCerts) LeafSHA1(host.Name, ...host.Name) (*tls.Certificate, error) { return &c.sha1, nil }
 
 // material is made once: an RSA key costs most of a test's time.
 var material = sync.OnceValue(func() (m struct {
@@ -148,14 +149,15 @@ type outcome struct {
 }
 
 // serve reads a hello from conn and does the handshake, as a tunnel would.
-func serve(ctx context.Context, s *Server, conn net.Conn, host string) outcome {
+func serve(ctx context.Context, s *Server, conn net.Conn, name string) outcome {
 	_ = conn.SetReadDeadline(time.Now().Add(s.timeout))
 	h, raw, err := hello.Read(conn, hello.MaxSize)
 	if err != nil {
 		Refuse(conn, nil, AlertHandshakeFailure)
 		return outcome{err: &Error{Failure: Classify(err), Alert: AlertNone, Err: err}}
 	}
-	tlsConn, result, err := s.Handshake(ctx, &replayed{conn, raw}, h, host)
+	n, _ := host.Parse(name) // "" is none
+	tlsConn, result, err := s.Handshake(ctx, &replayed{conn, raw}, h, n)
 	return outcome{h, result, tlsConn, err}
 }
 

@@ -17,13 +17,14 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
+	"tlslift/proxy/host"
 	"tlslift/proxy/legacy/rehello"
 )
 
 // Certificates is where leaves come from; *authority.Authority is one.
 type Certificates interface {
-	Leaf(host string, extraSANs ...string) (*tls.Certificate, error)
-	LeafSHA1(host string, extraSANs ...string) (*tls.Certificate, error)
+	Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
+	LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
 }
 
 // defaultTimeout bounds a handshake unless Options says otherwise.
@@ -92,20 +93,20 @@ func NewServer(o Options) (*Server, error) {
 }
 
 // Handshake serves one client whose hello was read already; conn yields the
-// hello's bytes again. The leaf is for host, with the name of the hello as a
-// second one if the CA permits it; an empty host asks for the leaf with all
+// hello's bytes again. The leaf is for name, with the name of the hello as a
+// second one if the CA permits it; no name asks for the leaf with all
 // configured names. The handshake ends with the context, or at the server's
 // timeout; then all deadlines are cleared.
 //
 // On failure the client gets the proper alert, conn is closed and the error
 // is an *Error.
-func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, host string) (*tls.Conn, Result, error) {
+func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, name host.Name) (*tls.Conn, Result, error) {
 	if alert, failure := s.judge(h); alert != AlertNone {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, alert)
 		return nil, Result{}, &Error{Alert: AlertNone, Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
 	}
-	config, err := s.config(h, host)
+	config, err := s.config(h, name)
 	if err != nil {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, AlertUnrecognizedName)
@@ -154,16 +155,16 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 }
 
 // config is the configuration for one client.
-func (s *Server) config(h *hello.ClientHello, host string) (*tls.Config, error) {
+func (s *Server) config(h *hello.ClientHello, name host.Name) (*tls.Config, error) {
 	leaf := s.certs.Leaf
 	if s.sha1Leaf && wantsSHA1(h) {
 		leaf = s.certs.LeafSHA1
 	}
-	var extra []string
-	if host != "" && h.ServerName != "" {
-		extra = []string{h.ServerName}
+	var extra []host.Name
+	if sni, err := host.Parse(h.ServerName); err == nil && !name.IsZero() {
+		extra = []host.Name{sni}
 	}
-	cert, err := leaf(host, extra...)
+	cert, err := leaf(name, extra...)
 	if err != nil {
 		return nil, fmt.Errorf("get a leaf: %w", err)
 	}

@@ -73,7 +73,7 @@ func TestModernClientKeepsItsVersion(t *testing.T) {
 	if err != nil || got.err != nil || got.result.Version != tls.VersionTLS13 {
 		t.Fatalf("%+v, %v, %v", got.result, got.err, err)
 	}
-	if len(certs.asked) != 1 || certs.asked[0] != "" {
+	if len(certs.asked) != 1 || !certs.asked[0].IsZero() {
 		t.Errorf("asked for %q: the SNI is no extra name when nothing else is known", certs.asked)
 	}
 }
