@@ -14,6 +14,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/metrics/admin"
+	"tlslift/proxy/host"
 )
 
 // operator is the operator's side: the admin listeners and what they serve.
@@ -36,13 +37,19 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 	}
 	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
 	o.Admin = admin.New(admin.Options{
-		Gatherer:  reg,
-		Logger:    a.log.Logger,
-		Address:   cfg.Admin.Address,
-		Token:     token,
-		CA:        a.server.CAPEM,
-		Proxy:     a.proxyAddress,
-		Upstreams: func() []string { return upstreamLabels(a.cfg.Load()) },
+		Gatherer: reg,
+		Logger:   a.log.Logger,
+		Address:  cfg.Admin.Address,
+		Token:    token,
+		CA:       a.server.CAPEM,
+		Proxy:    a.proxyAddress,
+		Upstreams: func() []host.Pattern {
+			var patterns []host.Pattern
+			for _, u := range a.cfg.Load().Upstreams {
+				patterns = append(patterns, u.Host)
+			}
+			return patterns
+		},
 		Quit:      a.requestQuit,
 		AllowQuit: cfg.Admin.Quit,
 		Profiles:  cfg.Admin.Pprof,

@@ -15,6 +15,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"tlslift/proxy/host"
 )
 
 // Options is what New is told. Gatherer and Logger are required; everything
@@ -25,9 +27,9 @@ type Options struct {
 	Address  string // admin.address as configured: a name in it is accepted as Host
 	Token    string // bearer token for listeners that are not loopback; "" = those show probes and metrics alone
 
-	CA        func() []byte   // the certificates that clients install, PEM; nil or empty = none
-	Proxy     func() string   // address of the listener that takes proxy requests, host:port; nil or "" = none
-	Upstreams func() []string // configured hosts and *.domain patterns
+	CA        func() []byte         // the certificates that clients install, PEM; nil or empty = none
+	Proxy     func() string         // address of the listener that takes proxy requests, host:port; nil or "" = none
+	Upstreams func() []host.Pattern // what goes through tlslift, for /proxy.pac; nil = nothing
 
 	Quit      func() // begins a graceful end and returns at once
 	AllowQuit bool   // POST /quit calls Quit
@@ -48,7 +50,7 @@ type Build struct {
 type Admin struct {
 	o        Options
 	limits   limits
-	hostname string // the name in Options.Address, lower case; "" = an address
+	hostname host.Name // the host in Options.Address; zero = every address
 	state    atomic.Uint32
 	token    atomic.Pointer[string]
 	metrics  http.Handler
@@ -68,7 +70,7 @@ func New(o Options) *Admin {
 	a := &Admin{
 		o:        o,
 		limits:   defaultLimits,
-		hostname: configuredName(o.Address),
+		hostname: configuredHost(o.Address),
 		metrics:  metricsHandler(o.Gatherer, o.Logger),
 		mux:      http.NewServeMux(),
 	}

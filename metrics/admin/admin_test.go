@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+
+	"tlslift/proxy/host"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +50,7 @@ func full(t testing.TB) Options {
 		Token:     token,
 		CA:        testCA,
 		Proxy:     func() string { return "127.0.0.1:3128" },
-		Upstreams: func() []string { return []string{"smsportal.com", "*.smsportal.com"} },
+		Upstreams: func() []host.Pattern { return patterns("smsportal.com", "*.smsportal.com") },
 		Quit:      func() {},
 		AllowQuit: true,
 		Profiles:  true,

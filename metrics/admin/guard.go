@@ -5,9 +5,10 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"tlslift/proxy/host"
 )
 
 // guard decides who may see what before any handler runs.
@@ -149,32 +150,18 @@ func (a *Admin) hasToken(r *http.Request) bool {
 // knownHost reports whether the Host header can be no rebound name: a page of
 // another site that has its name point here still sends that name.
 func (a *Admin) knownHost(hostport string) bool {
-	host := hostOf(hostport)
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host == "localhost" || host != "" && host == a.hostname
+	n, _, err := host.ParseAuthority(hostport)
+	return err == nil && !n.IsZero() && (n.IsAddr() || n.String() == "localhost" || n == a.hostname)
 }
 
-// hostOf returns the host of a Host header: lower case, without port, brackets
-// or trailing dot; "" when it is none.
-func hostOf(hostport string) string {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	} else if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
+// configuredHost is the host of a configured host:port; none for every address.
+func configuredHost(address string) host.Name {
+	text, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return host.Name{}
 	}
-	return strings.TrimSuffix(strings.ToLower(host), ".")
-}
-
-// configuredName returns the host of a configured address when it is a name.
-func configuredName(address string) string {
-	host := hostOf(address)
-	if _, err := netip.ParseAddr(host); err == nil {
-		return ""
-	}
-	return host
+	n, _ := host.Parse(text)
+	return n
 }
 
 // crossOrigin reports whether a browser says that a page of elsewhere sent the

@@ -6,7 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
+
+	"tlslift/proxy/host"
 )
 
 // pacScript is written for the oldest engines that read such files (JScript 5):
@@ -50,7 +51,7 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 		sentence(w, http.StatusNotFound, "No listener accepts proxy requests (listen.accept: forward, connect).")
 		return
 	}
-	var patterns []string
+	var patterns []host.Pattern
 	if a.o.Upstreams != nil {
 		patterns = a.o.Upstreams()
 	}
@@ -67,43 +68,30 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 // listens, or, when that is every address, the host by which the caller reached
 // us. "" is none.
 func seenFrom(listening, callerHost string) string {
-	host, port, err := net.SplitHostPort(listening)
+	text, port, err := net.SplitHostPort(listening)
 	if err != nil {
 		return ""
 	}
-	addr, err := netip.ParseAddr(host)
-	if host != "" && (err != nil || !addr.IsUnspecified()) {
+	addr, err := netip.ParseAddr(text)
+	if text != "" && (err != nil || !addr.IsUnspecified()) {
 		return listening
 	}
-	if host = hostOf(callerHost); host == "" || !plainHost(host) {
+	n, _, err := host.ParseAuthority(callerHost)
+	if err != nil || n.IsZero() {
 		return ""
 	}
-	return net.JoinHostPort(host, port)
-}
-
-// plainHost reports whether the host is made of what names and addresses are
-// made of: it came from the caller and goes into a script.
-func plainHost(host string) bool {
-	for _, c := range []byte(host) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '.', c == ':', c == '_':
-		default:
-			return false
-		}
-	}
-	return true
+	return net.JoinHostPort(n.String(), port)
 }
 
 // pac writes the script. The strings are written as JSON, which is safe in a
 // script of its own: it is never part of a page.
-func pac(proxy string, patterns []string) (string, error) {
+func pac(proxy string, patterns []host.Pattern) (string, error) {
 	hosts, domains := []string{}, []string{}
 	for _, p := range patterns {
-		p = strings.ToLower(p)
-		if domain, ok := strings.CutPrefix(p, "*"); ok {
-			domains = append(domains, domain)
+		if p.Wild() {
+			domains = append(domains, "."+p.Domain().String())
 		} else {
-			hosts = append(hosts, p)
+			hosts = append(hosts, p.Domain().String())
 		}
 	}
 	var args []any

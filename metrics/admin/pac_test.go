@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"tlslift/proxy/host"
 )
 
 // blockedGatherer gathers nothing, when it is let.
@@ -56,10 +58,21 @@ func TestNoHostGetsIntoTheScript(t *testing.T) {
 	}
 }
 
+func patterns(texts ...string) []host.Pattern {
+	all := make([]host.Pattern, len(texts))
+	for i, text := range texts {
+		var err error
+		if all[i], err = host.ParsePattern(text); err != nil {
+			panic(err)
+		}
+	}
+	return all
+}
+
 // TestPACIsRight evaluates the script, where node is installed.
 func TestPACIsRight(t *testing.T) {
 	t.Parallel()
-	script, err := pac("127.0.0.1:3128", []string{"smsportal.com", "*.smsportal.com", "www.MyMobileAPI.com"})
+	script, err := pac("127.0.0.1:3128", patterns("smsportal.com", "*.smsportal.com", "www.MyMobileAPI.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
