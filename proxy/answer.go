@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
 )
@@ -172,11 +173,12 @@ func (s *Server) refuse(out *responseWriter, r *http.Request, rec *record, ref *
 
 // problemResponse renders a refusal or a failure in the caller's language.
 func (s *Server) problemResponse(rec *record, r *http.Request, ref *refusal) *http.Response {
+	name, _ := host.Parse(rec.host) // "" is none
 	p := problem.Problem{
 		Reason:    ref.reason,
 		Status:    ref.status,
 		Delivery:  rec.delivery,
-		Host:      rec.host,
+		Host:      name,
 		RequestID: rec.id,
 	}
 	if p.Status == 0 {
@@ -185,7 +187,7 @@ func (s *Server) problemResponse(rec *record, r *http.Request, ref *refusal) *ht
 	dialect := problem.DialectOf(problem.Hints{
 		Method:      rec.method,
 		Path:        rec.path,
-		Host:        rec.host,
+		Host:        name,
 		ContentType: r.Header.Get("Content-Type"),
 		Accept:      r.Header.Get("Accept"),
 		SOAPAction:  r.Header.Get("Soapaction"),

@@ -10,7 +10,6 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
-	"tlslift/proxy/redact"
 	"tlslift/proxy/rewrite"
 	"tlslift/proxy/upstream"
 )
@@ -27,7 +26,7 @@ func noDial(context.Context, string, string) (net.Conn, error) {
 func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record) {
 	arr := rec.sess.arr
 	host, port, ok := splitAuthority(r.RequestURI)
-	rec.ingress, rec.host = call.Connect, redact.Host(host)
+	rec.ingress, rec.host = call.Connect, logHost(host)
 	if ref := rec.sess.conn.Refusal(); ref != nil {
 		_ = s.identify(rec, r, "")
 		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})

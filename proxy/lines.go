@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -126,3 +127,13 @@ func serverLog(l *zap.Logger) *log.Logger {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// logHost is what a log line says of a host, with or without a port; "" for
+// what cannot be one.
+func logHost(text string) string {
+	n, port, err := host.ParseAuthority(text)
+	if err != nil || n.IsZero() {
+		return ""
+	}
+	return n.Join(port)
+}

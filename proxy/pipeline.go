@@ -93,7 +93,7 @@ func (s *Server) serve(out *responseWriter, r *http.Request, rec *record) {
 		return
 	}
 	t, bad := targetOf(arr, r)
-	rec.ingress, rec.host, rec.path = t.ingress, redact.Host(t.host), redact.Path(t.raw)
+	rec.ingress, rec.host, rec.path = t.ingress, logHost(t.host), redact.Path(t.raw)
 	rec.seesHTTP = t.scheme == "http"
 	if arr.Ingress == call.Unknown {
 		arr.Ingress = t.ingress

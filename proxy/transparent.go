@@ -9,7 +9,6 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
-	"tlslift/proxy/redact"
 	"tlslift/proxy/upstream"
 )
 
@@ -48,7 +47,7 @@ func (s *Server) passThrough(c *front.Conn) bool {
 	s.identifyConnection(sess)
 	t := s.newTunnel(sess)
 	t.rec.ingress, t.rec.method = call.Transparent, ""
-	t.rec.host, t.rec.label = redact.Host(host), labelOther
+	t.rec.host, t.rec.label = logHost(host), labelOther
 	t.rec.route = s.transport.Foreign(arr.OriginalDst.Addr().String(), arr.OriginalDst.Port(), false)
 	s.tunnels.Go(func() {
 		defer s.caught(sess)

@@ -16,7 +16,6 @@ import (
 	"tlslift/proxy/host"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/problem"
-	"tlslift/proxy/redact"
 	"tlslift/proxy/upstream"
 )
 
@@ -95,7 +94,7 @@ func (s *Server) turnAway(conn *front.Conn, refusal front.Refusal) {
 	t.near.SetReadDeadline(time.Now().Add(quiet))
 	if h, _, err := hello.Read(t.near, hello.MaxSize); err == nil {
 		sess.hello, sess.ja4 = h, h.JA4()
-		t.rec.ja4, t.rec.host = sess.ja4, redact.Host(h.ServerName)
+		t.rec.ja4, t.rec.host = sess.ja4, logHost(h.ServerName)
 		sess.arr.Version = call.VersionOf(h.MaxVersion)
 	}
 	t.refuse(refusal.Reason, legacy.AlertInternalError, refusal.Detail)
@@ -119,7 +118,7 @@ func (t *tunnel) secure() {
 	sess.arr.Version = call.VersionOf(h.MaxVersion)
 	if s.transport.OwnHello(h.Random) {
 		if t.rec.host == "" {
-			t.rec.host = redact.Host(h.ServerName)
+			t.rec.host = logHost(h.ServerName)
 		}
 		t.refuse(problem.Loop, legacy.AlertInternalError, "this hello is one that tlslift itself is sending")
 		return
@@ -148,7 +147,7 @@ func (t *tunnel) secure() {
 func (t *tunnel) aim(h *hello.ClientHello) bool {
 	s, arr := t.s, t.sess.arr
 	if arr.Barred {
-		t.rec.host = redact.Host(h.ServerName)
+		t.rec.host = logHost(h.ServerName)
 		t.turnDown(h, problem.ACL, legacy.AlertAccessDenied, detailBarred)
 		return false
 	}
@@ -157,7 +156,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 		return false
 	}
 	name := h.ServerName
-	t.rec.host = redact.Host(name)
+	t.rec.host = logHost(name)
 	if name == SelfTestHost {
 		t.host, t.ours = name, true
 		arr.Authority = name
@@ -195,7 +194,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 // target aims the tunnel at one of our hosts.
 func (t *tunnel) target(host string, route *upstream.Route) {
 	t.host, t.ours = host, true
-	t.rec.route, t.rec.label, t.rec.host = route, route.Label, redact.Host(host)
+	t.rec.route, t.rec.label, t.rec.host = route, route.Label, logHost(host)
 	t.sess.arr.Authority = host
 }
 
@@ -393,7 +392,7 @@ func (t *tunnel) failed(err error) {
 func (s *Server) judgedLate(sess *session, e *legacy.Error) {
 	s.observeFailed(sess, e)
 	sess.failed = true
-	t := &tunnel{s: s, sess: sess, rec: &record{host: redact.Host(cmp.Or(sess.arr.Authority, sess.arr.Guess))}}
+	t := &tunnel{s: s, sess: sess, rec: &record{host: logHost(cmp.Or(sess.arr.Authority, sess.arr.Guess))}}
 	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
 }
 

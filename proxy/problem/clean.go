@@ -1,21 +1,8 @@
 package problem
 
-import (
-	"strings"
-
-	"tlslift/proxy/redact"
-)
+import "strings"
 
 const maxID = 64
-
-// cleanHost is a host that may be shown, or "".
-func cleanHost(host string) string {
-	host = redact.Host(host)
-	if host == redact.Invalid {
-		return ""
-	}
-	return host
-}
 
 // cleanID is a request ID that may be shown, or "".
 func cleanID(id string) string {

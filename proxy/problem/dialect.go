@@ -1,6 +1,10 @@
 package problem
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/host"
+)
 
 // Dialect is the language in which a caller expects its answers.
 type Dialect uint8
@@ -34,7 +38,7 @@ func (d Dialect) ContentType() string {
 type Hints struct {
 	Method      string
 	Path        string // with or without the query; redact.Path's will do
-	Host        string // with or without a port
+	Host        host.Name
 	ContentType string
 	Accept      string
 	SOAPAction  string
@@ -60,7 +64,7 @@ func DialectOf(h Hints) Dialect {
 			return SOAP11
 		}
 		return Text
-	case isREST(h.Path), hasFoldPrefix(h.Host, "rest."), isJSON(h.ContentType), accepts(h.Accept):
+	case isREST(h.Path), strings.HasPrefix(h.Host.String(), "rest."), isJSON(h.ContentType), accepts(h.Accept):
 		return REST
 	default:
 		return Text

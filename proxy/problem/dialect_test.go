@@ -3,6 +3,8 @@ package problem
 import (
 	"strings"
 	"testing"
+
+	"tlslift/proxy/host"
 )
 
 func TestDialectOf(t *testing.T) {
@@ -38,9 +40,9 @@ func TestDialectOf(t *testing.T) {
 		{"dots before asmx", Hints{Method: "POST", Path: "/a.b/c.asmx"}, SOAP11},
 		{"an action elsewhere", Hints{Method: "POST", Path: "/soap", SOAPAction: `""`}, SOAP11},
 
-		{"rest host", Hints{Path: "/", Host: "rest.smsportal.com"}, REST},
-		{"rest host with port", Hints{Host: "REST.mymobileapi.com:80"}, REST},
-		{"rest version", Hints{Path: "/v1/anything", Host: "api.smsportal.com"}, REST},
+		{"rest host", Hints{Path: "/", Host: host.MustParse("rest.smsportal.com")}, REST},
+		{"rest host in capitals", Hints{Host: host.MustParse("REST.mymobileapi.com")}, REST},
+		{"rest version", Hints{Path: "/v1/anything", Host: host.MustParse("api.smsportal.com")}, REST},
 		{"rest version alone", Hints{Path: "/V3"}, REST},
 		{"no version", Hints{Path: "/v12/x"}, Text},
 		{"rest resource", Hints{Path: "/Authentication"}, REST},
@@ -54,8 +56,8 @@ func TestDialectOf(t *testing.T) {
 		{"anything accepted", Hints{Path: "/x", Accept: "*/*"}, Text},
 
 		{"nothing known", Hints{}, Text},
-		{"a page", Hints{Method: "GET", Path: "/", Host: "www.smsportal.com", Accept: "text/html"}, Text},
-		{"CONNECT", Hints{Method: "CONNECT", Host: "api.smsportal.com:443"}, Text},
+		{"a page", Hints{Method: "GET", Path: "/", Host: host.MustParse("www.smsportal.com"), Accept: "text/html"}, Text},
+		{"CONNECT", Hints{Method: "CONNECT", Host: host.MustParse("api.smsportal.com")}, Text},
 		{"asterisk", Hints{Method: "OPTIONS", Path: "*"}, Text},
 	} {
 		if got := DialectOf(tt.h); got != tt.want {
@@ -65,7 +67,7 @@ func TestDialectOf(t *testing.T) {
 }
 
 func TestDialectOfCostsNothing(t *testing.T) {
-	h := Hints{Method: "POST", Path: "/x.y/z", Host: "api.smsportal.com", ContentType: "text/plain", Accept: "text/html, */*"}
+	h := Hints{Method: "POST", Path: "/x.y/z", Host: host.MustParse("api.smsportal.com"), ContentType: "text/plain", Accept: "text/html, */*"}
 	if n := testing.AllocsPerRun(100, func() { DialectOf(h) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}

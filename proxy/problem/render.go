@@ -3,6 +3,8 @@ package problem
 import (
 	"net/http"
 	"strconv"
+
+	"tlslift/proxy/host"
 )
 
 const (
@@ -15,10 +17,10 @@ const (
 // Problem is one answer of our own.
 type Problem struct {
 	Reason    Reason
-	Status    int      // 0: that of the reason; 431 or 414 where TooLarge is not about a body
-	Delivery  Delivery // Answered makes no sense here and counts as Unknown
-	Host      string   // the host that was asked for; "" = not known
-	RequestID string   // the log line's; "" = none
+	Status    int       // 0: that of the reason; 431 or 414 where TooLarge is not about a body
+	Delivery  Delivery  // Answered makes no sense here and counts as Unknown
+	Host      host.Name // the host that was asked for; zero = not known
+	RequestID string    // the log line's; "" = none
 }
 
 func (p *Problem) status() int {

@@ -178,8 +178,8 @@ func (p *Problem) appendText(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if text[i] != hostMark {
 			dst = append(dst, text[i])
-		} else if host := cleanHost(p.Host); host != "" {
-			dst = append(dst, host...)
+		} else if !p.Host.IsZero() {
+			dst = append(dst, p.Host.String()...)
 		} else {
 			dst = append(dst, someHost...)
 		}

@@ -1,5 +1,5 @@
-// Package redact says what may be written down of a request: of its target,
-// its host, its body. It never gives back a byte of a query, of a body or of
+// Package redact says what may be written down of a request: of its target and
+// its body. It never gives back a byte of a query, of a body or of
 // an Authorization header; what it returns is a path with everything doubtful
 // masked, a word out of a closed set, or a bit that says that a secret was
 // there.
