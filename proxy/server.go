@@ -167,13 +167,20 @@ func noIPv6(conf configs.Listen, err error) bool {
 		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
 }
 
-// Addrs are the addresses of the open listeners, in the configuration's order.
-func (s *Server) Addrs() []netip.AddrPort {
+// Listening is an open listener: its configuration and where it listens.
+type Listening struct {
+	configs.Listen
+	Addr netip.AddrPort
+}
+
+// Listening returns the open listeners, in the configuration's order. A
+// configured one that could not be opened for want of IPv6 is not among them.
+func (s *Server) Listening() []Listening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []netip.AddrPort
+	var out []Listening
 	for _, d := range s.doors {
-		out = append(out, addrPort(d.ln.Addr()))
+		out = append(out, Listening{d.conf, addrPort(d.ln.Addr())})
 	}
 	return out
 }

@@ -62,7 +62,7 @@ func startServer(tb testing.TB) *Server {
 // upstream included: compare its allocations, not its time, from run to run.
 func BenchmarkRequest(b *testing.B) {
 	s := startServer(b)
-	conn, err := net.Dial("tcp", s.Addrs()[0].String())
+	conn, err := net.Dial("tcp", s.Listening()[0].Addr.String())
 	if err != nil {
 		b.Fatal(err)
 	}

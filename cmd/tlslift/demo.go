@@ -152,7 +152,7 @@ func (d *demo) close() {
 }
 
 // address is the listener of the n-th caller.
-func (d *demo) address(n int) string { return d.app.server.Addrs()[n].String() }
+func (d *demo) address(n int) string { return d.app.server.Listening()[n].Addr.String() }
 
 func (d *demo) introduce() {
 	fmt.Fprintf(d.out, `A pretend SMSPortal listens on %s and accepts TLS 1.2 and 1.3 only.

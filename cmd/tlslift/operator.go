@@ -14,6 +14,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/metrics/admin"
+	"tlslift/proxy"
 	"tlslift/proxy/host"
 )
 
@@ -42,7 +43,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 		Address:  cfg.Admin.Address,
 		Token:    token,
 		CA:       a.server.CAPEM,
-		Proxy:    a.proxyAddress,
+		Proxy:    func() string { return proxyAddress(a.server.Listening()) },
 		Upstreams: func() []host.Pattern {
 			var patterns []host.Pattern
 			for _, u := range a.cfg.Load().Upstreams {
@@ -58,12 +59,11 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 	return o, nil
 }
 
-// proxyAddress is the listener that takes proxy requests, for /proxy.pac.
-func (a *app) proxyAddress() string {
-	addrs := a.server.Addrs()
-	for i, l := range a.cfg.Load().Listen {
-		if l.Accepts(configs.WayForward) && i < len(addrs) {
-			return addrs[i].String()
+// proxyAddress is where proxy requests are taken, for /proxy.pac; "" = nowhere.
+func proxyAddress(open []proxy.Listening) string {
+	for _, l := range open {
+		if l.Accepts(configs.WayForward) {
+			return l.Addr.String()
 		}
 	}
 	return ""

@@ -25,8 +25,8 @@ func (a *app) mountPage() error {
 // health is what the status page says of this instance.
 func (a *app) health() page.Health {
 	h := page.Health{State: a.admin.State().String(), Started: a.started}
-	for _, addr := range a.server.Addrs() {
-		h.Listeners = append(h.Listeners, addr.String())
+	for _, l := range a.server.Listening() {
+		h.Listeners = append(h.Listeners, l.Addr.String())
 	}
 	stats := a.ledger.Stats()
 	h.Facts = []page.Fact{
