@@ -159,5 +159,3 @@ func newDemoRoots(portalPEM []byte, rootFile string) (demoRoots, error) {
 	}
 	return r, nil
 }
-
-func versionName(v uint16) string { return tls.VersionName(v) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -172,7 +173,7 @@ func (d *demo) tell(ctx context.Context) error {
 		fmt.Fprintf(d.out, "%d. %s\n", i+1, c.who)
 		fmt.Fprintf(d.out, "   came in:   %s\n", c.came)
 		for _, r := range d.portal.Requests()[before:] {
-			fmt.Fprintf(d.out, "   went out:  %s %s, %s, to %s\n", r.Method, pathOnly(r.Target), versionName(r.TLSVersion), r.ServerName)
+			fmt.Fprintf(d.out, "   went out:  %s %s, %s, to %s\n", r.Method, pathOnly(r.Target), tls.VersionName(r.TLSVersion), r.ServerName)
 		}
 		fmt.Fprintf(d.out, "   answered:  %s\n\n", answer)
 	}
