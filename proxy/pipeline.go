@@ -11,6 +11,7 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/rewrite"
@@ -261,12 +262,8 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 
 // upgraded reports whether requests to the host are upgraded: links to it are
 // to stay http for a caller that cannot follow https.
-func (s *Server) upgraded(host string) bool {
-	h, _, ok := splitAuthority(host)
-	if !ok {
-		return false
-	}
-	_, verdict := s.transport.Route(h, 0)
+func (s *Server) upgraded(n host.Name) bool {
+	_, verdict := s.transport.Route(n.String(), 0)
 	return verdict == upstream.Ours
 }
 

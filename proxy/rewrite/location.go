@@ -1,11 +1,15 @@
 package rewrite
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/host"
+)
 
 // url is an absolute https URL to an upgraded host as http, with every other
 // byte as it was: user information, the host's case, path, query, fragment.
-// A port is dropped if it is 443; another port is not upgraded by anybody, so
-// such a URL stays, as do URLs to other hosts and relative references.
+// Port 443 is dropped. Requests to another port are not upgraded, so such a URL
+// stays, as do URLs to other hosts and relative references.
 func (c *changer) url(u string) (string, bool) {
 	const scheme = "https://"
 	if len(u) < len(scheme) || !strings.EqualFold(u[:len(scheme)], scheme) {
@@ -18,16 +22,16 @@ func (c *changer) url(u string) (string, bool) {
 	if strings.HasPrefix(rest, `\`) {
 		return u, false // a slash to browsers, a part of the host to others
 	}
-	host := authority[strings.LastIndexByte(authority, '@')+1:]
+	text := authority[strings.LastIndexByte(authority, '@')+1:]
 	// A colon inside brackets belongs to an IPv6 address.
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		if port := host[i+1:]; port != "" && port != "443" {
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
+		if port := text[i+1:]; port != "" && port != "443" {
 			return u, false
 		}
-		authority = authority[:len(authority)-len(host)+i]
-		host = host[:i]
+		authority = authority[:len(authority)-len(text)+i]
+		text = text[:i]
 	}
-	if host == "" || !c.upgraded(host) {
+	if n, err := host.Parse(text); err != nil || !c.upgraded(n) {
 		return u, false
 	}
 	return "http://" + authority + rest, true

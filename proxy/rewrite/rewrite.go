@@ -9,7 +9,11 @@
 // allocation.
 package rewrite
 
-import "net/http"
+import (
+	"net/http"
+
+	"tlslift/proxy/host"
+)
 
 // Kind is one sort of rewriting. Its String is the label value "kind" of
 // tlslift_rewrites_total.
@@ -62,11 +66,10 @@ type Options struct {
 }
 
 // Response changes the header of an answer for a client that sees http.
-// upgraded reports whether http requests to a host are upgraded here; it gets
-// the host as it is written, in any case, without a port, an IPv6 address in
-// its brackets. count is called once for each field value that changed or
+// upgraded reports whether http requests to a host are upgraded here. count is
+// called once for each field value that changed or
 // went; it may be nil.
-func Response(h http.Header, o Options, upgraded func(host string) bool, count func(Kind)) {
+func Response(h http.Header, o Options, upgraded func(host.Name) bool, count func(Kind)) {
 	c := changer{upgraded: upgraded, count: count}
 	if o.Location {
 		c.each(h["Location"], Location, c.url)
@@ -86,7 +89,7 @@ func Response(h http.Header, o Options, upgraded func(host string) bool, count f
 }
 
 type changer struct {
-	upgraded func(host string) bool
+	upgraded func(host.Name) bool
 	count    func(Kind)
 }
 

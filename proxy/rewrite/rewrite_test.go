@@ -6,14 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tlslift/proxy/host"
 )
 
 var everything = Options{Location: true, Cookies: true, HSTS: true}
 
 // ours stands for the configured upstreams.
-func ours(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "smsportal.com" || strings.HasSuffix(host, ".smsportal.com") || host == "[::1]"
+func ours(n host.Name) bool {
+	return n.String() == "smsportal.com" || strings.HasSuffix(n.String(), ".smsportal.com") || n.String() == "::1"
 }
 
 // counter collects kinds as "location location csp".
@@ -238,7 +239,7 @@ func FuzzResponse(f *testing.F) {
 				}
 			}
 			h = http.Header{field: {value}}
-			Response(h, Options{Location: true}, func(string) bool { return false }, nil)
+			Response(h, Options{Location: true}, func(host.Name) bool { return false }, nil)
 			if h[field][0] != value {
 				t.Fatalf("%s: %q became %q although no host is ours", field, value, h[field])
 			}
