@@ -1,0 +1,263 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"tlslift/proxy/problem"
+)
+
+// body is the body of one request. It stays behind when the request is over, so
+// a reader that comes late finds an end and not the next request.
+type body struct {
+	c     *Conn
+	count atomic.Int64 // bytes handed out
+
+	mu      sync.Mutex // of one reader at a time
+	left    int64      // bytes of a body with Content-Length
+	chunked bool
+	chunks  chunkScanner
+	coding  [1]string // for http.Request.TransferEncoding
+	err     error     // what every further read returns; io.EOF when complete
+
+	aborted bool // under c.mu
+
+	say       sync.Mutex // of what is written about 100-continue
+	expecting bool       // the caller waits for it, and may go on without
+}
+
+var errBodyOver = errors.New("the request is over")
+
+// beginBody sets up the body that the head announced.
+func (c *Conn) beginBody() {
+	p := &c.head
+	c.req.Body, c.req.ContentLength = http.NoBody, 0
+	if p.length == 0 && !p.chunked {
+		return
+	}
+	b := &body{c: c, left: p.length, chunked: p.chunked, expecting: p.expect}
+	b.chunks.limit = c.limits.BodyBytes
+	c.req.body, c.req.Body, c.req.ContentLength = b, b, p.length
+	if p.chunked {
+		b.coding[0] = "chunked"
+		c.req.ContentLength, c.req.TransferEncoding = -1, b.coding[:]
+	}
+	c.mu.Lock()
+	c.body = b
+	c.mu.Unlock()
+}
+
+// Read returns a *BodyError when the caller does not send what it announced.
+func (b *body) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return 0, b.err
+	}
+	if err := b.sayContinue(); err != nil {
+		return 0, b.cut(err)
+	}
+	if b.isAborted() {
+		return 0, b.cut(os.ErrDeadlineExceeded)
+	}
+	var n int
+	var err error
+	if b.chunked {
+		n, err = b.readChunks(p)
+	} else {
+		n, err = b.readSized(p)
+	}
+	b.count.Add(int64(n))
+	return n, err
+}
+
+// Close does nothing: what is left unread is dealt with when the answer is
+// written.
+func (b *body) Close() error { return nil }
+
+// readSized reads on in a body with Content-Length, never beyond it.
+func (b *body) readSized(p []byte) (int, error) {
+	c := b.c
+	p = p[:min(int64(len(p)), b.left)]
+	var n int
+	if c.r < c.w {
+		n = copy(p, c.unread())
+		c.r += n
+	} else {
+		var err error
+		if err = b.arm(); err == nil {
+			n, err = c.nc.Read(p)
+		}
+		if n == 0 {
+			return 0, b.cut(err)
+		}
+	}
+	if b.left -= int64(n); b.left == 0 {
+		return n, b.complete()
+	}
+	return n, nil
+}
+
+// readChunks takes the framing off the next run of data. Extensions and
+// trailers are dropped.
+func (b *body) readChunks(p []byte) (int, error) {
+	c := b.c
+	for {
+		if c.r == c.w {
+			c.r, c.w = 0, 0
+			err := b.arm()
+			if err == nil {
+				err = c.fill()
+			}
+			if err != nil {
+				return 0, b.cut(err)
+			}
+		}
+		raw := c.unread()
+		data, used, err := b.chunks.next(raw[:min(len(raw), len(p))])
+		n := copy(p, data)
+		c.r += used
+		switch {
+		case err != nil:
+			return 0, b.fail(chunkReason(err), err)
+		case b.chunks.state == chunkFinished:
+			return n, b.complete()
+		case n > 0:
+			return n, nil
+		}
+	}
+}
+
+func chunkReason(err error) problem.Reason {
+	if errors.Is(err, errBodyTooLarge) {
+		return problem.TooLarge
+	}
+	return problem.Malformed
+}
+
+// arm gives the next read BodyTimeout, unless the body was given up.
+func (b *body) arm() error {
+	c := b.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.aborted {
+		return os.ErrDeadlineExceeded
+	}
+	_ = c.nc.SetReadDeadline(after(c.limits.BodyTimeout))
+	return nil
+}
+
+func (b *body) isAborted() bool {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	return b.aborted
+}
+
+// complete notes that the whole body was read: giving it up has no effect from
+// now on.
+func (b *body) complete() error {
+	b.c.mu.Lock()
+	b.c.body = nil
+	b.c.mu.Unlock()
+	b.err = io.EOF
+	return io.EOF
+}
+
+// cut says why the bytes of a body stopped coming: the caller is slow, or it is
+// gone.
+func (b *body) cut(err error) error {
+	switch {
+	case err == nil:
+		err = io.ErrNoProgress
+	case errors.Is(err, io.EOF):
+		b.c.gone = true
+		err = io.ErrUnexpectedEOF
+	case isTimeout(err):
+		err = os.ErrDeadlineExceeded
+	}
+	return b.fail(problem.ClientTimeout, err)
+}
+
+func (b *body) fail(reason problem.Reason, err error) error {
+	b.err = &BodyError{Reason: reason, Err: err}
+	return b.err
+}
+
+// sayContinue asks a caller that waits for it to send the body (RFC 9110
+// section 10.1.1), unless the answer has begun.
+func (b *body) sayContinue() error {
+	b.say.Lock()
+	defer b.say.Unlock()
+	if !b.expecting {
+		return nil
+	}
+	b.expecting = false
+	_, err := b.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+	return err
+}
+
+// settle is called before the answer begins. It reports whether the connection
+// can go on after it: the body was read, or the rest of it has come already and
+// is dropped. A caller that still waits for 100-continue may send the body or
+// leave it, so nothing that follows could be understood.
+func (b *body) settle() bool {
+	b.say.Lock()
+	expecting := b.expecting
+	b.expecting = false
+	b.say.Unlock()
+	if expecting || !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	for b.err == nil && b.c.r < b.c.w && !b.isAborted() {
+		b.drop()
+	}
+	return errors.Is(b.err, io.EOF)
+}
+
+// drop skips body bytes that have come.
+func (b *body) drop() {
+	c := b.c
+	if !b.chunked {
+		n := min(int64(c.w-c.r), b.left)
+		c.r += int(n)
+		if b.left -= n; b.left == 0 {
+			_ = b.complete()
+		}
+		return
+	}
+	_, used, err := b.chunks.next(c.unread())
+	c.r += used
+	switch {
+	case err != nil:
+		_ = b.fail(chunkReason(err), err)
+	case b.chunks.state == chunkFinished:
+		_ = b.complete()
+	}
+}
+
+// endBody takes the body away from whoever might still read it. It reports
+// whether it was read to its end.
+func (c *Conn) endBody() bool {
+	b := c.req.body
+	if b == nil {
+		return c.req.Refusal == nil
+	}
+	c.AbortBody()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = errBodyOver
+	}
+	c.mu.Lock()
+	c.body = nil
+	c.mu.Unlock()
+	return errors.Is(b.err, io.EOF)
+}

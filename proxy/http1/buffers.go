@@ -1,0 +1,38 @@
+package http1
+
+import "sync"
+
+// Sizes of pooled buffers, in bytes. Nearly every head fits the small ones; an
+// answer goes out in one write if it fits a large one.
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 64 << 10
+)
+
+// Buffers lends memory to the connections of a proxy: none while they wait for
+// a request. The zero value is ready for use; it must not be copied.
+type Buffers struct{ small, large sync.Pool }
+
+// get returns a buffer of smallBuffer or largeBuffer bytes that has room for n.
+func (p *Buffers) get(n int) []byte {
+	if n > smallBuffer {
+		if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
+			return b[:]
+		}
+		return make([]byte, largeBuffer)
+	}
+	if b, ok := p.small.Get().(*[smallBuffer]byte); ok {
+		return b[:]
+	}
+	return make([]byte, smallBuffer)
+}
+
+// put takes a buffer back; one that grew is left to the garbage collector.
+func (p *Buffers) put(b []byte) {
+	switch b = b[:cap(b)]; len(b) {
+	case smallBuffer:
+		p.small.Put((*[smallBuffer]byte)(b))
+	case largeBuffer:
+		p.large.Put((*[largeBuffer]byte)(b))
+	}
+}

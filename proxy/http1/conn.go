@@ -1,0 +1,215 @@
+package http1
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits bound what one request may cost. A zero field means no limit.
+type Limits struct {
+	HeaderBytes   int           // of a head, request line included
+	BodyBytes     int64         // of a body, without framing
+	HeaderTimeout time.Duration // for a head, from its first byte; for the first byte of a connection
+	BodyTimeout   time.Duration // for a body or an answer, without progress
+	IdleTimeout   time.Duration // between requests
+}
+
+// Options are what connections have in common.
+type Options struct {
+	// Limits returns the limits in force; they are read once per request. nil =
+	// no limits.
+	Limits func() Limits
+	// Buffers is where the connections borrow memory; nil = a pool of the
+	// connection's own.
+	Buffers *Buffers
+}
+
+// Handler answers one request.
+type Handler interface {
+	// ServeHTTP1 writes an answer through w, or takes the connection over with
+	// w.Hijack. It uses neither w nor r after its return.
+	ServeHTTP1(w *Response, r *Request)
+}
+
+// End says how [Conn.Serve] ended, and so how the connection is to be closed.
+type End uint8
+
+// The ends.
+const (
+	goingOn End = iota
+	// Closed: the caller ended its side or was idle for too long, or the last
+	// answer was said to be the last. Nothing of the caller's is known to be
+	// unread, but the socket may still hold bytes.
+	Closed
+	// Lingering: the caller may still be sending what was not read. Our side
+	// must be half-closed and the rest drained, else the socket's reset throws
+	// away the answer (RFC 9112 section 9.6).
+	Lingering
+	// Reset: an answer was cut. The caller must see a reset, since an answer
+	// without a length is whole when the connection ends well (RFC 9112 section
+	// 6.3).
+	Reset
+	// Hijacked: the handler took the connection over.
+	Hijacked
+)
+
+func (e End) String() string {
+	switch e {
+	case Closed:
+		return "closed"
+	case Lingering:
+		return "lingering"
+	case Reset:
+		return "reset"
+	case Hijacked:
+		return "hijacked"
+	default:
+		return "going on"
+	}
+}
+
+// Conn is the server's side of one HTTP/1 connection.
+type Conn struct {
+	nc      net.Conn
+	options Options
+	limits  Limits // of the request being served
+
+	// Reading. One goroutine at a time: Serve's, or the body's reader.
+	wait waiter
+	in   []byte // borrowed while it holds bytes or waits for some; nil otherwise
+	r, w int    // in[r:w] was read and not yet used
+	gone bool   // the caller ended its side
+
+	// The head being gathered.
+	scanned    int       // where to go on looking for its end
+	headBy     time.Time // when it must be complete; zero = not begun
+	lineJudged bool      // its request line was
+	blanks     int       // empty lines skipped before it
+	served     bool      // a request came before it
+
+	head headParser
+	req  Request
+	resp Response
+
+	draining atomic.Bool
+
+	mu      sync.Mutex
+	waiting bool          // for the first byte of a head
+	grace   time.Duration // while draining
+	body    *body         // being read; nil = none, or complete
+}
+
+// NewConn returns a Conn that speaks HTTP/1 on nc: a TCP connection, a TLS
+// connection whose handshake is done, or one that puts bytes in front of a TCP
+// connection. The latter is waited on without a buffer if it has the methods
+// NetConn and Buffered, and changes nothing once Buffered is 0.
+func NewConn(nc net.Conn, o Options) *Conn {
+	if o.Limits == nil {
+		o.Limits = func() Limits { return Limits{} }
+	}
+	if o.Buffers == nil {
+		o.Buffers = new(Buffers)
+	}
+	c := &Conn{nc: nc, options: o}
+	c.head.req = &c.req
+	c.resp.c = c
+	return c
+}
+
+// Serve answers requests, one after the other, until the connection ends or is
+// hijacked. It does not close the connection.
+func (c *Conn) Serve(h Handler) End {
+	for {
+		if c.r == c.w {
+			c.release()
+			if err := c.await(); err != nil {
+				return Closed
+			}
+		}
+		if end := c.serve(h); end != goingOn {
+			return end
+		}
+	}
+}
+
+// serve answers the request whose first bytes have come.
+func (c *Conn) serve(h Handler) End {
+	c.limits = c.options.Limits()
+	switch c.readHead() {
+	case headBlank:
+		return goingOn
+	case headNone:
+		return Closed
+	}
+	c.resp.begin()
+	h.ServeHTTP1(&c.resp, &c.req)
+	if c.resp.hijacked {
+		return Hijacked
+	}
+	whole := c.resp.finish()
+	read := c.endBody()
+	last := c.resp.closes
+	c.resp.release()
+	c.forget()
+	switch {
+	case !whole:
+		return Reset
+	case !last && read:
+		return goingOn
+	case c.gone || read && c.r == c.w:
+		return Closed
+	default:
+		return Lingering
+	}
+}
+
+// forget lets go of a request that was answered.
+func (c *Conn) forget() {
+	refused := c.req.Refusal != nil
+	c.req.reset()
+	clear(c.head.values)
+	c.head = headParser{req: &c.req, values: c.head.values[:0]}
+	if refused {
+		c.release()
+	}
+}
+
+// Drain ends the wait for requests: a connection that waits ends unless a
+// request arrives within grace, and so does one that is busy, after its answer.
+// Answers say so from now on. It may be called from any goroutine and cannot be
+// undone.
+func (c *Conn) Drain(grace time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grace = grace
+	c.draining.Store(true)
+	if c.waiting {
+		_ = c.nc.SetReadDeadline(time.Now().Add(grace))
+	}
+}
+
+// AbortBody makes a read of the current request's body that is blocked return
+// at once, and every later one fail: the answer came before the body was read,
+// and the rest is not needed. The connection ends after the answer. A body that
+// was read to its end is not affected. It may be called from any goroutine.
+func (c *Conn) AbortBody() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body != nil {
+		c.body.aborted = true
+		_ = c.nc.SetReadDeadline(past)
+	}
+}
+
+// past is a deadline that makes whatever waits return.
+var past = time.Unix(1, 0)
+
+// after is the time d from now, or the zero time for no limit.
+func after(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}

@@ -1,0 +1,82 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testLimits are generous: a test that needs a tight limit sets its own.
+func testLimits() Limits {
+	return Limits{
+		HeaderBytes: 64 << 10, BodyBytes: 10 << 20,
+		HeaderTimeout: 10 * time.Second, BodyTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second,
+	}
+}
+
+// scriptConn delivers its segments one by one, then end.
+type scriptConn struct {
+	segments []string
+	end      error
+	written  strings.Builder
+	writes   int
+}
+
+func (s *scriptConn) Read(p []byte) (int, error) {
+	for len(s.segments) > 0 {
+		n := copy(p, s.segments[0])
+		s.segments[0] = s.segments[0][n:]
+		if s.segments[0] == "" {
+			s.segments = s.segments[1:]
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, s.end
+}
+
+func (s *scriptConn) Write(p []byte) (int, error)      { s.writes++; return s.written.Write(p) }
+func (s *scriptConn) Close() error                     { return nil }
+func (s *scriptConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (s *scriptConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (s *scriptConn) SetDeadline(time.Time) error      { return nil }
+func (s *scriptConn) SetReadDeadline(time.Time) error  { return nil }
+func (s *scriptConn) SetWriteDeadline(time.Time) error { return nil }
+
+// handlerFunc is a Handler.
+type handlerFunc func(w *Response, r *Request)
+
+func (f handlerFunc) ServeHTTP1(w *Response, r *Request) { f(w, r) }
+
+// split cuts s into segments of n bytes.
+func split(s string, n int) (segments []string) {
+	for len(s) > n {
+		segments = append(segments, s[:n])
+		s = s[n:]
+	}
+	return append(segments, s)
+}
+
+// play serves the segments and returns what was written and how it ended.
+func play(t testing.TB, lim Limits, h handlerFunc, segments ...string) (string, End) {
+	t.Helper()
+	nc := &scriptConn{segments: segments, end: io.EOF}
+	end := NewConn(nc, Options{Limits: func() Limits { return lim }}).Serve(h)
+	return nc.written.String(), end
+}
+
+// deliveries are the ways in which the same bytes may arrive.
+func deliveries(raw string) map[string][]string {
+	return map[string][]string{
+		"one segment":      {raw},
+		"byte by byte":     split(raw, 1),
+		"seven at a time":  split(raw, 7),
+		"without the last": {raw[:len(raw)-1], raw[len(raw)-1:]},
+	}
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

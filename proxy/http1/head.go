@@ -1,0 +1,270 @@
+package http1
+
+import (
+	"bytes"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// headParser reads one request head. What frames the body is kept apart from
+// the Request: only the connection's loop may act on it.
+type headParser struct {
+	req    *Request
+	values []string // of the fields; the header map's slices are parts of it
+
+	hosts, lengths, codings int // lines seen of each
+	hostValue               string
+	connection              bool // there is a Connection line
+	close, keepAlive        bool // what it says
+	hopKeepAlive            bool // Proxy-Connection: keep-alive
+
+	length  int64 // of the body; 0 without one
+	chunked bool
+	expect  bool // 100-continue
+}
+
+// parse reads a whole head: the request line, the field lines and the empty
+// line at its end. Lines end in CRLF or LF. bodyBytes limits a body, 0 for no
+// limit.
+func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
+	line, rest := cutLine(head)
+	if ref := p.req.requestLine(line); ref != nil {
+		return ref
+	}
+	for {
+		line, rest = cutLine(rest)
+		if line == "" {
+			break
+		}
+		if ref := p.field(line); ref != nil {
+			return ref
+		}
+	}
+	if ref := p.judgeHost(); ref != nil {
+		return ref
+	}
+	if ref := p.judgeFraming(bodyBytes); ref != nil {
+		return ref
+	}
+	p.req.Close = !p.persistent()
+	return nil
+}
+
+// cutLine cuts s after its first LF and takes the line end off the line.
+func cutLine(s string) (line, rest string) {
+	i := strings.IndexByte(s, '\n')
+	if i < 0 {
+		return "", ""
+	}
+	line, rest = s[:i], s[i+1:]
+	if i > 0 && line[i-1] == '\r' {
+		line = line[:i-1]
+	}
+	return line, rest
+}
+
+// field takes one field line (RFC 9112 section 5).
+func (p *headParser) field(line string) *Refusal {
+	if line[0] == ' ' || line[0] == '\t' {
+		return malformed(detailFold)
+	}
+	colon := strings.IndexByte(line, ':')
+	if colon <= 0 || !isToken(line[:colon]) {
+		return malformed(detailHeaderName)
+	}
+	name, value := line[:colon], trim(line[colon+1:])
+	if !isFieldValue(value) {
+		return malformed(detailHeaderValue)
+	}
+	if looksLikeFraming(name) {
+		return malformed(detailLookalike)
+	}
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	if p.note(name, value) {
+		p.keep(name, value)
+	}
+	return nil
+}
+
+// looksLikeFraming reports whether a name differs from a framing field's only
+// by underscores. Gateways to CGI variables cannot tell them apart.
+func looksLikeFraming(name string) bool {
+	if strings.IndexByte(name, '_') < 0 {
+		return false
+	}
+	name = strings.ReplaceAll(name, "_", "-")
+	return fold(name, "content-length") || fold(name, "transfer-encoding")
+}
+
+// note takes from a field what decides about framing, host and connection. It
+// reports whether the field belongs into the header.
+func (p *headParser) note(name, value string) bool {
+	switch name {
+	case "Host":
+		p.hosts++
+		p.hostValue = value
+		return false
+	case "Transfer-Encoding":
+		p.codings++
+		p.chunked = fold(value, "chunked")
+		return false
+	case "Trailer":
+		return false // trailers are not passed on
+	case "Expect":
+		p.expect = p.expect || fold(value, "100-continue")
+		return false
+	case "Content-Length":
+		p.lengths++
+		p.length = parseLength(value)
+	case "Connection":
+		p.connection = true
+		p.close = p.close || hasOption(value, "close")
+		p.keepAlive = p.keepAlive || hasOption(value, "keep-alive")
+	case "Proxy-Connection":
+		p.hopKeepAlive = p.hopKeepAlive || fold(value, "keep-alive")
+	}
+	return true
+}
+
+// keep puts the field into the header without an allocation of its own.
+func (p *headParser) keep(name, value string) {
+	h := p.req.Header
+	if had := h[name]; had != nil {
+		h[name] = append(had, value)
+		return
+	}
+	n := len(p.values)
+	p.values = append(p.values, value)
+	h[name] = p.values[n : n+1 : n+1]
+}
+
+// hasOption reports whether a Connection field lists the option, which is in
+// lower case.
+func hasOption(value, option string) bool {
+	for value != "" {
+		var item string
+		item, value, _ = strings.Cut(value, ",")
+		if fold(trim(item), option) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseLength reads plain digits; -1 stands for anything else. A number too
+// large for the type is as good as the largest one.
+func parseLength(digits string) int64 {
+	const most = 1<<63 - 1
+	n := int64(0)
+	for i := range len(digits) {
+		c := digits[i]
+		if !isDigit(c) {
+			return -1
+		}
+		if n > (most-9)/10 {
+			n = most
+			continue
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if digits == "" {
+		return -1
+	}
+	return n
+}
+
+// judgeHost applies RFC 9112 section 3.2: at most one valid Host, and exactly
+// one on HTTP/1.1. A target that names the host decides alone; the Host field
+// beside it, missing or unusable, is ignored.
+func (p *headParser) judgeHost() *Refusal {
+	if p.hosts > 1 {
+		return malformed(detailTwoHosts)
+	}
+	r := p.req
+	switch {
+	case r.Form == AbsoluteForm || r.Form == AuthorityForm:
+		return nil
+	case p.hosts == 0 && r.ProtoMinor > 0:
+		return malformed(detailNoHost)
+	case !r.authority(p.hostValue):
+		return malformed(detailHost)
+	}
+	return nil
+}
+
+// judgeFraming decides how long the body is (RFC 9112 section 6.3). A CONNECT
+// has none whatever it says: Axis and WinHTTP send a Content-Length with
+// nothing behind it.
+func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
+	if p.req.Form == AuthorityForm {
+		delete(p.req.Header, "Content-Length")
+		p.length, p.chunked, p.expect = 0, false, false
+		return nil
+	}
+	http10 := p.req.ProtoMinor == 0
+	switch {
+	case p.codings > 0 && http10:
+		return malformed(detailTE10)
+	case p.codings > 0 && p.lengths > 0:
+		return malformed(detailLengthAndTE)
+	case p.codings > 1 || p.codings == 1 && !p.chunked:
+		return malformed(detailTE)
+	case p.lengths > 1:
+		return malformed(detailTwoLengths)
+	case p.length < 0:
+		return malformed(detailLength)
+	case bodyBytes > 0 && p.length > bodyBytes:
+		return tooLarge(http.StatusRequestEntityTooLarge, detailBodyTooLarge)
+	}
+	p.expect = p.expect && !http10 && (p.length > 0 || p.chunked)
+	return nil
+}
+
+// persistent reports whether the caller wants to go on after this request (RFC
+// 9112 section 9.3). Old clients that talk to a proxy in HTTP/1.0 say so in
+// Proxy-Connection.
+func (p *headParser) persistent() bool {
+	switch {
+	case p.close:
+		return false
+	case p.req.ProtoMinor > 0:
+		return true
+	default:
+		return p.keepAlive || p.hopKeepAlive && !p.connection
+	}
+}
+
+// overlong is the refusal of a head over its limit, complete or not: 414 when
+// the request line alone is over.
+func overlong(head []byte, limit int) *Refusal {
+	if i := bytes.IndexByte(head, '\n'); i < 0 || i >= limit {
+		return tooLarge(http.StatusRequestURITooLong, detailTargetTooLong)
+	}
+	return tooLarge(http.StatusRequestHeaderFieldsTooLarge, detailHeadTooLarge)
+}
+
+// headEnd returns the length of the head at the start of b, its empty line
+// included, or 0 when it is not complete. from is where to go on looking; it is
+// advanced, so a head that comes byte by byte is looked at once.
+func headEnd(b []byte, from *int) int {
+	at := *from
+	for {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			*from = len(b)
+			return 0
+		}
+		next := at + i + 1
+		switch {
+		case next < len(b) && b[next] == '\n':
+			return next + 1
+		case next+1 < len(b) && b[next] == '\r' && b[next+1] == '\n':
+			return next + 2
+		case next+1 >= len(b) && (next == len(b) || b[next] == '\r'):
+			*from = at + i
+			return 0
+		}
+		at = next
+	}
+}

@@ -1,0 +1,219 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// await waits for the first bytes of a request. It holds no buffer meanwhile,
+// and is called from a shallow frame: thousands of callers keep connections
+// that they hardly use.
+func (c *Conn) await() error {
+	lim := c.options.Limits()
+	patience := lim.IdleTimeout
+	if !c.served {
+		patience = lim.HeaderTimeout
+	}
+	c.mu.Lock()
+	c.waiting = true
+	if c.draining.Load() {
+		patience = max(c.grace, 1)
+	}
+	_ = c.nc.SetReadDeadline(after(patience)) // of a closed connection, reading says so
+	c.mu.Unlock()
+
+	err := c.wait.read(c)
+
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
+	if errors.Is(err, io.EOF) {
+		c.gone = true
+	}
+	return err
+}
+
+// space returns room to read into, behind what is there.
+func (c *Conn) space() []byte {
+	switch {
+	case c.in == nil:
+		c.in = c.options.Buffers.get(0)
+		c.r, c.w = 0, 0
+	case c.w < len(c.in):
+	case c.r > 0:
+		c.w = copy(c.in, c.in[c.r:c.w])
+		c.r = 0
+	default:
+		grown := slices.Grow(c.in, len(c.in))
+		c.options.Buffers.put(c.in)
+		c.in = grown[:cap(grown)]
+	}
+	return c.in[c.w:]
+}
+
+// release gives the buffer back, and drops what is in it.
+func (c *Conn) release() {
+	if c.in != nil {
+		c.options.Buffers.put(c.in)
+		c.in = nil
+	}
+	c.r, c.w = 0, 0
+}
+
+// unread is what has come and was not used.
+func (c *Conn) unread() []byte { return c.in[c.r:c.w] }
+
+// fill reads more. It returns an error only without a byte.
+func (c *Conn) fill() error {
+	n, err := c.nc.Read(c.space())
+	c.w += n
+	switch {
+	case n > 0:
+		return nil
+	case err == nil:
+		return io.ErrNoProgress
+	case errors.Is(err, io.EOF):
+		c.gone = true
+	}
+	return err
+}
+
+// maxBlanks bounds the empty lines before a request line (RFC 9112 section
+// 2.2).
+const maxBlanks = 8
+
+// headResult is what came of reading a head.
+type headResult uint8
+
+const (
+	headRead  headResult = iota // c.req is to be answered
+	headBlank                   // only empty lines came; wait again
+	headNone                    // the connection ended, and there is nothing to answer
+)
+
+// readHead collects a head and makes c.req of it.
+func (c *Conn) readHead() headResult {
+	for {
+		if !c.skipBlanks() {
+			return c.refuse(malformed(detailBlankLines))
+		}
+		raw := c.unread()
+		if len(raw) == 0 {
+			return headBlank
+		}
+		fresh := c.scanned
+		end := headEnd(raw, &c.scanned)
+		if limit := c.limits.HeaderBytes; limit > 0 && (end > limit || end == 0 && len(raw) >= limit) {
+			return c.refuse(overlong(raw, limit))
+		}
+		if end > 0 {
+			return c.begin(string(raw[:end]))
+		}
+		if ref := c.judgeLine(raw, fresh); ref != nil {
+			return c.refuse(ref)
+		}
+		if err := c.moreHead(); err != nil {
+			return c.headFailed(err)
+		}
+	}
+}
+
+// skipBlanks drops empty lines before the request line. It reports whether
+// there were few enough.
+func (c *Conn) skipBlanks() bool {
+	for {
+		raw := c.unread()
+		switch {
+		case len(raw) > 0 && raw[0] == '\n':
+			c.r++
+		case len(raw) > 1 && raw[0] == '\r' && raw[1] == '\n':
+			c.r += 2
+		default:
+			return true
+		}
+		c.scanned = 0
+		if c.blanks++; c.blanks > maxBlanks {
+			return false
+		}
+	}
+}
+
+// judgeLine judges the request line of a head that is not complete yet, once:
+// there is no point in waiting for what does not speak HTTP. Its end is looked
+// for from the byte that fresh says.
+func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
+	if c.lineJudged {
+		return nil
+	}
+	if !isTokenByte(raw[0]) && raw[0] != '\r' {
+		return malformed(detailMethod)
+	}
+	i := bytes.IndexByte(raw[fresh:], '\n')
+	if i < 0 {
+		return nil
+	}
+	c.lineJudged = true
+	line, _ := cutLine(string(raw[:fresh+i+1]))
+	ref := c.req.requestLine(line)
+	c.req.reset()
+	return ref
+}
+
+// moreHead reads more of a head, within HeaderTimeout of its first byte.
+func (c *Conn) moreHead() error {
+	if c.headBy.IsZero() {
+		c.headBy = after(c.limits.HeaderTimeout)
+		_ = c.nc.SetReadDeadline(c.headBy)
+	}
+	return c.fill()
+}
+
+// headFailed deals with a connection that ended inside a head. A stray CR is
+// none.
+func (c *Conn) headFailed(err error) headResult {
+	raw := c.unread()
+	switch {
+	case len(raw) == 1 && raw[0] == '\r':
+		return headNone
+	case isTimeout(err):
+		return c.refuse(late())
+	case errors.Is(err, io.EOF):
+		return c.refuse(malformed(detailHeadCut))
+	default:
+		return headNone
+	}
+}
+
+// begin starts a request whose head is complete.
+func (c *Conn) begin(head string) headResult {
+	if c.req.Header == nil {
+		c.req.reset()
+	}
+	if ref := c.head.parse(head, c.limits.BodyBytes); ref != nil {
+		return c.refuse(ref)
+	}
+	c.r += len(head)
+	c.fresh()
+	c.beginBody()
+	return headRead
+}
+
+// refuse puts a stand-in in the place of what arrived. It is the connection's
+// last request.
+func (c *Conn) refuse(ref *Refusal) headResult {
+	c.req.refuse(ref, string(c.unread()))
+	c.fresh()
+	return headRead
+}
+
+// fresh forgets how the head was gathered.
+func (c *Conn) fresh() {
+	c.served = true
+	c.scanned, c.headBy, c.lineJudged, c.blanks = 0, time.Time{}, false, 0
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -1,0 +1,79 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"syscall"
+
+	"tlslift/proxy/problem"
+)
+
+// Refusal says why a request is refused before a handler could look at it. The
+// handler answers; the connection ends afterwards.
+type Refusal struct {
+	Reason problem.Reason
+	Status int    // the HTTP status to answer with
+	Detail string // a constant sentence for the log: it carries no byte of the caller's
+}
+
+// BodyError is what reading a request's body ends with when the caller did not
+// send it as announced.
+type BodyError struct {
+	// Reason is ClientTimeout (no progress, or the caller left), TooLarge (a
+	// chunked body over its limit) or Malformed (broken chunk framing).
+	Reason problem.Reason
+	Err    error
+}
+
+func (e *BodyError) Error() string { return "reading the request body: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// Gone reports whether the caller ended its side, or the connection, before
+// its body did.
+func (e *BodyError) Gone() bool {
+	return errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET) || errors.Is(e.Err, io.ErrClosedPipe)
+}
+
+// Details of refusals, for the log.
+const (
+	detailBlankLines    = "too many empty lines before the request line"
+	detailRequestLine   = "malformed request line"
+	detailMethod        = "malformed method"
+	detailVersion       = "HTTP version is neither 1.0 nor 1.1"
+	detailTarget        = "malformed request target"
+	detailControl       = "control character in the request target"
+	detailEscape        = "bad escape in the path"
+	detailAuthority     = "malformed authority in the request target"
+	detailFold          = "folded header line"
+	detailHeaderName    = "malformed header name"
+	detailHeaderValue   = "control character in a header value"
+	detailLookalike     = "header name that could be taken for a framing field"
+	detailNoHost        = "HTTP/1.1 without Host"
+	detailTwoHosts      = "more than one Host"
+	detailHost          = "malformed Host"
+	detailTwoLengths    = "more than one Content-Length"
+	detailLength        = "malformed Content-Length"
+	detailLengthAndTE   = "Content-Length with Transfer-Encoding"
+	detailTE            = "Transfer-Encoding is not exactly chunked"
+	detailTE10          = "Transfer-Encoding on HTTP/1.0"
+	detailHeadTooLarge  = "request head over its limit"
+	detailTargetTooLong = "request line over its limit"
+	detailBodyTooLarge  = "request body over its limit"
+	detailHeadTimeout   = "request head did not arrive in time"
+	detailHeadCut       = "connection ended inside a request head"
+)
+
+func malformed(detail string) *Refusal {
+	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Detail: detail}
+}
+
+func tooLarge(status int, detail string) *Refusal {
+	return &Refusal{Reason: problem.TooLarge, Status: status, Detail: detail}
+}
+
+func late() *Refusal {
+	return &Refusal{Reason: problem.ClientTimeout, Status: http.StatusRequestTimeout, Detail: detailHeadTimeout}
+}

@@ -1,0 +1,53 @@
+package http1
+
+import "strings"
+
+// maxCarried bounds the path that a refused request still carries, in bytes.
+const maxCarried = 1024
+
+// refuse makes of r what the handler gets instead of a refused head, of which
+// raw is what arrived: method, path, authority and version where they are safe
+// to repeat, so the answer comes in the caller's language, and nothing else.
+func (r *Request) refuse(ref *Refusal, raw string) {
+	authority := r.Authority
+	r.reset()
+	r.Refusal, r.Close = ref, true
+	line, rest := cutLine(raw)
+	if rest == "" && line == "" {
+		line = raw
+	}
+	r.version(strings.HasSuffix(line, " HTTP/1.0"))
+	if !r.carry(line) {
+		r.Method, r.RequestURI, r.Target = "GET", "/", "/"
+	}
+	if r.Authority == "" {
+		r.authority(authority)
+	}
+}
+
+// carry fills in method and target of a refused request line as far as they
+// are safe. It reports whether anything is.
+func (r *Request) carry(line string) bool {
+	method, target, found := strings.Cut(line, " ")
+	if !found || len(method) > maxMethod || !isToken(method) {
+		return false
+	}
+	r.Method = method
+	end := strings.IndexAny(target, " \t?#\r")
+	if end < 0 {
+		end = 0 // the target's end was not seen: what is there may be cut short
+	}
+	if end <= maxCarried && r.target(target[:end]) == nil {
+		return true
+	}
+	form := OriginForm
+	if method == "CONNECT" {
+		form = AuthorityForm
+	}
+	r.Form, r.Scheme, r.RequestURI, r.Target = form, "", "", ""
+	r.authority("")
+	if form == OriginForm {
+		r.RequestURI, r.Target = "/", "/"
+	}
+	return true
+}

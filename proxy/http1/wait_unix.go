@@ -1,0 +1,77 @@
+//go:build unix
+
+package http1
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// waiter waits for a connection's next bytes. A socket is waited for without a
+// buffer; of anything else one byte is read first.
+type waiter struct {
+	one [1]byte
+	raw syscall.RawConn // nil: not a socket, or not yet known
+	try func(fd uintptr) bool
+	err error
+}
+
+// read waits for bytes and reads them into c's buffer, which it takes only
+// then.
+func (w *waiter) read(c *Conn) error {
+	if w.raw == nil && !w.find(c) {
+		return w.readOne(c)
+	}
+	w.err = nil
+	if err := w.raw.Read(w.try); err != nil {
+		return err
+	}
+	return w.err
+}
+
+// find looks for the socket beneath, once the layers above it hold no bytes.
+func (w *waiter) find(c *Conn) bool {
+	nc := c.nc
+	for {
+		if tcp, ok := nc.(*net.TCPConn); ok {
+			raw, err := tcp.SyscallConn()
+			if err != nil {
+				return false
+			}
+			w.raw, w.try = raw, func(fd uintptr) bool { return w.readSocket(c, int(fd)) }
+			return true
+		}
+		above, ok := nc.(interface {
+			NetConn() net.Conn
+			Buffered() int
+		})
+		if !ok || above.Buffered() > 0 {
+			return false
+		}
+		nc = above.NetConn()
+	}
+}
+
+// readSocket is called whenever the socket may be readable; false asks to wait.
+func (w *waiter) readSocket(c *Conn, fd int) bool {
+	for {
+		n, err := syscall.Read(fd, c.space())
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			c.release()
+			return false
+		case err != nil:
+			w.err = os.NewSyscallError("read", err)
+		case n == 0:
+			w.err = io.EOF
+		default:
+			c.w += n
+		}
+		return true
+	}
+}
