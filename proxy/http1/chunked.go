@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Bounds of chunked framing (RFC 9112 7.1). Real clients send neither
+// Bounds of chunked framing (RFC 9112 section 7.1). Real clients send neither
 // extensions nor trailers; both are read, bounded, and dropped.
 const (
 	maxChunkDigits  = 16       // of one chunk-size
@@ -26,23 +26,26 @@ var (
 type chunkState uint8
 
 const (
-	chunkSize     chunkState = iota // digits of a chunk-size
-	chunkExtras                     // after the digits: padding, extensions
-	chunkSizeLF                     // the LF of a size line
-	chunkData                       // left bytes of data
-	chunkDataCR                     // the CRLF behind the data
-	chunkDataLF                     //
-	chunkTrailer                    // at the start of a trailer line
-	chunkInLine                     // inside a trailer line
-	chunkTrailLF                    // the LF of a trailer line
-	chunkFinalLF                    // the LF of the empty line
-	chunkFinished                   // the body is complete
+	chunkSize      chunkState = iota // digits of a chunk-size
+	chunkPadding                     // white space behind the digits
+	chunkExtension                   // behind a semicolon
+	chunkSizeLF                      // the LF of a size line
+	chunkData                        // left bytes of data
+	chunkDataCR                      // the CRLF behind the data
+	chunkDataLF                      //
+	chunkTrailer                     // at the start of a trailer line
+	chunkName                        // in the name of a trailer
+	chunkValue                       // behind the colon of a trailer
+	chunkTrailerLF                   // the LF of a trailer line
+	chunkFinalLF                     // the LF of the empty line
+	chunkFinished                    // the body is complete
 )
 
-// chunkScanner takes the framing off a chunked body. It is strict: CRLF
-// alone ends a line, and nothing but hex digits is a size. It is fed with
-// whatever arrived and keeps its place in between.
+// chunkScanner takes the framing off a chunked body. It is strict: only CRLF
+// ends a line, and a size is nothing but hex digits. It is fed with whatever
+// arrived and keeps its place in between.
 type chunkScanner struct {
+	lenient bool // lines may end in LF, and trailers may be anything: of answers
 	state   chunkState
 	digits  int
 	size    int64 // of the current chunk, while its digits are read
@@ -53,8 +56,8 @@ type chunkScanner struct {
 	trailer int
 }
 
-// next consumes bytes of src up to the end of the next run of data, and
-// returns that run (part of src; empty when src ends before one) and how many
+// next consumes bytes of src up to the end of the next run of data. It returns
+// that run, a part of src that is empty when src ends before one, and how many
 // bytes were used. After an error the scanner must not be used again.
 func (s *chunkScanner) next(src []byte) (data []byte, used int, err error) {
 	for used < len(src) && s.state != chunkFinished {
@@ -78,17 +81,17 @@ func (s *chunkScanner) next(src []byte) (data []byte, used int, err error) {
 // step takes one byte of framing.
 func (s *chunkScanner) step(c byte) error {
 	switch s.state {
-	case chunkSize:
+	case chunkSize, chunkPadding, chunkExtension:
 		return s.sizeByte(c)
-	case chunkExtras:
-		return s.extraByte(c)
 	case chunkSizeLF:
 		return s.endSize(c)
 	case chunkDataCR:
+		if s.lenient && c == '\n' {
+			return s.endData(c)
+		}
 		return s.expect(c, '\r', chunkDataLF, errChunkEnd)
 	case chunkDataLF:
-		s.size, s.digits = 0, 0
-		return s.expect(c, '\n', chunkSize, errChunkEnd)
+		return s.endData(c)
 	case chunkFinalLF:
 		return s.expect(c, '\n', chunkFinished, errChunkLine)
 	default:
@@ -104,49 +107,49 @@ func (s *chunkScanner) expect(c, want byte, then chunkState, err error) error {
 	return nil
 }
 
+// sizeByte takes a byte of a size line. Old stacks pad the size with spaces
+// before the end of the line.
 func (s *chunkScanner) sizeByte(c byte) error {
-	if isHex(c) {
+	padding := c == ' ' || c == '\t'
+	switch {
+	case s.state == chunkSize && isHex(c):
 		s.digits++
 		if s.digits > maxChunkDigits || s.size >= 1<<58 {
 			return errChunkSize
 		}
 		s.size = s.size<<4 | int64(unhex(c))
 		return nil
-	}
-	if s.digits == 0 {
+	case s.digits == 0:
 		return errChunkSize
-	}
-	return s.extraByte(c)
-}
-
-// extraByte takes a byte behind the digits. Old stacks pad the size with
-// spaces; anything else there must be an extension.
-func (s *chunkScanner) extraByte(c byte) error {
-	padding := c == ' ' || c == '\t'
-	switch {
 	case c == '\r':
 		s.state = chunkSizeLF
 		return nil
-	case s.state == chunkSize && !padding && c != ';', c < ' ' && !padding, c == 0x7f:
+	case c == '\n' && s.lenient:
+		return s.endSize(c)
+	case c < ' ' && !padding, c == 0x7f:
+		return errChunkSize
+	case s.state == chunkExtension:
+	case s.state == chunkSize && c == ';':
+		s.state = chunkExtension
+	case padding:
+		s.state = chunkPadding
+	default:
 		return errChunkSize
 	}
-	s.state = chunkExtras
-	s.extras++
-	if s.extras > maxChunkExtras {
+	if s.extras++; s.extras > maxChunkExtras {
 		return errChunkExtras
 	}
 	return nil
 }
 
 func (s *chunkScanner) endSize(c byte) error {
-	if c != '\n' {
+	switch {
+	case c != '\n':
 		return errChunkLine
-	}
-	if s.size == 0 {
+	case s.size == 0:
 		s.state = chunkTrailer
 		return nil
-	}
-	if s.limit > 0 && s.size > s.limit-s.total {
+	case s.limit > 0 && s.size > s.limit-s.total:
 		return errBodyTooLarge
 	}
 	s.total += s.size
@@ -155,22 +158,42 @@ func (s *chunkScanner) endSize(c byte) error {
 	return nil
 }
 
+func (s *chunkScanner) endData(c byte) error {
+	s.size, s.digits = 0, 0
+	return s.expect(c, '\n', chunkSize, errChunkEnd)
+}
+
+// trailerByte takes a byte of the trailer section, which is a sequence of field
+// lines.
 func (s *chunkScanner) trailerByte(c byte) error {
-	s.trailer++
-	if s.trailer > maxTrailerBytes {
+	if s.trailer++; s.trailer > maxTrailerBytes {
 		return errTrailers
 	}
 	switch {
-	case s.state == chunkTrailLF:
+	case s.state == chunkTrailerLF:
 		return s.expect(c, '\n', chunkTrailer, errChunkLine)
+	case c == '\n' && s.lenient:
+		if s.state == chunkTrailer {
+			s.state = chunkFinished
+		} else {
+			s.state = chunkTrailer
+		}
 	case c == '\r' && s.state == chunkTrailer:
 		s.state = chunkFinalLF
-	case c == '\r':
-		s.state = chunkTrailLF
-	case c < ' ' && c != '\t', c == 0x7f:
-		return errChunkLine
+	case c == '\r' && (s.lenient || s.state == chunkValue):
+		s.state = chunkTrailerLF
+	case s.lenient:
+		s.state = chunkValue
+	case s.state == chunkValue:
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return errChunkLine
+		}
+	case c == ':' && s.state == chunkName:
+		s.state = chunkValue
+	case isTokenByte(c):
+		s.state = chunkName
 	default:
-		s.state = chunkInLine
+		return errChunkLine
 	}
 	return nil
 }

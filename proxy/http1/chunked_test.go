@@ -21,6 +21,13 @@ var chunkTests = []struct {
 	{"trailers", "1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\nGET", "x", "GET", nil},
 
 	{"no size", "\r\nx\r\n0\r\n\r\n", "", "", errChunkSize},
+	{"padding before an extension", "1 \t;a\r\nx\r\n0\r\n\r\n", "", "", errChunkSize},
+	{"a number behind the padding", "1 2\r\nx\r\n0\r\n\r\n", "", "", errChunkSize},
+	{"trailer without a colon", "0\r\nA\r\n\r\n", "", "", errChunkLine},
+	{"trailer without a name", "0\r\n: b\r\n\r\n", "", "", errChunkLine},
+	{"space in a trailer's name", "0\r\nA : b\r\n\r\n", "", "", errChunkLine},
+	{"folded trailer", "0\r\nA: b\r\n c\r\n\r\n", "", "", errChunkLine},
+	{"NUL in a trailer", "0\r\nA: \x00\r\n\r\n", "", "", errChunkLine},
 	{"sign", "+1\r\nx\r\n0\r\n\r\n", "", "", errChunkSize},
 	{"prefix", "0x1\r\nx\r\n0\r\n\r\n", "", "", errChunkSize},
 	{"size too long", strings.Repeat("0", 17) + "\r\n", "", "", errChunkSize},
