@@ -169,8 +169,7 @@ func (c *Conn) serve(h Handler) End {
 func (c *Conn) forget() {
 	refused := c.req.Refusal != nil
 	c.req.reset()
-	clear(c.head.values)
-	c.head = headParser{req: &c.req, values: c.head.values[:0]}
+	c.head = headParser{req: &c.req}
 	if refused {
 		c.release()
 	}

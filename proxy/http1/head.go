@@ -10,8 +10,7 @@ import (
 // headParser reads one request head. What frames the body is kept apart from
 // the Request: only the connection's loop may act on it.
 type headParser struct {
-	req    *Request
-	values []string // of the fields; the header map's slices are parts of it
+	req *Request
 
 	hosts, lengths, codings int // lines seen of each
 	hostValue               string
@@ -82,7 +81,7 @@ func (p *headParser) field(line string) *Refusal {
 	}
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	if p.note(name, value) {
-		p.keep(name, value)
+		p.req.fields.add(name, value)
 	}
 	return nil
 }
@@ -125,18 +124,6 @@ func (p *headParser) note(name, value string) bool {
 		p.hopKeepAlive = p.hopKeepAlive || fold(value, "keep-alive")
 	}
 	return true
-}
-
-// keep puts the field into the header without an allocation of its own.
-func (p *headParser) keep(name, value string) {
-	h := p.req.Header
-	if had := h[name]; had != nil {
-		h[name] = append(had, value)
-		return
-	}
-	n := len(p.values)
-	p.values = append(p.values, value)
-	h[name] = p.values[n : n+1 : n+1]
 }
 
 // hasOption reports whether a Connection field lists the option, which is in

@@ -58,7 +58,8 @@ type Request struct {
 	// query; there are no fields and no body.
 	Refusal *Refusal
 
-	body *body
+	fields fields
+	body   *body
 }
 
 // BodyBytes is how many bytes of the body were handed out so far, without
@@ -70,16 +71,9 @@ func (r *Request) BodyBytes() int64 {
 	return r.body.count.Load()
 }
 
-// reset empties the request and keeps its header map, unless that has grown
-// large.
+// reset empties the request and keeps its memory.
 func (r *Request) reset() {
-	h := r.Header
-	clear(h)
-	if h == nil {
-		h = make(http.Header, usualFields)
-	}
-	*r = Request{Request: http.Request{Header: h, Body: http.NoBody}}
+	f := r.fields
+	f.reset()
+	*r = Request{Request: http.Request{Header: f.header, Body: http.NoBody}, fields: f}
 }
-
-// usualFields is how many fields a request has at most, as a rule.
-const usualFields = 16

@@ -1,0 +1,333 @@
+package http1
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+// Errors of reading an answer. They quote nothing of it. What the reader
+// beneath fails with is returned as it is, but for an end before the answer's.
+var (
+	ErrMalformed    = errors.New("the answer is not well-formed HTTP/1")
+	ErrHeadTooLarge = errors.New("the answer's head is too large")
+	ErrTruncated    = errors.New("the answer ended before it was complete")
+)
+
+// maxAnswerHead bounds the heads of an answer and of the interim answers before
+// it together, in bytes.
+const maxAnswerHead = 256 << 10
+
+// Framing is how the end of an answer's body is found (RFC 9112 section 6.3).
+type Framing uint8
+
+// The framings.
+const (
+	NoBody     Framing = iota
+	Sized              // by its Content-Length
+	Chunked            // by its last chunk
+	UntilClose         // by the end of the connection
+)
+
+func (f Framing) String() string {
+	switch f {
+	case Sized:
+		return "sized"
+	case Chunked:
+		return "chunked"
+	case UntilClose:
+		return "until close"
+	default:
+		return "no body"
+	}
+}
+
+// Answer is one answer, and the memory that it is kept in: Reset makes it ready
+// for the next one, when nothing of this one is used any more. The zero Answer
+// is ready for use.
+//
+// Of the response, Request is left to the caller; Trailer stays nil. The Body
+// reads exactly what the framing says. Its Read returns ErrTruncated when the
+// connection ends before that, and ErrMalformed for broken chunks. With
+// UntilClose it returns io.EOF when the connection ends, and only the caller
+// can find out whether that is the answer's end. Close does nothing.
+type Answer struct {
+	http.Response
+
+	Framing Framing
+
+	fields   fields
+	body     answerBody
+	coding   [1]string // for http.Response.TransferEncoding
+	gathered []byte    // a head that is larger than the reader's buffer
+	headRead int       // bytes of heads read since Reset
+}
+
+// Reset forgets the answer.
+func (a *Answer) Reset() {
+	f := a.fields
+	f.reset()
+	*a = Answer{fields: f}
+}
+
+// ReadAnswer reads the head of one answer to a request of the method, interim
+// (1xx) or final, and sets up its body. An answer that follows an interim one
+// is read into the same Answer without a Reset between them.
+//
+// Heads are read generously. Lines may end in LF; empty lines before the status
+// line are skipped; a reason phrase may be missing; folded fields are joined
+// with a space; control characters in a value become spaces; white space before
+// a colon is dropped (RFC 9112 section 5.1), and so is a field whose name has
+// spaces in it; Content-Lengths that are equal are one, and "identity" is no
+// coding. Chunked framing stands over a Content-Length, which is dropped.
+//
+// What leaves the length in doubt is ErrMalformed: Content-Lengths that differ
+// or are not plain digits, a coding other than chunked or chunked on HTTP/1.0,
+// and a folded field of framing. An answer to HEAD, an interim one, 204 and 304
+// have no body, and neither has success of CONNECT.
+func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
+	head, err := a.readHead(br)
+	if err != nil {
+		return err
+	}
+	a.fields.reset()
+	a.Response = http.Response{Header: a.fields.header, Body: http.NoBody}
+	line, rest := cutLine(head)
+	if !a.statusLine(line) {
+		return ErrMalformed
+	}
+	var f answerFraming
+	for rest != "" {
+		var name, value string
+		var folded, ok bool
+		name, value, rest, folded, ok = cutField(rest)
+		if !ok {
+			return ErrMalformed
+		}
+		if name != "" && !f.note(a, name, value, folded) {
+			return ErrMalformed
+		}
+	}
+	if !f.settle(a, method) {
+		return ErrMalformed
+	}
+	a.body = answerBody{br: br, framing: a.Framing, left: a.ContentLength}
+	a.body.chunks.lenient = true
+	if a.Framing != NoBody {
+		a.Body = &a.body
+	}
+	return nil
+}
+
+// readHead reads up to the empty line and returns the lines before it.
+func (a *Answer) readHead(br *bufio.Reader) (string, error) {
+	if err := skipBlankLines(br); err != nil {
+		return "", err
+	}
+	came, _ := br.Peek(br.Buffered())
+	from := 0
+	if end := headEnd(came, &from); end > 0 {
+		if a.headRead += end; a.headRead > maxAnswerHead {
+			return "", ErrHeadTooLarge
+		}
+		head := string(came[:end])
+		_, _ = br.Discard(end)
+		return withoutEnd(head), nil
+	}
+	return a.gatherHead(br)
+}
+
+func skipBlankLines(br *bufio.Reader) error {
+	for range maxBlanks {
+		b, err := br.Peek(1)
+		if err == nil && b[0] == '\r' {
+			b, err = br.Peek(2)
+		}
+		if err != nil {
+			return headError(err, len(b))
+		}
+		if b[len(b)-1] != '\n' {
+			break
+		}
+		_, _ = br.Discard(len(b))
+	}
+	return nil
+}
+
+// gatherHead reads a head that has not come at once, or is larger than the
+// reader's buffer.
+func (a *Answer) gatherHead(br *bufio.Reader) (string, error) {
+	a.gathered = a.gathered[:0]
+	from := 0
+	for {
+		piece, err := br.ReadSlice('\n')
+		a.gathered = append(a.gathered, piece...)
+		if a.headRead += len(piece); a.headRead > maxAnswerHead {
+			return "", ErrHeadTooLarge
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return "", headError(err, len(a.gathered))
+		}
+		if headEnd(a.gathered, &from) > 0 {
+			head := string(a.gathered)
+			if cap(a.gathered) > 2*smallBuffer {
+				a.gathered = nil
+			}
+			return withoutEnd(head), nil
+		}
+	}
+}
+
+// withoutEnd cuts the empty line off a head.
+func withoutEnd(head string) string {
+	return strings.TrimSuffix(head[:len(head)-1], "\r")
+}
+
+// headError is what an error inside a head, after n bytes of it, means.
+func headError(err error, n int) error {
+	if errors.Is(err, io.EOF) && n > 0 {
+		return ErrTruncated
+	}
+	return err
+}
+
+// statusLine takes the status line (RFC 9112 section 4).
+func (a *Answer) statusLine(line string) bool {
+	const version = "HTTP/1.1"
+	proto, status, found := strings.Cut(line, " ")
+	if !found || len(proto) != len(version) || proto[:7] != version[:7] || !isDigit(proto[7]) {
+		return false
+	}
+	status = strings.TrimLeft(status, " ")
+	code := parseLength(status[:min(3, len(status))])
+	if code < 100 || code > 999 || len(status) > 3 && status[3] != ' ' {
+		return false
+	}
+	a.Proto, a.ProtoMajor, a.ProtoMinor = proto, 1, int(proto[7]-'0')
+	a.Status, a.StatusCode = status, int(code)
+	return true
+}
+
+// cutField cuts the first field off the lines, with the lines that it is folded
+// over. A name of "" says that the field is to be dropped.
+func cutField(lines string) (name, value, rest string, folded, ok bool) {
+	line, rest := cutLine(lines)
+	name, value, ok = strings.Cut(line, ":")
+	if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
+		return "", "", "", false, false
+	}
+	value = trim(value)
+	for rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+		line, rest = cutLine(rest)
+		value, folded = trim(value+" "+trim(line)), true
+	}
+	name = trim(name)
+	if !isToken(name) {
+		return "", "", rest, false, isToken(strings.ReplaceAll(name, " ", ""))
+	}
+	if !isFieldValue(value) {
+		value = trim(withoutControls(value))
+	}
+	return textproto.CanonicalMIMEHeaderKey(name), value, rest, folded, true
+}
+
+// withoutControls makes spaces of control characters (RFC 9110 section 5.5).
+func withoutControls(value string) string {
+	b := []byte(value)
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// answerFraming is what the fields say about the body and the connection.
+type answerFraming struct {
+	length           int64
+	sized            bool
+	chunked, coded   bool
+	close, keepAlive bool
+}
+
+// note takes a field, and reports false if it leaves the length in doubt.
+func (f *answerFraming) note(a *Answer, name, value string, folded bool) bool {
+	switch name {
+	case "Content-Length":
+		if folded || !f.noteLength(value) {
+			return false
+		}
+		if a.Header[name] == nil {
+			digits, _, _ := strings.Cut(value, ",")
+			a.fields.add(name, trim(digits))
+		}
+		return true
+	case "Transfer-Encoding":
+		if fold(value, "identity") {
+			return true
+		}
+		ok := !folded && !f.coded && fold(value, "chunked")
+		f.coded, f.chunked = true, true
+		return ok
+	case "Trailer":
+		return true // trailers are not passed on
+	case "Connection":
+		f.close = f.close || hasOption(value, "close")
+		f.keepAlive = f.keepAlive || hasOption(value, "keep-alive")
+	}
+	a.fields.add(name, value)
+	return true
+}
+
+// noteLength takes a Content-Length, which may be a list of equal ones (RFC
+// 9110 section 8.6).
+func (f *answerFraming) noteLength(value string) bool {
+	for more := true; more; {
+		var digits string
+		digits, value, more = strings.Cut(value, ",")
+		n, err := strconv.ParseUint(trim(digits), 10, 63)
+		if err != nil || f.sized && f.length != int64(n) {
+			return false
+		}
+		f.length, f.sized = int64(n), true
+	}
+	return true
+}
+
+// settle decides how the body ends and whether the connection goes on (RFC 9112
+// sections 6.3 and 9.3). It reports false if that is in doubt.
+func (f *answerFraming) settle(a *Answer, method string) bool {
+	if f.chunked && a.ProtoMinor == 0 {
+		return false
+	}
+	a.Close = f.close || a.ProtoMinor == 0 && !f.keepAlive
+	if f.chunked {
+		a.coding[0] = "chunked"
+		a.TransferEncoding = a.coding[:]
+		delete(a.Header, "Content-Length")
+	}
+	status := a.StatusCode
+	bodiless := status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
+	switch {
+	case method == http.MethodHead:
+		a.Framing, a.ContentLength = NoBody, unknownLength
+		if f.sized && !f.chunked {
+			a.ContentLength = f.length
+		}
+	case bodiless, method == http.MethodConnect && status/100 == 2:
+		a.Framing, a.ContentLength = NoBody, 0
+	case f.chunked:
+		a.Framing, a.ContentLength = Chunked, unknownLength
+	case f.sized && f.length > 0:
+		a.Framing, a.ContentLength = Sized, f.length
+	case f.sized:
+		a.Framing, a.ContentLength = NoBody, 0
+	default:
+		a.Framing, a.ContentLength, a.Close = UntilClose, unknownLength, true
+	}
+	return true
+}

@@ -1,0 +1,115 @@
+package http1
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+)
+
+// What makes a request impossible to write without changing its meaning.
+var (
+	ErrMethod = errors.New("the method is not a token")
+	ErrTarget = errors.New("the request target is not in origin form")
+	ErrField  = errors.New("a header field's name or value cannot be sent")
+)
+
+// Lengths of a request's body that are no count of bytes.
+const (
+	NoLength      = -1 // no body and no Content-Length
+	ChunkedLength = -2
+)
+
+// AppendRequest appends a request's head to dst (RFC 9112 section 3): the
+// target byte for byte, the Host, the fields of req as they are, and the
+// framing that length says: a count of bytes, NoLength or ChunkedLength. Fields
+// that frame or concern one connection only are left out. Of req, only Method
+// and Header are used. The error is ErrMethod, ErrTarget or ErrField.
+func AppendRequest(dst []byte, req *http.Request, host, target string, length int64) ([]byte, error) {
+	if !isToken(req.Method) {
+		return dst, ErrMethod
+	}
+	if !isOriginForm(target) {
+		return dst, ErrTarget
+	}
+	dst = append(dst, req.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, target...)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = append(dst, host...)
+	dst = append(dst, "\r\n"...)
+	for name, values := range req.Header {
+		if ofConnection(name) {
+			continue
+		}
+		if !isToken(name) {
+			return dst, ErrField
+		}
+		for _, v := range values {
+			if !isLine(v) {
+				return dst, ErrField
+			}
+			dst = append(dst, name...)
+			dst = append(dst, ": "...)
+			dst = append(dst, v...)
+			dst = append(dst, "\r\n"...)
+		}
+	}
+	switch length {
+	case NoLength:
+	case ChunkedLength:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	default:
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, length, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	return append(dst, "\r\n"...), nil
+}
+
+// isOriginForm wants origin form, or the asterisk of OPTIONS, in bytes that end
+// neither the target nor the line. Which bytes beyond ASCII it has is the
+// caller's business.
+func isOriginForm(s string) bool {
+	if s == "" || s[0] != '/' && s != "*" {
+		return false
+	}
+	blanks, control := scanTarget(s)
+	return !blanks && !control
+}
+
+// isLine refuses what would end a line or the head (RFC 9110 section 5.5).
+func isLine(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '\r' || c == '\n' || c == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ofConnection reports whether a field concerns one connection, or is written
+// by this package itself.
+func ofConnection(name string) bool {
+	switch len(name) {
+	case 2:
+		return fold(name, "te")
+	case 4:
+		return fold(name, "host")
+	case 6:
+		return fold(name, "expect")
+	case 7:
+		return fold(name, "trailer") || fold(name, "upgrade")
+	case 10:
+		return fold(name, "connection") || fold(name, "keep-alive")
+	case 14:
+		return fold(name, "content-length")
+	case 16:
+		return fold(name, "proxy-connection")
+	case 17:
+		return fold(name, "transfer-encoding")
+	case 19:
+		return fold(name, "proxy-authorization")
+	default:
+		return false
+	}
+}
