@@ -216,14 +216,21 @@ func (b *body) settle() bool {
 		return false
 	}
 	defer b.mu.Unlock()
-	for b.err == nil && b.c.r < b.c.w && !b.isAborted() {
-		b.drop()
+	for left := maxDropped; b.err == nil && left > 0 && !b.isAborted(); {
+		if b.c.r == b.c.w && !b.c.wait.poll(b.c) {
+			break
+		}
+		left -= b.drop()
 	}
 	return errors.Is(b.err, io.EOF)
 }
 
-// drop skips body bytes that have come.
-func (b *body) drop() {
+// maxDropped bounds how much of a body that nothing read is dropped to keep the
+// connection, in bytes.
+const maxDropped = 256 << 10
+
+// drop skips body bytes that have come, and returns how many.
+func (b *body) drop() int {
 	c := b.c
 	if !b.chunked {
 		n := min(int64(c.w-c.r), b.left)
@@ -231,7 +238,7 @@ func (b *body) drop() {
 		if b.left -= n; b.left == 0 {
 			_ = b.complete()
 		}
-		return
+		return int(n)
 	}
 	_, used, err := b.chunks.next(c.unread())
 	c.r += used
@@ -241,6 +248,7 @@ func (b *body) drop() {
 	case b.chunks.state == chunkFinished:
 		_ = b.complete()
 	}
+	return used
 }
 
 // endBody takes the body away from whoever might still read it. It reports

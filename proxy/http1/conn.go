@@ -143,6 +143,9 @@ func (c *Conn) serve(h Handler) End {
 	case headNone:
 		return Closed
 	}
+	if c.r == c.w {
+		c.release() // an upstream may take its time
+	}
 	c.resp.begin()
 	h.ServeHTTP1(&c.resp, &c.req)
 	if c.resp.hijacked {

@@ -75,6 +75,12 @@ func compareAnswers(t *testing.T, raw string, ours, theirs *gotAnswer) {
 	if spacedFraming.MatchString(raw) {
 		return // we take what net/http ignores
 	}
+	for name := range theirs.header {
+		if short := strings.TrimSpace(name); short != name { // net/http keeps the space
+			delete(ours.header, http.CanonicalHeaderKey(short))
+			delete(theirs.header, http.CanonicalHeaderKey(short))
+		}
+	}
 	for _, g := range []*gotAnswer{ours, theirs} {
 		for name, values := range g.header {
 			if strings.Contains(name, " ") || name == "Trailer" || name == "Cache-Control" || name == "Pragma" || name == "Connection" {

@@ -7,3 +7,6 @@ package http1
 type waiter struct{ one [1]byte }
 
 func (w *waiter) read(c *Conn) error { return w.readOne(c) }
+
+// poll cannot look without waiting here.
+func (w *waiter) poll(*Conn) bool { return false }

@@ -32,6 +32,19 @@ func (w *waiter) read(c *Conn) error {
 	return w.err
 }
 
+// poll reads what the socket holds, without waiting. It reports whether there
+// was anything.
+func (w *waiter) poll(c *Conn) bool {
+	if w.raw == nil && !w.find(c) {
+		return false
+	}
+	got := 0
+	_ = w.raw.Control(func(fd uintptr) { got, _ = syscall.Read(int(fd), c.space()) })
+	got = max(got, 0)
+	c.w += got
+	return got > 0
+}
+
 // find looks for the socket beneath, once the layers above it hold no bytes.
 func (w *waiter) find(c *Conn) bool {
 	nc := c.nc
