@@ -33,19 +33,6 @@ const (
 	UntilClose         // by the end of the connection
 )
 
-func (f Framing) String() string {
-	switch f {
-	case Sized:
-		return "sized"
-	case Chunked:
-		return "chunked"
-	case UntilClose:
-		return "until close"
-	default:
-		return "no body"
-	}
-}
-
 // Answer is one answer, and the memory that it is kept in: Reset makes it ready
 // for the next one, when nothing of this one is used any more. The zero Answer
 // is ready for use.

@@ -29,7 +29,13 @@ func (p *Buffers) get(n int) []byte {
 
 // put takes a buffer back; one that grew is left to the garbage collector.
 func (p *Buffers) put(b []byte) {
-	switch b = b[:cap(b)]; len(b) {
+	b = b[:cap(b)]
+	if raceEnabled { // a read after the release must show in tests
+		for i := range b {
+			b[i] = 0xdb
+		}
+	}
+	switch len(b) {
 	case smallBuffer:
 		p.small.Put((*[smallBuffer]byte)(b))
 	case largeBuffer:

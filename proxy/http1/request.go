@@ -17,19 +17,6 @@ const (
 	AsteriskForm              // *, of OPTIONS alone
 )
 
-func (f Form) String() string {
-	switch f {
-	case AbsoluteForm:
-		return "absolute"
-	case AuthorityForm:
-		return "authority"
-	case AsteriskForm:
-		return "asterisk"
-	default:
-		return "origin"
-	}
-}
-
 // Request is one request, judged and repaired. The connection reuses it, its
 // header map and the values in it for the next one: nothing may keep any of
 // them beyond the handler's return. Strings may be kept; they hold on to the

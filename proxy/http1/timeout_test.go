@@ -212,7 +212,7 @@ func TestWriteTimeout(t *testing.T) {
 		return func(w *Response, _ *Request) {
 			w.Header().Set("Content-Length", itoa(1<<20))
 			_, *failed = io.WriteString(w, strings.Repeat("x", 1<<20-2)+"yz")
-			if w.Err() != *failed {
+			if !errors.Is(*failed, w.Err()) {
 				t.Errorf("Err is %v", w.Err())
 			}
 		}
