@@ -70,12 +70,13 @@ func (a *Answer) Reset() {
 // with a space; control characters in a value become spaces; white space before
 // a colon is dropped (RFC 9112 section 5.1), and so is a field whose name has
 // spaces in it; Content-Lengths that are equal are one, and "identity" is no
-// coding. Chunked framing stands over a Content-Length, which is dropped.
+// coding. Chunked framing takes precedence over a Content-Length, which is
+// dropped.
 //
 // What leaves the length in doubt is ErrMalformed: Content-Lengths that differ
-// or are not plain digits, a coding other than chunked or chunked on HTTP/1.0,
-// and a folded field of framing. An answer to HEAD, an interim one, 204 and 304
-// have no body, and neither has success of CONNECT.
+// or are not plain digits, a coding other than chunked, chunked on HTTP/1.0, and
+// a framing field that is folded or has control characters. An interim answer,
+// 204, 304, an answer to HEAD and a successful one to CONNECT have no body.
 func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 	head, err := a.readHead(br)
 	if err != nil {
@@ -89,13 +90,9 @@ func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 	}
 	var f answerFraming
 	for rest != "" {
-		var name, value string
-		var folded, ok bool
-		name, value, rest, folded, ok = cutField(rest)
-		if !ok {
-			return ErrMalformed
-		}
-		if name != "" && !f.note(a, name, value, folded) {
+		var field answerField
+		var ok bool
+		if field, rest, ok = cutField(rest); !ok || !f.note(a, &field) {
 			return ErrMalformed
 		}
 	}
@@ -199,27 +196,48 @@ func (a *Answer) statusLine(line string) bool {
 	return true
 }
 
+// answerField is one field of an answer.
+type answerField struct {
+	name  string // "": the field is to be dropped
+	value string
+	odd   bool // it was folded, or has control characters
+}
+
 // cutField cuts the first field off the lines, with the lines that it is folded
-// over. A name of "" says that the field is to be dropped.
-func cutField(lines string) (name, value, rest string, folded, ok bool) {
+// over.
+func cutField(lines string) (f answerField, rest string, ok bool) {
 	line, rest := cutLine(lines)
-	name, value, ok = strings.Cut(line, ":")
+	name, value, ok := strings.Cut(line, ":")
 	if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
-		return "", "", "", false, false
+		return f, "", false
 	}
 	value = trim(value)
-	for rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
-		line, rest = cutLine(rest)
-		value, folded = trim(value+" "+trim(line)), true
+	if rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+		value, rest = unfold(value, rest)
+		f.odd = true
 	}
 	name = trim(name)
 	if !isToken(name) {
-		return "", "", rest, false, isToken(strings.ReplaceAll(name, " ", ""))
+		return f, rest, isToken(strings.ReplaceAll(name, " ", ""))
 	}
 	if !isFieldValue(value) {
 		value = trim(withoutControls(value))
+		f.odd = true
 	}
-	return textproto.CanonicalMIMEHeaderKey(name), value, rest, folded, true
+	f.name, f.value = textproto.CanonicalMIMEHeaderKey(name), value
+	return f, rest, true
+}
+
+// unfold joins a value with the lines that continue it (RFC 9112 section 5.2).
+func unfold(value, lines string) (whole, rest string) {
+	b := []byte(value)
+	for lines != "" && (lines[0] == ' ' || lines[0] == '\t') {
+		var line string
+		line, lines = cutLine(lines)
+		b = append(b, ' ')
+		b = append(b, trim(line)...)
+	}
+	return trim(string(b)), lines
 }
 
 // withoutControls makes spaces of control characters (RFC 9110 section 5.5).
@@ -237,31 +255,32 @@ func withoutControls(value string) string {
 type answerFraming struct {
 	length           int64
 	sized            bool
-	chunked, coded   bool
+	chunked          bool
 	close, keepAlive bool
 }
 
 // note takes a field, and reports false if it leaves the length in doubt.
-func (f *answerFraming) note(a *Answer, name, value string, folded bool) bool {
+func (f *answerFraming) note(a *Answer, field *answerField) bool {
+	name, value := field.name, field.value
 	switch name {
+	case "", "Trailer": // trailers are not passed on
+		return true
 	case "Content-Length":
-		if folded || !f.noteLength(value) {
+		if field.odd || !f.noteLength(value) {
 			return false
 		}
-		if a.Header[name] == nil {
-			digits, _, _ := strings.Cut(value, ",")
-			a.fields.add(name, trim(digits))
+		if a.Header[name] != nil {
+			return true
 		}
-		return true
+		value, _, _ = strings.Cut(value, ",")
+		value = trim(value)
 	case "Transfer-Encoding":
 		if fold(value, "identity") {
 			return true
 		}
-		ok := !folded && !f.coded && fold(value, "chunked")
-		f.coded, f.chunked = true, true
-		return ok
-	case "Trailer":
-		return true // trailers are not passed on
+		once := !f.chunked
+		f.chunked = true
+		return once && !field.odd && fold(value, "chunked")
 	case "Connection":
 		f.close = f.close || hasOption(value, "close")
 		f.keepAlive = f.keepAlive || hasOption(value, "keep-alive")

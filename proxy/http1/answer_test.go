@@ -101,6 +101,7 @@ func TestAnswers(t *testing.T) {
 		{"empty length", "GET", ok + "Content-Length:\r\n\r\nabc", 0, "", "", false, ErrMalformed},
 		{"length beyond numbers", "GET", ok + "Content-Length: 9223372036854775808\r\n\r\nabc", 0, "", "", false, ErrMalformed},
 		{"folded length", "GET", ok + "Content-Length: 1\r\n 2\r\n\r\nabc", 0, "", "", false, ErrMalformed},
+		{"control character in a length", "GET", ok + "Content-Length: 3\x00\r\n\r\nabc", 0, "", "", false, ErrMalformed},
 		{"folded coding", "GET", ok + "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 0, "", "", false, ErrMalformed},
 		{"another coding", "GET", ok + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 0, "", "", false, ErrMalformed},
 		{"two codings", "GET", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0, "", "", false, ErrMalformed},

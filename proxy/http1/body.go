@@ -251,8 +251,8 @@ func (b *body) drop() int {
 	return used
 }
 
-// endBody takes the body away from whoever might still read it. It reports
-// whether it was read to its end.
+// endBody ends the body, also for a goroutine that is still reading it. It
+// reports whether it was read to its end.
 func (c *Conn) endBody() bool {
 	b := c.req.body
 	if b == nil {

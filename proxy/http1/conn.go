@@ -39,9 +39,9 @@ type End uint8
 // The ends.
 const (
 	goingOn End = iota
-	// Closed: the caller ended its side or was idle for too long, or the last
-	// answer was said to be the last. Nothing of the caller's is known to be
-	// unread, but the socket may still hold bytes.
+	// Closed: the caller ended its side or was idle for too long, or an answer
+	// announced the end. No unread bytes are known of, but the socket may hold
+	// some.
 	Closed
 	// Lingering: the caller may still be sending what was not read. Our side
 	// must be half-closed and the rest drained, else the socket's reset throws
@@ -178,10 +178,9 @@ func (c *Conn) forget() {
 	}
 }
 
-// Drain ends the wait for requests: a connection that waits ends unless a
-// request arrives within grace, and so does one that is busy, after its answer.
-// Answers say so from now on. It may be called from any goroutine and cannot be
-// undone.
+// Drain lets the connection end: if it waits for a request, unless one arrives
+// within grace; if it is busy, after the answer. Answers announce the end from
+// now on. Drain may be called from any goroutine and cannot be undone.
 func (c *Conn) Drain(grace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

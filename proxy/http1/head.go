@@ -87,7 +87,7 @@ func (p *headParser) field(line string) *Refusal {
 }
 
 // looksLikeFraming reports whether a name differs from a framing field's only
-// by underscores. Gateways to CGI variables cannot tell them apart.
+// by underscores. CGI variables do not distinguish them.
 func looksLikeFraming(name string) bool {
 	if strings.IndexByte(name, '_') < 0 {
 		return false

@@ -143,8 +143,8 @@ func (c *Conn) skipBlanks() bool {
 }
 
 // judgeLine judges the request line of a head that is not complete yet, once:
-// there is no point in waiting for what does not speak HTTP. Its end is looked
-// for from the byte that fresh says.
+// a caller that does not speak HTTP need not be waited for. raw[fresh:] is what
+// came since the last call.
 func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 	if c.lineJudged {
 		return nil
@@ -172,8 +172,8 @@ func (c *Conn) moreHead() error {
 	return c.fill()
 }
 
-// headFailed deals with a connection that ended inside a head. A stray CR is
-// none.
+// headFailed deals with a connection that ended inside a head. A stray CR does
+// not begin one.
 func (c *Conn) headFailed(err error) headResult {
 	raw := c.unread()
 	switch {
@@ -197,21 +197,20 @@ func (c *Conn) begin(head string) headResult {
 		return c.refuse(ref)
 	}
 	c.r += len(head)
-	c.fresh()
+	c.headDone()
 	c.beginBody()
 	return headRead
 }
 
-// refuse puts a stand-in in the place of what arrived. It is the connection's
-// last request.
+// refuse makes c.req a refused request. It is the connection's last one.
 func (c *Conn) refuse(ref *Refusal) headResult {
 	c.req.refuse(ref, string(c.unread()))
-	c.fresh()
+	c.headDone()
 	return headRead
 }
 
-// fresh forgets how the head was gathered.
-func (c *Conn) fresh() {
+// headDone forgets how the head was gathered.
+func (c *Conn) headDone() {
 	c.served = true
 	c.scanned, c.headBy, c.lineJudged, c.blanks = 0, time.Time{}, false, 0
 }

@@ -22,7 +22,7 @@ type Response struct {
 	length  int64  // declared; unknownLength without one
 	written int64  // body bytes accepted
 	out     []byte // borrowed: what waits to be written
-	held    []byte // borrowed: the body, while there is no telling its length
+	held    []byte // borrowed: the body, while its length is unknown
 	err     error  // of the first write that failed
 
 	noBody   bool // HEAD, 204 and 304: the head is all

@@ -5,9 +5,10 @@ import "strings"
 // maxCarried bounds the path that a refused request still carries, in bytes.
 const maxCarried = 1024
 
-// refuse makes of r what the handler gets instead of a refused head, of which
-// raw is what arrived: method, path, authority and version where they are safe
-// to repeat, so the answer comes in the caller's language, and nothing else.
+// refuse turns r into the request that the handler gets instead of a refused
+// head. raw is what arrived of that. Method, path, authority and version are
+// carried where they are safe to repeat, because the answer's language depends
+// on them; nothing else is.
 func (r *Request) refuse(ref *Refusal, raw string) {
 	authority := r.Authority
 	r.reset()
