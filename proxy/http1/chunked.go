@@ -45,7 +45,7 @@ const (
 // ends a line, and a size is nothing but hex digits. It is fed with whatever
 // arrived and keeps its place in between.
 type chunkScanner struct {
-	lenient bool // lines may end in LF, and trailers may be anything: of answers
+	lenient bool // lines may end in LF, extensions and trailers may be anything: of answers
 	state   chunkState
 	digits  int
 	size    int64 // of the current chunk, while its digits are read
@@ -126,9 +126,7 @@ func (s *chunkScanner) sizeByte(c byte) error {
 		return nil
 	case c == '\n' && s.lenient:
 		return s.endSize(c)
-	case c < ' ' && !padding, c == 0x7f:
-		return errChunkSize
-	case s.state == chunkExtension:
+	case s.state == chunkExtension && (s.lenient || c >= ' ' && c != 0x7f || padding):
 	case s.state == chunkSize && c == ';':
 		s.state = chunkExtension
 	case padding:
