@@ -2,11 +2,14 @@ package metrics
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
 )
 
 var defaultUpstreams = []string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"}
@@ -15,15 +18,16 @@ var defaultUpstreams = []string{"smsportal.com", "*.smsportal.com", "mymobileapi
 // upstreams in clear and over its own TLS, foreign hosts as well, with errors.
 func TestSidecarBudget(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, Options{Workload: "payments/billing", Upstreams: defaultUpstreams})
+	const app = "payments/billing"
+	f := newFixture(t, ledger.Settings{Workload: app, Clients: []ledger.Configured{{Name: app}}, Upstreams: defaultUpstreams})
 	if err := RegisterRuntime(f.reg); err != nil {
 		t.Fatal(err)
 	}
-	c := f.Client("payments/billing", "workload")
-	used := []string{"*.smsportal.com", "*.mymobileapi.com"}
-	for _, up := range used {
-		c.Request(up, call.VersionNone, true, "id")
-		f.RequestDuration(up, call.Forward, .1, "id")
+	for _, up := range []string{"*.smsportal.com", "*.mymobileapi.com"} {
+		exposed := plain(up)
+		exposed.Exposed = 1 << redact.KindQuery
+		f.record(app, exposed)
+		f.record(app, lost(up, problem.Timeout, problem.Unknown))
 		for _, p := range phases {
 			f.UpstreamPhase(up, p, time.Millisecond)
 		}
@@ -31,36 +35,29 @@ func TestSidecarBudget(t *testing.T) {
 		f.UpstreamHandshake(up, 0x0304, 0x1301, true)
 		f.UpstreamPool(up, 2, 0)
 		f.UpstreamCertificate(up, start)
-		f.Response(up, 200, "upstream")
-		f.Response(up, 504, "tlslift")
-		f.UpstreamFailure(up, problem.Timeout, problem.Unknown)
 	}
 	for _, foreign := range []string{OtherUpstream, DeniedUpstream} {
-		c.Request(foreign, call.VersionNone, true, "id")
-		f.RequestDuration(foreign, call.Forward, .1, "id")
+		o := lost(foreign, problem.Connect, problem.NotSent)
+		o.Ours, o.Upgraded = false, false
+		f.record(app, o)
 		for _, p := range phases {
 			f.UpstreamPhase(foreign, p, time.Millisecond)
 		}
 		f.UpstreamPool(foreign, 1, 0)
-		f.UpstreamFailure(foreign, problem.Connect, problem.NotSent)
 	}
-	c.Connection(call.Forward, call.VersionNone, call.Plain)
-	c.Connection(call.Forward, call.VersionNone, call.Refused)
-	c.Connection(call.Forward, call.VersionNone, call.Tunnelled)
-	c.Connection(call.Connect, call.Version13, call.Spliced)
-	c.Connection(call.Connect, call.VersionNone, call.Tunnelled)
-	c.Hello(call.Version13, "tls", true)
-	c.Upgrade(call.VersionNone)
-	c.Credentials("query")
-	c.Policy("allow", true)
-	c.Verdict("plaintext")
-	c.Library("Java 6", "")
-	f.Response(OtherUpstream, 200, "upstream")
-	f.Response(DeniedUpstream, 403, "tlslift")
+	passed := plain(OtherUpstream)
+	passed.Ours, passed.Upgraded = false, false
+	f.record(app, passed)
+	f.record(app, denied())
+	for _, h := range []call.Handling{call.Plain, call.Refused, call.Tunnelled} {
+		f.record(app, sighting(call.Sighted{Ours: h == call.Plain, Ingress: call.Forward, Handling: h}))
+	}
+	f.record(app, spliced())
+	f.record(app, sighting(call.Sighted{Ingress: call.Connect, Handling: call.Tunnelled}))
 	all := f.gather(t)
 	var ours int
 	for _, mf := range all {
-		if len(mf.GetName()) > len(namespace) && mf.GetName()[:len(namespace)] == namespace {
+		if strings.HasPrefix(mf.GetName(), namespace+"_") {
 			ours++
 		}
 	}
@@ -74,56 +71,48 @@ func TestSidecarBudget(t *testing.T) {
 // TestClientBudget adds 100 clients of every sort, configured and discovered.
 func TestClientBudget(t *testing.T) {
 	t.Parallel()
-	var names []string
-	for i := range 100 {
-		names = append(names, fmt.Sprintf("app-%d", i))
-	}
-	for _, tt := range []struct {
-		kind       string
-		configured []string
-	}{{"configured", names}, {"discovered", nil}} {
-		f := newFixture(t, Options{Upstreams: defaultUpstreams})
+	for _, configured := range []bool{true, false} {
+		s := ledger.Settings{Upstreams: defaultUpstreams, LabelLimit: 100}
+		f := newFixture(t, s)
 		before := series(f.gather(t))
-		f.SetClients("", tt.configured)
-		for i, name := range names {
-			live(f.Client(name, "address"), i)
+		for i := range 100 {
+			if configured {
+				s.Clients = append(s.Clients, ledger.Configured{Name: fmt.Sprint("app-", i)})
+			}
+		}
+		f.ledger.Configure(s)
+		for i := range 100 {
+			f.live(fmt.Sprint("app-", i), i)
 		}
 		n := series(f.gather(t)) - before
-		t.Logf("100 %s clients add %d series", tt.kind, n)
+		t.Logf("100 clients, configured %t, add %d series", configured, n)
 		if n > 1500 {
-			t.Errorf("100 %s clients add %d series, at most 1500 are allowed", tt.kind, n)
+			t.Errorf("100 clients, configured %t, add %d series, at most 1500 are allowed", configured, n)
 		}
 	}
 }
 
 // live is what the i-th client of a mixed population does.
-func live(c *Client, i int) {
-	const up = "*.smsportal.com"
-	c.Library("Java 6", "address")
-	c.Sunset(start)
+func (f *fixture) live(client string, i int) {
+	clear := plain("*.smsportal.com")
+	clear.UserAgent = "Java/1.6.0_45"
+	clear.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
 	switch i % 4 {
 	case 0, 1: // in clear, with its password in the query
-		c.Connection(call.Forward, call.VersionNone, call.Plain)
-		c.Request(up, call.VersionNone, true, "")
-		c.Upgrade(call.VersionNone)
-		c.Credentials("query")
-		c.Policy("warn", true)
-		c.Verdict("plaintext")
+		clear.Exposed = 1 << redact.KindQuery
+		f.record(client, clear)
 	case 2: // TLS 1.0, terminated, with a failure on the way
-		c.Hello(call.Version10, "tls", true)
-		c.HandshakeFailure(HandshakeClientRejectedCA)
-		c.Connection(call.Connect, call.Version10, call.Terminated)
-		c.Request(up, call.Version10, true, "")
-		c.Upgrade(call.Version10)
-		c.Policy("warn", true)
-		c.Verdict("legacy-only")
+		s := call.Sighted{
+			Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
+			Hello: &call.Offer{Max: call.Version10, SNI: true},
+		}
+		old := plain("*.smsportal.com")
+		old.Ingress, old.Version, old.Handling, old.Sighted = call.Connect, call.Version10, call.Terminated, &s
+		f.record(client, old)
+		s.Handling, s.Failure = call.Refused, call.HandshakeClientRejectedCA
+		f.record(client, sighting(s))
 	default: // migrating: in clear and spliced
-		c.Hello(call.Version13, "tls", true)
-		c.Connection(call.Connect, call.Version13, call.Spliced)
-		c.Connection(call.Forward, call.VersionNone, call.Plain)
-		c.Request(up, call.VersionNone, true, "")
-		c.Upgrade(call.VersionNone)
-		c.Policy("warn", true)
-		c.Verdict("capable")
+		f.record(client, spliced())
+		f.record(client, clear)
 	}
 }

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+	"tlslift/proxy/rewrite"
 )
 
 const reference = "../docs/metrics.md"
@@ -46,8 +49,8 @@ func quotedWords(cell string) []string {
 // exports: names, types and labels, both ways.
 func TestTheReferenceIsComplete(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, Options{Upstreams: []string{"*.smsportal.com"}})
-	exerciseClient(f.Client("10.1.2.3", "address"))
+	f := newFixture(t, ledger.Settings{Upstreams: []string{"*.smsportal.com"}, Clients: []ledger.Configured{{Name: "billing"}}, LabelLimit: 1})
+	f.exerciseClient("10.1.2.3")
 	exerciseService(f.Metrics)
 	exported := make(map[string]string)
 	for _, mf := range f.gather(t) {
@@ -85,24 +88,27 @@ func TestTheReferenceKnowsEveryLabelValue(t *testing.T) {
 		"insecure":         {"true", "false"},
 		"ingress":          strs(call.Ingresses[:]),
 		"handling":         strs(call.Handlings[:]),
-		"framing":          framings,
-		"sni":              {yesNo(true), yesNo(false)},
+		"framing":          {"tls", "sslv2"},
+		"sni":              {"yes", "no"},
+		"over":             {"clear", "old_tls"},
 		"delivery":         {problem.NotSent.String(), problem.Unknown.String()},
-		"decision":         decisions,
 		"from":             slices.DeleteFunc(strs(call.Versions[:]), func(v string) bool { return v == "ssl3" }),
-		"origin":           origins,
+		"origin":           {"upstream", "tlslift"},
 		"phase":            phases,
 		"state":            poolStates,
-		"reason client":    strs(HandshakeReasons[:]),
+		"reason client":    strs(call.HandshakeFailures[:]),
 		"reason denied":    strs(problem.DeniedReasons[:]),
 		"reason upstream":  strs(problem.UpstreamReasons[:]),
-		"kind credentials": credentials,
-		"kind rewrites":    rewrites,
+		"kind credentials": strs(redact.AllKinds[:]),
+		"kind rewrites":    strs(rewrite.Kinds[:]),
+		"kind clients":     {"tracked", "labelled"},
+		"resource":         strs(Resources[:]),
+		"verdict":          strs(ledger.Verdicts[:]),
 	}
 	keys := map[string]string{
 		"tlslift_client_handshake_failures_total": "reason client", "tlslift_denied_total": "reason denied",
 		"tlslift_upstream_failures_total": "reason upstream", "tlslift_client_credentials_exposed_total": "kind credentials",
-		"tlslift_rewrites_total": "kind rewrites",
+		"tlslift_rewrites_total": "kind rewrites", "tlslift_clients": "kind clients",
 	}
 	for _, row := range documented(t) {
 		if len(row) != 2 {

@@ -15,8 +15,11 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+	"tlslift/proxy/rewrite"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,24 +38,41 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.Unix(c.unix.Load(), 0) }
 func (c *clock) advance(d time.Duration) { c.unix.Add(int64(d / time.Second)) }
 
-// fixture is Metrics on a registry that checks consistency at every gathering.
+// fixture is Metrics and a ledger on a registry that checks consistency at every
+// gathering, as the command puts them together.
 type fixture struct {
 	*Metrics
-	reg   *prometheus.Registry
-	clock *clock
+	ledger *ledger.Ledger
+	reg    *prometheus.Registry
+	clock  *clock
 }
 
-func newFixture(t testing.TB, o Options) *fixture {
+func newFixture(t testing.TB, s ledger.Settings) *fixture {
 	t.Helper()
 	f := &fixture{reg: prometheus.NewPedanticRegistry(), clock: newClock()}
-	o.Clock = f.clock.now
-	o.Version, o.Revision = "1.2.3", "abcdef"
-	m, err := New(f.reg, o)
+	m, err := New(f.reg, Options{Upstreams: s.Upstreams, Version: "1.2.3", Revision: "abcdef"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Metrics = m
+	m.Reload(true, start)
+	f.ledger = ledger.New(ledger.Options{Clock: f.clock.now})
+	f.ledger.Configure(s)
+	if err := f.reg.Register(f.ledger); err != nil {
+		t.Fatal(err)
+	}
+	m.SetLimit(LabelledClients, s.LabelLimit)
+	m.SetLimit(TrackedClients, f.ledger.Stats().Limit)
 	return f
+}
+
+// record hands an outcome of a client to both sinks, now.
+func (f *fixture) record(client string, o call.Outcome) {
+	o.Client = call.Identity{Name: client, Rung: call.RungAddress}
+	o.End = f.clock.now()
+	o.Start = o.End.Add(-42 * time.Millisecond)
+	f.Record(&o)
+	f.ledger.Record(&o)
 }
 
 func (f *fixture) gather(t testing.TB) []*dto.MetricFamily {
@@ -148,37 +168,61 @@ func series(families []*dto.MetricFamily) int {
 	return n
 }
 
-// exerciseClient does everything that one client can do, once.
-func exerciseClient(c *Client) {
-	c.Request("*.smsportal.com", call.VersionNone, true, "")
-	c.Connection(call.Forward, call.VersionNone, call.Plain)
-	c.Connection(call.Connect, call.Version13, call.Spliced)
-	c.Hello(call.Version13, "tls", true)
-	c.HandshakeFailure(HandshakeClientRejectedCA)
-	c.Upgrade(call.VersionNone)
-	c.Credentials("query")
-	c.Policy("warn", false)
-	c.Verdict("plaintext")
-	c.Library("Java 6", "address")
-	c.Sunset(start.AddDate(0, 2, 0))
-	c.Waiver(start.AddDate(0, 3, 0))
-	c.Declared(start.AddDate(0, 0, -7))
+// plain is an answered request in clear.
+func plain(upstream string) call.Outcome {
+	return call.Outcome{
+		Kind: call.Request, Ingress: call.Forward, Method: "GET", Host: "api.smsportal.com", Label: upstream, Ours: true, Upgraded: true,
+		Status: 200, FromUpstream: true, Delivery: problem.Answered,
+	}
 }
 
-// exerciseService does everything that is not one client's, once.
+// denied is a request for a host that is none of ours.
+func denied() call.Outcome {
+	return call.Outcome{Kind: call.Request, Ingress: call.Forward, Method: "GET", Label: DeniedUpstream, Status: 403, Reason: problem.Host}
+}
+
+// lost is a request that the upstream failed.
+func lost(upstream string, reason problem.Reason, delivery problem.Delivery) call.Outcome {
+	o := plain(upstream)
+	o.Status, o.FromUpstream, o.Reason, o.Delivery = reason.Status(), false, reason, delivery
+	return o
+}
+
+func sighting(s call.Sighted) call.Outcome { return call.Outcome{Kind: call.Sighting, Sighted: &s} }
+
+func spliced() call.Outcome {
+	return sighting(call.Sighted{
+		Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced,
+		Hello: &call.Offer{Max: call.Version13, SNI: true},
+	})
+}
+
+// exerciseClient does everything that one client can do, once.
+func (f *fixture) exerciseClient(name string) {
+	first := plain("*.smsportal.com")
+	first.UserAgent, first.Exposed = "Java/1.6.0_45", 1<<redact.KindQuery
+	first.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
+	f.record(name, first)
+	f.record(name, denied())
+	f.record(name, lost("*.smsportal.com", problem.Reset, problem.Unknown))
+	f.record(name, spliced())
+	f.record(name, sighting(call.Sighted{
+		Ours: true, Ingress: call.TLS, Version: call.Version10, Handling: call.Refused,
+		Hello: &call.Offer{Max: call.Version10}, Failure: call.HandshakeClientRejectedCA,
+	}))
+}
+
+// exerciseService does everything that no outcome carries, once.
 func exerciseService(m *Metrics) {
-	m.Response("*.smsportal.com", 200, "upstream")
-	m.Response(DeniedUpstream, 403, "tlslift")
-	m.RequestDuration("*.smsportal.com", call.Forward, .042, "")
 	for _, p := range phases {
 		m.UpstreamPhase("*.smsportal.com", p, 20*time.Millisecond)
 	}
 	m.UpstreamHandshake("*.smsportal.com", 0x0303, 0xc02f, false)
-	m.UpstreamFailure("*.smsportal.com", problem.Reset, problem.Unknown)
+	m.UpstreamClassicHello("*.smsportal.com")
 	m.UpstreamPool("*.smsportal.com", 2, 1)
 	m.UpstreamCertificate("*.smsportal.com", start.AddDate(0, 6, 0))
-	m.Rewrite("cookie")
-	m.Denied(problem.Host)
+	m.Rewrite(rewrite.Cookie)
+	m.Denied(problem.Limit)
 	m.OpenConnection(call.Plain, 2)
 	m.OpenConnection(call.Plain, -1)
 	m.LeafMinted()
@@ -189,15 +233,20 @@ func TestExposition(t *testing.T) {
 	t.Parallel()
 	upstreams := []string{"smsportal.com", "*.smsportal.com"}
 	tests := map[string]struct {
-		options Options
-		do      func(*fixture)
+		settings ledger.Settings
+		do       func(*fixture)
 	}{
-		"fresh":   {options: Options{Upstreams: upstreams, Clients: []string{"billing"}}},
-		"sidecar": {options: Options{Upstreams: upstreams, Workload: "payments/billing"}},
+		"fresh": {settings: ledger.Settings{
+			Upstreams: upstreams, LabelLimit: 100, Clients: []ledger.Configured{{Name: "billing", Migrated: start.AddDate(0, 0, -7)}},
+		}},
+		"sidecar": {settings: ledger.Settings{
+			Upstreams: upstreams, Workload: "payments/billing", Clients: []ledger.Configured{{Name: "payments/billing"}},
+		}},
 		"everything": {
-			options: Options{Upstreams: upstreams},
+			settings: ledger.Settings{Upstreams: upstreams, LabelLimit: 1, Clients: []ledger.Configured{{Name: "billing"}}},
 			do: func(f *fixture) {
-				exerciseClient(f.Client("10.1.2.3", "address"))
+				f.exerciseClient("10.1.2.3")
+				f.exerciseClient("10.1.2.4")
 				exerciseService(f.Metrics)
 				f.Reload(false, start.Add(time.Hour))
 			},
@@ -206,7 +255,7 @@ func TestExposition(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(t, tt.options)
+			f := newFixture(t, tt.settings)
 			if tt.do != nil {
 				tt.do(f)
 			}

@@ -8,14 +8,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
+
+	"tlslift/metrics/ledger"
 )
 
 // TestLint asks the linter of the Prometheus project, in process and, where it
 // is installed, as promtool.
 func TestLint(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, Options{Upstreams: []string{"*.smsportal.com"}, Clients: []string{"billing"}})
-	exerciseClient(f.Client("10.1.2.3", "address"))
+	f := newFixture(t, ledger.Settings{Upstreams: []string{"*.smsportal.com"}, Clients: []ledger.Configured{{Name: "billing"}}, LabelLimit: 1})
+	f.exerciseClient("10.1.2.3")
 	exerciseService(f.Metrics)
 	text := f.text(t, expfmt.TypeTextPlain)
 

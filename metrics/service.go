@@ -5,32 +5,35 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/rewrite"
 )
 
-// Rewrite counts a change made to an answer, by kind (location,
-// content_location, refresh, link, cookie, hsts, alt_svc, csp). Other words are
-// not counted.
-func (m *Metrics) Rewrite(kind string) {
-	if i := rewrites.index(kind); i >= 0 {
-		m.rewriteHandles[i].Inc()
+// Rewrite counts a change made to an answer.
+func (m *Metrics) Rewrite(k rewrite.Kind) {
+	if int(k) < len(m.rewritten) {
+		m.rewritten[k].Inc()
 	}
 }
 
-// Denied counts a request or connection that tlslift refused. Reasons that are
+// Denied counts a request or connection that tlslift refused. Record calls it;
+// so does what refuses connections that never have an outcome. Reasons that are
 // not among problem.DeniedReasons are not counted.
 func (m *Metrics) Denied(reason problem.Reason) {
-	if int(reason) < len(m.deniedHandles) && m.deniedHandles[reason] != nil {
-		m.deniedHandles[reason].Inc()
+	if c := m.denials[reason]; c != nil {
+		c.Inc()
 	}
 }
 
 // OpenConnection adds delta to the client connections open now: 1 when one
 // begins to be handled so, -1 when it ends.
 func (m *Metrics) OpenConnection(h call.Handling, delta int) {
-	if int(h) < len(m.openHandles) {
-		m.openHandles[h].Add(float64(delta))
+	if int(h) < len(m.opened) {
+		m.opened[h].Add(float64(delta))
 	}
 }
+
+// SetLimit says how much there may be of a resource.
+func (m *Metrics) SetLimit(r Resource, n int) { m.limit.WithLabelValues(r.String()).Set(float64(n)) }
 
 // LeafMinted counts a leaf certificate signed by the local CA.
 func (m *Metrics) LeafMinted() { m.leaves.Inc() }
@@ -44,8 +47,8 @@ func (m *Metrics) CANotAfter(t time.Time) {
 	m.caNotAfter.Set(float64(t.Unix()))
 }
 
-// Reload says whether loading the configuration succeeded, and when. New counts
-// as a success: nothing is built from a configuration that did not load.
+// Reload says whether loading the configuration succeeded, at the start and
+// later, and when.
 func (m *Metrics) Reload(ok bool, now time.Time) {
 	if !ok {
 		m.reloadOK.Set(0)

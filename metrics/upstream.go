@@ -3,6 +3,7 @@ package metrics
 import (
 	"crypto/tls"
 	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -13,42 +14,46 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// upstream is one value of the label "upstream" and its handles.
+// upstream is one value of the label "upstream" with the series that each
+// request counts in: finding them by their labels would cost ten times as much.
 type upstream struct {
 	label     string
 	ours      bool // configured; else one of the underscore words
-	series    handles
-	durations [len(call.Ingresses) + 1]atomic.Pointer[observer]
-	phases    [4]atomic.Pointer[observer] // by place in phases
-	pool      [2]atomic.Pointer[gaugeRef] // by place in poolStates
+	responses [2][maxStatus + 1]once[prometheus.Counter]
+	durations [len(call.Ingresses) + 1]once[prometheus.Observer]
+	phases    [4]once[prometheus.Observer] // by place in phases
+	pool      [2]once[prometheus.Gauge]    // by place in poolStates
 }
 
-// observer is one histogram, and the second in which it last got an exemplar.
-type observer struct {
-	prometheus.Observer
-	exemplar atomic.Int64
+// once is a series that exists from its first use on.
+type once[T any] struct{ series atomic.Pointer[T] }
+
+func (o *once[T]) get(find func() T) T {
+	if s := o.series.Load(); s != nil {
+		return *s
+	}
+	s := find()
+	o.series.Store(&s)
+	return s
 }
 
-type gaugeRef struct{ prometheus.Gauge }
+const maxStatus = 599
 
 // SetUpstreams adds configured upstreams: hosts or patterns as the configuration
 // writes them. Labels once configured stay until the process ends, since
-// counters must not vanish under requests in flight.
+// counters must not vanish under requests in flight. Only one goroutine may
+// call it at a time.
 func (m *Metrics) SetUpstreams(labels []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	known := make(map[string]*upstream)
+	known := map[string]*upstream{
+		OtherUpstream:  {label: OtherUpstream},
+		DeniedUpstream: {label: DeniedUpstream},
+	}
 	if old := m.upstreams.Load(); old != nil {
-		maps.Copy(known, *old)
+		known = maps.Clone(*old)
 	}
 	for _, label := range labels {
 		if label = clean(label); known[label] == nil {
 			known[label] = &upstream{label: label, ours: true}
-		}
-	}
-	for _, label := range []string{OtherUpstream, DeniedUpstream} {
-		if known[label] == nil {
-			known[label] = &upstream{label: label}
 		}
 	}
 	m.upstreams.Store(&known)
@@ -63,36 +68,84 @@ func (m *Metrics) upstream(label string) *upstream {
 	return known[OtherUpstream]
 }
 
-func (m *Metrics) upstreamCounter(up *upstream, k key) *handle {
-	if h := up.series.get(k); h != nil {
-		return h
+// response counts an answer. A status outside 100 to 599 counts as _other.
+func (m *Metrics) response(up *upstream, status int, fromUpstream bool) {
+	if status < 100 || status > maxStatus {
+		status = 0
 	}
-	up.series.mu.Lock()
-	defer up.series.mu.Unlock()
-	if h := up.series.get(k); h != nil {
-		return h
+	answers, origin := &up.responses[0], "tlslift"
+	if fromUpstream {
+		answers, origin = &up.responses[1], "upstream"
 	}
-	h := &handle{Counter: m.newUpstreamCounter(up.label, k)}
-	up.series.put(k, h)
-	return h
+	answers[status].get(func() prometheus.Counter {
+		return m.responses.WithLabelValues(up.label, codeWord(status), origin)
+	}).Inc()
 }
 
-func (f *families) newUpstreamCounter(label string, k key) prometheus.Counter {
-	switch k.family {
-	case famResponses:
-		return f.responses.WithLabelValues(label, codeWord(k.n), origins[k.a])
-	case famHandshakes:
-		return f.handshakes.WithLabelValues(label, call.Version(k.a).String(), cipherWord(k.n), trueFalse(k.b != 0))
-	default:
-		return f.upstreamFailures.WithLabelValues(label, problem.Reason(k.a).String(), problem.Delivery(k.b).String())
-	}
-}
-
-func codeWord(code uint16) string {
-	if code == 0 {
+func codeWord(status int) string {
+	if status == 0 {
 		return "_other"
 	}
-	return strconv.Itoa(int(code))
+	return strconv.Itoa(status)
+}
+
+// requestDuration observes how long a request took, with its id as exemplar
+// once a second. Requests without a way in, and those that were for none of our
+// upstreams, are not observed.
+func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
+	if !up.ours || !slices.Contains(call.Ingresses[:], o.Ingress) {
+		return
+	}
+	series := up.durations[o.Ingress].get(func() prometheus.Observer {
+		return m.duration.WithLabelValues(up.label, o.Ingress.String())
+	})
+	seconds, now := o.Duration().Seconds(), o.End.Unix()
+	if last := m.exemplar.Load(); last != now && validExemplar(o.ID) && m.exemplar.CompareAndSwap(last, now) {
+		if e, ok := series.(prometheus.ExemplarObserver); ok {
+			e.ObserveWithExemplar(seconds, prometheus.Labels{"request_id": o.ID})
+			return
+		}
+	}
+	series.Observe(seconds)
+}
+
+// validExemplar reports whether id may be an exemplar: OpenMetrics allows 128
+// characters for names and values together, and the library panics beyond.
+func validExemplar(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
+
+// upstreamFailure counts a request or tunnel that an upstream failed. A delivery
+// that is not known to be NotSent counts as Unknown.
+func (m *Metrics) upstreamFailure(up *upstream, reason problem.Reason, delivery problem.Delivery) {
+	if delivery != problem.NotSent {
+		delivery = problem.Unknown
+	}
+	m.upstreamFailures.WithLabelValues(up.label, reason.String(), delivery.String()).Inc()
+}
+
+// UpstreamPhase observes one phase of an upstream exchange: dns, connect, tls
+// or first_byte. Other words, and what is not ours, are not observed.
+func (m *Metrics) UpstreamPhase(upstream, phase string, d time.Duration) {
+	i, up := slices.Index(phases, phase), m.upstream(upstream)
+	if i < 0 || !up.ours {
+		return
+	}
+	up.phases[i].get(func() prometheus.Observer {
+		return m.phase.WithLabelValues(up.label, phases[i])
+	}).Observe(d.Seconds())
+}
+
+// UpstreamHandshake counts a TLS handshake with an upstream. version and cipher
+// are the numbers of the TLS wire format; unknown suites count as _other.
+func (m *Metrics) UpstreamHandshake(upstream string, version, cipher uint16, resumed bool) {
+	m.handshakes.WithLabelValues(m.upstream(upstream).label,
+		call.VersionOf(version).String(), cipherWord(cipher), strconv.FormatBool(resumed)).Inc()
 }
 
 // cipherWord is the suite's IANA name, or _other: the peer chooses the number.
@@ -107,86 +160,10 @@ func cipherWord(id uint16) string {
 	return "_other"
 }
 
-// Response counts an answer: the upstream's label, the status code and who
-// wrote it ("upstream" or "tlslift"). Codes outside 100 to 599 count as _other.
-func (m *Metrics) Response(upstream string, code int, origin string) {
-	if code < 100 || code > 599 {
-		code = 0
-	}
-	o := max(origins.index(origin), 0)
-	m.upstreamCounter(m.upstream(upstream), key{family: famResponses, n: uint16(code), a: uint8(o)}).Inc()
-}
-
-// RequestDuration observes how long a request took, in seconds, from its head
-// to the end of its answer. requestID becomes the exemplar, at most once a
-// second; "" is none. Requests without a way in, and those for nobody of ours,
-// are not observed.
-func (m *Metrics) RequestDuration(upstream string, in call.Ingress, seconds float64, requestID string) {
-	up := m.upstream(upstream)
-	if !up.ours || in == call.Unknown || int(in) >= len(up.durations) {
-		return
-	}
-	o := up.durations[in].Load()
-	if o == nil {
-		o = keepObserver(&up.durations[in], m.duration, up.label, in.String())
-	}
-	o.observe(seconds, requestID, m.now())
-}
-
-func keepObserver(place *atomic.Pointer[observer], v *prometheus.HistogramVec, labels ...string) *observer {
-	place.CompareAndSwap(nil, &observer{Observer: v.WithLabelValues(labels...)})
-	return place.Load()
-}
-
-func (o *observer) observe(v float64, id string, now int64) {
-	last := o.exemplar.Load()
-	if last == now || !validExemplar(id) || !o.exemplar.CompareAndSwap(last, now) {
-		o.Observe(v)
-		return
-	}
-	if e, ok := o.Observer.(prometheus.ExemplarObserver); ok {
-		e.ObserveWithExemplar(v, exemplarOf(id))
-		return
-	}
-	o.Observe(v)
-}
-
-// UpstreamPhase observes one phase of an upstream exchange: dns, connect, tls
-// or first_byte. Other words, and what is not ours, are not observed.
-func (m *Metrics) UpstreamPhase(upstream, phase string, d time.Duration) {
-	i := phases.index(phase)
-	if i < 0 {
-		return
-	}
-	up := m.upstream(upstream)
-	if !up.ours {
-		return
-	}
-	o := up.phases[i].Load()
-	if o == nil {
-		o = keepObserver(&up.phases[i], m.phase, up.label, phases[i])
-	}
-	o.Observe(d.Seconds())
-}
-
-// UpstreamHandshake counts a TLS handshake with an upstream. version and cipher
-// are the numbers of the TLS wire format; unknown suites count as _other.
-func (m *Metrics) UpstreamHandshake(upstream string, version, cipher uint16, resumed bool) {
-	v := call.VersionOf(version)
-	m.upstreamCounter(m.upstream(upstream), key{family: famHandshakes, n: cipher, a: uint8(v), b: bit(resumed)}).Inc()
-}
-
-// UpstreamFailure counts a request that an upstream failed. Only the reasons of
-// the upstream side count here; a delivery that is not known to be NotSent
-// counts as Unknown.
-func (m *Metrics) UpstreamFailure(upstream string, reason problem.Reason, delivery problem.Delivery) {
-	if !reason.Upstream() {
-		return
-	}
-	if delivery != problem.NotSent {
-		delivery = problem.Unknown
-	}
-	m.upstreamCounter(m.upstream(upstream), key{family: famUpstreamFailures, a: uint8(reason), b: uint8(delivery)}).Inc()
+// UpstreamClassicHello counts a handshake with an upstream that was tried again
+// with a small, classic ClientHello.
+func (m *Metrics) UpstreamClassicHello(upstream string) {
+	m.classicHellos.WithLabelValues(m.upstream(upstream).label).Inc()
 }
 
 // UpstreamPool sets how many connections to the upstream are idle and busy.
@@ -197,12 +174,9 @@ func (m *Metrics) UpstreamPool(upstream string, idle, busy int) {
 		return
 	}
 	for i, n := range [...]int{idle, busy} {
-		g := up.pool[i].Load()
-		if g == nil {
-			up.pool[i].CompareAndSwap(nil, &gaugeRef{m.pool.WithLabelValues(up.label, poolStates[i])})
-			g = up.pool[i].Load()
-		}
-		g.Set(float64(n))
+		up.pool[i].get(func() prometheus.Gauge {
+			return m.pool.WithLabelValues(up.label, poolStates[i])
+		}).Set(float64(n))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"tlslift/metrics"
-	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/legacy"
@@ -31,20 +30,14 @@ func (o upstreamObserver) Certificate(label string, notAfter time.Time) {
 	o.m.UpstreamCertificate(label, notAfter)
 }
 
-func (o upstreamObserver) Failure(label string, r problem.Reason, d problem.Delivery) {
-	o.m.UpstreamFailure(label, r, d)
-}
+// Failure does nothing: the outcome that ends with the failure counts it.
+func (o upstreamObserver) Failure(string, problem.Reason, problem.Delivery) {}
 
 func (o upstreamObserver) Pool(label string, idle, busy int) { o.m.UpstreamPool(label, idle, busy) }
 
-func (o upstreamObserver) Fallback(string) {}
+func (o upstreamObserver) Fallback(label string) { o.m.UpstreamClassicHello(label) }
 
-func (s *Server) countRewrite(k rewrite.Kind) { s.metrics.Rewrite(k.String()) }
-
-// client is who the session's identity is to the ledger.
-func (sess *session) client() ledger.Client {
-	return ledger.Client{Name: sess.ident.Name, Source: sess.ident.Rung.String(), Configured: sess.ident.Configured}
-}
+func (s *Server) countRewrite(k rewrite.Kind) { s.metrics.Rewrite(k) }
 
 // identifyConnection names the caller by what is known without a request.
 func (s *Server) identifyConnection(sess *session) {
@@ -53,19 +46,13 @@ func (s *Server) identifyConnection(sess *session) {
 	sess.identified = final
 }
 
-func (s *Server) setIdentity(sess *session, id call.Identity) {
-	if sess.counts != nil && sess.ident.Name == id.Name && sess.ident.Rung == id.Rung {
-		return
-	}
-	sess.ident = id
-	sess.counts = s.metrics.Client(id.Name, id.Rung.String())
-}
+func (s *Server) setIdentity(sess *session, id call.Identity) { sess.ident = id }
 
 // identify climbs the ladder for one request. Its only error is a 407.
 func (s *Server) identify(rec *record, r *http.Request, query string) error {
 	sess := rec.sess
 	ladder := s.settings.Load().ladder
-	if sess.counts == nil {
+	if sess.ident.Name == "" {
 		// A name that the request can still better takes no place in the metrics.
 		if id, final := ladder.Connection(sess.arr); final {
 			s.setIdentity(sess, id)
@@ -99,116 +86,69 @@ func first(h http.Header, key string) string {
 	return ""
 }
 
-// countConnection counts a connection once: with its first request, or when it
-// is known what becomes of its TLS.
+// countConnection hands over what the connection shows of its client, once:
+// when it is known what becomes of its TLS, or with its first request.
 func (s *Server) countConnection(sess *session) {
-	if sess.counted {
-		return
+	if sighted := sess.sight(); sighted != nil {
+		s.ledger.Record(&call.Outcome{Kind: call.Sighting, Conn: sess.arr, Client: sess.ident, End: s.now(), Sighted: sighted})
 	}
-	sess.counted = true
-	arr := sess.arr
-	fallback := sess.hello != nil && sess.hello.FallbackSCSV // it can do better than it says
-	if !sess.ours || fallback && arr.Handling == call.Refused {
-		sess.failed = true
-	}
-	if sess.failed {
-		sess.counts.Attempt(arr.Ingress, arr.Version, arr.Handling)
-	} else {
-		sess.counts.Connection(arr.Ingress, arr.Version, arr.Handling)
-	}
-	s.ledger.Connection(sess.client(), ledger.ConnectionObs{
-		Ours: sess.ours, Ingress: arr.Ingress, Version: arr.Version, Handling: arr.Handling, Host: arr.Authority, Failed: sess.failed,
-	})
 }
 
-// countPlain counts a connection in clear by its first request: one that was
-// refused, or was for somebody else, is no insecure call of the API.
-func (s *Server) countPlain(sess *session, rec *record) {
-	handling := sess.arr.Handling
-	switch {
-	case rec.status != 0 && rec.reason.Denied() && (rec.reason.Closes() || !rec.ours):
-		sess.arr.Handling = call.Refused
-	case rec.label == labelOther && rec.route != nil && !rec.ours:
-		sess.arr.Handling = call.Tunnelled
+// sight is what the connection shows of its client; nil after the first call.
+func (sess *session) sight() *call.Sighted {
+	if sess.counted {
+		return nil
 	}
-	s.countConnection(sess)
-	sess.arr.Handling = handling
+	sess.counted = true
+	arr, v := sess.arr, &sess.sighted
+	v.Ours, v.Ingress, v.Handling, v.Version, v.Host = sess.ours, arr.Ingress, arr.Handling, arr.Version, arr.Authority
+	v.Failed = sess.failed || !sess.ours
+	return v
+}
+
+// sightPlain is sight by a first request: a connection in clear that was
+// refused, or was for somebody else, is no insecure call of the API.
+func (sess *session) sightPlain(rec *record) *call.Sighted {
+	v := sess.sight()
+	switch {
+	case v == nil:
+	case rec.status != 0 && rec.reason.Denied() && (rec.reason.Closes() || !rec.ours):
+		v.Handling = call.Refused
+	case rec.label == labelOther && rec.route != nil && !rec.ours:
+		v.Handling = call.Tunnelled
+	}
+	return v
 }
 
 // observe counts a finished request.
-func (s *Server) observe(rec *record, r *http.Request) {
+func (s *Server) observe(rec *record, r *http.Request, now time.Time) {
 	sess := rec.sess
-	if sess.counts == nil {
+	if sess.ident.Name == "" {
 		s.identifyConnection(sess)
 	}
 	sess.ours = sess.ours || rec.ours && rec.host != SelfTestHost
-	if !sess.counted {
-		if sess.arr.Ingress == call.Unknown {
-			sess.arr.Ingress = rec.ingress
-		}
-		s.countPlain(sess, rec)
+	if !sess.counted && sess.arr.Ingress == call.Unknown {
+		sess.arr.Ingress = rec.ingress
 	}
-	m := s.metrics
-	m.Response(rec.label, rec.status, rec.origin.String())
-	if rec.reason.Denied() {
-		m.Denied(rec.reason)
+	o := call.Outcome{
+		Kind: call.Request, Conn: sess.arr, Client: sess.ident, ID: rec.id, Start: rec.start, End: now,
+		Ingress: rec.ingress, Method: r.Method, Host: rec.host, Label: rec.label, Ours: rec.ours, Upgraded: rec.upgraded,
+		Version: rec.version, Handling: sess.arr.Handling, Status: rec.status, FromUpstream: rec.origin == originUpstream,
+		Reason: rec.reason, Delivery: rec.delivery, UserAgent: first(r.Header, "User-Agent"), Sighted: sess.sightPlain(rec),
 	}
-	if r.Method == http.MethodConnect {
-		return // requests are what comes through the tunnel
+	if rec.ours && rec.insecure && r.Method != http.MethodConnect {
+		o.Exposed = redact.Exposed(rec.query, first(r.Header, "Authorization"), first(r.Header, "Content-Type"), rec.held.prefix())
 	}
-	m.RequestDuration(rec.label, rec.ingress, rec.duration.Seconds(), rec.id)
-	sess.counts.Request(rec.label, rec.version, rec.insecure, rec.id)
-	sess.counts.Policy(rec.decision, true)
-	exposed := s.exposed(rec, r)
-	s.ledger.Request(sess.client(), ledger.RequestObs{
-		Ours: rec.ours, Ingress: rec.ingress, Version: rec.version, Handling: sess.arr.Handling,
-		Host: rec.host, UserAgent: first(r.Header, "User-Agent"), Exposed: exposed,
-	})
-	s.describe(sess)
+	s.metrics.Record(&o)
+	s.ledger.Record(&o)
 }
 
-// exposed counts the secrets of a request that everybody between the caller
-// and tlslift could read.
-func (s *Server) exposed(rec *record, r *http.Request) redact.Kinds {
-	if !rec.ours || !rec.insecure {
-		return 0
-	}
-	kinds := redact.Exposed(rec.query, first(r.Header, "Authorization"), first(r.Header, "Content-Type"), rec.held.prefix())
-	for _, k := range redact.AllKinds {
-		if kinds.Has(k) {
-			rec.sess.counts.Credentials(k.String())
-		}
-	}
-	return kinds
-}
-
-// describe keeps the verdict and library series in step with the ledger. It is
-// looked up once a second for each client at most.
-func (s *Server) describe(sess *session) {
-	now := s.now().Unix()
-	if sess.described == now {
-		return
-	}
-	sess.described = now
-	if st, ok := s.ledger.Standing(sess.ident.Name); ok {
-		sess.counts.Verdict(st.Verdict.String())
-		sess.counts.Library(st.Library, sess.ident.Rung.String())
-		// The ledger knows more than the series: what was before a restart,
-		// and handshakes that were refused.
-		sess.counts.FirstSeen(st.FirstSeen)
-		sess.counts.LastInsecure(st.LastInsecure)
-		sess.counts.LastSecure(st.LastSecure)
-	}
-}
-
-// observeHello counts what a ClientHello says.
-func (s *Server) observeHello(sess *session, h *hello.ClientHello, ours bool) {
-	offered := call.VersionOf(h.MaxVersion)
-	sess.counts.Hello(offered, h.Framing.String(), h.SNI())
-	s.ledger.Hello(sess.client(), ledger.HelloObs{
-		Ours: ours, Offered: offered, SSLv2Framed: h.Framing == hello.SSLv2,
+// observeHello keeps what a ClientHello says for the connection's outcome.
+func (s *Server) observeHello(sess *session, h *hello.ClientHello) {
+	sess.sighted.Hello = &call.Offer{
+		Max: call.VersionOf(h.MaxVersion), SSLv2: h.Framing == hello.SSLv2, SNI: h.SNI(),
 		Fallback: h.FallbackSCSV, Library: libraryOf(h), JA4: sess.ja4,
-	})
+	}
 }
 
 // libraryOf is the guessed library and era of a hello, "" when there is no
@@ -221,26 +161,15 @@ func libraryOf(h *hello.ClientHello) string {
 	return lib.String()
 }
 
-// observeRefused counts a handshake that failed between the client and the
-// upstream, or at a hello.
-func (s *Server) observeRefused(sess *session, reason metrics.HandshakeReason, atUpstream bool) {
-	s.observeFailure(sess, reason, ledger.FailureObs{Upstream: atUpstream})
+// observeRefused keeps, for the connection's outcome, that a handshake failed
+// between the client and the upstream, or at a hello.
+func (s *Server) observeRefused(sess *session, failure call.HandshakeFailure, atUpstream bool) {
+	sess.sighted.Failure, sess.sighted.AtUpstream = failure, atUpstream
 }
 
-// observeFailed counts a handshake with us that failed.
+// observeFailed keeps that a handshake with us failed.
 func (s *Server) observeFailed(sess *session, err error) {
 	var e *legacy.Error
-	shown := errors.As(err, &e) && e.Presented
-	s.observeFailure(sess, metrics.HandshakeReasonOf(legacy.Classify(err).String()), ledger.FailureObs{Shown: shown})
-}
-
-func (s *Server) observeFailure(sess *session, reason metrics.HandshakeReason, o ledger.FailureObs) {
-	sess.counts.HandshakeFailure(reason)
-	o.Ours, o.Reason = sess.ours, reason.String()
-	if sess.hello != nil {
-		o.Offered, o.Fallback = call.VersionOf(sess.hello.MaxVersion), sess.hello.FallbackSCSV
-	}
-	s.ledger.HandshakeFailure(sess.client(), o)
-	sess.described = 0
-	s.describe(sess)
+	sess.sighted.CertificateShown = errors.As(err, &e) && e.Presented
+	sess.sighted.Failure, _ = call.ParseHandshakeFailure(legacy.Classify(err).String())
 }

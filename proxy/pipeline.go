@@ -220,7 +220,7 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	resp, err := s.transport.Do(s.work, r, rec.route, &rec.ex)
 	rec.upstream = s.now().Sub(began)
 	if rec.ours && !neverSent(err) {
-		rec.sess.counts.Upgrade(rec.version)
+		rec.upgraded = true
 	}
 	if err != nil {
 		return nil, err
@@ -344,7 +344,7 @@ func (s *Server) finish(out *responseWriter, r *http.Request) {
 	rec.sess.up += rec.requestBytes
 	rec.sess.down += rec.responseBytes
 	s.presence(out)
-	s.observe(rec, r)
+	s.observe(rec, r, now)
 	s.writeLine(rec)
 }
 

@@ -58,6 +58,7 @@ type record struct {
 	streaming bool // the length is unknown to the client: flush as it comes
 	insecure  bool
 	ours      bool // the request was for one of our hosts
+	upgraded  bool // it went upstream, which only tlslift made possible
 	seesHTTP  bool // the caller asked for an http URL: its links stay http
 }
 

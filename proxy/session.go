@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"tlslift/metrics"
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
@@ -24,13 +23,12 @@ type session struct {
 
 	ident      call.Identity
 	outer      call.Identity // of the CONNECT, for what comes through it
-	counts     *metrics.Client
-	identified bool  // by the connection alone: requests cannot change it
-	tunnelled  bool  // inside a CONNECT, whose credentials were looked at
-	counted    bool  // in tlslift_client_connections_total
-	ours       bool  // something on this connection was for one of our hosts
-	failed     bool  // and shows nothing of how the client stands
-	described  int64 // when the verdict was last looked up, Unix seconds
+	identified bool          // by the connection alone: requests cannot change it
+	tunnelled  bool          // inside a CONNECT, whose credentials were looked at
+	counted    bool          // in tlslift_client_connections_total
+	ours       bool          // something on this connection was for one of our hosts
+	failed     bool          // and shows nothing of how the client stands
+	sighted    call.Sighted  // what is known of it so far
 
 	url *url.URL // see proxied
 	far net.Conn // of a foreign tunnel, dialled before its CONNECT was answered

@@ -5,7 +5,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"tlslift/metrics"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
@@ -41,7 +40,7 @@ func (s *splice) tell(turns *hello.Turns) {
 	}
 	reason, advice := refusedFor(a.Alert)
 	if s.t.sess.hello.Framing == hello.SSLv2 {
-		reason, advice = metrics.HandshakeSSLv2Hello, adviceSSLv2Framed
+		reason, advice = call.HandshakeSSLv2Hello, adviceSSLv2Framed
 	}
 	s.failed(reason, true)
 	s.t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
@@ -63,8 +62,8 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 		if s.t.sess.arr.Version < call.Version13 || s.judged {
 			return // it says why, in clear: see up
 		}
-		s.failed(metrics.HandshakeClientAlert, true)
-		s.t.explain("a spliced client refused the upstream", metrics.HandshakeClientAlert.String(), adviceUpstreamRoots)
+		s.failed(call.HandshakeClientAlert, true)
+		s.t.explain("a spliced client refused the upstream", call.HandshakeClientAlert.String(), adviceUpstreamRoots)
 	}
 }
 
@@ -78,14 +77,14 @@ func (s *splice) came() {
 }
 
 // failed counts one whose ends did not; under mu.
-func (s *splice) failed(reason metrics.HandshakeReason, atUpstream bool) {
+func (s *splice) failed(reason call.HandshakeFailure, atUpstream bool) {
 	if s.judged {
 		return
 	}
 	s.judged = true
 	s.t.sess.failed = true
-	s.t.s.countConnection(s.t.sess)
 	s.t.s.observeRefused(s.t.sess, reason, atUpstream)
+	s.t.s.countConnection(s.t.sess)
 }
 
 // end is told that the connection is over: without a word of either, the one
@@ -97,22 +96,22 @@ func (s *splice) end(accepted bool) {
 		s.came()
 		return
 	}
-	s.failed(metrics.HandshakeEOF, true)
+	s.failed(call.HandshakeEOF, true)
 }
 
 // refusedFor is the reason of an upstream's alert (RFC 8446 6.2), and what can
 // be done.
-func refusedFor(alert uint8) (metrics.HandshakeReason, string) {
+func refusedFor(alert uint8) (call.HandshakeFailure, string) {
 	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {
 	case handshakeFailure, insufficientSecurity:
-		return metrics.HandshakeNoSharedCipher, adviceNoSharedCipher
+		return call.HandshakeNoSharedCipher, adviceNoSharedCipher
 	case protocolVersion:
-		return metrics.HandshakeVersion, adviceUpstreamVersion
+		return call.HandshakeVersion, adviceUpstreamVersion
 	case unrecognizedName:
-		return metrics.HandshakeOther, adviceUpstreamName
+		return call.HandshakeOther, adviceUpstreamName
 	default:
-		return metrics.HandshakeOther, adviceUpstreamAlert
+		return call.HandshakeOther, adviceUpstreamAlert
 	}
 }
 
@@ -137,12 +136,12 @@ func (s *splice) up(p []byte) bool {
 	case badCertificate, certificateUnknown, unknownCA:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.failed(metrics.HandshakeClientRejectedCA, true)
-		s.t.explain("a spliced client does not trust the upstream", metrics.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
+		s.failed(call.HandshakeClientRejectedCA, true)
+		s.t.explain("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
 	default:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.failed(metrics.HandshakeClientAlert, true)
+		s.failed(call.HandshakeClientAlert, true)
 	}
 	return false
 }

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"tlslift/metrics"
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
@@ -127,7 +126,7 @@ func (t *tunnel) secure() {
 		return
 	}
 	sess.ours = t.ours && t.host != SelfTestHost // the self-test shows nothing of the API's callers
-	s.observeHello(sess, h, sess.ours)
+	s.observeHello(sess, h)
 	switch {
 	case t.host == SelfTestHost && s.settings.Load().legacy == nil:
 		t.refuse(problem.Host, legacy.AlertProtocolVersion, "the self-test over TLS needs a CA: see legacy_tls.ca")
@@ -363,8 +362,8 @@ func (t *tunnel) noCA() {
 	t.explain("handshake refused", call.HandshakeVersion.String(), adviceNoCA)
 	t.sess.arr.Handling = call.Refused
 	t.sess.conn.Show(call.Refused)
+	t.s.observeRefused(t.sess, call.HandshakeVersion, false)
 	t.s.countConnection(t.sess)
-	t.s.observeRefused(t.sess, metrics.HandshakeVersion, false)
 	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
 	t.line(call.HandshakeVersion.String())
 }
@@ -375,8 +374,8 @@ func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
 	t.sess.arr.Handling = call.Refused
 	t.sess.conn.Show(call.Refused)
-	t.s.countConnection(t.sess)
 	t.s.observeFailed(t.sess, err)
+	t.s.countConnection(t.sess)
 	if t.sess.hello != nil {
 		t.explain("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
 	}
@@ -412,16 +411,14 @@ func (t *tunnel) explain(what, reason, advice string, more ...zap.Field) {
 
 // turnDown refuses a hello that is for nobody of ours.
 func (t *tunnel) turnDown(h *hello.ClientHello, reason problem.Reason, alert legacy.Alert, detail string) {
-	t.s.observeHello(t.sess, h, false)
+	t.s.observeHello(t.sess, h)
 	t.refuse(reason, alert, detail)
 }
 
 // refuse ends a TLS connection with an alert (RFC 8446 6.2).
 func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
 	t.rec.reason, t.rec.detail = reason, detail
-	if reason.Denied() {
-		t.s.metrics.Denied(reason)
-	}
+	t.s.metrics.Record(&call.Outcome{Kind: call.Tunnel, Label: t.rec.label, Reason: reason, Delivery: t.rec.delivery})
 	t.sess.arr.Handling = call.Refused
 	t.sess.conn.Show(call.Refused)
 	t.s.countConnection(t.sess)

@@ -55,22 +55,15 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		return nil, err
 	}
 	var err error
-	a.metrics, err = metrics.New(reg, metrics.Options{
-		Workload:   cfg.Clients.Workload,
-		Upstreams:  upstreamLabels(cfg),
-		LabelLimit: labelLimit(cfg.Clients.LabelLimit),
-		Version:    version,
-		Revision:   sourceRevision(),
-	})
+	a.metrics, err = metrics.New(reg, metrics.Options{Upstreams: upstreamLabels(cfg), Version: version, Revision: sourceRevision()})
 	if err != nil {
 		return nil, err
 	}
-	a.ledger = ledger.New(ledger.Options{
-		Track:         cfg.Clients.Track,
-		MigratedAfter: cfg.Policy.MigratedAfter,
-		File:          cfg.State.File,
-		Logger:        a.log.Logger,
-	})
+	a.metrics.Reload(true, a.started)
+	a.ledger = ledger.New(ledger.Options{File: cfg.State.File, Logger: a.log.Logger})
+	if err := reg.Register(a.ledger); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	inherited, err := inheritedListeners()
 	if err != nil {
 		return nil, err
@@ -95,18 +88,8 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
-	a.adoptNames(cfg)
-	a.restore()
+	a.configureClients(cfg)
 	return a, nil
-}
-
-// labelLimit maps the configuration's 0 (no discovered client has a label) to
-// that of package metrics, where 0 is the default.
-func labelLimit(n int) int {
-	if n == 0 {
-		return -1
-	}
-	return n
 }
 
 // start opens the listeners, the operator's first, and says that it is ready.
@@ -125,7 +108,6 @@ func (a *app) start() error {
 		}
 	}()
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
-	go a.keepHouse(a.stopped)
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
 	tuneMemory(a.stopped)
@@ -216,10 +198,7 @@ func (a *app) reconfigure() error {
 		return err
 	}
 	a.admin.SetToken(token)
-	a.metrics.SetUpstreams(upstreamLabels(cfg))
-	a.metrics.SetLabelLimit(labelLimit(cfg.Clients.LabelLimit))
-	a.ledger.SetTrack(cfg.Clients.Track)
-	a.adoptNames(cfg)
+	a.configureClients(cfg)
 	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}

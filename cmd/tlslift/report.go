@@ -18,7 +18,7 @@ const reportLong = `Report who still needs tlslift, why, and what to change.
 
 The source is one of:
   --admin URL        one running instance, by its admin address
-  --state FILE       the state file of one that is stopped
+  --state FILE       the state file of one instance, running or stopped
   --prometheus URL   any Prometheus-compatible API that scrapes the fleet
 
 States: insecure, mixed, silent, unseen, migrated; "regressed" stands for
@@ -29,7 +29,7 @@ With --fail-if the exit status is 1 when any client is in one of the states,
 
 const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --prometheus https://prometheus.example --token-file token --format html > report.html
-  tlslift report --state ledger.db --only insecure,mixed --by-owner
+  tlslift report --state ledger.json --only insecure,mixed --by-owner
   tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed`
 
 // reportFlags are the flags of "tlslift report".
@@ -54,7 +54,7 @@ func newReportCommand() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.admin, "admin", "", "admin `URL` of one instance, as http://127.0.0.1:9128 or 127.0.0.1:9128")
-	fl.StringVar(&f.state, "state", "", "state `file` of an instance that is not running")
+	fl.StringVar(&f.state, "state", "", "state `file` of an instance")
 	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for --admin or --prometheus")
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication")

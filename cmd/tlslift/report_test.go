@@ -39,10 +39,15 @@ func runReport(args ...string) (out, problem string, status int) {
 // stateFile is a ledger's file with an insecure and a migrated client.
 func stateFile(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	l := ledger.New(ledger.Options{File: path, FlushEvery: time.Hour})
-	l.Request(ledger.Client{Name: "shop/web", Source: "workload"}, ledger.RequestObs{Ours: true, Ingress: call.Forward})
-	l.Connection(ledger.Client{Name: "10.0.0.1", Source: "address"}, ledger.ConnectionObs{Ours: true, Version: call.Version13, Handling: call.Spliced})
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	l := ledger.New(ledger.Options{File: path})
+	l.Record(&call.Outcome{
+		Client: call.Identity{Name: "shop/web", Rung: call.RungWorkload}, End: time.Now(), Ours: true, Ingress: call.Forward,
+	})
+	l.Record(&call.Outcome{
+		Kind: call.Sighting, Client: call.Identity{Name: "10.0.0.1", Rung: call.RungAddress}, End: time.Now(),
+		Sighted: &call.Sighted{Ours: true, Version: call.Version13, Handling: call.Spliced},
+	})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}

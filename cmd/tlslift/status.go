@@ -30,7 +30,7 @@ func (a *app) health() page.Health {
 	}
 	stats := a.ledger.Stats()
 	h.Facts = []page.Fact{
-		{Name: "Clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
+		{Name: "Discovered clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
 	}
 	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
 		h.Problems = append(h.Problems, "The last reload was refused: "+*problem)

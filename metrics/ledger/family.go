@@ -10,7 +10,7 @@ import (
 // nothing a caller invents becomes a label or a line on a page.
 type Family uint8
 
-// The families. The old runtimes are told apart where they need different
+// The families. Old runtimes are distinguished where they need different
 // changes.
 const (
 	FamilyNone Family = iota // no User-Agent at all: PHP streams, PHP curl, raw sockets
@@ -99,7 +99,7 @@ func parseFamily(name string) Family {
 	return FamilyOther
 }
 
-// prefixes are the families that the start of a User-Agent tells, without
+// prefixes are the families that the start of a User-Agent shows, without
 // regard to case. The first that fits decides, so longer ones come first.
 var prefixes = []struct {
 	text   string
@@ -182,7 +182,7 @@ var mozillas = []struct {
 // scanned bounds how much of a User-Agent is looked at, in bytes.
 const scanned = 256
 
-// FamilyOf tells the family of a User-Agent.
+// FamilyOf returns the family of a User-Agent.
 func FamilyOf(userAgent string) Family {
 	ua := strings.TrimLeft(userAgent[:min(len(userAgent), scanned)], " \t")
 	if ua == "" {
@@ -214,8 +214,8 @@ func FamilyOf(userAgent string) Family {
 	return FamilyOther
 }
 
-// curlFamily tells curls that cannot be asked for TLS 1.2 (before 7.34) from
-// the others.
+// curlFamily separates the curls that cannot be asked for TLS 1.2 (before 7.34)
+// from the others.
 func curlFamily(version string) Family {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")

@@ -4,153 +4,209 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
+	"path/filepath"
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 	"go.uber.org/zap"
 )
 
-// lockWait is how long a file that another process has is waited for: long
-// enough for a predecessor that is just closing it.
+// How often a snapshot is written: what was recorded since the last one is lost
+// when the process is killed.
+const (
+	writeEvery      = 10 * time.Second
+	writeEveryLarge = 60 * time.Second
+	largeFile       = 1 << 20 // bytes
+)
+
+// lockWait is how long a lock that another process holds is waited for: long
+// enough for a predecessor that is just ending.
 const lockWait = time.Second
 
-// errLocked means that another process uses the file. It is left alone.
+// errLocked means that another process keeps its ledger in the file.
 var errLocked = errors.New("another process is using it")
 
 // keeper writes a ledger to its file, in the background.
 type keeper struct {
-	db     *bbolt.DB
+	path   string
 	ledger *Ledger
+	log    *zap.Logger
 	stop   chan struct{}
 	done   chan struct{}
 
 	mu      sync.Mutex // one write at a time
+	lock    *os.File   // nil = not yet locked
+	unread  error      // why the file there cannot be used; it is set aside before it is replaced
+	failing bool       // the last write failed, and that was logged
 	closed  bool
-	failing bool    // the last write failed, and that was logged
-	written *policy // the one in the file
-	pruned  int32   // day of the last pruning
+	size    int64 // of the last snapshot
 }
 
-// openKeeper opens the ledger's file and reads it. A file that cannot be used
-// is set aside, so that it can be looked at, and an empty one takes its place;
-// when that fails too, or another process has it, the ledger runs in memory.
+// openKeeper reads the ledger's file and starts writing it. It returns nil if
+// another process has the file: the ledger is then in memory only. What fails
+// for another reason is tried again with every write.
 func openKeeper(path string, l *Ledger) *keeper {
-	log := l.logger.With(zap.String("file", path))
-	db, err := l.open(path)
-	switch {
-	case errors.Is(err, errLocked), errors.Is(err, os.ErrPermission):
-		log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(err))
+	k := &keeper{
+		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	var err error
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
+		if k.lock, err = lockFile(path + ".lock"); !errors.Is(err, errLocked) || time.Now().After(deadline) {
+			break
+		}
+	}
+	if errors.Is(err, errLocked) {
+		l.writeFailures.Add(1)
+		k.log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(err))
 		return nil
+	}
+	k.read()
+	if err == nil {
+		err = k.setAside()
+	}
+	if err != nil {
+		k.failed(err)
+	}
+	go k.run()
+	return k
+}
+
+// read takes the file into the ledger.
+func (k *keeper) read() {
+	s, err := readFile(k.path, k.ledger.clock())
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, errEmpty):
 	case err != nil:
-		aside := path + ".unusable-" + l.clock().UTC().Format("20060102T150405Z")
-		log.Error("the state file cannot be used; it is set aside and a new one begun",
-			zap.Error(err), zap.String("set_aside", aside))
-		if err = os.Rename(path, aside); err == nil {
-			db, err = l.open(path)
-		}
-		if err != nil {
-			log.Error("no new state file can be made; the ledger is kept in memory only", zap.Error(err))
-			return nil
+		k.unread = err
+	default:
+		k.ledger.adopt(s.rows)
+		if s.unreadable > 0 {
+			k.log.Warn("some clients of the state file were not read", zap.Int("unreadable", s.unreadable))
 		}
 	}
-	return &keeper{db: db, ledger: l, stop: make(chan struct{}), done: make(chan struct{})}
 }
 
-// open opens path for writing and reads it into the ledger; after an error the
-// ledger is empty and the file closed.
-func (l *Ledger) open(path string) (*bbolt.DB, error) {
-	if err := sound(path); err != nil {
-		return nil, err
-	}
-	var db *bbolt.DB
-	err := guarded(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
-		if errors.Is(err, bolterrors.ErrTimeout) {
-			return errLocked
-		}
-		if err != nil {
-			return fmt.Errorf("opening: %w", err)
-		}
-		return db.Update(func(tx *bbolt.Tx) error { return l.begin(tx) })
-	})
-	if err != nil {
-		l.empty()
-		if db != nil {
-			_ = guarded(db.Close)
-		}
-		return nil, err
-	}
-	return db, nil
-}
-
-// guarded runs f, which reads a file through a memory map. A damaged or
-// shortened file shows itself there as a panic or a fault: both become errors.
-func guarded(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the file is damaged: %v", p)
-		}
-	}()
-	return f()
-}
-
-// start writes every so often until close.
-func (k *keeper) start(every time.Duration) {
-	go func() {
-		defer close(k.done)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				_ = k.flush(k.ledger) // logged there
-			case <-k.stop:
-				return
-			}
-		}
-	}()
-}
-
-// flush writes what changed. A failure is logged once, until a write succeeds;
-// what could not be written is tried again.
-func (k *keeper) flush(l *Ledger) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
+// setAside renames a file that cannot be used, so that it can be looked at.
+func (k *keeper) setAside() error {
+	if k.unread == nil {
 		return nil
 	}
-	w := writing{ledger: l, now: l.clock()}
-	err := guarded(func() error { return k.db.Update(func(tx *bbolt.Tx) error { return k.write(tx, &w) }) })
-	switch {
-	case err == nil && k.failing:
-		l.logger.Info("the state file is written again")
-	case err != nil && !k.failing:
-		l.logger.Error("writing the state file failed; it is tried again", zap.Error(err))
+	aside := k.path + ".unusable-" + k.ledger.clock().UTC().Format("20060102T150405Z")
+	if err := os.Rename(k.path, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(k.unread, err)
 	}
-	k.failing = err != nil
-	if err != nil {
-		w.undo()
-		return fmt.Errorf("writing the state file: %w", err)
-	}
-	k.written, k.pruned = w.policy, dayOf(w.now.Unix())
+	k.ledger.writeFailures.Add(1)
+	k.log.Error("the state file cannot be used; it is set aside and a new one begun",
+		zap.Error(k.unread), zap.String("set_aside", aside))
+	k.unread = nil
 	return nil
 }
 
-// close writes what is left and closes the file.
-func (k *keeper) close() error {
-	err := k.flush(k.ledger)
+// run writes every so often until close.
+func (k *keeper) run() {
+	defer close(k.done)
+	timer := time.NewTimer(writeEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			_ = k.flush() // logged there
+			timer.Reset(k.interval())
+		case <-k.stop:
+			return
+		}
+	}
+}
+
+func (k *keeper) interval() time.Duration {
 	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
+	defer k.mu.Unlock()
+	if k.size > largeFile {
+		return writeEveryLarge
+	}
+	return writeEvery
+}
+
+// flush writes a snapshot if anything changed. A failure is logged once, until
+// a write succeeds; what could not be written is tried again.
+func (k *keeper) flush() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed || !k.ledger.takeChanged() {
 		return nil
 	}
+	now := k.ledger.clock()
+	if err := k.replace(now); err != nil {
+		k.ledger.setChanged()
+		k.failed(err)
+		return fmt.Errorf("writing the state file: %w", err)
+	}
+	if k.failing {
+		k.log.Info("the state file is written again")
+	}
+	k.failing = false
+	k.ledger.lastWrite.Store(now.Unix())
+	return nil
+}
+
+func (k *keeper) failed(err error) {
+	k.ledger.writeFailures.Add(1)
+	if !k.failing {
+		k.log.Error("writing the state file failed; it is tried again", zap.Error(err))
+	}
+	k.failing = true
+}
+
+// replace writes a snapshot beside the file and puts it in the file's place.
+func (k *keeper) replace(now time.Time) (err error) {
+	if k.lock == nil {
+		if k.lock, err = lockFile(k.path + ".lock"); err != nil {
+			return err
+		}
+	}
+	if err := k.setAside(); err != nil {
+		return err
+	}
+	beside := k.path + ".new"
+	if k.size, err = k.ledger.writeSnapshot(beside, now); err != nil {
+		return err
+	}
+	if err := os.Rename(beside, k.path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(k.path))
+}
+
+// close writes what is left and gives the file up.
+func (k *keeper) close() error {
+	err := k.flush()
+	k.mu.Lock()
+	closed := k.closed
 	k.closed = true
 	k.mu.Unlock()
+	if closed {
+		return nil
+	}
 	close(k.stop)
 	<-k.done
-	return errors.Join(err, guarded(k.db.Close))
+	if k.lock != nil {
+		k.lock.Close()
+	}
+	return err
+}
+
+// takeChanged reports whether the ledger changed since it was last asked.
+func (l *Ledger) takeChanged() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := l.changed
+	l.changed = false
+	return changed
+}
+
+func (l *Ledger) setChanged() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed = true
 }

@@ -1,17 +1,19 @@
-// Package ledger remembers who called, how, and when: for each client first
-// and last seen, counts by way in and TLS version, what its hellos offered, and
-// a daily history. From that it tells each client's state and verdict
-// (design, section 5).
+// Package ledger is the registry of clients. It records who called, how, and
+// when: for each client when it was first and last seen, counts by way in and
+// TLS version, what its hellos offered, and a daily history. From these it
+// derives each client's state and verdict (design, section 5), and it renders
+// the client series of docs/metrics.md when it is scraped.
 //
-// It is bounded in clients, in what is kept of each and in the text of each,
-// costs the request path well under a microsecond, and is kept in a file by a
-// background writer when one is configured. Only traffic to configured
-// upstreams is the ledger's business.
+// It is bounded in clients, in what it keeps of each, and in the text of each.
+// A call of Record costs well under a microsecond. If a file is configured, a
+// background writer keeps a snapshot of the ledger in it.
 package ledger
 
 import (
 	"cmp"
-	"hash/maphash"
+	"container/list"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,100 +22,101 @@ import (
 )
 
 const (
-	// OverflowName is the row that counts clients for which there is no room.
+	// OverflowName is the client that stands for all without a row or a label.
 	OverflowName = "_overflow"
 
 	defaultTrack         = 10_000
 	defaultMigratedAfter = 14 * 24 * time.Hour
-	defaultFlush         = 4 * time.Second
-	numShards            = 64
+	maxUpstreams         = 250 // labels of upstreams, those that a reload removed included
 )
 
 // Options are what a Ledger is made from. The zero value is usable.
 type Options struct {
-	Track         int           // rows at most, configured clients apart; 0 = 10,000
-	MigratedAfter time.Duration // nothing insecure for this long is migrated; 0 = 14 days
-	Clients       []Configured  // the clients that the configuration names
-
-	File       string        // kept here; "" = memory only
-	FlushEvery time.Duration // between writes; 0 = 4 s
-
+	File   string           // the snapshot is kept here; "" = memory only
 	Clock  func() time.Time // nil = time.Now
 	Logger *zap.Logger      // nil = none
 }
 
-// Configured is a client that the configuration names. It has a row from the
-// start, which is never evicted.
+// Settings is what the configuration says of clients.
+type Settings struct {
+	MigratedAfter time.Duration // nothing insecure for this long is migrated; 0 = 14 days
+	Clients       []Configured  // the clients that the configuration names
+	Workload      string        // the one of Clients that everything on this instance is; "" = not a sidecar
+	Upstreams     []string      // hosts and patterns: the values of the label "upstream"
+	Track         int           // discovered clients with a row at most; 0 = 10,000
+	LabelLimit    int           // discovered clients with a metric label at most; 0 = none
+}
+
+// Configured is a client that the configuration names. It always has a row and
+// a label.
 type Configured struct {
-	Name     string    `json:"name"`
-	Source   string    `json:"source,omitempty"`  // the identity_source it will have; "" until it is seen
-	Migrated time.Time `json:"migrated,omitzero"` // declared migrated from this time on; zero = not declared
-	Owner    string    `json:"owner,omitempty"`   // who is to be asked
-	Sunset   time.Time `json:"sunset,omitzero"`   // zero = none
-	Waiver   time.Time `json:"waiver,omitzero"`   // expiry; zero = none
+	Name     string
+	Migrated time.Time // declared migrated from this time on; zero = not declared
 }
 
 // Ledger is safe for concurrent use.
 type Ledger struct {
-	track  int
 	clock  func() time.Time
 	logger *zap.Logger
-	seed   maphash.Seed
-	policy atomic.Pointer[policy]
-	shards [numShards]shard
-
-	// admission serialises what adds or removes rows. It is taken before any
-	// shard's lock, never while holding one.
-	admission  sync.Mutex
-	discovered int
-	queue      evictionQueue
-	removed    []removedRow // evicted rows that the store still has
-	pruned     int32        // day of the last search for forgotten clients
-
-	tracked    atomic.Int64
-	overflowed atomic.Uint64
-
-	overflow struct {
-		shard
-		row row
-	}
-
+	descs  descs
 	keeper *keeper // nil = memory only
+
+	lastWrite     atomic.Int64  // Unix seconds of the last snapshot, 0 = never
+	writeFailures atomic.Uint64 // snapshots that could not be written, and files set aside
+
+	mu        sync.Mutex // guards what follows, and every row
+	policy    *policy
+	upstreams []string // values of the label; a row's series name them by place
+	rows      map[string]*row
+	changed   bool // since the last snapshot
+
+	tracked    int        // rows of discovered clients
+	evictable  list.List  // of those rows, the ones that may give way, longest unseen first
+	overflowed uint64     // observations without a row for their client
+	pruned     int32      // day of the last search for forgotten clients
+	labels     labelTable // who has series
+	overflow   row
 }
 
-type shard struct {
-	mu   sync.Mutex
-	rows map[string]*row
-	_    [40]byte // two shards' locks share no cache line
-}
-
-// policy is what a reload can change.
+// policy is Settings made ready. It is replaced, never changed.
 type policy struct {
 	migratedAfter time.Duration
 	clients       map[string]Configured
+	workload      string
+	track         int
+	labelLimit    int
 }
 
-func newPolicy(migratedAfter time.Duration, clients []Configured) *policy {
-	if migratedAfter <= 0 {
-		migratedAfter = defaultMigratedAfter
+func newPolicy(s Settings) *policy {
+	p := &policy{
+		migratedAfter: s.MigratedAfter,
+		clients:       make(map[string]Configured, len(s.Clients)),
+		workload:      cleanName(s.Workload),
+		track:         cmp.Or(max(s.Track, 0), defaultTrack),
+		labelLimit:    max(s.LabelLimit, 0),
 	}
-	p := &policy{migratedAfter: migratedAfter, clients: make(map[string]Configured, len(clients))}
-	for _, c := range clients {
-		c.Name = clip(c.Name, maxName)
-		p.clients[c.Name] = c
+	if p.migratedAfter <= 0 {
+		p.migratedAfter = defaultMigratedAfter
+	}
+	for _, c := range s.Clients {
+		c.Name = cleanName(c.Name)
+		if c.Name != "" && c.Name != OverflowName {
+			p.clients[c.Name] = c
+		}
 	}
 	return p
 }
 
 // New builds a Ledger. With Options.File it reads what an earlier process left
-// there and starts the background writer; a file that cannot be used is set
-// aside with an error in the log, and the ledger runs in memory. Close ends it.
+// there and starts the background writer. A file that cannot be read is set
+// aside with an error in the log. Close ends the ledger.
 func New(o Options) *Ledger {
 	l := &Ledger{
-		track:  cmp.Or(max(o.Track, 0), defaultTrack),
-		clock:  o.Clock,
-		logger: o.Logger,
-		seed:   maphash.MakeSeed(),
+		clock: o.Clock, logger: o.Logger, descs: newDescs(),
+		policy: newPolicy(Settings{}), upstreams: []string{otherUpstream, deniedUpstream},
+		rows:     make(map[string]*row),
+		labels:   labelTable{rows: make(map[*row]struct{})},
+		overflow: row{name: OverflowName, source: "overflow", series: new(series)},
 	}
 	if l.clock == nil {
 		l.clock = time.Now
@@ -121,143 +124,116 @@ func New(o Options) *Ledger {
 	if l.logger == nil {
 		l.logger = zap.NewNop()
 	}
-	for i := range l.shards {
-		l.shards[i].rows = make(map[string]*row)
-	}
-	l.overflow.row = row{name: OverflowName, source: "overflow", configured: true}
-	l.policy.Store(newPolicy(o.MigratedAfter, o.Clients)) // reading the file asks who is configured
 	if o.File != "" {
 		l.keeper = openKeeper(o.File, l)
-	}
-	l.Configure(o.MigratedAfter, o.Clients)
-	if l.keeper != nil {
-		l.keeper.start(cmp.Or(o.FlushEvery, defaultFlush))
 	}
 	return l
 }
 
-// Configure replaces what the configuration says of clients, at the start and
-// on reload. A client that is no longer named is a discovered one from now on.
-func (l *Ledger) Configure(migratedAfter time.Duration, clients []Configured) {
-	p := newPolicy(migratedAfter, clients)
-	l.policy.Store(p)
-
-	l.admission.Lock()
-	defer l.admission.Unlock()
-	for i := range l.shards {
-		l.reclassify(&l.shards[i], p)
-	}
-	for name, c := range p.clients {
-		s := l.shard(name)
-		s.mu.Lock()
-		if s.rows[name] == nil {
-			s.rows[name] = &row{name: name, source: c.Source, configured: true}
-			l.tracked.Add(1)
+// Configure replaces the settings, at the start and on reload. A client that is
+// no longer named is a discovered one from now on. Upstreams stay known, since
+// their series must not vanish under requests in flight.
+func (l *Ledger) Configure(s Settings) {
+	p := newPolicy(s)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.policy, l.changed = p, true
+	for _, label := range s.Upstreams {
+		if label = cleanName(label); !slices.Contains(l.upstreams, label) && len(l.upstreams) < maxUpstreams {
+			l.upstreams = append(l.upstreams, label)
 		}
-		s.mu.Unlock()
 	}
-}
-
-// SetTrack changes how many discovered rows there may be; 0 is the default.
-// Rows beyond a lowered limit go as others would have come.
-func (l *Ledger) SetTrack(n int) {
-	l.admission.Lock()
-	defer l.admission.Unlock()
-	l.track = cmp.Or(max(n, 0), defaultTrack)
-}
-
-// reclassify makes the rows of a shard configured or discovered.
-func (l *Ledger) reclassify(s *shard, p *policy) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, r := range s.rows {
-		_, configured := p.clients[name]
-		if configured == r.configured {
-			continue
+	for name := range p.clients {
+		if l.rows[name] == nil {
+			l.newRow(name)
 		}
-		r.configured = configured
+	}
+	now := l.clock().Unix()
+	l.tracked, l.labels.discovered = 0, 0
+	for name, r := range l.rows {
+		if _, configured := p.clients[name]; configured != r.configured {
+			r.configured = configured
+			l.queue(r)
+		}
 		switch {
-		case configured:
-			l.discovered--
-		case r.first == 0:
-			delete(s.rows, name) // never seen, no longer named: nothing to keep
-			l.tracked.Add(-1)
-		default:
-			l.discovered++
-			l.queue.add(r)
+		case r.configured:
+			l.giveLabel(r, now)
+			r.series.begin(r.name == p.workload)
+			continue
+		case r.series != nil:
+			l.labels.discovered++
+		}
+		if r.first != 0 {
+			l.tracked++
 		}
 	}
 }
 
-// row finds or makes the row of a client and returns it with its shard locked.
-// When there is no room for it, that is the overflow row.
-func (l *Ledger) row(c Client, now int64) (*row, *shard) {
-	name := c.Name
-	if len(name) > maxName {
-		name = name[:maxName]
+// adopt puts rows that were read from the file into a new ledger, as those of
+// discovered clients. None has a label before there is traffic.
+func (l *Ledger) adopt(rows []*row) {
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.last, b.last) })
+	for _, r := range rows {
+		if l.rows[r.name] == nil {
+			r.configured = false
+			l.rows[r.name] = r
+			l.queue(r)
+			l.tracked++
+		}
 	}
-	s := l.shard(name)
-	s.mu.Lock()
-	if r := s.rows[name]; r != nil {
-		return r, s
-	}
-	s.mu.Unlock()
-	return l.admit(s, name, c, now)
-}
-
-// admit makes a row for a client that has none.
-func (l *Ledger) admit(s *shard, name string, c Client, now int64) (*row, *shard) {
-	l.admission.Lock()
-	defer l.admission.Unlock()
-	s.mu.Lock()
-	if r := s.rows[name]; r != nil { // somebody else was faster
-		return r, s
-	}
-	s.mu.Unlock()
-	if name == OverflowName || !c.Configured && l.discovered >= l.track && !l.makeRoom(now) {
-		l.overflowed.Add(1)
-		l.overflow.mu.Lock()
-		return &l.overflow.row, &l.overflow.shard
-	}
-	r := &row{name: clip(name, maxName), source: c.Source, configured: c.Configured, last: now}
-	if !c.Configured {
-		l.discovered++
-		l.queue.add(r)
-	}
-	l.tracked.Add(1)
-	s.mu.Lock()
-	s.rows[r.name] = r
-	return r, s
-}
-
-func (l *Ledger) shard(name string) *shard {
-	return &l.shards[maphash.String(l.seed, name)%numShards]
 }
 
 // Stats are the ledger's own figures.
 type Stats struct {
-	Tracked    int    // rows now
-	Limit      int    // discovered rows at most
-	Overflowed uint64 // observations of clients for which there was no room
+	Tracked    int    // discovered clients with a row
+	Limit      int    // how many there may be
+	Overflowed uint64 // observations of clients without a row
 }
 
-// Stats returns the figures of tlslift_tracked_clients and its neighbours.
+// Stats returns the figures of now.
 func (l *Ledger) Stats() Stats {
-	l.admission.Lock()
-	defer l.admission.Unlock()
-	return Stats{Tracked: int(l.tracked.Load()), Limit: l.track, Overflowed: l.overflowed.Load()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{Tracked: l.tracked, Limit: l.policy.track, Overflowed: l.overflowed}
 }
 
-// Flush writes what changed since the last write. It does nothing without a
-// file.
+// eachBatch is how many rows are copied at a time, so that Record never waits
+// for more.
+const eachBatch = 32
+
+// each calls f with a copy of the row of every client that was seen or is
+// configured, and of the overflow row once it was used. It holds no lock while
+// it calls f.
+func (l *Ledger) each(f func(*row)) {
+	l.mu.Lock()
+	rows := slices.AppendSeq(make([]*row, 0, len(l.rows)+1), maps.Values(l.rows))
+	l.mu.Unlock()
+	batch := make([]row, 0, eachBatch)
+	for some := range slices.Chunk(append(rows, &l.overflow), eachBatch) {
+		batch = batch[:0]
+		l.mu.Lock()
+		for _, r := range some {
+			if r.known() && (l.rows[r.name] == r || r == &l.overflow) {
+				batch = append(batch, r.copy())
+			}
+		}
+		l.mu.Unlock()
+		for i := range batch {
+			f(&batch[i])
+		}
+	}
+}
+
+// Flush writes a snapshot if anything changed since the last one. It does
+// nothing without a file.
 func (l *Ledger) Flush() error {
 	if l.keeper == nil {
 		return nil
 	}
-	return l.keeper.flush(l)
+	return l.keeper.flush()
 }
 
-// Close writes what is left and closes the file.
+// Close writes a last snapshot and gives the file up.
 func (l *Ledger) Close() error {
 	if l.keeper == nil {
 		return nil

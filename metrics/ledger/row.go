@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"container/list"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
@@ -10,13 +13,17 @@ import (
 
 const (
 	historyDays = 400 // kept of each client
-	maxHosts    = 8   // kept of each client; further ones are not told apart
+	maxHosts    = 8   // kept of each client; further ones are not counted
 	maxName     = 128 // bytes of a client's name
 	maxText     = 96  // bytes of any other text
 )
 
-// row is one client. Its shard's lock guards it. Times are Unix seconds, 0 is
-// never.
+// row is one client. The ledger's lock guards it. Times are Unix seconds, 0 is
+// never. All but the last group is in the file.
+//
+// A row that is neither configured nor was ever seen (first is 0) belongs to a
+// visitor: a client of foreign or refused traffic alone, which has a row only
+// for as long as it has a label.
 type row struct {
 	name, source string
 	configured   bool
@@ -27,22 +34,19 @@ type row struct {
 	evidence                 evidence
 
 	offered call.Version // the highest ever
-	library string          // guessed from the newest hello that offers TLS 1.2
-	old     string          // guessed from the newest hello that does not
-	ja4     string          // of the newest hello
-	family  Family          // of the newest request
+	library string       // guessed from the newest hello that offers TLS 1.2
+	old     string       // guessed from the newest hello that does not
+	ja4     string       // of the newest hello
+	family  Family       // of the newest request
 
-	tallies tallies
+	totals  tallies
 	exposed [len(redact.AllKinds)]exposed
 	hosts   []hostCount
 	days    []day // ascending
 
-	// Bookkeeping of the store and of eviction.
-	dirty     bool
-	dirtyFrom int32 // earliest day changed since the last write
-	stored    bool  // the store has it
-	queued    bool  // in the eviction queue
-	gone      bool  // evicted
+	series *series       // what its metrics show; nil = it has no label
+	used   int64         // last traffic of any kind, 0 = none in this process
+	place  *list.Element // in Ledger.evictable; nil = it does not give way
 }
 
 type exposed struct {
@@ -74,23 +78,19 @@ func (c DayCounts) insecure() bool { return c.InsecureRequests|c.InsecureConnect
 
 func (c DayCounts) active() bool { return c.insecure() || c.SecureRequests|c.SecureConnections != 0 }
 
-// seen notes that the client was here.
-func (r *row) seen(now int64, source string) {
-	if r.first == 0 {
-		r.first = now
-	}
-	r.last = max(r.last, now)
-	r.source = source
-	if !r.dirty {
-		r.dirty, r.dirtyFrom = true, dayOf(now)
-	}
+// known reports whether the row is one to show and to keep.
+func (r *row) known() bool { return r.configured || r.first != 0 }
+
+// insecureAt reports whether the client was insecure within the last
+// migratedAfter.
+func (r *row) insecureAt(now int64, migratedAfter time.Duration) bool {
+	return r.lastInsecure != 0 && now-r.lastInsecure < int64(migratedAfter/time.Second)
 }
 
 // today is the entry of the day now is in. Days come in order, so it is
 // nearly always the last; a clock set back is found all the same.
 func (r *row) today(now int64) *DayCounts {
 	number := dayOf(now)
-	r.dirtyFrom = min(r.dirtyFrom, number)
 	if n := len(r.days); n > 0 && r.days[n-1].number == number {
 		return &r.days[n-1].DayCounts
 	}
@@ -111,17 +111,17 @@ func expire(days []day, today int32) []day {
 	return slices.Delete(days, 0, n)
 }
 
-// guess keeps what a hello said of its library.
-func (r *row) guess(o *HelloObs) {
+// guess keeps what a hello shows of its library.
+func (r *row) guess(h *call.Offer) {
 	library := &r.library
-	if o.Offered.Insecure() {
+	if h.Max.Insecure() {
 		library = &r.old
 	}
-	if o.Library != "" && o.Library != *library {
-		*library = clip(o.Library, maxText)
+	if h.Library != "" && h.Library != *library {
+		*library = clip(h.Library, maxText)
 	}
-	if o.JA4 != r.ja4 {
-		r.ja4 = clip(o.JA4, maxText)
+	if h.JA4 != r.ja4 {
+		r.ja4 = clip(h.JA4, maxText)
 	}
 }
 
@@ -141,18 +141,23 @@ func (r *row) host(name string, now int64) {
 	}
 }
 
-func (r *row) expose(kinds redact.Kinds, now int64) {
-	for i, kind := range redact.AllKinds {
-		if kinds.Has(kind) {
-			r.exposed[i].count++
-			r.exposed[i].last = now
-		}
-	}
+// copy is a copy of everything that the file or a view shows.
+func (r *row) copy() row {
+	c := *r
+	c.hosts, c.days, c.totals = slices.Clone(r.hosts), slices.Clone(r.days), slices.Clone(r.totals)
+	c.series, c.place = nil, nil
+	return c
 }
 
-// evictable reports whether a newer client may take the row's place: only a
-// discovered one that has never been insecure.
-func (r *row) evictable() bool { return !r.configured && r.lastInsecure == 0 }
+// clip copies at most n bytes of s as valid UTF-8, so that a row holds no
+// larger text in memory.
+func clip(s string, n int) string { return strings.Clone(strings.ToValidUTF8(s[:min(len(s), n)], "")) }
 
-// clip copies at most n bytes of s, so that a row pins no larger text.
-func clip(s string, n int) string { return strings.Clone(s[:min(len(s), n)]) }
+// cleanName is a client's name as rows and labels have it: bounded and valid
+// UTF-8. A name of package identity is so already.
+func cleanName(name string) string {
+	if len(name) <= maxName && utf8.ValidString(name) {
+		return name
+	}
+	return clip(name, maxName)
+}

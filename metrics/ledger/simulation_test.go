@@ -47,7 +47,8 @@ func (k actKind) insecure() bool { return k < actModern || k == actNoShared }
 type plan func(day int, r *rand.Rand) []actKind
 
 type simClient struct {
-	client   Client
+	name     string
+	named    bool // by the configuration
 	plan     plan
 	declared time.Time
 	acts     []act
@@ -99,10 +100,7 @@ func simPopulation(r *rand.Rand) []*simClient {
 	var clients []*simClient
 	for i := range simClients {
 		old, d := legacy[r.IntN(len(legacy))], 5+r.IntN(simDays-10)
-		c := &simClient{client: Client{Name: fmt.Sprintf("client-%03d", i), Source: "address"}}
-		if i%4 == 0 {
-			c.client = Client{Name: c.client.Name, Source: "name", Configured: true}
-		}
+		c := &simClient{name: fmt.Sprintf("client-%03d", i), named: i%4 == 0}
 		day := func(n int) time.Time { return epoch.Add(time.Duration(n) * dayLong) }
 		switch i % 10 {
 		case 0:
@@ -120,7 +118,7 @@ func simPopulation(r *rand.Rand) []*simClient {
 		case 7:
 			c.plan = until(d, weekdays(old), nothing)
 		case 8: // declared, and mostly true to it
-			c.client = Client{Name: c.client.Name, Source: "name", Configured: true}
+			c.named = true
 			c.declared = day(d)
 			c.plan = until(d, always(old), until(d+10, nothing, [2]plan{nothing, monthly(old, 3)}[i/10%2]))
 		case 9:
@@ -200,38 +198,29 @@ func (c *simClient) trueVerdict(declared bool) Verdict {
 	return NoVerdict
 }
 
-// perform tells the ledger what the proxy would.
-func perform(l *Ledger, c Client, kind actKind) {
-	hello := HelloObs{Ours: true, Offered: call.Version10, SSLv2Framed: kind == actSSLv2}
-	conn := ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated}
-	fail := FailureObs{Ours: true, Offered: call.Version10}
+// perform records what the proxy would.
+func perform(g rig, client string, kind actKind) {
 	switch kind {
 	case actPlain:
-		l.Connection(c, ConnectionObs{Ours: true, Ingress: call.Forward, Handling: call.Plain})
-		l.Request(c, plain("www.mymobileapi.com"))
+		o := plain("www.mymobileapi.com")
+		o.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
+		g.request(client, o)
 	case actLegacy, actSSLv2:
-		l.Hello(c, hello)
-		l.Connection(c, conn)
-		l.Request(c, terminated(call.Version10))
+		v := ended(call.Version10)
+		v.Ours, v.Hello.SSLv2 = true, kind == actSSLv2
+		o := terminated(call.Version10)
+		o.Sighted = &v
+		g.request(client, o)
 	case actRefused:
-		l.Hello(c, hello)
-		conn.Handling, fail.Reason = call.Refused, "version"
-		l.Connection(c, conn)
-		l.HandshakeFailure(c, fail)
+		g.sight(client, refused(call.Version10, call.HandshakeVersion))
 	case actRejectsCA:
-		l.Hello(c, hello)
-		fail.Reason = "client_rejected_ca"
-		l.HandshakeFailure(c, fail)
+		g.sight(client, refused(call.Version10, call.HandshakeClientRejectedCA))
 	case actModern:
-		hello.Offered = call.Version13
-		l.Hello(c, hello)
-		l.Connection(c, spliced())
+		g.sight(client, spliced())
 	case actNoShared:
-		hello.Offered = call.Version12
-		l.Hello(c, hello)
-		l.HandshakeFailure(c, FailureObs{Ours: true, Offered: call.Version12, Reason: "no_shared_cipher", Upstream: true})
+		g.sight(client, declined(call.Version12, call.HandshakeNoSharedCipher))
 	case actForeign:
-		l.Request(c, RequestObs{Version: call.VersionNone})
+		g.request(client, foreign())
 	}
 }
 
@@ -248,38 +237,38 @@ func TestSimulatedMigration(t *testing.T) {
 func simulate(t *testing.T, restarts int) {
 	r := rand.New(rand.NewPCG(1, 20260301))
 	clients := simPopulation(r)
-	clock := newTestClock(epoch)
-	options := Options{Clock: clock.now, MigratedAfter: simN, File: filepath.Join(t.TempDir(), "ledger.db"), FlushEvery: time.Hour}
+	options := Options{File: filepath.Join(t.TempDir(), "ledger.json")}
+	settings := Settings{MigratedAfter: simN}
 	for _, c := range clients {
-		if c.client.Configured {
-			options.Clients = append(options.Clients, Configured{Name: c.client.Name, Migrated: c.declared})
+		if c.named {
+			settings.Clients = append(settings.Clients, Configured{Name: c.name, Migrated: c.declared})
 		}
 	}
-	l := New(options)
+	g := newRigIn(options, settings)
 	states := make(map[State]int)
 	for day := range simDays {
 		if restarts > 0 && day > 0 && day%(simDays/restarts) == 0 {
-			if err := l.Close(); err != nil {
+			if err := g.Close(); err != nil {
 				t.Fatal(err)
 			}
-			l = New(options)
+			g = rigAt(g.clock, options, settings)
 		}
-		simDay(l, clients, clock, day, r)
-		clock.set(epoch.Add(time.Duration(day+1) * dayLong))
+		simDay(g, clients, day, r)
+		g.clock.set(epoch.Add(time.Duration(day+1) * dayLong))
 		for _, c := range clients {
-			state, verdict, regressed := c.truth(clock.now())
-			got, ok := l.Row(c.client.Name)
-			if !ok && state == Unseen && !c.client.Configured {
+			state, verdict, regressed := c.truth(g.clock.now())
+			got, ok := g.Row(c.name)
+			if !ok && state == Unseen && !c.named {
 				continue
 			}
 			if got.State != state || got.Verdict != verdict || got.Regressed != regressed {
-				t.Fatalf("day %d, %s: %s, %q, regressed %t; the truth is %s, %q, %t", day, c.client.Name,
+				t.Fatalf("day %d, %s: %s, %q, regressed %t; the truth is %s, %q, %t", day, c.name,
 					got.State, got.Verdict, got.Regressed, state, verdict, regressed)
 			}
 			states[state]++
 		}
 	}
-	if err := l.Close(); err != nil {
+	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range States {
@@ -290,7 +279,7 @@ func simulate(t *testing.T, restarts int) {
 }
 
 // simDay has every client do its day, in the order of the times it does it at.
-func simDay(l *Ledger, clients []*simClient, clock *testClock, day int, r *rand.Rand) {
+func simDay(g rig, clients []*simClient, day int, r *rand.Rand) {
 	type doing struct {
 		client *simClient
 		act
@@ -304,8 +293,8 @@ func simDay(l *Ledger, clients []*simClient, clock *testClock, day int, r *rand.
 	}
 	slices.SortStableFunc(today, func(a, b doing) int { return a.at.Compare(b.at) })
 	for _, d := range today {
-		clock.set(d.at)
+		g.clock.set(d.at)
 		d.client.acts = append(d.client.acts, d.act)
-		perform(l, d.client.client, d.kind)
+		perform(g, d.client.name, d.kind)
 	}
 }

@@ -5,64 +5,29 @@ import (
 	"time"
 )
 
-// Standing is the part of a client that is exported as metrics.
-type Standing struct {
-	Client     string
-	Source     string
-	Configured bool
+// standing is what follows from a row at one time.
+type standing struct {
 	Sightings
-	FirstSeen time.Time
-	LastSeen  time.Time
-	State     State
-	Verdict   Verdict
-	Regressed bool
-	Library   string
+	state     State
+	verdict   Verdict
+	regressed bool
+	library   string
 }
 
-// Standings calls f with every client that has been seen or is configured, in
-// no order, as it stands now. No lock is held meanwhile.
-func (l *Ledger) Standings(f func(Standing)) {
-	now, p := l.clock(), l.policy.Load()
-	l.each(func(r *row) { f(r.standing(p, now)) })
-}
-
-// Standing returns one client as it stands now. It is cheap enough for every
-// request.
-func (l *Ledger) Standing(name string) (Standing, bool) {
-	now, p := l.clock(), l.policy.Load()
-	s := l.shard(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.rows[name]
-	if r == nil {
-		return Standing{}, false
-	}
-	return r.standing(p, now), true
-}
-
-func (r *row) standing(p *policy, now time.Time) Standing {
+func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
-	s := Standing{
-		Client: r.name, Source: r.source, Configured: r.configured,
-		Sightings: Sightings{LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared},
-		FirstSeen: at(r.first),
-	}
-	s.State = s.StateAt(now, p.migratedAfter)
-	s.Regressed = s.RegressedAt(now)
+	s := standing{Sightings: Sightings{LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
+	s.state = s.StateAt(now, p.migratedAfter)
+	s.regressed = s.RegressedAt(now)
 	if r.first != 0 {
-		s.LastSeen = at(r.last)
-		var cut int64
-		if !declared.IsZero() {
-			cut = declared.Unix()
-		}
-		s.Verdict = r.evidence.verdictAt(now, r.last, cut, p.migratedAfter)
-		s.Library = r.libraryFor(s.Verdict)
+		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.migratedAfter)
+		s.library = r.libraryFor(s.verdict)
 	}
 	return s
 }
 
 // libraryFor is the runtime to name beside a verdict: for plain HTTP the
-// User-Agent tells it, for TLS the hello that the verdict is about. Each stands
+// User-Agent shows it, for TLS the hello that the verdict is about. Each stands
 // in for what is not known.
 func (r *row) libraryFor(v Verdict) string {
 	family := ""
@@ -77,4 +42,20 @@ func (r *row) libraryFor(v Verdict) string {
 	default:
 		return cmp.Or(r.library, family, r.old)
 	}
+}
+
+// at is the time of Unix seconds; 0 is the zero time.
+func at(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0).UTC()
+}
+
+// unixOf is the inverse of at.
+func unixOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }

@@ -51,8 +51,8 @@ func (s *State) UnmarshalText(text []byte) (err error) {
 }
 
 // Sightings are the times that a state is made from; the zero time is never.
-// They are also what the metrics export, so that a fleet's states can be told
-// from the newest of each over its instances.
+// They are also what the metrics export: a fleet's states follow from the newest
+// of each over its instances.
 type Sightings struct {
 	LastInsecure time.Time
 	LastSecure   time.Time

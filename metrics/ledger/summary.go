@@ -48,13 +48,13 @@ type DayTotal struct {
 // Summary returns the figures as of now, with the daily history over all
 // clients, oldest day first.
 func (l *Ledger) Summary() Summary {
-	now, p := l.clock(), l.policy.Load()
+	now, p := l.clock(), l.currentPolicy()
 	s := NewSummary(now, p.migratedAfter)
 	totals := make(map[int32]*DayTotal)
 	weekAgo := dayOf(now.Unix()) - 7
 	l.each(func(r *row) {
 		st := r.standing(p, now)
-		s.count(&st, at(r.lastLifted))
+		s.count(st.state, st.verdict, st.regressed, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
@@ -127,32 +127,29 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 
 // Add counts a client that is known by its Row.
 func (s *Summary) Add(r *Row) {
-	s.count(&Standing{
-		State: r.State, Verdict: r.Verdict, Regressed: r.Regressed,
-		Sightings: Sightings{LastInsecure: r.LastInsecure},
-	}, r.LastUpgraded)
+	s.count(r.State, r.Verdict, r.Regressed, r.LastInsecure, r.LastUpgraded)
 }
 
-func (s *Summary) count(st *Standing, lifted time.Time) {
+func (s *Summary) count(state State, verdict Verdict, regressed bool, lastInsecure, lifted time.Time) {
 	s.Clients++
-	s.States[st.State.String()]++
-	if st.Verdict != NoVerdict {
-		s.Verdicts[st.Verdict.String()]++
+	s.States[state.String()]++
+	if verdict != NoVerdict {
+		s.Verdicts[verdict.String()]++
 	}
-	if st.Regressed {
+	if regressed {
 		s.Regressed++
 	}
-	insecure := st.State == Insecure || st.State == Mixed
+	insecure := state == Insecure || state == Mixed
 	if insecure {
 		s.Insecure++
 	}
-	if insecure || st.State == Migrated {
+	if insecure || state == Migrated {
 		s.Active++
 	}
 	// Upgraded after it was last insecure: terminated at TLS 1.2 or later,
 	// because it cannot agree with the upstream itself.
 	window := time.Duration(s.MigratedAfterSeconds) * time.Second
-	if insecure || lifted.After(st.LastInsecure) && s.Generated.Sub(lifted) < window {
+	if insecure || lifted.After(lastInsecure) && s.Generated.Sub(lifted) < window {
 		s.NeedsTlslift++
 	}
 }

@@ -9,45 +9,62 @@ import (
 // subject is what a tally counts.
 type subject uint8
 
+// A row's totals, which the file keeps.
 const (
 	ofRequests    subject = iota // by way in and TLS version
 	ofConnections                // by handling and TLS version
 	ofHellos                     // by highest version offered
 	ofFailures                   // by reason
 	ofFamilies                   // of User-Agents
+	numTotals
+)
+
+// A client's series, which begin with the process.
+const (
+	seriesRequests    = numTotals + iota // by upstream and TLS version
+	seriesConnections                    // by way in, TLS version and handling
+	seriesHellos                         // by highest version offered, framing and SNI
+	seriesFailures                       // by reason
+	seriesExposed                        // by kind of secret, and how it was protected
+	seriesUpgrades                       // by TLS version
 	numSubjects
 )
 
-var subjectWords = [numSubjects]string{
+var subjectWords = [numTotals]string{
 	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures", ofFamilies: "families",
 }
 
-// tally counts one combination of closed sets. A client shows a handful of the
-// hundred and more that there are, so a row keeps a short list instead of tables
-// of zeroes.
-type tally struct {
+// key is one combination of values of a subject's closed sets, by their
+// numbers.
+type key struct {
 	subject subject
-	a, b    uint8
-	n       uint64
+	a, b, c uint8
+}
+
+// tally counts one combination. A client shows a handful of the hundred and
+// more that there are, so a row keeps a short list and no tables of zeroes.
+type tally struct {
+	key
+	n uint64
 }
 
 type tallies []tally
 
 // count adds to one combination.
-func (t *tallies) count(s subject, a, b uint8) { *t.at(s, a, b)++ }
+func (t *tallies) count(k key) { *t.at(k)++ }
 
 // at finds or makes the place of one combination.
-func (t *tallies) at(s subject, a, b uint8) *uint64 {
+func (t *tallies) at(k key) *uint64 {
 	for i := range *t {
-		if e := &(*t)[i]; e.subject == s && e.a == a && e.b == b {
+		if e := &(*t)[i]; e.key == k {
 			return &e.n
 		}
 	}
-	*t = append(*t, tally{subject: s, a: a, b: b})
+	*t = append(*t, tally{key: k})
 	return &(*t)[len(*t)-1].n
 }
 
-// total is the sum over one set's value.
+// total is the sum over one value of a subject's first set.
 func (t tallies) total(s subject, a uint8) (n uint64) {
 	for _, e := range t {
 		if e.subject == s && e.a == a {
@@ -60,56 +77,60 @@ func (t tallies) total(s subject, a uint8) (n uint64) {
 // sorted is a copy in the order of the sets.
 func (t tallies) sorted() tallies {
 	c := slices.Clone(t)
-	slices.SortFunc(c, func(x, y tally) int {
-		if x.subject != y.subject {
-			return int(x.subject) - int(y.subject)
-		}
-		return int(x.a)<<8 + int(x.b) - int(y.a)<<8 - int(y.b)
-	})
+	number := func(k key) int { return int(k.subject)<<24 | int(k.a)<<16 | int(k.b)<<8 | int(k.c) }
+	slices.SortFunc(c, func(x, y tally) int { return number(x.key) - number(y.key) })
 	return c
 }
 
-// words are the two values of a tally in its sets' own words; the second is ""
-// where there is one set only.
-func (t tally) words() (a, b string) {
-	switch t.subject {
+// words are the two values of a total in its sets' own words; the second is ""
+// if the subject has one set only.
+func (k key) words() (a, b string) {
+	switch k.subject {
 	case ofRequests:
-		return call.Ingress(t.a).String(), call.Version(t.b).String()
+		return call.Ingress(k.a).String(), call.Version(k.b).String()
 	case ofConnections:
-		return call.Handling(t.a).String(), call.Version(t.b).String()
+		return call.Handling(k.a).String(), call.Version(k.b).String()
 	case ofHellos:
-		return call.Version(t.a).String(), ""
+		return call.Version(k.a).String(), ""
 	case ofFailures:
-		return FailureReasons[t.a], ""
+		return call.HandshakeFailure(k.a).String(), ""
 	default:
-		return Family(t.a).String(), ""
+		return Family(k.a).String(), ""
 	}
 }
 
-// parseTally finds the combination that words name.
-func parseTally(of, a, b string) (s subject, x, y uint8, ok bool) {
-	i := slices.Index(subjectWords[:], of)
-	if i < 0 {
-		return 0, 0, 0, false
-	}
-	s, ok = subject(i), true
-	var version call.Version
-	switch s {
+// parseTotal finds the total that words name.
+func parseTotal(of, a, b string) (k key, ok bool) {
+	k.subject = subject(slices.Index(subjectWords[:], of)) // 255 when it is none
+	version, known := parseVersion(b)
+	switch k.subject {
 	case ofRequests:
-		x = uint8(parseIngress(a))
-		version, ok = parseVersion(b)
+		k.a, k.b, ok = uint8(parseIngress(a)), uint8(version), known
 	case ofConnections:
 		h := slices.IndexFunc(call.Handlings[:], func(h call.Handling) bool { return h.String() == a })
-		x = uint8(max(h, 0))
-		version, ok = parseVersion(b)
-		ok = ok && h >= 0
+		k.a, k.b, ok = uint8(max(h, 0)), uint8(version), known && h >= 0
 	case ofHellos:
 		version, ok = parseVersion(a)
-		return s, uint8(version), 0, ok
+		k.a = uint8(version)
 	case ofFailures:
-		x = failureIndex(a)
+		failure, _ := call.ParseHandshakeFailure(a)
+		k.a, ok = uint8(failure), true
 	case ofFamilies:
-		x = uint8(parseFamily(a))
+		k.a, ok = uint8(parseFamily(a)), true
 	}
-	return s, x, uint8(version), ok
+	return k, ok
+}
+
+func parseVersion(word string) (call.Version, bool) {
+	i := slices.IndexFunc(call.Versions[:], func(v call.Version) bool { return v.String() == word })
+	return call.Version(max(i, 0)), i >= 0
+}
+
+func parseIngress(word string) call.Ingress {
+	for _, i := range call.Ingresses {
+		if i.String() == word {
+			return i
+		}
+	}
+	return call.Unknown
 }

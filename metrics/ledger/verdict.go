@@ -62,6 +62,9 @@ func (v *Verdict) UnmarshalText(text []byte) (err error) {
 // seconds, 0 = never).
 type evidence [len(verdictWords)]int64
 
+// note records that a verdict holds.
+func (e *evidence) note(v Verdict, now int64) { e[v] = max(e[v], now) }
+
 // verdictAt weighs the evidence of a client last seen at lastSeen. What counts
 // is the last migratedAfter of what was seen, so that a client that has fallen
 // silent keeps its verdict and one that has changed loses the old one; after a

@@ -7,130 +7,106 @@ import (
 	"tlslift/proxy/call"
 )
 
-// script is what a test does to a ledger, in order.
+// script is what a test does to a ledger as one client, in order.
 type script struct {
-	ledger *Ledger
-	clock  *testClock
-	client Client
+	rig
+	client string
 }
 
-func (s script) request(o RequestObs)       { s.ledger.Request(s.client, o) }
-func (s script) connection(o ConnectionObs) { s.ledger.Connection(s.client, o) }
-func (s script) hello(o HelloObs)           { s.ledger.Hello(s.client, o) }
-func (s script) wait(d time.Duration)       { s.clock.advance(d) }
-func (s script) failure(reason string, offered call.Version, upstream bool) {
-	s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: reason, Offered: offered, Upstream: upstream})
-}
+func (s script) asks(o call.Outcome)  { s.request(s.client, o) }
+func (s script) shows(v call.Sighted) { s.sight(s.client, v) }
+func (s script) wait(d time.Duration) { s.clock.advance(d) }
 
-func (s script) hungUp() {
-	s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: "eof", Offered: call.Version10, Shown: true})
+// hangsUp leaves a handshake with us without a word, having seen the
+// certificate.
+func (s script) hangsUp() {
+	v := refused(call.Version10, call.HandshakeEOF)
+	v.CertificateShown = true
+	s.shows(v)
 }
 
 func TestVerdictAndState(t *testing.T) {
 	t.Parallel()
+	sslv2 := ended(call.Version10)
+	sslv2.Hello = &call.Offer{Max: call.Version10, SSLv2: true}
+	fallback := refused(call.Version10, call.HandshakeVersion)
+	fallback.Hello = &call.Offer{Max: call.Version10, Fallback: true}
 	for _, c := range []struct {
 		name    string
 		do      func(script)
 		verdict Verdict
 		state   State
 	}{
-		{"plain HTTP", func(s script) { s.request(plain("a")) }, Plaintext, Insecure},
+		{"plain HTTP", func(s script) { s.asks(plain("a")) }, Plaintext, Insecure},
 		{"an old hello, terminated", func(s script) {
-			s.hello(hello(call.Version10))
-			s.connection(ConnectionObs{Ours: true, Version: call.Version10, Handling: call.Terminated})
-			s.request(terminated(call.Version10))
+			s.shows(ended(call.Version10))
+			s.asks(terminated(call.Version10))
 		}, LegacyOnly, Insecure},
-		{"an old hello, refused", func(s script) {
-			s.hello(hello(call.Version10))
-			s.failure("version", call.Version10, false)
-		}, LegacyOnly, Insecure},
+		{"an old hello, refused", func(s script) { s.shows(refused(call.Version10, call.HandshakeVersion)) }, LegacyOnly, Insecure},
 		{"SSLv2 framing", func(s script) {
-			s.hello(HelloObs{Ours: true, Offered: call.Version10, SSLv2Framed: true})
-			s.request(terminated(call.Version10))
+			s.shows(sslv2)
+			s.asks(terminated(call.Version10))
 		}, SSLv2Framed, Insecure},
-		{"modern, spliced", func(s script) {
-			s.hello(hello(call.Version13))
-			s.connection(spliced())
-		}, Capable, Migrated},
+		{"SSLv2 framing, refused by the upstream", func(s script) {
+			v := declined(call.Version12, call.HandshakeSSLv2Hello)
+			v.Hello.SSLv2 = true
+			s.shows(v)
+		}, SSLv2Framed, Insecure},
+		{"modern, spliced", func(s script) { s.shows(spliced()) }, Capable, Migrated},
 		{"modern hello beside plain HTTP", func(s script) {
-			s.request(plain("a"))
-			s.hello(hello(call.Version12))
-			s.connection(spliced())
+			s.asks(plain("a"))
+			s.shows(spliced())
 		}, Capable, Mixed},
-		{"a fallback hello", func(s script) {
-			s.hello(HelloObs{Ours: true, Offered: call.Version10, Fallback: true})
-			s.ledger.HandshakeFailure(s.client, FailureObs{Ours: true, Reason: "version", Offered: call.Version10, Fallback: true})
-		}, Capable, Unseen},
-		{"rejects our CA", func(s script) {
-			s.hello(hello(call.Version10))
-			s.failure("client_rejected_ca", call.Version10, false)
+		{"a fallback hello", func(s script) { s.shows(fallback) }, Capable, Unseen},
+		{"rejects our CA", func(s script) { s.shows(refused(call.Version10, call.HandshakeClientRejectedCA)) }, DistrustsCA, Insecure},
+		{"rejects our CA once it is in", func(s script) {
+			v := ended(call.Version10)
+			v.Failed, v.Failure = true, call.HandshakeClientRejectedCA
+			s.shows(v)
 		}, DistrustsCA, Insecure},
 		{"rejected our CA, now trusts it", func(s script) {
-			s.hello(hello(call.Version10))
-			s.failure("client_rejected_ca", call.Version10, false)
-			s.connection(ConnectionObs{Ours: true, Version: call.Version10, Handling: call.Terminated})
+			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+			s.shows(ended(call.Version10))
 		}, LegacyOnly, Insecure},
-		{"hung up at our certificate and never got in", func(s script) {
-			s.hello(hello(call.Version10))
-			s.hungUp()
-		}, DistrustsCA, Insecure},
+		{"hung up at our certificate and never got in", func(s script) { s.hangsUp() }, DistrustsCA, Insecure},
 		{"hung up at our certificate, then got in", func(s script) {
-			s.hello(hello(call.Version10))
-			s.hungUp()
-			s.connection(ConnectionObs{Ours: true, Version: call.Version10, Handling: call.Terminated})
-			s.hungUp()
+			s.hangsUp()
+			s.shows(ended(call.Version10))
+			s.hangsUp()
 		}, LegacyOnly, Insecure},
-		{"hung up before it saw a certificate", func(s script) {
-			s.hello(hello(call.Version10))
-			s.failure("eof", call.Version10, false)
-		}, LegacyOnly, Insecure},
+		{"hung up before it saw a certificate", func(s script) { s.shows(refused(call.Version10, call.HandshakeEOF)) }, LegacyOnly, Insecure},
 		{"rejects the upstream's certificate", func(s script) {
-			s.hello(hello(call.Version12))
-			s.connection(spliced())
-			s.failure("client_rejected_ca", call.Version12, true)
+			s.shows(spliced())
+			s.shows(declined(call.Version12, call.HandshakeClientRejectedCA))
 		}, DistrustsUpstream, Migrated},
-		{"shares no suite with the upstream", func(s script) {
-			s.hello(hello(call.Version12))
-			s.failure("no_shared_cipher", call.Version12, true)
-		}, NoSharedCipher, Insecure},
-		{"shares no suite, offers 1.0", func(s script) {
-			s.hello(hello(call.Version10))
-			s.failure("no_shared_cipher", call.Version10, false)
-		}, LegacyOnly, Insecure},
+		{"shares no suite with the upstream", func(s script) { s.shows(declined(call.Version12, call.HandshakeNoSharedCipher)) }, NoSharedCipher, Insecure},
+		{"shares no suite, offers 1.0", func(s script) { s.shows(refused(call.Version10, call.HandshakeNoSharedCipher)) }, LegacyOnly, Insecure},
 		{"changed from legacy to modern a while ago", func(s script) {
-			s.hello(hello(call.Version10))
-			s.request(terminated(call.Version10))
+			s.shows(ended(call.Version10))
 			s.wait(15 * dayLong)
-			s.hello(hello(call.Version13))
-			s.connection(spliced())
+			s.shows(spliced())
 		}, Capable, Migrated},
 		{"changed N days ago to the second", func(s script) {
-			s.request(terminated(call.Version10))
-			s.hello(hello(call.Version10))
+			s.shows(ended(call.Version10))
 			s.wait(14 * dayLong)
-			s.hello(hello(call.Version13))
-			s.connection(spliced())
+			s.shows(spliced())
 		}, Capable, Migrated},
 		{"changed yesterday: the old part may still be there", func(s script) {
-			s.hello(hello(call.Version10))
-			s.request(terminated(call.Version10))
+			s.shows(ended(call.Version10))
 			s.wait(dayLong)
-			s.hello(hello(call.Version13))
-			s.connection(spliced())
+			s.shows(spliced())
 		}, LegacyOnly, Mixed},
 		{"silent keeps its verdict", func(s script) {
-			s.hello(hello(call.Version10))
-			s.request(terminated(call.Version10))
+			s.shows(ended(call.Version10))
 			s.wait(100 * dayLong)
 		}, LegacyOnly, Silent},
 		{"a scanner's garbage is no sign of anything", func(s script) {
-			s.failure("not_tls", call.VersionNone, false)
+			s.shows(call.Sighted{Handling: call.Refused, Failed: true, Failure: call.HandshakeNotTLS})
 		}, NoVerdict, Unseen},
 	} {
-		clock := newTestClock(epoch)
-		s := script{New(Options{Clock: clock.now}), clock, addr("10.0.0.1")}
+		s := script{newRig(Settings{}), "10.0.0.1"}
 		c.do(s)
-		got := mustRow(t, s.ledger, "10.0.0.1")
+		got := s.row(t, "10.0.0.1")
 		if got.Verdict != c.verdict || got.State != c.state {
 			t.Errorf("%s: %q and %s, want %q and %s", c.name, got.Verdict, got.State, c.verdict, c.state)
 		}
@@ -139,62 +115,71 @@ func TestVerdictAndState(t *testing.T) {
 
 func TestVerdictAfterADeclaration(t *testing.T) {
 	t.Parallel()
-	clock := newTestClock(epoch)
-	declared := epoch.Add(2 * dayLong)
-	l := New(Options{Clock: clock.now, Clients: []Configured{{Name: "billing", Migrated: declared, Owner: "jane"}}})
-	s := script{l, clock, Client{Name: "billing", Source: "name", Configured: true}}
-	s.hello(hello(call.Version10))
-	s.request(terminated(call.Version10))
+	s := script{newRig(Settings{Clients: []Configured{{Name: "billing", Migrated: epoch.Add(2 * dayLong)}}}), "billing"}
+	s.shows(ended(call.Version10))
 	s.wait(3 * dayLong)
-	if r := mustRow(t, l, "billing"); r.State != Migrated || r.Regressed || r.Verdict != LegacyOnly {
+	if r := s.row(t, "billing"); r.State != Migrated || r.Regressed || r.Verdict != LegacyOnly {
 		t.Errorf("declared and quiet: %s, regressed %t, %q", r.State, r.Regressed, r.Verdict)
 	}
-	s.hello(hello(call.Version13))
-	s.connection(spliced())
-	if r := mustRow(t, l, "billing"); r.State != Migrated || r.Verdict != Capable {
+	s.shows(spliced())
+	if r := s.row(t, "billing"); r.State != Migrated || r.Verdict != Capable {
 		t.Errorf("declared and modern: %s, %q; what came before the declaration is forgiven", r.State, r.Verdict)
 	}
-	s.request(plain("a"))
-	if r := mustRow(t, l, "billing"); r.State != Mixed || !r.Regressed || r.Owner != "jane" {
-		t.Errorf("declared and insecure again: %s, regressed %t, owner %q", r.State, r.Regressed, r.Owner)
+	s.asks(plain("a"))
+	if r := s.row(t, "billing"); r.State != Mixed || !r.Regressed {
+		t.Errorf("declared and insecure again: %s, regressed %t", r.State, r.Regressed)
 	}
 }
 
-func TestForeignTrafficIsNotTheLedgersBusiness(t *testing.T) {
+func TestForeignTrafficHasNoRow(t *testing.T) {
 	t.Parallel()
-	l := New(Options{})
-	c := addr("10.0.0.1")
-	l.Request(c, RequestObs{Version: call.VersionNone})
-	l.Connection(c, ConnectionObs{Handling: call.Tunnelled})
-	l.Connection(c, ConnectionObs{Ours: true, Handling: call.Tunnelled})
-	l.Hello(c, HelloObs{Offered: call.Version10})
-	l.HandshakeFailure(c, FailureObs{Reason: "version", Offered: call.Version10})
-	if rows := l.Snapshot(); len(rows) != 0 {
-		t.Errorf("foreign traffic left %d rows", len(rows))
+	g := newRig(Settings{LabelLimit: 10})
+	g.request("10.0.0.1", foreign())
+	g.Record(&call.Outcome{Client: named("10.0.0.2"), End: epoch, Sighted: &call.Sighted{
+		Ingress: call.Connect, Handling: call.Tunnelled, Hello: offers(call.Version10), Failure: call.HandshakeVersion,
+	}})
+	g.Record(&call.Outcome{Kind: call.Tunnel, Client: named("10.0.0.3"), End: epoch, Ours: true})
+	connect := plain("a")
+	connect.Method = "CONNECT"
+	g.request("10.0.0.4", connect)
+	if rows := g.Snapshot(); len(rows) != 0 {
+		t.Errorf("foreign traffic left %d rows: %+v", len(rows), rows)
+	}
+	if _, ok := g.Row("10.0.0.1"); ok || g.Stats().Tracked != 0 {
+		t.Errorf("foreign traffic is tracked: %+v", g.Stats())
+	}
+	// A tunnel to one of ours that is passed on unread shows no call.
+	g.sight("10.0.0.1", call.Sighted{Ingress: call.Connect, Handling: call.Tunnelled})
+	if r := g.row(t, "10.0.0.1"); r.State != Unseen || len(r.Connections) != 0 {
+		t.Errorf("a tunnel unread: %+v", r)
 	}
 }
 
 // The library beside a verdict is that of what the verdict is about.
 func TestTheLibraryFitsTheVerdict(t *testing.T) {
 	t.Parallel()
-	clock := newTestClock(epoch)
-	s := script{New(Options{Clock: clock.now}), clock, addr("a")}
+	s := script{newRig(Settings{}), "a"}
 	want := func(verdict Verdict, library string) {
 		t.Helper()
-		if r := mustRow(t, s.ledger, "a"); r.Verdict != verdict || r.Library != library {
+		if r := s.row(t, "a"); r.Verdict != verdict || r.Library != library {
 			t.Errorf("%q by %q, want %q by %q", r.Verdict, r.Library, verdict, library)
 		}
 	}
+	modern, unknown := spliced(), spliced()
+	modern.Failed, unknown.Failed = true, true
+	modern.Hello = &call.Offer{Max: call.Version13, Library: "OpenSSL 3"}
+	old := ended(call.Version10)
+	old.Hello.Library = "OpenSSL 0.9.8"
 	o := plain("h")
 	o.UserAgent = "Java/1.7.0_80"
-	s.request(o)
+	s.asks(o)
 	want(Plaintext, "Java 7")
-	s.hello(HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8"})
+	s.shows(old)
 	want(LegacyOnly, "OpenSSL 0.9.8")
-	s.hello(HelloObs{Ours: true, Offered: call.Version13, Library: "OpenSSL 3"})
-	s.hello(hello(call.Version13))
+	s.shows(modern)
+	s.shows(unknown)
 	want(LegacyOnly, "OpenSSL 0.9.8")
 	s.wait(20 * dayLong)
-	s.hello(hello(call.Version13))
+	s.shows(unknown)
 	want(Capable, "OpenSSL 3")
 }

@@ -92,86 +92,49 @@ type Day struct {
 // history. The overflow row is among them once it has counted anything.
 func (l *Ledger) Snapshot() []Row {
 	now := l.clock()
-	rows := make([]Row, 0, l.tracked.Load()+1)
-	l.each(func(r *row) { rows = append(rows, l.view(r, now)) })
+	p := l.currentPolicy()
+	rows := []Row{}
+	l.each(func(r *row) { rows = append(rows, r.view(p, now)) })
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Client, b.Client) })
 	return rows
 }
 
 // Row returns one client with its daily history.
 func (l *Ledger) Row(name string) (Row, bool) {
-	c, ok := l.copyOf(name)
-	if !ok {
+	now := l.clock()
+	l.mu.Lock()
+	r, p := l.rows[name], l.policy
+	if name == OverflowName {
+		r = &l.overflow
+	}
+	if r == nil || !r.known() {
+		l.mu.Unlock()
 		return Row{}, false
 	}
-	v := l.view(&c, l.clock())
+	c := r.copy()
+	l.mu.Unlock()
+	v := c.view(p, now)
 	for _, d := range c.days {
 		v.History = append(v.History, Day{Date: dateOf(d.number), DayCounts: d.DayCounts})
 	}
 	return v, true
 }
 
-// each calls f with a copy of every row, with no lock held.
-func (l *Ledger) each(f func(*row)) {
-	var batch []row
-	for i := range l.shards {
-		batch = batch[:0]
-		s := &l.shards[i]
-		s.mu.Lock()
-		for _, r := range s.rows {
-			batch = append(batch, r.copy())
-		}
-		s.mu.Unlock()
-		for j := range batch {
-			f(&batch[j])
-		}
-	}
-	l.overflow.mu.Lock()
-	r := l.overflow.row.copy()
-	l.overflow.mu.Unlock()
-	if r.first != 0 {
-		f(&r)
-	}
-}
-
-func (l *Ledger) copyOf(name string) (row, bool) {
-	if name == OverflowName {
-		l.overflow.mu.Lock()
-		defer l.overflow.mu.Unlock()
-		return l.overflow.row.copy(), l.overflow.row.first != 0
-	}
-	s := l.shard(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.rows[name]
-	if r == nil {
-		return row{}, false
-	}
-	return r.copy(), true
-}
-
-// copy is a copy that shares nothing with the row.
-func (r *row) copy() row {
-	c := *r
-	c.hosts, c.days, c.tallies = slices.Clone(r.hosts), slices.Clone(r.days), slices.Clone(r.tallies)
-	return c
+func (l *Ledger) currentPolicy() *policy {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.policy
 }
 
 // view is what a row looks like at a time.
-func (l *Ledger) view(r *row, now time.Time) Row {
-	p := l.policy.Load()
-	conf := p.clients[r.name]
+func (r *row) view(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
-		Client: r.name, Source: r.source, Configured: r.configured, Owner: conf.Owner,
-		State: st.State, Verdict: st.Verdict, Regressed: st.Regressed, Library: st.Library,
-		FirstSeen: st.FirstSeen, LastSeen: at(r.last),
+		Client: r.name, Source: r.source, Configured: r.configured || r.name == OverflowName,
+		State: st.state, Verdict: st.verdict, Regressed: st.regressed, Library: st.library,
+		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
-		Declared: st.Declared, Sunset: conf.Sunset, Waiver: conf.Waiver,
-		JA4: r.ja4,
-	}
-	if r.first == 0 {
-		v.LastSeen = time.Time{}
+		Declared: st.Declared, JA4: r.ja4,
 	}
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
@@ -190,7 +153,7 @@ func (v *Row) Advise() {
 }
 
 func (r *row) viewCounts(v *Row) {
-	for _, t := range r.tallies.sorted() {
+	for _, t := range r.totals.sorted() {
 		switch a, b := t.words(); t.subject {
 		case ofRequests:
 			v.Requests = append(v.Requests, RequestCount{a, b, t.n})
@@ -237,14 +200,6 @@ func (r *row) perDay(now time.Time) (requests, connections float64) {
 		connections += float64(d.InsecureConnections) + float64(d.SecureConnections)
 	}
 	return requests / float64(span), connections / float64(span)
-}
-
-// at is the time of Unix seconds; 0 is the zero time.
-func at(unix int64) time.Time {
-	if unix == 0 {
-		return time.Time{}
-	}
-	return time.Unix(unix, 0).UTC()
 }
 
 func dateOf(number int32) string {

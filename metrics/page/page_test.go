@@ -21,37 +21,52 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 const dayLong = 24 * time.Hour
 
+// request records a request of a client at a time.
+func request(l *ledger.Ledger, client string, at time.Time, o call.Outcome) {
+	o.Kind, o.Client, o.End = call.Request, call.Identity{Name: client, Rung: call.RungAddress}, at
+	l.Record(&o)
+}
+
+// sight records what a connection of a client showed at a time.
+func sight(l *ledger.Ledger, client string, at time.Time, s call.Sighted) {
+	s.Ours = true
+	l.Record(&call.Outcome{Kind: call.Sighting, Client: call.Identity{Name: client, Rung: call.RungAddress}, End: at, Sighted: &s})
+}
+
+func spliced() call.Sighted {
+	return call.Sighted{Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}}
+}
+
 // sample is a ledger of a handful of clients in every state, seen over 30 days.
 func sample(t testing.TB) *ledger.Ledger {
 	t.Helper()
 	at := now.Add(-30 * dayLong)
-	l := ledger.New(ledger.Options{
-		Clock: func() time.Time { return at },
-		Clients: []ledger.Configured{
-			{Name: "payments/billing", Migrated: now.Add(-10 * dayLong)}, {Name: "never-there"},
-		},
-	})
-	client := func(name string) ledger.Client { return ledger.Client{Name: name, Source: "address"} }
-	plain := ledger.RequestObs{
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{
+		{Name: "payments/billing", Migrated: now.Add(-10 * dayLong)}, {Name: "never-there"},
+	}})
+	plain := call.Outcome{
 		Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
 		UserAgent: "PHP-SOAP/5.3.3", Exposed: 1 << redact.KindQuery,
 	}
-	spliced := ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced}
+	old := call.Sighted{
+		Version: call.Version10, Handling: call.Terminated, Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8"},
+	}
+	unread := spliced()
+	unread.Hello = nil
 	for day := range 31 {
 		if day < 10 {
-			l.Request(client("10.0.0.9"), plain) // silent since
-			l.Request(client("10.0.0.3"), plain) // migrates
+			request(l, "10.0.0.9", at, plain) // silent since
+			request(l, "10.0.0.3", at, plain) // migrates
 		} else {
-			l.Hello(client("10.0.0.3"), ledger.HelloObs{Ours: true, Offered: call.Version13})
-			l.Connection(client("10.0.0.3"), spliced)
+			sight(l, "10.0.0.3", at, spliced())
 		}
 		for range day + 1 {
-			l.Request(client("10.0.0.1"), plain)
+			request(l, "10.0.0.1", at, plain)
 		}
-		l.Hello(client("10.0.0.2"), ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8"})
-		l.Connection(client("10.0.0.2"), ledger.ConnectionObs{Ours: true, Version: call.Version10, Handling: call.Terminated})
-		l.Connection(client("10.0.0.2"), spliced)
-		l.Request(ledger.Client{Name: "payments/billing", Source: "name", Configured: true}, plain)
+		sight(l, "10.0.0.2", at, old)
+		sight(l, "10.0.0.2", at, unread)
+		request(l, "payments/billing", at, plain)
 		at = at.Add(dayLong)
 	}
 	at = now
@@ -109,7 +124,7 @@ func TestHeadlines(t *testing.T) {
 	}
 	at := now
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
-	l.Connection(ledger.Client{Name: "a"}, ledger.ConnectionObs{Ours: true, Version: call.Version13, Handling: call.Spliced})
+	sight(l, "a", at, spliced())
 	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Nobody needs tlslift any more") {
 		t.Error("everybody has migrated")
 	}
@@ -188,9 +203,9 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
-	l.Hello(ledger.Client{Name: evil, Source: evil}, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: evil, JA4: evil})
-	l.Request(ledger.Client{Name: evil, Source: evil}, ledger.RequestObs{Ours: true, Host: evil, UserAgent: evil})
-	l.Request(ledger.Client{Name: "javascript:alert(3)"}, ledger.RequestObs{Ours: true})
+	sight(l, evil, now, call.Sighted{Handling: call.Terminated, Hello: &call.Offer{Max: call.Version10, Library: evil, JA4: evil}})
+	request(l, evil, now, call.Outcome{Ours: true, Host: evil, UserAgent: evil})
+	request(l, "javascript:alert(3)", now, call.Outcome{Ours: true})
 	h := serve(t, l)
 	for _, target := range []string{"/", "/clients/" + url.PathEscape(evil), "/?q=" + url.QueryEscape(evil), "/?state=" + url.QueryEscape(evil), "/clients/" + url.PathEscape(evil+"2")} {
 		w := get(t, h, target)
@@ -267,8 +282,8 @@ func many(tb testing.TB) *ledger.Ledger {
 	for range 100 {
 		at = at.Add(dayLong)
 		for i := range 10_000 {
-			l.Request(ledger.Client{Name: fmt.Sprintf("10.1.%d.%d", i>>8, i&255), Source: "address"},
-				ledger.RequestObs{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0"})
+			request(l, fmt.Sprintf("10.1.%d.%d", i>>8, i&255), at,
+				call.Outcome{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0"})
 		}
 	}
 	return l
@@ -375,7 +390,7 @@ func TestEveryClientsLinkLeadsToIt(t *testing.T) {
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
 	names := []string{".", "..", "a//b", "a/../b", "?x=1", "#frag", "%41%2e", "שלום עולם", "<b>", strings.Repeat("n", 128)}
 	for _, name := range names {
-		l.Connection(ledger.Client{Name: name}, ledger.ConnectionObs{Ours: true})
+		sight(l, name, now, call.Sighted{})
 	}
 	h := serve(t, l)
 	base, err := url.Parse("http://127.0.0.1/")

@@ -80,9 +80,6 @@ func fetch(ctx context.Context, client *http.Client, target string, into any) er
 // setting in the file unless it is 0.
 func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report, error) {
 	l, err := ledger.ReadFile(path, now, migratedAfter)
-	if errors.Is(err, ledger.ErrInUse) {
-		return nil, fmt.Errorf("%w: ask it with --admin", err)
-	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no state file %s", path)
 	}

@@ -17,7 +17,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tlslift/metrics"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 )
@@ -36,7 +35,6 @@ const (
 type replica struct {
 	instance string
 	registry *prometheus.Registry
-	metrics  *metrics.Metrics
 	ledger   *ledger.Ledger
 }
 
@@ -55,63 +53,47 @@ func (f *fleetTest) clock() time.Time { return f.at }
 func (f *fleetTest) start(instance string) *replica {
 	f.t.Helper()
 	r := &replica{instance: instance, registry: prometheus.NewPedanticRegistry()}
-	var names []string
-	for _, c := range f.declared {
-		names = append(names, c.Name)
-	}
-	var err error
-	r.metrics, err = metrics.New(r.registry, metrics.Options{Clients: names, Upstreams: []string{"*.smsportal.com"}, Clock: f.clock})
-	if err != nil {
+	r.ledger = f.newLedger()
+	if err := r.registry.Register(r.ledger); err != nil {
 		f.t.Fatal(err)
 	}
-	for _, c := range f.declared {
-		r.metrics.Client(c.Name, "name").Declared(c.Migrated)
-	}
-	r.ledger = ledger.New(ledger.Options{Clock: f.clock, Clients: f.declared})
 	return r
 }
 
+func (f *fleetTest) newLedger() *ledger.Ledger {
+	l := ledger.New(ledger.Options{Clock: f.clock})
+	l.Configure(ledger.Settings{Clients: f.declared, Upstreams: []string{"*.smsportal.com"}, LabelLimit: 100})
+	return l
+}
+
 // act does one thing as one client at one replica, as the proxy would.
-func (f *fleetTest) act(r *replica, c ledger.Client, kind int) {
-	m := r.metrics.Client(c.Name, c.Source)
-	for _, l := range []*ledger.Ledger{r.ledger, f.all} {
-		switch kind {
-		case 0: // plain HTTP
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Forward})
-			l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Forward, UserAgent: "Java/1.7.0"})
-		case 1: // TLS 1.0
-			l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8"})
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated})
-			l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated})
-		case 2: // modern
-			l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version13})
-			l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced})
-		}
+func (f *fleetTest) act(r *replica, c call.Identity, kind int) {
+	o := call.Outcome{
+		Client: c, End: f.at, Ours: true, Upgraded: true, Label: "*.smsportal.com", Ingress: call.Forward,
+		Sighted: &call.Sighted{Ours: true, Ingress: call.Forward},
 	}
 	switch kind {
-	case 0:
-		m.Connection(call.Forward, call.VersionNone, call.Plain)
-		m.Request("*.smsportal.com", call.VersionNone, true, "")
-		m.Upgrade(call.VersionNone)
-	case 1:
-		m.Hello(call.Version10, "tls", true)
-		m.Connection(call.Connect, call.Version10, call.Terminated)
-		m.Request("*.smsportal.com", call.Version10, true, "")
-		m.Upgrade(call.Version10)
-	case 2:
-		m.Hello(call.Version13, "tls", true)
-		m.Connection(call.Connect, call.Version13, call.Spliced)
+	case 0: // plain HTTP
+		o.UserAgent = "Java/1.7.0"
+	case 1: // TLS 1.0
+		o.Ingress, o.Version, o.Handling = call.Connect, call.Version10, call.Terminated
+		o.Sighted = &call.Sighted{
+			Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
+			Hello: &call.Offer{Max: call.Version10, SNI: true, Library: "OpenSSL 0.9.8"},
+		}
+	case 2: // modern
+		o.Kind = call.Sighting
+		o.Sighted = &call.Sighted{
+			Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, SNI: true},
+		}
 	}
-	if st, ok := r.ledger.Standing(c.Name); ok {
-		m.Verdict(st.Verdict.String())
-		m.Library(st.Library, c.Source)
-	}
+	r.ledger.Record(&o)
+	f.all.Record(&o)
 }
 
 // scrape notes every sample of a replica, as Prometheus would.
 func (f *fleetTest) scrape(r *replica) {
 	f.t.Helper()
-	r.metrics.Sweep(f.at)
 	families, err := r.registry.Gather()
 	if err != nil {
 		f.t.Fatal(err)
@@ -156,16 +138,16 @@ func (f *fleetTest) openMetrics(w io.Writer) {
 // and favours one replica.
 func (f *fleetTest) live(r *rand.Rand) {
 	type habit struct {
-		client ledger.Client
+		client call.Identity
 		from   []int // kind, by period; 3 is silence
 		change []int // days
 		every  int   // days between calls
 	}
 	var habits []habit
 	for i := range fleetClients {
-		h := habit{client: ledger.Client{Name: fmt.Sprintf("10.0.0.%d", i), Source: "address"}, every: 1 + i%3}
+		h := habit{client: call.Identity{Name: fmt.Sprintf("10.0.0.%d", i), Rung: call.RungAddress}, every: 1 + i%3}
 		if i%4 == 0 {
-			h.client = ledger.Client{Name: fmt.Sprintf("named-%d", i), Source: "name", Configured: true}
+			h.client = call.Identity{Name: fmt.Sprintf("named-%d", i), Rung: call.RungName, Configured: true}
 		}
 		h.from = []int{r.IntN(2), r.IntN(4), r.IntN(4)}
 		h.change = []int{r.IntN(fleetDays), r.IntN(fleetDays)}
@@ -219,7 +201,7 @@ func TestTheFleetsReportIsTheLedgers(t *testing.T) {
 		f.declared = append(f.declared, c)
 	}
 	f.declared = append(f.declared, ledger.Configured{Name: "never"})
-	f.all = ledger.New(ledger.Options{Clock: f.clock, Clients: f.declared})
+	f.all = f.newLedger()
 	f.replicas = [2]*replica{f.start("replica-1:9129"), f.start("replica-2:9129")}
 	f.live(rand.New(rand.NewPCG(5, 6)))
 

@@ -53,8 +53,8 @@ func TestAccountsLeaveAddressesNoPlace(t *testing.T) {
 	}
 	p.WaitMetric(3, "tlslift_client_requests_total", "client", "bob")
 	m := p.Metrics()
-	if n := m.Sum("tlslift_tracked_clients"); n != 1 {
-		t.Errorf("%v clients are tracked", n)
+	if n := m.Sum("tlslift_clients", "kind", "labelled"); n != 1 {
+		t.Errorf("%v clients have a label", n)
 	}
 	if n := m.Sum("tlslift_client_overflow_total"); n != 0 {
 		t.Errorf("%v overflowed", n)

@@ -48,20 +48,6 @@ func TestRewritesAreCounted(t *testing.T) {
 	}
 }
 
-// TestDecisionsAreCounted: one for each request, and none for the CONNECT that
-// it came by.
-func TestDecisionsAreCounted(t *testing.T) {
-	t.Parallel()
-	_, p := portal(t, smsportal.Options{}, "")
-	for i, w := range ways {
-		w.open(t, p).Send(w.request("GET", "/a", "", "")).Answer("GET")
-		p.WaitMetric(float64(i+1), "tlslift_policy_decisions_total", "client", "127.0.0.1", "decision", "allow", "enforced", "true")
-	}
-	if all := p.Metrics().Sum("tlslift_policy_decisions_total"); all != float64(len(ways)) {
-		t.Errorf("%v decisions about %d requests", all, len(ways))
-	}
-}
-
 // TestExposedCredentialsAreCounted by the way they were exposed, once for each
 // request.
 func TestExposedCredentialsAreCounted(t *testing.T) {

@@ -255,6 +255,7 @@ func TestUpstreamIsNotThere(t *testing.T) {
 			t.Errorf("%s: %d %s %s", w.name, answer.StatusCode, answer.Problem(), answer.Delivery())
 		}
 	}
+	s.WaitMetric(4, "tlslift_upstream_failures_total", "reason", "connect") // the last is counted after its answer
 	s.counts(t, wants{4, "tlslift_upstream_failures_total", []string{"reason", "connect", "delivery", "not_sent"}})
 }
 

@@ -55,7 +55,7 @@ func pool() *timeseries.PanelBuilder {
 func saturation() *timeseries.PanelBuilder {
 	return newSeries("Saturation", "How much of its limits the fullest instance uses, and the requests refused because of a limit.", "percentunit").
 		WithTarget(over("A", "file descriptors", `max(process_open_fds / process_max_fds and on (job, instance) tlslift_build_info)`).Interval("1m")).
-		WithTarget(over("B", "client labels", `max(tlslift_tracked_clients / (tlslift_tracked_clients_limit > 0))`).Interval("1m")).
+		WithTarget(over("B", "client labels", `max(tlslift_clients{kind="labelled"} / on (job, instance) (tlslift_limit{resource="labelled_clients"} > 0))`).Interval("1m")).
 		WithTarget(over("C", "client connections", `sum(tlslift_open_connections)`).Interval("1m")).
 		WithTarget(over("D", "refused by limits", `sum(rate(tlslift_denied_total{reason="limit"}[$__rate_interval])) * 60`).Interval("1m")).
 		OverrideByRegexp("file descriptors|client labels", []dashboard.DynamicConfigValue{property("custom.axisSoftMax", 1)}).

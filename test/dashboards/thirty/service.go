@@ -41,8 +41,8 @@ func (i *instance) serve(w *World, ago float64) {
 		return
 	}
 	i.set("tlslift_ca_not_after_timestamp_seconds", float64(Ago(-20).Unix()))
-	i.set("tlslift_tracked_clients", 2)
-	i.set("tlslift_tracked_clients_limit", 100)
+	i.set("tlslift_clients", 2, "kind", "labelled")
+	i.set("tlslift_limit", 100, "resource", "labelled_clients")
 	if i.name == "gw-b:9129" && ago < refusedReload {
 		i.set("tlslift_config_last_reload_successful", 0)
 	}

@@ -147,7 +147,11 @@ func (w *World) insecure(c *state, i *instance, n float64) {
 	w.count("connection/"+v.String(), c, n)
 	i.add("tlslift_client_requests_total", n, "client", c.Name, "upstream", upstream, "tls_version", v.String(), "insecure", "true")
 	w.count("request/"+v.String(), c, n)
-	i.add("tlslift_client_credentials_exposed_total", n, "client", c.Name, "kind", c.secret)
+	over := "clear"
+	if v != call.VersionNone {
+		over = "old_tls"
+	}
+	i.add("tlslift_client_credentials_exposed_total", n, "client", c.Name, "kind", c.secret, "over", over)
 	w.count("secret/"+c.secret, c, n)
 	i.add("tlslift_upgrades_total", n, "client", c.Name, "from", v.String())
 	w.count("upgrade/"+v.String(), c, n)

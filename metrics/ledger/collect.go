@@ -1,0 +1,251 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/redact"
+)
+
+const namespace = "tlslift"
+
+// descs are the client families of docs/metrics.md.
+type descs struct {
+	counters [numSubjects]*prometheus.Desc // by subject; nil for totals
+
+	firstSeen, lastInsecure, lastSecure, declared *prometheus.Desc
+	verdict, verdictTime, library                 *prometheus.Desc
+
+	clients, overflow, lastWrite, writeFailures *prometheus.Desc
+}
+
+func newDescs() (d descs) {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+	}
+	d.counters[seriesRequests] = desc("client_requests_total",
+		"Requests by client and TLS version of the client's side; requests inside spliced TLS cannot be seen.",
+		"client", "upstream", "tls_version", "insecure")
+	d.counters[seriesConnections] = desc("client_connections_total",
+		"Client connections by way in, TLS version and handling, spliced ones too.",
+		"client", "ingress", "tls_version", "handling")
+	d.counters[seriesHellos] = desc("client_hellos_total",
+		"ClientHellos by the highest version offered: what a client could do.",
+		"client", "max_version", "framing", "sni")
+	d.counters[seriesFailures] = desc("client_handshake_failures_total",
+		"TLS handshakes of clients that failed, by reason.", "client", "reason")
+	d.counters[seriesExposed] = desc("client_credentials_exposed_total",
+		"Requests that carried a secret in clear or over old TLS on the client's side, by kind.", "client", "kind", "over")
+	d.counters[seriesUpgrades] = desc("upgrades_total",
+		"Requests that only tlslift made possible, by the client's TLS version.", "client", "from")
+
+	d.firstSeen = desc("client_first_seen_timestamp_seconds",
+		"When the client was first seen; 0 is never.", "client")
+	d.lastInsecure = desc("client_last_insecure_timestamp_seconds",
+		"When the client last came in clear or with TLS below 1.2; 0 is never.", "client")
+	d.lastSecure = desc("client_last_secure_timestamp_seconds",
+		"When the client last came with TLS 1.2 or newer; 0 is never.", "client")
+	d.declared = desc("client_declared_migrated_timestamp_seconds",
+		"When its owner declared the client migrated, from the configuration; 0 is not declared.", "client")
+	d.verdict = desc("client_verdict",
+		"1 for the client's current verdict; absent before the first sight.", "client", "verdict")
+	d.verdictTime = desc("client_verdict_timestamp_seconds",
+		"When the client last showed what its current verdict is about.", "client", "verdict")
+	d.library = desc("client_library_info",
+		"1 for the client's guessed TLS library or runtime, and how the client was named.", "client", "library", "identity_source")
+
+	d.clients = desc("clients",
+		"Discovered clients now: tracked in the ledger, and labelled in the metrics.", "kind")
+	d.overflow = desc("client_overflow_total",
+		"Times a client was counted as _overflow because no label was free.")
+	d.lastWrite = desc("ledger_last_write_timestamp_seconds",
+		"When the ledger was last written to its file; 0 is never.")
+	d.writeFailures = desc("ledger_write_failures_total",
+		"Times the ledger's file could not be written, or was set aside because it could not be read.")
+	return d
+}
+
+// Describe implements prometheus.Collector.
+func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
+	d := &l.descs
+	for _, c := range d.counters {
+		if c != nil {
+			ch <- c
+		}
+	}
+	for _, c := range [...]*prometheus.Desc{
+		d.firstSeen, d.lastInsecure, d.lastSecure, d.declared, d.verdict, d.verdictTime, d.library,
+		d.clients, d.overflow, d.lastWrite, d.writeFailures,
+	} {
+		ch <- c
+	}
+}
+
+// exported is a copy of what a scrape needs.
+type exported struct {
+	rows      []row // with a label; the overflow row is the last
+	upstreams []string
+	policy    *policy
+
+	tracked, labelled int
+	unlabelled        uint64
+}
+
+// export copies what a scrape needs, after it has ended the leases that are
+// over.
+func (l *Ledger) export(now time.Time) exported {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endLeases(now.Unix())
+	e := exported{
+		rows: make([]row, 0, len(l.labels.rows)+1), upstreams: l.upstreams, policy: l.policy,
+		tracked: l.tracked, labelled: l.labels.discovered, unlabelled: l.labels.unlabelled,
+	}
+	for r := range l.labels.rows {
+		e.rows = append(e.rows, r.exported())
+	}
+	e.rows = append(e.rows, l.overflow.exported())
+	return e
+}
+
+// exported is a copy of what a row's metrics show.
+func (r *row) exported() row {
+	c, s := *r, *r.series
+	s.tallies = append(tallies(nil), s.tallies...)
+	c.series, c.hosts, c.days, c.totals = &s, nil, nil, nil
+	return c
+}
+
+// Collect implements prometheus.Collector. It renders the clients that have a
+// label, and the overflow row.
+func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
+	now := l.clock()
+	e := l.export(now)
+	out := emitter{ch: ch, descs: &l.descs, upstreams: e.upstreams}
+	for i := range e.rows {
+		r := &e.rows[i]
+		for _, t := range r.series.tallies {
+			out.tally(r, t)
+		}
+		if r.name == OverflowName {
+			out.seconds(l.descs.lastInsecure, r.series.lastInsecure, false, r.name)
+			out.seconds(l.descs.lastSecure, r.series.lastSecure, false, r.name)
+			continue
+		}
+		out.client(r, r.standing(e.policy, now))
+	}
+	d := &l.descs
+	out.gauge(d.clients, float64(e.tracked), "tracked")
+	out.gauge(d.clients, float64(e.labelled), "labelled")
+	out.counter(d.overflow, e.unlabelled)
+	out.seconds(d.lastWrite, l.lastWrite.Load(), true)
+	out.counter(d.writeFailures, l.writeFailures.Load())
+}
+
+// emitter turns values into metrics.
+type emitter struct {
+	ch        chan<- prometheus.Metric
+	descs     *descs
+	upstreams []string
+}
+
+// send passes a metric on. Names are valid UTF-8, so there is no error but a
+// mistake in the number of labels, which the first scrape of a test shows.
+func (e *emitter) send(d *prometheus.Desc, m prometheus.Metric, err error) {
+	if err != nil {
+		m = prometheus.NewInvalidMetric(d, err)
+	}
+	e.ch <- m
+}
+
+func (e *emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	m, err := prometheus.NewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	e.send(d, m, err)
+}
+
+func (e *emitter) counter(d *prometheus.Desc, n uint64) {
+	m, err := prometheus.NewConstMetric(d, prometheus.CounterValue, float64(n))
+	e.send(d, m, err)
+}
+
+// seconds emits a timestamp; that of never is emitted if always is set.
+func (e *emitter) seconds(d *prometheus.Desc, unix int64, always bool, labels ...string) {
+	if unix != 0 || always {
+		e.gauge(d, float64(unix), labels...)
+	}
+}
+
+// client emits the gauges of one client. A configured one has its timestamps
+// from the start.
+func (e *emitter) client(r *row, st standing) {
+	d := e.descs
+	e.seconds(d.firstSeen, r.first, r.configured, r.name)
+	e.seconds(d.lastInsecure, r.lastInsecure, r.configured, r.name)
+	e.seconds(d.lastSecure, r.lastSecure, r.configured, r.name)
+	if r.configured {
+		e.seconds(d.declared, unixOf(st.Declared), true, r.name)
+	}
+	if st.verdict != NoVerdict {
+		e.gauge(d.verdict, 1, r.name, st.verdict.String())
+		e.seconds(d.verdictTime, r.evidence[st.verdict], false, r.name, st.verdict.String())
+	}
+	if r.first != 0 {
+		library := st.library
+		if library == "" {
+			library = "unknown"
+		}
+		e.gauge(d.library, 1, r.name, library, r.source)
+	}
+}
+
+// tally emits one counter of a client.
+func (e *emitter) tally(r *row, t tally) {
+	d := e.descs.counters[t.subject]
+	m, err := prometheus.NewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(t.n),
+		time.Unix(r.series.since, 0), e.labels(r.name, t.key)...)
+	if x := r.series.exemplar; err == nil && x.key == t.key && plainID(x.id) {
+		m, err = prometheus.NewMetricWithExemplars(m, prometheus.Exemplar{
+			Value: 1, Labels: prometheus.Labels{"request_id": x.id}, Timestamp: time.Unix(x.at, 0),
+		})
+	}
+	e.send(d, m, err)
+}
+
+// labels are the label values of one counter.
+func (e *emitter) labels(client string, k key) []string {
+	version := func(n uint8) string { return call.Version(n).String() }
+	switch k.subject {
+	case seriesRequests:
+		return []string{client, e.upstreams[k.a], version(k.b), word(call.Version(k.b).Insecure(), "true", "false")}
+	case seriesConnections:
+		return []string{client, call.Ingress(k.a).String(), version(k.b), call.Handling(k.c).String()}
+	case seriesHellos:
+		return []string{client, version(k.a), word(k.b != 0, "sslv2", "tls"), word(k.c != 0, "yes", "no")}
+	case seriesFailures:
+		return []string{client, call.HandshakeFailure(k.a).String()}
+	case seriesExposed:
+		return []string{client, redact.Kind(k.a).String(), word(k.b != 0, "old_tls", "clear")}
+	default:
+		return []string{client, version(k.a)}
+	}
+}
+
+func word(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// plainID reports whether id may be an exemplar: OpenMetrics allows 128
+// characters for names and values together.
+func plainID(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}

@@ -1,0 +1,186 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/redact"
+)
+
+// labelLease is how long a discovered client keeps its label unused.
+const labelLease = int64(24 * time.Hour / time.Second)
+
+// Values of the label "upstream" that name no configured one.
+const (
+	otherUpstream  = "_other"  // foreign traffic, and what is not known
+	deniedUpstream = "_denied" // refused before it had an upstream
+)
+
+// labelTable says which rows have a label. A label is a lease that traffic
+// earns: it ends after 24 hours without any, and a client that is insecure
+// takes the place of one that is not. Configured clients always have one.
+type labelTable struct {
+	rows       map[*row]struct{}
+	discovered int    // of those rows, the ones that are not configured
+	unlabelled uint64 // observations counted under _overflow
+	searched   [2]int64
+}
+
+// series is what a client's metrics count, from the time when it got its label.
+type series struct {
+	tallies
+	since    int64 // Unix seconds
+	exemplar exemplar
+
+	// Of the overflow row alone: the newest times of the clients counted here.
+	lastInsecure, lastSecure int64
+}
+
+// exemplar is the newest insecure request.
+type exemplar struct {
+	key key
+	id  string // request_id
+	at  int64  // Unix seconds
+}
+
+// seriesOf returns what the client's traffic counts in: its own series, if it
+// has a label or earns one now, else those of the overflow row.
+func (l *Ledger) seriesOf(r *row, now int64) *series {
+	if r.series == nil && l.labelFree(r.insecureAt(now, l.policy.migratedAfter), now) {
+		l.giveLabel(r, now)
+	}
+	r.used = now
+	if r.series != nil && r != &l.overflow {
+		return r.series
+	}
+	l.labels.unlabelled++
+	s := l.overflow.series
+	s.lastInsecure, s.lastSecure = max(s.lastInsecure, r.lastInsecure), max(s.lastSecure, r.lastSecure)
+	return s
+}
+
+// labelFree reports whether a label is free for a client, and frees one if it
+// can. It searches once a second at most, so that clients without a label cost
+// no more than others.
+func (l *Ledger) labelFree(insecure bool, now int64) bool {
+	searched := &l.labels.searched[0]
+	if insecure {
+		searched = &l.labels.searched[1]
+	}
+	switch {
+	case l.labels.discovered < l.policy.labelLimit:
+		return true
+	case l.policy.labelLimit == 0 || *searched == now:
+		return false
+	}
+	l.endLeases(now)
+	if insecure && l.labels.discovered == l.policy.labelLimit {
+		if r := l.longestUnused(now); r != nil {
+			l.endLabel(r)
+		}
+	}
+	if l.labels.discovered < l.policy.labelLimit {
+		return true
+	}
+	*searched = now
+	return false
+}
+
+// longestUnused is the discovered client that is not insecure and whose label
+// was unused for longest; nil if there is none.
+func (l *Ledger) longestUnused(now int64) (found *row) {
+	for r := range l.labels.rows {
+		if !r.configured && !r.insecureAt(now, l.policy.migratedAfter) && (found == nil || r.used < found.used) {
+			found = r
+		}
+	}
+	return found
+}
+
+// endLeases takes the labels of discovered clients that are gone.
+func (l *Ledger) endLeases(now int64) {
+	for r := range l.labels.rows {
+		if !r.configured && now-r.used >= labelLease {
+			l.endLabel(r)
+		}
+	}
+}
+
+// giveLabel gives a row series of its own, unless it has them.
+func (l *Ledger) giveLabel(r *row, now int64) {
+	if r.series != nil {
+		return
+	}
+	r.series = &series{since: now}
+	l.labels.rows[r] = struct{}{}
+	if !r.configured {
+		l.labels.discovered++
+	}
+}
+
+// endLabel takes a discovered client's series, as a process that ends would. If
+// the client comes back, they begin at 0. A visitor's row goes with them.
+func (l *Ledger) endLabel(r *row) {
+	r.series = nil
+	delete(l.labels.rows, r)
+	l.labels.discovered--
+	if !r.known() {
+		delete(l.rows, r.name)
+	}
+}
+
+// begin makes what a configured client shows before it was ever seen: the
+// upgrade from plaintext, which every client still to migrate is expected to
+// need. The client of a sidecar has all upgrades: whether the sidecar can go is
+// read from series that always existed.
+func (s *series) begin(workload bool) {
+	s.at(key{seriesUpgrades, uint8(call.VersionNone), 0, 0})
+	for _, v := range call.Versions {
+		if workload && v != call.VersionSSL3 {
+			s.at(key{seriesUpgrades, uint8(v), 0, 0})
+		}
+	}
+}
+
+// upstream is the place of a label in l.upstreams.
+func (l *Ledger) upstream(label string) uint8 { return uint8(max(slices.Index(l.upstreams, label), 0)) }
+
+func (s *series) request(o *call.Outcome, upstream uint8, now int64) {
+	k := key{seriesRequests, upstream, uint8(o.Version), 0}
+	s.count(k)
+	if o.Upgraded && o.Version != call.VersionSSL3 { // which is never served
+		s.count(key{seriesUpgrades, uint8(o.Version), 0, 0})
+	}
+	if !o.Insecure() {
+		return
+	}
+	s.exemplar = exemplar{k, o.ID, now}
+	if o.Exposed == 0 {
+		return
+	}
+	for _, kind := range redact.AllKinds {
+		if o.Exposed.Has(kind) {
+			s.count(key{seriesExposed, uint8(kind), bit(o.Version != call.VersionNone), 0})
+		}
+	}
+}
+
+func (s *series) sighted(c *call.Sighted) {
+	if h := c.Hello; h != nil {
+		s.count(key{seriesHellos, uint8(h.Max), bit(h.SSLv2), bit(h.SNI)})
+	}
+	if c.Ingress != call.Unknown { // or it ended before it showed a way in
+		s.count(key{seriesConnections, uint8(c.Ingress), uint8(c.Version), uint8(c.Handling)})
+	}
+	if c.Failure != call.HandshakeOK {
+		s.count(key{seriesFailures, uint8(c.Failure), 0, 0})
+	}
+}
+
+func bit(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+)
+
+// The file is a snapshot in lines of JSON: a header, the settings that a report
+// needs, and one client a line. The header carries the SHA-256 of all after it.
+const (
+	fileFormat  = "tlslift-ledger"
+	fileVersion = 1        // of the format; a file with a higher one is of a later tlslift
+	maxLine     = 64 << 10 // bytes; the fullest row has about half of that
+	maxRows     = 1 << 20  // read from a file
+)
+
+type header struct {
+	Format  string    `json:"format"`
+	Version int       `json:"version"`
+	Written time.Time `json:"written"`
+	SHA256  string    `json:"sha256"`
+}
+
+type settings struct {
+	MigratedAfterSeconds int64 `json:"migrated_after_seconds"`
+}
+
+// writeSnapshot writes the ledger as of now to a new file, and returns its
+// size in bytes once all of it is on the disk.
+func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sum := sha256.New()
+	head, err := headerLine(now, sum)
+	if err != nil {
+		return 0, err
+	}
+	out := bufio.NewWriterSize(f, maxLine)
+	if _, err := out.Write(head); err != nil {
+		return 0, err
+	}
+	if err := l.writeBody(io.MultiWriter(out, sum)); err != nil {
+		return 0, err
+	}
+	if err := out.Flush(); err != nil {
+		return 0, err
+	}
+	if head, err = headerLine(now, sum); err != nil {
+		return 0, err
+	}
+	if _, err := f.WriteAt(head, 0); err != nil { // as long as before
+		return 0, err
+	}
+	if size, err = f.Seek(0, io.SeekEnd); err != nil {
+		return 0, err
+	}
+	return size, f.Sync()
+}
+
+func headerLine(now time.Time, sum hash.Hash) ([]byte, error) {
+	line, err := json.Marshal(header{fileFormat, fileVersion, now.UTC().Truncate(time.Second), hex.EncodeToString(sum.Sum(nil))})
+	return append(line, '\n'), err
+}
+
+func (l *Ledger) writeBody(out io.Writer) error {
+	p := l.currentPolicy()
+	enc := json.NewEncoder(out)
+	err := enc.Encode(settings{int64(p.migratedAfter / time.Second)})
+	l.each(func(r *row) {
+		if err == nil && r.name != OverflowName {
+			err = enc.Encode(encode(r, p))
+		}
+	})
+	return err
+}
+
+// snapshot is what a file holds.
+type snapshot struct {
+	migratedAfter time.Duration
+	rows          []*row
+	clients       []Configured // the rows that were configured
+	unreadable    int          // lines that are no client
+}
+
+var errEmpty = errors.New("it is empty")
+
+// readSnapshot reads a file and believes it only if its checksum is right. No
+// time in it is later than latest (Unix seconds).
+func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
+	lines := bufio.NewReaderSize(in, maxLine)
+	line, err := lines.ReadSlice('\n')
+	if len(line) == 0 && errors.Is(err, io.EOF) {
+		return nil, errEmpty
+	}
+	var head header
+	if err != nil || json.Unmarshal(line, &head) != nil || head.Format != fileFormat {
+		return nil, errors.New("it is not a ledger of tlslift")
+	}
+	if head.Version != fileVersion {
+		return nil, fmt.Errorf("its format is version %d, this program's is %d", head.Version, fileVersion)
+	}
+	s, sum := new(snapshot), sha256.New()
+	for n := 0; ; n++ {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+2, err)
+		}
+		if n > maxRows {
+			return nil, fmt.Errorf("more than %d clients", maxRows)
+		}
+		sum.Write(line)
+		s.take(n, line, latest)
+	}
+	if want, err := hex.DecodeString(head.SHA256); err != nil || !bytes.Equal(want, sum.Sum(nil)) {
+		return nil, errors.New("its checksum is wrong: it was damaged or cut short")
+	}
+	return s, nil
+}
+
+// take reads the nth line after the header.
+func (s *snapshot) take(n int, line []byte, latest int64) {
+	if n == 0 {
+		var known settings
+		if json.Unmarshal(line, &known) == nil {
+			s.migratedAfter = time.Duration(known.MigratedAfterSeconds) * time.Second
+		}
+		return
+	}
+	var rec record
+	if json.Unmarshal(line, &rec) != nil {
+		s.unreadable++
+		return
+	}
+	r, err := decode(&rec, latest)
+	if err != nil {
+		s.unreadable++
+		return
+	}
+	if r.configured {
+		s.clients = append(s.clients, Configured{Name: r.name, Migrated: rec.Declared})
+	}
+	if r.first != 0 {
+		s.rows = append(s.rows, r)
+	}
+}
+
+// readFile reads the snapshot at path.
+func readFile(path string, now time.Time) (*snapshot, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readSnapshot(f, now.Add(24*time.Hour).Unix())
+}
+
+// ReadFile reads a ledger's file without changing it: that of a running process
+// too, since a snapshot replaces the one before it whole. States are as of now,
+// by the settings in the file; migratedAfter overrides them unless it is 0.
+func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger, error) {
+	s, err := readFile(path, now)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if migratedAfter <= 0 {
+		migratedAfter = s.migratedAfter
+	}
+	l := New(Options{Clock: func() time.Time { return now }})
+	l.adopt(s.rows)
+	l.Configure(Settings{MigratedAfter: migratedAfter, Clients: s.clients, Track: maxRows})
+	return l, nil
+}
