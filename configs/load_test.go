@@ -157,7 +157,7 @@ policy:
     10.1.2.3: {migrated: 2027-01-04T08:00:00+02:00}
     archive: {migrated: "2026-12-01"}
 rewrite: {location: false, cookies: false, hsts: false}
-state: {file: state/ledger.db}
+state: {file: state/ledger.json}
 limits:
   header_bytes: 1KiB
   body_bytes: 20 MB
@@ -221,7 +221,7 @@ func everyValueRead(dir string) *Config {
 				"archive":  {Migrated: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
 			},
 		},
-		State: State{in("state/ledger.db")},
+		State: State{in("state/ledger.json")},
 		Limits: Limits{
 			HeaderBytes: 1024, BodyBytes: 20_000_000, ResponseBuffer: 1, Connections: 10, ConnectionsPerClient: 10,
 			HeaderTimeout: time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,

@@ -48,7 +48,7 @@ func TestRestartDiff(t *testing.T) {
 		"an access list":   {func(c *Config) { c.Listen[0].Allow = []netip.Prefix{{}} }, []string{"listen"}},
 		"one more":         {func(c *Config) { c.Listen = append(c.Listen, Listen{}) }, []string{"listen"}},
 		"admin":            {func(c *Config) { c.Admin.Quit = true }, []string{"admin"}},
-		"state":            {func(c *Config) { c.State.File = "ledger.db" }, []string{"state"}},
+		"state":            {func(c *Config) { c.State.File = "ledger.json" }, []string{"state"}},
 		"all":              {func(c *Config) { c.Listen, c.Admin, c.State = nil, Admin{}, State{"x"} }, []string{"listen", "admin", "state"}},
 	} {
 		changed := Default()

@@ -16,7 +16,7 @@ func (l *loader) schema(c *Config) []key {
 		section("clients", l.clientKeys(&c.Clients)),
 		section("policy", policyKeys(&c.Policy)),
 		section("rewrite", rewriteKeys(&c.Rewrite)),
-		section("state", []key{value("file", &c.State.File, l.anyPath("ledger.db"))}),
+		section("state", []key{value("file", &c.State.File, l.anyPath("ledger.json"))}),
 		section("limits", limitKeys(&c.Limits)),
 		section("log", []key{
 			value("level", &c.Log.Level, levelKind),

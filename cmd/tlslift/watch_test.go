@@ -83,7 +83,7 @@ func TestWatcherIsNotConcernedByOtherFiles(t *testing.T) {
 	t.Parallel()
 	w := &watcher{names: map[string]bool{"tlslift.yaml": true}}
 	for name, want := range map[string]bool{
-		"/etc/tlslift/tlslift.yaml": true, "/etc/tlslift/..data": true, "/etc/tlslift/ledger.db": false, "/etc/tlslift/x.log": false,
+		"/etc/tlslift/tlslift.yaml": true, "/etc/tlslift/..data": true, "/etc/tlslift/ledger.json": false, "/etc/tlslift/x.log": false,
 	} {
 		if got := w.concerns(name); got != want {
 			t.Errorf("%s: %v", name, got)

@@ -55,7 +55,7 @@ upstreams:
   - {host: $HOST, address: "$UPSTREAM", ca_file: $UPCA}
   - {host: $FNAME, address: "$RELAY", ca_file: $UPCA}
 legacy_tls: {ca: {cert_file: $CA/ca.pem, key_file: $CA/ca-key.pem}}
-state: {file: $DIR/ledger.db}
+state: {file: $DIR/ledger.json}
 limits: {connections: 8000, connections_per_client: 8000}
 `
 

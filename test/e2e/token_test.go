@@ -49,7 +49,7 @@ func TestTokenIsReplacedByAReload(t *testing.T) {
 func TestCheckLooksAtFilesThatOnlyRunningWouldUse(t *testing.T) {
 	t.Parallel()
 	token := harness.TempFile(t, "token", " \n")
-	file := harness.TempFile(t, "c.yaml", "admin: {address: '0.0.0.0:0', token_file: "+token+"}\nstate:\n  file: "+filepath.Join(filepath.Dir(token), "missing", "ledger.db")+"\n")
+	file := harness.TempFile(t, "c.yaml", "admin: {address: '0.0.0.0:0', token_file: "+token+"}\nstate:\n  file: "+filepath.Join(filepath.Dir(token), "missing", "ledger.json")+"\n")
 	got := harness.Run(t, nil, "check", "--config", file)
 	for _, want := range []string{file + ":1: admin.token_file: ", "is empty; ", file + ":3: state.file: ", "does not exist", "make it"} {
 		if got.Code != 2 || !strings.Contains(got.Stderr, want) {

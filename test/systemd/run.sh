@@ -47,7 +47,7 @@ rm -rf "$root/lib/systemd/system/multi-user.target.wants" "$root/usr/lib/systemd
 
 install -D -m 0755 "${BIN:-bin}/tlslift" "$root/usr/bin/tlslift"
 install -D -m 0644 deploy/packaging/tlslift.yaml "$root/etc/tlslift/tlslift.yaml"
-printf 'state: {file: /var/lib/tlslift/ledger.db}\n' >>"$root/etc/tlslift/tlslift.yaml"
+printf 'state: {file: /var/lib/tlslift/ledger.json}\n' >>"$root/etc/tlslift/tlslift.yaml"
 install -m 0644 deploy/systemd/tlslift.service deploy/systemd/tlslift.socket "$root/etc/systemd/system/"
 systemctl --root="$root" --quiet enable tlslift.service tlslift.socket
 
@@ -164,7 +164,7 @@ show 'it starts with the system, and says when it is ready' until_true started
 show 'it runs as a user that exists only while it runs (DynamicUser)' runs_as_nobody_else
 show 'it answers on the port that systemd opened' is "$(call)" '200 '
 show 'its ledger is in its state directory, for nobody else to read' is "$(inside stat -Lc %a /var/lib/tlslift)" 700
-show '... and is there' until_true inside test -f /var/lib/tlslift/ledger.db
+show '... and is there' until_true inside test -f /var/lib/tlslift/ledger.json
 show 'systemctl reload' reloads
 show 'systemctl restart: 40 of 40 calls are answered' restart_loses_no_call
 show 'killed, it comes back' comes_back_when_killed
