@@ -92,7 +92,7 @@ func BenchmarkTenThousandClients(b *testing.B) {
 		"summary":  func() { g.Summary() },
 		"scrape":   func() { g.scrape(b) },
 		"write": func() {
-			g.setChanged()
+			g.changed.Store(true)
 			if err := g.Flush(); err != nil {
 				b.Fatal(err)
 			}

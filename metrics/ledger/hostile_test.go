@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,14 +13,12 @@ import (
 	"tlslift/proxy/call"
 )
 
-var hostileCallers = flag.Int("hostile", 200_000, "distinct `callers` of TestAMillionHostileClients; a million takes some seconds")
-
 // A million distinct callers with a User-Agent each must not take memory with
 // them, nor the place of a named or an insecure client.
 func TestAMillionHostileClients(t *testing.T) {
-	callers := *hostileCallers
+	callers := 1_000_000
 	if testing.Short() || !measuresMemory {
-		callers = min(callers, 60_000)
+		callers = 60_000
 	}
 	g := newRigIn(Options{File: filepath.Join(t.TempDir(), "ledger.json")}, Settings{LabelLimit: 100, Clients: []Configured{{Name: "billing"}}})
 	defer g.Close()

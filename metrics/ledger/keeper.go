@@ -39,7 +39,7 @@ type keeper struct {
 	unread  error      // why the file there cannot be used; it is set aside before it is replaced
 	failing bool       // the last write failed, and that was logged
 	closed  bool
-	size    int64 // of the last snapshot
+	every   time.Duration // until the next write
 }
 
 // openKeeper reads the ledger's file and starts writing it. It returns nil if
@@ -48,7 +48,7 @@ type keeper struct {
 func openKeeper(path string, l *Ledger) *keeper {
 	k := &keeper{
 		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
-		stop: make(chan struct{}), done: make(chan struct{}),
+		stop: make(chan struct{}), done: make(chan struct{}), every: writeEvery,
 	}
 	var err error
 	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
@@ -112,20 +112,13 @@ func (k *keeper) run() {
 		select {
 		case <-timer.C:
 			_ = k.flush() // logged there
-			timer.Reset(k.interval())
+			k.mu.Lock()
+			timer.Reset(k.every)
+			k.mu.Unlock()
 		case <-k.stop:
 			return
 		}
 	}
-}
-
-func (k *keeper) interval() time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.size > largeFile {
-		return writeEveryLarge
-	}
-	return writeEvery
 }
 
 // flush writes a snapshot if anything changed. A failure is logged once, until
@@ -133,12 +126,12 @@ func (k *keeper) interval() time.Duration {
 func (k *keeper) flush() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed || !k.ledger.takeChanged() {
+	if k.closed || !k.ledger.changed.Swap(false) {
 		return nil
 	}
 	now := k.ledger.clock()
 	if err := k.replace(now); err != nil {
-		k.ledger.setChanged()
+		k.ledger.changed.Store(true)
 		k.failed(err)
 		return fmt.Errorf("writing the state file: %w", err)
 	}
@@ -169,8 +162,12 @@ func (k *keeper) replace(now time.Time) (err error) {
 		return err
 	}
 	beside := k.path + ".new"
-	if k.size, err = k.ledger.writeSnapshot(beside, now); err != nil {
+	size, err := k.ledger.writeSnapshot(beside, now)
+	if err != nil {
 		return err
+	}
+	if k.every = writeEvery; size > largeFile {
+		k.every = writeEveryLarge
 	}
 	if err := os.Rename(beside, k.path); err != nil {
 		return err
@@ -194,19 +191,4 @@ func (k *keeper) close() error {
 		k.lock.Close()
 	}
 	return err
-}
-
-// takeChanged reports whether the ledger changed since it was last asked.
-func (l *Ledger) takeChanged() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	changed := l.changed
-	l.changed = false
-	return changed
-}
-
-func (l *Ledger) setChanged() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.changed = true
 }

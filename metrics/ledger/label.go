@@ -47,7 +47,7 @@ type exemplar struct {
 // seriesOf returns what the client's traffic counts in: its own series, if it
 // has a label or earns one now, else those of the overflow row.
 func (l *Ledger) seriesOf(r *row, now int64) *series {
-	if r.series == nil && l.labelFree(r.insecureAt(now, l.policy.migratedAfter), now) {
+	if r.series == nil && l.labelFree(r.insecureAt(now, l.policy.MigratedAfter), now) {
 		l.giveLabel(r, now)
 	}
 	r.used = now
@@ -69,18 +69,18 @@ func (l *Ledger) labelFree(insecure bool, now int64) bool {
 		searched = &l.labels.searched[1]
 	}
 	switch {
-	case l.labels.discovered < l.policy.labelLimit:
+	case l.labels.discovered < l.policy.LabelLimit:
 		return true
-	case l.policy.labelLimit == 0 || *searched == now:
+	case l.policy.LabelLimit <= 0 || *searched == now:
 		return false
 	}
 	l.endLeases(now)
-	if insecure && l.labels.discovered == l.policy.labelLimit {
+	if insecure && l.labels.discovered == l.policy.LabelLimit {
 		if r := l.longestUnused(now); r != nil {
 			l.endLabel(r)
 		}
 	}
-	if l.labels.discovered < l.policy.labelLimit {
+	if l.labels.discovered < l.policy.LabelLimit {
 		return true
 	}
 	*searched = now
@@ -91,7 +91,7 @@ func (l *Ledger) labelFree(insecure bool, now int64) bool {
 // was unused for longest; nil if there is none.
 func (l *Ledger) longestUnused(now int64) (found *row) {
 	for r := range l.labels.rows {
-		if !r.configured && !r.insecureAt(now, l.policy.migratedAfter) && (found == nil || r.used < found.used) {
+		if !r.configured && !r.insecureAt(now, l.policy.MigratedAfter) && (found == nil || r.used < found.used) {
 			found = r
 		}
 	}

@@ -61,6 +61,7 @@ type Ledger struct {
 	descs  descs
 	keeper *keeper // nil = memory only
 
+	changed       atomic.Bool   // since the last snapshot
 	lastWrite     atomic.Int64  // Unix seconds of the last snapshot, 0 = never
 	writeFailures atomic.Uint64 // snapshots that could not be written, and files set aside
 
@@ -68,7 +69,6 @@ type Ledger struct {
 	policy    *policy
 	upstreams []string // values of the label; a row's series name them by place
 	rows      map[string]*row
-	changed   bool // since the last snapshot
 
 	tracked    int        // rows of discovered clients
 	evictable  list.List  // of those rows, the ones that may give way, longest unseen first
@@ -78,30 +78,19 @@ type Ledger struct {
 	overflow   row
 }
 
-// policy is Settings made ready. It is replaced, never changed.
+// policy is Settings with the defaults filled in. It is replaced, never changed.
 type policy struct {
-	migratedAfter time.Duration
-	clients       map[string]Configured
-	workload      string
-	track         int
-	labelLimit    int
+	Settings
+	clients map[string]Configured
 }
 
 func newPolicy(s Settings) *policy {
-	p := &policy{
-		migratedAfter: s.MigratedAfter,
-		clients:       make(map[string]Configured, len(s.Clients)),
-		workload:      cleanName(s.Workload),
-		track:         cmp.Or(max(s.Track, 0), defaultTrack),
-		labelLimit:    max(s.LabelLimit, 0),
-	}
-	if p.migratedAfter <= 0 {
-		p.migratedAfter = defaultMigratedAfter
-	}
+	s.MigratedAfter = cmp.Or(max(s.MigratedAfter, 0), defaultMigratedAfter)
+	s.Track = cmp.Or(max(s.Track, 0), defaultTrack)
+	p := &policy{s, make(map[string]Configured, len(s.Clients))}
 	for _, c := range s.Clients {
-		c.Name = cleanName(c.Name)
-		if c.Name != "" && c.Name != OverflowName {
-			p.clients[c.Name] = c
+		if name := cleanName(c.Name); name != "" && name != OverflowName {
+			p.clients[name] = c
 		}
 	}
 	return p
@@ -137,7 +126,8 @@ func (l *Ledger) Configure(s Settings) {
 	p := newPolicy(s)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.policy, l.changed = p, true
+	l.policy = p
+	l.changed.Store(true)
 	for _, label := range s.Upstreams {
 		if label = cleanName(label); !slices.Contains(l.upstreams, label) && len(l.upstreams) < maxUpstreams {
 			l.upstreams = append(l.upstreams, label)
@@ -158,7 +148,7 @@ func (l *Ledger) Configure(s Settings) {
 		switch {
 		case r.configured:
 			l.giveLabel(r, now)
-			r.series.begin(r.name == p.workload)
+			r.series.begin(r.name == cleanName(p.Workload))
 			continue
 		case r.series != nil:
 			l.labels.discovered++
@@ -194,7 +184,7 @@ type Stats struct {
 func (l *Ledger) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Tracked: l.tracked, Limit: l.policy.track, Overflowed: l.overflowed}
+	return Stats{Tracked: l.tracked, Limit: l.policy.Track, Overflowed: l.overflowed}
 }
 
 // eachBatch is how many rows are copied at a time, so that Record never waits

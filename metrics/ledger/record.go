@@ -41,7 +41,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 			r.request(o, family, now)
 		}
 		l.queue(r)
-		l.changed = true
+		l.changed.Store(true)
 	}
 	counts := l.seriesOf(r, now)
 	if s != nil {

@@ -56,10 +56,10 @@ func (l *Ledger) queue(r *row) {
 // looks once a day for discovered clients of which not even a day's history is
 // left.
 func (l *Ledger) makeRoom(now int64) bool {
-	for l.tracked >= l.policy.track && l.evictable.Len() > 0 {
+	for l.tracked >= l.policy.Track && l.evictable.Len() > 0 {
 		l.evict(l.evictable.Front().Value.(*row))
 	}
-	if today := dayOf(now); l.tracked >= l.policy.track && l.pruned != today {
+	if today := dayOf(now); l.tracked >= l.policy.Track && l.pruned != today {
 		l.pruned = today
 		for _, r := range l.rows {
 			if !r.configured && r.first != 0 && r.last < now-historyDays*86400 {
@@ -67,7 +67,7 @@ func (l *Ledger) makeRoom(now int64) bool {
 			}
 		}
 	}
-	return l.tracked < l.policy.track
+	return l.tracked < l.policy.Track
 }
 
 // evict drops the row of a discovered client. What its series showed goes to the

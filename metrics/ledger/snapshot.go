@@ -45,25 +45,15 @@ func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err erro
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	sum := sha256.New()
-	head, err := headerLine(now, sum)
-	if err != nil {
-		return 0, err
-	}
-	out := bufio.NewWriterSize(f, maxLine)
-	if _, err := out.Write(head); err != nil {
-		return 0, err
-	}
+	out, sum := bufio.NewWriterSize(f, maxLine), sha256.New()
+	_, _ = out.Write(headerLine(now, sum)) // again below, when the sum is known; Flush returns the error
 	if err := l.writeBody(io.MultiWriter(out, sum)); err != nil {
 		return 0, err
 	}
 	if err := out.Flush(); err != nil {
 		return 0, err
 	}
-	if head, err = headerLine(now, sum); err != nil {
-		return 0, err
-	}
-	if _, err := f.WriteAt(head, 0); err != nil { // as long as before
+	if _, err := f.WriteAt(headerLine(now, sum), 0); err != nil {
 		return 0, err
 	}
 	if size, err = f.Seek(0, io.SeekEnd); err != nil {
@@ -72,15 +62,16 @@ func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err erro
 	return size, f.Sync()
 }
 
-func headerLine(now time.Time, sum hash.Hash) ([]byte, error) {
-	line, err := json.Marshal(header{fileFormat, fileVersion, now.UTC().Truncate(time.Second), hex.EncodeToString(sum.Sum(nil))})
-	return append(line, '\n'), err
+// headerLine is as long for any sum.
+func headerLine(now time.Time, sum hash.Hash) []byte {
+	line, _ := json.Marshal(header{fileFormat, fileVersion, now.UTC().Truncate(time.Second), hex.EncodeToString(sum.Sum(nil))})
+	return append(line, '\n')
 }
 
 func (l *Ledger) writeBody(out io.Writer) error {
 	p := l.currentPolicy()
 	enc := json.NewEncoder(out)
-	err := enc.Encode(settings{int64(p.migratedAfter / time.Second)})
+	err := enc.Encode(settings{int64(p.MigratedAfter / time.Second)})
 	l.each(func(r *row) {
 		if err == nil && r.name != OverflowName {
 			err = enc.Encode(encode(r, p))

@@ -17,10 +17,10 @@ type standing struct {
 func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
 	s := standing{Sightings: Sightings{LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
-	s.state = s.StateAt(now, p.migratedAfter)
+	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
 	if r.first != 0 {
-		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.migratedAfter)
+		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.MigratedAfter)
 		s.library = r.libraryFor(s.verdict)
 	}
 	return s

@@ -49,7 +49,7 @@ type DayTotal struct {
 // clients, oldest day first.
 func (l *Ledger) Summary() Summary {
 	now, p := l.clock(), l.currentPolicy()
-	s := NewSummary(now, p.migratedAfter)
+	s := NewSummary(now, p.MigratedAfter)
 	totals := make(map[int32]*DayTotal)
 	weekAgo := dayOf(now.Unix()) - 7
 	l.each(func(r *row) {
