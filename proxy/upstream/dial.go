@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -78,10 +79,18 @@ func (t *Transport) resolve(ctx context.Context, st *state, r *Route, f *facts) 
 		return []netip.AddrPort{netip.AddrPortFrom(a, r.Port)}, nil
 	}
 	start := t.now()
-	ans, err := st.names.lookup(ctx, r.DialHost, r.asSystem, func(a netip.Addr) bool {
-		return st.opts.Own(netip.AddrPortFrom(a, r.Port))
-	})
-	if !ans.cached {
+	name, err := host.Parse(r.DialHost)
+	if err != nil {
+		return nil, notSent(problem.DNS, err)
+	}
+	var found []netip.Addr
+	var cached bool
+	if r.asSystem {
+		found, cached, err = st.names.LookupSystem(ctx, name)
+	} else {
+		found, cached, err = st.names.Lookup(ctx, name, func(a netip.Addr) bool { return st.opts.Own(netip.AddrPortFrom(a, r.Port)) })
+	}
+	if !cached {
 		f.dns = t.now().Sub(start)
 		st.opts.Observer.Phase(r.Label, PhaseDNS, f.dns)
 	}
@@ -89,8 +98,8 @@ func (t *Transport) resolve(ctx context.Context, st *state, r *Route, f *facts) 
 		return nil, notSent(problem.DNS, err)
 	}
 	var refused error
-	addrs := make([]netip.AddrPort, 0, len(ans.addrs))
-	for _, a := range ans.addrs {
+	addrs := make([]netip.AddrPort, 0, len(found))
+	for _, a := range found {
 		ap := netip.AddrPortFrom(a, r.Port)
 		if err := st.refuse(ap, r.exempt); err != nil {
 			refused = err

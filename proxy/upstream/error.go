@@ -68,7 +68,6 @@ var (
 	errOwnAddress = errors.New("the address is one of our own")
 	errCameBack   = errors.New("the connection led back to tlslift itself")
 	errInternal   = errors.New("the name resolves to an internal address")
-	errNoAddress  = errors.New("the name has no address")
 	errForeign    = errors.New("a foreign host has no TLS settings")
 	errBodyClosed = errors.New("the body was closed")
 	errPins       = errors.New("no certificate of the verified chain matches a pin")

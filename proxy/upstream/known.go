@@ -5,8 +5,9 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
+
+	hosts "tlslift/proxy/host"
 )
 
 // knownWait bounds the look-ups of KnownHost.
@@ -29,24 +30,15 @@ func (t *Transport) KnownHost(addr netip.Addr) (host string, ok bool) {
 			}
 			continue
 		}
-		ans, err := s.names.lookup(ctx, name, false, func(netip.Addr) bool { return false })
-		if err == nil && slices.Contains(ans.addrs, addr) {
+		known, err := hosts.Parse(name)
+		if err != nil {
+			continue
+		}
+		addrs, _, err := s.names.Lookup(ctx, known, func(netip.Addr) bool { return false })
+		if err == nil && slices.Contains(addrs, addr) {
 			return name, true
 		}
 	}
-	return s.names.find(addr, func(name string) bool { return s.wildcard(name) != nil })
-}
-
-// find looks for an address among the names that were resolved and that wanted
-// accepts.
-func (r *resolver) find(addr netip.Addr, wanted func(string) bool) (host string, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name, entry := range r.names {
-		known := strings.TrimSuffix(name, ".")
-		if slices.Contains(entry.addrs, addr) && wanted(known) && (!ok || known < host) {
-			host, ok = known, true
-		}
-	}
-	return host, ok
+	known, ok := s.names.Known(addr, func(name hosts.Name) bool { return s.find(name.String()) != nil })
+	return known.String(), ok
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"tlslift/proxy/upstream/names"
 )
 
 // Host is one configured upstream.
@@ -124,7 +126,7 @@ func (o *Options) validate() []error {
 		errs = append(errs, errors.New("a parent proxy password without a user in the parent proxy's URL"))
 	}
 	for _, s := range o.DNSServers {
-		if _, err := parseServer(s); err != nil {
+		if _, err := names.ParseServer(s); err != nil {
 			errs = append(errs, fmt.Errorf("DNS server %q: %w", s, err))
 		}
 	}

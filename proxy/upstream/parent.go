@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	hosts "tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -62,11 +63,14 @@ func (t *Transport) dialParentSocket(ctx context.Context, st *state) (*socket, e
 	if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
 	} else {
-		ans, err := st.names.lookup(ctx, host, true, func(netip.Addr) bool { return false })
+		name, err := hosts.Parse(host)
+		if err == nil {
+			addrs, _, err = st.names.LookupSystem(ctx, name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("resolve the parent proxy: %w", err)
 		}
-		addrs = ans.addrs[:min(len(ans.addrs), maxAddresses)]
+		addrs = addrs[:min(len(addrs), maxAddresses)]
 	}
 	targets := make([]netip.AddrPort, 0, len(addrs))
 	for _, a := range addrs {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/names"
 )
 
 // Transport sends requests upstream and dials tunnels. It is safe for
@@ -42,7 +43,7 @@ type state struct {
 	domains map[string]*hostState // without "*."
 	hosts   []*hostState          // those of opts.Hosts, in order
 	other   *hostState            // foreign hosts
-	names   *resolver
+	names   *names.Resolver
 }
 
 // all calls f for every host's state, that of foreign hosts included.
@@ -108,7 +109,7 @@ func (t *Transport) makeState(opts Options, old *state) *state {
 	if old != nil && old.opts.sameNames(&opts) {
 		s.names = old.names
 	} else {
-		s.names = newResolver(t.ctx, &opts, t.now)
+		s.names = newNames(t.ctx, &opts, t.now)
 	}
 	keep := old != nil && old.opts.sameWay(&opts)
 	if keep {
@@ -132,6 +133,15 @@ func (t *Transport) makeState(opts Options, old *state) *state {
 		}
 	}
 	return s
+}
+
+func newNames(ctx context.Context, o *Options, now func() time.Time) *names.Resolver {
+	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: now}
+	for _, s := range o.DNSServers {
+		server, _ := names.ParseServer(s) // validated with the options
+		n.Servers = append(n.Servers, server)
+	}
+	return names.New(ctx, n)
 }
 
 // sameHost returns the state of a host with the same settings, or nil.

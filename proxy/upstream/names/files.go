@@ -1,0 +1,105 @@
+package names
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"tlslift/proxy/host"
+)
+
+// fileCheck is how often a file is read again.
+const fileCheck = 5 * time.Second
+
+// file is a parsed file.
+type file[T any] struct {
+	mu    sync.Mutex
+	value T
+	read  time.Time
+}
+
+// get returns what is in the file at path, or was at most fileCheck ago. A file
+// that cannot be read is an empty one.
+func (f *file[T]) get(path string, parse func([]byte) T, now time.Time) T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.read.IsZero() || now.Sub(f.read) >= fileCheck {
+		b, _ := os.ReadFile(path)
+		f.value, f.read = parse(b), now
+	}
+	return f.value
+}
+
+// parseHosts reads a hosts file (hosts(5)). Lines that make no sense are left
+// out.
+func parseHosts(b []byte) map[host.Name][]netip.Addr {
+	table := make(map[host.Name][]netip.Addr)
+	eachLine(b, func(fields []string) {
+		addr, err := netip.ParseAddr(fields[0])
+		if err != nil {
+			return
+		}
+		for _, f := range fields[1:] {
+			if name, err := host.Parse(f); err == nil {
+				table[name] = sorted(append(table[name], addr.Unmap().WithZone("")))
+			}
+		}
+	})
+	return table
+}
+
+// parseResolvConf returns the servers of a resolv.conf (resolv.conf(5)). Search
+// lists and options do not matter to absolute names.
+func parseResolvConf(b []byte) []string {
+	var servers []string
+	eachLine(b, func(fields []string) {
+		if len(fields) < 2 || fields[0] != "nameserver" {
+			return
+		}
+		if s, err := ParseServer(fields[1]); err == nil {
+			servers = append(servers, s)
+		}
+	})
+	return servers
+}
+
+func eachLine(b []byte, f func(fields []string)) {
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for lines.Scan() {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		line, _, _ = strings.Cut(line, ";")
+		if fields := strings.Fields(line); len(fields) > 0 {
+			f(fields)
+		}
+	}
+}
+
+// ParseServer returns a DNS server, an IP address or address:port, as
+// address:port.
+func ParseServer(s string) (string, error) {
+	ap, err := netip.ParseAddrPort(s)
+	if a, plain := netip.ParseAddr(s); plain == nil {
+		ap, err = netip.AddrPortFrom(a, 53), nil
+	}
+	if err != nil || ap.Port() == 0 {
+		return "", errors.New("neither an IP address nor address:port")
+	}
+	if strings.ContainsAny(ap.Addr().Zone(), "[]") { // netip allows them, net takes them for its own
+		return "", errors.New("a bracket in the zone of an IPv6 address")
+	}
+	return ap.String(), nil
+}
+
+func systemHostsFile() string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(os.Getenv("SystemRoot"), "System32", "drivers", "etc", "hosts")
+	}
+	return "/etc/hosts"
+}

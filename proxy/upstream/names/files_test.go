@@ -1,0 +1,160 @@
+package names
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"tlslift/proxy/host"
+	"tlslift/test/nameserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestHostsFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ns := nameserver.New(t, "loop.test 60 A 192.0.2.1", "own.test 60 A 192.0.2.2", "skip.test 60 A 192.0.2.3")
+		r := testResolver(t, `
+127.0.0.1	localhost loop.test # for the legacy application
+::1		loop.test
+192.0.2.200	own.test
+2001:db8::7	named.test
+192.0.2.7	Named.Test. alias   # both
+10.0.0.1	skip.test
+0.0.0.0		loop.test
+::ffff:192.0.2.8 mapped.test
+not an address
+192.0.2.9
+`, one(ns))
+		own := func(a netip.Addr) bool { return a == netip.MustParseAddr("10.0.0.1") }
+		for name, want := range map[string]string{
+			"loop.test": "[192.0.2.1]", "own.test": "[192.0.2.2]", "skip.test": "[192.0.2.3]",
+			"named.test": "[192.0.2.7 2001:db8::7]", "alias": "[192.0.2.7]", "mapped.test": "[192.0.2.8]",
+		} {
+			addrs, _, err := r.Lookup(t.Context(), host.MustParse(name), own)
+			if got := fmt.Sprint(addrs); err != nil || got != want {
+				t.Errorf("%s: %s %v, want %s", name, got, err, want)
+			}
+		}
+		// To any other program a name is what the whole file says.
+		if addrs, _, err := r.LookupSystem(t.Context(), host.MustParse("loop.test")); err != nil || len(addrs) != 3 {
+			t.Error(addrs, err)
+		}
+	})
+}
+
+func TestSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		o := Options{
+			HostsFile: os.DevNull, ResolvConf: os.DevNull,
+			System: func(_ context.Context, name string) ([]netip.Addr, error) {
+				asked = append(asked, name)
+				return []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:192.0.2.1")}, nil
+			},
+		}
+		r := New(t.Context(), o)
+		for range 2 {
+			if got := look(t, r, "a.test"); got != "[192.0.2.1 2001:db8::1]" {
+				t.Error(got)
+			}
+		}
+		if addrs, _, err := r.LookupSystem(t.Context(), host.MustParse("short")); len(addrs) != 2 || err != nil {
+			t.Error(addrs, err)
+		}
+		o.Servers, o.Dial = []string{server}, func(context.Context, string, string) (net.Conn, error) { return nil, os.ErrPermission }
+		if addrs, _, err := New(t.Context(), o).LookupSystem(t.Context(), host.MustParse("other")); len(addrs) != 2 || err != nil {
+			t.Error(addrs, err)
+		}
+		if got := fmt.Sprint(asked); got != "[a.test. short other]" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestFilesAreReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := testResolver(t, "192.0.2.5 a.test", nil)
+		write := func(path, text string) {
+			t.Helper()
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := look(t, r, "a.test"); got != "[192.0.2.5]" {
+			t.Error(got)
+		}
+		write(r.HostsFile, "")
+		if got := look(t, r, "a.test"); got != "[192.0.2.5]" {
+			t.Error("looked at too soon:", got)
+		}
+		time.Sleep(fileCheck)
+		if got := look(t, r, "a.test"); got != "error: the system was asked for a.test." { // no resolv.conf
+			t.Error(got)
+		}
+		write(r.ResolvConf, "search x.test\nnameserver 192.0.2.53\nnameserver 2001:db8::53 # two\noptions ndots:5\nnameserver x\n")
+		ns := nameserver.New(t, "a.test 1 A 192.0.2.1")
+		r.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address != "192.0.2.53:53" {
+				t.Error("asks", address)
+			}
+			return ns.Dial(ctx, network, address)
+		}
+		time.Sleep(fileCheck)
+		if got := look(t, r, "a.test"); got != "[192.0.2.1]" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ns := nameserver.New(t, "b.test 60 A 192.0.2.1", "a.test 60 A 192.0.2.1", "c.test 60 A 192.0.2.2")
+		r := testResolver(t, "", one(ns))
+		want := func(when, addr, want string) {
+			t.Helper()
+			name, ok := r.Known(netip.MustParseAddr(addr), func(n host.Name) bool { return n.String() != "c.test" })
+			if name.String() != want || ok != (want != "") {
+				t.Errorf("%s: %s is %q, want %q", when, addr, name, want)
+			}
+		}
+		want("before", "192.0.2.1", "")
+		for _, name := range []string{"b.test", "a.test", "c.test"} {
+			look(t, r, name)
+		}
+		want("of two", "192.0.2.1", "a.test")
+		want("not wanted", "192.0.2.2", "")
+		ns.SetZone(t, "a.test 60 A 192.0.2.9", "b.test 60 A 192.0.2.9")
+		time.Sleep(time.Hour)
+		look(t, r, "a.test")
+		want("moved", "192.0.2.9", "a.test")
+		want("an hour ago", "192.0.2.1", "a.test")
+		time.Sleep(knownFor)
+		want("a day ago", "192.0.2.1", "")
+	})
+}
+
+// FuzzNameFiles holds that no hosts file or resolv.conf does harm.
+func FuzzNameFiles(f *testing.F) {
+	f.Add([]byte("127.0.0.1 localhost\n::1 x # y\nnameserver 192.0.2.1\n"))
+	f.Add([]byte("nameserver fe80::1%eth0\nnameserver\n;\n#\n\x00 \xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for name, addrs := range parseHosts(b) {
+			if name.IsZero() || len(addrs) == 0 {
+				t.Errorf("%q %v", name, addrs)
+			}
+		}
+		for _, s := range parseResolvConf(b) {
+			if _, _, err := net.SplitHostPort(s); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

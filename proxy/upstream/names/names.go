@@ -1,0 +1,261 @@
+// Package names turns host names into addresses.
+//
+// The names of configured upstreams are absolute. They are looked up in the
+// hosts file, without the entries that lead to this machine (those send the
+// legacy application to tlslift), then in DNS. Go's own resolver always reads
+// the whole hosts file, so the questions are asked here. All other names
+// (foreign hosts, a parent proxy, configured addresses) are resolved as the
+// system does, search list included, after the configured servers if there are
+// any.
+//
+// Where there is neither a resolv.conf nor a configured server, as on Windows,
+// the system's resolver answers for upstreams too. It reads the hosts file, so
+// a name that is pointed at this machine there needs configured servers.
+package names
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"tlslift/proxy/host"
+)
+
+const (
+	minTTL      = time.Second
+	maxTTL      = time.Hour
+	maxNegative = 30 * time.Second
+	partialTTL  = 30 * time.Second // one family of addresses is missing
+	systemTTL   = 30 * time.Second // the system's resolver gives no TTL
+
+	lookupTimeout = 5 * time.Second
+	maxNames      = 1024
+
+	// An expired answer serves for staleFor while DNS fails. DNS gets staleWait
+	// to answer then, and is asked again after staleRetry (RFC 8767 section 5).
+	staleFor   = 5 * time.Minute
+	staleWait  = time.Second
+	staleRetry = 2 * time.Second
+
+	// knownFor is how long an address counts as a name's after it was last
+	// among its addresses.
+	knownFor = 24 * time.Hour
+)
+
+// ErrNoAddress is the answer that a name does not exist or has no address.
+var ErrNoAddress = errors.New("the name has no address")
+
+// Options is what a Resolver works with. The zero value means the system's.
+type Options struct {
+	Servers    []string // "address:port", from ParseServer; none = those of resolv.conf
+	HostsFile  string
+	ResolvConf string
+
+	Now    func() time.Time
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // "udp" or "tcp", to a DNS server
+	System func(ctx context.Context, name string) ([]netip.Addr, error)         // the system's resolver
+	Local  func() []netip.Addr                                                  // this machine's addresses
+}
+
+// Resolver resolves names and remembers the answers for their TTL. It is safe
+// for concurrent use.
+type Resolver struct {
+	Options
+	ctx     context.Context
+	hosts   file[map[host.Name][]netip.Addr]
+	conf    file[[]string]
+	flights singleflight.Group
+	good    atomic.Int32 // index of the server that answered last
+
+	mu    sync.Mutex
+	cache map[host.Name]*entry
+}
+
+// entry is what is known of a name. It is immutable.
+type entry struct {
+	records
+	expires time.Time                // ask again then
+	stale   time.Time                // serves until then while DNS fails
+	known   map[netip.Addr]time.Time // addresses, and when they were last answered
+}
+
+// New makes a Resolver. Questions under way end with ctx.
+func New(ctx context.Context, o Options) *Resolver {
+	o.HostsFile = cmp.Or(o.HostsFile, systemHostsFile())
+	o.ResolvConf = cmp.Or(o.ResolvConf, "/etc/resolv.conf")
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.System == nil {
+		o.System = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		}
+	}
+	if o.Local == nil {
+		o.Local = interfaceAddrs
+	}
+	return &Resolver{Options: o, ctx: ctx, cache: make(map[host.Name]*entry)}
+}
+
+// Lookup resolves the name of an upstream. Addresses in the hosts file for
+// which own reports true are ignored, as this machine's are. The addresses are
+// in the order to try them, and not to be changed. cached reports whether no
+// question was asked.
+func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Addr) bool) (addrs []netip.Addr, cached bool, err error) {
+	if all := r.inHosts(name); len(all) > 0 {
+		local := r.Local()
+		all = slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool {
+			return a.IsLoopback() || a.IsUnspecified() || own(a) || slices.Contains(local, a)
+		})
+		if len(all) > 0 {
+			return all, true, nil
+		}
+	}
+	return r.lookupDNS(ctx, name)
+}
+
+// LookupSystem resolves a name as any program on this machine does.
+func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
+	if len(r.Servers) > 0 {
+		if addrs = r.inHosts(name); len(addrs) > 0 {
+			return addrs, true, nil
+		}
+		if addrs, cached, err = r.lookupDNS(ctx, name); err == nil {
+			return addrs, cached, nil
+		}
+	}
+	rec := r.system(ctx, name.String())
+	return rec.addrs, false, rec.err
+}
+
+// Known returns the name that an address belonged to within the last 24 hours,
+// among the names that were looked up and that wanted accepts. Of several it is
+// always the same.
+func (r *Resolver) Known(addr netip.Addr, wanted func(host.Name) bool) (found host.Name, ok bool) {
+	now := r.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, e := range r.cache {
+		at, has := e.known[addr]
+		if has && now.Sub(at) < knownFor && wanted(name) && (!ok || name.String() < found.String()) {
+			found, ok = name, true
+		}
+	}
+	return found, ok
+}
+
+func (r *Resolver) inHosts(name host.Name) []netip.Addr {
+	return r.hosts.get(r.HostsFile, parseHosts, r.Now())[name]
+}
+
+// lookupDNS answers from the cache, else asks once for all callers that wait.
+func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr, bool, error) {
+	r.mu.Lock()
+	e := r.cache[name]
+	r.mu.Unlock()
+	if e != nil && r.Now().Before(e.expires) {
+		return e.addrs, true, e.err
+	}
+	select {
+	case result := <-r.flights.DoChan(name.String(), func() (any, error) { return r.refresh(name, e), nil }):
+		e = result.Val.(*entry)
+		return e.addrs, false, e.err
+	case <-ctx.Done():
+		return nil, false, errors.New("no answer from DNS in time")
+	}
+}
+
+// refresh asks for a name and remembers the answer. An answer that has expired
+// stays in place while DNS fails, for as long as it may.
+func (r *Resolver) refresh(name host.Name, old *entry) *entry {
+	if old == nil {
+		old = new(entry)
+	}
+	wait := lookupTimeout
+	if r.Now().Before(old.stale) {
+		wait = staleWait
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, wait)
+	defer cancel()
+	rec := r.ask(ctx, name)
+	now := r.Now()
+	e := &entry{records: rec, expires: now.Add(rec.ttl), known: maps.Clone(old.known)}
+	maps.DeleteFunc(e.known, func(_ netip.Addr, at time.Time) bool { return now.Sub(at) >= knownFor })
+	switch {
+	case rec.err == nil:
+		e.stale = e.expires.Add(staleFor)
+		if e.known == nil || len(e.known) > maxRecords {
+			e.known = make(map[netip.Addr]time.Time)
+		}
+		for _, a := range rec.addrs {
+			e.known[a] = now
+		}
+	case !errors.Is(rec.err, ErrNoAddress) && now.Before(old.stale):
+		e.records, e.expires, e.stale = old.records, now.Add(staleRetry), old.stale
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.cache) >= maxNames {
+		maps.DeleteFunc(r.cache, func(_ host.Name, e *entry) bool { return now.After(e.expires) && now.After(e.stale) })
+	}
+	if len(r.cache) >= maxNames {
+		clear(r.cache)
+	}
+	r.cache[name] = e
+	return e
+}
+
+// ask asks the servers that are configured now.
+func (r *Resolver) ask(ctx context.Context, name host.Name) records {
+	servers := r.Servers
+	if len(servers) == 0 {
+		servers = r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
+	}
+	if len(servers) > 0 {
+		return r.query(ctx, servers, name)
+	}
+	return r.system(ctx, name.String()+".")
+}
+
+func (r *Resolver) system(ctx context.Context, name string) records {
+	addrs, err := r.System(ctx, name)
+	if err != nil {
+		return records{ttl: minTTL, err: err}
+	}
+	for i, a := range addrs {
+		addrs[i] = a.Unmap()
+	}
+	return records{addrs: sorted(addrs), ttl: systemTTL}
+}
+
+// sorted puts IPv4 first: the networks of legacy hosts surely have it.
+func sorted(addrs []netip.Addr) []netip.Addr {
+	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
+	return addrs
+}
+
+func interfaceAddrs() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var addrs []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			addrs = append(addrs, p.Addr().Unmap())
+		}
+	}
+	return addrs
+}
