@@ -73,7 +73,7 @@ func (s *Server) decideConnect(rec *record, t target) *refusal {
 		rec.ours, rec.label = true, labelOther
 		return nil
 	}
-	route, verdict := s.transport.Route(t.host, t.port)
+	route, verdict := s.route(t.host, t.port)
 	switch {
 	case verdict == upstream.Ours && route.AllowsConnect(t.port):
 		rec.route, rec.label, rec.ours = route, route.Label, true
@@ -85,7 +85,7 @@ func (s *Server) decideConnect(rec *record, t target) *refusal {
 	case s.settings.Load().others(arr.Listener) == othersRefuse:
 		return &refusal{reason: problem.Host, detail: "the host is not one of the upstreams"}
 	}
-	route = s.transport.Foreign(t.host, t.port, s.guards(arr))
+	route = s.foreign(t.host, t.port, s.guards(arr))
 	if route == nil {
 		return &refusal{reason: problem.Malformed, detail: "the host is no host name"}
 	}

@@ -263,7 +263,7 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 // upgraded reports whether requests to the host are upgraded: links to it are
 // to stay http for a caller that cannot follow https.
 func (s *Server) upgraded(n host.Name) bool {
-	_, verdict := s.transport.Route(n.String(), 0)
+	_, verdict := s.transport.Route(n, 0)
 	return verdict == upstream.Ours
 }
 

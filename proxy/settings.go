@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"tlslift/configs"
-	"tlslift/proxy/call"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
+	hosts "tlslift/proxy/host"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/rewrite"
@@ -211,7 +212,13 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 }
 
 func upstreamHost(h configs.Upstream) (upstream.Host, error) {
-	host := upstream.Host{Pattern: h.Host.String(), To: h.To.String(), Address: h.Address, Port: h.Port}
+	host := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
+	if h.Address != "" {
+		var err error
+		if host.Address, host.AddressPort, err = hosts.ParseAuthority(h.Address); err != nil {
+			return host, fmt.Errorf("address: %w", err)
+		}
+	}
 	for i := range h.Pins {
 		host.Pins = append(host.Pins, h.Pins[i][:])
 	}

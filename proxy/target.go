@@ -176,7 +176,7 @@ func (s *Server) decide(arr *call.Conn, t target) decision {
 		return decision{selfTest: true}
 	}
 	tunnelled := t.ingress == call.Connect || t.ingress == call.TLS
-	route, verdict := s.transport.Route(t.host, s.upstreamPort(arr, t))
+	route, verdict := s.route(t.host, s.upstreamPort(arr, t))
 	switch {
 	case verdict == upstream.Ours:
 		return decision{route: route, ours: true}
@@ -193,7 +193,7 @@ func (s *Server) decide(arr *call.Conn, t target) decision {
 	if port == 0 {
 		port = 80
 	}
-	foreign := s.transport.Foreign(t.host, port, s.guards(arr))
+	foreign := s.foreign(t.host, port, s.guards(arr))
 	if foreign == nil {
 		return decision{refusal: &refusal{reason: problem.Malformed, detail: "the host is no host name"}}
 	}

@@ -35,11 +35,11 @@ func (s *Server) passThrough(c *front.Conn) bool {
 		if host == SelfTestHost {
 			return false
 		}
-		if _, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
+		if _, verdict := s.route(host, 0); verdict == upstream.Ours {
 			return false
 		}
 	} else if ours, ok := s.transport.KnownHost(arr.OriginalDst.Addr()); ok {
-		arr.Guess = ours
+		arr.Guess = ours.String()
 		return false
 	}
 	sess := newSession(c)
@@ -48,7 +48,7 @@ func (s *Server) passThrough(c *front.Conn) bool {
 	t := s.newTunnel(sess)
 	t.rec.ingress, t.rec.method = call.Transparent, ""
 	t.rec.host, t.rec.label = logHost(host), labelOther
-	t.rec.route = s.transport.Foreign(arr.OriginalDst.Addr().String(), arr.OriginalDst.Port(), false)
+	t.rec.route = s.foreign(arr.OriginalDst.Addr().String(), arr.OriginalDst.Port(), false)
 	s.tunnels.Go(func() {
 		defer s.caught(sess)
 		far, err := s.transport.DialTunnel(s.work, t.rec.route, &t.rec.ex)

@@ -162,7 +162,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 		return true
 	}
 	if name != "" {
-		if route, verdict := s.transport.Route(name, 0); verdict == upstream.Ours {
+		if route, verdict := s.route(name, 0); verdict == upstream.Ours {
 			t.target(name, route)
 			return true
 		}
@@ -171,7 +171,7 @@ func (t *tunnel) aim(h *hello.ClientHello) bool {
 		return t.aimTransparent(h)
 	}
 	if t.host, _, _ = splitAuthority(arr.Listener.DefaultUpstream); t.host != "" && name == "" {
-		if route, verdict := s.transport.Route(t.host, 0); verdict == upstream.Ours {
+		if route, verdict := s.route(t.host, 0); verdict == upstream.Ours {
 			t.guess(t.host, route)
 			return true
 		}
@@ -213,7 +213,7 @@ func (t *tunnel) aimTransparent(h *hello.ClientHello) bool {
 	if h.ServerName == "" {
 		if host, ok := s.transport.KnownHost(dst.Addr()); ok {
 			if route, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
-				t.guess(host, route)
+				t.guess(host.String(), route)
 				return true
 			}
 		}
@@ -223,7 +223,7 @@ func (t *tunnel) aimTransparent(h *hello.ClientHello) bool {
 		return false
 	}
 	t.host, t.ours = dst.Addr().String(), false
-	t.rec.route, t.rec.label = s.transport.Foreign(t.host, dst.Port(), false), labelOther
+	t.rec.route, t.rec.label = s.foreign(t.host, dst.Port(), false), labelOther
 	if t.rec.host == "" {
 		t.rec.host = t.host
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
 )
@@ -57,11 +58,14 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.Upstream, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	domain := u.Host.Domain().String()
-	route, verdict := t.Route(domain, 0)
-	if verdict != upstream.Ours {
-		route, verdict = t.Route("probe."+domain, 0)
+	name := u.Host.Domain()
+	if u.Host.Wild() {
+		var err error
+		if name, err = host.Parse("probe." + name.String()); err != nil {
+			return err
+		}
 	}
+	route, verdict := t.Route(name, 0)
 	if verdict != upstream.Ours {
 		return fmt.Errorf("no route")
 	}

@@ -34,10 +34,10 @@ type Handler interface {
 // Options are what Serve needs for one listener. Shared, Listener, Handler
 // and Logger must be set.
 type Options struct {
-	Shared            *Shared           // of all listeners of the proxy
+	Shared            *Shared        // of all listeners of the proxy
 	Listener          *call.Listener // what connections inherit
-	Allow             []netip.Prefix    // who may connect; empty = everybody
-	ProxyProtocolFrom []netip.Prefix    // who must send a PROXY protocol header; nobody else may
+	Allow             []netip.Prefix // who may connect; empty = everybody
+	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; nobody else may
 	Handler           Handler
 	Logger            *zap.Logger
 

@@ -74,10 +74,10 @@ type Conn struct {
 
 	bodyAborted atomic.Bool // AbortBody was called
 
-	counted   bool             // in Shared.open, and in Shared.Gauge as shown
+	counted   bool          // in Shared.open, and in Shared.Gauge as shown
 	shown     call.Handling // under Shared.mu
-	slot      bool             // in Shared.refusing; under Shared.mu
-	clientKey netip.Addr       // in Shared.clients; under Shared.mu
+	slot      bool          // in Shared.refusing; under Shared.mu
+	clientKey netip.Addr    // in Shared.clients; under Shared.mu
 }
 
 var _ net.Conn = (*Conn)(nil)

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"tlslift/proxy/host"
 )
 
 const benchAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n" +
@@ -58,12 +60,12 @@ func benchLoad(b *testing.B, one func(context.Context) (*http.Response, error)) 
 // BenchmarkDo is a keep-alive request on loopback, the server's part included.
 func BenchmarkDo(b *testing.B) {
 	addr, ca := benchServer(b)
-	tr, err := New(Options{Hosts: []Host{{Pattern: testHost, Address: addr, Roots: ca.pool}}})
+	tr, err := New(Options{Hosts: []Host{Host{Roots: ca.pool}.named(testHost).at(addr)}})
 	check(b, err)
 	defer tr.Close()
 	header := benchHeader()
 	benchLoad(b, func(ctx context.Context) (*http.Response, error) {
-		r, _ := tr.Route(testHost, 0)
+		r, _ := tr.Route(host.MustParse(testHost), 0)
 		ex := Exchange{Target: "/api5/http5.aspx?Type=credits"}
 		req := &http.Request{Method: "GET", Header: header, Body: http.NoBody}
 		return tr.Do(ctx, req, r, &ex)

@@ -93,7 +93,7 @@ func (p *pool) connect(ctx context.Context) (*conn, *Error) {
 		return nil, err
 	}
 	o.Logger.Warn("upstream understands the classic ClientHello only",
-		zap.String("upstream", p.route.Label), zap.String("host", p.route.ServerName), zap.String("cause", err.Error()))
+		zap.String("upstream", p.route.Label), zap.Stringer("host", p.route.ServerName), zap.String("cause", err.Error()))
 	p.rememberClassic(p.t.now().Add(classicFor))
 	return c, nil
 }
@@ -119,7 +119,7 @@ func (p *pool) connectTLS(ctx context.Context, conf *tls.Config) (*conn, *Error)
 	if err != nil {
 		return nil, p.dialError(ctx, err)
 	}
-	tc, took, err := p.t.handshake(ctx, top, s, conf, p.route.ServerName, p.route.Label)
+	tc, took, err := p.t.handshake(ctx, top, s, conf, p.route.ServerName.String(), p.route.Label)
 	if err != nil {
 		return nil, p.dialError(ctx, err)
 	}

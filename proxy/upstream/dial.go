@@ -4,12 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -38,7 +36,7 @@ func (t *Transport) dial(ctx context.Context, r *Route, f *facts) (net.Conn, *so
 	}
 	if st.opts.ParentProxy != nil {
 		start := t.now()
-		c, s, err := t.dialParent(ctx, st, hostPort(r.DialHost, r.Port))
+		c, s, err := t.dialParent(ctx, st, r.DialHost.Join(r.Port))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -63,10 +61,10 @@ func (t *Transport) dial(ctx context.Context, r *Route, f *facts) (net.Conn, *so
 // refuseHost judges what can be judged before resolving, which is all there
 // is when a parent proxy resolves.
 func (s *state) refuseHost(r *Route) error {
-	if a, err := netip.ParseAddr(r.DialHost); err == nil {
-		return s.refuse(netip.AddrPortFrom(a, r.Port), r.exempt)
+	if r.DialHost.IsAddr() {
+		return s.refuse(netip.AddrPortFrom(r.DialHost.Addr(), r.Port), r.exempt)
 	}
-	if !r.exempt && (r.DialHost == "localhost" || strings.HasSuffix(r.DialHost, ".localhost")) { // RFC 6761 6.3
+	if !r.exempt && r.DialHost.Loopback() {
 		return notSent(problem.InternalAddress, errInternal)
 	}
 	return nil
@@ -75,20 +73,17 @@ func (s *state) refuseHost(r *Route) error {
 // resolve returns the addresses to try, best first, without those that are
 // refused; if that leaves none, the refusal.
 func (t *Transport) resolve(ctx context.Context, st *state, r *Route, f *facts) ([]netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(r.DialHost); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a, r.Port)}, nil
+	if r.DialHost.IsAddr() {
+		return []netip.AddrPort{netip.AddrPortFrom(r.DialHost.Addr(), r.Port)}, nil
 	}
 	start := t.now()
-	name, err := host.Parse(r.DialHost)
-	if err != nil {
-		return nil, notSent(problem.DNS, err)
-	}
 	var found []netip.Addr
 	var cached bool
+	var err error
 	if r.asSystem {
-		found, cached, err = st.names.LookupSystem(ctx, name)
+		found, cached, err = st.names.LookupSystem(ctx, r.DialHost)
 	} else {
-		found, cached, err = st.names.Lookup(ctx, name, func(a netip.Addr) bool { return st.opts.Own(netip.AddrPortFrom(a, r.Port)) })
+		found, cached, err = st.names.Lookup(ctx, r.DialHost, func(a netip.Addr) bool { return st.opts.Own(netip.AddrPortFrom(a, r.Port)) })
 	}
 	if !cached {
 		f.dns = t.now().Sub(start)
@@ -212,7 +207,7 @@ func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net
 // untouched is the route of a tunnel, whose bytes are passed on as they are: the
 // client asked for its own host and will verify that one, so to: cannot apply.
 func (r *Route) untouched() *Route {
-	if r.plain || r.host.conf.To == "" || r.host.conf.Address != "" {
+	if r.plain || r.host.conf.To.IsZero() || !r.host.conf.Address.IsZero() {
 		return r
 	}
 	return &Route{

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -234,7 +235,27 @@ func (s *server) one(ctx context.Context, raw *net.TCPConn, conf *tls.Config, in
 
 // host is the configuration of an upstream at the server's address.
 func (s *server) host() Host {
-	return Host{Pattern: testHost, Address: s.addr, Roots: s.ca.pool}
+	return Host{Roots: s.ca.pool}.named(testHost).at(s.addr)
+}
+
+// named is h for a host or *.domain.
+func (h Host) named(pattern string) Host {
+	p, err := host.ParsePattern(pattern)
+	if err != nil {
+		panic(err)
+	}
+	h.Pattern = p
+	return h
+}
+
+// at is h connected to at an address.
+func (h Host) at(address string) Host {
+	name, port, err := host.ParseAuthority(address)
+	if err != nil {
+		panic(err)
+	}
+	h.Address, h.AddressPort = name, port
+	return h
 }
 
 // start makes a Transport for the server; adjust changes its options.
@@ -250,11 +271,11 @@ func start(t testing.TB, s *server, adjust ...func(*Options)) *Transport {
 	return tr
 }
 
-func route(t testing.TB, tr *Transport, host string) *Route {
+func route(t testing.TB, tr *Transport, name string) *Route {
 	t.Helper()
-	r, v := tr.Route(host, 0)
+	r, v := tr.Route(host.MustParse(name), 0)
 	if v != Ours {
-		t.Fatalf("%s is %v", host, v)
+		t.Fatalf("%s is %v", name, v)
 	}
 	return r
 }
@@ -314,13 +335,9 @@ func noTLS(*tls.Config) *tls.Config { return nil }
 // foreign returns the route of a foreign host at address.
 func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
 	t.Helper()
-	host, port, err := splitAddress(address, 80)
+	name, port, err := host.ParseAuthority(address)
 	check(t, err)
-	r := tr.Foreign(host, port, guard)
-	if r == nil {
-		t.Fatalf("no route to %s", address)
-	}
-	return r
+	return tr.Foreign(name, port, guard)
 }
 
 // canned is a connection that takes everything and yields what it was given.

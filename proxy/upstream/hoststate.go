@@ -1,8 +1,11 @@
 package upstream
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
+
+	"tlslift/proxy/host"
 )
 
 const (
@@ -17,13 +20,14 @@ const (
 // hostState is what belongs to one configured upstream: its TLS settings and
 // sessions, and a pool for each host that its pattern stands for.
 type hostState struct {
-	t    *Transport
-	conf Host
-	tls  tlsConfigs
+	t     *Transport
+	label string // Pattern, or LabelOther
+	conf  Host
+	tls   tlsConfigs
 
-	// Routes made from conf, by normalised host.
+	// Routes made from conf.
 	routeMu sync.RWMutex
-	routes  map[string]*Route
+	routes  map[host.Name]*Route
 	// exempt from the guard: internal addresses are allowed.
 	allowInternal bool
 
@@ -35,48 +39,45 @@ type hostState struct {
 	reported   atomic.Uint64 // what the observer was told last
 }
 
-func newHostState(t *Transport, conf Host, o *Options) *hostState {
+func newHostState(t *Transport, label string, conf Host, o *Options) *hostState {
 	return &hostState{
-		t: t, conf: conf, tls: newTLSConfigs(&conf, o.MinTLS), allowInternal: o.AllowInternal,
-		routes: make(map[string]*Route), pools: make(map[poolKey]*pool),
+		t: t, label: label, conf: conf, tls: newTLSConfigs(&conf, o.MinTLS), allowInternal: o.AllowInternal,
+		routes: make(map[host.Name]*Route), pools: make(map[poolKey]*pool),
 	}
 }
 
 // route returns the route of a host that the pattern matches.
-func (h *hostState) route(host string) *Route {
+func (h *hostState) route(name host.Name) *Route {
 	h.routeMu.RLock()
-	r := h.routes[host]
+	r := h.routes[name]
 	h.routeMu.RUnlock()
 	if r != nil {
 		return r
 	}
-	r = h.makeRoute(host)
+	r = h.makeRoute(name)
 	h.routeMu.Lock()
 	defer h.routeMu.Unlock()
-	if other := h.routes[host]; other != nil {
+	if other := h.routes[name]; other != nil {
 		return other
 	}
 	if len(h.routes) < maxRoutes {
-		h.routes[host] = r
+		h.routes[name] = r
 	}
 	return r
 }
 
-func (h *hostState) makeRoute(host string) *Route {
-	name := host
-	if h.conf.To != "" {
-		name, _ = normalise(h.conf.To)
-	}
+func (h *hostState) makeRoute(asked host.Name) *Route {
+	name := cmp.Or(h.conf.To, asked)
 	port, header := h.conf.Port, h.conf.Port
 	if port == 0 || port == portHTTPS {
 		port, header = portHTTPS, 0
 	}
 	r := &Route{
-		Label: h.conf.Pattern, Host: host, DialHost: name, Port: port, ServerName: name,
-		HostHeader: hostPort(name, header), tunnelPort: port, exempt: h.allowInternal, host: h,
+		Label: h.label, Host: asked, DialHost: name, Port: port, ServerName: name,
+		HostHeader: name.Join(header), tunnelPort: port, exempt: h.allowInternal, host: h,
 	}
-	if h.conf.Address != "" {
-		r.DialHost, r.Port, _ = splitAddress(h.conf.Address, port)
+	if !h.conf.Address.IsZero() {
+		r.DialHost, r.Port = h.conf.Address, cmp.Or(h.conf.AddressPort, port)
 		r.exempt, r.asSystem = true, true
 	}
 	return r
@@ -142,6 +143,6 @@ func (h *hostState) report() {
 	idle, busy := h.idle.Load(), h.busy.Load()
 	both := uint64(uint32(idle))<<32 | uint64(uint32(busy))
 	if h.reported.Swap(both) != both {
-		h.t.state.Load().opts.Observer.Pool(h.conf.Pattern, int(idle), int(busy))
+		h.t.state.Load().opts.Observer.Pool(h.label, int(idle), int(busy))
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	hosts "tlslift/proxy/host"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/test/nameserver"
 )
@@ -20,13 +20,11 @@ func TestRebinding(t *testing.T) {
 	ns := nameserver.New(t, testHost+" 1 A 127.0.0.1")
 	dns := ns.Listen(t)
 	s := newServer(t, answerAll)
-	_, port, err := splitAddress(s.addr, 0)
-	check(t, err)
-	h := Host{Pattern: testHost, Port: port, Roots: s.ca.pool}
+	h := Host{Port: netip.MustParseAddrPort(s.addr).Port(), Roots: s.ca.pool}.named(testHost)
 	options := func(o *Options) { o.Hosts, o.DNSServers, o.HostsFile = []Host{h}, []string{dns}, os.DevNull }
 	tr := start(t, s, options)
 	wantError(t, tr, route(t, tr, testHost), problem.InternalAddress)
-	_, err = tr.DialTunnel(t.Context(), route(t, tr, testHost), &Exchange{})
+	_, err := tr.DialTunnel(t.Context(), route(t, tr, testHost), &Exchange{})
 	var e *Error
 	if !errors.As(err, &e) || e.Reason != problem.InternalAddress {
 		t.Error(err)
@@ -72,20 +70,20 @@ func TestKnownHost(t *testing.T) {
 	t.Parallel()
 	dns := nameserver.New(t, "exact.test 60 A 192.0.2.1", "a.wild.test 60 A 192.0.2.2", "far.test 60 A 192.0.2.4").Listen(t)
 	tr, err := New(Options{
-		Hosts:      []Host{{Pattern: "exact.test"}, {Pattern: "*.wild.test"}, {Pattern: "fixed.test", Address: "192.0.2.3:8443"}},
+		Hosts:      []Host{Host{}.named("exact.test"), Host{}.named("*.wild.test"), Host{}.named("fixed.test").at("192.0.2.3:8443")},
 		DNSServers: []string{dns}, HostsFile: os.DevNull,
 	})
 	check(t, err)
 	defer tr.Close()
 	look := func(name string) {
 		t.Helper()
-		_, _, err := tr.state.Load().names.Lookup(t.Context(), hosts.MustParse(name), func(netip.Addr) bool { return false })
+		_, _, err := tr.state.Load().names.Lookup(t.Context(), host.MustParse(name), func(netip.Addr) bool { return false })
 		check(t, err)
 	}
 	want := func(addr, want string) {
 		t.Helper()
-		if host, ok := tr.KnownHost(netip.MustParseAddr(addr)); host != want || ok != (want != "") {
-			t.Errorf("%s: %q, want %q", addr, host, want)
+		if name, ok := tr.KnownHost(netip.MustParseAddr(addr)); name.String() != want || ok != (want != "") {
+			t.Errorf("%s: %q, want %q", addr, name, want)
 		}
 	}
 	want("192.0.2.1", "exact.test")

@@ -9,26 +9,27 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/upstream/names"
 )
 
 // Host is one configured upstream.
 type Host struct {
-	// Pattern is a host ("api.smsportal.com", an IP address) or "*.domain",
-	// which stands for every name below domain. Lower case, without a
-	// trailing dot. It is the metrics label of everything sent there.
-	Pattern string
-	// To replaces the host: connect, SNI, verification and Host header. "" =
+	// Pattern is a host or *.domain. It is the metrics label of everything sent
+	// there.
+	Pattern host.Pattern
+	// To replaces the host: connect, SNI, verification and Host header. Zero =
 	// the host that was asked for.
-	To string
-	// Address is connected to instead of resolving: "host", "host:port" or an
-	// IP address. It is exempt from the guard against internal addresses.
-	Address string
+	To host.Name
+	// Address is connected to instead of the host. It is exempt from the guard
+	// against internal addresses. Zero = the host is resolved.
+	Address host.Name
+	// AddressPort is Address' port; 0 = Port.
+	AddressPort uint16
 	// Port is the upstream's port; 0 = 443.
 	Port uint16
 	// Roots are the trusted certificates; nil = the system's.
@@ -119,8 +120,11 @@ func (o *Options) validate() []error {
 	if min(o.IdleTimeout, o.DialTimeout, o.TLSTimeout, o.ResponseTimeout, o.BodyTimeout) < 0 {
 		errs = append(errs, errors.New("negative timeout"))
 	}
-	if p := o.ParentProxy; p != nil && (p.Scheme != "http" && p.Scheme != "https" || p.Hostname() == "") {
-		errs = append(errs, errors.New("the parent proxy must be an http or https URL with a host"))
+	if p := o.ParentProxy; p != nil {
+		name, _, err := host.ParseAuthority(p.Host)
+		if err != nil || name.IsZero() || p.Scheme != "http" && p.Scheme != "https" {
+			errs = append(errs, errors.New("the parent proxy must be an http or https URL with a host"))
+		}
 	}
 	if o.ParentProxyPassword != "" && (o.ParentProxy == nil || o.ParentProxy.User == nil) {
 		errs = append(errs, errors.New("a parent proxy password without a user in the parent proxy's URL"))
@@ -130,33 +134,22 @@ func (o *Options) validate() []error {
 			errs = append(errs, fmt.Errorf("DNS server %q: %w", s, err))
 		}
 	}
-	seen := make(map[string]bool, len(o.Hosts))
+	seen := make(map[host.Pattern]bool, len(o.Hosts))
 	for _, h := range o.Hosts {
 		if seen[h.Pattern] {
-			errs = append(errs, fmt.Errorf("upstream %q is given twice", h.Pattern))
+			errs = append(errs, fmt.Errorf("upstream %q is given twice", h.Pattern.String()))
 		}
 		seen[h.Pattern] = true
 		if err := h.validate(); err != nil {
-			errs = append(errs, fmt.Errorf("upstream %q: %w", h.Pattern, err))
+			errs = append(errs, fmt.Errorf("upstream %q: %w", h.Pattern.String(), err))
 		}
 	}
 	return errs
 }
 
 func (h *Host) validate() error {
-	name := strings.TrimPrefix(h.Pattern, "*.")
-	if n, ok := normalise(name); !ok || n != name {
-		return errors.New("not a host name in lower case, nor *.domain")
-	}
-	if h.To != "" {
-		if _, ok := normalise(h.To); !ok {
-			return fmt.Errorf("to: %q is not a host name", h.To)
-		}
-	}
-	if h.Address != "" {
-		if _, _, err := splitAddress(h.Address, 443); err != nil {
-			return fmt.Errorf("address: %w", err)
-		}
+	if h.Pattern.Domain().IsZero() {
+		return host.ErrEmpty
 	}
 	for _, pin := range h.Pins {
 		if len(pin) != 32 {
@@ -168,7 +161,8 @@ func (h *Host) validate() error {
 
 // same reports whether connections made for h may be used for other.
 func (h *Host) same(other *Host) bool {
-	return h.Pattern == other.Pattern && h.To == other.To && h.Address == other.Address && h.Port == other.Port &&
+	return h.Pattern == other.Pattern && h.To == other.To && h.Port == other.Port &&
+		h.Address == other.Address && h.AddressPort == other.AddressPort &&
 		(h.Roots == other.Roots || h.Roots != nil && other.Roots != nil && h.Roots.Equal(other.Roots)) &&
 		slices.EqualFunc(h.Pins, other.Pins, bytes.Equal) &&
 		sameCertificate(h.ClientCertificate, other.ClientCertificate)

@@ -81,8 +81,7 @@ func TestOwnHello(t *testing.T) {
 		done <- random
 	}()
 	s := newServer(t, answerAll)
-	h := s.host()
-	h.Address = l.Addr().String()
+	h := s.host().at(l.Addr().String())
 	tr = start(t, s, func(o *Options) { o.Hosts, o.TLSTimeout = []Host{h}, 300*time.Millisecond })
 	close(ready)
 	_, _, _, err = send(tr, route(t, tr, testHost), "GET", "/", "")

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	hosts "tlslift/proxy/host"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -55,19 +55,16 @@ func asParentError(err error) *Error {
 
 func (t *Transport) dialParentSocket(ctx context.Context, st *state) (*socket, error) {
 	u := st.opts.ParentProxy
-	host, port, err := splitAddress(u.Host, map[string]uint16{"http": portHTTP, "https": portHTTPS}[u.Scheme])
+	name, port, err := host.ParseAuthority(u.Host)
 	if err != nil {
 		return nil, err
 	}
-	addrs := []netip.Addr{}
-	if a, err := netip.ParseAddr(host); err == nil {
-		addrs = append(addrs, a)
-	} else {
-		name, err := hosts.Parse(host)
-		if err == nil {
-			addrs, _, err = st.names.LookupSystem(ctx, name)
-		}
-		if err != nil {
+	if port == 0 {
+		port = map[string]uint16{"http": portHTTP, "https": portHTTPS}[u.Scheme]
+	}
+	addrs := []netip.Addr{name.Addr()}
+	if !name.IsAddr() {
+		if addrs, _, err = st.names.LookupSystem(ctx, name); err != nil {
 			return nil, fmt.Errorf("resolve the parent proxy: %w", err)
 		}
 		addrs = addrs[:min(len(addrs), maxAddresses)]

@@ -63,7 +63,7 @@ func TestParentProxy(t *testing.T) {
 	p := newParent(t, s.addr, established, noTLS)
 	u := &url.URL{Scheme: "http", Host: p.addr, User: url.User("jane")}
 	tr := start(t, s, func(o *Options) {
-		o.Hosts = []Host{{Pattern: testHost, Roots: s.ca.pool, Port: 8443}} // the parent resolves
+		o.Hosts = []Host{Host{Roots: s.ca.pool, Port: 8443}.named(testHost)} // the parent resolves
 		o.ParentProxy, o.ParentProxyPassword, o.Warm = u, "s3cret", 1
 	})
 	r := route(t, tr, testHost)
@@ -127,7 +127,7 @@ func TestParentProxyFails(t *testing.T) {
 		tr := start(t, s, func(o *Options) {
 			o.ParentProxy = &url.URL{Scheme: "http", Host: s.addr}
 			o.Own = func(a netip.AddrPort) bool { return a.String() == s.addr }
-			o.Hosts[0].Address = "192.0.2.1"
+			o.Hosts[0] = o.Hosts[0].at("192.0.2.1")
 		})
 		wantError(t, tr, route(t, tr, testHost), problem.Loop)
 	})
@@ -135,8 +135,8 @@ func TestParentProxyFails(t *testing.T) {
 		t.Parallel()
 		p := newParent(t, s.addr, established, noTLS)
 		tr := start(t, s, func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr} })
-		wantError(t, tr, tr.Foreign("169.254.169.254", 80, true), problem.InternalAddress)
-		wantError(t, tr, tr.Foreign("localhost", 80, true), problem.InternalAddress)
+		wantError(t, tr, foreign(t, tr, "169.254.169.254", true), problem.InternalAddress)
+		wantError(t, tr, foreign(t, tr, "localhost", true), problem.InternalAddress)
 	})
 }
 
@@ -146,7 +146,7 @@ func TestParentProxyOverTLS(t *testing.T) {
 	s := newServer(t, answerAll)
 	p := newParent(t, s.addr, established)
 	tr := start(t, s, func(o *Options) {
-		o.Hosts[0].Address = "192.0.2.1"
+		o.Hosts[0] = o.Hosts[0].at("192.0.2.1")
 		o.ParentProxy = &url.URL{Scheme: "https", Host: p.addr}
 	})
 	r := route(t, tr, testHost)
@@ -185,7 +185,7 @@ func TestParentProxyEarlyBytes(t *testing.T) {
 	echo := newServer(t, func(c *serverConn) { _, _ = io.Copy(c, c.br) }, noTLS)
 	p := newParent(t, echo.addr, established+"early", noTLS)
 	tr := start(t, echo, func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr} })
-	c, err := tr.DialTunnel(t.Context(), tr.Foreign("foreign.test", 25, true), &Exchange{})
+	c, err := tr.DialTunnel(t.Context(), foreign(t, tr, "foreign.test:25", true), &Exchange{})
 	check(t, err)
 	defer func() { _ = c.Close() }()
 	_, err = io.WriteString(c, " late")

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -187,13 +188,13 @@ func TestReconfigure(t *testing.T) {
 	tr := start(t, s)
 	r := route(t, tr, testHost)
 	wantOK(t, tr, r)
-	same := Options{Hosts: []Host{s.host(), {Pattern: "*.other.test"}}, MaxConns: 7, ResponseTimeout: time.Second}
+	same := Options{Hosts: []Host{s.host(), Host{}.named("*.other.test")}, MaxConns: 7, ResponseTimeout: time.Second}
 	check(t, tr.Reconfigure(same))
 	r = route(t, tr, testHost)
 	if ex := wantOK(t, tr, r); !ex.Reused {
 		t.Error("the pool was not kept")
 	}
-	if _, v := tr.Route("x.other.test", 443); v != Ours {
+	if _, v := tr.Route(host.MustParse("x.other.test"), 443); v != Ours {
 		t.Error("the new host is", v)
 	}
 	bad := same
@@ -272,8 +273,7 @@ func TestCloseCutsWhatIsUnderWay(t *testing.T) {
 func TestDialFails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, answerAll)
-	h := s.host()
-	h.Address = closedPort(t)
+	h := s.host().at(closedPort(t))
 	tr := start(t, s, func(o *Options) { o.Hosts = []Host{h}; o.MaxConns = 2; o.Warm = 2 })
 	r := route(t, tr, testHost)
 	var wg sync.WaitGroup

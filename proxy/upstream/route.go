@@ -1,8 +1,9 @@
 package upstream
 
 import (
-	"strings"
 	"sync/atomic"
+
+	"tlslift/proxy/host"
 )
 
 // Verdict says whether a host and port are ours.
@@ -37,12 +38,12 @@ const (
 // Route says where a request or tunnel goes. It is made by Transport.Route or
 // Transport.Foreign, immutable, and safe for concurrent use.
 type Route struct {
-	Label      string // the matching Host's Pattern, or LabelOther
-	Host       string // the host that was asked for, normalised
-	DialHost   string // the name that is resolved, or the configured address
-	Port       uint16 // the port that is connected to
-	ServerName string // for SNI and verification
-	HostHeader string // the Host header's value, with the port when it is not the scheme's
+	Label      string    // the matching Host's Pattern, or LabelOther
+	Host       host.Name // the host that was asked for
+	DialHost   host.Name // the name that is resolved, or the configured address
+	Port       uint16    // the port that is connected to
+	ServerName host.Name // for SNI and verification
+	HostHeader string    // the Host header's value, with the port when it is not the scheme's
 
 	tunnelPort uint16 // the port this host is known by to its clients
 	plain      bool   // no TLS: foreign
@@ -64,7 +65,7 @@ func (r *Route) Plain() bool { return r.plain }
 
 // poolKey identifies the connections that routes of one hostState can share.
 type poolKey struct {
-	dialHost, serverName string
+	dialHost, serverName host.Name
 	port                 uint16
 	exempt               bool
 }
@@ -75,15 +76,10 @@ func (r *Route) key() poolKey {
 
 // Route finds the upstream for a host and the port a client named with it (0 =
 // none). Exact patterns go before *.domain, longer domains before shorter
-// ones. Case, a trailing dot and brackets do not matter. Ports 80 and 443 and
-// the upstream's own are allowed: for a CONNECT ask Route.AllowsConnect too.
-// The Route is nil unless the verdict is Ours.
-func (t *Transport) Route(host string, port uint16) (*Route, Verdict) {
-	s := t.state.Load()
-	r := s.exact[host] // already normal: no work
-	if r == nil {
-		r = s.find(host)
-	}
+// ones. Ports 80 and 443 and the upstream's own are allowed: for a CONNECT ask
+// Route.AllowsConnect too. The Route is nil unless the verdict is Ours.
+func (t *Transport) Route(name host.Name, port uint16) (*Route, Verdict) {
+	r := t.state.Load().find(name)
 	if r == nil {
 		return nil, ForeignHost
 	}
@@ -93,11 +89,7 @@ func (t *Transport) Route(host string, port uint16) (*Route, Verdict) {
 	return r, Ours
 }
 
-func (s *state) find(host string) *Route {
-	name, ok := normalise(host)
-	if !ok {
-		return nil
-	}
+func (s *state) find(name host.Name) *Route {
 	if r := s.exact[name]; r != nil {
 		return r
 	}
@@ -117,28 +109,19 @@ func (r *Route) judge(port uint16) Verdict {
 }
 
 // wildcard returns the host whose *.domain is the longest that name is below.
-func (s *state) wildcard(name string) *hostState {
-	for rest := name; ; {
-		i := strings.IndexByte(rest, '.')
-		if i < 0 {
-			return nil
-		}
-		rest = rest[i+1:]
-		if h := s.domains[rest]; h != nil {
+func (s *state) wildcard(name host.Name) *hostState {
+	for domain := range name.Parents {
+		if h := s.domains[domain]; h != nil {
 			return h
 		}
 	}
+	return nil
 }
 
 // Foreign makes the route of a host that is not ours: plain HTTP when used
 // with Do, a bare connection with DialTunnel; never TLS. port 0 is 80. With
-// guardInternal, internal addresses are refused. It returns nil for what is
-// no host name.
-func (t *Transport) Foreign(host string, port uint16, guardInternal bool) *Route {
-	name, ok := normalise(host)
-	if !ok {
-		return nil
-	}
+// guardInternal, internal addresses are refused.
+func (t *Transport) Foreign(name host.Name, port uint16, guardInternal bool) *Route {
 	if port == 0 {
 		port = portHTTP
 	}
@@ -147,7 +130,7 @@ func (t *Transport) Foreign(host string, port uint16, guardInternal bool) *Route
 		header = 0
 	}
 	return &Route{
-		Label: LabelOther, Host: name, DialHost: name, Port: port, HostHeader: hostPort(name, header),
+		Label: LabelOther, Host: name, DialHost: name, Port: port, HostHeader: name.Join(header),
 		tunnelPort: port, plain: true, exempt: !guardInternal, asSystem: true, host: t.state.Load().other,
 	}
 }

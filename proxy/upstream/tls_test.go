@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -54,8 +55,8 @@ func TestVerification(t *testing.T) {
 			h.Pins = [][]byte{make([]byte, 32), sum[:]}
 		}, problem.None},
 		{"wrong pin", leaf(false, testHost), func(h *Host) { h.Pins = [][]byte{make([]byte, 32)} }, problem.TLSVerify},
-		{"to", leaf(false, "new.example.test"), func(h *Host) { h.To = "NEW.example.test" }, problem.None},
-		{"to, certificate of the old name", leaf(false, testHost), func(h *Host) { h.To = "new.example.test" }, problem.TLSVerify},
+		{"to", leaf(false, "new.example.test"), func(h *Host) { h.To = host.MustParse("NEW.example.test") }, problem.None},
+		{"to, certificate of the old name", leaf(false, testHost), func(h *Host) { h.To = host.MustParse("new.example.test") }, problem.TLSVerify},
 		{"TLS 1.1 only", func(c *tls.Config) *tls.Config {
 			c = leaf(false, testHost)(c)
 			c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
 )
@@ -39,10 +39,10 @@ type Transport struct {
 // state is what a configuration makes of a Transport; immutable.
 type state struct {
 	opts    Options
-	exact   map[string]*Route
-	domains map[string]*hostState // without "*."
-	hosts   []*hostState          // those of opts.Hosts, in order
-	other   *hostState            // foreign hosts
+	exact   map[host.Name]*Route
+	domains map[host.Name]*hostState // by the domain of *.domain
+	hosts   []*hostState             // those of opts.Hosts, in order
+	other   *hostState               // foreign hosts
 	names   *names.Resolver
 }
 
@@ -105,7 +105,7 @@ func (t *Transport) Reconfigure(opts Options) error {
 
 // makeState builds the state for opts, taking over from old what did not change.
 func (t *Transport) makeState(opts Options, old *state) *state {
-	s := &state{opts: opts, exact: make(map[string]*Route), domains: make(map[string]*hostState)}
+	s := &state{opts: opts, exact: make(map[host.Name]*Route), domains: make(map[host.Name]*hostState)}
 	if old != nil && old.opts.sameNames(&opts) {
 		s.names = old.names
 	} else {
@@ -115,21 +115,21 @@ func (t *Transport) makeState(opts Options, old *state) *state {
 	if keep {
 		s.other = old.other
 	} else {
-		s.other = newHostState(t, Host{Pattern: LabelOther}, &opts)
+		s.other = newHostState(t, LabelOther, Host{}, &opts)
 	}
-	for _, host := range opts.Hosts {
+	for _, conf := range opts.Hosts {
 		var h *hostState
 		if keep {
-			h = old.sameHost(&host)
+			h = old.sameHost(&conf)
 		}
 		if h == nil {
-			h = newHostState(t, host, &opts)
+			h = newHostState(t, conf.Pattern.String(), conf, &opts)
 		}
 		s.hosts = append(s.hosts, h)
-		if domain, ok := strings.CutPrefix(host.Pattern, "*."); ok {
+		if domain := conf.Pattern.Domain(); conf.Pattern.Wild() {
 			s.domains[domain] = h
 		} else {
-			s.exact[host.Pattern] = h.route(host.Pattern)
+			s.exact[domain] = h.route(domain)
 		}
 	}
 	return s
@@ -145,9 +145,9 @@ func newNames(ctx context.Context, o *Options, now func() time.Time) *names.Reso
 }
 
 // sameHost returns the state of a host with the same settings, or nil.
-func (s *state) sameHost(host *Host) *hostState {
+func (s *state) sameHost(conf *Host) *hostState {
 	for _, h := range s.hosts {
-		if h.conf.same(host) {
+		if h.conf.same(conf) {
 			return h
 		}
 	}

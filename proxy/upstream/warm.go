@@ -111,7 +111,7 @@ func (p *pool) warmUp() {
 			p.promote(o)
 			p.mu.Unlock()
 			o.Logger.Debug("warm connection failed", zap.String("upstream", p.route.Label),
-				zap.String("host", p.route.DialHost), zap.String("error", err.Error()))
+				zap.Stringer("host", p.route.DialHost), zap.String("error", err.Error()))
 			return
 		}
 		p.enter(c, now)
