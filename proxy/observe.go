@@ -9,7 +9,6 @@ import (
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/legacy"
-	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/rewrite"
 	"tlslift/proxy/upstream"
@@ -30,12 +29,9 @@ func (o upstreamObserver) Certificate(label string, notAfter time.Time) {
 	o.m.UpstreamCertificate(label, notAfter)
 }
 
-// Failure does nothing: the outcome that ends with the failure counts it.
-func (o upstreamObserver) Failure(string, problem.Reason, problem.Delivery) {}
-
 func (o upstreamObserver) Pool(label string, idle, busy int) { o.m.UpstreamPool(label, idle, busy) }
 
-func (o upstreamObserver) Fallback(label string) { o.m.UpstreamClassicHello(label) }
+func (o upstreamObserver) ClassicHello(label string) { o.m.UpstreamClassicHello(label) }
 
 func (s *Server) countRewrite(k rewrite.Kind) { s.metrics.Rewrite(k) }
 

@@ -15,7 +15,6 @@ import (
 	"tlslift/configs"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
-	"tlslift/proxy/host"
 	hosts "tlslift/proxy/host"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
@@ -188,7 +187,7 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	}
 	var target *configs.Upstream
 	for i, u := range all {
-		switch exact := host.Exact(h.To); {
+		switch exact := hosts.Exact(h.To); {
 		case !u.To.IsZero() || !u.Host.Matches(h.To):
 		case u.Host == exact, target == nil, target.Host != exact && len(target.Host.String()) < len(u.Host.String()):
 			target = &all[i]

@@ -84,7 +84,7 @@ func (p *pool) connect(ctx context.Context) (*conn, *Error) {
 		return c, err
 	}
 	o := &p.t.state.Load().opts
-	o.Observer.Fallback(p.route.Label)
+	o.Observer.ClassicHello(p.route.Label)
 	c, second := p.connectTLS(ctx, p.h.tls.classic)
 	if second != nil {
 		if second.Reason == problem.TLSVerify {

@@ -189,16 +189,16 @@ func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net
 	var f facts
 	start := t.now()
 	if ctx.Err() != nil {
-		return nil, t.fail(r, ex, notSent(problem.Draining, errDraining))
+		return nil, ex.fail(notSent(problem.Draining, errDraining))
 	}
 	c, s, err := t.dial(ctx, r.untouched(), &f)
 	ex.Attempts++
 	ex.Wait, ex.DNS, ex.Connect = t.now().Sub(start), f.dns, f.connect
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, t.fail(r, ex, notSent(problem.Draining, err))
+			return nil, ex.fail(notSent(problem.Draining, err))
 		}
-		return nil, t.fail(r, ex, asError(err, problem.Connect))
+		return nil, ex.fail(asError(err, problem.Connect))
 	}
 	ex.Remote = addrPort(s.RemoteAddr())
 	return c, nil
@@ -216,11 +216,8 @@ func (r *Route) untouched() *Route {
 	}
 }
 
-// fail notes a failure in ex and tells the observer.
-func (t *Transport) fail(r *Route, ex *Exchange, e *Error) *Error {
+// fail notes a failure in ex.
+func (ex *Exchange) fail(e *Error) *Error {
 	ex.Delivery = e.Delivery
-	if e.Reason.Upstream() {
-		t.state.Load().opts.Observer.Failure(r.Label, e.Reason, e.Delivery)
-	}
 	return e
 }

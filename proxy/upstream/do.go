@@ -32,11 +32,11 @@ const maxAttempts = 3
 // its own connection.
 func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
 	if ctx.Err() != nil {
-		return nil, t.fail(r, ex, notSent(problem.Draining, errDraining))
+		return nil, ex.fail(notSent(problem.Draining, errDraining))
 	}
 	m, err := t.prepare(req, r, ex)
 	if err != nil {
-		return nil, t.failed(r, ex, err)
+		return nil, ex.failed(err)
 	}
 	// Under load others prepare theirs first: requests that are written one
 	// straight after the other wake the server less often.
@@ -47,14 +47,14 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 		c, err := t.conn(ctx, now, r, ex)
 		if err != nil {
 			t.buffers.put(m.buf)
-			return nil, t.failed(r, ex, err)
+			return nil, ex.failed(err)
 		}
 		resp, err := t.roundTrip(ctx, c, &m, req, r, ex)
 		if err == nil {
 			return resp, nil
 		}
 		if !again(err) || ex.Attempts >= maxAttempts || now.Sub(start) > t.state.Load().opts.DialTimeout {
-			return nil, t.failed(r, ex, err)
+			return nil, ex.failed(err)
 		}
 	}
 }
@@ -67,13 +67,13 @@ func again(err error) bool {
 }
 
 // failed notes a failure. A *BodyError is none of the upstream's.
-func (t *Transport) failed(r *Route, ex *Exchange, err error) error {
+func (ex *Exchange) failed(err error) error {
 	var be *BodyError
 	if errors.As(err, &be) {
 		ex.Delivery = be.Delivery
 		return be
 	}
-	return t.fail(r, ex, asError(err, problem.Protocol))
+	return ex.fail(asError(err, problem.Protocol))
 }
 
 // conn gets a connection for r.

@@ -82,21 +82,18 @@ type Observer interface {
 	Handshake(label string, version, cipher uint16, resumed bool)
 	// Certificate tells when the server's certificate ends.
 	Certificate(label string, notAfter time.Time)
-	// Failure tells of a request or tunnel that failed for a reason of the
-	// upstream side (Reason.Upstream).
-	Failure(label string, r problem.Reason, d problem.Delivery)
 	// Pool tells how many connections there are, when one was made or closed
 	// and at most once a second otherwise.
 	Pool(label string, idle, busy int)
-	// Fallback tells of a handshake tried again with a small hello.
-	Fallback(label string)
+	// ClassicHello tells of a handshake tried again with the classic hello
+	// (tlslift_upstream_classic_hello_total).
+	ClassicHello(label string)
 }
 
 type noObserver struct{}
 
-func (noObserver) Phase(string, Phase, time.Duration)               {}
-func (noObserver) Handshake(string, uint16, uint16, bool)           {}
-func (noObserver) Certificate(string, time.Time)                    {}
-func (noObserver) Failure(string, problem.Reason, problem.Delivery) {}
-func (noObserver) Pool(string, int, int)                            {}
-func (noObserver) Fallback(string)                                  {}
+func (noObserver) Phase(string, Phase, time.Duration)     {}
+func (noObserver) Handshake(string, uint16, uint16, bool) {}
+func (noObserver) Certificate(string, time.Time)          {}
+func (noObserver) Pool(string, int, int)                  {}
+func (noObserver) ClassicHello(string)                    {}

@@ -408,9 +408,5 @@ func (r *recorder) Handshake(label string, version, _ uint16, resumed bool) {
 
 func (r *recorder) Certificate(label string, _ time.Time) { r.note("certificate %s", label) }
 
-func (r *recorder) Failure(label string, reason problem.Reason, d problem.Delivery) {
-	r.note("failure %s %s %s", label, reason, d)
-}
-
 func (r *recorder) Pool(label string, idle, busy int) { r.note("pool %s %d %d", label, idle, busy) }
-func (r *recorder) Fallback(label string)             { r.note("fallback %s", label) }
+func (r *recorder) ClassicHello(label string)         { r.note("classic %s", label) }

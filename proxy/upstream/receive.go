@@ -227,7 +227,7 @@ func (b *streamBody) end(err error) error {
 	c.lose()
 	c.end()
 	c.pool.discard(c, c.pool.t.now(), false)
-	return c.pool.t.fail(c.pool.route, b.ex, e)
+	return b.ex.fail(e)
 }
 
 // Close gives the connection up if the answer was not read to its end.
