@@ -11,10 +11,6 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// classicFor is how long a host that only understood the classic hello is
-// spoken to in that way.
-const classicFor = 10 * time.Minute
-
 // dialFor makes a connection for a waiter. If that was served meanwhile, it is
 // for whoever waits, or is kept.
 func (p *pool) dialFor(w *waiter) {
@@ -69,39 +65,38 @@ func (p *pool) connect(ctx context.Context) (*conn, *Error) {
 	if p.route.plain {
 		return p.connectPlain(ctx)
 	}
-	p.mu.Lock()
-	classic := p.t.now().Before(p.classicUntil)
-	p.mu.Unlock()
+	classic, doubted := p.hellos.next(p.t.now())
 	if classic {
 		c, err := p.connectTLS(ctx, p.h.tls.classic)
 		if err != nil && err.Reason == problem.TLS {
-			p.rememberClassic(time.Time{})
+			p.hellos.doubt(false)
 		}
 		return c, err
 	}
 	c, err := p.connectTLS(ctx, p.h.tls.modern)
+	if err == nil {
+		p.hellos.doubt(false)
+	}
 	if err == nil || err.Reason != problem.TLS || ctx.Err() != nil {
 		return c, err
 	}
 	o := &p.t.state.Load().opts
 	o.Observer.ClassicHello(p.route.Label)
 	c, second := p.connectTLS(ctx, p.h.tls.classic)
-	if second != nil {
-		if second.Reason == problem.TLSVerify {
-			return nil, second
-		}
+	switch {
+	case second != nil && second.Reason == problem.TLSVerify:
+		return nil, second
+	case second != nil: // down for any hello
+		p.hellos.doubt(false)
 		return nil, err
+	case doubted:
+		p.hellos.believe(p.t.now())
+		o.Logger.Warn("upstream understands the classic ClientHello only",
+			zap.String("upstream", p.route.Label), zap.Stringer("host", p.route.ServerName), zap.String("cause", err.Error()))
+	default:
+		p.hellos.doubt(true)
 	}
-	o.Logger.Warn("upstream understands the classic ClientHello only",
-		zap.String("upstream", p.route.Label), zap.Stringer("host", p.route.ServerName), zap.String("cause", err.Error()))
-	p.rememberClassic(p.t.now().Add(classicFor))
 	return c, nil
-}
-
-func (p *pool) rememberClassic(until time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.classicUntil = until
 }
 
 func (p *pool) connectPlain(ctx context.Context) (*conn, *Error) {

@@ -36,7 +36,7 @@ type pool struct {
 	life  idleLife // of used connections
 	fresh idleLife // of never-used ones
 	warmer
-	classicUntil time.Time // the modern hello failed: say the classic one
+	hellos hellos
 }
 
 // waiter is a request that waits for a connection.

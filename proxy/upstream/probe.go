@@ -16,9 +16,6 @@ type ProbeResult struct {
 	Cipher     uint16
 	Chain      []*x509.Certificate // verified, the leaf first
 	NotAfter   time.Time           // when the first certificate of the chain ends
-	Classic    bool                // only the small, classic hello was understood
-
-	DNS, Connect, TLS time.Duration
 }
 
 // Probe makes a verified connection to r and closes it: no request is sent.
@@ -36,8 +33,7 @@ func (t *Transport) Probe(ctx context.Context, r *Route) (ProbeResult, error) {
 	defer c.close(false)
 	cs := c.tls.ConnectionState()
 	res = ProbeResult{
-		Address: c.remote, TLSVersion: cs.Version, Cipher: cs.CipherSuite, Classic: !p.classicUntil.IsZero(),
-		DNS: c.facts.dns, Connect: c.facts.connect, TLS: c.facts.tls,
+		Address: c.remote, TLSVersion: cs.Version, Cipher: cs.CipherSuite,
 	}
 	if len(cs.VerifiedChains) > 0 {
 		res.Chain = cs.VerifiedChains[0]

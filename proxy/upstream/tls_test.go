@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,54 +157,118 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// Servers that cannot stand a modern hello get a classic one, once, and are
-// remembered.
+// pickyServer judges each ClientHello by the next letter of a script: y takes
+// it, a answers with an alert, r resets. It notes the hellos it saw: m modern, c
+// classic.
+type pickyServer struct {
+	*server
+	mu     sync.Mutex
+	script string
+	hellos string
+}
+
+func newPickyServer(t *testing.T) *pickyServer {
+	p := new(pickyServer)
+	p.server = newServer(t, answerAll, func(c *tls.Config) *tls.Config {
+		c.GetConfigForClient = p.judge
+		return c
+	})
+	return p
+}
+
+func (p *pickyServer) judge(hi *tls.ClientHelloInfo) (*tls.Config, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.Contains(hi.SupportedVersions, tls.VersionTLS13) || slices.Contains(hi.SupportedCurves, tls.X25519MLKEM768) {
+		p.hellos += "m"
+	} else {
+		p.hellos += "c"
+	}
+	verdict := p.script[0]
+	p.script = p.script[1:]
+	switch verdict {
+	case 'y':
+		return nil, nil
+	case 'r':
+		_ = hi.Conn.(*net.TCPConn).SetLinger(0)
+		_ = hi.Conn.Close()
+	}
+	return nil, errors.New("no")
+}
+
+// TestClassicHello: a handshake that fails is tried once more with the classic
+// hello. Only a host whose modern, classic and modern handshakes gave no, yes,
+// no gets the classic hello alone, for a while.
 func TestClassicHello(t *testing.T) {
 	t.Parallel()
-	modern := func(hi *tls.ClientHelloInfo) bool {
-		return slices.Contains(hi.SupportedVersions, tls.VersionTLS13) || slices.Contains(hi.SupportedCurves, tls.X25519MLKEM768)
+	type step struct {
+		script string        // the verdicts
+		want   string        // the hellos
+		fails  bool          // the request is not sent
+		pause  time.Duration // before it
 	}
 	for _, tt := range []struct {
-		name string
-		fail func(net.Conn) error
+		name  string
+		steps []step
 	}{
-		{"alert", func(net.Conn) error { return errors.New("no") }},
-		{"reset", func(c net.Conn) error { _ = c.(*net.TCPConn).SetLinger(0); _ = c.Close(); return errors.New("no") }},
-		{"silence", func(c net.Conn) error { _, _ = c.Read(make([]byte, 1)); return errors.New("no") }},
+		{"one reset", []step{{"ry", "mc", false, 0}, {"y", "m", false, 0}, {"y", "m", false, 0}}},
+		{"one alert", []step{{"ay", "mc", false, 0}, {"y", "m", false, 0}}},
+		{"no, yes, no", []step{
+			{"ry", "mc", false, 0}, {"ay", "mc", false, 0}, {"y", "c", false, 0},
+			{"y", "c", false, classicFor - 1}, {"y", "m", false, 1},
+		}},
+		{"no, yes, yes, no, yes", []step{{"ry", "mc", false, 0}, {"y", "m", false, 0}, {"ry", "mc", false, 0}, {"y", "m", false, 0}}},
+		{"no, yes, no, no, no", []step{{"ry", "mc", false, 0}, {"rr", "mc", true, 0}, {"ry", "mc", false, 0}, {"y", "m", false, 0}}},
+		{"always no", []step{{"rr", "mc", true, 0}, {"aa", "mc", true, 0}, {"y", "m", false, 0}}},
+		{"no longer classic", []step{
+			{"ry", "mc", false, 0}, {"ry", "mc", false, 0}, {"y", "c", false, 0},
+			{"r", "c", true, 0}, {"y", "m", false, 0},
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			clk := newClock()
-			s := newServer(t, answerAll, func(c *tls.Config) *tls.Config {
-				c.GetConfigForClient = func(hi *tls.ClientHelloInfo) (*tls.Config, error) {
-					if modern(hi) {
-						return nil, tt.fail(hi.Conn)
-					}
-					return nil, nil
-				}
-				return c
-			})
-			obs := &recorder{}
-			tr := startWith(t, s, clk, func(o *Options) { o.Observer = obs; o.TLSTimeout = 2 * time.Second })
+			s, clk, obs := newPickyServer(t), newClock(), &recorder{}
+			tr := startWith(t, s.server, clk, func(o *Options) { o.Observer = obs })
 			r := route(t, tr, testHost)
-			if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS12 {
-				t.Errorf("version %#x", ex.TLSVersion)
-			}
-			tr.CloseIdle()
-			wantOK(t, tr, r)
-			if accepted, _, requests := s.counts(); accepted != 3 || requests != 2 || obs.count("classic "+testHost) != 1 {
-				t.Errorf("%d connections, %d requests, %v", accepted, requests, obs.events)
-			}
-			tr.CloseIdle()
-			clk.advance(classicFor + 1)
-			wantOK(t, tr, r)
-			if obs.count("classic "+testHost) != 2 {
-				t.Error("remembered for ever")
-			}
-			if p, err := tr.Probe(t.Context(), r); err != nil || !p.Classic {
-				t.Errorf("probe: %+v, %v", p, err)
+			retried := 0
+			for i, step := range tt.steps {
+				clk.advance(step.pause)
+				s.mu.Lock()
+				s.script, s.hellos = step.script, ""
+				s.mu.Unlock()
+				if step.fails {
+					wantError(t, tr, r, problem.TLS)
+				} else if ex := wantOK(t, tr, r); (ex.TLSVersion == tls.VersionTLS13) != strings.HasSuffix(step.want, "m") {
+					t.Errorf("step %d: version %#x", i, ex.TLSVersion)
+				}
+				s.mu.Lock()
+				if s.hellos != step.want {
+					t.Errorf("step %d: hellos %q, want %q", i, s.hellos, step.want)
+				}
+				s.mu.Unlock()
+				retried += len(step.want) - 1
+				if n := obs.count("classic " + testHost); n != retried {
+					t.Errorf("step %d: %d classic hellos counted, want %d", i, n, retried)
+				}
+				tr.CloseIdle()
 			}
 		})
+	}
+}
+
+// TestHellosOfOneMoment: handshakes that begin before the first doubt are not
+// the third piece of evidence, however they end.
+func TestHellosOfOneMoment(t *testing.T) {
+	var h hellos
+	now := time.Now()
+	_, first := h.next(now)
+	_, second := h.next(now)
+	h.doubt(true) // the first failed, and its classic one did not
+	if first || second {
+		t.Error("doubted from the beginning")
+	}
+	if _, third := h.next(now); !third {
+		t.Error("never doubted")
 	}
 }
 
@@ -212,7 +277,7 @@ func TestProbe(t *testing.T) {
 	s := newServer(t, answerAll)
 	tr := start(t, s)
 	p, err := tr.Probe(t.Context(), route(t, tr, testHost))
-	if err != nil || p.Address.String() != s.addr || p.TLSVersion != tls.VersionTLS13 || p.Cipher == 0 || p.Classic ||
+	if err != nil || p.Address.String() != s.addr || p.TLSVersion != tls.VersionTLS13 || p.Cipher == 0 ||
 		len(p.Chain) != 2 || p.Chain[1].Subject.CommonName != "test root" || time.Until(p.NotAfter) > 13*time.Hour {
 		t.Errorf("%+v %v", p, err)
 	}
