@@ -25,10 +25,11 @@ const (
 // goroutine reads: a server that answers early and reads no further would
 // otherwise be waited for for ever.
 type upload struct {
-	c    *conn
-	m    *message
-	o    *Options
-	done chan struct{} // closed at the end; what follows may be read then
+	c     *conn
+	m     *message
+	o     *Options
+	fault atomic.Int32  // a fault: whose came first
+	done  chan struct{} // closed at the end; what follows may be read then
 
 	out     atomic.Int64 // body bytes written
 	ended   time.Time
@@ -38,6 +39,13 @@ type upload struct {
 	stopped bool // under c.mu: leave the connection alone
 }
 
+// Whose fault it is that an upload failed. The first one counts: what follows
+// may be the consequence of ending the upload.
+const (
+	callersFault = 1 + iota
+	upstreamsFault
+)
+
 // exchangeLarge writes a request of which the body is in part still to be
 // read, and reads the head of the answer at the same time.
 func (c *conn) exchangeLarge(m *message, req *http.Request, ex *Exchange, o *Options) (*http.Response, error) {
@@ -45,24 +53,27 @@ func (c *conn) exchangeLarge(m *message, req *http.Request, ex *Exchange, o *Opt
 	c.limit(c.sock.SetDeadline, time.Time{}) // the upload sets them
 	go u.run()
 	resp, first, err := c.readHead(req, ex)
-	whole := u.settle(err == nil, ex)
+	if err != nil {
+		u.fault.CompareAndSwap(0, upstreamsFault)
+	}
+	done := u.settle(err == nil, ex) // from here on sent is final, or it does not matter
 	ex.BytesOut = u.out.Load()
-	if c.sock.sent.Load() > 0 {
+	if c.sock.sent.Load() > 0 || !done {
 		ex.Delivery = problem.Unknown
 	}
 	switch {
-	case err == nil && whole:
+	case err == nil && done && u.err == nil && u.bodyErr == nil:
 		ex.FirstByte = max(first.Sub(u.ended), 0)
 		return resp, nil
 	case err == nil:
 		ex.EarlyAnswer = true
 		c.lose()
 		return resp, nil
-	case u.isDone() && u.bodyErr != nil:
+	case u.fault.Load() == callersFault:
 		return nil, &BodyError{Delivery: ex.Delivery, Err: u.bodyErr}
-	case u.isDone() && u.err != nil && ex.Delivery == problem.NotSent:
+	case done && u.err != nil && ex.Delivery == problem.NotSent:
 		return nil, c.notWritten(u.err)
-	case u.isDone() && u.err != nil:
+	case done && u.err != nil:
 		return nil, c.failure(u.err)
 	default:
 		return nil, c.failure(err)
@@ -70,24 +81,26 @@ func (c *conn) exchangeLarge(m *message, req *http.Request, ex *Exchange, o *Opt
 }
 
 // settle ends the upload once an answer came or reading failed. It reports
-// whether the body was sent whole. Afterwards the upload touches neither the
-// connection's deadlines nor, if it can be helped, the body.
-func (u *upload) settle(answered bool, ex *Exchange) bool {
+// whether the upload has ended. If it has not, it touches neither the
+// connection's deadlines nor, if it can be helped, the body any more.
+func (u *upload) settle(answered bool, ex *Exchange) (done bool) {
+	if u.fault.Load() == callersFault { // run is about to end
+		<-u.done
+		return true
+	}
 	grace := time.NewTimer(uploadGrace)
 	defer grace.Stop()
 	select {
 	case <-u.done:
+		return true
 	case <-grace.C:
-		u.halt(!answered)
-		if ex.AbortBody != nil {
-			ex.AbortBody()
-			<-u.done
-		}
 	}
-	return u.isDone() && u.err == nil && u.bodyErr == nil
-}
-
-func (u *upload) isDone() bool {
+	u.halt(!answered)
+	if ex.AbortBody != nil {
+		ex.AbortBody()
+		<-u.done
+		return true
+	}
 	select {
 	case <-u.done:
 		return true
@@ -162,6 +175,7 @@ func (u *upload) copy() {
 			}
 			return
 		default:
+			u.fault.CompareAndSwap(0, callersFault)
 			u.bodyErr = short(err)
 			return
 		}

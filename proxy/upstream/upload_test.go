@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -185,6 +186,42 @@ func TestBodyFails(t *testing.T) {
 				t.Error("a connection for nothing")
 			}
 		})
+	}
+}
+
+// TestResetDuringUpload: an upstream that ends the connection while the caller
+// is still sending is the one that failed, not the caller.
+func TestResetDuringUpload(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(*serverConn)
+	}{
+		{"reset", (*serverConn).reset},
+		{"closed", func(*serverConn) {}},
+		{"cut", func(c *serverConn) { _ = c.raw.Close() }},
+	} {
+		for _, length := range []int64{10 << 20, -1} {
+			t.Run(fmt.Sprint(tt.name, " ", length), func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, func(c *serverConn) {
+					if req, ok := c.request(); ok {
+						_, _ = io.CopyN(io.Discard, req.Body, smallBody)
+						tt.end(c)
+					}
+				})
+				tr := start(t, s)
+				req, ex := newRequest("POST", "/send", "")
+				body := &blockedBody{n: 2 * smallBody, abort: make(chan struct{})}
+				req.Body, req.ContentLength = body, length
+				ex.AbortBody = func() { close(body.abort) }
+				_, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+				var e *Error
+				if !errors.As(err, &e) || e.Reason != problem.Reset || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
 	}
 }
 
