@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tlslift/configs"
-	"tlslift/proxy"
 	"tlslift/proxy/authority"
+	"tlslift/test/harness"
 )
 
 // A compose file, as far as it is judged here.
@@ -104,11 +104,21 @@ func judge(t *testing.T, src configs.Source) *configs.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := proxy.Check(c); err != nil {
-		t.Fatal(err)
+	arguments := []string{"check"}
+	if src.File != "" {
+		path, err := filepath.Abs(src.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arguments = append(arguments, "--config", path)
+	}
+	if r := harness.Run(t, src.Env, arguments...); r.Code != 0 {
+		t.Fatalf("tlslift check: %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	return c
 }
+
+func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
 // ca makes what tlslift ca init makes.
 func ca(t *testing.T, dir string) {

@@ -36,7 +36,7 @@ func TestSidecarBudget(t *testing.T) {
 		f.UpstreamPool(up, 2, 0)
 		f.UpstreamCertificate(up, start)
 	}
-	for _, foreign := range []string{OtherUpstream, DeniedUpstream} {
+	for _, foreign := range []string{call.LabelOther, call.LabelDenied} {
 		o := lost(foreign, problem.Connect, problem.NotSent)
 		o.Ours, o.Upgraded = false, false
 		f.record(app, o)
@@ -45,7 +45,7 @@ func TestSidecarBudget(t *testing.T) {
 		}
 		f.UpstreamPool(foreign, 1, 0)
 	}
-	passed := plain(OtherUpstream)
+	passed := plain(call.LabelOther)
 	passed.Ours, passed.Upgraded = false, false
 	f.record(app, passed)
 	f.record(app, denied())

@@ -178,7 +178,7 @@ func plain(upstream string) call.Outcome {
 
 // denied is a request for a host that is none of ours.
 func denied() call.Outcome {
-	return call.Outcome{Kind: call.Request, Ingress: call.Forward, Method: "GET", Label: DeniedUpstream, Status: 403, Reason: problem.Host}
+	return call.Outcome{Kind: call.Request, Ingress: call.Forward, Method: "GET", Label: call.LabelDenied, Status: 403, Reason: problem.Host}
 }
 
 // lost is a request that the upstream failed.

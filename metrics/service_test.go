@@ -66,7 +66,7 @@ func TestRecord(t *testing.T) {
 	const up = "smsportal.com"
 	connect := denied()
 	connect.Method, connect.Ingress = "CONNECT", call.Connect
-	turned := call.Outcome{Kind: call.Tunnel, Ingress: call.TLS, Label: DeniedUpstream, Reason: problem.ACL}
+	turned := call.Outcome{Kind: call.Tunnel, Ingress: call.TLS, Label: call.LabelDenied, Reason: problem.ACL}
 	unreached := call.Outcome{Kind: call.Tunnel, Ingress: call.TLS, Label: up, Reason: problem.Connect}
 	for name, c := range map[string]struct {
 		outcome call.Outcome

@@ -45,8 +45,8 @@ const maxStatus = 599
 // call it at a time.
 func (m *Metrics) SetUpstreams(labels []string) {
 	known := map[string]*upstream{
-		OtherUpstream:  {label: OtherUpstream},
-		DeniedUpstream: {label: DeniedUpstream},
+		call.LabelOther:  {label: call.LabelOther},
+		call.LabelDenied: {label: call.LabelDenied},
 	}
 	if old := m.upstreams.Load(); old != nil {
 		known = maps.Clone(*old)
@@ -65,7 +65,7 @@ func (m *Metrics) upstream(label string) *upstream {
 	if up := known[label]; up != nil {
 		return up
 	}
-	return known[OtherUpstream]
+	return known[call.LabelOther]
 }
 
 // response counts an answer. A status outside 100 to 599 counts as _other.

@@ -2,15 +2,6 @@ package metrics
 
 import "strings"
 
-// Label values outside every configured set. They begin with an underscore, so
-// that no host and no client can be taken for them.
-const (
-	// OtherUpstream is foreign traffic passed or tunnelled.
-	OtherUpstream = "_other"
-	// DeniedUpstream is traffic that was refused before it had an upstream.
-	DeniedUpstream = "_denied"
-)
-
 // The closed sets that other rooms pass as words, in the order of the contract.
 var (
 	phases     = []string{"dns", "connect", "tls", "first_byte"}

@@ -1,117 +1,105 @@
 package proxy
 
 import (
-	"context"
-	"errors"
 	"net"
 	"net/http"
 
 	"github.com/elazarl/goproxy"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/problem"
+	"tlslift/proxy/decide"
+	"tlslift/proxy/front"
 	"tlslift/proxy/rewrite"
-	"tlslift/proxy/upstream"
 )
 
-// noDial stands in for the transport goproxy would dial with, if a request
-// ever reached it: every decision is made before.
-func noDial(context.Context, string, string) (net.Conn, error) {
-	return nil, errors.New("goproxy's own transport is not used")
-}
-
-// serveConnect decides a CONNECT (RFC 9110 9.3.6). What is refused is answered
-// here and the connection stays; what is allowed goes through goproxy's
-// dispatch and comes back in hijack.
-func (s *Server) serveConnect(out *responseWriter, r *http.Request, rec *record) {
-	arr := rec.sess.arr
-	host, port, ok := splitAuthority(r.RequestURI)
-	rec.ingress, rec.host = call.Connect, logHost(host)
-	if ref := rec.sess.conn.Refusal(); ref != nil {
-		_ = s.identify(rec, r, "")
-		s.refuse(out, r, rec, &refusal{reason: ref.Reason, status: ref.Status, detail: ref.Detail})
+// connect decides a CONNECT (RFC 9110 section 9.3.6). What is refused is
+// answered here and the connection stays; what is allowed goes through
+// goproxy's dispatch to hijack.
+func (q *request) connect() {
+	c, o := q.c, &q.out
+	q.place = decide.Place{Ingress: call.Connect, Host: q.r.Name, Port: q.r.Port}
+	o.Ingress, o.Host = call.Connect, q.r.Name.String()
+	authorized := q.identify()
+	o.Client = c.client
+	if q.refusedEarly(nil) {
 		return
 	}
-	if err := s.identify(rec, r, ""); err != nil && !arr.Barred {
-		s.refuse(out, r, rec, &refusal{reason: problem.ProxyAuth, detail: "proxy credentials are missing or wrong"})
+	d := q.st.decide.Connect(c.facts, q.r.Name, q.r.Port, decide.Asked{
+		Method: o.Method, OwnVia: rewrite.HasVia(q.r.Header, c.s.viaName), AuthFailed: !authorized,
+	})
+	o.Decision, o.Ours = d.Action.String(), d.Ours
+	t := &tunnel{c: c, decision: d}
+	switch d.Action {
+	case decide.Inspect:
+		o.Label = call.LabelOther
+		if route, ours := c.s.route(d.Host); ours {
+			o.Label = route.Label
+		}
+	case decide.Relay: // dialled now, while a failure can still be told in HTTP
+		o.Label = call.LabelOther
+		var err error
+		if t.far, err = c.s.transport.DialTunnel(c.s.work, c.s.foreign(d.Host, d.Port, d.Guard), &q.ex); err != nil {
+			reason, detail := q.explain(err)
+			q.refuse(reason, 0, detail)
+			return
+		}
+	default:
+		q.refuse(d.Reason, 0, d.Detail)
 		return
 	}
-	switch {
-	case arr.Barred:
-		s.refuse(out, r, rec, &refusal{reason: problem.ACL, detail: detailBarred})
-		return
-	case !ok || host == "":
-		s.refuse(out, r, rec, &refusal{reason: problem.Malformed, detail: "the CONNECT authority cannot be read"})
-		return
-	case arr.Authority != "" || arr.Handling == call.Terminated:
-		s.refuse(out, r, rec, &refusal{reason: problem.Method, detail: "CONNECT within a tunnel"})
-		return
-	case !arr.Listener.Connect:
-		s.refuse(out, r, rec, &refusal{reason: problem.ACL, detail: "this listener does not accept CONNECT"})
-		return
-	case rewrite.HasVia(r.Header, s.viaName):
-		s.refuse(out, r, rec, &refusal{reason: problem.Loop, detail: "the request has passed through this tlslift before"})
-		return
-	}
-	ref := s.decideConnect(rec, target{ingress: call.Connect, scheme: "https", host: host, port: port})
-	if ref != nil {
-		s.refuse(out, r, rec, ref)
-		return
-	}
-	arr.Authority, arr.Port, arr.Ingress = host, port, call.Connect
-	s.pipeline.ServeHTTP(out, r)
-}
-
-// decideConnect applies design.md section 1 to a tunnel's authority. For a
-// foreign host it dials, so that a failure can still be told in HTTP.
-func (s *Server) decideConnect(rec *record, t target) *refusal {
-	arr := rec.sess.arr
-	if t.port == 0 {
-		t.port = 443
-	}
-	if t.host == SelfTestHost {
-		rec.ours, rec.label = true, labelOther
-		return nil
-	}
-	route, verdict := s.route(t.host, t.port)
-	switch {
-	case verdict == upstream.Ours && route.AllowsConnect(t.port):
-		rec.route, rec.label, rec.ours = route, route.Label, true
-		return nil
-	case verdict != upstream.ForeignHost:
-		return &refusal{reason: problem.Port, detail: "CONNECT is for port 443 of our hosts, or the upstream's own port"}
-	case s.isSelf(arr, t):
-		return &refusal{reason: problem.Loop, detail: "the target is tlslift itself"}
-	case s.settings.Load().others(arr.Listener) == othersRefuse:
-		return &refusal{reason: problem.Host, detail: "the host is not one of the upstreams"}
-	}
-	route = s.foreign(t.host, t.port, s.guards(arr))
-	if route == nil {
-		return &refusal{reason: problem.Malformed, detail: "the host is no host name"}
-	}
-	rec.route, rec.label = route, labelOther
-	conn, err := s.transport.DialTunnel(s.work, rec.route, &rec.ex)
-	if err != nil {
-		return s.explain(rec, err)
-	}
-	rec.sess.far = conn
-	return nil
+	t.out = q.out
+	t.out.Kind = call.Tunnel
+	c.tunnel = t
+	q.r.URL = c.goproxyURL(d.Host)
+	c.s.pipeline.ServeHTTP(q.w, &q.r.Request)
 }
 
 // onConnect is goproxy's CONNECT filter: always our own hijack.
-func (s *Server) onConnect(host string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
-	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: s.hijack}, host
+func (s *Server) onConnect(authority string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, authority
 }
 
-// hijack answers the CONNECT and lets a goroutine of its own carry the tunnel,
-// so that net/http's goes home with its buffers.
-func (s *Server) hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
-	sess := sessionOf(r.Context())
-	t := s.newTunnel(sess)
-	sess.tunnelled, sess.outer, sess.rec = true, sess.ident, nil
-	if _, err := client.Write([]byte("HTTP/" + protoOf(r) + " 200 Connection established\r\n\r\n")); err != nil {
+// hijack answers the CONNECT. The tunnel is carried once http1's loop has
+// returned.
+func hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
+	q := connOf(r.Context()).req
+	q.connected = true
+	version := "1.1"
+	if r.ProtoMinor == 0 {
+		version = "1.0"
+	}
+	if b, ok := client.(interface{ Buffered() int }); ok && b.Buffered() > 0 {
+		early := make([]byte, b.Buffered()) // came together with the CONNECT
+		n, _ := client.Read(early)
+		q.c.front.Unread(early[:n])
+	}
+	_, q.c.tunnel.broken = client.Write([]byte("HTTP/" + version + " 200 Connection established\r\n\r\n"))
+}
+
+// connected carries the tunnel of a CONNECT that was answered with 200.
+func (c *conn) connected() {
+	t := c.tunnel
+	facts := *c.facts
+	facts.Ingress, facts.Authority, facts.Port = call.Connect, t.decision.Host, t.decision.Port
+	c.facts = &facts
+	c.inside, c.outer = true, c.client
+	c.http, c.url = nil, nil // an idle tunnel holds nothing of the CONNECT
+	switch {
+	case t.broken != nil:
 		t.silent()
 		return
+	case t.decision.Action == decide.Relay:
+		t.relay(call.Tunnelled, nil)
+		return
 	}
-	s.tunnels.Go(func() { t.run() })
+	switch kind, _ := front.Sniff(c.front, c.s.deadline(c.s.settings.Load().Limits.HeaderTimeout)); kind {
+	case front.KindHTTP:
+		t.out.Decision = decide.Upgrade.String()
+		c.serveHTTP(c.front)
+		t.served()
+	case front.KindTLS, front.KindSSLv2:
+		t.secure()
+	default:
+		t.silent()
+	}
 }

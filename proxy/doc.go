@@ -1,7 +1,16 @@
-// Package proxy joins the rooms below it into the proxy: it opens the
-// listeners, runs one request through goproxy's filters, decides what becomes
-// of a tunnel, and writes the one canonical log line of each.
+// Package proxy serves connections: it takes each request and each tunnel from
+// the facts over a decision (package decide) to one outcome, which finish hands
+// to the log, the metrics and the ledger.
 //
-// It alone knows goproxy. Everything it needs (configuration, logger, metrics,
-// ledger) is handed to New; it keeps no package-level state.
+// A connection is carried by one goroutine from accept to end:
+//
+//	server.go     listeners, life cycle, reload
+//	conn.go       one connection: HTTP, CONNECT, TLS
+//	request.go    one request, through goproxy's filters
+//	tunnel.go     what follows a CONNECT or a ClientHello: splice, terminate, relay
+//	finish.go     one outcome: line, metrics, ledger
+//	shutdown.go   draining
+//
+// Package proxy alone knows goproxy. Everything it needs is handed to New; it
+// keeps no package-level state.
 package proxy

@@ -19,10 +19,6 @@ const relayBuffer = 16<<10 + 512
 
 var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
 
-// quiet is how long a relay that owes nobody an answer may be still before a
-// drain takes it for idle.
-const quiet = time.Second
-
 // relayed says how a relay ended.
 type relayed struct {
 	up, down int64 // bytes towards the far side, and back
@@ -31,9 +27,6 @@ type relayed struct {
 }
 
 var errIdle = errors.New("nothing moved for too long")
-
-// watcher is shown what the near side says until it returns false; nil is nobody.
-type watcher func([]byte) bool
 
 // pair is two connections between which bytes are relayed, untouched.
 type pair struct {
@@ -50,6 +43,8 @@ type pair struct {
 	// turned is told of every change, under mu; nil = nobody. What is much to do
 	// is done when the far side speaks: an idle pair has one large stack then.
 	turned func(turns *hello.Turns, down bool)
+	// up is shown what the near side says until it returns false; nil = nothing.
+	up func([]byte) bool
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
@@ -101,7 +96,7 @@ func (p *pair) answered() bool {
 // relay carries bytes both ways until both sides have ended or nothing has
 // moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
 // nothing moves no buffer is held.
-func (p *pair) relay(up watcher) relayed {
+func (p *pair) relay() relayed {
 	var res relayed
 	var upErr, downErr error
 	var wg sync.WaitGroup
@@ -111,7 +106,7 @@ func (p *pair) relay(up watcher) relayed {
 			p.reset()
 			return
 		}
-		res.up, upErr = p.carry(p.far, p.near, up, false)
+		res.up, upErr = p.carry(p.far, p.near, p.up, false)
 		res.up += early
 	})
 	res.down, downErr = p.carry(p.near, p.far, nil, true)
@@ -148,10 +143,13 @@ func (p *pair) reset() {
 	p.close()
 }
 
-// drain lets the relay end as soon as it looks idle: the far side had the last
-// word, as far as that can be told (hello.Turns), and nothing has been said
-// since.
-func (p *pair) drain() {
+// Cut implements front.Carrier.
+func (p *pair) Cut() { p.reset() }
+
+// Drain implements front.Carrier: the relay ends as soon as it looks idle, which
+// is when the far side spoke last, as far as that can be told (hello.Turns), and
+// nothing has been said since.
+func (p *pair) Drain() {
 	p.draining.Store(true)
 	now := time.Now()
 	p.near.SetReadDeadline(now)
@@ -162,7 +160,7 @@ func (p *pair) drain() {
 func (p *pair) left() time.Duration {
 	limit := p.idle
 	if p.draining.Load() && p.answered() {
-		limit = min(limit, quiet)
+		limit = min(limit, settleTime)
 	}
 	return limit - time.Duration(time.Now().UnixNano()-p.last.Load())
 }
@@ -179,7 +177,7 @@ func (p *pair) wait(src net.Conn) {
 
 // carry copies src to dst until src ends, then half-closes dst. A failure ends
 // both connections, so that the other direction wakes up.
-func (p *pair) carry(dst, src net.Conn, watch watcher, down bool) (int64, error) {
+func (p *pair) carry(dst, src net.Conn, watch func([]byte) bool, down bool) (int64, error) {
 	var total int64
 	reader := newIdleReader(src)
 	for {

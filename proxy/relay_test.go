@@ -36,13 +36,14 @@ func pipe(t *testing.T) (near, far *net.TCPConn) {
 }
 
 // relaying starts a relay between a client and a server and returns their ends.
-func relaying(t *testing.T, idle time.Duration, first []byte, up watcher) (client, server *net.TCPConn, p *pair, done chan relayed) {
+func relaying(t *testing.T, idle time.Duration, first []byte, up func([]byte) bool) (client, server *net.TCPConn, p *pair, done chan relayed) {
 	t.Helper()
 	client, near := pipe(t)
 	far, server := pipe(t)
 	p = newPair(near, far, first, idle)
+	p.up = up
 	done = make(chan relayed, 1)
-	go func() { done <- p.relay(up) }()
+	go func() { done <- p.relay() }()
 	return client, server, p, done
 }
 
@@ -80,7 +81,7 @@ func timed(idle time.Duration) (client, server net.Conn, done chan relayed) {
 	far, server := net.Pipe()
 	done = make(chan relayed, 1)
 	p := newPair(near, far, nil, idle)
-	go func() { done <- p.relay(nil) }()
+	go func() { done <- p.relay() }()
 	return client, server, done
 }
 
@@ -153,7 +154,7 @@ func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {
 	if _, err := io.ReadFull(server, make([]byte, 8)); err != nil {
 		t.Fatal(err)
 	}
-	p.drain()
+	p.Drain()
 	if _, err := server.Write([]byte("answer")); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/problem"
 )
 
 // selfTestAnswer is what the self-test host says of the caller.
@@ -28,31 +27,27 @@ type selfTestAnswer struct {
 
 // selfTest answers check.tlslift.test: what tlslift saw of the caller, and what
 // to change. Nothing of the request itself is given back.
-func (s *Server) selfTest(out *responseWriter, r *http.Request, rec *record) {
-	sess := rec.sess
+func (q *request) selfTest() {
+	c, o := q.c, &q.out
 	a := selfTestAnswer{
-		Client: sess.ident.Name, Source: sess.ident.Rung.String(), Address: sess.arr.Client.Addr().String(),
-		Ingress: rec.ingress.String(), TLSVersion: rec.version.String(), Cipher: cipherName(rec.cipher),
-		JA4: sess.ja4, Insecure: rec.insecure,
+		Client: c.client.Name, Source: c.client.Rung.String(), Address: c.facts.Client.Addr().String(),
+		Ingress: o.Ingress.String(), TLSVersion: o.Version.String(), Cipher: cipherName(o.Cipher),
+		JA4: o.JA4, Insecure: o.Insecure(), Advice: advise(c.facts),
 	}
-	if h := sess.hello; h != nil {
-		a.Library, a.Offers = h.Library().String(), call.VersionOf(h.MaxVersion).String()
+	if h := c.facts.Hello; h != nil {
+		a.Library, a.Offers = h.Library().String(), c.facts.Offered().String()
 	}
-	a.Advice = advise(sess, rec)
-	rec.label, rec.origin, rec.delivery = labelOther, originTlslift, problem.NotSent
-	h := out.Header()
-	var body []byte
-	if strings.Contains(r.Header.Get("Accept"), "json") {
+	o.Label = call.LabelOther
+	contentType, body := "text/plain; charset=utf-8", a.text()
+	if strings.Contains(first(q.r.Header, "Accept"), "json") {
+		contentType = "application/json; charset=utf-8"
 		body, _ = json.MarshalIndent(a, "", "  ") //nolint:errchkjson // a struct of strings
-		h["Content-Type"] = []string{"application/json; charset=utf-8"}
-	} else {
-		body = a.text()
-		h["Content-Type"] = []string{"text/plain; charset=utf-8"}
 	}
-	h["Cache-Control"] = []string{"no-store"}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	out.WriteHeader(http.StatusOK)
-	_, _ = out.Write(body)
+	q.w.SetHeader(http.Header{
+		"Content-Type": {contentType}, "Cache-Control": {"no-store"}, "Content-Length": {strconv.Itoa(len(body))},
+	})
+	q.w.WriteHeader(http.StatusOK)
+	_, _ = q.w.Write(body)
 }
 
 func (a *selfTestAnswer) text() []byte {
@@ -77,19 +72,16 @@ func (a *selfTestAnswer) text() []byte {
 }
 
 // advise is the sentence for the caller's owner.
-func advise(sess *session, rec *record) string {
-	switch {
-	case sess.hello != nil && sess.hello.Modern():
+func advise(c *call.Conn) string {
+	switch h := c.Hello; {
+	case h != nil && h.Modern():
 		return "This client offers TLS 1.2 or higher: it does not need tlslift. Call the https URL directly."
-	case sess.hello != nil:
-		lib := sess.hello.Library()
-		if lib.Advice != "" {
-			return strings.ToUpper(lib.Advice[:1]) + lib.Advice[1:] + "."
-		}
-		return "This client offers at most TLS " + call.VersionOf(sess.hello.MaxVersion).String() + ": update its TLS library or runtime until it offers TLS 1.2."
-	case rec.version == call.VersionNone:
-		return "This client calls in clear: change the URL in its configuration from http to https. If that fails, its runtime is too old for TLS 1.2: update it."
+	case h != nil && h.Library().Advice != "":
+		advice := h.Library().Advice
+		return strings.ToUpper(advice[:1]) + advice[1:] + "."
+	case h != nil:
+		return "This client offers at most TLS " + c.Offered().String() + ": update its TLS library or runtime until it offers TLS 1.2."
 	default:
-		return ""
+		return "This client calls in clear: change the URL in its configuration from http to https. If that fails, its runtime is too old for TLS 1.2: update it."
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -15,28 +14,39 @@ import (
 	"github.com/elazarl/goproxy"
 	"go.uber.org/zap"
 
-	"tlslift/configs"
-	"tlslift/metrics"
-	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/legacy"
-	"tlslift/proxy/problem"
 	"tlslift/proxy/rewrite"
 	"tlslift/proxy/upstream"
 )
 
+// Metrics is what the Server counts with; *metrics.Metrics is one.
+type Metrics interface {
+	upstream.Observer
+	Record(*call.Outcome)
+	Rewrite(kind rewrite.Kind)
+	OpenConnection(h call.Handling, delta int)
+	LeafMinted()
+	CANotAfter(time.Time)
+}
+
+// Ledger is the registry of clients; *ledger.Ledger is one.
+type Ledger interface {
+	Record(*call.Outcome)
+}
+
 // Options are what a Server is handed.
 type Options struct {
-	Config  *configs.Config
-	Logger  *zap.Logger
-	Metrics *metrics.Metrics
-	Ledger  *ledger.Ledger
-	// Clock tells the time; nil is time.Now.
-	Clock func() time.Time
-	// Inherited are listening sockets that a service manager opened for us,
-	// by configured address.
+	Settings Settings
+	Logger   *zap.Logger
+	Metrics  Metrics
+	Ledger   Ledger
+	Clock    func() time.Time // nil is time.Now
+	// Inherited are listening sockets that a service manager opened for us, by
+	// configured address.
 	Inherited map[string]net.Listener
 	// Own reports further addresses of this process, such as the admin
 	// listener's: requests to them are loops. nil is none.
@@ -44,12 +54,12 @@ type Options struct {
 }
 
 // Server is the proxy. Listen opens its listeners, Serve runs it, Reload
-// changes its configuration, Shutdown drains it.
+// changes its settings, Shutdown drains it.
 type Server struct {
 	log     *zap.Logger
-	metrics *metrics.Metrics
-	ledger  *ledger.Ledger
-	clock   func() time.Time
+	metrics Metrics
+	ledger  Ledger
+	now     func() time.Time
 	ownElse func(netip.AddrPort) bool
 	viaName string
 	via     [2]string // our element of Via, by the request's minor version
@@ -58,129 +68,111 @@ type Server struct {
 	settings  atomic.Pointer[settings]
 	transport *upstream.Transport
 	pipeline  *goproxy.ProxyHttpServer
-	inner     *http.Server
-	handoff   *handoff
 	shared    *front.Shared
-	authority *authority.Authority // nil without a CA
+	buffers   http1.Buffers        // shared by the connections
+	requests  sync.Pool            // of *request
+	authority *authority.Authority // nil until there is a CA
 	tickets   *legacy.Tickets
 
-	doorsOpen context.Context // ends when accepting ends
-	shut      context.CancelFunc
-	accepting sync.WaitGroup
-	work      context.Context // ends at the drain deadline
-	cut       context.CancelFunc
-	active    atomic.Int64 // requests being served
-	draining  atomic.Bool
-	tunnels   sync.WaitGroup
-	relays    relaySet
-	greetings greetingSet
-	local     *localAddrs
+	accepting     context.Context // ends when accepting ends
+	stopAccepting context.CancelFunc
+	work          context.Context // ends at the shutdown deadline
+	cutWork       context.CancelFunc
+	serving       sync.WaitGroup // accept loops and the connections they accepted
+	active        atomic.Int64   // requests and relays under way
+
+	local     *LocalAddrs
 	mu        sync.Mutex
-	doors     []*door
+	listeners []*listener
 	inherits  map[string]net.Listener
 }
 
-// door is one open listener.
-type door struct {
-	ln   net.Listener
-	conf configs.Listen
+// listener is one open listener.
+type listener struct {
+	net.Listener
+	conf Listener
 }
 
-// New builds a Server from a validated configuration. It opens no socket.
+// New builds a Server. It opens no socket.
 func New(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
 	s := &Server{
-		local:    new(localAddrs),
-		log:      o.Logger,
-		metrics:  o.Metrics,
-		ledger:   o.Ledger,
-		clock:    o.Clock,
-		ownElse:  o.Own,
-		ids:      newIDSource(),
-		handoff:  newHandoff(),
-		shared:   front.NewShared(frontLimits(o.Config.Limits)),
-		inherits: o.Inherited,
+		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
+		now: o.Clock, ownElse: o.Own, ids: newIDSource(), inherits: o.Inherited,
 	}
-	s.shared.Gauge = s.metrics.OpenConnection
+	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)
 	s.viaName = "tlslift-" + s.ids.prefix
 	s.via = [2]string{rewrite.ViaElement("1.0", s.viaName), rewrite.ViaElement("1.1", s.viaName)}
-	s.doorsOpen, s.shut = context.WithCancel(context.Background())
-	s.work, s.cut = context.WithCancel(context.Background())
-	st, err := s.newSettings(o.Config)
+	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
+	s.work, s.cutWork = context.WithCancel(context.Background())
+	st, err := s.newSettings(o.Settings)
 	if err != nil {
 		return nil, err
 	}
-	up, err := s.upstreamOptions(o.Config)
-	if err != nil {
-		return nil, err
-	}
-	if s.transport, err = upstream.New(up); err != nil {
+	if s.transport, err = upstream.New(s.upstreamOptions(&o.Settings)); err != nil {
 		return nil, fmt.Errorf("prepare the upstream side: %w", err)
 	}
 	s.settings.Store(st)
 	s.pipeline = s.newPipeline()
 	s.adoptCA(st)
-	s.inner = &http.Server{Handler: s, ConnContext: s.connContext, ConnState: s.connState, ErrorLog: serverLog(s.log)}
-	front.Configure(s.inner)
 	return s, nil
 }
 
-func (s *Server) now() time.Time { return s.clock() }
-
-// Listen opens every configured listener, or none.
+// Listen opens every listener, or none.
 func (s *Server) Listen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, conf := range s.settings.Load().cfg.Listen {
+	all := s.settings.Load().Listeners
+	for _, conf := range all {
 		ln := s.inherits[conf.Address]
 		if ln == nil {
-			lc := net.ListenConfig{KeepAlive: -1} // deadlines find out who is gone
+			lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
 			var err error
 			ln, err = lc.Listen(s.work, "tcp", conf.Address)
-			if err != nil && noIPv6(conf, err) && len(s.settings.Load().cfg.Listen) > 1 {
+			if err != nil && noIPv6(conf.Address, err) && len(all) > 1 {
 				s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
 				continue
 			}
 			if err != nil {
-				for _, d := range s.doors {
-					d.ln.Close()
+				for _, l := range s.listeners {
+					l.Close()
 				}
-				s.doors = nil
+				s.listeners = nil
 				return fmt.Errorf("listen on %s: %w", conf.Address, err)
 			}
 		}
-		s.doors = append(s.doors, &door{ln: ln, conf: conf})
+		s.listeners = append(s.listeners, &listener{ln, conf})
 	}
-	for _, d := range s.doors {
-		s.log.Info("listening", zap.String("address", d.ln.Addr().String()), zap.String("configured", d.conf.Address))
+	for _, l := range s.listeners {
+		s.log.Info("listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Address))
 	}
 	return nil
 }
 
 // noIPv6 reports whether a listener failed because this host, or this pod, has
-// no IPv6 loopback address: nobody could have called it there.
-func noIPv6(conf configs.Listen, err error) bool {
-	ap, ok := literal(conf.Address)
-	return ok && ap.Addr().Is6() && ap.Addr().IsLoopback() &&
+// no IPv6 loopback address.
+func noIPv6(address string, err error) bool {
+	host, _, splitErr := net.SplitHostPort(address)
+	addr, parseErr := netip.ParseAddr(host)
+	return splitErr == nil && parseErr == nil && addr.Is6() && addr.IsLoopback() &&
 		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
 }
 
-// Listening is an open listener: its configuration and where it listens.
-type Listening struct {
-	configs.Listen
+// Bound is an open listener: its configuration and its address.
+type Bound struct {
+	Listener
 	Addr netip.AddrPort
 }
 
-// Listening returns the open listeners, in the configuration's order. A
-// configured one that could not be opened for want of IPv6 is not among them.
-func (s *Server) Listening() []Listening {
+// Bound are the open listeners, in the configuration's order.
+func (s *Server) Bound() []Bound {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []Listening
-	for _, d := range s.doors {
-		out = append(out, Listening{d.conf, addrPort(d.ln.Addr())})
+	out := make([]Bound, 0, len(s.listeners))
+	for _, l := range s.listeners {
+		out = append(out, Bound{Listener: l.conf, Addr: addrPort(l.Addr())})
 	}
 	return out
 }
@@ -189,39 +181,26 @@ func (s *Server) Listening() []Listening {
 // failure that ended it.
 func (s *Server) Serve() error {
 	s.mu.Lock()
-	failed := make(chan error, len(s.doors)+1)
-	for _, d := range s.doors {
-		s.accepting.Go(func() { failed <- front.Serve(s.doorsOpen, d.ln, s.frontOptions(d)) })
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
+		s.serving.Go(func() { failed <- front.Serve(s.accepting, l.Listener, s.frontOptions(&l.conf)) })
 	}
 	s.mu.Unlock()
-	go func() { failed <- s.inner.Serve(s.handoff) }()
-	for {
-		err := <-failed
-		switch {
-		case errors.Is(err, http.ErrServerClosed):
-			return nil
-		case err != nil:
+	select {
+	case err := <-failed:
+		if err != nil {
 			return fmt.Errorf("serve: %w", err)
 		}
+	case <-s.accepting.Done():
 	}
+	return nil
 }
 
 // frontOptions are those of one listener.
-func (s *Server) frontOptions(d *door) front.Options {
-	conf := d.conf
+func (s *Server) frontOptions(conf *Listener) front.Options {
 	return front.Options{
-		Shared: s.shared,
-		Listener: &call.Listener{
-			Address:         conf.Address,
-			Loopback:        conf.Loopback(),
-			Forward:         conf.Accepts(configs.WayForward),
-			Connect:         conf.Accepts(configs.WayConnect),
-			Gateway:         conf.Accepts(configs.WayGateway),
-			TLS:             conf.Accepts(configs.WayTLS),
-			Transparent:     conf.Transparent,
-			Client:          conf.Client,
-			DefaultUpstream: conf.DefaultUpstream.String(),
-		},
+		Shared:            s.shared,
+		Listener:          &conf.Listener,
 		Allow:             conf.Allow,
 		ProxyProtocolFrom: conf.ProxyProtocolFrom,
 		Handler:           s,
@@ -232,6 +211,16 @@ func (s *Server) frontOptions(d *door) front.Options {
 	}
 }
 
+// originalDst asks the kernel where a redirected connection was going. A
+// connection made to the listener itself has no other destination.
+func (s *Server) originalDst(c net.Conn) netip.AddrPort {
+	dst := front.OriginalDestination(c)
+	if !dst.IsValid() || s.Own(dst) {
+		return netip.AddrPort{}
+	}
+	return dst
+}
+
 // Own reports whether an address is one of this process's own listeners.
 func (s *Server) Own(ap netip.AddrPort) bool {
 	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
@@ -240,8 +229,8 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range s.doors {
-		if s.local.covers(addrPort(d.ln.Addr()), ap) {
+	for _, l := range s.listeners {
+		if s.local.Covers(addrPort(l.Addr()), ap) {
 			return true
 		}
 	}
@@ -249,37 +238,7 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 }
 
 // Covers reports whether a listener bound to bound is reached at ap.
-func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.covers(bound, ap) }
+func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.Covers(bound, ap) }
 
-// HTTP implements front.Handler: plain HTTP goes to the inner server.
-func (s *Server) HTTP(c *front.Conn) {
-	if arr := c.Arrival(); arr.OriginalDst.IsValid() && !arr.Barred && s.passThrough(c) {
-		return
-	}
-	s.enter(newSession(c))
-}
-
-// TLS implements front.Handler: a ClientHello straight away.
-func (s *Server) TLS(c *front.Conn, _ front.Kind) {
-	s.tunnels.Go(func() { s.direct(c) })
-}
-
-// Refused implements front.Handler: a connection over a limit or not allowed.
-// Its first request carries the refusal, and the pipeline answers it.
-func (s *Server) Refused(c *front.Conn, _ problem.Reason) { s.enter(newSession(c)) }
-
-// RefusedTLS implements front.Handler: the same for one that begins with a
-// ClientHello. It gets an alert, and a line.
-func (s *Server) RefusedTLS(c *front.Conn, refusal front.Refusal) {
-	s.tunnels.Go(func() { s.turnAway(c, refusal) })
-}
-
-// dropped counts a connection that was closed without an answer.
-func (s *Server) dropped(_ *call.Conn, reason problem.Reason) { s.metrics.Denied(reason) }
-
-// enter hands a connection that speaks HTTP to the inner server.
-func (s *Server) enter(sess *session) {
-	if !s.handoff.push(served{sess.conn, sess}) {
-		sess.conn.Close()
-	}
-}
+// Open is how many client connections are open.
+func (s *Server) Open() int { return s.shared.Open() }

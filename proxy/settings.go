@@ -1,255 +1,165 @@
 package proxy
 
 import (
-	"cmp"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"slices"
-	"strings"
+	"net/netip"
 	"time"
 
-	"tlslift/configs"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
-	hosts "tlslift/proxy/host"
+	"tlslift/proxy/decide"
+	"tlslift/proxy/front"
+	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/rewrite"
 	"tlslift/proxy/upstream"
 )
 
-// Metrics labels of traffic that has no configured upstream.
-const (
-	labelOther  = "_other"
-	labelDenied = "_denied"
-)
+// Settings is what a reload replaces as a whole.
+type Settings struct {
+	Listeners     []Listener // the same ones in every reload
+	AllowInternal bool       // foreign hosts may be internal addresses for every caller
 
-// others is configs.Others resolved for one listener.
-type others uint8
+	Ladder  *identity.Ladder
+	Rewrite rewrite.Options
+	Limits  Limits
 
-const (
-	othersRefuse others = iota
-	othersTunnel
-	othersPass
-)
+	CA        *authority.CA  // nil: legacy hellos are refused, counted and explained
+	LeafNames []host.Pattern // of the leaf for callers that name no host
+	// Legacy is the TLS side towards old clients. Certificates and Tickets are
+	// the Server's own.
+	Legacy    legacy.Options
+	Terminate []string // clients that are terminated even at TLS 1.2 and above
 
-// settings is what a reload replaces as a whole.
-type settings struct {
-	cfg      *configs.Config
-	ladder   *identity.Ladder
-	rewrite  rewrite.Options
-	ca       *authority.CA     // nil: none is configured
-	legacy   *legacy.Server    // nil without a CA
-	othersOf map[string]others // by the listener's configured address
-	lifted   map[string]bool   // clients terminated at 1.2 and above
+	// Upstream is the side towards the upstreams. Own, Logger and Observer are
+	// the Server's own.
+	Upstream upstream.Options
 }
 
-func (st *settings) others(l *call.Listener) others { return st.othersOf[l.Address] }
+// Listener is one listening address.
+type Listener struct {
+	call.Listener
+	Others            decide.Others
+	Allow             []netip.Prefix // who may connect; empty = everyone
+	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header
+}
 
-func (st *settings) terminates(client string) bool { return st.lifted[client] }
+// Limits bound what callers can cost. Sizes are in bytes.
+type Limits struct {
+	HeaderBytes          int
+	BodyBytes            int64
+	Connections          int
+	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64
+	HeaderTimeout        time.Duration // until a head is complete
+	BodyTimeout          time.Duration // without progress of a body
+	IdleTimeout          time.Duration // between two requests
+	TunnelIdleTimeout    time.Duration // without a byte in either direction
+}
 
-// newSettings builds everything of a configuration that can fail, so that a
-// reload is carried out whole or not at all.
-func (s *Server) newSettings(cfg *configs.Config) (*settings, error) {
-	st := &settings{
-		cfg:      cfg,
-		rewrite:  rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS},
-		othersOf: make(map[string]others),
-		lifted:   make(map[string]bool),
+// settings is one snapshot of Settings with what was made of it. A call reads
+// it once.
+type settings struct {
+	Settings
+	decide    decide.Settings
+	legacy    *legacy.Server // nil without a CA
+	terminate map[string]bool
+	http      http1.Limits
+}
+
+// newSettings makes everything that can fail.
+func (s *Server) newSettings(set Settings) (*settings, error) {
+	st := &settings{Settings: set, terminate: make(map[string]bool)}
+	for _, c := range set.Terminate {
+		st.terminate[c] = true
 	}
-	for _, l := range cfg.Listen {
-		switch cfg.OthersFor(l) {
-		case configs.OthersPass:
-			st.othersOf[l.Address] = othersPass
-		case configs.OthersTunnel:
-			st.othersOf[l.Address] = othersTunnel
-		default:
-			st.othersOf[l.Address] = othersRefuse
-		}
+	others := make(map[string]decide.Others, len(set.Listeners))
+	for _, l := range set.Listeners {
+		others[l.Address] = l.Others
 	}
-	for _, c := range cfg.LegacyTLS.TerminateClients {
-		st.lifted[c] = true
+	st.decide = decide.Settings{
+		Upstream: s.upstreamPort, Others: others, AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own, HostAt: s.hostAt,
 	}
-	var problems configs.Problems
+	st.http = http1.Limits{
+		HeaderBytes: set.Limits.HeaderBytes, BodyBytes: set.Limits.BodyBytes,
+		HeaderTimeout: set.Limits.HeaderTimeout, BodyTimeout: set.Limits.BodyTimeout, IdleTimeout: set.Limits.IdleTimeout,
+	}
+	if set.CA == nil {
+		return st, nil
+	}
 	var err error
-	if st.ladder, err = newLadder(cfg, s.now); err != nil {
-		problems = append(problems, cfg.Problem("clients", err.Error(), ""))
+	if s.authority == nil {
+		s.authority, err = authority.New(authority.Options{CA: set.CA, Names: set.LeafNames, OnMint: s.metrics.LeafMinted})
+		if err != nil {
+			return nil, fmt.Errorf("prepare the CA: %w", err)
+		}
+		s.tickets = legacy.NewTickets(nil)
 	}
-	if err := s.newLegacy(st); err != nil {
-		problems = append(problems, cfg.Problem("legacy_tls.ca", err.Error(), ""))
-	}
-	if len(problems) > 0 {
-		return nil, problems
+	st.Legacy.Certificates, st.Legacy.Tickets = s.authority, s.tickets
+	if st.legacy, err = legacy.NewServer(st.Legacy); err != nil {
+		return nil, fmt.Errorf("prepare legacy TLS: %w", err)
 	}
 	return st, nil
 }
 
-func newLadder(cfg *configs.Config, clock func() time.Time) (*identity.Ladder, error) {
-	o := identity.Options{
-		Workload:  cfg.Clients.Workload,
-		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,
-		Clock:     clock,
-	}
-	for _, n := range cfg.Clients.Names {
-		o.Names = append(o.Names, identity.Name{Name: n.Name, Match: n.Match})
-	}
-	for name := range cfg.Policy.Clients {
-		o.Known = append(o.Known, name)
-	}
-	slices.Sort(o.Known)
-	switch cfg.Clients.Account {
-	case configs.AccountPlain:
-		o.Account = identity.AccountPlain
-	case configs.AccountHash:
-		o.Account = identity.AccountHash
-		key, err := accountKey(cfg.Clients.AccountKeyFile)
-		if err != nil {
-			return nil, err
-		}
-		o.AccountKey = key
-	}
-	if f := cfg.Clients.UsersFile; f != "" {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			return nil, fmt.Errorf("users_file: %w", err)
-		}
-		users, problems := identity.ParseHtpasswd(data)
-		if len(problems) > 0 {
-			return nil, fmt.Errorf("users_file %s: %w", f, errors.Join(problems...))
-		}
-		if len(users) == 0 {
-			return nil, fmt.Errorf("users_file %s holds no user: nobody could pass", f)
-		}
-		o.Users = users
-	}
-	l, err := identity.New(o)
-	return l, err
+// upstreamOptions are the snapshot's, with what is the Server's own.
+func (s *Server) upstreamOptions(set *Settings) upstream.Options {
+	o := set.Upstream
+	o.Own, o.Logger, o.Observer = s.Own, s.log, s.metrics
+	return o
 }
 
-// upstreamOptions maps the configuration to the upstream room's options.
-func (s *Server) upstreamOptions(cfg *configs.Config) (upstream.Options, error) {
-	o := upstream.Options{
-		MinTLS:          cfg.Upstream.MinTLS.Wire(),
-		AllowInternal:   cfg.AllowInternalAddresses,
-		Warm:            cfg.Upstream.WarmConnections,
-		MaxConns:        cfg.Upstream.MaxConnections,
-		IdleTimeout:     cfg.Upstream.IdleTimeout,
-		DialTimeout:     cfg.Upstream.DialTimeout,
-		TLSTimeout:      cfg.Upstream.TLSTimeout,
-		ResponseTimeout: cfg.Upstream.ResponseTimeout,
-		BodyTimeout:     cfg.Limits.BodyTimeout,
-		ResponseBuffer:  cfg.Limits.ResponseBuffer,
-		Own:             s.Own,
-		Logger:          s.log,
-		Observer:        upstreamObserver{s.metrics},
+// adoptCA puts the CA of the settings in force: the last step of a reload,
+// which cannot fail any more.
+func (s *Server) adoptCA(st *settings) {
+	if st.CA == nil {
+		s.metrics.CANotAfter(time.Time{})
+		return
 	}
-	for _, d := range cfg.Upstream.DNSServers {
-		o.DNSServers = append(o.DNSServers, d.String())
+	if err := s.authority.Reload(st.CA, st.LeafNames); err != nil {
+		s.log.Error("the CA could not be put in force", errField(err))
+		return
 	}
-	if p := cfg.Upstream.ParentProxy; p != "" {
-		u, err := url.Parse(p)
-		if err != nil {
-			return o, configs.Problems{cfg.Problem("upstream.parent_proxy", "is not a URL", "write e.g. http://proxy.example:8080")}
-		}
-		o.ParentProxy = u
-		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				return o, configs.Problems{cfg.Problem("upstream.parent_proxy_password_file", err.Error(), "")}
-			}
-			o.ParentProxyPassword = strings.TrimRight(string(data), "\r\n")
-		}
-	}
-	var problems configs.Problems
-	for i, h := range cfg.Upstreams {
-		host, err := upstreamHost(inherited(h, cfg.Upstreams))
-		if err != nil {
-			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d]", i), err.Error(), ""))
-			continue
-		}
-		o.Hosts = append(o.Hosts, host)
-	}
-	if len(problems) > 0 {
-		return o, problems
-	}
-	return o, nil
+	s.metrics.CANotAfter(st.CA.Cert.NotAfter)
 }
 
-// inherited is an upstream with, where it sends to another host, that host's own
-// settings for what it does not say itself.
-func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
-	if h.To.IsZero() {
-		return h
+// Reload puts settings in force as a whole or, with an error, not at all. The
+// listeners must be the same ones. Calls under way finish with what they began
+// with.
+func (s *Server) Reload(set Settings) error {
+	st, err := s.newSettings(set)
+	if err != nil {
+		return err
 	}
-	var target *configs.Upstream
-	for i, u := range all {
-		switch exact := hosts.Exact(h.To); {
-		case !u.To.IsZero() || !u.Host.Matches(h.To):
-		case u.Host == exact, target == nil, target.Host != exact && len(target.Host.String()) < len(u.Host.String()):
-			target = &all[i]
-		}
+	if err := s.transport.Reconfigure(s.upstreamOptions(&set)); err != nil {
+		return fmt.Errorf("reconfigure the upstream side: %w", err)
 	}
-	if target == nil {
-		return h
-	}
-	const unsaid = 443
-	h.Address, h.CAFile = cmp.Or(h.Address, target.Address), cmp.Or(h.CAFile, target.CAFile)
-	if h.Port == unsaid {
-		h.Port = target.Port
-	}
-	if len(h.Pins) == 0 {
-		h.Pins = target.Pins
-	}
-	if h.ClientCertificate == nil {
-		h.ClientCertificate = target.ClientCertificate
-	}
-	return h
+	s.adoptCA(st)
+	s.settings.Store(st)
+	s.shared.SetLimits(frontLimits(set.Limits))
+	return nil
 }
 
-func upstreamHost(h configs.Upstream) (upstream.Host, error) {
-	host := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
-	if h.Address != "" {
-		var err error
-		if host.Address, host.AddressPort, err = hosts.ParseAuthority(h.Address); err != nil {
-			return host, fmt.Errorf("address: %w", err)
-		}
-	}
-	for i := range h.Pins {
-		host.Pins = append(host.Pins, h.Pins[i][:])
-	}
-	if h.CAFile != "" {
-		data, err := os.ReadFile(h.CAFile)
-		if err != nil {
-			return host, fmt.Errorf("ca_file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(data) {
-			return host, fmt.Errorf("ca_file %s holds no PEM certificate", h.CAFile)
-		}
-		host.Roots = pool
-	}
-	if kp := h.ClientCertificate; kp != nil {
-		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
-		if err != nil {
-			return host, fmt.Errorf("client_certificate: %w", err)
-		}
-		host.ClientCertificate = &cert
-	}
-	return host, nil
+func frontLimits(l Limits) front.Limits {
+	return front.Limits{Connections: l.Connections, ConnectionsPerClient: l.ConnectionsPerClient, HeaderTimeout: l.HeaderTimeout}
 }
 
-// UpstreamOptions is upstreamOptions for those who want the upstream side
-// alone, such as `tlslift check --online`.
-func UpstreamOptions(cfg *configs.Config) (upstream.Options, error) {
-	s := new(Server)
-	o, err := s.upstreamOptions(cfg)
-	o.Own, o.Logger, o.Observer = nil, nil, nil
-	return o, err
+// CAPEM is the root that clients install, in PEM; nil without a CA.
+func (s *Server) CAPEM() []byte {
+	if ca := s.settings.Load().CA; ca != nil {
+		return ca.RootPEM()
+	}
+	return nil
 }
+
+// CANotAfter is when the CA ends; zero without one.
+func (s *Server) CANotAfter() time.Time {
+	if ca := s.settings.Load().CA; ca != nil {
+		return ca.Cert.NotAfter
+	}
+	return time.Time{}
+}
+
+// Ladder is how callers are named at the moment.
+func (s *Server) Ladder() *identity.Ladder { return s.settings.Load().Ladder }

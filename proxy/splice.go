@@ -13,94 +13,93 @@ import (
 // answers to the hello, and whether the client then goes on. Each direction is
 // watched by the goroutine that carries it.
 type splice struct {
-	t    *tunnel
-	told bool // what the upstream answered; only the goroutine of that direction asks
+	t        *tunnel
+	answered bool // the upstream's answer was looked at; used by the goroutine of that direction alone
 
-	mu     sync.Mutex // the session, while both directions may speak of it
+	mu     sync.Mutex // of what follows, and of the tunnel and its connection meanwhile
 	judged bool       // it is known whether the two came together
 	head   []byte     // of the client's second record, up to an alert's length
 }
 
-// tell takes note of the upstream's answer.
-func (s *splice) tell(turns *hello.Turns) {
-	if s.told || !turns.Answered() {
+// answer takes note of the upstream's answer.
+func (s *splice) answer(turns *hello.Turns) {
+	if s.answered || !turns.Answered() {
 		return
 	}
-	s.told = true
+	s.answered = true
 	a, err := turns.Answer()
 	if err != nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := s.t.c
 	if !a.Refused {
-		arr := s.t.sess.arr
-		arr.Version, arr.Cipher = call.VersionOf(a.Version), a.CipherSuite
+		facts := *c.facts
+		facts.Version, facts.Cipher = call.VersionOf(a.Version), a.CipherSuite
+		c.facts = &facts
 		return
 	}
-	reason, advice := refusedFor(a.Alert)
-	if s.t.sess.hello.Framing == hello.SSLv2 {
-		reason, advice = call.HandshakeSSLv2Hello, adviceSSLv2Framed
+	failure, advice := refusedFor(a.Alert)
+	if c.facts.Hello.Framing == hello.SSLv2 {
+		failure, advice = call.HandshakeSSLv2Hello, adviceSSLv2Framed
 	}
-	s.failed(reason, true)
-	s.t.explain("the upstream refused a spliced client", reason.String(), advice, zap.Uint8("alert", a.Alert))
+	s.failed(failure)
+	s.t.warn("the upstream refused a spliced client", failure.String(), advice, zap.Uint8("alert", a.Alert))
 }
 
 // turned is told how the conversation goes.
 func (s *splice) turned(turns *hello.Turns, down bool) {
 	if down {
-		s.tell(turns)
+		s.answer(turns)
 	}
 	switch {
 	case turns.Accepted() && down:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.came()
+		s.accepted()
 	case turns.Declined():
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.t.sess.arr.Version < call.Version13 || s.judged {
+		if s.t.c.facts.Version < call.Version13 || s.judged {
 			return // it says why, in clear: see up
 		}
-		s.failed(call.HandshakeClientAlert, true)
-		s.t.explain("a spliced client refused the upstream", call.HandshakeClientAlert.String(), adviceUpstreamRoots)
+		s.failed(call.HandshakeClientAlert)
+		s.t.warn("a spliced client refused the upstream", call.HandshakeClientAlert.String(), adviceUpstreamRoots)
 	}
 }
 
-// came counts a connection whose two ends came together; under mu.
-func (s *splice) came() {
-	if s.judged {
-		return
+// accepted hands over a connection whose two ends came together; under mu.
+func (s *splice) accepted() {
+	if !s.judged {
+		s.judged = true
+		s.t.hand(call.Sighted{Handling: call.Spliced})
 	}
-	s.judged = true
-	s.t.s.countConnection(s.t.sess)
 }
 
-// failed counts one whose ends did not; under mu.
-func (s *splice) failed(reason call.HandshakeFailure, atUpstream bool) {
-	if s.judged {
-		return
+// failed hands over one whose ends did not; under mu.
+func (s *splice) failed(failure call.HandshakeFailure) {
+	if !s.judged {
+		s.judged = true
+		s.t.out.Failure = failure
+		s.t.hand(call.Sighted{Handling: call.Spliced, Failed: true, Failure: failure, AtUpstream: true})
 	}
-	s.judged = true
-	s.t.sess.failed = true
-	s.t.s.observeRefused(s.t.sess, reason, atUpstream)
-	s.t.s.countConnection(s.t.sess)
 }
 
-// end is told that the connection is over: without a word of either, the one
-// that left did not like the other.
+// end is called when the connection is over. If neither side has said anything
+// about the other, the side that left did not accept it.
 func (s *splice) end(accepted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if accepted {
-		s.came()
+		s.accepted()
 		return
 	}
-	s.failed(call.HandshakeEOF, true)
+	s.failed(call.HandshakeEOF)
 }
 
-// refusedFor is the reason of an upstream's alert (RFC 8446 6.2), and what can
-// be done.
+// refusedFor is the reason of an upstream's alert (RFC 8446 section 6.2), and
+// what can be done.
 func refusedFor(alert uint8) (call.HandshakeFailure, string) {
 	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {
@@ -121,6 +120,8 @@ const alertSize = 7
 // up is shown what the client says after its hello. Up to TLS 1.2 a client
 // that does not trust a certificate says so in clear.
 func (s *splice) up(p []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.head = append(s.head, p[:min(len(p), alertSize-len(s.head))]...)
 	const recordAlert, fatal = 21, 2
 	switch {
@@ -134,14 +135,10 @@ func (s *splice) up(p []byte) bool {
 	const badCertificate, certificateUnknown, unknownCA = 42, 46, 48
 	switch s.head[6] {
 	case badCertificate, certificateUnknown, unknownCA:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.failed(call.HandshakeClientRejectedCA, true)
-		s.t.explain("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
+		s.failed(call.HandshakeClientRejectedCA)
+		s.t.warn("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
 	default:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.failed(call.HandshakeClientAlert, true)
+		s.failed(call.HandshakeClientAlert)
 	}
 	return false
 }

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/front"
+	"tlslift/proxy/decide"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/host"
 	"tlslift/proxy/legacy"
@@ -19,427 +19,353 @@ import (
 )
 
 // tunnel is a connection that is more than plain HTTP: what follows a CONNECT,
-// or a ClientHello straight away. It is carried by one goroutine, which splices
-// it, ends its TLS, hands it to the inner server, or refuses it.
+// or a ClientHello straight away. Its outcome is written at its end.
 type tunnel struct {
-	s    *Server
-	sess *session
-	rec  *record
-	near net.Conn // the client, once its bytes are taken as they are
-	host string   // where the TLS is meant for; "" = only the inner Host knows
-	ours bool
-
-	release func() // forgets the random of a spliced hello; may be nil
+	c        *conn
+	out      call.Outcome
+	decision decide.Decision
+	far      net.Conn // the other side, once dialled
+	broken   error    // the CONNECT could not be answered
+	watch    *splice  // of a splice
+	release  func()   // forgets the random of a spliced hello; nil = none is known
+	finished bool
 }
 
-// newTunnel takes what a CONNECT decided from its record: the request is over
-// before the tunnel is.
-func (s *Server) newTunnel(sess *session) *tunnel {
-	rec := newRecord(sess, s.now(), s.ids.next())
-	if c := sess.rec; c != nil {
-		rec.id, rec.start = c.id, c.start
-		rec.route, rec.label, rec.ours, rec.host = c.route, c.label, c.ours, c.host
-		rec.clientName, rec.ex = c.clientName, c.ex
+// direct is the tunnel of a ClientHello that no CONNECT came before.
+func (c *conn) direct() *tunnel {
+	facts := *c.facts
+	facts.Ingress = call.TLS
+	if facts.OriginalDst.IsValid() {
+		facts.Ingress = call.Transparent
 	}
-	rec.method, rec.decision = "CONNECT", "allow"
-	return &tunnel{s: s, sess: sess, rec: rec, host: sess.arr.Authority, ours: rec.ours}
+	c.facts = &facts
+	return c.newTunnel()
 }
 
-// run carries the tunnel of a CONNECT that was answered with 200.
-func (t *tunnel) run() {
-	defer t.s.caught(t.sess)
-	t.rec.ingress = call.Connect
-	if !t.ours {
-		t.relay(call.Tunnelled, nil)
-		return
+// newTunnel is a tunnel that no CONNECT opened.
+func (c *conn) newTunnel() *tunnel {
+	c.identifyConnection()
+	c.tunnel = &tunnel{c: c, out: call.Outcome{
+		Kind: call.Tunnel, ID: c.s.ids.next(), Start: c.s.now(), Ingress: c.facts.Ingress, Label: call.LabelDenied,
+	}}
+	return c.tunnel
+}
+
+// deadline is the time d from now; 0 is never.
+func (s *Server) deadline(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
 	}
-	switch kind, _ := front.Sniff(t.sess.conn, time.Now().Add(t.s.settings.Load().cfg.Limits.HeaderTimeout)); kind {
-	case front.KindHTTP:
-		t.sess.arr.Handling = call.Plain
-		t.enter()
-	case front.KindTLS, front.KindSSLv2:
-		t.secure()
-	default:
-		t.silent()
+	return time.Now().Add(d)
+}
+
+// turnAway refuses a connection that may not connect.
+func (t *tunnel) turnAway() {
+	c := t.c
+	_ = c.front.SetReadDeadline(time.Now().Add(settleTime))
+	if h, _, err := hello.Read(c.front, hello.MaxSize); err == nil {
+		t.read(h)
+	}
+	t.refuse(c.refusal.Reason, legacy.AlertInternalError, c.refusal.Detail)
+}
+
+// read takes what a ClientHello says into the facts.
+func (t *tunnel) read(h *hello.ClientHello) {
+	facts := *t.c.facts
+	facts.Hello, facts.JA4 = h, h.JA4()
+	t.c.facts = &facts
+	if t.out.Host == "" {
+		n, _ := host.Parse(h.ServerName)
+		t.out.Host = n.String()
 	}
 }
 
-// direct carries a connection that began with a ClientHello.
-func (s *Server) direct(conn *front.Conn) {
-	sess := newSession(conn)
-	defer s.caught(sess)
-	s.straight(sess).secure()
-}
-
-// straight is the tunnel of a ClientHello that no CONNECT came before.
-func (s *Server) straight(sess *session) *tunnel {
-	sess.arr.Ingress = call.TLS
-	if sess.arr.OriginalDst.IsValid() {
-		sess.arr.Ingress = call.Transparent
-	}
-	s.identifyConnection(sess)
-	t := s.newTunnel(sess)
-	t.rec.ingress, t.rec.method = sess.arr.Ingress, ""
-	t.rec.label = labelDenied
-	return t
-}
-
-// turnAway refuses a connection that the front does not let in.
-func (s *Server) turnAway(conn *front.Conn, refusal front.Refusal) {
-	sess := newSession(conn)
-	defer s.caught(sess)
-	t := s.straight(sess)
-	t.near = sess.conn.HandOver()
-	t.near.SetReadDeadline(time.Now().Add(quiet))
-	if h, _, err := hello.Read(t.near, hello.MaxSize); err == nil {
-		sess.hello, sess.ja4 = h, h.JA4()
-		t.rec.ja4, t.rec.host = sess.ja4, logHost(h.ServerName)
-		sess.arr.Version = call.VersionOf(h.MaxVersion)
-	}
-	t.refuse(refusal.Reason, legacy.AlertInternalError, refusal.Detail)
-}
-
-// secure reads the ClientHello and decides by it (design, section 1).
+// secure reads the ClientHello, decides by it, and carries out the decision.
 func (t *tunnel) secure() {
-	s, sess := t.s, t.sess
-	cfg := s.settings.Load().cfg
-	t.near = sess.conn.HandOver()
-	defer s.greetings.add(t.near)()
-	t.near.SetReadDeadline(time.Now().Add(cfg.LegacyTLS.HandshakeTimeout))
-	h, raw, err := hello.Read(t.near, hello.MaxSize)
-	t.near.SetReadDeadline(time.Time{})
+	c, s := t.c, t.c.s
+	st := s.settings.Load()
+	shaking := &handshaking{c: c.front}
+	c.front.Carry(shaking)
+	defer shaking.over.Store(true)
+	_ = c.front.SetReadDeadline(s.deadline(st.Legacy.Timeout))
+	h, raw, err := hello.Read(c.front, hello.MaxSize)
+	_ = c.front.SetReadDeadline(time.Time{})
 	if err != nil {
 		t.failed(err)
 		return
 	}
-	sess.hello, sess.ja4 = h, h.JA4()
-	t.rec.ja4 = sess.ja4
-	sess.arr.Version = call.VersionOf(h.MaxVersion)
-	if s.transport.OwnHello(h.Random) {
-		if t.rec.host == "" {
-			t.rec.host = logHost(h.ServerName)
-		}
-		t.refuse(problem.Loop, legacy.AlertInternalError, "this hello is one that tlslift itself is sending")
-		return
+	t.read(h)
+	t.decision = st.decide.Hello(c.facts, decide.Hello{
+		Modern: h.Modern(), ServerName: h.ServerName, Own: s.transport.OwnHello(h.Random), Terminate: st.terminate[c.client.Name],
+	})
+	t.out.Decision, t.out.Ours = t.decision.Action.String(), t.decision.Ours
+	if n := t.named(); !n.IsZero() {
+		t.out.Host = n.String()
 	}
-	if sess.arr.Authority == "" && !t.aim(h) {
-		return
-	}
-	sess.ours = t.ours && t.host != SelfTestHost // the self-test shows nothing of the API's callers
-	s.observeHello(sess, h)
-	switch {
-	case t.host == SelfTestHost && s.settings.Load().legacy == nil:
-		t.refuse(problem.Host, legacy.AlertProtocolVersion, "the self-test over TLS needs a CA: see legacy_tls.ca")
-	case t.host == SelfTestHost:
-		t.terminate(h, raw)
-	case !t.ours && t.rec.route != nil:
-		t.spliceWith(raw, call.Tunnelled)
-	case h.Modern() && !s.settings.Load().terminates(sess.ident.Name):
-		t.splice(h, raw)
+	switch t.decision.Action {
+	case decide.Splice:
+		t.splice(h, raw, shaking)
+	case decide.Terminate:
+		t.terminate(st, h, raw, shaking)
+	case decide.Relay:
+		t.out.Label = call.LabelOther
+		shaking.over.Store(true)
+		t.dialAndRelay(s.foreign(t.decision.Host, t.decision.Port, t.decision.Guard), call.Tunnelled, raw)
 	default:
-		t.terminate(h, raw)
+		t.refuse(t.decision.Reason, legacy.Alert(t.decision.Alert), t.decision.Detail)
 	}
 }
 
-// aim finds out whom a direct ClientHello is meant for: SNI, else the original
-// destination, else the inner Host, which needs the TLS to end here.
-func (t *tunnel) aim(h *hello.ClientHello) bool {
-	s, arr := t.s, t.sess.arr
-	if arr.Barred {
-		t.rec.host = logHost(h.ServerName)
-		t.turnDown(h, problem.ACL, legacy.AlertAccessDenied, detailBarred)
-		return false
+// named is the host that the tunnel's decision names, for the log.
+func (t *tunnel) named() host.Name {
+	if t.decision.Action == decide.Relay && t.out.Host != "" {
+		return host.Name{} // the name that the caller gave says more than an address
 	}
-	if !accepted(arr.Listener, arr.Ingress) {
-		t.turnDown(h, problem.ACL, legacy.AlertHandshakeFailure, "this listener does not accept TLS")
-		return false
-	}
-	name := h.ServerName
-	t.rec.host = logHost(name)
-	if name == SelfTestHost {
-		t.host, t.ours = name, true
-		arr.Authority = name
-		return true
-	}
-	if name != "" {
-		if route, verdict := s.route(name, 0); verdict == upstream.Ours {
-			t.target(name, route)
-			return true
-		}
-	}
-	if arr.OriginalDst.IsValid() {
-		return t.aimTransparent(h)
-	}
-	if t.host, _, _ = splitAuthority(arr.Listener.DefaultUpstream); t.host != "" && name == "" {
-		if route, verdict := s.route(t.host, 0); verdict == upstream.Ours {
-			t.guess(t.host, route)
-			return true
-		}
-	}
-	t.host = ""
-	if h.Modern() && !s.settings.Load().terminates(t.sess.ident.Name) {
-		detail := "a modern client names a host that is no upstream"
-		if name == "" {
-			detail = "a modern client names no host (no SNI), and the listener has no default_upstream"
-		}
-		t.turnDown(h, problem.Host, legacy.AlertUnrecognizedName, detail)
-		return false
-	}
-	t.ours = true
-	t.rec.label = labelOther
-	return true
-}
-
-// target aims the tunnel at one of our hosts.
-func (t *tunnel) target(host string, route *upstream.Route) {
-	t.host, t.ours = host, true
-	t.rec.route, t.rec.label, t.rec.host = route, route.Label, logHost(host)
-	t.sess.arr.Authority = host
-}
-
-// guess aims the tunnel of a caller that named nobody at the host it may mean:
-// a spliced connection goes there. A terminated one gets the leaf with all
-// names, and its inner Host decides.
-func (t *tunnel) guess(host string, route *upstream.Route) {
-	t.target(host, route)
-	t.host, t.sess.arr.Authority, t.sess.arr.Guess = "", "", host
-}
-
-// aimTransparent decides about a redirected connection whose SNI is not ours:
-// an address that our hosts resolve to is ours, all else goes where it was
-// going.
-func (t *tunnel) aimTransparent(h *hello.ClientHello) bool {
-	s, dst := t.s, t.sess.arr.OriginalDst
-	if h.ServerName == "" {
-		if host, ok := s.transport.KnownHost(dst.Addr()); ok {
-			if route, verdict := s.transport.Route(host, 0); verdict == upstream.Ours {
-				t.guess(host.String(), route)
-				return true
-			}
-		}
-	}
-	if s.Own(dst) {
-		t.turnDown(h, problem.Loop, legacy.AlertInternalError, "the original destination is tlslift itself")
-		return false
-	}
-	t.host, t.ours = dst.Addr().String(), false
-	t.rec.route, t.rec.label = s.foreign(t.host, dst.Port(), false), labelOther
-	if t.rec.host == "" {
-		t.rec.host = t.host
-	}
-	return true
+	return cmp.Or(t.decision.Host, t.decision.Guess)
 }
 
 // splice keeps a modern client's connection end to end, and watches only what
-// version the two agree on.
-func (t *tunnel) splice(h *hello.ClientHello, raw []byte) {
-	t.release = t.s.transport.RegisterHello(h.Random)
+// the two agree on and whether the client goes on.
+func (t *tunnel) splice(h *hello.ClientHello, raw []byte, shaking *handshaking) {
+	s := t.c.s
+	t.release = s.transport.RegisterHello(h.Random)
 	h.Detach()
-	t.spliceWith(raw, call.Spliced)
+	route, _ := s.route(t.decision.Host)
+	t.out.Label = route.Label
+	shaking.over.Store(true)
+	t.dialAndRelay(route, call.Spliced, raw)
 }
 
-func (t *tunnel) spliceWith(raw []byte, handling call.Handling) {
-	if t.sess.far == nil {
-		far, err := t.s.transport.DialTunnel(t.s.work, t.rec.route, &t.rec.ex)
-		if err != nil {
-			t.forget()
-			ref := t.s.explain(t.rec, err)
-			t.refuse(ref.reason, legacy.AlertInternalError, ref.detail)
-			return
-		}
-		t.sess.far = far
+func (t *tunnel) dialAndRelay(route *upstream.Route, handling call.Handling, first []byte) {
+	s := t.c.s
+	var ex upstream.Exchange
+	far, err := s.transport.DialTunnel(s.work, route, &ex)
+	if err != nil {
+		t.forget()
+		q := request{c: t.c, ex: ex}
+		reason, detail := q.explain(err)
+		t.out.Delivery = q.out.Delivery
+		t.refuse(reason, legacy.AlertInternalError, detail)
+		return
 	}
-	t.relay(handling, raw)
+	t.far = far
+	t.relay(handling, first)
 }
 
-// forget lets the hello's random go: it is under way no longer.
+// relay has carry relay bytes both ways until the tunnel ends. first is what was
+// already read from the client.
+func (t *tunnel) relay(handling call.Handling, first []byte) {
+	c := t.c
+	t.out.Handling = handling
+	c.front.Show(handling)
+	_ = c.front.SetDeadline(time.Time{})
+	c.relay = newPair(c.front, t.far, first, c.s.settings.Load().Limits.TunnelIdleTimeout)
+	if handling == call.Spliced {
+		t.watch = &splice{t: t}
+		c.relay.up, c.relay.turned = t.watch.up, t.watch.turned
+	} else {
+		t.hand(call.Sighted{Handling: handling})
+	}
+	c.front.Carry(c.relay)
+}
+
+// carry relays, and then ends the tunnel.
+func (t *tunnel) carry() {
+	c, p := t.c, t.c.relay
+	c.relay = nil
+	defer t.forget()
+	c.s.active.Add(1)
+	res := p.relay()
+	c.s.active.Add(-1)
+	c.front.Carry(nil)
+	if t.watch != nil {
+		t.watch.end(p.accepted())
+	}
+	t.out.RequestBytes, t.out.ResponseBytes = res.up, res.down
+	t.out.FromUpstream = true
+	t.served()
+}
+
+// forget ends the look-out for a spliced hello that comes back to us.
 func (t *tunnel) forget() {
 	if t.release != nil {
 		t.release()
 	}
 }
 
-// relay lets two goroutines carry the bytes and returns: they begin with small
-// stacks, and an idle tunnel costs little more than those. first is what was
-// already read from the client.
-func (t *tunnel) relay(handling call.Handling, first []byte) {
-	s := t.s
-	t.sess.arr.Handling = handling
-	if t.near == nil {
-		t.near = t.sess.conn.HandOver()
+// relayRedirected relays a redirected plain connection that is not for one of
+// our hosts byte for byte to where it was going, and reports whether it did.
+func (c *conn) relayRedirected() bool {
+	st := c.s.settings.Load()
+	named := c.peekHost(c.s.deadline(st.Limits.HeaderTimeout))
+	d := st.decide.Redirected(c.facts, named)
+	facts := *c.facts
+	facts.Guess = d.Guess
+	if d.Action != decide.Relay {
+		c.facts = &facts
+		return false
 	}
-	if handling != call.Spliced {
-		s.countConnection(t.sess)
+	facts.Ingress = call.Transparent
+	c.facts = &facts
+	t := c.newTunnel()
+	t.decision = d
+	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), named.String(), call.LabelOther
+	var ex upstream.Exchange
+	far, err := c.s.transport.DialTunnel(c.s.work, c.s.foreign(d.Host, d.Port, d.Guard), &ex)
+	if err != nil {
+		q := request{c: c, ex: ex}
+		t.out.Reason, t.out.Detail = q.explain(err)
+		t.out.Delivery = q.out.Delivery
+		t.silent()
+		return true
 	}
-	t.sess.conn.Show(handling)
-	p := newPair(t.near, t.sess.far, first, s.settings.Load().cfg.Limits.TunnelIdleTimeout)
-	s.relays.add(p)
-	s.tunnels.Go(func() { t.carry(p) })
+	t.far = far
+	t.relay(call.Tunnelled, nil)
+	return true
 }
 
-// carry relays until the tunnel ends, and then writes its line.
-func (t *tunnel) carry(p *pair) {
-	s, handling := t.s, t.sess.arr.Handling
-	defer s.caught(t.sess)
-	defer t.forget()
-	defer s.relays.remove(p)
-	var up watcher
-	var obs *splice
-	if handling == call.Spliced {
-		obs = &splice{t: t}
-		up, p.turned = obs.up, obs.turned
+// terminate ends the client's TLS here and serves what comes out of it.
+func (t *tunnel) terminate(st *settings, h *hello.ClientHello, raw []byte, shaking *handshaking) {
+	c := t.c
+	t.out.Label = call.LabelOther
+	if route, ours := c.s.route(cmp.Or(t.decision.Host, t.decision.Guess)); ours {
+		t.out.Label = route.Label
 	}
-	res := p.relay(up)
-	if obs != nil {
-		obs.end(p.accepted())
-	}
-	t.rec.requestBytes, t.rec.responseBytes = res.up, res.down
-	t.answered(originUpstream)
-}
-
-// enter hands what comes out of the tunnel to the inner server.
-func (t *tunnel) enter() {
-	t.sess.tunnel = t
-	if !t.s.handoff.push(served{t.sess.conn, t.sess}) {
-		t.sess.conn.Close()
-		t.sess.tunnelEnded()
-	}
-}
-
-// answered writes the line of a tunnel that was carried to its end.
-func (t *tunnel) answered(from origin) {
-	t.rec.status = http.StatusOK
-	t.rec.delivery, t.rec.origin = problem.Answered, from
-	t.line("")
-}
-
-// terminate ends the client's TLS here and hands what comes out of it to the
-// inner server.
-func (t *tunnel) terminate(h *hello.ClientHello, raw []byte) {
-	s, sess := t.s, t.sess
-	server := s.settings.Load().legacy
-	if server == nil {
+	if st.legacy == nil {
 		t.noCA()
 		return
 	}
-	sess.conn.Arrival().Handling = call.Terminated
-	name, _ := host.Parse(t.host) // "" is none
-	conn, res, err := server.Handshake(s.work, &replayed{Conn: t.near, early: raw}, h, name)
+	c.front.Unread(raw)
+	nc, res, err := st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host)
 	if err != nil {
 		t.failed(err)
 		return
 	}
+	shaking.over.Store(true)
 	h.Detach()
-	arr := sess.arr
-	arr.Version, arr.Cipher = call.VersionOf(res.Version), res.CipherSuite
-	sess.conn = front.NewConn(legacy.Watch(conn, func(e *legacy.Error) { s.judgedLate(sess, e) }), arr, s.shared)
-	t.enter()
-}
-
-// replayed is a connection whose first bytes were read already.
-type replayed struct {
-	net.Conn
-	early []byte
-}
-
-func (r *replayed) Read(p []byte) (int, error) {
-	if len(r.early) > 0 {
-		n := copy(p, r.early)
-		r.early = r.early[n:]
-		return n, nil
+	facts := *c.facts
+	facts.Authority, facts.Guess, facts.Handling = t.decision.Host, t.decision.Guess, call.Terminated
+	facts.Version, facts.Cipher = call.VersionOf(res.Version), res.CipherSuite
+	c.facts = &facts
+	t.out.Handling = call.Terminated
+	var late *legacy.Error
+	c.serveHTTP(legacy.Watch(nc, func(e *legacy.Error) { late = e }))
+	if late != nil && !c.handed {
+		// The client finished the handshake, and only then found that it does
+		// not trust us.
+		t.warn("the client left after the handshake", late.Failure.String(), adviceFor[late.Failure])
+		t.out.Sighted = c.sight(t.sighting(call.Sighted{
+			Handling: call.Terminated, Failed: true, Failure: late.Failure, CertificateShown: true,
+		}))
 	}
-	return r.Conn.Read(p)
+	t.served()
 }
 
-// NetConn returns the connection beneath.
-func (r *replayed) NetConn() net.Conn { return r.Conn }
+// sighting completes what the tunnel shows of its client.
+func (t *tunnel) sighting(v call.Sighted) call.Sighted {
+	v.Ingress = t.c.facts.Ingress
+	v.Ours = t.out.Ours && t.out.Host != host.SelfTest
+	v.Host = t.c.facts.Authority.String()
+	if v.Host == "" {
+		v.Host = t.decision.Host.String()
+	}
+	return v
+}
 
-// CloseWrite passes a half-close on.
-func (r *replayed) CloseWrite() error { return closeWrite(r.Conn) }
+// hand hands over what the tunnel shows of its client before it ends.
+func (t *tunnel) hand(v call.Sighted) {
+	c := t.c
+	if sighted := c.sight(t.sighting(v)); sighted != nil {
+		o := t.out
+		o.Kind, o.Conn, o.Client, o.End, o.Sighted = call.Sighting, c.facts, c.client, c.s.now(), sighted
+		c.s.finish(&o)
+	}
+}
 
 // noCA refuses a client that would have to be terminated.
 func (t *tunnel) noCA() {
-	t.explain("handshake refused", call.HandshakeVersion.String(), adviceNoCA)
-	t.sess.arr.Handling = call.Refused
-	t.sess.conn.Show(call.Refused)
-	t.s.observeRefused(t.sess, call.HandshakeVersion, false)
-	t.s.countConnection(t.sess)
-	legacy.Refuse(t.near, t.sess.hello, legacy.AlertProtocolVersion)
-	t.line(call.HandshakeVersion.String())
+	t.warn("handshake refused", call.HandshakeVersion.String(), adviceNoCA)
+	t.out.Failure = call.HandshakeVersion
+	t.refused(call.Sighted{Failure: call.HandshakeVersion})
+	legacy.Refuse(t.c.front, t.c.facts.Hello, legacy.AlertProtocolVersion)
 }
 
-// failed counts and explains a handshake that did not succeed; the connection
-// is closed.
+// failed explains a handshake that did not succeed; the connection is closed.
 func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
-	t.sess.arr.Handling = call.Refused
-	t.sess.conn.Show(call.Refused)
-	t.s.observeFailed(t.sess, err)
-	t.s.countConnection(t.sess)
-	if t.sess.hello != nil {
-		t.explain("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
+	var e *legacy.Error
+	shown := errors.As(err, &e) && e.Presented
+	if t.c.facts.Hello != nil {
+		t.warn("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
 	}
+	t.out.Failure = failure
+	t.refused(call.Sighted{Failure: t.out.Failure, CertificateShown: shown})
 	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
-		legacy.Refuse(t.near, nil, legacy.AlertDecodeError)
+		legacy.Refuse(t.c.front, nil, legacy.AlertDecodeError)
 	}
-	t.near.Close()
-	t.line(failure.String())
 }
 
-// judgedLate counts a client that finished the handshake and only then found
-// that it does not trust us.
-func (s *Server) judgedLate(sess *session, e *legacy.Error) {
-	s.observeFailed(sess, e)
-	sess.failed = true
-	t := &tunnel{s: s, sess: sess, rec: &record{host: logHost(cmp.Or(sess.arr.Authority, sess.arr.Guess))}}
-	t.explain("the client left after the handshake", e.Failure.String(), adviceFor[e.Failure])
+// refused ends the tunnel as refused. The alert follows: how long the client
+// takes for it is not the tunnel's time.
+func (t *tunnel) refused(v call.Sighted) {
+	t.out.Handling = call.Refused
+	t.c.front.Show(call.Refused)
+	v.Handling = call.Refused
+	t.out.Sighted = t.c.sight(t.sighting(v))
+	t.finish()
 }
 
-// explain logs what a client's owner has to know.
-func (t *tunnel) explain(what, reason, advice string, more ...zap.Field) {
-	t.s.log.Warn(what, append([]zap.Field{
-		zap.String("client", t.sess.ident.Name),
-		zap.String("client_addr", t.sess.clientAddr),
-		zap.String("host", t.rec.host),
-		zap.String("ja4", t.sess.ja4),
-		zap.String("library", t.sess.hello.Library().String()),
-		zap.String("offered", call.VersionOf(t.sess.hello.MaxVersion).String()),
+// refuse ends a TLS connection with an alert (RFC 8446 section 6.2).
+func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
+	t.out.Reason, t.out.Detail, t.out.Decision = reason, detail, decide.Refuse.String()
+	t.refused(call.Sighted{})
+	legacy.Refuse(t.c.front, t.c.facts.Hello, alert)
+}
+
+// silent ends a tunnel in which nothing was said.
+func (t *tunnel) silent() {
+	if t.far != nil {
+		t.far.Close()
+	}
+	t.out.Status = http.StatusOK
+	t.finish()
+}
+
+// served ends a tunnel that was carried to its end.
+func (t *tunnel) served() {
+	t.out.Status, t.out.Delivery = http.StatusOK, problem.Answered
+	t.finish()
+}
+
+// finish completes the tunnel's outcome and hands it over, once.
+func (t *tunnel) finish() {
+	if t.finished {
+		return
+	}
+	t.finished = true
+	c, o := t.c, &t.out
+	o.Conn, o.Client, o.End = c.facts, c.client, c.s.now()
+	o.Version, o.Cipher, o.JA4 = c.facts.Version, c.facts.Cipher, c.facts.JA4
+	if o.Version == call.VersionNone {
+		o.Version = c.facts.Offered()
+	}
+	if o.Sighted == nil {
+		o.Sighted = c.sight(t.sighting(call.Sighted{Handling: o.Handling}))
+	}
+	c.s.finish(o)
+}
+
+// warn logs what a client's owner has to know.
+func (t *tunnel) warn(what, reason, advice string, more ...zap.Field) {
+	facts := t.c.facts
+	t.c.s.log.Warn(what, append([]zap.Field{
+		zap.String("client", t.c.client.Name),
+		zap.String("client_addr", facts.ClientText),
+		zap.String("host", t.out.Host),
+		zap.String("ja4", facts.JA4),
+		zap.String("library", facts.Hello.Library().String()),
+		zap.String("offered", facts.Offered().String()),
 		zap.String("reason", reason),
 		zap.String("advice", advice),
 	}, more...)...)
-}
-
-// turnDown refuses a hello that is for nobody of ours.
-func (t *tunnel) turnDown(h *hello.ClientHello, reason problem.Reason, alert legacy.Alert, detail string) {
-	t.s.observeHello(t.sess, h)
-	t.refuse(reason, alert, detail)
-}
-
-// refuse ends a TLS connection with an alert (RFC 8446 6.2).
-func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
-	t.rec.reason, t.rec.detail = reason, detail
-	t.s.metrics.Record(&call.Outcome{Kind: call.Tunnel, Label: t.rec.label, Reason: reason, Delivery: t.rec.delivery})
-	t.sess.arr.Handling = call.Refused
-	t.sess.conn.Show(call.Refused)
-	t.s.countConnection(t.sess)
-	legacy.Refuse(t.near, t.sess.hello, alert)
-	t.line("")
-}
-
-// silent closes a tunnel in which nothing was said.
-func (t *tunnel) silent() {
-	t.s.countConnection(t.sess)
-	t.sess.close()
-	t.rec.status = http.StatusOK
-	t.line("")
-}
-
-// line writes the tunnel's canonical line and gives the record back.
-func (t *tunnel) line(handshake string) {
-	rec := t.rec
-	rec.clientName = t.sess.ident.Name
-	rec.version, rec.cipher = t.sess.arr.Version, t.sess.arr.Cipher
-	rec.duration = t.s.now().Sub(rec.start)
-	t.s.writeTunnelLine(rec, t.sess.arr.Handling, handshake)
-	rec.release()
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,8 @@ type app struct {
 	stopped chan struct{} // closed by close
 	started time.Time
 	loaded  []snapshot // of the files, just before they were read
+
+	accountKey []byte // hashes accounts when no key file is named
 
 	lastReload atomic.Pointer[string] // what was wrong with it; "" = nothing
 }
@@ -71,10 +75,16 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := allNamed(inherited, cfg); err != nil {
 		return nil, err
 	}
+	a.accountKey = make([]byte, 32)
+	_, _ = rand.Read(a.accountKey) // never fails
+	set, err := settingsOf(cfg, a.accountKey)
+	if err != nil {
+		return nil, err
+	}
 	a.server, err = proxy.New(proxy.Options{
-		Config:    cfg,
+		Settings:  set,
 		Logger:    a.log.Logger,
-		Metrics:   a.metrics,
+		Metrics:   observer{a.metrics},
 		Ledger:    a.ledger,
 		Inherited: inherited,
 		Own:       a.ownAdmin,
@@ -110,7 +120,8 @@ func (a *app) start() error {
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
-	tuneMemory(a.stopped)
+	debug.FreeOSMemory() // what the start needed
+	go releaseMemory(a.server.Open, a.stopped)
 	return nil
 }
 
@@ -194,7 +205,11 @@ func (a *app) reconfigure() error {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	if err := a.server.Reload(cfg); err != nil {
+	set, err := settingsOf(cfg, a.accountKey)
+	if err != nil {
+		return err
+	}
+	if err := a.server.Reload(set); err != nil {
 		return err
 	}
 	a.admin.SetToken(token)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tlslift/configs"
-	"tlslift/proxy"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -39,19 +37,11 @@ configuration has problems.`,
 			if err != nil {
 				return usageError{err}
 			}
-			problems := checkFiles(cfg)
-			if err := proxy.Check(cfg); err != nil {
-				more := configs.Problems(nil)
-				if !errors.As(err, &more) {
-					return usageError{err}
-				}
-				problems = append(problems, more...)
-			}
-			if len(problems) > 0 {
+			if problems := append(checkFiles(cfg), judge(cfg)...); len(problems) > 0 {
 				return usageError{problems}
 			}
 			out := cmd.OutOrStdout()
-			for _, w := range proxy.Warnings(cfg) {
+			for _, w := range warnings(cfg) {
 				fmt.Fprintln(out, "note: "+w)
 			}
 			fmt.Fprintln(out, "configuration ok: "+describeSource(src))

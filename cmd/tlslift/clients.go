@@ -1,9 +1,12 @@
 package main
 
 import (
+	"slices"
+
 	"tlslift/configs"
 	"tlslift/metrics"
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/identity"
 )
 
 // configureClients hands the ledger and the metrics what the configuration says
@@ -16,7 +19,7 @@ func (a *app) configureClients(cfg *configs.Config) {
 		Track:         cfg.Clients.Track,
 		LabelLimit:    cfg.Clients.LabelLimit,
 	}
-	for _, name := range a.server.ClientNames() {
+	for _, name := range clientNames(cfg, a.server.Ladder()) {
 		settings.Clients = append(settings.Clients, ledger.Configured{Name: name, Migrated: cfg.Policy.Clients[name].Migrated})
 	}
 	a.ledger.Configure(settings)
@@ -31,4 +34,18 @@ func upstreamLabels(cfg *configs.Config) []string {
 		labels = append(labels, u.Host.String())
 	}
 	return labels
+}
+
+// clientNames are the clients that the configuration knows: listeners', ranges',
+// the workload, policy's, and those of the users file.
+func clientNames(cfg *configs.Config, ladder *identity.Ladder) []string {
+	names := ladder.Configured()
+	for _, l := range cfg.Listen {
+		if l.Client != "" {
+			names = append(names, l.Client)
+		}
+	}
+	names = append(names, cfg.LegacyTLS.TerminateClients...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }

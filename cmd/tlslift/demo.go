@@ -153,7 +153,7 @@ func (d *demo) close() {
 }
 
 // address is the listener of the n-th caller.
-func (d *demo) address(n int) string { return d.app.server.Listening()[n].Addr.String() }
+func (d *demo) address(n int) string { return d.app.server.Bound()[n].Addr.String() }
 
 func (d *demo) introduce() {
 	fmt.Fprintf(d.out, `A pretend SMSPortal listens on %s and accepts TLS 1.2 and 1.3 only.

@@ -2,110 +2,116 @@ package main
 
 import (
 	"os"
-	"runtime"
+	"path"
 	"runtime/debug"
-	"runtime/metrics"
+	"strconv"
+	"strings"
 	"time"
 )
 
+// Memory is left to the Go runtime, with two exceptions: the runtime is told of
+// the cgroup's limit, and what callers leave behind is given back soon.
+
 const (
-	// gcPercent is Go's own: garbage may be as much as what is live.
-	gcPercent = 100
-	// gcFloor is the least that is allocated between two collections, in bytes. A
-	// small heap would otherwise be collected several times a second under load,
-	// and every hundredth request would wait for it.
-	gcFloor = 32 << 20
-	// idleEvery is how often it is looked whether load has ended: less than
-	// idleBytes allocated since the last look. Garbage of more than idleGarbage
-	// then goes back to the system at once.
-	idleEvery   = 2 * time.Second
-	idleBytes   = 128 << 10
-	idleGarbage = 1 << 20
+	// limitShare is the share of the cgroup's limit that the runtime is to stay
+	// within: the rest is for what it does not count, such as the binary's pages
+	// and socket buffers.
+	limitShare = 0.9
+	// releaseEvery is how often the number of open connections is looked at.
+	releaseEvery = 5 * time.Second
+	// releaseFrom is how many connections must have been open for their end to
+	// be worth a collection.
+	releaseFrom = 32
 )
 
-// tuneMemory is called once everything has started: what the start needed is
-// given back, so that an idle process is small, and the collector is told how
-// lazy it may be, until stop is closed. GOGC overrides; GOMEMLIMIT holds in any
-// case.
-func tuneMemory(stop <-chan struct{}) {
-	debug.FreeOSMemory()
-	if os.Getenv("GOGC") != "" {
+// limitMemory sets the runtime's memory limit from the cgroup's, unless
+// GOMEMLIMIT is set.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	c := new(collector)
-	c.adjust()
-	c.watch()
-	go giveBack(stop)
+	if limit, ok := cgroupLimit(os.ReadFile); ok {
+		debug.SetMemoryLimit(int64(limitShare * float64(limit)))
+	}
 }
 
-// giveBack returns what a load has left behind once it is over. The garbage of
-// a busy proxy is as much as gcFloor, and an idle one would keep it for minutes.
-func giveBack(stop <-chan struct{}) {
-	tick := time.NewTicker(idleEvery)
+// cgroupLimit is the smallest memory limit of this process's cgroup and those
+// above it, in bytes; version 2 (Documentation/admin-guide/cgroup-v2.rst), else
+// version 1. It reports false where there is none.
+func cgroupLimit(read func(string) ([]byte, error)) (limit int64, ok bool) {
+	groups, err := read("/proc/self/cgroup")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(groups)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		root, file := "", ""
+		switch {
+		case parts[1] == "":
+			root, file = "/sys/fs/cgroup", "memory.max"
+		case strings.Contains(","+parts[1]+",", ",memory,"):
+			root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		// In a container the group's own path may not be visible: then its root
+		// is the container's.
+		for dir := path.Clean("/" + parts[2]); ; dir = path.Dir(dir) {
+			if n, found := readLimit(read, path.Join(root, dir, file)); found && (!ok || n < limit) {
+				limit, ok = n, true
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return limit, ok
+}
+
+// noLimit is the least that version 1 says for no limit: the largest page-aligned
+// number, or more than any machine has.
+const noLimit = 1 << 60
+
+func readLimit(read func(string) ([]byte, error), file string) (int64, bool) {
+	text, err := read(file)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+	return n, err == nil && n > 0 && n < noLimit
+}
+
+// releaseMemory gives memory back to the system after most callers have left,
+// until stop is closed. open counts the open connections.
+func releaseMemory(open func() int, stop <-chan struct{}) {
+	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
-	last := allocated()
-	clean := last
+	var r releaser
 	for {
 		select {
 		case <-tick.C:
+			if r.due(open()) {
+				debug.FreeOSMemory()
+			}
 		case <-stop:
 			return
 		}
-		now := allocated()
-		if now-last < idleBytes && now-clean > idleGarbage {
-			debug.FreeOSMemory()
-			clean = now
-		}
-		last = now
 	}
 }
 
-// allocated is how many bytes the heap has ever been asked for.
-func allocated() uint64 { return sum("/gc/heap/allocs:bytes") }
+// releaser decides when memory is worth giving back: once, when the open
+// connections have fallen to half of what they were.
+type releaser struct{ most int }
 
-// sum adds up metrics of the runtime; one that it does not have counts 0.
-func sum(names ...string) (total uint64) {
-	samples := make([]metrics.Sample, len(names))
-	for i, name := range names {
-		samples[i].Name = name
+// due takes the number of connections open now.
+func (r *releaser) due(open int) bool {
+	r.most = max(r.most, open)
+	if r.most < releaseFrom || open > r.most/2 {
+		return false
 	}
-	metrics.Read(samples)
-	for _, s := range samples {
-		if s.Value.Kind() == metrics.KindUint64 {
-			total += s.Value.Uint64()
-		}
-	}
-	return total
-}
-
-// collector keeps the collector's goal in step with the live heap.
-type collector struct{ percent int }
-
-// sentinel is what each collection finds dead. It holds a pointer so that it is
-// an allocation of its own (runtime.AddCleanup).
-type sentinel struct{ _ *sentinel }
-
-// watch adjusts after every collection, for as long as the process lives.
-func (c *collector) watch() {
-	runtime.AddCleanup(new(sentinel), func(c *collector) {
-		c.adjust()
-		c.watch()
-	}, c)
-}
-
-// adjust sets the goal for what the last collection left. It stops the
-// world for an instant, so small changes are let be.
-func (c *collector) adjust() {
-	percent := gcPercentFor(sum("/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes"))
-	if diff := percent - c.percent; diff*8 > c.percent || diff*8 < -c.percent {
-		debug.SetGCPercent(percent)
-		c.percent = percent
-	}
-}
-
-// gcPercentFor is GOGC for so many bytes of live heap, stacks and globals, all
-// of which the runtime's goal is a percentage of.
-func gcPercentFor(base uint64) int {
-	const least = 1 << 20
-	return max(gcPercent, int(gcFloor*100/max(base, least)))
+	r.most = open
+	return true
 }

@@ -1,15 +1,71 @@
 package main
 
-import "testing"
+import (
+	"io/fs"
+	"testing"
+)
 
-func TestGCPercentKeepsAFloorUnderSmallHeapsOnly(t *testing.T) {
+func TestCgroupLimit(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		live uint64
-		want int
-	}{{0, 3200}, {1 << 20, 3200}, {4 << 20, 800}, {8 << 20, 400}, {32 << 20, 100}, {1 << 30, 100}, {1 << 62, 100}} {
-		if got := gcPercentFor(tt.live); got != tt.want {
-			t.Errorf("%d bytes live: GOGC=%d, want %d", tt.live, got, tt.want)
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"none":                   {map[string]string{"/proc/self/cgroup": "0::/\n"}, 0},
+		"not Linux":              {nil, 0},
+		"version 2, a container": {map[string]string{"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "67108864\n"}, 67108864},
+		"version 2, unlimited":   {map[string]string{"/proc/self/cgroup": "0::/a\n", "/sys/fs/cgroup/a/memory.max": "max\n"}, 0},
+		"version 2, a parent's limit": {map[string]string{
+			"/proc/self/cgroup": "0::/system.slice/tlslift.service\n", "/sys/fs/cgroup/system.slice/tlslift.service/memory.max": "max\n",
+			"/sys/fs/cgroup/system.slice/memory.max": "1000000\n",
+		}, 1000000},
+		"version 2, a path of the host's": {map[string]string{
+			"/proc/self/cgroup": "0::/kubepods/pod1/c1\n", "/sys/fs/cgroup/memory.max": "5000000\n",
+		}, 5000000},
+		"version 1": {map[string]string{
+			"/proc/self/cgroup":                                  "5:cpu,cpuacct:/x\n4:memory:/docker/1\n",
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes":        "9223372036854771712\n",
+			"/sys/fs/cgroup/memory/docker/memory.limit_in_bytes": "2000000\n",
+		}, 2000000},
+		"nonsense": {map[string]string{"/proc/self/cgroup": "x\n0::/\n", "/sys/fs/cgroup/memory.max": "-1\n"}, 0},
+	} {
+		got, ok := cgroupLimit(func(name string) ([]byte, error) {
+			text, found := c.files[name]
+			if !found {
+				return nil, fs.ErrNotExist
+			}
+			return []byte(text), nil
+		})
+		if ok != (c.want != 0) || ok && got != c.want {
+			t.Errorf("%s: %d, %v; want %d", name, got, ok, c.want)
+		}
+	}
+}
+
+// TestRelease: memory is given back once for each time that callers leave.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	var r releaser
+	for i, step := range []struct {
+		open int
+		due  bool
+	}{
+		{0, false},
+		{10, false},
+		{0, false}, // too few to matter
+		{100, false},
+		{60, false},
+		{50, true},
+		{50, false},
+		{20, true},
+		{0, false},
+		{2000, false},
+		{1999, false},
+		{0, true},
+		{0, false},
+	} {
+		if got := r.due(step.open); got != step.due {
+			t.Errorf("step %d, %d open: %v", i, step.open, got)
 		}
 	}
 }

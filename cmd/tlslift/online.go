@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"tlslift/configs"
-	"tlslift/proxy"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
@@ -23,12 +22,12 @@ const expirySoon = 14 * 24 * time.Hour
 
 // checkOnline probes every upstream that can be connected to.
 func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeout time.Duration) error {
-	opts, err := proxy.UpstreamOptions(cfg)
+	opts, err := upstreamOptions(cfg)
 	if err != nil {
 		return err
 	}
 	opts.Warm = 0
-	opts.Own = proxy.Listens(cfg) // a name that leads back here cannot work
+	opts.Own = listensAt(cfg) // a name that leads back here cannot work
 	transport, err := upstream.New(opts)
 	if err != nil {
 		return err

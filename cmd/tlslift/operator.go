@@ -38,19 +38,13 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 	}
 	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
 	o.Admin = admin.New(admin.Options{
-		Gatherer: reg,
-		Logger:   a.log.Logger,
-		Address:  cfg.Admin.Address,
-		Token:    token,
-		CA:       a.server.CAPEM,
-		Proxy:    func() string { return proxyAddress(a.server.Listening()) },
-		Upstreams: func() []host.Pattern {
-			var patterns []host.Pattern
-			for _, u := range a.cfg.Load().Upstreams {
-				patterns = append(patterns, u.Host)
-			}
-			return patterns
-		},
+		Gatherer:  reg,
+		Logger:    a.log.Logger,
+		Address:   cfg.Admin.Address,
+		Token:     token,
+		CA:        a.server.CAPEM,
+		Proxy:     func() string { return proxyAddress(a.server.Bound()) },
+		Upstreams: a.upstreams,
 		Quit:      a.requestQuit,
 		AllowQuit: cfg.Admin.Quit,
 		Profiles:  cfg.Admin.Pprof,
@@ -60,13 +54,22 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 }
 
 // proxyAddress is where proxy requests are taken, for /proxy.pac; "" = nowhere.
-func proxyAddress(open []proxy.Listening) string {
+func proxyAddress(open []proxy.Bound) string {
 	for _, l := range open {
-		if l.Accepts(configs.WayForward) {
+		if l.Forward {
 			return l.Addr.String()
 		}
 	}
 	return ""
+}
+
+// upstreams are the configured hosts and patterns.
+func (a *app) upstreams() []host.Pattern {
+	var patterns []host.Pattern
+	for _, u := range a.cfg.Load().Upstreams {
+		patterns = append(patterns, u.Host)
+	}
+	return patterns
 }
 
 // requestQuit begins a graceful end.

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"tlslift/configs"
 	"tlslift/proxy"
+	"tlslift/proxy/call"
 )
 
 // TestProxyScriptNamesAListenerThatTakesProxyRequests covers a host without
@@ -13,16 +13,17 @@ import (
 // that is left does not take them.
 func TestProxyScriptNamesAListenerThatTakesProxyRequests(t *testing.T) {
 	t.Parallel()
-	listening := func(address string, accept ...configs.Way) proxy.Listening {
-		return proxy.Listening{
-			Listen: configs.Listen{Address: "any:0", Accept: accept}, Addr: netip.MustParseAddrPort(address),
+	bound := func(address string, forward bool) proxy.Bound {
+		return proxy.Bound{
+			Listener: proxy.Listener{Listener: call.Listener{Address: "any:0", Gateway: true, Forward: forward}},
+			Addr:     netip.MustParseAddrPort(address),
 		}
 	}
-	gateway := listening("127.0.0.1:8081", configs.WayGateway)
-	for want, open := range map[string][]proxy.Listening{
+	gateway := bound("127.0.0.1:8081", false)
+	for want, open := range map[string][]proxy.Bound{
 		"":               {gateway},
-		"127.0.0.1:3128": {gateway, listening("127.0.0.1:3128", configs.WayGateway, configs.WayForward)},
-		"[::1]:8080":     {listening("[::1]:8080", configs.WayForward), gateway},
+		"127.0.0.1:3128": {gateway, bound("127.0.0.1:3128", true)},
+		"[::1]:8080":     {bound("[::1]:8080", true), gateway},
 	} {
 		if got := proxyAddress(open); got != want {
 			t.Errorf("%v: got %q, want %q", open, got, want)

@@ -48,6 +48,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals...)...)
 	defer signal.Stop(signals)
 
+	limitMemory()
 	a, err := newApp(cfg, src, read, cmd.ErrOrStderr())
 	if problems := configs.Problems(nil); errors.As(err, &problems) {
 		return usageError{err}

@@ -25,7 +25,7 @@ func (a *app) mountPage() error {
 // health is what the status page says of this instance.
 func (a *app) health() page.Health {
 	h := page.Health{State: a.admin.State().String(), Started: a.started}
-	for _, l := range a.server.Listening() {
+	for _, l := range a.server.Bound() {
 		h.Listeners = append(h.Listeners, l.Addr.String())
 	}
 	stats := a.ledger.Stats()

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
 
@@ -88,7 +89,7 @@ func encode(r *row, p *policy) record {
 // row becomes larger, later than latest (Unix seconds) or stranger than what
 // was observed could make it.
 func decode(rec *record, latest int64) (*row, error) {
-	if rec.Client == "" || rec.Client == OverflowName || len(rec.Client) > maxName || !printable(rec.Client) {
+	if rec.Client == "" || rec.Client == call.LabelOverflow || len(rec.Client) > maxName || !printable(rec.Client) {
 		return nil, errors.New("the client's name is not one")
 	}
 	when := func(t time.Time) int64 { return min(max(t.Unix(), 0), latest) }

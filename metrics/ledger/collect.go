@@ -129,7 +129,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		for _, t := range r.series.tallies {
 			out.tally(r, t)
 		}
-		if r.name == OverflowName {
+		if r.name == call.LabelOverflow {
 			out.seconds(l.descs.lastInsecure, r.series.lastInsecure, false, r.name)
 			out.seconds(l.descs.lastSecure, r.series.lastSecure, false, r.name)
 			continue

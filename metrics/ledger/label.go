@@ -11,12 +11,6 @@ import (
 // labelLease is how long a discovered client keeps its label unused.
 const labelLease = int64(24 * time.Hour / time.Second)
 
-// Values of the label "upstream" that name no configured one.
-const (
-	otherUpstream  = "_other"  // foreign traffic, and what is not known
-	deniedUpstream = "_denied" // refused before it had an upstream
-)
-
 // labelTable says which rows have a label. A label is a lease that traffic
 // earns: it ends after 24 hours without any, and a client that is insecure
 // takes the place of one that is not. Configured clients always have one.

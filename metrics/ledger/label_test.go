@@ -47,16 +47,16 @@ func TestDiscoveredClientsOverflowVisibly(t *testing.T) {
 	s.expect(t, 2, clientsNow, `kind="labelled"`)
 	s.expect(t, 4, clientsNow, `kind="tracked"`)
 	s.expect(t, 2, overflowTotal)
-	for name, want := range map[string]float64{"10.0.0.1": 2, "10.0.0.2": 1, "10.0.0.3": 0, OverflowName: 2, "billing": 1} {
+	for name, want := range map[string]float64{"10.0.0.1": 2, "10.0.0.2": 1, "10.0.0.3": 0, call.LabelOverflow: 2, "billing": 1} {
 		s.expect(t, want, requestsTotal, client(name))
 	}
-	s.expect(t, float64(epoch.Unix()), lastInsecure, client(OverflowName))
+	s.expect(t, float64(epoch.Unix()), lastInsecure, client(call.LabelOverflow))
 	g.request("10.0.0.3", terminated(call.Version12))
 	s = g.scrape(t)
-	s.expect(t, float64(epoch.Unix()), lastSecure, client(OverflowName))
+	s.expect(t, float64(epoch.Unix()), lastSecure, client(call.LabelOverflow))
 	s.expect(t, 6, upgradesTotal, `from="none"`)
 	for _, name := range []string{firstSeen, declared, "tlslift_client_verdict", "tlslift_client_library_info"} {
-		s.absent(t, name, client(OverflowName)) // it stands for many
+		s.absent(t, name, client(call.LabelOverflow)) // it stands for many
 	}
 }
 
@@ -82,13 +82,13 @@ func TestConfiguredClientsExistAtZero(t *testing.T) {
 func TestNoCallerCanTakeAReservedLabel(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{LabelLimit: 10})
-	for _, name := range []string{"", OverflowName} {
+	for _, name := range []string{"", call.LabelOverflow} {
 		g.request(name, plain("h"))
 		g.request(name, foreign())
 	}
 	s := g.scrape(t)
 	s.expect(t, 0, clientsNow, `kind="labelled"`)
-	s.expect(t, 4, requestsTotal, client(OverflowName))
+	s.expect(t, 4, requestsTotal, client(call.LabelOverflow))
 }
 
 func TestALabelEndsAfterADayUnused(t *testing.T) {
@@ -172,7 +172,7 @@ func TestAnInsecureClientTakesTheLabelOfOneThatIsNot(t *testing.T) {
 	g.clock.advance(time.Minute)
 	g.request("fourth", plain("h")) // no more to take
 	labelled("third", "insecure", "late and insecure")
-	g.scrape(t).expect(t, 1, requestsTotal, client(OverflowName), `insecure="true"`, `upstream="_other"`)
+	g.scrape(t).expect(t, 1, requestsTotal, client(call.LabelOverflow), `insecure="true"`, `upstream="_other"`)
 
 	// Insecure no longer, it gives way as well.
 	for range 15 {
@@ -212,7 +212,7 @@ func TestNoCounterGoesBack(t *testing.T) {
 		}
 		g.clock.advance(time.Duration(i%7) * time.Hour)
 		now := g.scrape(t)
-		for _, series := range append(was.of("tlslift", "_total", client(OverflowName)), was.of("tlslift", "_total", client("billing"))...) {
+		for _, series := range append(was.of("tlslift", "_total", client(call.LabelOverflow)), was.of("tlslift", "_total", client("billing"))...) {
 			if now[series] < was[series] {
 				t.Fatalf("step %d: %s went from %v to %v", i, series, was[series], now[series])
 			}
@@ -242,7 +242,7 @@ func TestEvictionTakesNothingFromASum(t *testing.T) {
 		g.sight(fmt.Sprint("client-", i), spliced())
 		s := g.scrape(t)
 		s.expect(t, float64(i+1), connectionsTotal)
-		s.expect(t, float64(max(i-1, 0)), connectionsTotal, client(OverflowName))
+		s.expect(t, float64(max(i-1, 0)), connectionsTotal, client(call.LabelOverflow))
 		s.expect(t, float64(min(i+1, 2)), clientsNow, `kind="labelled"`)
 	}
 	g.sight("client-0", spliced())
@@ -257,11 +257,11 @@ func TestALabelEarnedTakesNothingFromOverflow(t *testing.T) {
 	for range 5 {
 		g.sight("second", spliced())
 	}
-	g.scrape(t).expect(t, 5, connectionsTotal, client(OverflowName))
+	g.scrape(t).expect(t, 5, connectionsTotal, client(call.LabelOverflow))
 	g.clock.advance(25 * time.Hour)
 	g.sight("second", spliced())
 	s := g.scrape(t)
-	s.expect(t, 5, connectionsTotal, client(OverflowName))
+	s.expect(t, 5, connectionsTotal, client(call.LabelOverflow))
 	s.expect(t, 1, connectionsTotal, client("second"))
 	s.absent(t, connectionsTotal, client("first"))
 	if r := g.row(t, "second"); r.Connections[0].Count != 6 {
@@ -430,7 +430,7 @@ func TestRecordWhileScraping(t *testing.T) {
 	wg.Wait()
 	g.clock.advance(25 * time.Hour)
 	for series := range g.scrape(t) {
-		if s := (scraped{series: 0}); s.has("tlslift_client_requests_total") && !s.has("tlslift_client_requests_total", client(OverflowName)) {
+		if s := (scraped{series: 0}); s.has("tlslift_client_requests_total") && !s.has("tlslift_client_requests_total", client(call.LabelOverflow)) {
 			t.Errorf("%s was left behind", series)
 		}
 	}

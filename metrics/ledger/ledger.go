@@ -18,13 +18,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/call"
+
 	"go.uber.org/zap"
 )
 
 const (
-	// OverflowName is the client that stands for all without a row or a label.
-	OverflowName = "_overflow"
-
 	defaultTrack         = 10_000
 	defaultMigratedAfter = 14 * 24 * time.Hour
 	maxUpstreams         = 250 // labels of upstreams, those that a reload removed included
@@ -89,7 +88,7 @@ func newPolicy(s Settings) *policy {
 	s.Track = cmp.Or(max(s.Track, 0), defaultTrack)
 	p := &policy{s, make(map[string]Configured, len(s.Clients))}
 	for _, c := range s.Clients {
-		if name := cleanName(c.Name); name != "" && name != OverflowName {
+		if name := cleanName(c.Name); name != "" && name != call.LabelOverflow {
 			p.clients[name] = c
 		}
 	}
@@ -102,10 +101,10 @@ func newPolicy(s Settings) *policy {
 func New(o Options) *Ledger {
 	l := &Ledger{
 		clock: o.Clock, logger: o.Logger, descs: newDescs(),
-		policy: newPolicy(Settings{}), upstreams: []string{otherUpstream, deniedUpstream},
+		policy: newPolicy(Settings{}), upstreams: []string{call.LabelOther, call.LabelDenied},
 		rows:     make(map[string]*row),
 		labels:   labelTable{rows: make(map[*row]struct{})},
-		overflow: row{name: OverflowName, source: "overflow", series: new(series)},
+		overflow: row{name: call.LabelOverflow, source: "overflow", series: new(series)},
 	}
 	if l.clock == nil {
 		l.clock = time.Now

@@ -144,7 +144,7 @@ func TestEvictionSparesInsecureAndConfiguredClients(t *testing.T) {
 			t.Errorf("%s was evicted", kept)
 		}
 	}
-	over := g.row(t, OverflowName)
+	over := g.row(t, call.LabelOverflow)
 	if s := g.Stats(); s.Overflowed != 1 || s.Tracked != 10 || over.Requests[0].Count != 1 {
 		t.Errorf("stats %+v, overflow %+v", s, over)
 	}
@@ -201,11 +201,11 @@ func TestHostileTextIsBounded(t *testing.T) {
 		v.Hello.Library, v.Hello.JA4 = long, strings.Repeat("ü", 1000)
 		g.sight(long, v)
 	}
-	for _, name := range []string{"", OverflowName, "\xff\xfe", strings.Repeat("\xff", 500)} {
+	for _, name := range []string{"", call.LabelOverflow, "\xff\xfe", strings.Repeat("\xff", 500)} {
 		g.request(name, plain("h"))
 	}
 	rows := g.Snapshot()
-	if len(rows) != 2 || rows[0].Client != OverflowName {
+	if len(rows) != 2 || rows[0].Client != call.LabelOverflow {
 		t.Fatalf("%d rows", len(rows))
 	}
 	if data, _ := json.Marshal(rows[1]); len(data) > 4<<10 {

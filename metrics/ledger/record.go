@@ -54,7 +54,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 
 // seen records that the client was here.
 func (r *row) seen(rung call.Rung, now int64) {
-	if r.name != OverflowName {
+	if r.name != call.LabelOverflow {
 		r.source = rung.String()
 	}
 	if r.first == 0 {

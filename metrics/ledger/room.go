@@ -1,6 +1,10 @@
 package ledger
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/call"
+)
 
 // find returns the client's row, or makes one. It is the overflow row if there
 // is no room for the client. ours says that something was for one of our
@@ -10,7 +14,7 @@ func (l *Ledger) find(name string, ours bool, now int64) *row {
 	switch {
 	case r != nil && (r.known() || !ours):
 		return r
-	case name == "" || name == OverflowName:
+	case name == "" || name == call.LabelOverflow:
 		return &l.overflow
 	case !ours:
 		if !l.labelFree(false, now) {

@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 // The file is a snapshot in lines of JSON: a header, the settings that a report
@@ -73,7 +75,7 @@ func (l *Ledger) writeBody(out io.Writer) error {
 	enc := json.NewEncoder(out)
 	err := enc.Encode(settings{int64(p.MigratedAfter / time.Second)})
 	l.each(func(r *row) {
-		if err == nil && r.name != OverflowName {
+		if err == nil && r.name != call.LabelOverflow {
 			err = enc.Encode(encode(r, p))
 		}
 	})

@@ -17,7 +17,6 @@ type Row struct {
 	Client     string `json:"client"`
 	Source     string `json:"identity_source,omitempty"`
 	Configured bool   `json:"configured"`
-	Owner      string `json:"owner,omitempty"`
 
 	State     State   `json:"state"`
 	Verdict   Verdict `json:"verdict,omitzero"`
@@ -33,8 +32,6 @@ type Row struct {
 	LastSecure   time.Time `json:"last_secure,omitzero"`
 	LastUpgraded time.Time `json:"last_upgraded,omitzero"` // last request that only tlslift made possible
 	Declared     time.Time `json:"declared_migrated,omitzero"`
-	Sunset       time.Time `json:"sunset,omitzero"`
-	Waiver       time.Time `json:"waiver_expiry,omitzero"`
 
 	RequestsPerDay    float64 `json:"requests_per_day"`    // over the last 7 days, or since first seen
 	ConnectionsPerDay float64 `json:"connections_per_day"` // the same
@@ -104,7 +101,7 @@ func (l *Ledger) Row(name string) (Row, bool) {
 	now := l.clock()
 	l.mu.Lock()
 	r, p := l.rows[name], l.policy
-	if name == OverflowName {
+	if name == call.LabelOverflow {
 		r = &l.overflow
 	}
 	if r == nil || !r.known() {
@@ -130,7 +127,7 @@ func (l *Ledger) currentPolicy() *policy {
 func (r *row) view(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
-		Client: r.name, Source: r.source, Configured: r.configured || r.name == OverflowName,
+		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
 		State: st.state, Verdict: st.verdict, Regressed: st.regressed, Library: st.library,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),

@@ -14,6 +14,7 @@ import (
 
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
+	"tlslift/proxy/call"
 )
 
 // Formats are the forms that Write knows.
@@ -58,7 +59,7 @@ func (r *Report) headline() string {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
 	if s.Overflowed > 0 {
-		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, ledger.OverflowName)
+		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, call.LabelOverflow)
 	}
 	return text
 }

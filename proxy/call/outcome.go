@@ -15,6 +15,7 @@ const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
 	Sighting             // nothing yet: only Outcome.Sighted is handed over
+	Dropped              // a connection that was closed for Reason, without an answer
 )
 
 // Outcome is how one request or one tunnel ended: the one value that the log

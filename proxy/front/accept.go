@@ -15,29 +15,34 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// Handler is what happens with accepted connections. Its methods are called
-// on the connection's own goroutine and take the connection over.
+// Handler serves one accepted connection on the connection's own goroutine, and
+// closes it. refusal, if not nil, says that the caller may not connect: the answer
+// to its first request says so, or an alert.
 type Handler interface {
-	// HTTP serves a connection that does not start like TLS.
-	HTTP(c *Conn)
-	// TLS takes a connection that starts with a ClientHello; kind is KindTLS
-	// or KindSSLv2. The hello is still to be read.
-	TLS(c *Conn, kind Kind)
-	// Refused serves a connection that may not be served: its first request,
-	// whatever it is, has a Refusal with this reason, and is its last.
-	Refused(c *Conn, reason problem.Reason)
-	// RefusedTLS is Refused for a connection that starts with a ClientHello,
-	// which is still to be read.
-	RefusedTLS(c *Conn, refusal Refusal)
+	ServeConn(c *Conn, kind Kind, refusal *Refusal)
 }
+
+// Refusal says why a caller may not connect.
+type Refusal struct {
+	Reason problem.Reason
+	Detail string // for the log: a closed text
+}
+
+// Details of refusals, for the log.
+const (
+	detailProxyProtocol = "PROXY protocol header missing or malformed"
+	detailConnections   = "too many connections"
+	detailPerClient     = "too many connections from one client"
+	detailLoop          = "the caller is a connection of our own"
+)
 
 // Options are what Serve needs for one listener. Shared, Listener, Handler
 // and Logger must be set.
 type Options struct {
 	Shared            *Shared        // of all listeners of the proxy
 	Listener          *call.Listener // what connections inherit
-	Allow             []netip.Prefix // who may connect; empty = everybody
-	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; nobody else may
+	Allow             []netip.Prefix // who may connect; empty = everyone
+	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; others may not
 	Handler           Handler
 	Logger            *zap.Logger
 
@@ -47,8 +52,8 @@ type Options struct {
 	// OriginalDst asks the kernel where a connection was going before it was
 	// redirected; zero = unknown. It is called on transparent listeners only.
 	OriginalDst func(net.Conn) netip.AddrPort
-	// Dropped, if set, hears of connections that are closed for a reason
-	// without an answer: they do not speak HTTP, or too many are refused.
+	// Dropped is called for each refused connection that is closed without an
+	// answer: the caller said nothing, or too many are refused. nil = not called.
 	Dropped func(*call.Conn, problem.Reason)
 }
 
@@ -59,9 +64,8 @@ type acceptor struct {
 }
 
 // Serve accepts connections until ctx is done or the listener fails for good;
-// it closes the listener. It returns when every connection that it accepted
-// was given to the handler or closed: after HeaderTimeout at the latest, or
-// sooner with [Shared.Drain]. It returns nil when ctx was done.
+// it closes the listener. It returns when every connection that it accepted was
+// served. It returns nil when ctx was done.
 func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	a := &acceptor{Options: opt}
 	defer a.group.Wait()
@@ -69,13 +73,14 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	for {
 		nc, err := a.accept(ctx, ln)
 		if err != nil {
+			_ = ln.Close() // the context's end closes it too, but may still be about to
 			if ctx.Err() != nil {
 				return nil
 			}
-			_ = ln.Close()
 			return fmt.Errorf("accepting on %s: %w", a.Listener.Address, err)
 		}
-		a.group.Go(func() { a.welcome(nc) })
+		c, open := newConn(nc, a.Shared) // not later: a shutdown waits for those that are open
+		a.group.Go(func() { a.admit(c, open) })
 	}
 }
 
@@ -90,7 +95,7 @@ const (
 func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
 	for pause := minBackOff; ; pause = min(2*pause, maxBackOff) {
 		nc, err := ln.Accept()
-		if err == nil || ctx.Err() != nil || errors.Is(err, net.ErrClosed) || !passing(err) {
+		if err == nil || ctx.Err() != nil || !passing(err) {
 			return nc, err
 		}
 		a.Logger.Warn("accept failed, trying again",
@@ -111,27 +116,32 @@ func passing(err error) bool {
 	return isShortage(err) || errors.As(err, &temporary) && temporary.Temporary()
 }
 
-// welcome decides about one accepted connection.
-func (a *acceptor) welcome(nc net.Conn) {
-	over := a.overTotal()
-	c := newConn(nc, a.arrived(nc), a.Shared, true)
-	lim := a.Shared.Limits()
+// admit decides about an accepted connection, with which so many are open, and
+// serves it.
+func (a *acceptor) admit(c *Conn, open int) {
+	lim := *a.Shared.limits.Load()
+	facts := a.arrived(c.nc)
+	c.facts = facts
 	deadline := time.Time{}
 	if lim.HeaderTimeout > 0 {
-		deadline = time.Now().Add(lim.HeaderTimeout)
+		deadline = facts.Accepted.Add(lim.HeaderTimeout)
 	}
 	switch {
-	case over:
+	case lim.Connections > 0 && open > lim.Connections:
 		a.refuse(c, problem.Limit, detailConnections)
 		return
-	case contains(a.ProxyProtocolFrom, c.arrival.Peer.Addr()):
-		if err := readProxyHeader(c, deadline); err != nil {
+	case contains(a.ProxyProtocolFrom, facts.Peer.Addr()):
+		c.Await(deadline)
+		client, err := readProxyHeader(c)
+		if err != nil {
 			a.withoutHeader(c, err)
 			return
 		}
+		if client.IsValid() {
+			facts.Client, facts.ClientText = client, client.String()
+		}
 	}
-	client := c.arrival.Client.Addr()
-	switch {
+	switch client := facts.Client.Addr(); {
 	case len(a.Allow) > 0 && !contains(a.Allow, client):
 		a.bar(c)
 	case !a.Shared.countClient(c, client, lim.ConnectionsPerClient):
@@ -144,40 +154,35 @@ func (a *acceptor) welcome(nc net.Conn) {
 // withoutHeader refuses a connection that should have begun with a PROXY
 // protocol header. One that ends without a byte is a load balancer's probe.
 func (a *acceptor) withoutHeader(c *Conn, err error) {
-	if c.buffered() == 0 {
-		_ = c.Close()
+	if c.Buffered() == 0 {
+		c.discard()
 		return
 	}
-	a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.arrival.Peer), zap.Error(err))
+	a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.facts.Peer), zap.Error(err))
 	a.refuse(c, problem.Malformed, detailProxyProtocol)
 }
 
-// overTotal counts one more connection and reports whether it is too many.
-func (a *acceptor) overTotal() bool {
-	limit := a.Shared.Limits().Connections
-	return a.Shared.open.Add(1) > int64(limit) && limit > 0
-}
-
-// arrived fills in what the socket tells.
+// arrived is what the socket knows. It does not change once the connection is
+// served.
 func (a *acceptor) arrived(nc net.Conn) *call.Conn {
-	arr := &call.Conn{
+	facts := &call.Conn{
 		Listener: a.Listener,
 		Peer:     addrPort(nc.RemoteAddr()),
 		Local:    addrPort(nc.LocalAddr()),
 		Accepted: time.Now(),
 	}
-	arr.Client = arr.Peer
+	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
 	if a.Listener.Transparent && a.OriginalDst != nil {
 		dst := a.OriginalDst(nc)
-		arr.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+		facts.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
 	}
-	return arr
+	return facts
 }
 
-// bar lets a caller in who is not on the list, to be told so: every request of
-// the connection is refused, under the short timeouts of a refused caller.
+// bar serves a caller that is not on the list: every request of the connection
+// is refused, under the short timeouts of a refused caller.
 func (a *acceptor) bar(c *Conn) {
-	c.arrival.Barred, c.hurried = true, true
+	c.facts.Barred, c.hurried = true, true
 	if a.Shared.takeSlot(c) {
 		a.direct(c, time.Now().Add(hurry))
 		return
@@ -185,58 +190,58 @@ func (a *acceptor) bar(c *Conn) {
 	a.drop(c, problem.ACL)
 }
 
-// drop closes without a word.
+// drop closes without an answer.
 func (a *acceptor) drop(c *Conn, reason problem.Reason) {
 	if a.Dropped != nil {
-		a.Dropped(c.arrival, reason)
+		a.Dropped(c.facts, reason)
 	}
-	_ = c.Close()
+	c.discard()
 }
 
 // direct looks at the first bytes of an admitted connection and gives it to
-// the handler. Our own sockets are looked for only now: whoever dialled has
-// registered its socket before it wrote to it.
+// the handler. Our own sockets are looked for only now: a socket of ours is
+// registered before it is written to.
 func (a *acceptor) direct(c *Conn, deadline time.Time) {
 	kind, err := Sniff(c, deadline)
 	switch {
-	case (err != nil || kind == KindEOF) && c.arrival.Barred:
+	case (err != nil || kind == KindEOF) && c.facts.Barred:
 		a.drop(c, problem.ACL)
 	case err != nil || kind == KindEOF:
-		_ = c.Close()
-	case a.OwnSocket != nil && a.isOwn(c.arrival):
+		c.discard()
+	case a.OwnSocket != nil && a.isOwn(c.facts):
 		a.refuse(c, problem.Loop, detailLoop)
-	case kind == KindHTTP:
-		a.Handler.HTTP(c)
 	default:
-		a.Handler.TLS(c, kind)
+		a.Handler.ServeConn(c, kind, nil)
 	}
 }
 
 // isOwn reports whether the connection is one of our own outbound ones, made to
 // this listener or redirected to it.
-func (a *acceptor) isOwn(arr *call.Conn) bool {
-	return a.OwnSocket(arr.Peer, arr.Local) || arr.OriginalDst.IsValid() && a.OwnSocket(arr.Peer, arr.OriginalDst)
+func (a *acceptor) isOwn(facts *call.Conn) bool {
+	return a.OwnSocket(facts.Peer, facts.Local) || facts.OriginalDst.IsValid() && a.OwnSocket(facts.Peer, facts.OriginalDst)
 }
 
-// refuse tells a caller why it may not connect, in a hurry: by an answer or by
-// an alert.
+// refuse lets the handler answer why the caller may not connect, under short
+// timeouts.
 func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
-	c.force(reason, detail)
+	c.hurried = true
 	if !a.Shared.takeSlot(c) {
 		a.drop(c, reason)
 		return
 	}
-	switch kind, err := Sniff(c, time.Now().Add(hurry)); {
-	case err != nil || kind == KindEOF:
+	kind, err := Sniff(c, time.Now().Add(hurry))
+	if err != nil || kind == KindEOF {
 		a.drop(c, reason)
-	case kind == KindHTTP:
-		a.Handler.Refused(c, reason)
-	default:
-		a.Handler.RefusedTLS(c, *c.forced)
+		return
 	}
+	a.Handler.ServeConn(c, kind, &Refusal{Reason: reason, Detail: detail})
 }
 
+// contains reports whether a prefix covers an address. The zone that a
+// link-local caller has is not part of it: no prefix contains an address with
+// one.
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.WithZone("")
 	for _, p := range prefixes {
 		if p.Contains(addr) {
 			return true

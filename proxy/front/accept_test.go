@@ -1,12 +1,10 @@
 package front
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,200 +14,215 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 )
-
-const get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-
-// ask sends raw on a new connection and returns the status and reason of the
-// answer; "" and 0 when the connection closes without one.
-func (h *house) ask(raw string) (status int, reason string) {
-	nc := h.dial()
-	defer nc.Close()
-	_, _ = io.WriteString(nc, raw)
-	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
-	if err != nil {
-		return 0, ""
-	}
-	_ = resp.Body.Close()
-	return resp.StatusCode, resp.Header.Get("Reason")
-}
 
 func TestWhoMayConnect(t *testing.T) {
 	t.Parallel()
-	const clientHello = "\x16\x03\x01\x00\x05hello"
-	strangers := func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }
-	ours := func(o *Options) {
-		o.OwnSocket = func(peer, local netip.AddrPort) bool { return peer.Addr().Is4() && local.Addr().IsLoopback() }
-	}
-	barred := func(w http.ResponseWriter, r *http.Request) {
-		if c := connOf(r); c.Refusal() == nil && c.Arrival().Barred {
-			w.WriteHeader(http.StatusTeapot)
-			return
+	allow := func(s ...string) func(*Options) { return func(o *Options) { o.Allow = prefixes(s...) } }
+	own := func(peer, local string) func(*Options) {
+		return func(o *Options) {
+			o.Listener = &call.Listener{Transparent: true}
+			o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort("[::ffff:198.51.100.9]:443") }
+			o.OwnSocket = func(p, l netip.AddrPort) bool { return p.String() == peer && l.String() == local }
 		}
-		hello(w, r)
 	}
 	tests := []struct {
-		name, raw string
-		with      func(*Options)
-		status    int // 418 = let in, and known as barred
-		reason    string
-		refused   int
+		name, from, raw string
+		with            func(*Options)
+		want, dropped   string
 	}{
-		{"everybody", get, func(*Options) {}, 200, "", 0},
-		{"on the list", get, func(o *Options) { o.Allow = prefixes("10.0.0.0/8", "127.0.0.0/8") }, 200, "", 0},
-		{"not on the list", get, strangers, 418, "", 0},
-		{"malformed and not on the list", "nonsense\r\n\r\n", strangers, 400, "malformed", 0},
-		{"our own socket", get, ours, 508, "loop", 1},
-		{"our own socket, not HTTP", clientHello, ours, 0, "", 1},
-		{"somebody else's", get, func(o *Options) { o.OwnSocket = func(_, _ netip.AddrPort) bool { return false } }, 200, "", 0},
+		{"anyone", caller, get, allow(), "in http " + caller + " GET /a HTTP/1.1", ""},
+		{"anyone, TLS", caller, clientHello, allow(), "in tls " + caller + " ", ""},
+		{"on the list", caller, get, allow("10.0.0.0/8", "192.0.2.0/24"), "in http " + caller + " GET /a HTTP/1.1", ""},
+		{"on the list, mapped", "[::ffff:192.0.2.7]:4711", get, allow("192.0.2.0/24"), "in http " + caller + " GET /a HTTP/1.1", ""},
+		{"on the list, IPv6", "[2001:db8::7]:1", get, allow("2001:db8::/32"), "in http [2001:db8::7]:1 GET /a HTTP/1.1", ""},
+		{"on the list, link-local", "[fe80::7%eth0]:1", get, allow("fe80::/10"), "in http [fe80::7%eth0]:1 GET /a HTTP/1.1", ""},
+		{"not on the list", caller, get, allow("10.0.0.0/8"), "barred http " + caller + " GET /a HTTP/1.1", ""},
+		{"not on the list, TLS", caller, clientHello, allow("10.0.0.0/8"), "barred tls " + caller + " ", ""},
+		{"not on the list, silent", caller, "", allow("10.0.0.0/8"), "", "acl"},
+		{"silent", caller, "", allow(), "", ""},
+		{"own socket", caller, get, own(caller, "192.0.2.1:3128"), "loop http " + caller + " GET /a HTTP/1.1", ""},
+		{"own socket, TLS", caller, clientHello, own(caller, "192.0.2.1:3128"), "loop tls " + caller + " ", ""},
+		{"own socket, not on the list", caller, get, func(o *Options) {
+			allow("10.0.0.0/8")(o)
+			own(caller, "192.0.2.1:3128")(o)
+		}, "loop http " + caller + " GET /a HTTP/1.1", ""},
+		{"own socket, silent", caller, "", own(caller, "192.0.2.1:3128"), "", ""},
+		{"own socket, redirected", caller, get, own(caller, "198.51.100.9:443"), "loop http " + caller + " GET /a HTTP/1.1", ""},
+		{"a socket of another", caller, get, own("192.0.2.8:4711", "192.0.2.1:3128"), "in http " + caller + " GET /a HTTP/1.1", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := open(t, testLimits(), barred, tt.with)
-			status, reason := h.ask(tt.raw)
-			if status != tt.status || reason != tt.reason {
-				t.Errorf("got %d %q, want %d %q", status, reason, tt.status, tt.reason)
-			}
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			if len(h.dropped) > 0 || len(h.refused) != tt.refused {
-				t.Errorf("refused %v, dropped %v", h.refused, h.dropped)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, Limits{HeaderTimeout: headerTimeout}, tt.with)
+				if got, dropped := h.ask(tt.from, tt.raw), h.drops(); got != tt.want || dropped != tt.dropped {
+					t.Errorf("got %q, dropped %q; want %q, %q", got, dropped, tt.want, tt.dropped)
+				}
+			})
 		})
 	}
 }
 
-func TestProxyProtocol(t *testing.T) {
+// A caller that says nothing is waited for, a refused one not for long.
+func TestSilentCallers(t *testing.T) {
 	t.Parallel()
-	const v2 = "\r\n\r\n\x00\r\nQUIT\n"
-	trusted := func(o *Options) { o.ProxyProtocolFrom = prefixes("127.0.0.1/32") }
 	tests := []struct {
-		name, raw string
-		with      func(*Options)
-		status    int
-		client    string
+		name    string
+		lim     Limits
+		raw     string
+		with    func(*Options)
+		after   time.Duration
+		dropped string
 	}{
-		{"version 1", "PROXY TCP4 192.0.2.7 10.0.0.2 4711 80\r\n" + get, trusted, 200, "192.0.2.7:4711"},
-		{"version 1, IPv6", "PROXY TCP6 2001:db8::7 ::1 4711 80\r\n" + get, trusted, 200, "[2001:db8::7]:4711"},
-		{"version 1, mapped", "PROXY TCP6 ::ffff:192.0.2.7 ::ffff:10.0.0.1 4711 80\r\n" + get, trusted, 200, "192.0.2.7:4711"},
-		{"version 1, unknown", "PROXY UNKNOWN\r\n" + get, trusted, 200, "127.0.0.1"},
-		{"version 2", v2 + "\x21\x11\x00\x0c\xc0\x00\x02\x07\x0a\x00\x00\x02\x12\x67\x00\x50" + get, trusted, 200, "192.0.2.7:4711"},
-		{"version 2, extras", v2 + "\x21\x11\x00\x0f\xc0\x00\x02\x07\x0a\x00\x00\x02\x12\x67\x00\x50\x04\x00\x00" + get, trusted, 200, "192.0.2.7:4711"},
-		{"version 2, LOCAL", v2 + "\x20\x00\x00\x00" + get, trusted, 200, "127.0.0.1"},
-		{"missing", get, trusted, 400, ""},
-		{"broken", "PROXY TCP4 nonsense\r\n" + get, trusted, 400, ""},
-		{"from anybody", "PROXY TCP4 192.0.2.7 10.0.0.2 4711 80\r\n" + get, func(*Options) {}, 400, ""},
-		{"version 2 from anybody", v2 + "\x20\x00\x00\x00" + get, func(*Options) {}, 400, ""},
-		{"the list is about the caller", "PROXY TCP4 192.0.2.7 10.0.0.2 4711 80\r\n" + get, func(o *Options) {
-			trusted(o)
-			o.Allow = prefixes("127.0.0.0/8")
-		}, 403, ""},
+		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*Options) {}, headerTimeout, ""},
+		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, headerTimeout, ""},
+		{"over the limit, one byte", Limits{Connections: 1, HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, hurry, "limit"},
+		{"over the limit", Limits{Connections: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, hurry, "limit"},
+		{"over its share", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, hurry, "limit"},
+		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, hurry, "acl"},
+		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := open(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
-				if connOf(r).Arrival().Barred {
-					w.WriteHeader(http.StatusForbidden)
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, tt.lim, tt.with)
+				h.hold("192.0.2.7:1")
+				start := time.Now()
+				far := h.dial("192.0.2.7:2")
+				_, _ = io.WriteString(far, tt.raw)
+				if got, err := io.ReadAll(far); len(got) > 0 || err != nil {
+					t.Errorf("got %q, %v", got, err)
 				}
-				_, _ = io.WriteString(w, connOf(r).Arrival().Client.String()+" "+r.RemoteAddr)
-			}, tt.with)
-			for _, size := range []int{len(tt.raw), 3} {
-				nc := h.dial()
-				for _, s := range split(tt.raw, size) {
-					if _, err := io.WriteString(nc, s); err != nil {
-						break
-					}
+				if dropped := h.drops(); time.Since(start) != tt.after || h.shared.Open() != 1 || dropped != tt.dropped {
+					t.Errorf("after %v: %d open, dropped %q; want 1, %q after %v", time.Since(start), h.shared.Open(), dropped, tt.dropped, tt.after)
 				}
-				resp, body := answer(t, bufio.NewReader(nc))
-				if resp.StatusCode != tt.status {
-					t.Fatalf("got %d %q, want %d", resp.StatusCode, body, tt.status)
-				}
-				client, remote, _ := strings.Cut(body, " ")
-				if tt.status == 200 && (!strings.HasPrefix(client, tt.client) || client != remote) {
-					t.Errorf("client %s, RemoteAddr %s, want %s", client, remote, tt.client)
-				}
+			})
+		})
+	}
+	t.Run("without a limit", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := serve(t, Limits{})
+			h.dial(caller)
+			time.Sleep(24 * time.Hour)
+			if h.shared.Open() != 1 {
+				t.Error("closed")
 			}
+		})
+	})
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		lim  Limits
+		held []string // connections that are open already
+		from string
+		want string
+	}{
+		{"none", Limits{}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "in"},
+		{"below the total", Limits{Connections: 3}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "in"},
+		{"at the total", Limits{Connections: 2}, []string{"192.0.2.7:1", "192.0.2.8:2"}, caller, "limit"},
+		{"below its share", Limits{ConnectionsPerClient: 2}, []string{"192.0.2.7:1", "192.0.2.8:1"}, caller, "in"},
+		{"at its share", Limits{ConnectionsPerClient: 2}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "limit"},
+		{"mapped", Limits{ConnectionsPerClient: 1}, []string{"[::ffff:192.0.2.7]:1"}, caller, "limit"},
+		{"another's share", Limits{ConnectionsPerClient: 1}, []string{"192.0.2.6:1", "192.0.2.8:1"}, caller, "in"},
+		{"the same /64", Limits{ConnectionsPerClient: 1}, []string{"[2001:db8:0:1::1]:1"}, "[2001:db8:0:1:ffff::2]:1", "limit"},
+		{"another /64", Limits{ConnectionsPerClient: 1}, []string{"[2001:db8:0:1::1]:1"}, "[2001:db8:0:2::1]:1", "in"},
+		{"refused ones are no share", Limits{ConnectionsPerClient: 1}, []string{"192.0.2.8:1", "192.0.2.8:2", "192.0.2.8:3"}, caller, "in"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, tt.lim)
+				var last *end
+				for _, from := range tt.held {
+					last = h.hold(from)
+				}
+				ask := func() string { how, _, _ := strings.Cut(h.ask(tt.from, get), " "); return how }
+				if got := ask(); got != tt.want {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+				h.shared.SetLimits(Limits{Connections: 10, ConnectionsPerClient: 10})
+				if got := ask(); got != "in" {
+					t.Errorf("with higher limits: %q", got)
+				}
+				h.shared.SetLimits(tt.lim)
+				last.Close()
+				synctest.Wait()
+				if got := ask(); got != "in" {
+					t.Errorf("after one left: %q", got)
+				}
+			})
 		})
 	}
 }
 
-// A load balancer that only connects to see whether somebody is there is no
-// refused caller.
-func TestProxyProtocolProbe(t *testing.T) {
-	t.Parallel()
-	h := open(t, testLimits(), hello, func(o *Options) { o.ProxyProtocolFrom = prefixes("127.0.0.1/32") })
-	nc := h.dial()
-	if err := nc.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(nc); len(got) > 0 || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.dropped)+len(h.refused) > 0 {
-		t.Errorf("refused %v, dropped %v", h.refused, h.dropped)
-	}
-}
-
-func TestConnectionLimits(t *testing.T) {
-	t.Parallel()
-	for _, per := range []bool{false, true} {
-		lim := testLimits()
-		lim.Connections, lim.ConnectionsPerClient = 3, 1000
-		if per {
-			lim.Connections, lim.ConnectionsPerClient = 1000, 3
-		}
-		h := open(t, lim, hello)
-		var first *net.TCPConn
-		for range 3 {
-			nc := h.dial()
-			send(t, nc, get)
-			if resp, _ := answer(t, bufio.NewReader(nc)); resp.StatusCode != 200 {
-				t.Fatalf("per client %v: got %d within the limit", per, resp.StatusCode)
-			}
-			first = nc
-		}
-		if status, reason := h.ask(get); status != 503 || reason != "limit" {
-			t.Errorf("per client %v: got %d %q over the limit", per, status, reason)
-		}
-		if err := first.Close(); err != nil {
-			t.Fatal(err)
-		}
-		until(t, "room for one more", func() bool { return h.shared.Open() < 3 })
-		if status, _ := h.ask(get); status != 200 {
-			t.Errorf("per client %v: got %d after one left", per, status)
-		}
-	}
-}
-
-// Beyond a bounded number, callers over a limit are closed without a word.
+// A bounded number of refused callers is answered, those beyond are closed at
+// once.
 func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
-	lim := testLimits()
-	lim.Connections = 1
-	h := open(t, lim, hello)
-	first := h.dial()
-	send(t, first, get)
-	answer(t, bufio.NewReader(first))
-	for range maxRefusing {
-		h.dial() // silent, so that it is waited for
+	tests := []struct {
+		name string
+		lim  Limits
+		with func(*Options)
+		want string
+	}{
+		{"limit", Limits{Connections: 1, HeaderTimeout: headerTimeout}, func(*Options) {}, "limit"},
+		{"acl", Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, "acl"},
 	}
-	until(t, "the refusals", func() bool {
-		h.shared.mu.Lock()
-		defer h.shared.mu.Unlock()
-		return h.shared.refusing == maxRefusing
-	})
-	if status, _ := h.ask(get); status != 0 {
-		t.Errorf("got %d beyond the bound", status)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, tt.lim, tt.with)
+				h.hold("10.0.0.1:1")
+				for range maxRefusing {
+					h.dial(caller)
+				}
+				synctest.Wait()
+				start := time.Now()
+				if got, dropped := h.ask(caller, get), h.drops(); got != "" || dropped != tt.want || time.Since(start) > 0 {
+					t.Errorf("beyond the bound: %q, dropped %q after %v", got, dropped, time.Since(start))
+				}
+				time.Sleep(hurry)
+				if dropped := strings.Fields(h.drops()); len(dropped) != maxRefusing || h.shared.Open() != 1 {
+					t.Errorf("after %v: %d dropped, %d open", hurry, len(dropped), h.shared.Open())
+				}
+				if got := h.ask(caller, get); got == "" {
+					t.Error("no slot became free")
+				}
+			})
+		})
 	}
-	until(t, "the end of the silent ones", func() bool { return h.shared.Open() == 1 })
+}
+
+// Without an answer there is nothing to linger for: a connection that is
+// dropped, or on which too little was said in time, does not cost its socket
+// for longer.
+func TestDroppedConnectionsDoNotLinger(t *testing.T) {
+	t.Parallel()
+	g := newGauge()
+	a := &acceptor{Options: Options{Shared: NewShared(Limits{}, g.add)}}
+	near, far := sockets(t)
+	c := accepted(near, a.Shared)
+	if _, err := io.WriteString(far, get); err != nil {
+		t.Fatal(err)
+	}
+	a.drop(c, problem.Limit)
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the caller sees %v, want a reset", err)
+	}
+	empty(t, a.Shared, g)
 }
 
 func TestClientKey(t *testing.T) {
@@ -227,189 +240,139 @@ func TestClientKey(t *testing.T) {
 	}
 }
 
-func TestArrival(t *testing.T) {
-	t.Parallel()
-	got := make(chan *call.Conn, 1)
-	h := open(t, testLimits(), func(_ http.ResponseWriter, r *http.Request) { got <- connOf(r).Arrival() },
-		func(o *Options) {
-			o.Listener = &call.Listener{Address: "x", Transparent: true}
-			o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort("[::ffff:192.0.2.9]:80") }
-		})
-	nc := h.dial()
-	send(t, nc, get)
-	a := <-got
-	if a.Client != addrPort(nc.LocalAddr()) || a.Peer != a.Client || a.Local.String() != h.addr ||
-		a.OriginalDst.String() != "192.0.2.9:80" || a.Listener.Address != "x" || a.Accepted.IsZero() {
-		t.Errorf("arrival: %+v", a)
-	}
+// script is a listener that returns its results one by one, then waits for its
+// end.
+type script struct {
+	results []any // net.Conn or error
+	closed  chan struct{}
+	once    sync.Once
 }
 
-func TestSniff(t *testing.T) {
+func newScript(results ...any) *script { return &script{results: results, closed: make(chan struct{})} }
+
+func (s *script) Accept() (net.Conn, error) {
+	if len(s.results) == 0 {
+		<-s.closed
+		return nil, net.ErrClosed
+	}
+	next := s.results[0]
+	s.results = s.results[1:]
+	if err, ok := next.(error); ok {
+		return nil, &net.OpError{Op: "accept", Err: err}
+	}
+	return next.(net.Conn), nil
+}
+
+func (s *script) Close() error   { s.once.Do(func() { close(s.closed) }); return nil }
+func (s *script) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A shortage delays accepting, more each time it lasts, and ends nothing.
+func TestAcceptFailures(t *testing.T) {
 	t.Parallel()
+	broken := errors.New("broken")
 	tests := []struct {
-		raw  string
-		kind Kind
+		name   string
+		errs   []any
+		err    error
+		pauses time.Duration
+		warned int
 	}{
-		{"", KindEOF},
-		{"\x16", KindTLS},
-		{"\x80\x2e\x01\x03\x01", KindSSLv2},
-		{"\x80\x2e\x02", KindHTTP},
-		{"\x80", KindHTTP},
-		{"GET", KindHTTP},
-		{"\r\n", KindHTTP},
-		{"\x00", KindHTTP},
+		{"shortages", []any{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, broken}, broken, 35 * time.Millisecond, 3},
+		{"a caller that left", []any{syscall.ECONNABORTED, broken}, broken, 5 * time.Millisecond, 1},
+		{"a long shortage", append(slices.Repeat([]any{syscall.ENOMEM}, 12), broken), broken, (5*255 + 4*1000) * time.Millisecond, 12},
+		{"closed by another", []any{net.ErrClosed}, net.ErrClosed, 0, 0},
 	}
 	for _, tt := range tests {
-		for _, size := range []int{100, 1} {
-			c := NewConn(&scriptConn{segments: split(tt.raw, size), end: io.EOF}, nil, NewShared(testLimits()))
-			if kind, err := Sniff(c, time.Time{}); kind != tt.kind || err != nil {
-				t.Errorf("%q: %v, %v", tt.raw, kind, err)
-			}
-			if got, _ := io.ReadAll(c.HandOver()); string(got) != tt.raw {
-				t.Errorf("%q: handed over %q", tt.raw, got)
-			}
-		}
-	}
-}
-
-func TestSniffTimeout(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		client, server := net.Pipe()
-		defer client.Close()
-		c := NewConn(server, nil, NewShared(testLimits()))
-		defer c.Close()
-		start := time.Now()
-		if _, err := Sniff(c, start.Add(3*time.Second)); !isTimeout(err) || time.Since(start) != 3*time.Second {
-			t.Errorf("after %v: %v", time.Since(start), err)
-		}
-		go func() { _, _ = io.WriteString(client, "\x80") }()
-		if _, err := Sniff(c, time.Now().Add(3*time.Second)); !isTimeout(err) || time.Since(start) != 6*time.Second {
-			t.Errorf("after %v: %v", time.Since(start), err)
-		}
-	})
-}
-
-// shortListener runs out of descriptors a few times, then fails for good.
-type shortListener struct {
-	net.Listener
-	errs []error
-}
-
-func (l *shortListener) Accept() (net.Conn, error) {
-	err := l.errs[0]
-	l.errs = l.errs[1:]
-	return nil, &net.OpError{Op: "accept", Err: err}
-}
-
-func (l *shortListener) Close() error { return nil }
-
-func TestAcceptBacksOff(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("broken")
-		opt := Options{
-			Shared: NewShared(testLimits()), Listener: &call.Listener{Address: "x"},
-			Logger: zaptest.NewLogger(t, zaptest.Level(zapError)),
-		}
-		start := time.Now()
-		ln := &shortListener{errs: []error{syscall.EMFILE, syscall.ENFILE, syscall.ECONNABORTED, broken}}
-		if err := Serve(t.Context(), ln, opt); !errors.Is(err, broken) {
-			t.Errorf("Serve: %v", err)
-		}
-		if got := time.Since(start); got != 35*time.Millisecond {
-			t.Errorf("paused %v, want 5+10+20 ms", got)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := Serve(ctx, &shortListener{errs: []error{syscall.EMFILE, net.ErrClosed}}, opt); err != nil {
-			t.Errorf("Serve after its context's end: %v", err)
-		}
-	})
-}
-
-// Callers that send a byte now and then cost a socket and little else, and
-// are gone when their time is over.
-func TestSlowCallersAreBounded(t *testing.T) {
-	const callers = 500
-	ignore := goleak.IgnoreCurrent()
-	lim := testLimits()
-	lim.HeaderTimeout = 700 * time.Millisecond
-	t.Run("house", func(t *testing.T) {
-		h := open(t, lim, hello)
-		before := memory()
-		conns := make([]*net.TCPConn, callers)
-		for i := range conns {
-			conns[i] = h.dial()
-			send(t, conns[i], "GET /a HTTP/1.1\r\n")
-		}
-		until(t, "everybody's arrival", func() bool { return h.shared.Open() == callers })
-		if each := (int64(memory()) - int64(before)) / callers; each > 40<<10 {
-			t.Errorf("a slow caller costs %d bytes", each)
-		}
-		if status, _ := h.ask(get); status != 200 {
-			t.Errorf("a fast caller among slow ones gets %d", status)
-		}
-		var group sync.WaitGroup
-		for _, nc := range conns {
-			group.Go(func() {
-				got, err := io.ReadAll(nc)
-				if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 408 ") {
-					t.Errorf("slow caller gets %q, %v", got, err)
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zap.WarnLevel)
+				ln, start := newScript(tt.errs...), time.Now()
+				err := Serve(t.Context(), ln, Options{
+					Shared: NewShared(Limits{}, newGauge().add), Listener: &call.Listener{}, Logger: zap.New(core),
+				})
+				if !errors.Is(err, tt.err) || time.Since(start) != tt.pauses || logs.Len() != tt.warned {
+					t.Errorf("%v after %v, %d warnings; want %v after %v, %d", err, time.Since(start), logs.Len(), tt.err, tt.pauses, tt.warned)
 				}
+				<-ln.closed
 			})
-		}
-		group.Wait()
-		until(t, "the end", func() bool { return h.shared.Open() == 0 })
-	})
-	goleak.VerifyNone(t, ignore)
-}
-
-// Under load, a drain loses nothing: every request that was sent is answered,
-// and the caller is told when its connection ends.
-func TestDrainUnderLoad(t *testing.T) {
-	t.Parallel()
-	var h *house
-	h = open(t, testLimits(), func(w http.ResponseWriter, r *http.Request) {
-		if h.shared.Draining() {
-			w.Header().Set("Connection", "close")
-		}
-		hello(w, r)
-	})
-	var group sync.WaitGroup
-	counts := make([]int, 20)
-	for i := range counts {
-		nc := h.dial()
-		group.Go(func() {
-			br := bufio.NewReader(nc)
-			for {
-				if _, err := io.WriteString(nc, get); err != nil {
-					t.Errorf("request %d: %v", counts[i], err)
-					return
-				}
-				resp, err := http.ReadResponse(br, nil)
-				if err != nil {
-					t.Errorf("answer %d: %v", counts[i], err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				counts[i]++
-				if resp.Close {
-					return
-				}
-				if counts[i] == 20 && i == 0 {
-					h.shared.Drain(2 * time.Second)
-				}
-			}
 		})
 	}
-	group.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if left := h.shared.Wait(ctx); left != 0 {
-		t.Errorf("%d connections left", left)
-	}
-	if slices.Min(counts) == 0 {
-		t.Errorf("somebody was never answered: %v", counts)
-	}
+}
+
+// Callers are served after a shortage, and the next one begins with a short
+// pause again.
+func TestAcceptAfterShortage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := pipes(caller)
+		g := newGauge()
+		opt := Options{Shared: NewShared(Limits{}, g.add), Listener: &call.Listener{}, Logger: zap.NewNop(), Handler: &harness{handle: respond}}
+		served, broken, start := make(chan error), errors.New("broken"), time.Now()
+		go func() { served <- Serve(t.Context(), newScript(syscall.EMFILE, near, syscall.EMFILE, broken), opt) }()
+		_, _ = io.WriteString(far, clientHello)
+		if got, err := io.ReadAll(far); string(got) != "in tls "+caller+" " || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		far.Close()
+		if err := <-served; !errors.Is(err, broken) || time.Since(start) != 2*minBackOff {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		empty(t, opt.Shared, g)
+	})
+}
+
+// The end of its context ends a pause too.
+func TestServeEndsInAShortage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const after = 6500 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		defer cancel()
+		ln, start := newScript(slices.Repeat([]any{syscall.EMFILE}, 20)...), time.Now()
+		err := Serve(ctx, ln, Options{Shared: NewShared(Limits{}, newGauge().add), Listener: &call.Listener{}, Logger: zap.NewNop()})
+		if err != nil || time.Since(start) != after {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		select {
+		case <-ln.closed:
+		default:
+			t.Error("the listener is open")
+		}
+	})
+}
+
+// Serve returns only when its connections were served, and accepts no more
+// meanwhile.
+func TestServeWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, h := newGauge(), &harness{handle: respond}
+		opt := Options{Shared: NewShared(Limits{}, g.add), Listener: &call.Listener{}, Logger: zap.NewNop(), Handler: h}
+		near, far := pipes(caller)
+		ln, returned := newScript(near), false
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if err := Serve(ctx, ln, opt); err != nil {
+				t.Error(err)
+			}
+			returned = true
+		}()
+		_, _ = io.WriteString(far, "GET /a")
+		cancel()
+		synctest.Wait()
+		<-ln.closed
+		if returned {
+			t.Error("Serve returned before its connection was served")
+		}
+		_, _ = io.WriteString(far, "\n")
+		if got, err := io.ReadAll(far); string(got) != "in http "+caller+" GET /a" || err != nil {
+			t.Errorf("got %q, %v", got, err)
+		}
+		synctest.Wait()
+		if !returned {
+			t.Error("Serve goes on")
+		}
+		empty(t, opt.Shared, g)
+	})
 }

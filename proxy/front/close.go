@@ -6,7 +6,7 @@ import (
 )
 
 // Closing a socket with unread bytes in it sends RST, and RST throws away the
-// answer that the client has not read yet (RFC 9112 9.6). So whenever the
+// answer that the client has not read yet (RFC 9112 section 9.6). So when the
 // client may have sent more than was read (a refused request's body, the CRLF
 // that old browsers add to a POST), our side is ended first and the rest is
 // read and dropped, within these bounds.
@@ -16,44 +16,41 @@ const (
 	lingerBytes = 32 << 20
 )
 
-// Close closes the connection, after a lingering end where that is needed to
-// get the last answer across. It does not wait for that: net/http calls it
-// under its own lock.
+// Linger makes Close end our side first and take what the client still sends.
+func (c *Conn) Linger() { c.linger.Store(true) }
+
+// Close closes the connection. Where that is needed to get the last answer
+// across, it first ends our side and waits for the caller to end its own.
 func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	if c.outer != nil {
-		// The socket is the outer one's, and so is the lingering.
-		if c.lingers.Load() {
-			c.outer.setLingers(true)
-		}
-		return c.finish()
+	if !c.lost.Load() && (c.linger.Load() || c.holds.Load() || c.unread()) {
+		c.drainInput()
 	}
-	if c.ended.Load() || c.lost.Load() || !c.lingers.Load() && !c.unread() {
-		return c.finish()
-	}
-	go c.linger()
-	return nil
+	return c.finish()
 }
 
-func (c *Conn) linger() {
-	defer func() { _ = c.finish() }()
+// drainInput ends our side and drops what the client still sends.
+func (c *Conn) drainInput() {
 	if c.CloseWrite() != nil {
 		return
 	}
-	buf := c.shared.buffers.get()
-	defer c.shared.buffers.put(buf)
-	total := lingerTotal
-	if c.hurried || c.shared.draining.Load() {
-		total = hurry
-	}
-	end := time.Now().Add(total)
+	start := time.Now()
+	buf := make([]byte, 4<<10)
 	for left := lingerBytes; left > 0; {
-		if c.nc.SetReadDeadline(earliest(time.Now().Add(lingerIdle), end)) != nil {
+		total := lingerTotal
+		if c.hurried || c.shared.Draining() {
+			total = hurry
+		}
+		idle := time.Now().Add(lingerIdle)
+		if end := start.Add(total); idle.After(end) {
+			idle = end
+		}
+		if c.nc.SetReadDeadline(idle) != nil {
 			return
 		}
-		n, err := c.nc.Read(buf.b)
+		n, err := c.nc.Read(buf)
 		if err != nil {
 			return
 		}
@@ -61,14 +58,15 @@ func (c *Conn) linger() {
 	}
 }
 
-func earliest(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
+// discard closes a connection on which nothing was answered: there is nothing
+// to linger for.
+func (c *Conn) discard() {
+	if c.closed.CompareAndSwap(false, true) {
+		_ = c.finish()
 	}
-	return a
 }
 
-// finish closes what is beneath and leaves the counts.
+// finish closes the socket and takes the connection out of the counts.
 func (c *Conn) finish() error {
 	err := c.nc.Close()
 	c.shared.leave(c)
@@ -77,14 +75,14 @@ func (c *Conn) finish() error {
 
 // Reset ends the connection so that no peer can take it for a clean end: RST,
 // and no close_notify before it. An answer without a length, as HTTP/1.0 has
-// them, is whole when the connection ends (RFC 9112 6.3).
+// them, is whole when the connection ends (RFC 9112 section 6.3).
 func (c *Conn) Reset() {
 	Reset(c.nc)
-	c.abort()
+	c.discard()
 }
 
-// Reset closes the socket beneath c, through TLS and tunnels, by RST; what lies
-// above it is not told. Without a socket it is closed as usual.
+// Reset closes the socket beneath c, through TLS and tunnels, by RST; the
+// layers above it do not learn of it. Without a socket it is closed as usual.
 func Reset(c net.Conn) {
 	for {
 		switch x := c.(type) {
@@ -98,22 +96,5 @@ func Reset(c net.Conn) {
 			_ = c.Close()
 			return
 		}
-	}
-}
-
-// abort closes the connection without regard to anything, a lingering one
-// included.
-func (c *Conn) abort() {
-	if c.closed.CompareAndSwap(false, true) {
-		_ = c.finish()
-		return
-	}
-	_ = c.nc.Close()
-}
-
-// setLingers says whether the client may have sent what was not read.
-func (c *Conn) setLingers(yes bool) {
-	if c.lingers.Load() != yes {
-		c.lingers.Store(yes)
 	}
 }

@@ -14,7 +14,7 @@ import (
 const soOriginalDst = 80
 
 // OriginalDestination asks the kernel where a redirected connection was going.
-// It is zero when nothing was redirected, or nobody knows.
+// It is zero when nothing was redirected, or the kernel does not know.
 func OriginalDestination(c net.Conn) netip.AddrPort {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

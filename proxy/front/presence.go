@@ -1,7 +1,6 @@
 package front
 
 import (
-	"net"
 	"syscall"
 	"time"
 )
@@ -11,7 +10,7 @@ type Presence uint8
 
 // What a caller can be.
 const (
-	PresenceUnknown Presence = iota // the platform or the connection does not tell
+	PresenceUnknown Presence = iota // the platform or the connection cannot say
 	Present                         // connected
 	HalfClosed                      // ended its side: it may be reading still, or gone
 	Gone                            // reset
@@ -42,13 +41,13 @@ func (c *Conn) Gone() Presence {
 	}
 	p := socketPresence(raw)
 	if p == Gone {
-		// Some kernels tell of a reset once.
+		// Some kernels report a reset once.
 		c.lost.Store(true)
 	}
 	return p
 }
 
-// unread reports whether the socket holds bytes that nobody read.
+// unread reports whether the socket holds bytes that were not read.
 func (c *Conn) unread() bool {
 	raw := c.socket()
 	return raw != nil && socketHasBytes(raw)
@@ -56,7 +55,7 @@ func (c *Conn) unread() bool {
 
 // Delivered reports whether the caller's side took everything that was
 // written, waiting for at most the timeout. known is false where the platform
-// does not tell; the answer must then be taken as delivered. It is for
+// cannot say; the answer must then be taken as delivered. It is for
 // callers that were HalfClosed when their answer was written: a caller that
 // merely ended its sending acknowledges the answer, one that is gone resets.
 func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
@@ -75,28 +74,24 @@ func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
 			return true, false
 		case taken || lost:
 			return taken, true
-		case !time.Now().Add(pause).Before(end):
+		}
+		left := time.Until(end)
+		if left <= 0 {
 			return false, true
 		}
-		time.Sleep(pause)
+		time.Sleep(min(pause, left))
 	}
 }
 
-// socket finds the socket beneath c, through TLS and tunnels, or nil.
+// socket is the socket beneath c, or nil.
 func (c *Conn) socket() syscall.RawConn {
-	nc := c.nc
-	for {
-		switch x := nc.(type) {
-		case syscall.Conn:
-			raw, err := x.SyscallConn()
-			if err != nil {
-				return nil
-			}
-			return raw
-		case interface{ NetConn() net.Conn }:
-			nc = x.NetConn()
-		default:
-			return nil
-		}
+	sc, ok := c.nc.(syscall.Conn)
+	if !ok {
+		return nil
 	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // socketPresence asks the kernel for the connection's state. Unlike a peek it
-// sees an end behind bytes that nobody read: a caller that leaves over TLS
+// sees an end behind unread bytes: a caller that leaves over TLS
 // sends its close_notify first.
 func socketPresence(raw syscall.RawConn) Presence {
 	info, _, err := tcpInfo(raw)

@@ -4,8 +4,8 @@ package front
 
 import "syscall"
 
-// socketPresence tells from one byte, looked at but left where it is.
+// socketPresence looks at one byte, and leaves it where it is.
 func socketPresence(raw syscall.RawConn) Presence { return peekPresence(raw) }
 
-// acknowledged cannot tell here.
+// acknowledged is unknown on this platform.
 func acknowledged(syscall.RawConn) (taken, lost, known bool) { return false, false, false }

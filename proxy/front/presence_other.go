@@ -4,9 +4,9 @@ package front
 
 import "syscall"
 
-// peekPresence cannot tell here.
+// peekPresence is unknown on this platform.
 func peekPresence(syscall.RawConn) Presence { return PresenceUnknown }
 
-// socketHasBytes cannot tell here; lingering then depends on what is known
-// without asking.
+// socketHasBytes is unknown on this platform: Close lingers only after Linger,
+// or while bytes are buffered.
 func socketHasBytes(syscall.RawConn) bool { return false }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peekPresence tells from one byte, looked at but left where it is, whether
+// peekPresence looks at one byte, and leaves it where it is, to find out whether
 // the peer is there.
 func peekPresence(raw syscall.RawConn) Presence {
 	n, err := peekByte(raw)

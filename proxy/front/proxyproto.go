@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
+	"net/netip"
 
 	proxyproto "github.com/pires/go-proxyproto"
 )
@@ -15,20 +15,20 @@ import (
 var errNoProxyHeader = errors.New("no PROXY protocol header")
 
 // readProxyHeader takes a PROXY protocol header, version 1 or 2, off the
-// connection and sets Arrival.Client from it. LOCAL (a health check) and
-// UNKNOWN leave the socket's address. The header is gathered here, however it
+// connection and returns the caller that it names. LOCAL (a health check) and
+// UNKNOWN name no caller: the zero AddrPort. The header is gathered here, however it
 // is cut into segments: the library wants it in one. After an error nothing
 // was consumed.
-func readProxyHeader(c *Conn, deadline time.Time) error {
+func readProxyHeader(c *Conn) (client netip.AddrPort, err error) {
 	var head []byte
 	for need := 1; ; {
-		seen, err := c.Peek(need, deadline)
+		seen, err := c.Peek(need)
 		if err != nil {
-			return fmt.Errorf("waiting for a PROXY protocol header: %w", err)
+			return client, fmt.Errorf("waiting for a PROXY protocol header: %w", err)
 		}
 		n, err := proxyHeaderLen(seen)
 		if err != nil {
-			return err
+			return client, err
 		}
 		if n <= len(seen) {
 			head = seen[:n]
@@ -38,19 +38,19 @@ func readProxyHeader(c *Conn, deadline time.Time) error {
 	}
 	header, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
-		return fmt.Errorf("reading a PROXY protocol header: %w", err)
+		return client, fmt.Errorf("reading a PROXY protocol header: %w", err)
 	}
 	c.consume(len(head))
 	if header.Command.IsProxy() {
 		if src, ok := header.SourceAddr.(*net.TCPAddr); ok {
-			c.arrival.Client = addrPort(src)
+			client = addrPort(src)
 		}
 	}
-	return nil
+	return client, nil
 }
 
 // proxyHeaderLen returns the length of the header that b begins with, or, when
-// b is too short to tell, a length greater than that of b.
+// b is too short, a length greater than that of b.
 func proxyHeaderLen(b []byte) (int, error) {
 	const (
 		longestV1 = 107 // with CRLF

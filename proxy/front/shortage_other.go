@@ -2,5 +2,5 @@
 
 package front
 
-// isShortage cannot tell here; passing then depends on the error's own word.
+// isShortage is unknown on this platform: passing asks the error itself.
 func isShortage(error) bool { return false }

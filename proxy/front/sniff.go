@@ -35,7 +35,8 @@ func (k Kind) String() string {
 // not consumed. The error is os.ErrDeadlineExceeded when nothing arrived by
 // the deadline (zero for none), or that of the connection.
 func Sniff(c *Conn, deadline time.Time) (Kind, error) {
-	first, err := c.Peek(1, deadline)
+	c.Await(deadline)
+	first, err := c.Peek(1)
 	switch {
 	case len(first) == 0 && errors.Is(err, io.EOF):
 		return KindEOF, nil
@@ -47,7 +48,7 @@ func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 		return KindHTTP, nil
 	}
 	// Two bytes of length, the first bit set, then client_hello (1).
-	head, err := c.Peek(3, deadline)
+	head, err := c.Peek(3)
 	if len(head) < 3 && errors.Is(err, os.ErrDeadlineExceeded) {
 		return KindEOF, err
 	}
@@ -57,68 +58,58 @@ func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 	return KindHTTP, nil
 }
 
+// Await begins a wait for first bytes, which ends at the deadline (zero for
+// none), within Grace of a drain's beginning, and at once when the connection
+// is cut. It sets the deadline of reads, once: a caller that sends a byte now and
+// then does not prolong it.
+func (c *Conn) Await(deadline time.Time) {
+	_ = c.nc.SetReadDeadline(deadline) // of a closed connection, reading says so
+	c.Carry(awaiting{c})
+}
+
+// Grace is how long a connection may still bring a request that was on its way
+// when a drain began.
+const Grace = 50 * time.Millisecond
+
+// awaiting carries a connection whose first bytes are awaited.
+type awaiting struct{ c *Conn }
+
+// Drain implements Carrier.
+func (a awaiting) Drain() { _ = a.c.nc.SetReadDeadline(time.Now().Add(Grace)) }
+
+// Cut implements Carrier.
+func (a awaiting) Cut() { _ = a.c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
 // Peek waits until n bytes have arrived and returns all that did, without
-// consuming them; they are valid until the Conn is next used. It returns
-// fewer with an error: io.EOF, os.ErrDeadlineExceeded, or the connection's.
-// It must not be called once net/http reads from the Conn.
-func (c *Conn) Peek(n int, deadline time.Time) ([]byte, error) {
-	l := limit{}
-	if !deadline.IsZero() {
-		l.due = max(int64(deadline.Sub(c.shared.epoch)), 1)
-		l.late = l.due
-	}
-	for c.buffered() < n {
-		if c.in == nil {
-			c.in = c.shared.buffers.get()
+// consuming them; they are valid until the Conn is next read. It returns fewer
+// with an error: io.EOF, os.ErrDeadlineExceeded (see Await), or the
+// connection's.
+func (c *Conn) Peek(n int) ([]byte, error) {
+	for len(c.early) < n {
+		early := c.early
+		if cap(early)-len(early) < peekBuffer/8 {
+			early = make([]byte, len(c.early), max(2*cap(c.early), peekBuffer, n))
+			copy(early, c.early)
 		}
-		var got int
-		var err error
-		if room := c.in.space(); c.buffered() == 0 {
-			got, err = c.await(room, l)
-		} else {
-			got, err = c.readWithin(room, l)
-		}
-		c.in.w += got
-		if err != nil && c.buffered() < n {
-			seen := c.seen()
-			c.consume(0)
-			return seen, asTimeout(err)
+		got, err := c.raw.Read(early[len(early):cap(early)])
+		c.keep(early[:len(early)+got])
+		if err != nil && len(c.early) < n {
+			return c.early, asTimeout(err)
 		}
 	}
-	return c.seen(), nil
+	return c.early, nil
 }
 
-// seen is what has arrived and was not used.
-func (c *Conn) seen() []byte {
-	if c.in == nil {
-		return nil
-	}
-	return c.in.unread()
-}
+// peekBuffer is how much is read at a time, in bytes: nearly every request head
+// and ClientHello fits.
+const peekBuffer = 2 << 10
 
-func (c *Conn) buffered() int {
-	if c.in == nil {
-		return 0
-	}
-	return c.in.w - c.in.r
-}
-
-// consume drops the first n bytes of what has arrived, and the buffer with
-// the last of them.
-func (c *Conn) consume(n int) {
-	if c.in == nil {
-		return
-	}
-	c.in.r += n
-	if c.in.r == c.in.w {
-		c.shared.buffers.put(c.in)
-		c.in = nil
-	}
-}
+// consume drops the first n bytes of what has arrived.
+func (c *Conn) consume(n int) { c.keep(c.early[n:]) }
 
 // asTimeout makes every timeout the same error.
 func asTimeout(err error) error {
-	if isTimeout(err) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return os.ErrDeadlineExceeded
 	}
 	return err

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,8 @@ type Options struct {
 	// Limits returns the limits in force; they are read once per request. nil =
 	// no limits.
 	Limits func() Limits
+	// Context is that of the connection's requests; nil = context.Background.
+	Context context.Context
 	// Buffers is where the connections borrow memory; nil = a pool of the
 	// connection's own.
 	Buffers *Buffers
@@ -113,6 +116,9 @@ func NewConn(nc net.Conn, o Options) *Conn {
 		o.Buffers = new(Buffers)
 	}
 	c := &Conn{nc: nc, options: o}
+	if o.Context != nil {
+		c.req.Request = *c.req.WithContext(o.Context)
+	}
 	c.head.req = &c.req
 	c.resp.c = c
 	return c

@@ -62,5 +62,10 @@ func (r *Request) BodyBytes() int64 {
 func (r *Request) reset() {
 	f := r.fields
 	f.reset()
-	*r = Request{Request: http.Request{Header: f.header, Body: http.NoBody}, fields: f}
+	hr := &r.Request // keeps its context
+	hr.Method, hr.URL, hr.RequestURI, hr.Host = "", nil, "", ""
+	hr.Proto, hr.ProtoMajor, hr.ProtoMinor, hr.Close = "", 0, 0, false
+	hr.Header, hr.Trailer, hr.TransferEncoding = f.header, nil, nil
+	hr.Body, hr.ContentLength = http.NoBody, 0
+	*r = Request{Request: *hr, fields: f}
 }

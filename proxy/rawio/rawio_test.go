@@ -13,7 +13,7 @@ import (
 )
 
 // pair is two ends of a TCP connection.
-func pair(t *testing.T) (near, far *net.TCPConn) {
+func pair(t testing.TB) (near, far *net.TCPConn) {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -82,7 +82,6 @@ func TestBothWays(t *testing.T) {
 
 func TestEnds(t *testing.T) {
 	t.Parallel()
-	p := make([]byte, 8)
 	wants := func(op string, is error) func(*testing.T, int, error) {
 		return func(t *testing.T, n int, got error) {
 			t.Helper()
@@ -130,13 +129,11 @@ func TestEnds(t *testing.T) {
 			t.Parallel()
 			ways(t, func(t *testing.T, s *Socket, near, far *net.TCPConn) {
 				tt.do(t, near, far)
-				var n int
-				var err error
+				do := s.Write
 				if tt.read {
-					n, err = s.Read(p)
-				} else {
-					n, err = s.Write(p)
+					do = s.Read
 				}
+				n, err := do(make([]byte, 8))
 				tt.check(t, n, err)
 			})
 		})
@@ -147,16 +144,25 @@ func TestEnds(t *testing.T) {
 func TestPartialWrite(t *testing.T) {
 	t.Parallel()
 	ways(t, func(t *testing.T, s *Socket, near, far *net.TCPConn) {
-		_ = near.SetWriteBuffer(16 << 10)
-		_ = near.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		if err := errors.Join(near.SetWriteBuffer(16<<10), far.SetReadBuffer(16<<10)); err != nil {
+			t.Fatal(err)
+		}
 		message := make([]byte, 64<<20)
-		n, err := s.Write(message)
+		var n int
+		var err error
+		var writing sync.WaitGroup
+		writing.Go(func() { n, err = s.Write(message) })
+		if _, err := io.ReadFull(far, make([]byte, 1)); err != nil { // the kernel took some
+			t.Fatal(err)
+		}
+		_ = near.SetWriteDeadline(time.Unix(1, 0))
+		writing.Wait()
 		if n == 0 || n == len(message) || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("%d of %d, %v", n, len(message), err)
 		}
 		near.Close()
-		if got, err := io.Copy(io.Discard, far); got != int64(n) || err != nil {
-			t.Errorf("the far side got %d of %d, %v", got, n, err)
+		if rest, err := io.Copy(io.Discard, far); rest+1 != int64(n) || err != nil {
+			t.Errorf("the far side got %d of %d, %v", rest+1, n, err)
 		}
 	})
 }
@@ -223,7 +229,6 @@ func TestTryRead(t *testing.T) {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
 	far.Close()
-	_ = near.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := s.Read(p); err != io.EOF { //nolint:errorlint // exactly io.EOF, as net.Conn says it
 		t.Errorf("the end: %v", err)
 	}
@@ -342,21 +347,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func BenchmarkWriteRead(b *testing.B) {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	near, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer near.Close()
-	far, err := l.AcceptTCP()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer far.Close()
+	near, far := pair(b)
 	p := make([]byte, 300)
 	for name, ends := range map[string][2]io.ReadWriter{"net": {near, far}, "raw": {New(near), New(far)}} {
 		b.Run(name, func(b *testing.B) {

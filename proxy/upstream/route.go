@@ -134,3 +134,6 @@ func (t *Transport) Foreign(name host.Name, port uint16, guardInternal bool) *Ro
 		tunnelPort: port, plain: true, exempt: !guardInternal, asSystem: true, host: t.state.Load().other,
 	}
 }
+
+// TunnelPort is the port that the host is known by to its clients.
+func (r *Route) TunnelPort() uint16 { return r.tunnelPort }

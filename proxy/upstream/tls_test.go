@@ -214,15 +214,21 @@ func TestClassicHello(t *testing.T) {
 		{"one reset", []step{{"ry", "mc", false, 0}, {"y", "m", false, 0}, {"y", "m", false, 0}}},
 		{"one alert", []step{{"ay", "mc", false, 0}, {"y", "m", false, 0}}},
 		{"no, yes, no", []step{
-			{"ry", "mc", false, 0}, {"ay", "mc", false, 0}, {"y", "c", false, 0},
-			{"y", "c", false, classicFor - 1}, {"y", "m", false, 1},
+			{"ry", "mc", false, 0},
+			{"ay", "mc", false, 0},
+			{"y", "c", false, 0},
+			{"y", "c", false, classicFor - 1},
+			{"y", "m", false, 1},
 		}},
 		{"no, yes, yes, no, yes", []step{{"ry", "mc", false, 0}, {"y", "m", false, 0}, {"ry", "mc", false, 0}, {"y", "m", false, 0}}},
 		{"no, yes, no, no, no", []step{{"ry", "mc", false, 0}, {"rr", "mc", true, 0}, {"ry", "mc", false, 0}, {"y", "m", false, 0}}},
 		{"always no", []step{{"rr", "mc", true, 0}, {"aa", "mc", true, 0}, {"y", "m", false, 0}}},
 		{"no longer classic", []step{
-			{"ry", "mc", false, 0}, {"ry", "mc", false, 0}, {"y", "c", false, 0},
-			{"r", "c", true, 0}, {"y", "m", false, 0},
+			{"ry", "mc", false, 0},
+			{"ry", "mc", false, 0},
+			{"y", "c", false, 0},
+			{"r", "c", true, 0},
+			{"y", "m", false, 0},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

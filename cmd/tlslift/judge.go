@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"tlslift/configs"
+	"tlslift/proxy/authority"
+	"tlslift/proxy/upstream"
+)
+
+// judge finds what is wrong with a configuration beyond its schema, without
+// starting anything: files that cannot be used, a CA's constraints, loops.
+func judge(cfg *configs.Config) configs.Problems {
+	set, err := settingsOf(cfg, make([]byte, 32))
+	problems, _ := err.(configs.Problems) //nolint:errorlint // settingsOf returns nothing else
+	if t, err := upstream.New(set.Upstream); err != nil {
+		problems = append(problems, cfg.Problem("upstream", err.Error(), ""))
+	} else {
+		t.Close()
+	}
+	problems = append(problems, outsideCA(cfg)...)
+	return append(problems, ourselves(cfg)...)
+}
+
+// loadedCA is the CA of a configuration; nil when there is none that can be
+// loaded, which settingsOf reports.
+func loadedCA(cfg *configs.Config) *authority.CA {
+	ca, err := loadCA(cfg)
+	if err != nil {
+		return nil
+	}
+	return ca
+}
+
+// warnings are what an operator would want to know of a configuration that is
+// valid: settings that have no effect, and old clients that will be refused.
+func warnings(cfg *configs.Config) []string {
+	var out []string
+	if cfg.LegacyTLS.CA == nil {
+		out = append(out, "legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; `tlslift ca init` makes one")
+	}
+	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
+		out = append(out, "clients.names has no effect: clients.workload names every caller here")
+	}
+	if cfg.Clients.AccountKeyFile != "" && cfg.Clients.Account != configs.AccountHash {
+		out = append(out, "clients.account_key_file has no effect: clients.account is "+string(cfg.Clients.Account))
+	}
+	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
+		out = append(out, ca.KeyFile+" can be read by others: anyone who has it can speak for the API to every client that trusts the CA; chmod 600 it")
+	}
+	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
+		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses: anyone who steals its key can pretend to be any address; make one with `tlslift ca init`, or add the constraint")
+	}
+	for _, u := range cfg.Upstreams {
+		if keys := idleWhenSpliced(u); len(keys) > 0 {
+			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))
+		}
+	}
+	return out
+}
+
+// readableByOthers looks at a key file's mode, where modes mean that.
+func readableByOthers(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0
+}
+
+// idleWhenSpliced are the keys of an upstream that a spliced connection cannot
+// honour.
+func idleWhenSpliced(u configs.Upstream) []string {
+	var keys []string
+	if !u.To.IsZero() {
+		keys = append(keys, "to")
+	}
+	if u.CAFile != "" {
+		keys = append(keys, "ca_file")
+	}
+	if len(u.Pins) > 0 {
+		keys = append(keys, "pins")
+	}
+	if u.ClientCertificate != nil {
+		keys = append(keys, "client_certificate")
+	}
+	return keys
+}
+
+// outsideCA names the upstreams that the CA may not speak for.
+func outsideCA(cfg *configs.Config) configs.Problems {
+	ca := loadedCA(cfg)
+	if ca == nil {
+		return nil
+	}
+	var out configs.Problems
+	for i, u := range cfg.Upstreams {
+		if !ca.Permits(u.Host.Domain()) {
+			out = append(out, cfg.Problem(fmt.Sprintf("upstreams[%d].host", i),
+				fmt.Sprintf("%s is outside the name constraints of %s: old clients that ask for it would be refused", u.Host, cfg.LegacyTLS.CA.CertFile),
+				"make a CA with --domain for it, or leave the host out"))
+		}
+	}
+	return out
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"tlslift/configs"
+	"tlslift/proxy"
+)
+
+// listensAt reports whether an address is one that the configuration listens on:
+// for `tlslift check`, which has no Server.
+func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
+	var bound []netip.AddrPort
+	add := func(address string) {
+		if ap, ok := literal(address); ok && ap.Port() != 0 {
+			bound = append(bound, ap)
+		}
+	}
+	for _, l := range cfg.Listen {
+		add(l.Address)
+	}
+	add(cfg.Admin.Address)
+	add(cfg.Admin.Public)
+	local := new(proxy.LocalAddrs)
+	return func(ap netip.AddrPort) bool {
+		ap = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+		for _, b := range bound {
+			if local.Covers(b, ap) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// literal reads host:port where the host is an address, localhost, or missing.
+func literal(address string) (netip.AddrPort, bool) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	switch {
+	case host == "":
+		host = "::"
+	case strings.EqualFold(host, "localhost"):
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), true
+}
+
+// ourselves finds upstreams and parent proxies that are this tlslift: every
+// request to them would be a loop.
+func ourselves(cfg *configs.Config) configs.Problems {
+	listens := listensAt(cfg)
+	var out configs.Problems
+	judge := func(key, address string) {
+		if ap, ok := literal(address); ok && listens(ap) {
+			out = append(out, cfg.Problem(key, fmt.Sprintf("%s is where this tlslift listens: every request to it would be a loop", address), "name the real server"))
+		}
+	}
+	for i, u := range cfg.Upstreams {
+		judge(fmt.Sprintf("upstreams[%d].address", i), u.Address)
+	}
+	if u, err := url.Parse(cfg.Upstream.ParentProxy); err == nil {
+		judge("upstream.parent_proxy", u.Host)
+	}
+	return out
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"tlslift/configs"
+	"tlslift/proxy"
+	"tlslift/proxy/authority"
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
+	"tlslift/proxy/host"
+	"tlslift/proxy/identity"
+	"tlslift/proxy/legacy"
+	"tlslift/proxy/rewrite"
+	"tlslift/proxy/upstream"
+)
+
+// settingsOf makes of a configuration what the proxy is handed, reading the
+// files that it names. madeKey hashes accounts when no key file is named. Its
+// error is a configs.Problems that holds every problem.
+func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
+	set := proxy.Settings{
+		AllowInternal: cfg.AllowInternalAddresses,
+		Rewrite:       rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS},
+		Limits: proxy.Limits{
+			HeaderBytes:          int(cfg.Limits.HeaderBytes),
+			BodyBytes:            cfg.Limits.BodyBytes,
+			Connections:          cfg.Limits.Connections,
+			ConnectionsPerClient: cfg.Limits.ConnectionsPerClient,
+			HeaderTimeout:        cfg.Limits.HeaderTimeout,
+			BodyTimeout:          cfg.Limits.BodyTimeout,
+			IdleTimeout:          cfg.Limits.IdleTimeout,
+			TunnelIdleTimeout:    cfg.Limits.TunnelIdleTimeout,
+		},
+		LeafNames: leafNames(cfg),
+		Legacy: legacy.Options{
+			MinVersion: cfg.LegacyTLS.MinVersion.Wire(),
+			RC4:        cfg.LegacyTLS.RC4,
+			SHA1Leaf:   cfg.LegacyTLS.SHA1Leaf,
+			SSLv2Hello: cfg.LegacyTLS.SSLv2Hello,
+			Timeout:    cfg.LegacyTLS.HandshakeTimeout,
+		},
+		Terminate: cfg.LegacyTLS.TerminateClients,
+	}
+	for _, l := range cfg.Listen {
+		set.Listeners = append(set.Listeners, listenerOf(cfg, l))
+	}
+	var problems configs.Problems
+	var err error
+	if set.Ladder, err = newLadder(cfg, madeKey); err != nil {
+		problems = append(problems, cfg.Problem("clients", err.Error(), ""))
+	}
+	if set.CA, err = loadCA(cfg); err != nil {
+		problems = append(problems, cfg.Problem("legacy_tls.ca", err.Error(), ""))
+	}
+	set.Upstream, err = upstreamOptions(cfg)
+	var more configs.Problems
+	if errors.As(err, &more) {
+		problems = append(problems, more...)
+	}
+	if len(problems) > 0 {
+		return set, problems
+	}
+	return set, nil
+}
+
+func listenerOf(cfg *configs.Config, l configs.Listen) proxy.Listener {
+	others := decide.OthersRefuse
+	switch cfg.OthersFor(l) {
+	case configs.OthersPass:
+		others = decide.OthersPass
+	case configs.OthersTunnel:
+		others = decide.OthersTunnel
+	}
+	return proxy.Listener{
+		Listener: call.Listener{
+			Address:         l.Address,
+			Loopback:        l.Loopback(),
+			Forward:         l.Accepts(configs.WayForward),
+			Connect:         l.Accepts(configs.WayConnect),
+			Gateway:         l.Accepts(configs.WayGateway),
+			TLS:             l.Accepts(configs.WayTLS),
+			Transparent:     l.Transparent,
+			Client:          l.Client,
+			DefaultUpstream: l.DefaultUpstream,
+		},
+		Others:            others,
+		Allow:             l.Allow,
+		ProxyProtocolFrom: l.ProxyProtocolFrom,
+	}
+}
+
+// loadCA reads the CA; nil when none is configured.
+func loadCA(cfg *configs.Config) (*authority.CA, error) {
+	ca := cfg.LegacyTLS.CA
+	if ca == nil {
+		return nil, nil
+	}
+	return authority.Load(authority.LoadOptions{
+		CertFile: ca.CertFile, KeyFile: ca.KeyFile, AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA, Now: time.Now(),
+	})
+}
+
+// leafNames are those of the leaf for callers that name no host.
+func leafNames(cfg *configs.Config) []host.Pattern {
+	names := []host.Pattern{host.Exact(host.MustParse(host.SelfTest))}
+	for _, u := range cfg.Upstreams {
+		names = append(names, u.Host)
+	}
+	return names
+}
+
+func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Ladder, error) {
+	o := identity.Options{
+		Workload:  cfg.Clients.Workload,
+		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,
+	}
+	for _, n := range cfg.Clients.Names {
+		o.Names = append(o.Names, identity.Name{Name: n.Name, Match: n.Match})
+	}
+	for name := range cfg.Policy.Clients {
+		o.Known = append(o.Known, name)
+	}
+	slices.Sort(o.Known)
+	switch cfg.Clients.Account {
+	case configs.AccountPlain:
+		o.Account = identity.AccountPlain
+	case configs.AccountHash:
+		o.Account = identity.AccountHash
+		key, err := accountKey(cfg.Clients.AccountKeyFile, madeKey)
+		if err != nil {
+			return nil, err
+		}
+		o.AccountKey = key
+	}
+	if f := cfg.Clients.UsersFile; f != "" {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			return nil, fmt.Errorf("users_file: %w", err)
+		}
+		users, problems := identity.ParseHtpasswd(data)
+		if len(problems) > 0 {
+			return nil, fmt.Errorf("users_file %s: %w", f, errors.Join(problems...))
+		}
+		if len(users) == 0 {
+			return nil, fmt.Errorf("users_file %s holds no user, so no caller could pass", f)
+		}
+		o.Users = users
+	}
+	return identity.New(o)
+}
+
+// accountKey reads the key of hashed accounts. Without a file it is the one
+// made at start.
+func accountKey(file string, made []byte) ([]byte, error) {
+	if file == "" {
+		return made, nil
+	}
+	key, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("account_key_file: %w", err)
+	}
+	return []byte(strings.TrimSpace(string(key))), nil
+}
+
+// upstreamOptions maps the configuration to the upstream room's options.
+func upstreamOptions(cfg *configs.Config) (upstream.Options, error) {
+	o := upstream.Options{
+		MinTLS:          cfg.Upstream.MinTLS.Wire(),
+		AllowInternal:   cfg.AllowInternalAddresses,
+		Warm:            cfg.Upstream.WarmConnections,
+		MaxConns:        cfg.Upstream.MaxConnections,
+		IdleTimeout:     cfg.Upstream.IdleTimeout,
+		DialTimeout:     cfg.Upstream.DialTimeout,
+		TLSTimeout:      cfg.Upstream.TLSTimeout,
+		ResponseTimeout: cfg.Upstream.ResponseTimeout,
+		BodyTimeout:     cfg.Limits.BodyTimeout,
+		ResponseBuffer:  cfg.Limits.ResponseBuffer,
+	}
+	for _, d := range cfg.Upstream.DNSServers {
+		o.DNSServers = append(o.DNSServers, d.String())
+	}
+	if p := cfg.Upstream.ParentProxy; p != "" {
+		u, err := url.Parse(p)
+		if err != nil {
+			return o, configs.Problems{cfg.Problem("upstream.parent_proxy", "is not a URL", "write e.g. http://proxy.example:8080")}
+		}
+		o.ParentProxy = u
+		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				return o, configs.Problems{cfg.Problem("upstream.parent_proxy_password_file", err.Error(), "")}
+			}
+			o.ParentProxyPassword = strings.TrimRight(string(data), "\r\n")
+		}
+	}
+	var problems configs.Problems
+	for i, h := range cfg.Upstreams {
+		host, err := upstreamHost(inherited(h, cfg.Upstreams))
+		if err != nil {
+			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d]", i), err.Error(), ""))
+			continue
+		}
+		o.Hosts = append(o.Hosts, host)
+	}
+	if len(problems) > 0 {
+		return o, problems
+	}
+	return o, nil
+}
+
+// inherited is an upstream with, where it sends to another host, that host's own
+// settings for what it does not say itself.
+func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
+	if h.To.IsZero() {
+		return h
+	}
+	var target *configs.Upstream
+	for i, u := range all {
+		switch exact := host.Exact(h.To); {
+		case !u.To.IsZero() || !u.Host.Matches(h.To):
+		case u.Host == exact, target == nil, target.Host != exact && len(target.Host.String()) < len(u.Host.String()):
+			target = &all[i]
+		}
+	}
+	if target == nil {
+		return h
+	}
+	const unsaid = 443
+	h.Address, h.CAFile = cmp.Or(h.Address, target.Address), cmp.Or(h.CAFile, target.CAFile)
+	if h.Port == unsaid {
+		h.Port = target.Port
+	}
+	if len(h.Pins) == 0 {
+		h.Pins = target.Pins
+	}
+	if h.ClientCertificate == nil {
+		h.ClientCertificate = target.ClientCertificate
+	}
+	return h
+}
+
+func upstreamHost(h configs.Upstream) (upstream.Host, error) {
+	up := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
+	if h.Address != "" {
+		var err error
+		if up.Address, up.AddressPort, err = host.ParseAuthority(h.Address); err != nil {
+			return up, fmt.Errorf("address: %w", err)
+		}
+	}
+	for i := range h.Pins {
+		up.Pins = append(up.Pins, h.Pins[i][:])
+	}
+	if h.CAFile != "" {
+		data, err := os.ReadFile(h.CAFile)
+		if err != nil {
+			return up, fmt.Errorf("ca_file: %w", err)
+		}
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool()
+		}
+		if !pool.AppendCertsFromPEM(data) {
+			return up, fmt.Errorf("ca_file %s holds no PEM certificate", h.CAFile)
+		}
+		up.Roots = pool
+	}
+	if kp := h.ClientCertificate; kp != nil {
+		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
+		if err != nil {
+			return up, fmt.Errorf("client_certificate: %w", err)
+		}
+		up.ClientCertificate = &cert
+	}
+	return up, nil
+}

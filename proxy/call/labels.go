@@ -1,0 +1,9 @@
+package call
+
+// Label values outside every configured set. They begin with an underscore, so
+// no host and no client can be taken for them.
+const (
+	LabelOther    = "_other"    // upstream: foreign traffic, passed or tunnelled
+	LabelDenied   = "_denied"   // upstream: traffic that was refused before it had one
+	LabelOverflow = "_overflow" // client: every client beyond the label limit
+)

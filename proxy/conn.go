@@ -1,0 +1,185 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/url"
+	"time"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/front"
+	"tlslift/proxy/hello"
+	"tlslift/proxy/http1"
+)
+
+// conn carries one client connection from accept to end. It belongs to the
+// connection's goroutine.
+type conn struct {
+	s       *Server
+	front   *front.Conn
+	facts   *call.Conn     // replaced when more is known, never changed
+	refusal *front.Refusal // not nil: the caller may not connect, and is told so
+
+	client call.Identity // who is calling, as far as is known
+	named  bool          // client is known
+	final  bool          // no request can name the client better
+	inside bool          // inside a CONNECT, whose credentials were looked at
+	outer  call.Identity // of that CONNECT
+
+	handed  bool         // the connection's evidence was handed over
+	sighted call.Sighted // that evidence
+
+	http   *http1.Conn // what serves the requests
+	url    *url.URL    // see goproxyURL
+	req    *request    // being served; nil between requests
+	tunnel *tunnel     // not nil: the connection is a tunnel
+	relay  *pair       // not nil: what is left to do is to relay
+}
+
+// ServeConn implements front.Handler.
+func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refusal) {
+	c := &conn{s: s, front: fc, facts: fc.Facts(), refusal: refusal}
+	c.do(func() { c.serve(kind) })
+	if c.relay != nil {
+		// On a goroutine of its own, which begins with a small stack: an idle
+		// tunnel costs little more than its two stacks.
+		s.serving.Go(func() { c.do(c.tunnel.carry) })
+	}
+}
+
+func (c *conn) serve(kind front.Kind) {
+	switch {
+	case kind != front.KindHTTP && c.refusal != nil:
+		c.direct().turnAway()
+	case kind != front.KindHTTP:
+		c.direct().secure()
+	case c.refusal == nil && c.facts.OriginalDst.IsValid() && !c.facts.Barred && c.relayRedirected():
+	default:
+		c.serveHTTP(c.front)
+	}
+}
+
+// do runs f, and closes the connection unless it is to be relayed. A panic of
+// ours or of a library stays in the connection.
+func (c *conn) do(f func()) {
+	defer func() {
+		switch v := recover(); {
+		case v != nil:
+			c.relay = nil
+			c.s.logPanic("panic in a connection", c.facts.ClientText)
+			c.front.Reset()
+		case c.relay == nil:
+			c.front.Close()
+		}
+	}()
+	f()
+}
+
+// serveHTTP answers the requests on nc, which is the front's connection or the
+// TLS inside it. After a CONNECT it goes on with the tunnel.
+func (c *conn) serveHTTP(nc net.Conn) {
+	c.front.Show(c.facts.Handling)
+	c.http = http1.NewConn(nc, http1.Options{
+		Limits: c.limits, Buffers: &c.s.buffers, Context: context.WithValue(context.Background(), connKey{}, c),
+	})
+	c.front.Carry(serving{c.http})
+	end := c.http.Serve(c)
+	c.front.Carry(nil)
+	switch end {
+	case http1.Hijacked:
+		c.connected()
+	case http1.Reset:
+		c.front.Reset()
+	case http1.Lingering:
+		c.front.Linger()
+		nc.Close()
+	default:
+		nc.Close()
+	}
+}
+
+type connKey struct{}
+
+// connOf is the connection that a request came on.
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// limits are those of the connection's next request.
+func (c *conn) limits() http1.Limits {
+	lim := c.s.settings.Load().http
+	if c.front.Hurried() {
+		hurry := c.front.Hurry()
+		lim.HeaderTimeout, lim.IdleTimeout = hurry, hurry
+	}
+	return lim
+}
+
+// identify names the caller of one request. It reports false when proxy
+// credentials are needed and missing or wrong.
+func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) bool {
+	if !c.named {
+		c.client, c.final = st.Ladder.Connection(c.facts)
+		c.named = c.final
+	}
+	if c.final {
+		return true
+	}
+	c.named = true
+	if c.inside {
+		// A CONNECT was named already; only the account can name it better.
+		c.client = st.Ladder.Within(c.outer, authorization, query, form)
+		return true
+	}
+	facts := *c.facts
+	facts.Ingress = in
+	var err error
+	c.client, err = st.Ladder.Request(&facts, proxyAuthorization, authorization, query, form)
+	return err == nil
+}
+
+// identifyConnection names the caller by what is known without a request.
+func (c *conn) identifyConnection() {
+	if !c.named {
+		c.client, c.final = c.s.settings.Load().Ladder.Connection(c.facts)
+		c.named = true
+	}
+}
+
+// sight is what the connection shows of its client, once: at its first call, or
+// at its end. Later calls return nil.
+func (c *conn) sight(v call.Sighted) *call.Sighted {
+	if c.handed {
+		return nil
+	}
+	c.handed = true
+	v.Version = c.facts.Version
+	if h := c.facts.Hello; h != nil {
+		v.Hello = &call.Offer{
+			Max: c.facts.Offered(), SSLv2: h.Framing == hello.SSLv2, SNI: h.SNI(), Fallback: h.FallbackSCSV,
+			Library: libraryOf(h), JA4: c.facts.JA4,
+		}
+		v.Version = cmp.Or(c.facts.Version, v.Hello.Max)
+	}
+	if !v.Ours || v.Hello != nil && v.Hello.Fallback && v.Handling == call.Refused {
+		v.Failed = true // a fallback can do better than it says
+	}
+	c.sighted = v
+	return &c.sighted
+}
+
+// settleTime is how long a connection that owes nobody an answer may be still
+// before a drain takes it for idle.
+const settleTime = time.Second
+
+// libraryOf is the guessed library and era of a hello; "" when there is no
+// guess.
+func libraryOf(h *hello.ClientHello) string {
+	lib := h.Library()
+	if lib.Name == "" {
+		return ""
+	}
+	return lib.String()
+}

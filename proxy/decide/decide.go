@@ -1,0 +1,175 @@
+// Package decide says what shall happen with a request, a CONNECT, a ClientHello
+// or a redirected connection (design, section 1). A decision is a value, made
+// from what is known before anything is done, so every way in follows the same
+// rules.
+//
+// The package is pure.
+package decide
+
+import (
+	"net/netip"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+)
+
+// Action is what shall happen. Its String is the value of the log field
+// "decision".
+type Action uint8
+
+// The actions. Refuse is the zero value.
+const (
+	Refuse    Action = iota // an error answer, or an alert
+	Upgrade                 // sent to one of our upstreams over TLS
+	Pass                    // a foreign request, forwarded unchanged
+	Inspect                 // a CONNECT to one of our hosts: what follows decides
+	Splice                  // TLS to one of our upstreams, relayed untouched
+	Terminate               // TLS ended here; its requests are decided one by one
+	Relay                   // bytes relayed to a foreign host
+	SelfTest                // answered here
+)
+
+func (a Action) String() string {
+	switch a {
+	case Upgrade:
+		return "upgrade"
+	case Pass:
+		return "pass"
+	case Inspect:
+		return "inspect"
+	case Splice:
+		return "splice"
+	case Terminate:
+		return "terminate"
+	case Relay:
+		return "relay"
+	case SelfTest:
+		return "self_test"
+	default:
+		return "refuse"
+	}
+}
+
+// Decision is what shall happen with one request or tunnel.
+type Decision struct {
+	Action Action
+	Host   host.Name // where it goes; the zero Name when only an inner Host knows
+	Guess  host.Name // what a caller that names no host may mean
+	Port   uint16    // of a foreign host; 0 for an upstream, which knows its own
+	Ours   bool      // it is for one of our upstreams, or may be
+	Guard  bool      // internal addresses are refused
+
+	// Of a refusal.
+	Reason problem.Reason
+	Detail string // for the log: a closed text
+	Alert  uint8  // TLS alert (RFC 8446 section 6), where there is no HTTP yet
+}
+
+// Others is what happens to hosts that are no upstream.
+type Others uint8
+
+// What can happen to other hosts.
+const (
+	OthersRefuse Others = iota
+	OthersTunnel        // CONNECT is relayed
+	OthersPass          // CONNECT is relayed, plain HTTP is forwarded
+)
+
+// Settings is what the configuration, and this machine, say about decisions.
+// It is not changed once made.
+type Settings struct {
+	// Upstream reports whether a host is one of ours, and the port that its
+	// clients know it by.
+	Upstream func(host.Name) (port uint16, ours bool)
+	// Others is what happens to foreign hosts, by the listener's address.
+	Others map[string]Others
+	// AllowInternal lets foreign hosts be internal addresses for every caller.
+	AllowInternal bool
+	// CA says that there is a CA, so TLS can be terminated.
+	CA bool
+	// Own reports whether an address is one of our own listeners.
+	Own func(netip.AddrPort) bool
+	// HostAt is the upstream that an address belongs to; the zero Name for none.
+	HostAt func(netip.Addr) host.Name
+}
+
+const (
+	portHTTP  = 80
+	portHTTPS = 443
+)
+
+// Details of refusals, for the log.
+const (
+	detailBarred      = "the caller is not on the listener's allow list"
+	detailAuth        = "proxy credentials are missing or wrong"
+	detailIngress     = "this listener does not accept this way in"
+	detailTrace       = "TRACE would show the caller its own secrets"
+	detailUpgrade     = "protocol upgrades have no use with this API"
+	detailVia         = "the request has passed through this tlslift before"
+	detailScheme      = "the target's scheme is neither http nor https"
+	detailNoHost      = "no host is named, and the listener has no default_upstream"
+	detailMisdirected = "the request names another host than its tunnel"
+	detailPort        = "the port is not one of this upstream"
+	detailConnectPort = "CONNECT is for port 443 of our hosts, or the upstream's own port"
+	detailSelf        = "the target is tlslift itself"
+	detailForeign     = "the host is not one of the upstreams"
+	detailForeignTLS  = "foreign https needs CONNECT"
+	detailAuthority   = "the CONNECT authority cannot be read"
+	detailNested      = "CONNECT within a tunnel"
+	detailNoConnect   = "this listener does not accept CONNECT"
+	detailNoTLS       = "this listener does not accept TLS"
+	detailOwnHello    = "this hello is one that tlslift itself is sending"
+	detailOwnDst      = "the original destination is tlslift itself"
+	detailSelfTestCA  = "the self-test over TLS needs a CA: see legacy_tls.ca"
+	detailModernOther = "a modern client names a host that is no upstream"
+	detailModernNone  = "a modern client names no host (no SNI), and the listener has no default_upstream"
+)
+
+func refuse(reason problem.Reason, detail string) Decision {
+	return Decision{Reason: reason, Detail: detail}
+}
+
+// guard reports whether internal addresses are refused to a caller of a foreign
+// host. On a loopback listener callers could go there themselves.
+func (s *Settings) guard(c *call.Conn) bool { return !c.Listener.Loopback && !s.AllowInternal }
+
+// self reports whether a host and port are one of our own listeners.
+func (s *Settings) self(n host.Name, port uint16) bool {
+	switch {
+	case n.IsAddr():
+		return s.Own(netip.AddrPortFrom(n.Addr(), port))
+	case n.Loopback():
+		return s.Own(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)) ||
+			s.Own(netip.AddrPortFrom(netip.IPv6Loopback(), port))
+	default:
+		return false
+	}
+}
+
+// foreign decides about a host that is no upstream, for plain HTTP or a tunnel.
+func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action, needed Others) Decision {
+	switch {
+	case s.self(n, port):
+		return refuse(problem.Loop, detailSelf)
+	case s.Others[c.Listener.Address] < needed:
+		return refuse(problem.Host, detailForeign)
+	}
+	return Decision{Action: action, Host: n, Port: port, Guard: s.guard(c)}
+}
+
+// accepts reports whether a listener accepts a way in.
+func accepts(l *call.Listener, in call.Ingress) bool {
+	switch in {
+	case call.Forward:
+		return l.Forward
+	case call.Connect:
+		return l.Connect
+	case call.Gateway:
+		return l.Gateway
+	case call.TLS:
+		return l.TLS
+	default:
+		return l.Transparent
+	}
+}

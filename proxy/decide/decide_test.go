@@ -1,0 +1,373 @@
+package decide
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+)
+
+const (
+	api   = "api.smsportal.com"
+	other = "other.example"
+	odd   = "odd.smsportal.com" // an upstream on port 8443
+)
+
+func settings(others Others, ca bool) *Settings {
+	return &Settings{
+		Upstream: func(n host.Name) (uint16, bool) {
+			switch n.String() {
+			case api:
+				return 443, true
+			case odd:
+				return 8443, true
+			}
+			return 0, false
+		},
+		Others: map[string]Others{"l": others},
+		CA:     ca,
+		Own:    func(ap netip.AddrPort) bool { return ap == netip.MustParseAddrPort("127.0.0.1:3128") },
+		HostAt: func(a netip.Addr) host.Name {
+			if a == netip.MustParseAddr("192.0.2.1") {
+				return host.MustParse(api)
+			}
+			return host.Name{}
+		},
+	}
+}
+
+func everyWay() *call.Listener {
+	return &call.Listener{Address: "l", Forward: true, Connect: true, Gateway: true, TLS: true}
+}
+
+func conn(change ...func(*call.Conn)) *call.Conn {
+	c := &call.Conn{Listener: everyWay(), Local: netip.MustParseAddrPort("10.0.0.1:3128")}
+	for _, f := range change {
+		f(c)
+	}
+	return c
+}
+
+// The kinds of connection that a request can come on.
+var ways = map[string]func(*call.Conn){
+	"plain":          func(*call.Conn) {},
+	"inside CONNECT": func(c *call.Conn) { c.Ingress, c.Authority, c.Port = call.Connect, host.MustParse(api), 443 },
+	"inside old TLS": func(c *call.Conn) {
+		c.Ingress, c.Authority, c.Handling = call.TLS, host.MustParse(api), call.Terminated
+	},
+	"nameless old TLS": func(c *call.Conn) { c.Ingress, c.Handling = call.TLS, call.Terminated },
+	"CONNECT, then TLS": func(c *call.Conn) {
+		c.Ingress, c.Authority, c.Handling = call.Connect, host.MustParse(api), call.Terminated
+	},
+	"redirected": func(c *call.Conn) {
+		c.Listener.Transparent, c.OriginalDst = true, netip.MustParseAddrPort("198.51.100.7:80")
+	},
+	"redirected, TLS": func(c *call.Conn) {
+		c.Listener.Transparent, c.OriginalDst = true, netip.MustParseAddrPort("198.51.100.7:443")
+		c.Ingress, c.Handling = call.Transparent, call.Terminated
+	},
+}
+
+func (s *Settings) ask(c *call.Conn, t Target, a Asked) (Place, Decision) {
+	p, found := Find(c, t)
+	return p, s.Request(c, p, found, a)
+}
+
+// TestWaysAgree is the cross product of ways in and hosts: whatever the way,
+// one of our hosts is upgraded, the self-test is answered, and a foreign host
+// never is either.
+func TestWaysAgree(t *testing.T) {
+	t.Parallel()
+	for way, change := range ways {
+		for _, others := range []Others{OthersRefuse, OthersTunnel, OthersPass} {
+			for name, want := range map[string]Action{api: Upgrade, host.SelfTest: SelfTest, other: Refuse, "localhost": Refuse} {
+				for _, absolute := range []bool{false, true} {
+					c, n := conn(change), host.MustParse(name)
+					s := settings(others, true)
+					_, d := s.ask(c, Target{Absolute: absolute, Scheme: "http", Host: n}, Asked{Method: "GET"})
+					want := want
+					switch {
+					case !c.Authority.IsZero() && c.Authority != n:
+						if d.Action != Refuse || d.Reason != problem.Misdirected {
+							t.Errorf("%s, %s: %v %v, want misdirected", way, name, d.Action, d.Reason)
+						}
+						continue
+					case n.String() == other && others == OthersPass && c.Ingress != call.TLS && c.Ingress != call.Connect && c.Handling == call.Plain:
+						want = Pass
+					}
+					if n.String() == "localhost" && others == OthersPass && c.Ingress != call.TLS && c.Handling == call.Plain {
+						want = Pass // port 80 of this machine is not ours
+					}
+					if d.Action != want {
+						t.Errorf("%s, others %d, %s, absolute %v: %v (%s), want %v", way, others, name, absolute, d.Action, d.Detail, want)
+					}
+					if d.Action == Upgrade && (!d.Ours || d.Host != n) || d.Action == Pass && (d.Ours || d.Port != 80) {
+						t.Errorf("%s, %s: %+v", way, name, d)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	name := host.MustParse(api)
+	for _, c := range []struct {
+		what     string
+		conn     *call.Conn
+		target   Target
+		ingress  call.Ingress
+		host     string
+		seesHTTP bool
+		reason   problem.Reason
+	}{
+		{"forward", conn(), Target{Absolute: true, Scheme: "http", Host: name}, call.Forward, api, true, 0},
+		{"forward, https", conn(), Target{Absolute: true, Scheme: "https", Host: name}, call.Forward, api, false, 0},
+		{"forward, ftp", conn(), Target{Absolute: true, Scheme: "ftp", Host: name}, call.Forward, api, false, problem.Malformed},
+		{"gateway", conn(), Target{Host: name}, call.Gateway, api, true, 0},
+		{"no host", conn(), Target{}, call.Gateway, "", true, problem.Malformed},
+		{"default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = name }), Target{}, call.Gateway, api, true, 0},
+		{"the host wins over default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = name }), Target{Host: host.MustParse(other)}, call.Gateway, other, true, 0},
+		{"redirected", conn(ways["redirected"]), Target{Host: name}, call.Transparent, api, true, 0},
+		{"redirected, no host", conn(ways["redirected"]), Target{}, call.Transparent, "198.51.100.7", true, 0},
+		{"redirected, absolute form", conn(ways["redirected"]), Target{Absolute: true, Scheme: "http", Host: name}, call.Forward, api, true, 0},
+		{"inside CONNECT", conn(ways["inside CONNECT"]), Target{}, call.Connect, api, true, 0},
+		{"inside CONNECT, absolute form", conn(ways["inside CONNECT"]), Target{Absolute: true, Scheme: "https", Host: name, Port: 443}, call.Connect, api, true, 0},
+		{"inside CONNECT, another host", conn(ways["inside CONNECT"]), Target{Host: host.MustParse(other)}, call.Connect, other, true, problem.Misdirected},
+		{"inside old TLS", conn(ways["inside old TLS"]), Target{Host: name}, call.TLS, api, false, 0},
+		{"nameless old TLS", conn(ways["nameless old TLS"]), Target{Host: name}, call.TLS, api, false, 0},
+		{"nameless old TLS, guessed", conn(ways["nameless old TLS"], func(c *call.Conn) { c.Guess = name }), Target{}, call.TLS, api, false, 0},
+	} {
+		p, d := Find(c.conn, c.target)
+		if p.Ingress != c.ingress || p.Host.String() != c.host || p.SeesHTTP != c.seesHTTP || d.Reason != c.reason || (d.Action == Refuse) != (c.reason != 0) {
+			t.Errorf("%s: %+v %v %v", c.what, p, d.Action, d.Reason)
+		}
+	}
+}
+
+// TestPorts holds which ports a request for an upstream may name (design,
+// section 1).
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what    string
+		way     string
+		target  Target
+		allowed bool
+	}{
+		{"forward, none", "plain", Target{Absolute: true, Scheme: "http", Host: host.MustParse(api)}, true},
+		{"forward, 80", "plain", Target{Absolute: true, Scheme: "http", Host: host.MustParse(api), Port: 80}, true},
+		{"forward, 443", "plain", Target{Absolute: true, Scheme: "http", Host: host.MustParse(api), Port: 443}, false},
+		{"forward, 8080", "plain", Target{Absolute: true, Scheme: "http", Host: host.MustParse(api), Port: 8080}, false},
+		{"forward, https, 443", "plain", Target{Absolute: true, Scheme: "https", Host: host.MustParse(api), Port: 443}, true},
+		{"forward, https, 80", "plain", Target{Absolute: true, Scheme: "https", Host: host.MustParse(api), Port: 80}, false},
+		{"forward, https, its own", "plain", Target{Absolute: true, Scheme: "https", Host: host.MustParse(odd), Port: 8443}, true},
+		{"gateway, ours", "plain", Target{Host: host.MustParse(api), Port: 3128}, true},
+		{"gateway, 80", "plain", Target{Host: host.MustParse(api), Port: 80}, true},
+		{"gateway, 8080", "plain", Target{Host: host.MustParse(api), Port: 8080}, false},
+		{"inside CONNECT, any", "inside CONNECT", Target{Host: host.MustParse(api), Port: 8080}, true},
+		{"inside TLS, 443", "nameless old TLS", Target{Host: host.MustParse(api), Port: 443}, true},
+		{"inside TLS, 81", "nameless old TLS", Target{Host: host.MustParse(api), Port: 81}, false},
+	} {
+		_, d := settings(OthersPass, true).ask(conn(ways[c.way]), c.target, Asked{Method: "GET"})
+		if (d.Action == Upgrade) != c.allowed || !c.allowed && d.Reason != problem.Port {
+			t.Errorf("%s: %v %v", c.what, d.Action, d.Reason)
+		}
+	}
+}
+
+// TestPrecedence: what is wrong with the caller comes before what is wrong with
+// the request, and that before its target.
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	foreign := Target{Host: host.MustParse(other)}
+	barred := func(c *call.Conn) { c.Barred = true }
+	noGateway := func(c *call.Conn) { c.Listener.Gateway = false }
+	for _, c := range []struct {
+		what   string
+		conn   *call.Conn
+		target Target
+		asked  Asked
+		want   problem.Reason
+	}{
+		{"barred", conn(barred), Target{}, Asked{Method: "TRACE", AuthFailed: true}, problem.ACL},
+		{"credentials", conn(), Target{}, Asked{Method: "TRACE", AuthFailed: true}, problem.ProxyAuth},
+		{"no host", conn(), Target{}, Asked{Method: "TRACE"}, problem.Malformed},
+		{"trace", conn(), foreign, Asked{Method: http.MethodTrace, Upgrade: true, OwnVia: true}, problem.Method},
+		{"upgrade", conn(), foreign, Asked{Method: "GET", Upgrade: true, OwnVia: true}, problem.Method},
+		{"via", conn(noGateway), foreign, Asked{Method: "GET", OwnVia: true}, problem.Loop},
+		{"ingress", conn(noGateway), foreign, Asked{Method: "GET"}, problem.ACL},
+		{"host", conn(), foreign, Asked{Method: "GET"}, problem.Host},
+		{"foreign https", conn(), Target{Absolute: true, Scheme: "https", Host: host.MustParse(other)}, Asked{Method: "GET"}, problem.Host},
+		{"ourselves", conn(), Target{Host: host.MustParse("127.0.0.1"), Port: 3128}, Asked{Method: "GET"}, problem.Loop},
+		{"ourselves by name", conn(), Target{Host: host.MustParse("localhost"), Port: 3128}, Asked{Method: "GET"}, problem.Loop},
+	} {
+		_, d := settings(OthersRefuse, true).ask(c.conn, c.target, c.asked)
+		if d.Action != Refuse || d.Reason != c.want || d.Detail == "" {
+			t.Errorf("%s: %v %v %q, want %v", c.what, d.Action, d.Reason, d.Detail, c.want)
+		}
+	}
+}
+
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what   string
+		conn   *call.Conn
+		others Others
+		host   string
+		port   uint16
+		asked  Asked
+		want   Action
+		reason problem.Reason
+	}{
+		{"ours", conn(), OthersRefuse, api, 443, Asked{}, Inspect, 0},
+		{"ours, no port", conn(), OthersRefuse, api, 0, Asked{}, Inspect, 0},
+		{"ours, its own port", conn(), OthersRefuse, odd, 8443, Asked{}, Inspect, 0},
+		{"ours, port 80", conn(), OthersPass, api, 80, Asked{}, Refuse, problem.Port},
+		{"ours, port 22", conn(), OthersPass, api, 22, Asked{}, Refuse, problem.Port},
+		{"self-test", conn(), OthersRefuse, host.SelfTest, 443, Asked{}, Inspect, 0},
+		{"foreign, refuse", conn(), OthersRefuse, other, 443, Asked{}, Refuse, problem.Host},
+		{"foreign, tunnel", conn(), OthersTunnel, other, 22, Asked{}, Relay, 0},
+		{"foreign, pass", conn(), OthersPass, other, 443, Asked{}, Relay, 0},
+		{"ourselves", conn(), OthersPass, "127.0.0.1", 3128, Asked{}, Refuse, problem.Loop},
+		{"our Via", conn(), OthersPass, api, 443, Asked{OwnVia: true}, Refuse, problem.Loop},
+		{"barred", conn(func(c *call.Conn) { c.Barred = true }), OthersPass, api, 443, Asked{AuthFailed: true}, Refuse, problem.ACL},
+		{"credentials", conn(), OthersPass, "", 0, Asked{AuthFailed: true}, Refuse, problem.ProxyAuth},
+		{"no host", conn(), OthersPass, "", 443, Asked{}, Refuse, problem.Malformed},
+		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Asked{}, Refuse, problem.Method},
+		{"nested in TLS", conn(ways["nameless old TLS"]), OthersPass, api, 443, Asked{}, Refuse, problem.Method},
+		{"not accepted", conn(func(c *call.Conn) { c.Listener.Connect = false }), OthersPass, api, 443, Asked{}, Refuse, problem.ACL},
+	} {
+		n, _ := host.Parse(c.host)
+		d := settings(c.others, true).Connect(c.conn, n, c.port, c.asked)
+		if d.Action != c.want || d.Reason != c.reason {
+			t.Errorf("%s: %v %v %q, want %v %v", c.what, d.Action, d.Reason, d.Detail, c.want, c.reason)
+		}
+		if d.Action == Relay && !d.Guard {
+			t.Errorf("%s: internal addresses are not guarded on an open listener", c.what)
+		}
+	}
+}
+
+// TestHello is the cross product of hellos and where they are for.
+func TestHello(t *testing.T) {
+	t.Parallel()
+	direct := func(c *call.Conn) { c.Ingress = call.TLS }
+	transparent := func(dst string) func(*call.Conn) {
+		return func(c *call.Conn) {
+			c.Listener.Transparent, c.Ingress, c.OriginalDst = true, call.Transparent, netip.MustParseAddrPort(dst)
+		}
+	}
+	fallback := func(c *call.Conn) { c.Ingress, c.Listener.DefaultUpstream = call.TLS, host.MustParse(api) }
+	connect := func(name string) func(*call.Conn) {
+		return func(c *call.Conn) { c.Ingress, c.Authority = call.Connect, host.MustParse(name) }
+	}
+	for _, c := range []struct {
+		what        string
+		change      func(*call.Conn)
+		sni         string
+		modern, old Action // what becomes of a hello that offers TLS 1.2, and of one that does not
+		host        string // of a splice
+		reason      problem.Reason
+	}{
+		{"CONNECT", connect(api), api, Splice, Terminate, api, 0},
+		{"CONNECT, no SNI", connect(api), "", Splice, Terminate, api, 0},
+		{"CONNECT, another SNI", connect(api), other, Splice, Terminate, api, 0},
+		{"CONNECT to the self-test", connect(host.SelfTest), "", Terminate, Terminate, host.SelfTest, 0},
+		{"direct", direct, api, Splice, Terminate, api, 0},
+		{"direct, self-test", direct, host.SelfTest, Terminate, Terminate, host.SelfTest, 0},
+		{"direct, no SNI", direct, "", Refuse, Terminate, "", problem.Host},
+		{"direct, foreign SNI", direct, other, Refuse, Terminate, "", problem.Host},
+		{"direct, nonsense SNI", direct, "a b", Refuse, Terminate, "", problem.Host},
+		{"default_upstream", fallback, "", Splice, Terminate, api, 0},
+		{"default_upstream, foreign SNI", fallback, other, Refuse, Terminate, "", problem.Host},
+		{"redirected, ours", transparent("198.51.100.7:443"), api, Splice, Terminate, api, 0},
+		{"redirected, foreign", transparent("198.51.100.7:443"), other, Relay, Relay, "198.51.100.7", 0},
+		{"redirected, no SNI, our address", transparent("192.0.2.1:443"), "", Splice, Terminate, api, 0},
+		{"redirected, no SNI, foreign address", transparent("198.51.100.7:443"), "", Relay, Relay, "198.51.100.7", 0},
+		{"redirected to ourselves", transparent("127.0.0.1:3128"), "", Refuse, Refuse, "", problem.Loop},
+		{"barred", func(c *call.Conn) { c.Ingress, c.Barred = call.TLS, true }, api, Refuse, Refuse, "", problem.ACL},
+		{"not accepted", func(c *call.Conn) { c.Ingress, c.Listener.TLS = call.TLS, false }, api, Refuse, Refuse, "", problem.ACL},
+	} {
+		for _, modern := range []bool{true, false} {
+			want := c.old
+			if modern {
+				want = c.modern
+			}
+			d := settings(OthersRefuse, true).Hello(conn(c.change), Hello{Modern: modern, ServerName: c.sni})
+			if d.Action != want {
+				t.Errorf("%s, modern %v: %v %q, want %v", c.what, modern, d.Action, d.Detail, want)
+			}
+			switch d.Action {
+			case Refuse:
+				if d.Reason != c.reason || d.Alert == 0 {
+					t.Errorf("%s: %v, alert %d, want %v", c.what, d.Reason, d.Alert, c.reason)
+				}
+			case Splice, Relay:
+				if d.Host.String() != c.host {
+					t.Errorf("%s: to %q, want %q", c.what, d.Host, c.host)
+				}
+			}
+		}
+		if c.modern == Splice {
+			d := settings(OthersRefuse, true).Hello(conn(c.change), Hello{Modern: true, ServerName: c.sni, Terminate: true})
+			if d.Action != Terminate {
+				t.Errorf("%s, terminate_clients: %v", c.what, d.Action)
+			}
+		}
+		if d := settings(OthersRefuse, true).Hello(conn(c.change), Hello{ServerName: c.sni, Own: true}); d.Reason != problem.Loop {
+			t.Errorf("%s: our own hello is not a loop: %v", c.what, d.Reason)
+		}
+	}
+	d := settings(OthersRefuse, false).Hello(conn(connect(host.SelfTest)), Hello{})
+	if d.Action != Refuse || d.Reason != problem.Host || d.Alert != alertProtocolVersion {
+		t.Errorf("the self-test without a CA: %+v", d)
+	}
+}
+
+func TestRedirected(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what, named, dst string
+		want             Action
+		guess            string
+	}{
+		{"ours", api, "198.51.100.7:80", Upgrade, ""},
+		{"self-test", host.SelfTest, "198.51.100.7:80", Upgrade, ""},
+		{"foreign", other, "198.51.100.7:80", Relay, ""},
+		{"foreign, our address", other, "192.0.2.1:80", Relay, ""},
+		{"nameless, our address", "", "192.0.2.1:80", Upgrade, api},
+		{"nameless, foreign address", "", "198.51.100.7:80", Relay, ""},
+	} {
+		n, _ := host.Parse(c.named)
+		d := settings(OthersRefuse, true).Redirected(conn(func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(c.dst) }), n)
+		if d.Action != c.want || d.Guess.String() != c.guess {
+			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.Guess)
+		}
+		if d.Action == Relay && netip.AddrPortFrom(d.Host.Addr(), d.Port).String() != c.dst {
+			t.Errorf("%s: to %v:%d", c.what, d.Host, d.Port)
+		}
+	}
+}
+
+// TestGuard: internal addresses are refused to callers that could not go there
+// themselves.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	for _, loopback := range []bool{false, true} {
+		for _, allowed := range []bool{false, true} {
+			s := settings(OthersPass, true)
+			s.AllowInternal = allowed
+			c := conn(func(c *call.Conn) { c.Listener.Loopback = loopback })
+			_, d := s.ask(c, Target{Host: host.MustParse(other)}, Asked{Method: "GET"})
+			if d.Action != Pass || d.Guard != (!loopback && !allowed) {
+				t.Errorf("loopback %v, allowed %v: %+v", loopback, allowed, d)
+			}
+		}
+	}
+}

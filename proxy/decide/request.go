@@ -1,0 +1,146 @@
+package decide
+
+import (
+	"net/http"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+)
+
+// Target is where a request wants to go, as its head says.
+type Target struct {
+	Absolute bool      // absolute form (RFC 9112 section 3.2.2)
+	Scheme   string    // of absolute form, in lower case
+	Host     host.Name // of the target, else the Host field; the zero Name = none named
+	Port     uint16    // named with it; 0 = none
+}
+
+// Asked is what a request's head says besides its target.
+type Asked struct {
+	Method     string
+	Upgrade    bool // it asks for another protocol
+	OwnVia     bool // its Via has our own element
+	AuthFailed bool // proxy credentials are needed, and missing or wrong
+}
+
+// Place is where a request came in and what it names.
+type Place struct {
+	Ingress  call.Ingress
+	SeesHTTP bool      // the caller asked for an http URL
+	Host     host.Name // the zero Name when none is named and none is known
+	Port     uint16    // that was named; 0 = none, or the tunnel's decides
+}
+
+// Find says where a request came in and which host it names. The Decision is a
+// refusal when no host can be found; its Action is not Refuse otherwise.
+func Find(c *call.Conn, t Target) (Place, Decision) {
+	inner := c.Ingress == call.Connect || c.Ingress == call.TLS ||
+		c.Ingress == call.Transparent && c.Handling == call.Terminated
+	p := Place{Ingress: c.Ingress, SeesHTTP: c.Handling != call.Terminated, Host: t.Host, Port: t.Port}
+	switch {
+	case inner:
+	case t.Absolute:
+		p.Ingress, p.SeesHTTP = call.Forward, t.Scheme == "http"
+	case c.Listener.Transparent && c.OriginalDst.IsValid():
+		p.Ingress = call.Transparent
+	default:
+		p.Ingress = call.Gateway
+	}
+	if t.Absolute && t.Scheme != "http" && t.Scheme != "https" {
+		return p, refuse(problem.Malformed, detailScheme)
+	}
+	if inner && !c.Authority.IsZero() {
+		if p.Host.IsZero() {
+			p.Host = c.Authority
+		}
+		p.Port = 0
+		if p.Host != c.Authority {
+			return p, refuse(problem.Misdirected, detailMisdirected)
+		}
+	}
+	if p.Host.IsZero() {
+		p.Host, p.Port = fallback(c, p.Ingress)
+	}
+	if p.Host.IsZero() {
+		return p, refuse(problem.Malformed, detailNoHost)
+	}
+	return p, Decision{Action: Upgrade}
+}
+
+// fallback is the host that a caller means that names none.
+func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
+	switch {
+	case !c.Guess.IsZero():
+		return c.Guess, 0
+	case !c.Listener.DefaultUpstream.IsZero():
+		return c.Listener.DefaultUpstream, 0
+	case in == call.Transparent:
+		return host.OfAddr(c.OriginalDst.Addr()), c.OriginalDst.Port()
+	default:
+		return host.Name{}, 0
+	}
+}
+
+// Request decides about one request that is no CONNECT. found is what Find
+// decided.
+func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decision {
+	switch {
+	case c.Barred:
+		return refuse(problem.ACL, detailBarred)
+	case a.AuthFailed:
+		return refuse(problem.ProxyAuth, detailAuth)
+	case found.Action == Refuse:
+		return found
+	case a.Method == http.MethodTrace:
+		return refuse(problem.Method, detailTrace)
+	case a.Upgrade:
+		return refuse(problem.Method, detailUpgrade)
+	case a.OwnVia:
+		return refuse(problem.Loop, detailVia)
+	case !accepts(c.Listener, p.Ingress):
+		return refuse(problem.ACL, detailIngress)
+	case p.Host == selfTest:
+		return Decision{Action: SelfTest, Host: p.Host}
+	}
+	if own, ours := s.Upstream(p.Host); ours {
+		if !portAllowed(c, p, own) {
+			return Decision{Ours: true, Reason: problem.Port, Detail: detailPort}
+		}
+		return Decision{Action: Upgrade, Host: p.Host, Ours: true}
+	}
+	port := p.Port
+	if port == 0 {
+		port = portHTTP
+	}
+	if p.Ingress == call.Connect || p.Ingress == call.TLS {
+		// Foreign hosts inside TLS, or inside a tunnel to one of ours.
+		if s.self(p.Host, port) {
+			return refuse(problem.Loop, detailSelf)
+		}
+		return refuse(problem.Host, detailForeign)
+	}
+	d := s.foreign(c, p.Host, port, Pass, OthersPass)
+	if d.Action == Pass && !p.SeesHTTP {
+		return refuse(problem.Host, detailForeignTLS)
+	}
+	return d
+}
+
+// portAllowed reports whether a request for an upstream may name the port. http
+// targets name port 80 or none. A caller that was pointed here by its hosts
+// file names the port that it was pointed to.
+func portAllowed(c *call.Conn, p Place, own uint16) bool {
+	switch {
+	case p.Port == 0, p.SeesHTTP && p.Port == portHTTP:
+		return true
+	case p.Ingress == call.Forward && p.SeesHTTP, p.Ingress == call.Forward && p.Port == portHTTP:
+		return false
+	case p.Ingress != call.Forward && p.Ingress != call.Connect && p.Port == c.Local.Port():
+		return true
+	default:
+		return p.Port == portHTTP || p.Port == portHTTPS || p.Port == own
+	}
+}
+
+var selfTest = host.MustParse(host.SelfTest)

@@ -1,0 +1,155 @@
+package decide
+
+import (
+	"tlslift/proxy/call"
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+)
+
+// TLS alerts (RFC 8446 section 6) that a decision can ask for.
+const (
+	alertHandshakeFailure = 40
+	alertAccessDenied     = 49
+	alertProtocolVersion  = 70
+	alertInternalError    = 80
+	alertUnrecognizedName = 112
+)
+
+// Connect decides about a CONNECT (RFC 9110 section 9.3.6) to a host and port.
+// Port 0 is 443.
+func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Asked) Decision {
+	switch {
+	case c.Barred:
+		return refuse(problem.ACL, detailBarred)
+	case a.AuthFailed:
+		return refuse(problem.ProxyAuth, detailAuth)
+	case n.IsZero():
+		return refuse(problem.Malformed, detailAuthority)
+	case !c.Authority.IsZero() || c.Handling == call.Terminated:
+		return refuse(problem.Method, detailNested)
+	case !c.Listener.Connect:
+		return refuse(problem.ACL, detailNoConnect)
+	case a.OwnVia:
+		return refuse(problem.Loop, detailVia)
+	}
+	if port == 0 {
+		port = portHTTPS
+	}
+	if n == selfTest {
+		return Decision{Action: Inspect, Host: n, Port: port, Ours: true}
+	}
+	if own, ours := s.Upstream(n); ours {
+		if port != portHTTPS && port != own {
+			return refuse(problem.Port, detailConnectPort)
+		}
+		return Decision{Action: Inspect, Host: n, Port: port, Ours: true}
+	}
+	return s.foreign(c, n, port, Relay, OthersTunnel)
+}
+
+// Hello is what a ClientHello says, as far as it decides.
+type Hello struct {
+	Modern     bool   // it offers TLS 1.2 or higher
+	ServerName string // SNI, "" = none
+	Own        bool   // it is one that we are sending ourselves
+	Terminate  bool   // the client is one of legacy_tls.terminate_clients
+}
+
+// Hello decides about a ClientHello, inside a CONNECT or straight away. The
+// Host of a Terminate is the zero Name when only the inner Host knows it.
+func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
+	if h.Own {
+		return Decision{Reason: problem.Loop, Detail: detailOwnHello, Alert: alertInternalError}
+	}
+	d := Decision{Action: Splice, Host: c.Authority, Ours: true}
+	if c.Authority.IsZero() {
+		if d = s.aim(c, h); d.Action != Splice {
+			return d
+		}
+	}
+	switch {
+	case d.Host == selfTest && !s.CA:
+		return Decision{Ours: true, Reason: problem.Host, Detail: detailSelfTestCA, Alert: alertProtocolVersion}
+	case d.Host == selfTest, !h.Modern, h.Terminate:
+		d.Action = Terminate
+	}
+	return d
+}
+
+// aim finds the host that a ClientHello straight away is for: its SNI, else the
+// original destination, else default_upstream, else whatever the inner Host
+// says, which needs the TLS to end here. The Action is Splice unless the
+// decision is final.
+func (s *Settings) aim(c *call.Conn, h Hello) Decision {
+	switch {
+	case c.Barred:
+		return Decision{Reason: problem.ACL, Detail: detailBarred, Alert: alertAccessDenied}
+	case !accepts(c.Listener, c.Ingress):
+		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
+	}
+	if name, err := host.Parse(h.ServerName); err == nil {
+		if _, ours := s.Upstream(name); ours || name == selfTest {
+			return Decision{Action: Splice, Host: name, Ours: true}
+		}
+	}
+	if c.OriginalDst.IsValid() {
+		return s.redirected(c, h)
+	}
+	if n := c.Listener.DefaultUpstream; h.ServerName == "" {
+		if _, ours := s.Upstream(n); ours {
+			return guess(n, h)
+		}
+	}
+	if h.Modern && !h.Terminate {
+		detail := detailModernOther
+		if h.ServerName == "" {
+			detail = detailModernNone
+		}
+		return Decision{Reason: problem.Host, Detail: detail, Alert: alertUnrecognizedName}
+	}
+	return Decision{Action: Terminate, Ours: true}
+}
+
+// guess aims at the host that a nameless caller may mean: a spliced connection
+// goes there. A terminated one gets the leaf with all names, and its inner Host
+// decides.
+func guess(n host.Name, h Hello) Decision {
+	if h.Modern && !h.Terminate {
+		return Decision{Action: Splice, Host: n, Guess: n, Ours: true}
+	}
+	return Decision{Action: Terminate, Guess: n, Ours: true}
+}
+
+// redirected decides about a redirected ClientHello whose SNI is not ours: an
+// address that our hosts resolve to is ours, anything else goes where it was
+// going.
+func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
+	if h.ServerName == "" {
+		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
+			return guess(n, h)
+		}
+	}
+	if s.Own(c.OriginalDst) {
+		return Decision{Reason: problem.Loop, Detail: detailOwnDst, Alert: alertInternalError}
+	}
+	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
+}
+
+// Redirected decides about a redirected connection in clear: a Relay to where
+// it was going, or Upgrade, which means that its requests are decided one by
+// one. named is the host of its first request, the zero Name when there is none.
+func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
+	switch {
+	case named == selfTest:
+		return Decision{Action: Upgrade}
+	case !named.IsZero():
+		if _, ours := s.Upstream(named); ours {
+			return Decision{Action: Upgrade}
+		}
+	default:
+		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
+			return Decision{Action: Upgrade, Guess: n}
+		}
+	}
+	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
+}

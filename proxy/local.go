@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// LocalAddrs knows the addresses of this host's interfaces, asked for at most
+// every half minute.
+type LocalAddrs struct {
+	mu    sync.Mutex
+	asked time.Time
+	addrs map[netip.Addr]struct{}
+}
+
+// Covers reports whether a listener bound to bound is reached at ap.
+func (l *LocalAddrs) Covers(bound, ap netip.AddrPort) bool {
+	if bound.Port() != ap.Port() {
+		return false
+	}
+	if !bound.Addr().IsUnspecified() {
+		return bound.Addr() == ap.Addr()
+	}
+	return ap.Addr().IsLoopback() || ap.Addr().IsUnspecified() || l.has(ap.Addr())
+}
+
+func (l *LocalAddrs) has(addr netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.addrs == nil || time.Since(l.asked) > 30*time.Second {
+		l.asked = time.Now()
+		l.addrs = make(map[netip.Addr]struct{})
+		list, _ := net.InterfaceAddrs()
+		for _, a := range list {
+			if n, ok := a.(*net.IPNet); ok {
+				if addr, ok := netip.AddrFromSlice(n.IP); ok {
+					l.addrs[addr.Unmap()] = struct{}{}
+				}
+			}
+		}
+	}
+	_, ok := l.addrs[addr]
+	return ok
+}
+
+// addrPort reads a listener's or connection's address.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

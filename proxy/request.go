@@ -1,0 +1,314 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
+	"tlslift/proxy/front"
+	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/redact"
+	"tlslift/proxy/rewrite"
+	"tlslift/proxy/upstream"
+)
+
+// request is one request while it is served. Requests are pooled: an idle
+// connection holds none.
+type request struct {
+	c  *conn
+	st *settings // read once
+	w  *http1.Response
+	r  *http1.Request
+
+	out      call.Outcome
+	decision decide.Decision
+	place    decide.Place
+	query    string // never logged
+
+	route     *upstream.Route
+	ex        upstream.Exchange
+	held      *heldBody // the beginning of the body; nil without one
+	answer    watchedBody
+	streaming bool // the answer's length is not known: each write is flushed
+	connected bool // a CONNECT that was answered with 200
+	memory    upstream.Memory
+}
+
+// ServeHTTP1 implements http1.Handler: one request, from decision to outcome.
+func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
+	q, ok := c.s.requests.Get().(*request)
+	if !ok {
+		q = new(request)
+	}
+	q.c, q.st, q.w, q.r = c, c.s.settings.Load(), w, r
+	c.req = q
+	q.out = call.Outcome{
+		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: r.Method, Label: call.LabelDenied,
+		Version: c.facts.Version, Cipher: c.facts.Cipher, JA4: c.facts.JA4, Handling: c.facts.Handling,
+	}
+	c.s.active.Add(1)
+	served := false
+	defer func() {
+		c.s.active.Add(-1)
+		if !served {
+			_ = recover() // the stack says enough; the value may hold what a caller sent
+			c.s.logPanic("panic while serving a request", q.out.ID)
+			q.out.Reason, q.out.Delivery = problem.Protocol, problem.Unknown
+			w.Abort()
+		}
+		if !q.connected { // else the connection is a tunnel now, with an outcome of its own
+			q.finish()
+		}
+		c.req = nil
+		q.release()
+	}()
+	q.serve()
+	served = true
+}
+
+// release gives the request back, emptied: what uses it any longer fails.
+func (q *request) release() {
+	q.held.release()
+	q.memory.Reset()
+	s := q.c.s
+	*q = request{memory: q.memory}
+	s.requests.Put(q)
+}
+
+// serve decides, then does.
+func (q *request) serve() {
+	if q.r.Method == http.MethodConnect {
+		q.connect()
+		return
+	}
+	c, r := q.c, q.r
+	place, found := decide.Find(c.facts, decide.Target{Absolute: r.Form == http1.AbsoluteForm, Scheme: r.Scheme, Host: r.Name, Port: r.Port})
+	q.place = place
+	_, q.query, _ = strings.Cut(r.Target, "?")
+	q.out.Ingress, q.out.Host, q.out.Path = place.Ingress, place.Host.String(), redact.Path(r.Target)
+	q.out.APIType = redact.APIType(q.query)
+	var bodyErr error
+	if r.Refusal == nil && c.refusal == nil && !c.facts.Barred {
+		bodyErr = q.readBody()
+	}
+	authorized := q.identify()
+	q.out.Client = c.client
+	if q.refusedEarly(bodyErr) {
+		return
+	}
+	q.decision = q.st.decide.Request(c.facts, place, found, decide.Asked{
+		Method: r.Method, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
+	})
+	q.out.Decision, q.out.Ours = q.decision.Action.String(), q.decision.Ours
+	switch q.decision.Action {
+	case decide.Upgrade:
+		q.route, _ = c.s.route(q.decision.Host)
+	case decide.Pass:
+		q.route = c.s.foreign(q.decision.Host, q.decision.Port, q.decision.Guard)
+	case decide.SelfTest:
+		q.selfTest()
+		return
+	default:
+		q.refuse(q.decision.Reason, 0, q.decision.Detail)
+		return
+	}
+	q.out.Label, q.ex.Target = q.route.Label, r.Target
+	r.URL = c.goproxyURL(q.decision.Host)
+	c.s.pipeline.ServeHTTP(q.w, &r.Request)
+}
+
+// refusedEarly answers what cannot be decided about: a caller that may not
+// connect, a head that is malformed, a body that did not come.
+func (q *request) refusedEarly(bodyErr error) bool {
+	switch {
+	case q.c.refusal != nil:
+		q.w.CloseAfter()
+		q.refuse(q.c.refusal.Reason, 0, q.c.refusal.Detail)
+	case q.r.Refusal != nil:
+		q.refuse(q.r.Refusal.Reason, q.r.Refusal.Status, q.r.Refusal.Detail)
+	case bodyErr != nil && !q.c.facts.Barred:
+		reason, detail := q.explain(bodyErr)
+		q.refuse(reason, 0, detail)
+	default:
+		return false
+	}
+	q.out.Decision = decide.Refuse.String()
+	return true
+}
+
+// readBody holds the beginning of the request's body, so that a caller that
+// does not finish it has sent nothing, and looks at it for what the log and the
+// ledger say.
+func (q *request) readBody() error {
+	held, err := hold(&q.r.Request)
+	if err != nil || held == nil {
+		return err
+	}
+	q.held = held
+	contentType := first(q.r.Header, "Content-Type")
+	if q.out.APIType == "" {
+		q.out.APIType = redact.APITypeForm(held.prefix(), contentType)
+	}
+	if q.out.APIType == "" && q.r.Method == http.MethodPost {
+		q.out.APIType = redact.SOAPOperation(first(q.r.Header, "Soapaction"), contentType, held.prefix())
+	}
+	return nil
+}
+
+// identify names the caller and reports whether it may use the proxy.
+func (q *request) identify() bool {
+	h := q.r.Header
+	return q.c.identify(q.st, q.out.Ingress, first(h, "Proxy-Authorization"), first(h, "Authorization"), q.query, q.held.prefix)
+}
+
+// upgradeAsked reports a protocol upgrade that a client cannot do without. h2c
+// is only an offer (RFC 7540 section 3.2), which Java's HttpClient makes with
+// every plain request: it is dropped with the other hop-by-hop fields.
+func upgradeAsked(h http.Header) bool {
+	for _, v := range h["Upgrade"] {
+		if !strings.EqualFold(strings.TrimSpace(v), "h2c") {
+			return true
+		}
+	}
+	return false
+}
+
+// onRequest is goproxy's request filter: what must change on the way up.
+func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	ctx.UserData, ctx.RoundTripper = connOf(r.Context()), s
+	rewrite.HopByHop(r.Header)
+	r.Header.Del("Expect") // answered by our own loop, RFC 9110 section 10.1.1
+	rewrite.Via(r.Header, s.via[min(r.ProtoMinor, 1)])
+	return r, nil
+}
+
+// RoundTrip implements goproxy.RoundTripper. The caller's context is left
+// behind: once a byte went upstream, nothing the caller does cancels it.
+func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
+	q := ctx.UserData.(*conn).req
+	q.ex.AbortBody, q.ex.Memory = q.c.http.AbortBody, &q.memory
+	began := s.now()
+	resp, err := s.transport.Do(s.work, r, q.route, &q.ex)
+	q.out.Upstream = s.now().Sub(began)
+	q.out.Upgraded = q.out.Ours && !neverSent(err)
+	if err != nil {
+		return nil, err
+	}
+	// Wrapped here and not in the response filter: goproxy drops the
+	// Content-Length of a body that a filter has changed.
+	q.answer = watchedBody{ReadCloser: resp.Body, q: q}
+	resp.Body = &q.answer
+	return resp, nil
+}
+
+// onResponse is goproxy's response filter: an answer of the upstream is made
+// fit for the caller, a failure becomes an answer of our own.
+func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
+	q := ctx.UserData.(*conn).req
+	if resp == nil {
+		reason, detail := q.explain(ctx.Error)
+		q.out.Reason, q.out.Detail = reason, detail
+		resp = q.problem(0)
+	} else {
+		q.out.FromUpstream, q.out.Delivery = true, problem.Answered
+		rewrite.HopByHop(resp.Header)
+		rewrite.StripOwn(resp.Header)
+		resp.Trailer = nil
+		if q.out.Ours && q.place.SeesHTTP {
+			rewrite.Response(resp.Header, q.st.Rewrite, s.upgraded, s.metrics.Rewrite)
+		}
+		declareLength(resp)
+		q.streaming = resp.ContentLength < 0
+	}
+	q.w.SetHeader(resp.Header)
+	resp.Header = nil // goproxy would copy every field
+	return resp
+}
+
+// upgraded reports whether requests to the host are upgraded: links to it are
+// to stay http for a caller that cannot follow https.
+func (s *Server) upgraded(n host.Name) bool {
+	_, ours := s.route(n)
+	return ours
+}
+
+// finish completes the request's outcome and hands it over. It runs after the
+// answer has left.
+func (q *request) finish() {
+	c, o := q.c, &q.out
+	_ = q.w.FlushError()
+	o.End = c.s.now()
+	o.Status = q.w.Status()
+	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
+	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused
+	o.UserAgent = first(q.r.Header, "User-Agent")
+	if o.Ours && o.Insecure() {
+		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
+	}
+	q.presence()
+	if !c.named {
+		c.identifyConnection()
+		o.Client = c.client
+	}
+	if !c.handed {
+		o.Sighted = c.sight(q.sighting())
+	}
+	if t := c.tunnel; t != nil {
+		t.out.RequestBytes += o.RequestBytes
+		t.out.ResponseBytes += o.ResponseBytes
+	}
+	c.s.finish(o)
+}
+
+// sighting is what a connection shows of its client by its first request: one
+// that was refused, or was for a foreign host, is no insecure call of the API.
+func (q *request) sighting() call.Sighted {
+	o := &q.out
+	v := call.Sighted{Ingress: o.Ingress, Handling: q.c.facts.Handling, Ours: o.Ours && o.Host != host.SelfTest}
+	switch {
+	case q.c.facts.Handling != call.Plain:
+		v.Ingress = q.c.facts.Ingress
+	case o.Reason.Denied() && (o.Reason.Closes() || !o.Ours):
+		v.Handling = call.Refused
+	case o.Label == call.LabelOther && q.route != nil:
+		v.Handling = call.Tunnelled
+	}
+	return v
+}
+
+// presence finds out whether the caller was still there. It costs a system
+// call, so it is asked only when the caller may have given up.
+func (q *request) presence() {
+	o := &q.out
+	if q.w.Err() != nil {
+		o.ClientGone = true
+		return
+	}
+	if o.Duration() < patience && o.Reason == problem.None {
+		return
+	}
+	switch q.c.front.Gone() {
+	case front.Gone:
+		o.ClientGone = true
+	case front.HalfClosed:
+		delivered, known := q.c.front.Delivered(time.Second)
+		o.ClientGone = known && !delivered
+	}
+}
+
+// patience is how long a request may take before its caller's presence is
+// checked: no caller hangs up sooner, and no real API answers so fast.
+const patience = 10 * time.Millisecond
+
+func first(h http.Header, key string) string {
+	if v := h[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}

@@ -1,0 +1,83 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"tlslift/proxy/front"
+	"tlslift/proxy/http1"
+)
+
+// lastWords is how long before the deadline those still in flight are answered:
+// each gets a complete 504 that says its delivery is unknown.
+const lastWords = time.Second
+
+// Shutdown stops accepting, lets what is in flight finish, closes idle
+// connections, and cuts what is left shortly before ctx ends. It returns how
+// many requests and tunnels were cut.
+func (s *Server) Shutdown(ctx context.Context) int {
+	finishing, cancel := context.WithCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		finishing, cancel = context.WithDeadline(ctx, deadline.Add(-min(lastWords, left/4)))
+	}
+	defer cancel()
+
+	s.stopAccepting()
+	s.shared.Drain()
+	cut := 0
+	if left := s.shared.Wait(finishing); left > 0 {
+		cut = int(s.active.Load())
+		s.cutWork() // requests in flight get 504 unknown
+		s.shared.Cut()
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), lastWordsFor(ctx))
+		s.shared.Wait(last)
+		done()
+		s.shared.CloseAll()
+	}
+	s.cutWork()
+	s.serving.Wait()
+	s.transport.Close()
+	return cut
+}
+
+// lastWordsFor is how long the last answers may take: what is left of the
+// deadline, and a little even when a second signal has ended the waiting.
+func lastWordsFor(ctx context.Context) time.Duration {
+	const least = 250 * time.Millisecond
+	deadline, ok := ctx.Deadline()
+	if !ok || ctx.Err() != nil {
+		return least
+	}
+	return max(least, min(lastWords, time.Until(deadline)))
+}
+
+// handshaking carries a connection on which a ClientHello is awaited or a
+// handshake is under way: it has sent no request yet.
+type handshaking struct {
+	c    net.Conn
+	over atomic.Bool
+}
+
+// Drain implements front.Carrier.
+func (h *handshaking) Drain() {
+	time.AfterFunc(settleTime, func() {
+		if !h.over.Load() {
+			front.Reset(h.c)
+		}
+	})
+}
+
+// Cut implements front.Carrier.
+func (h *handshaking) Cut() { front.Reset(h.c) }
+
+// serving carries a connection that speaks HTTP.
+type serving struct{ *http1.Conn }
+
+// Drain implements front.Carrier.
+func (s serving) Drain() { s.Conn.Drain(front.Grace) }
+
+// Cut implements front.Carrier.
+func (s serving) Cut() { s.AbortBody() }
