@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"testing"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// A kept request costs at most so much memory, in allocations and bytes. The
+// figures are exact up to what runs beside it, such as a scrape.
+const (
+	mostMallocs = 18
+	mostBytes   = 900
+)
+
+// TestMemoryOfAKeptRequest counts what the process allocates for a request on a
+// kept connection: it is what a garbage collection costs, later.
+func TestMemoryOfAKeptRequest(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{Keep: 1}, "upstream: {warm_connections: 0}")
+	caller := harness.Dial(t, p.Addr())
+	request := "GET http://" + legacyHost + "/api5/http5.aspx?Type=credits&Username=u&Password=p HTTP/1.1\r\nHost: " + legacyHost +
+		"\r\nUser-Agent: Java/1.6.0_45\r\nAccept: text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2\r\nProxy-Connection: keep-alive\r\n\r\n"
+	ask := func(n int) {
+		for range n {
+			if answer := caller.Send(request).Answer("GET"); answer.StatusCode != 200 {
+				t.Fatalf("%d %s", answer.StatusCode, answer.Problem())
+			}
+		}
+	}
+	const requests = 2000
+	ask(100) // pools fill
+	before := p.Metrics()
+	middle := p.Metrics()
+	ask(requests)
+	after := p.Metrics()
+	per := func(name string) float64 {
+		scrape := middle.Sum(name) - before.Sum(name)
+		return (after.Sum(name) - middle.Sum(name) - scrape) / requests
+	}
+	mallocs, bytes := per("go_memstats_mallocs_total"), per("go_memstats_alloc_bytes_total")
+	t.Logf("%.1f mallocs and %.0f bytes a request", mallocs, bytes)
+	if mallocs > mostMallocs || bytes > mostBytes {
+		t.Errorf("a kept request costs %.1f mallocs and %.0f bytes, at most %d and %d are meant to be", mallocs, bytes, mostMallocs, mostBytes)
+	}
+}
+
+// TestHeapGoal: the runtime collects before the heap has grown to more than a
+// few times what is live.
+func TestHeapGoal(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	const most = 16 << 20
+	if goal := p.Metrics().Sum("go_memstats_next_gc_bytes"); goal <= 0 || goal > most {
+		t.Errorf("the first collection comes at %.0f bytes, want at most %d", goal, most)
+	}
+}
