@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -45,6 +46,9 @@ type Options struct {
 	Metrics  Metrics
 	Ledger   Ledger
 	Clock    func() time.Time // nil is time.Now
+	// Lines is where the JSON lines of outcomes go, each in one Write; nil writes
+	// them through Logger, in its format.
+	Lines io.Writer
 	// Inherited are listening sockets that a service manager opened for us, by
 	// configured address.
 	Inherited map[string]net.Listener
@@ -71,6 +75,8 @@ type Server struct {
 	shared    *front.Shared
 	buffers   http1.Buffers        // shared by the connections
 	requests  sync.Pool            // of *request
+	lines     io.Writer            // nil: through log
+	encoders  sync.Pool            // of *lineEncoder
 	authority *authority.Authority // nil until there is a CA
 	tickets   *legacy.Tickets
 
@@ -100,7 +106,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
-		now: o.Clock, ownElse: o.Own, ids: newIDSource(), inherits: o.Inherited,
+		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherits: o.Inherited,
 	}
 	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)
 	s.viaName = "tlslift-" + s.ids.prefix

@@ -84,6 +84,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	a.server, err = proxy.New(proxy.Options{
 		Settings:  set,
 		Logger:    a.log.Logger,
+		Lines:     a.log.lines,
 		Metrics:   observer{a.metrics},
 		Ledger:    a.ledger,
 		Inherited: inherited,

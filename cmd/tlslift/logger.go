@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/configs"
+	"tlslift/proxy"
 	"tlslift/proxy/logsink"
 )
 
@@ -15,6 +16,7 @@ type logging struct {
 	*zap.Logger
 	level zap.AtomicLevel
 	sink  *logsink.Sink
+	lines io.Writer // of outcomes; nil where the format is not JSON
 }
 
 // newLogging makes the logger: JSON lines with ts, level and msg, or lines for
@@ -26,7 +28,7 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		MessageKey:     "msg",
 		LineEnding:     zapcore.DefaultLineEnding,
 		EncodeLevel:    zapcore.LowercaseLevelEncoder,
-		EncodeTime:     zapcore.TimeEncoderOfLayout("2006-01-02T15:04:05.000Z07:00"),
+		EncodeTime:     zapcore.TimeEncoderOfLayout(proxy.TimeLayout),
 		EncodeDuration: zapcore.SecondsDurationEncoder,
 	}
 	encoder := zapcore.NewJSONEncoder(enc)
@@ -35,6 +37,9 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
 	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), sink: logsink.New(out)}
+	if c.Format != configs.FormatConsole {
+		l.lines = l.sink
+	}
 	l.Logger = zap.New(zapcore.NewCore(encoder, l.sink, l.level))
 	return l
 }

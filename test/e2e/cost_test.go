@@ -11,7 +11,7 @@ import (
 // figures are exact up to what runs beside it, such as a scrape.
 const (
 	mostMallocs = 18
-	mostBytes   = 900
+	mostBytes   = 1200
 )
 
 // TestMemoryOfAKeptRequest counts what the process allocates for a request on a
@@ -29,8 +29,8 @@ func TestMemoryOfAKeptRequest(t *testing.T) {
 			}
 		}
 	}
-	const requests = 2000
-	ask(100) // pools fill
+	const requests = 8000 // a scrape more or less is lost among them
+	ask(100)              // pools fill
 	before := p.Metrics()
 	middle := p.Metrics()
 	ask(requests)

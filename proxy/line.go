@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"tlslift/proxy/call"
+)
+
+// writeLine writes an outcome's line, if its level is logged: through zap, or,
+// where JSON lines have a writer of their own, encoded here (lineEncoder).
+func (s *Server) writeLine(level zapcore.Level, msg string, o *call.Outcome) {
+	if s.lines == nil {
+		if ce := s.log.Check(level, msg); ce != nil {
+			ce.Write(zap.Inline((*line)(o)))
+		}
+		return
+	}
+	if !s.log.Core().Enabled(level) {
+		return
+	}
+	e, ok := s.encoders.Get().(*lineEncoder)
+	if !ok {
+		e = new(lineEncoder)
+	}
+	_, _ = s.lines.Write(e.encode(level, msg, o))
+	s.encoders.Put(e)
+}
+
+// line is an outcome as the log has it (design, section 8). Each key is always
+// there, but for detail and those of tunnels alone.
+type line call.Outcome
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	o := (*call.Outcome)(l)
+	enc.AddString("client", o.Client.Name)
+	enc.AddString("client_addr", o.Conn.ClientText)
+	enc.AddString("ingress", o.Ingress.String())
+	enc.AddString("tls_version", o.Version.String())
+	enc.AddString("tls_cipher", cipherName(o.Cipher))
+	enc.AddString("ja4", o.JA4)
+	enc.AddString("method", o.Method)
+	enc.AddString("host", o.Host)
+	enc.AddString("path", o.Path)
+	enc.AddString("api_type", o.APIType)
+	enc.AddInt("status", o.Status)
+	enc.AddString("origin", originOf(o))
+	enc.AddString("delivery", o.Delivery.String())
+	enc.AddBool("client_gone", o.ClientGone)
+	enc.AddInt64("request_bytes", o.RequestBytes)
+	enc.AddInt64("response_bytes", o.ResponseBytes)
+	enc.AddFloat64("duration_ms", milliseconds(o.Duration()))
+	enc.AddFloat64("upstream_ms", milliseconds(o.Upstream))
+	enc.AddString("upstream_tls_version", versionName(o.UpstreamVersion))
+	enc.AddBool("upstream_reused", o.UpstreamReused)
+	enc.AddString("decision", o.Decision)
+	enc.AddString("error", o.Reason.String())
+	enc.AddString("request_id", o.ID)
+	if o.Detail != "" {
+		enc.AddString("detail", o.Detail)
+	}
+	if o.Kind == call.Tunnel {
+		enc.AddString("handling", o.Handling.String())
+		if o.Failure != call.HandshakeOK {
+			enc.AddString("handshake", o.Failure.String())
+		}
+	}
+	return nil
+}
+
+func originOf(o *call.Outcome) string {
+	if o.FromUpstream {
+		return "upstream"
+	}
+	return "tlslift"
+}
+
+// milliseconds rounds to microseconds.
+func milliseconds(d time.Duration) float64 { return float64(d/time.Microsecond) / 1000 }
+
+func cipherName(id uint16) string {
+	if id == 0 {
+		return ""
+	}
+	return tls.CipherSuiteName(id)
+}
+
+func versionName(v uint16) string {
+	if v == 0 {
+		return ""
+	}
+	return call.VersionOf(v).String()
+}
