@@ -68,23 +68,28 @@ func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.
 	if verdict != upstream.Ours {
 		return fmt.Errorf("no route")
 	}
-	res, err := t.Probe(ctx, route)
+	addr, state, err := t.Probe(ctx, route)
 	if err != nil {
 		return err
 	}
+	chain := state.VerifiedChains[0]
+	expires := chain[0].NotAfter
 	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(out, "%s: ok\n", u.Host)
-	fmt.Fprintf(tw, "  address\t%s\n", res.Address)
-	fmt.Fprintf(tw, "  TLS\t%s, %s\n", tls.VersionName(res.TLSVersion), tls.CipherSuiteName(res.Cipher))
-	for i, c := range res.Chain {
+	fmt.Fprintf(tw, "  address\t%s\n", addr)
+	fmt.Fprintf(tw, "  TLS\t%s, %s\n", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
+	for i, c := range chain {
 		fmt.Fprintf(tw, "  chain %d\t%s\n", i, nameOf(i, c))
+		if c.NotAfter.Before(expires) {
+			expires = c.NotAfter
+		}
 	}
-	left := time.Until(res.NotAfter)
+	left := time.Until(expires)
 	note := ""
 	if left < expirySoon {
 		note = "  EXPIRES SOON"
 	}
-	fmt.Fprintf(tw, "  expires\t%s, in %d days%s\n", res.NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24), note)
+	fmt.Fprintf(tw, "  expires\t%s, in %d days%s\n", expires.UTC().Format(time.DateOnly), int(left.Hours()/24), note)
 	return tw.Flush()
 }
 

@@ -12,6 +12,9 @@ import (
 	"testing"
 )
 
+// readBuffer is the size of a connection's buffer.
+const readBuffer = 4 << 10
+
 // readAs reads an answer with one of two readers, with a buffer that holds what
 // a connection's holds.
 func readAs(raw []byte, method string, read func(*bufio.Reader, *http.Request) (*http.Response, error)) (head, body string, left int, err error) {

@@ -4,11 +4,39 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime"
-	"time"
 
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/pool"
 )
+
+// Exchange is what one round trip needs to know, and what it finds out. It
+// belongs to the caller of Do until the response's body is closed; it is not
+// safe for concurrent use.
+type Exchange struct {
+	// Target is the raw request target in origin form, sent byte for byte
+	// (RFC 9112 section 3.2.1).
+	Target string
+	// AbortBody, if set, makes a Read of the request's body that is blocked
+	// return at once. It is called when the exchange is over before the body
+	// was sent; Do then returns only after the last Read of the body. Without
+	// it one Read may still be going on when Do returns.
+	AbortBody func()
+	// Memory, if set, is where the answer may be kept, its Header and Body
+	// included.
+	Memory *Memory
+
+	// Delivery is the word for this request. With a streamed answer it is
+	// Answered only after Body.Read has returned io.EOF.
+	Delivery   problem.Delivery
+	TLSVersion uint16 // of the connection; 0 = no TLS
+	Reused     bool   // the connection had served a request before
+}
+
+// fail notes a failure.
+func (ex *Exchange) fail(e *Error) *Error {
+	ex.Delivery = e.Delivery
+	return e
+}
 
 // maxAttempts bounds the connections that one request is tried on while not a
 // byte of it was written.
@@ -23,9 +51,7 @@ const maxAttempts = 3
 // The body is not closed. Up to 64 KiB of it are read before anything is sent;
 // of a longer one, the rest is read by another goroutine (Exchange.AbortBody).
 //
-// ctx is the server's, not the caller's: its end cuts off what is under way. It
-// should be the same for all requests, as watching it is paid for once per
-// connection then.
+// ctx is the server's, not the caller's: its end cuts off what is under way.
 //
 // The error is an *Error or a *BodyError. The response's body must be closed.
 // A Read of a streamed body may return an *Error: then the caller must abort
@@ -38,22 +64,14 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	if err != nil {
 		return nil, ex.failed(err)
 	}
-	// Under load others prepare theirs first: requests that are written one
-	// straight after the other wake the server less often.
-	runtime.Gosched()
 	start := t.now()
-	for now := start; ; now = t.now() {
-		ex.Attempts++
-		c, err := t.conn(ctx, now, r, ex)
-		if err != nil {
-			t.buffers.put(m.buf)
-			return nil, ex.failed(err)
-		}
-		resp, err := t.roundTrip(ctx, c, &m, req, r, ex)
+	for attempt := 1; ; attempt++ {
+		resp, err := t.try(ctx, &m, req, r, ex)
 		if err == nil {
 			return resp, nil
 		}
-		if !again(err) || ex.Attempts >= maxAttempts || now.Sub(start) > t.state.Load().opts.DialTimeout {
+		if !again(err) || attempt == maxAttempts || t.now().Sub(start) > r.snapshot.opts.DialTimeout {
+			m.release()
 			return nil, ex.failed(err)
 		}
 	}
@@ -73,47 +91,57 @@ func (ex *Exchange) failed(err error) error {
 		ex.Delivery = be.Delivery
 		return be
 	}
-	return ex.fail(asError(err, problem.Protocol))
+	return ex.fail(asError(err))
 }
 
-// conn gets a connection for r.
-func (t *Transport) conn(ctx context.Context, now time.Time, r *Route, ex *Exchange) (*conn, error) {
-	for {
-		c, err := r.host.poolFor(r).get(ctx, now, ex)
-		if !errors.Is(err, errGone) {
-			return c, err
-		}
+// try sends the request on one connection.
+func (t *Transport) try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
+	p := r.connections()
+	c, err := p.Get(ctx)
+	if err != nil {
+		return nil, asError(err)
 	}
+	ex.Reused, ex.TLSVersion = c.Used, c.Version
+	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, keep: true}
+	return x.run(ctx, m, req)
 }
 
-// roundTrip uses c for one request. c belongs to the answer's body then, or is
-// back in its pool, or closed.
-func (t *Transport) roundTrip(ctx context.Context, c *conn, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
-	o := &t.state.Load().opts
-	ex.Reused, ex.Remote, ex.TLSVersion, ex.Cipher = c.used, c.remote, c.version, c.cipher
-	c.used = true
-	c.sock.sent.Store(0)
-	c.expectHead()
-	if !c.begin(ctx) {
-		c.end()
-		c.pool.discard(c, t.now(), false)
+// trip is one request on one connection, which it owns until it gives it back.
+type trip struct {
+	r    *Route
+	s    *Snapshot // the route's
+	p    *pool.Pool
+	c    *pool.Conn
+	ex   *Exchange
+	keep bool // the connection may be used again, as far as is known
+}
+
+// run sends the request and reads the answer.
+func (x *trip) run(ctx context.Context, m *message, req *http.Request) (resp *http.Response, err error) {
+	x.c.Used = true
+	if !x.c.Begin(ctx) {
+		x.end(false)
 		return nil, notSent(problem.Draining, errDraining)
 	}
-	var resp *http.Response
-	var err error
+	x.c.Expect(maxResponseHead, 0)
 	if m.rest == nil {
-		resp, err = c.exchange(m, req, ex, o)
+		resp, err = x.exchange(m, req)
 	} else {
-		resp, err = c.exchangeLarge(m, req, ex, o)
+		resp, err = x.exchangeLarge(m, req)
 	}
 	if err != nil {
-		c.lose()
-		c.end()
-		c.pool.discard(c, t.now(), false)
+		x.end(false)
 		return nil, err
 	}
-	if ex.FirstByte > 0 {
-		o.Observer.Phase(r.Label, PhaseFirstByte, ex.FirstByte)
+	return x.receive(resp)
+}
+
+// end gives the connection back, to be used again if all that is known of it
+// allows that.
+func (x *trip) end(reuse bool) {
+	if interrupted := x.c.End(); reuse && x.keep && !interrupted && x.c.Clean() {
+		x.p.Put(x.c)
+	} else {
+		x.p.Discard(x.c)
 	}
-	return c.receive(resp, ex, o)
 }

@@ -1,15 +1,13 @@
 package upstream
 
 import (
-	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/dial"
 )
 
 // Error is a failed round trip, dial or probe.
@@ -62,15 +60,10 @@ var (
 	errInterim    = errors.New("too many interim answers, or a switch of protocols")
 	errTruncated  = errors.New("the answer ended before it was complete")
 	errNoAnswer   = errors.New("the connection ended without an answer")
-	errPoolFull   = errors.New("every connection to this host is busy")
 	errDraining   = errors.New("shutting down")
 	errClosed     = errors.New("the transport is closed")
-	errOwnAddress = errors.New("the address is one of our own")
-	errCameBack   = errors.New("the connection led back to tlslift itself")
-	errInternal   = errors.New("the name resolves to an internal address")
 	errForeign    = errors.New("a foreign host has no TLS settings")
 	errBodyClosed = errors.New("the body was closed")
-	errPins       = errors.New("no certificate of the verified chain matches a pin")
 )
 
 func notSent(r problem.Reason, err error) *Error {
@@ -81,21 +74,24 @@ func unknown(r problem.Reason, err error) *Error {
 	return &Error{Reason: r, Delivery: problem.Unknown, Err: err}
 }
 
-// timedOut reports whether err is a deadline that passed.
-func timedOut(err error) bool {
-	var ne net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &ne) && ne.Timeout()
+// asError returns err as an *Error. What package dial reports is not sent.
+func asError(err error) *Error {
+	var e *Error
+	var d *dial.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &d):
+		return notSent(d.Reason, d.Err)
+	default:
+		return notSent(problem.Protocol, err)
+	}
 }
+
+// timedOut reports whether err is a deadline that passed.
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // ended reports whether err is the end of the stream, in whatever way.
 func ended(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// verifyFailed reports whether a handshake failed over the server's
-// certificate, which no other hello would change.
-func verifyFailed(err error) bool {
-	var verification *tls.CertificateVerificationError
-	return errors.As(err, &verification) || errors.Is(err, errPins)
 }

@@ -14,14 +14,18 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/url"
+	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
+	"tlslift/test/memnet"
 )
 
 // authority is a certificate authority made for one test.
@@ -76,10 +80,16 @@ func check(t testing.TB, err error) {
 	}
 }
 
+// rawConn is a TCP connection, of the system or in memory.
+type rawConn interface {
+	net.Conn
+	SetLinger(sec int) error
+}
+
 // serverConn is one connection that a server accepted, after its handshake.
 type serverConn struct {
 	net.Conn
-	raw   *net.TCPConn
+	raw   rawConn
 	br    *bufio.Reader
 	index int // of the connection, from 0
 	s     *server
@@ -126,38 +136,24 @@ type server struct {
 	addr  string
 	ca    *authority
 	serve func(*serverConn)
+	net   func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // nil = that of the system
 
 	mu         sync.Mutex
 	requests   []string
 	accepted   int
 	handshakes int
 	resumed    int
-	conns      []net.Conn    // accepted
-	held       chan struct{} // if set, handshakes wait for it
+	conns      []net.Conn
 	until      chan struct{} // what a server may wait for
 	wg         sync.WaitGroup
 }
 
-// hold makes the handshakes of further connections wait.
-func (s *server) hold(until chan struct{}) {
+// closeAll closes the accepted connections.
+func (s *server) closeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = until
-}
-
-// closeConn closes an accepted connection.
-func (s *server) closeConn(index int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.conns[index].Close()
-}
-
-// wantHandshakes waits until there were n, and fails if there were more.
-func (s *server) wantHandshakes(t *testing.T, n int) {
-	t.Helper()
-	eventually(t, fmt.Sprint(n, " handshakes"), func() bool { _, h, _ := s.counts(); return h >= n })
-	if _, h, _ := s.counts(); h != n {
-		t.Errorf("%d handshakes, want %d", h, n)
+	for _, c := range s.conns {
+		_ = c.Close()
 	}
 }
 
@@ -169,17 +165,49 @@ func (s *server) counts() (accepted, handshakes, requests int) {
 
 const testHost = "api.example.test"
 
-// newServer starts a server with a certificate for testHost. adjust may change
-// its TLS configuration; a nil result means no TLS.
+// newServer starts a server on loopback with a certificate for testHost. adjust
+// may change its TLS configuration; a nil result means no TLS.
 func newServer(t testing.TB, serve func(*serverConn), adjust ...func(*tls.Config) *tls.Config) *server {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	return startServer(t, l, serve, adjust...)
+}
+
+// memServer is newServer in memory, for tests in a bubble of synctest.
+func memServer(t testing.TB, serve func(*serverConn), adjust ...func(*tls.Config) *tls.Config) *server {
+	t.Helper()
+	l := memnet.Listen("192.0.2.1:443")
+	s := startServer(t, l, serve, adjust...)
+	s.net = func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error) {
+		if err := judge(addr); err != nil {
+			return nil, err
+		}
+		return l.Dial(ctx)
+	}
+	return s
+}
+
+// networks runs a test in memory, where time is the test's own, and on loopback.
+func networks(t *testing.T, f func(t *testing.T, newServer maker)) {
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) { f(t, memServer) })
+	})
+	t.Run("loopback", func(t *testing.T) {
+		t.Parallel()
+		f(t, newServer)
+	})
+}
+
+type maker func(t testing.TB, serve func(*serverConn), adjust ...func(*tls.Config) *tls.Config) *server
+
+func startServer(t testing.TB, l net.Listener, serve func(*serverConn), adjust ...func(*tls.Config) *tls.Config) *server {
 	ca := newAuthority(t)
 	conf := &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, false, testHost, "*.example.test")}}
 	for _, f := range adjust {
 		conf = f(conf)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
 	s := &server{addr: l.Addr().String(), ca: ca, serve: serve}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.wg.Go(func() { s.accept(ctx, l, conf) })
@@ -200,21 +228,17 @@ func (s *server) accept(ctx context.Context, l net.Listener, conf *tls.Config) {
 		s.mu.Lock()
 		s.accepted++
 		s.conns = append(s.conns, raw)
-		held := s.held
 		s.mu.Unlock()
 		s.wg.Go(func() {
 			stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 			defer stop()
 			defer func() { _ = raw.Close() }()
-			if held != nil {
-				<-held
-			}
-			s.one(ctx, raw.(*net.TCPConn), conf, index)
+			s.one(ctx, raw.(rawConn), conf, index)
 		})
 	}
 }
 
-func (s *server) one(ctx context.Context, raw *net.TCPConn, conf *tls.Config, index int) {
+func (s *server) one(ctx context.Context, raw rawConn, conf *tls.Config, index int) {
 	var c net.Conn = raw
 	if conf != nil {
 		tc := tls.Server(raw, conf)
@@ -258,14 +282,53 @@ func (h Host) at(address string) Host {
 	return h
 }
 
-// start makes a Transport for the server; adjust changes its options.
+// clock is a clock that the test sets. It stands still, so no connection grows
+// old on a slow machine.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// start makes a Transport for the server; adjust changes its options. Nothing
+// times out soon. On loopback its clock stands still.
 func start(t testing.TB, s *server, adjust ...func(*Options)) *Transport {
 	t.Helper()
-	o := Options{Hosts: []Host{s.host()}, ResponseTimeout: 5 * time.Second, BodyTimeout: 5 * time.Second}
+	now := newClock().now
+	if s.net != nil {
+		now = time.Now
+	}
+	return startWith(t, s, now, adjust...)
+}
+
+func (s *server) options(adjust ...func(*Options)) Options {
+	const long = time.Minute
+	o := Options{
+		Hosts: []Host{s.host()}, DialTimeout: long, TLSTimeout: long, ResponseTimeout: long, BodyTimeout: long,
+		HostsFile: os.DevNull, ResolvConf: os.DevNull, net: s.net,
+	}
 	for _, f := range adjust {
 		f(&o)
 	}
-	tr, err := New(o)
+	return o
+}
+
+func startWith(t testing.TB, s *server, now func() time.Time, adjust ...func(*Options)) *Transport {
+	t.Helper()
+	tr, err := newTransport(s.options(adjust...), now)
 	check(t, err)
 	t.Cleanup(tr.Close)
 	return tr
@@ -275,14 +338,14 @@ func route(t testing.TB, tr *Transport, name string) *Route {
 	t.Helper()
 	r, v := tr.Route(host.MustParse(name), 0)
 	if v != Ours {
-		t.Fatalf("%s is %v", name, v)
+		t.Fatalf("%s has the verdict %d", name, v)
 	}
 	return r
 }
 
 // newRequest makes a request as net/http's server would hand it over.
 func newRequest(method, target, body string) (*http.Request, *Exchange) {
-	req := &http.Request{Method: method, URL: &url.URL{Path: "/"}, Header: http.Header{}, Body: http.NoBody}
+	req := &http.Request{Method: method, Header: http.Header{}, Body: http.NoBody}
 	if body != "" {
 		req.Body = io.NopCloser(strings.NewReader(body))
 		req.ContentLength = int64(len(body))
@@ -315,8 +378,8 @@ func wantOK(t testing.TB, tr *Transport, r *Route) *Exchange {
 // eventually waits for something that happens in the background.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
+	for !ok() {
+		if t.Context().Err() != nil {
 			t.Fatal("never: " + what)
 		}
 		pause()
@@ -340,24 +403,27 @@ func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
 	return tr.Foreign(name, port, guard)
 }
 
-// canned is a connection that takes everything and yields what it was given.
+// canned is a connection that takes everything and yields what it was given,
+// once something was written.
 type canned struct {
-	in  io.Reader
-	out *[]byte // if set, what was written
+	net.Conn
+	in    io.Reader
+	asked bool
 }
 
 func (c *canned) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-func (c *canned) Write(p []byte) (int, error) {
-	if c.out != nil {
-		*c.out = append(*c.out, p...)
+func (c *canned) TryRead(p []byte) (int, error) {
+	if !c.asked {
+		return 0, syscall.EAGAIN
 	}
-	return len(p), nil
+	return c.in.Read(p)
 }
 
+func (c *canned) Write(p []byte) (int, error)      { c.asked = true; return len(p), nil }
 func (c *canned) Close() error                     { return nil }
 func (c *canned) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
 func (c *canned) SetDeadline(time.Time) error      { return nil }
 func (c *canned) SetReadDeadline(time.Time) error  { return nil }
 func (c *canned) SetWriteDeadline(time.Time) error { return nil }
@@ -378,8 +444,9 @@ func closedPort(t testing.TB) string {
 
 // recorder remembers what an Observer is told.
 type recorder struct {
-	mu     sync.Mutex
-	events []string
+	mu         sync.Mutex
+	events     []string
+	idle, busy int
 }
 
 func (r *recorder) note(format string, args ...any) {
@@ -408,5 +475,20 @@ func (r *recorder) Handshake(label string, version, _ uint16, resumed bool) {
 
 func (r *recorder) Certificate(label string, _ time.Time) { r.note("certificate %s", label) }
 
-func (r *recorder) Pool(label string, idle, busy int) { r.note("pool %s %d %d", label, idle, busy) }
-func (r *recorder) ClassicHello(label string)         { r.note("classic %s", label) }
+func (r *recorder) Pool(_ string, idle, busy int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.idle, r.busy = idle, busy
+}
+
+// wantPool waits until there are so many connections.
+func (r *recorder) wantPool(t testing.TB, idle, busy int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(idle, " idle and ", busy, " busy connections"), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.idle == idle && r.busy == busy
+	})
+}
+
+func (r *recorder) ClassicHello(label string) { r.note("classic %s", label) }

@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"net/netip"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tlslift/proxy/problem"
+	"tlslift/test/memnet"
 )
 
 // The hazards of design 3.3: each makes a naive client send twice, or claim
@@ -87,14 +94,16 @@ func TestAtMostOnce(t *testing.T) {
 				}
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					atMostOnce(t, h.serve, h.reason, b.method, b.body, reused)
+					networks(t, func(t *testing.T, newServer maker) {
+						atMostOnce(t, newServer, h.serve, h.reason, b.method, b.body, reused)
+					})
 				})
 			}
 		}
 	}
 }
 
-func atMostOnce(t *testing.T, serve func(*serverConn), reason problem.Reason, method, body string, reused bool) {
+func atMostOnce(t *testing.T, newServer maker, serve func(*serverConn), reason problem.Reason, method, body string, reused bool) {
 	s := newServer(t, func(c *serverConn) {
 		for {
 			req, ok := c.request()
@@ -112,17 +121,14 @@ func atMostOnce(t *testing.T, serve func(*serverConn), reason problem.Reason, me
 			return
 		}
 	})
-	tr := start(t, s, func(o *Options) {
-		o.Warm = 1
-		if reason == problem.Timeout {
-			o.ResponseTimeout, o.BodyTimeout = time.Second, time.Second
-		}
-	})
-	r := route(t, tr, testHost)
+	tr := start(t, s)
 	if reused {
-		wantOK(t, tr, r)
+		wantOK(t, tr, route(t, tr, testHost))
 	}
-	_, _, ex, err := send(tr, r, method, "/send", body)
+	if reason == problem.Timeout {
+		check(t, tr.Reconfigure(s.options(func(o *Options) { o.ResponseTimeout, o.BodyTimeout = time.Second, time.Second })))
+	}
+	_, _, ex, err := send(tr, route(t, tr, testHost), method, "/send", body)
 	var e *Error
 	if !errors.As(err, &e) {
 		t.Fatalf("no *Error: %v", err)
@@ -136,7 +142,8 @@ func atMostOnce(t *testing.T, serve func(*serverConn), reason problem.Reason, me
 	if strings.Contains(err.Error(), "X-Filler") || strings.Contains(err.Error(), "hello") || strings.Contains(err.Error(), "/send") {
 		t.Errorf("the error tells too much: %v", err)
 	}
-	wantOK(t, tr, r) // and it goes on
+	check(t, tr.Reconfigure(s.options()))
+	wantOK(t, tr, route(t, tr, testHost)) // and it goes on
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sends := 0
@@ -165,91 +172,79 @@ func TestDeadIdleConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			deadIdleConnection(t, tt.end, false)
-		})
-		t.Run(tt.name+"/watched", func(t *testing.T) {
-			t.Parallel()
-			deadIdleConnection(t, tt.end, true)
+			synctest.Test(t, func(t *testing.T) {
+				s := memServer(t, func(c *serverConn) {
+					if c.index > 0 {
+						answerAll(c)
+						return
+					}
+					if _, ok := c.request(); ok {
+						c.say(okAnswer)
+					}
+					time.Sleep(time.Second)
+					tt.end(c)
+					_ = c.Close()
+				})
+				tr := start(t, s)
+				r := route(t, tr, testHost)
+				wantOK(t, tr, r)
+				time.Sleep(1100 * time.Millisecond)
+				for range 3 {
+					wantOK(t, tr, r)
+				}
+				if accepted, _, requests := s.counts(); accepted != 2 || requests != 4 {
+					t.Errorf("%d connections, %d requests", accepted, requests)
+				}
+			})
 		})
 	}
 }
 
-// deadIdleConnection lets the server end an idle connection that is polled, or
-// watched as on platforms that cannot poll.
-func deadIdleConnection(t *testing.T, end func(*serverConn), watched bool) {
-	s := newServer(t, func(c *serverConn) {
-		if c.index > 0 {
-			answerAll(c)
-			return
-		}
-		if _, ok := c.request(); ok {
-			c.say(okAnswer)
-		}
-		end(c)
-		_ = c.Close()
-	})
-	tr := start(t, s)
-	tr.watchAll = watched
-	r := route(t, tr, testHost)
-	wantOK(t, tr, r)
-	waitReadable(t, r)
-	for range 3 {
-		wantOK(t, tr, r)
-	}
-	if accepted, _, requests := s.counts(); accepted != 2 || requests != 4 {
-		t.Errorf("%d connections, %d requests", accepted, requests)
-	}
-}
+// blindConn is a connection that looks open and quiet whenever it is idle.
+type blindConn struct{ *net.TCPConn }
 
-// waitReadable waits until the idle connection of r has something to read,
-// leaving it there, or was given up because that came with the answer.
-func waitReadable(t *testing.T, r *Route) {
-	t.Helper()
-	p := r.host.poolFor(r)
-	eventually(t, "the idle connection is readable", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return len(p.used) == 0 || readable(t, p.used[0])
-	})
+func (blindConn) TryRead([]byte) (int, error) { return 0, syscall.EAGAIN }
+
+// blind makes a server's clients see nothing on idle connections, and shows the
+// last one made.
+func (s *server) blind() (last func() *net.TCPConn) {
+	var conn atomic.Pointer[net.TCPConn]
+	s.net = func(ctx context.Context, addr netip.AddrPort, _ func(netip.AddrPort) error) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, "tcp", addr.String())
+		if err != nil {
+			return nil, err
+		}
+		conn.Store(c.(*net.TCPConn))
+		return blindConn{c.(*net.TCPConn)}, nil
+	}
+	return conn.Load
 }
 
 // The server closes just as the request is written: bytes were handed over,
 // so it is unknown, and the request is not repeated.
 func TestCloseRace(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(c *serverConn) {
-		if _, ok := c.request(); ok {
-			c.say(okAnswer)
+	for _, size := range []int{0, 3 * smallBody} {
+		s := newServer(t, func(c *serverConn) {
+			if _, ok := c.request(); ok {
+				c.say(okAnswer)
+				c.hang()
+			}
+		})
+		last := s.blind()
+		tr := startWith(t, s, newClock().now)
+		r := route(t, tr, testHost)
+		wantOK(t, tr, r)
+		check(t, last().CloseRead()) // what a look just before could not see
+		_, _, ex, err := send(tr, r, "POST", "/send", strings.Repeat("x", size))
+		var e *Error
+		if !errors.As(err, &e) || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown || e.Reason != problem.Reset || again(err) {
+			t.Errorf("size %d: got %v", size, err)
 		}
-		if c.index == 0 {
-			c.hang()
-			return
+		if accepted, _, _ := s.counts(); accepted != 1 {
+			t.Errorf("size %d: %d connections", size, accepted)
 		}
-		answerAll(c)
-	})
-	tr := start(t, s)
-	r := route(t, tr, testHost)
-	wantOK(t, tr, r)
-	c := r.host.poolFor(r).used[0]
-	// The kernel takes the bytes, the server is gone: what a poll just before
-	// cannot see.
-	if err := c.sock.Conn.(interface{ CloseRead() error }).CloseRead(); err != nil {
-		t.Fatal(err)
-	}
-	o := &tr.state.Load().opts
-	p := r.host.poolFor(r)
-	p.mu.Lock()
-	if taken := p.take(tr.now(), o); taken != c {
-		t.Fatal("not the connection that was used")
-	}
-	p.mu.Unlock()
-	req, ex := newRequest("GET", "/send", "")
-	m, err := tr.prepare(req, r, ex)
-	check(t, err)
-	_, err = tr.roundTrip(context.Background(), c, &m, req, r, ex)
-	var e *Error
-	if !errors.As(err, &e) || e.Delivery != problem.Unknown || e.Reason != problem.Reset || again(err) {
-		t.Fatalf("got %v", err)
 	}
 }
 
@@ -258,57 +253,85 @@ func TestNothingWritten(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 3 * smallBody} {
 		s := newServer(t, answerAll)
-		tr := start(t, s)
+		last := s.blind()
+		tr := startWith(t, s, newClock().now)
 		r := route(t, tr, testHost)
 		wantOK(t, tr, r)
-		c := r.host.poolFor(r).used[0]
-		// Dead for writing, and not readable.
-		if err := c.sock.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-			t.Fatal(err)
-		}
-		pollerStub(t, c)
+		check(t, last().CloseWrite()) // dead for writing
 		status, text, ex, err := send(tr, r, "POST", "/send", strings.Repeat("x", size))
-		if err != nil || status != 200 || text != "ok" || ex.Attempts != 2 || ex.Delivery != problem.Answered {
-			t.Errorf("size %d: status %d, attempts %d, error %v", size, status, ex.Attempts, err)
+		if err != nil || status != 200 || text != "ok" || ex.Reused || ex.Delivery != problem.Answered {
+			t.Errorf("size %d: status %d, reused %v, error %v", size, status, ex.Reused, err)
 		}
-		if _, _, requests := s.counts(); requests != 2 {
-			t.Errorf("size %d: %d requests", size, requests)
+		if accepted, _, requests := s.counts(); accepted != 2 || requests != 2 {
+			t.Errorf("size %d: %d connections, %d requests", size, accepted, requests)
 		}
 	}
+}
+
+// deafConn is a connection that takes nothing.
+type deafConn struct{ *memnet.Conn }
+
+func (deafConn) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// A request of which nothing can be written anywhere is not tried for ever.
+func TestNothingEverWritten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memServer(t, answerAll, noTLS)
+		dial := s.net
+		s.net = func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error) {
+			c, err := dial(ctx, addr, judge)
+			if err != nil {
+				return nil, err
+			}
+			return deafConn{c.(*memnet.Conn)}, nil
+		}
+		tr := start(t, s)
+		wantError(t, tr, foreign(t, tr, s.addr, false), problem.Reset)
+		synctest.Wait()
+		if accepted, _, requests := s.counts(); accepted != maxAttempts || requests != 0 {
+			t.Errorf("%d connections, %d requests", accepted, requests)
+		}
+	})
 }
 
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 3 * smallBody} {
-		got := make(chan struct{})
-		s := newServer(t, func(c *serverConn) {
-			req, ok := c.request()
-			if ok {
-				_, _ = io.Copy(io.Discard, req.Body)
-				close(got)
-				c.hang()
-			}
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			t.Parallel()
+			networks(t, func(t *testing.T, newServer maker) {
+				got := make(chan struct{})
+				s := newServer(t, func(c *serverConn) {
+					req, ok := c.request()
+					if ok {
+						_, _ = io.Copy(io.Discard, req.Body)
+						close(got)
+						c.hang()
+					}
+				})
+				tr := start(t, s)
+				r := route(t, tr, testHost)
+				ctx, cancel := context.WithCancel(context.Background())
+				go func() {
+					<-got
+					cancel()
+				}()
+				req, ex := newRequest("POST", "/send", strings.Repeat("x", size))
+				_, err := tr.Do(ctx, req, r, ex)
+				var e *Error
+				if !errors.As(err, &e) || e.Delivery != problem.Unknown || e.Reason != problem.Timeout {
+					t.Errorf("under way: %v", err)
+				}
+				req, ex = newRequest("GET", "/send", "")
+				_, err = tr.Do(ctx, req, r, ex)
+				if !errors.As(err, &e) || e.Delivery != problem.NotSent || e.Reason != problem.Draining {
+					t.Errorf("afterwards: %v", err)
+				}
+				if _, _, requests := s.counts(); requests != 1 {
+					t.Errorf("%d requests", requests)
+				}
+			})
 		})
-		tr := start(t, s)
-		r := route(t, tr, testHost)
-		ctx, cancel := context.WithCancel(context.Background())
-		go func() {
-			<-got
-			cancel()
-		}()
-		req, ex := newRequest("POST", "/send", strings.Repeat("x", size))
-		_, err := tr.Do(ctx, req, r, ex)
-		var e *Error
-		if !errors.As(err, &e) || e.Delivery != problem.Unknown || e.Reason != problem.Timeout {
-			t.Errorf("under way: %v", err)
-		}
-		req, ex = newRequest("GET", "/send", "")
-		_, err = tr.Do(ctx, req, r, ex)
-		if !errors.As(err, &e) || e.Delivery != problem.NotSent || e.Reason != problem.Draining {
-			t.Errorf("afterwards: %v", err)
-		}
-		if _, _, requests := s.counts(); requests != 1 {
-			t.Errorf("%d requests", requests)
-		}
 	}
 }

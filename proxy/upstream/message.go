@@ -17,21 +17,18 @@ const smallBody = 64 << 10
 
 // message is a request, ready to be written.
 type message struct {
-	buf    *[]byte   // head, and body or its beginning
-	inBuf  int64     // body bytes in buf
-	rest   io.Reader // the rest of a large body; nil = buf is all
-	left   int64     // bytes of rest; < 0 = unknown: chunked
-	target string
+	buffers *bufferPool
+	buf     *[]byte   // head, and body or its beginning; nil once it is not needed any more
+	rest    io.Reader // the rest of a large body; nil = buf is all
+	left    int64     // bytes of rest; < 0 = unknown: chunked
+	target  string
 }
 
 // prepare builds the message: framing is decided here, from the declared
 // length if there is one, else by reading up to smallBody. The error is an
 // *Error or a *BodyError; nothing was sent.
 func (t *Transport) prepare(req *http.Request, r *Route, ex *Exchange) (message, error) {
-	m := message{buf: t.buffers.get(), target: ex.Target}
-	if m.target == "" && req.URL != nil {
-		m.target = req.URL.RequestURI()
-	}
+	m := message{buffers: &t.buffers, buf: t.buffers.get(), target: ex.Target}
 	var err error
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
@@ -42,7 +39,7 @@ func (t *Transport) prepare(req *http.Request, r *Route, ex *Exchange) (message,
 		err = t.unsized(&m, req, r)
 	}
 	if err != nil {
-		t.buffers.put(m.buf)
+		m.release()
 		var be *BodyError
 		if errors.As(err, &be) {
 			return m, be
@@ -50,6 +47,14 @@ func (t *Transport) prepare(req *http.Request, r *Route, ex *Exchange) (message,
 		return m, notSent(problem.Malformed, err)
 	}
 	return m, nil
+}
+
+// release gives the buffer back.
+func (m *message) release() {
+	if m.buf != nil {
+		m.buffers.put(m.buf)
+		m.buf = nil
+	}
 }
 
 // emptyLength is the framing of a request without a body: methods that are
@@ -73,11 +78,11 @@ func (m *message) sized(req *http.Request, r *Route, n int64) error {
 	if err := m.head(req, r, n); err != nil {
 		return err
 	}
-	m.inBuf = min(n, smallBody)
-	if err := m.take(req.Body, int(m.inBuf)); err != nil {
+	now := min(n, smallBody)
+	if err := m.take(req.Body, int(now)); err != nil {
 		return err
 	}
-	if m.left = n - m.inBuf; m.left > 0 {
+	if m.left = n - now; m.left > 0 {
 		m.rest = req.Body
 	}
 	return nil
@@ -112,8 +117,7 @@ func (t *Transport) unsized(m *message, req *http.Request, r *Route) error {
 	if err != nil {
 		return &BodyError{Delivery: problem.NotSent, Err: err}
 	}
-	m.inBuf = int64(len(*body))
-	length := m.inBuf
+	length := int64(len(*body))
 	switch {
 	case !ended:
 		length = chunked

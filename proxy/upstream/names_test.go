@@ -21,7 +21,7 @@ func TestRebinding(t *testing.T) {
 	dns := ns.Listen(t)
 	s := newServer(t, answerAll)
 	h := Host{Port: netip.MustParseAddrPort(s.addr).Port(), Roots: s.ca.pool}.named(testHost)
-	options := func(o *Options) { o.Hosts, o.DNSServers, o.HostsFile = []Host{h}, []string{dns}, os.DevNull }
+	options := func(o *Options) { o.Hosts, o.DNSServers = []Host{h}, []string{dns} }
 	tr := start(t, s, options)
 	wantError(t, tr, route(t, tr, testHost), problem.InternalAddress)
 	_, err := tr.DialTunnel(t.Context(), route(t, tr, testHost), &Exchange{})
@@ -33,36 +33,18 @@ func TestRebinding(t *testing.T) {
 		t.Error("connected")
 	}
 
-	tr = start(t, s, options, func(o *Options) { o.AllowInternal = true })
-	ex := wantOK(t, tr, route(t, tr, testHost))
-	if ex.DNS == 0 || ex.Connect == 0 || ex.TLS == 0 || ex.Wait < ex.DNS+ex.Connect+ex.TLS {
-		t.Errorf("%+v", ex)
+	obs := &recorder{}
+	tr = start(t, s, options, func(o *Options) { o.AllowInternal, o.Observer = true, obs })
+	wantOK(t, tr, route(t, tr, testHost))
+	for _, phase := range []string{"dns", "connect", "tls", "first_byte"} {
+		if n := obs.count("phase " + testHost + " " + phase); n != 1 {
+			t.Errorf("phase %s %d times", phase, n)
+		}
 	}
 
 	ns.Set(nameserver.Fail(dnsmessage.RCodeServerFailure))
 	tr = start(t, s, options, func(o *Options) { o.AllowInternal = true })
 	wantError(t, tr, route(t, tr, testHost), problem.DNS)
-}
-
-// An address that does not answer costs attemptDelay, not the request.
-func TestAddressesInTurn(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, answerAll)
-	tr := start(t, s)
-	good := netip.MustParseAddrPort(s.addr)
-	refused := netip.MustParseAddrPort(closedPort(t))
-	st := tr.state.Load()
-	for _, addrs := range [][]netip.AddrPort{{refused, good}, {refused, refused, refused, good}, {good, refused}, {good, good, good}} {
-		sock, err := tr.dialAddrs(t.Context(), st, addrs, true)
-		check(t, err)
-		if addrPort(sock.RemoteAddr()) != good {
-			t.Error(sock.RemoteAddr())
-		}
-		_ = sock.Close()
-	}
-	if _, err := tr.dialAddrs(t.Context(), st, []netip.AddrPort{refused, refused}, true); asError(err, problem.None).Reason != problem.Connect {
-		t.Error(err)
-	}
 }
 
 // An address tells the upstream, for callers that name no host.
@@ -77,7 +59,7 @@ func TestKnownHost(t *testing.T) {
 	defer tr.Close()
 	look := func(name string) {
 		t.Helper()
-		_, _, err := tr.state.Load().names.Lookup(t.Context(), host.MustParse(name), func(netip.Addr) bool { return false })
+		_, _, err := tr.Snapshot().dialer.Names.Lookup(t.Context(), host.MustParse(name), func(netip.Addr) bool { return false })
 		check(t, err)
 	}
 	want := func(addr, want string) {

@@ -2,10 +2,13 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -14,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/names"
 )
 
@@ -68,28 +72,41 @@ type Options struct {
 
 	Logger   *zap.Logger // nil = none
 	Observer Observer    // nil = none
+
+	parent *dial.Parent
+	net    func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; of tests
 }
 
-const (
-	defaultMaxConns        = 256
-	defaultIdleTimeout     = 90 * time.Second
-	defaultDialTimeout     = 5 * time.Second
-	defaultTLSTimeout      = 5 * time.Second
-	defaultResponseTimeout = 90 * time.Second
-	defaultBodyTimeout     = 60 * time.Second
-	defaultResponseBuffer  = 1 << 20
-)
+// Observer is told what happens, for the metrics. Its methods are called from
+// many goroutines and must not block. label is a Host's Pattern, or LabelOther.
+type Observer interface {
+	dial.Observer
+	// Pool tells how many connections there are: at once when one was made or
+	// closed, within a second otherwise.
+	Pool(label string, idle, busy int)
+}
+
+// Phase is a part of a request's time, see Observer.
+type Phase = dial.Phase
+
+type noObserver struct{}
+
+func (noObserver) Phase(string, Phase, time.Duration)     {}
+func (noObserver) Handshake(string, uint16, uint16, bool) {}
+func (noObserver) Certificate(string, time.Time)          {}
+func (noObserver) ClassicHello(string)                    {}
+func (noObserver) Pool(string, int, int)                  {}
 
 // complete fills in the defaults and reports everything that cannot work.
 func (o *Options) complete() error {
-	setDefault(&o.MinTLS, tls.VersionTLS12)
-	setDefault(&o.MaxConns, defaultMaxConns)
-	setDefault(&o.IdleTimeout, defaultIdleTimeout)
-	setDefault(&o.DialTimeout, defaultDialTimeout)
-	setDefault(&o.TLSTimeout, defaultTLSTimeout)
-	setDefault(&o.ResponseTimeout, defaultResponseTimeout)
-	setDefault(&o.BodyTimeout, defaultBodyTimeout)
-	setDefault(&o.ResponseBuffer, defaultResponseBuffer)
+	o.MinTLS = cmp.Or(o.MinTLS, tls.VersionTLS12)
+	o.MaxConns = cmp.Or(o.MaxConns, 256)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 90*time.Second)
+	o.DialTimeout = cmp.Or(o.DialTimeout, 5*time.Second)
+	o.TLSTimeout = cmp.Or(o.TLSTimeout, 5*time.Second)
+	o.ResponseTimeout = cmp.Or(o.ResponseTimeout, 90*time.Second)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, 60*time.Second)
+	o.ResponseBuffer = cmp.Or(o.ResponseBuffer, 1<<20)
 	if o.Own == nil {
 		o.Own = func(netip.AddrPort) bool { return false }
 	}
@@ -99,14 +116,16 @@ func (o *Options) complete() error {
 	if o.Observer == nil {
 		o.Observer = noObserver{}
 	}
-	return errors.Join(o.validate()...)
-}
-
-func setDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
+	errs := o.validate()
+	if o.ParentProxy != nil {
+		var err error
+		o.parent, err = dial.NewParent(o.ParentProxy, o.ParentProxyPassword)
+		errs = append(errs, err)
 	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("upstream options: %w", err)
+	}
+	return nil
 }
 
 func (o *Options) validate() []error {
@@ -120,14 +139,8 @@ func (o *Options) validate() []error {
 	if min(o.IdleTimeout, o.DialTimeout, o.TLSTimeout, o.ResponseTimeout, o.BodyTimeout) < 0 {
 		errs = append(errs, errors.New("negative timeout"))
 	}
-	if p := o.ParentProxy; p != nil {
-		name, _, err := host.ParseAuthority(p.Host)
-		if err != nil || name.IsZero() || p.Scheme != "http" && p.Scheme != "https" {
-			errs = append(errs, errors.New("the parent proxy must be an http or https URL with a host"))
-		}
-	}
-	if o.ParentProxyPassword != "" && (o.ParentProxy == nil || o.ParentProxy.User == nil) {
-		errs = append(errs, errors.New("a parent proxy password without a user in the parent proxy's URL"))
+	if o.ParentProxyPassword != "" && o.ParentProxy == nil {
+		errs = append(errs, errors.New("a parent proxy password without a parent proxy"))
 	}
 	for _, s := range o.DNSServers {
 		if _, err := names.ParseServer(s); err != nil {

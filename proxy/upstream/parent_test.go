@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/names"
 )
 
 // parent is a proxy that answers CONNECT.
@@ -62,16 +64,17 @@ func TestParentProxy(t *testing.T) {
 	s := newServer(t, answerAll)
 	p := newParent(t, s.addr, established, noTLS)
 	u := &url.URL{Scheme: "http", Host: p.addr, User: url.User("jane")}
+	obs := &recorder{}
 	tr := start(t, s, func(o *Options) {
 		o.Hosts = []Host{Host{Roots: s.ca.pool, Port: 8443}.named(testHost)} // the parent resolves
-		o.ParentProxy, o.ParentProxyPassword, o.Warm = u, "s3cret", 1
+		o.ParentProxy, o.ParentProxyPassword, o.Warm, o.Observer = u, "s3cret", 1, obs
 	})
 	r := route(t, tr, testHost)
 	wantOK(t, tr, r)
 	if ex := wantOK(t, tr, r); !ex.Reused {
 		t.Error("not reused")
 	}
-	wantIdle(t, r, 1, 1)
+	obs.wantPool(t, 2, 0)
 	p.mu.Lock()
 	head := p.heads[0]
 	p.mu.Unlock()
@@ -100,7 +103,6 @@ func TestParentProxyFails(t *testing.T) {
 			p := newParent(t, s.addr, tt.answer, noTLS)
 			tr := start(t, s, func(o *Options) {
 				o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr, User: url.UserPassword("jane", "secret")}
-				o.DialTimeout = 2 * time.Second
 			})
 			r := route(t, tr, testHost)
 			wantError(t, tr, r, problem.ParentProxy)
@@ -119,6 +121,7 @@ func TestParentProxyFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tr := start(t, s, change)
+			tr.Snapshot().dialer.Names.System = func(context.Context, string) ([]netip.Addr, error) { return nil, names.ErrNoAddress }
 			wantError(t, tr, route(t, tr, testHost), problem.ParentProxy)
 		})
 	}
@@ -145,38 +148,27 @@ func TestParentProxyOverTLS(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, answerAll)
 	p := newParent(t, s.addr, established)
-	tr := start(t, s, func(o *Options) {
+	obs, clk := &recorder{}, newClock()
+	tr := startWith(t, s, clk.now, func(o *Options) {
 		o.Hosts[0] = o.Hosts[0].at("192.0.2.1")
-		o.ParentProxy = &url.URL{Scheme: "https", Host: p.addr}
+		_, port, _ := strings.Cut(p.addr, ":")
+		o.ParentProxy, o.Observer = &url.URL{Scheme: "https", Host: testHost + ":" + port}, obs
 	})
 	r := route(t, tr, testHost)
+	tr.Snapshot().dialer.Names.System = func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
 	wantError(t, tr, r, problem.ParentProxy) // the parent's certificate is not the system's
-
-	// The layers are what matters here, so they are put together by hand.
-	st := tr.state.Load()
-	sock, err := tr.dialOne(t.Context(), st, netip.MustParseAddrPort(p.addr), true)
-	check(t, err)
-	outer := tls.Client(sock, &tls.Config{ServerName: testHost, RootCAs: p.ca.pool, MinVersion: tls.VersionTLS12})
-	top, err := connectVia(t.Context(), st, outer, testHost+":443")
-	check(t, err)
-	tc, _, err := tr.handshake(t.Context(), top, sock, r.host.tls.modern, testHost, r.Label)
-	check(t, err)
-	pool := r.host.poolFor(r)
-	c := newConn(pool, tc, sock, tc, facts{})
-	pool.mu.Lock()
-	pool.open++
-	pool.enter(c, tr.now())
-	pool.idle(&pool.used, c)
-	pool.mu.Unlock()
-	for range 3 {
-		if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS13 {
+	tr.Snapshot().dialer.Parent.Roots = p.ca.pool
+	for i := range 3 {
+		if ex := wantOK(t, tr, r); ex.TLSVersion != tls.VersionTLS13 || ex.Reused != (i > 0) {
 			t.Errorf("%+v", ex)
 		}
 	}
-	p.closeConn(1)
-	waitReadable(t, r)
-	tr.tick(tr.now().Add(2 * pollAge))
-	wantIdle(t, r, 0, 0)
+	obs.wantPool(t, 1, 0)
+	s.closeAll()
+	clk.advance(2 * time.Second)
+	obs.wantPool(t, 0, 0)
 }
 
 // Bytes that come together with the parent's answer belong to the tunnel.

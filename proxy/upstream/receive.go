@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tlslift/proxy/problem"
 )
@@ -17,34 +18,32 @@ const holdAtOnce = 64 << 10
 // receive takes the answer's body: held until it is complete, or to be
 // streamed when it is larger than the buffer. Foreign answers of unknown
 // length are streamed at once, since they may go on for ever.
-func (c *conn) receive(resp *http.Response, ex *Exchange, o *Options) (*http.Response, error) {
+func (x *trip) receive(resp *http.Response) (*http.Response, error) {
 	if resp.Body == http.NoBody {
-		ex.Delivery = problem.Answered
-		c.finish(resp)
+		x.finish(resp)
 		return resp, nil
 	}
-	c.expectBody(o.BodyTimeout)
-	unending := resp.ContentLength < 0 && c.pool.route.plain
+	o := &x.s.opts
+	x.c.Expect(0, o.BodyTimeout)
+	unending := resp.ContentLength < 0 && x.r.group == x.s.foreign
 	if resp.ContentLength > o.ResponseBuffer || unending {
-		resp.Body = &streamBody{c: c, resp: resp, src: resp.Body, ex: ex}
+		resp.Body = &streamBody{trip: *x, resp: resp, src: resp.Body}
 		return resp, nil
 	}
-	buffers := &c.pool.t.buffers
+	buffers := x.s.buffers
 	b := buffers.get()
-	complete, err := c.hold(b, resp, o.ResponseBuffer)
+	complete, err := x.hold(b, resp, o.ResponseBuffer)
 	switch {
 	case err != nil:
 		buffers.put(b)
-		c.lose()
-		c.end()
-		c.pool.discard(c, c.pool.t.now(), false)
-		return nil, c.failure(err)
+		e := x.failure(err)
+		x.end(false)
+		return nil, e
 	case !complete:
-		resp.Body = &streamBody{c: c, resp: resp, src: resp.Body, ex: ex, held: b, prefix: *b, buffers: buffers}
+		resp.Body = &streamBody{trip: *x, resp: resp, src: resp.Body, held: b, prefix: *b, buffers: buffers}
 		return resp, nil
 	}
-	ex.Delivery, ex.BytesIn = problem.Answered, int64(len(*b))
-	c.finish(resp)
+	x.finish(resp)
 	held := new(heldBody)
 	if sized, ok := resp.Body.(*sizedBody); ok {
 		held = &sized.held
@@ -56,7 +55,7 @@ func (c *conn) receive(resp *http.Response, ex *Exchange, o *Options) (*http.Res
 }
 
 // hold reads the body into b, until its end or until there is more than limit.
-func (c *conn) hold(b *[]byte, resp *http.Response, limit int64) (complete bool, err error) {
+func (x *trip) hold(b *[]byte, resp *http.Response, limit int64) (complete bool, err error) {
 	buf := (*b)[:0]
 	defer func() { *b = buf }()
 	if n := resp.ContentLength; n > 0 {
@@ -71,9 +70,9 @@ func (c *conn) hold(b *[]byte, resp *http.Response, limit int64) (complete bool,
 		buf = buf[:len(buf)+n]
 		switch {
 		case err == io.EOF:
-			return true, c.wholeBody(resp)
+			return true, x.wholeBody(resp)
 		case err != nil:
-			return false, c.bodyFailure()
+			return false, x.bodyFailure()
 		case int64(len(buf)) > limit:
 			return false, nil
 		}
@@ -82,8 +81,8 @@ func (c *conn) hold(b *[]byte, resp *http.Response, limit int64) (complete bool,
 
 // wholeBody judges the end of a body that only the end of the connection
 // delimits (RFC 9112 6.3 and 9.8).
-func (c *conn) wholeBody(resp *http.Response) error {
-	if resp.ContentLength < 0 && !isChunked(resp) && c.truncated() {
+func (x *trip) wholeBody(resp *http.Response) error {
+	if resp.ContentLength < 0 && !isChunked(resp) && x.c.Truncated() {
 		return errTruncated
 	}
 	return nil
@@ -91,14 +90,14 @@ func (c *conn) wholeBody(resp *http.Response) error {
 
 // bodyFailure is why a body could not be read: what the connection said, or
 // that its framing is broken.
-func (c *conn) bodyFailure() error {
+func (x *trip) bodyFailure() error {
 	switch {
-	case c.readErr == nil:
+	case x.c.Err == nil:
 		return errMalformed
-	case ended(c.readErr):
+	case ended(x.c.Err):
 		return errTruncated
 	default:
-		return c.readErr
+		return x.c.Err
 	}
 }
 
@@ -117,32 +116,27 @@ func declareLength(resp *http.Response, n int) {
 	resp.Header["Content-Length"] = []string{strconv.Itoa(n)}
 }
 
-// finish ends the exchange after the last byte of the answer. The connection
-// goes back to the pool if nothing speaks against that.
-func (c *conn) finish(resp *http.Response) {
+// finish ends the exchange after the last byte of the answer.
+func (x *trip) finish(resp *http.Response) {
+	x.ex.Delivery = problem.Answered
 	if v := resp.Header["Keep-Alive"]; len(v) > 0 {
-		c.pool.told(v[0])
-	}
-	cancelled := c.end()
-	if cancelled || resp.Close || c.isLost() || !c.clean() {
-		c.pool.discard(c, c.pool.t.now(), false)
-		return
-	}
-	c.pool.put(c)
-}
-
-// told notes how many seconds the server says it leaves idle connections open
-// (Keep-Alive: timeout=5, max=100).
-func (p *pool) told(v string) {
-	for part := range strings.SplitSeq(v, ",") {
-		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "timeout="); ok {
-			if n, err := strconv.ParseUint(s, 10, 16); err == nil && n > 0 {
-				p.mu.Lock()
-				p.life.told(p.t.now(), int(n))
-				p.mu.Unlock()
-			}
+		if idle := keepAliveTimeout(v[0]); idle > 0 {
+			x.p.Learn(idle)
 		}
 	}
+	x.end(!resp.Close)
+}
+
+// keepAliveTimeout is how long the server says it leaves idle connections open
+// (Keep-Alive: timeout=5, max=100); 0 = it does not.
+func keepAliveTimeout(v string) time.Duration {
+	for part := range strings.SplitSeq(v, ",") {
+		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "timeout="); ok {
+			n, _ := strconv.ParseUint(s, 10, 16)
+			return time.Duration(n) * time.Second
+		}
+	}
+	return 0
 }
 
 // heldBody is a complete answer. It is not safe for use after Close.
@@ -181,10 +175,9 @@ func (b *heldBody) Close() error {
 
 // streamBody is an answer that is still arriving.
 type streamBody struct {
-	c       *conn
+	trip
 	resp    *http.Response
 	src     io.Reader
-	ex      *Exchange
 	buffers *bufferPool
 	held    *[]byte // what was read before streaming began
 	prefix  []byte  // what of that is still to be delivered
@@ -195,38 +188,32 @@ func (b *streamBody) Read(p []byte) (n int, err error) {
 	if len(b.prefix) > 0 {
 		n = copy(p, b.prefix)
 		b.prefix = b.prefix[n:]
-		b.ex.BytesIn += int64(n)
 		return n, nil
 	}
 	if b.err != nil {
 		return 0, b.err
 	}
 	n, err = b.src.Read(p)
-	b.ex.BytesIn += int64(n)
 	if err != nil {
-		b.err = b.end(err)
+		b.err = b.over(err)
 	}
 	return n, b.err
 }
 
-// end judges the end of the stream and gives the connection back.
-func (b *streamBody) end(err error) error {
+// over judges the end of the stream and gives the connection back.
+func (b *streamBody) over(err error) error {
 	b.release()
-	c := b.c
 	if errors.Is(err, io.EOF) {
-		err = c.wholeBody(b.resp)
+		err = b.wholeBody(b.resp)
 	} else {
-		err = c.bodyFailure()
+		err = b.bodyFailure()
 	}
 	if err == nil {
-		b.ex.Delivery = problem.Answered
-		c.finish(b.resp)
+		b.finish(b.resp)
 		return io.EOF
 	}
-	e := c.failure(err)
-	c.lose()
-	c.end()
-	c.pool.discard(c, c.pool.t.now(), false)
+	e := b.failure(err)
+	b.end(false)
 	return b.ex.fail(e)
 }
 
@@ -235,9 +222,7 @@ func (b *streamBody) Close() error {
 	b.release()
 	if b.err == nil {
 		b.err = errBodyClosed
-		b.c.lose()
-		b.c.end()
-		b.c.pool.discard(b.c, b.c.pool.t.now(), false)
+		b.end(false)
 	}
 	return nil
 }

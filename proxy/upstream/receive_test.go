@@ -1,12 +1,13 @@
 package upstream
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func TestAnswers(t *testing.T) {
 				if err != nil || resp.StatusCode != tt.status || string(b) != tt.body || resp.ContentLength != tt.length {
 					t.Fatalf("status %d, %d bytes, length %d, error %v", resp.StatusCode, len(b), resp.ContentLength, err)
 				}
-				if ex.Delivery != problem.Answered || ex.BytesIn != int64(len(tt.body)) || ex.Reused != (tt.reused && i > 0) {
+				if ex.Delivery != problem.Answered || ex.Reused != (tt.reused && i > 0) {
 					t.Errorf("%+v", ex)
 				}
 			}
@@ -101,29 +102,34 @@ func TestStreamTruncated(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, func(c *serverConn) {
-				if _, ok := c.request(); ok {
-					c.say("HTTP/1.1 200 OK\r\n" + tt.head + strings.Repeat("x", 0x5000))
-					tt.end(c)
+			networks(t, func(t *testing.T, newServer maker) {
+				s := newServer(t, func(c *serverConn) {
+					if _, ok := c.request(); ok {
+						c.say("HTTP/1.1 200 OK\r\n" + tt.head + strings.Repeat("x", 0x5000))
+						tt.end(c)
+					}
+				})
+				obs := &recorder{}
+				tr := start(t, s, func(o *Options) {
+					o.ResponseBuffer, o.Observer = 1024, obs
+					if tt.reason == problem.Timeout {
+						o.BodyTimeout = time.Second
+					}
+				})
+				req, ex := newRequest("GET", "/", "")
+				resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+				check(t, err)
+				if ex.Delivery != problem.Unknown {
+					t.Error("answered before the end")
 				}
+				n, err := io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				var e *Error
+				if !errors.As(err, &e) || e.Reason != tt.reason || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown {
+					t.Errorf("after %d bytes: %v", n, err)
+				}
+				obs.wantPool(t, 0, 0) // the connection is not kept
 			})
-			tr := start(t, s, func(o *Options) { o.ResponseBuffer, o.BodyTimeout = 1024, time.Second })
-			r := route(t, tr, testHost)
-			req, ex := newRequest("GET", "/", "")
-			resp, err := tr.Do(t.Context(), req, r, ex)
-			check(t, err)
-			if ex.Delivery != problem.Unknown {
-				t.Error("answered before the end")
-			}
-			n, err := io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
-			var e *Error
-			if !errors.As(err, &e) || e.Reason != tt.reason || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown {
-				t.Errorf("after %d bytes: %v", n, err)
-			}
-			if p := r.host.poolFor(r); p.open != 0 {
-				t.Error("the connection is kept")
-			}
 		})
 	}
 }
@@ -213,23 +219,17 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nabc"), false)
 	f.Add([]byte("HTTP/1.1 200 secretsecretsecret\r\nsecretsecretsecret\r\n\r\n"), true)
 	f.Fuzz(func(t *testing.T, answer []byte, head bool) {
-		tr, err := newTransport(Options{ResponseBuffer: 4096}, time.Now)
+		tr, err := newTransport(Options{ResponseBuffer: 4096, net: func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) {
+			return &canned{in: bytes.NewReader(answer)}, nil
+		}}, time.Now)
 		check(t, err)
-		p := newPool(tr.state.Load().other, &Route{Label: LabelOther, host: tr.state.Load().other})
-		p.oneShot = true
-		sock := newSocket(tr, &canned{in: bytes.NewReader(answer)})
-		c := &conn{pool: p, sock: sock, rw: sock}
-		c.br = bufio.NewReaderSize(c, readBuffer)
-		p.enter(c, time.Now())
-		p.open, c.pool.h.retired = 1, true
+		defer tr.Close()
 		method := http.MethodGet
 		if head {
 			method = http.MethodHead
 		}
 		req, ex := newRequest(method, "/", "")
-		m, err := tr.prepare(req, p.route, ex)
-		check(t, err)
-		resp, err := tr.roundTrip(context.Background(), c, &m, req, p.route, ex)
+		resp, err := tr.Do(context.Background(), req, foreign(t, tr, "192.0.2.1", false), ex)
 		if err == nil {
 			_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 			_ = resp.Body.Close()

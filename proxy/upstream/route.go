@@ -1,9 +1,14 @@
 package upstream
 
 import (
+	"cmp"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/pool"
 )
 
 // Verdict says whether a host and port are ours.
@@ -16,122 +21,188 @@ const (
 	Ours                       // an upstream
 )
 
-func (v Verdict) String() string {
-	switch v {
-	case Ours:
-		return "ours"
-	case PortRefused:
-		return "port"
-	default:
-		return "foreign"
-	}
-}
-
 // LabelOther is the metrics label of foreign traffic.
 const LabelOther = "_other"
 
 const (
 	portHTTP  = 80
 	portHTTPS = 443
+	// maxRoutes bounds the routes that are remembered below all *.domain, since
+	// callers can invent names. Those beyond are made anew for each request.
+	maxRoutes = 1024
 )
 
-// Route says where a request or tunnel goes. It is made by Transport.Route or
-// Transport.Foreign, immutable, and safe for concurrent use.
+// Snapshot is what a configuration makes of a Transport. All that is asked and
+// done for one request should go by one Snapshot. It is safe for concurrent use.
+type Snapshot struct {
+	opts       Options
+	now        func() time.Time
+	buffers    *bufferPool
+	background pool.Background
+	dialer     *dial.Dialer
+	groups     []*group // those of opts.Hosts, and that of foreign hosts
+	exact      map[host.Name]*Route
+	domains    map[host.Name]*group // by the domain of *.domain
+	foreign    *group
+
+	mu   sync.Mutex
+	wild map[host.Name]*Route // below a *.domain, as far as known
+}
+
+// Route says where a request or tunnel goes. It is made by Snapshot.Route or
+// Snapshot.Foreign, immutable, and safe for concurrent use.
 type Route struct {
 	Label      string    // the matching Host's Pattern, or LabelOther
 	Host       host.Name // the host that was asked for
-	DialHost   host.Name // the name that is resolved, or the configured address
-	Port       uint16    // the port that is connected to
-	ServerName host.Name // for SNI and verification
 	HostHeader string    // the Host header's value, with the port when it is not the scheme's
 
+	target     dial.Target
 	tunnelPort uint16 // the port this host is known by to its clients
-	plain      bool   // no TLS: foreign
-	exempt     bool   // from the guard: a configured address, or guarding is off
-	asSystem   bool   // DialHost is resolved as the system would, hosts file and all
-	host       *hostState
-	pool       atomic.Pointer[pool]
+	snapshot   *Snapshot
+	group      *group
+	pool       atomic.Pointer[pool.Pool] // once used
 }
 
 // AllowsConnect reports whether a CONNECT to this route may name port: 443, or
-// the port the upstream is configured with (RFC 9110 9.3.6).
+// the port the upstream is configured with (RFC 9110 section 9.3.6).
 func (r *Route) AllowsConnect(port uint16) bool {
 	return port == portHTTPS || port == r.tunnelPort
 }
 
-// Plain reports whether requests on this route go out without TLS, which only
-// those to foreign hosts do.
-func (r *Route) Plain() bool { return r.plain }
-
-// poolKey identifies the connections that routes of one hostState can share.
-type poolKey struct {
-	dialHost, serverName host.Name
-	port                 uint16
-	exempt               bool
+// untouched is the target of a tunnel, whose bytes are passed on as they are:
+// the client asked for its own host and will verify that one, so to: cannot
+// apply.
+func (r *Route) untouched() dial.Target {
+	t := r.target
+	if conf := r.group.conf; !conf.To.IsZero() && conf.Address.IsZero() {
+		t.Host = r.Host
+	}
+	return t
 }
 
-func (r *Route) key() poolKey {
-	return poolKey{dialHost: r.DialHost, serverName: r.ServerName, port: r.Port, exempt: r.exempt}
+// newSnapshot makes the state of opts, with the groups of old that did not
+// change.
+func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
+	s := &Snapshot{
+		opts: opts, now: t.now, buffers: &t.buffers, background: pool.Background{Context: t.ctx, Go: t.spawn, Now: t.now},
+		exact: make(map[host.Name]*Route), domains: make(map[host.Name]*group), wild: make(map[host.Name]*Route),
+	}
+	s.dialer = &dial.Dialer{
+		Loops: &t.Loops, Own: opts.Own, Parent: opts.parent, Timeout: opts.DialTimeout, TLSTimeout: opts.TLSTimeout,
+		Now: t.now, Observer: opts.Observer, Logger: opts.Logger, Net: opts.net,
+	}
+	if old != nil && old.opts.sameNames(&opts) {
+		s.dialer.Names = old.dialer.Names
+	} else {
+		s.dialer.Names = t.newNames(&opts)
+	}
+	for _, conf := range opts.Hosts {
+		g := s.groupOf(conf.Pattern.String(), conf, old)
+		if domain := conf.Pattern.Domain(); conf.Pattern.Wild() {
+			s.domains[domain] = g
+		} else {
+			s.exact[domain] = s.makeRoute(g, domain)
+		}
+	}
+	s.foreign = s.groupOf(LabelOther, Host{}, old)
+	return s
 }
 
-// Route finds the upstream for a host and the port a client named with it (0 =
-// none). Exact patterns go before *.domain, longer domains before shorter
+// groupOf returns old's group for a host if connections made under old may be
+// used, else a new one.
+func (s *Snapshot) groupOf(label string, conf Host, old *Snapshot) *group {
+	var g *group
+	if old != nil && old.opts.sameWay(&s.opts) {
+		for _, o := range old.groups {
+			if o.label == label && o.conf.same(&conf) {
+				g = o
+			}
+		}
+	}
+	if g == nil {
+		g = &group{label: label, conf: conf, pools: make(map[dial.Target]*member), tls: dial.NewTLS(dial.TLSOptions{
+			MinVersion: s.opts.MinTLS, Roots: conf.Roots, Pins: conf.Pins, Certificate: conf.ClientCertificate,
+		})}
+	}
+	s.groups = append(s.groups, g)
+	return g
+}
+
+// Route finds the upstream for a host and the port that a client named with it
+// (0 = none). Exact patterns go before *.domain, longer domains before shorter
 // ones. Ports 80 and 443 and the upstream's own are allowed: for a CONNECT ask
 // Route.AllowsConnect too. The Route is nil unless the verdict is Ours.
-func (t *Transport) Route(name host.Name, port uint16) (*Route, Verdict) {
-	r := t.state.Load().find(name)
-	if r == nil {
+func (s *Snapshot) Route(name host.Name, port uint16) (*Route, Verdict) {
+	r := s.find(name)
+	switch {
+	case r == nil:
 		return nil, ForeignHost
+	case port != 0 && port != portHTTP && port != portHTTPS && port != r.tunnelPort:
+		return nil, PortRefused
+	default:
+		return r, Ours
 	}
-	if v := r.judge(port); v != Ours {
-		return nil, v
-	}
-	return r, Ours
 }
 
-func (s *state) find(name host.Name) *Route {
+func (s *Snapshot) find(name host.Name) *Route {
 	if r := s.exact[name]; r != nil {
 		return r
 	}
-	if h := s.wildcard(name); h != nil {
-		return h.route(name)
+	g := s.domain(name)
+	if g == nil {
+		return nil
 	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.wild[name]
+	if r == nil {
+		r = s.makeRoute(g, name)
+		if len(s.wild) < maxRoutes {
+			s.wild[name] = r
+		}
+	}
+	return r
 }
 
-func (r *Route) judge(port uint16) Verdict {
-	switch port {
-	case 0, portHTTP, portHTTPS, r.tunnelPort:
-		return Ours
-	default:
-		return PortRefused
-	}
-}
-
-// wildcard returns the host whose *.domain is the longest that name is below.
-func (s *state) wildcard(name host.Name) *hostState {
+// domain returns the group of the longest *.domain that name is below.
+func (s *Snapshot) domain(name host.Name) *group {
 	for domain := range name.Parents {
-		if h := s.domains[domain]; h != nil {
-			return h
+		if g := s.domains[domain]; g != nil {
+			return g
 		}
 	}
 	return nil
 }
 
+func (s *Snapshot) makeRoute(g *group, asked host.Name) *Route {
+	name, port := cmp.Or(g.conf.To, asked), cmp.Or(g.conf.Port, portHTTPS)
+	header := port
+	if port == portHTTPS {
+		header = 0
+	}
+	r := &Route{
+		Label: g.label, Host: asked, HostHeader: name.Join(header), tunnelPort: port, snapshot: s, group: g,
+		target: dial.Target{Host: name, Port: port, ServerName: name, Exempt: s.opts.AllowInternal},
+	}
+	if !g.conf.Address.IsZero() {
+		r.target.Host, r.target.Port = g.conf.Address, cmp.Or(g.conf.AddressPort, port)
+		r.target.Exempt, r.target.AsSystem = true, true
+	}
+	return r
+}
+
 // Foreign makes the route of a host that is not ours: plain HTTP when used
 // with Do, a bare connection with DialTunnel; never TLS. port 0 is 80. With
-// guardInternal, internal addresses are refused.
-func (t *Transport) Foreign(name host.Name, port uint16, guardInternal bool) *Route {
-	if port == 0 {
-		port = portHTTP
-	}
+// guard, internal addresses are refused.
+func (s *Snapshot) Foreign(name host.Name, port uint16, guard bool) *Route {
+	port = cmp.Or(port, portHTTP)
 	header := port
 	if port == portHTTP {
 		header = 0
 	}
 	return &Route{
-		Label: LabelOther, Host: name, DialHost: name, Port: port, HostHeader: name.Join(header),
-		tunnelPort: port, plain: true, exempt: !guardInternal, asSystem: true, host: t.state.Load().other,
+		Label: LabelOther, Host: name, HostHeader: name.Join(header), tunnelPort: port, snapshot: s, group: s.foreign,
+		target: dial.Target{Host: name, Port: port, Exempt: !guard, AsSystem: true},
 	}
 }
 

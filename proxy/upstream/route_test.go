@@ -25,7 +25,7 @@ func TestRoute(t *testing.T) {
 	for _, tt := range []struct {
 		host string
 		port uint16
-		want string // label, dialled host and port, server name, Host header
+		want string // label, dialled host and port, server name, Host header; or a verdict
 	}{
 		{"example.test", 0, "example.test example.test:443 example.test example.test"},
 		{"EXAMPLE.Test.", 443, "example.test example.test:443 example.test example.test"},
@@ -49,11 +49,11 @@ func TestRoute(t *testing.T) {
 		{"example.test.evil", 0, "foreign"},
 	} {
 		r, v := tr.Route(host.MustParse(tt.host), tt.port)
-		got := v.String()
+		got := [...]string{ForeignHost: "foreign", PortRefused: "port", Ours: ""}[v]
 		if v == Ours {
-			got = r.Label + " " + r.DialHost.Join(r.Port) + " " + r.ServerName.String() + " " + r.HostHeader
+			got = r.Label + " " + r.target.Host.Join(r.target.Port) + " " + r.target.ServerName.String() + " " + r.HostHeader
 		} else if r != nil {
-			t.Errorf("%s: a route for %v", tt.host, v)
+			t.Errorf("%s: a route for %d", tt.host, v)
 		}
 		if got != tt.want {
 			t.Errorf("%q:%d:\n got %s\nwant %s", tt.host, tt.port, got, tt.want)
@@ -87,12 +87,11 @@ func TestRoutesAreBounded(t *testing.T) {
 		return strings.Repeat("x", i%50+1) + "." + strings.Repeat("y", i/50+1) + ".example.test"
 	}
 	for i := range 2 * maxRoutes {
-		r := route(t, tr, name(i))
-		r.host.poolFor(r)
+		route(t, tr, name(i)).connections()
 	}
-	h := tr.state.Load().hosts[0]
-	if len(h.routes) != maxRoutes || len(h.pools) != maxPools {
-		t.Errorf("%d routes, %d pools", len(h.routes), len(h.pools))
+	s := tr.Snapshot()
+	if len(s.wild) != maxRoutes || len(s.groups[0].pools) > maxPools {
+		t.Errorf("%d routes, %d pools", len(s.wild), len(s.groups[0].pools))
 	}
 	if a, b := route(t, tr, name(1)), route(t, tr, name(1)); a != b {
 		t.Error("a remembered route is made anew")
@@ -109,14 +108,14 @@ func TestOptionsErrors(t *testing.T) {
 			Host{Pins: [][]byte{{1}}}.named("d.test"),
 		},
 		MinTLS: 0x0301, Warm: -1, DialTimeout: -1, DNSServers: []string{"dns.test"}, ParentProxyPassword: "secret",
-		ParentProxy: &url.URL{Scheme: "http", Host: "a b"},
+		ParentProxy: &url.URL{Scheme: "http", Host: "proxy.test"},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
 		`"": no host`, `"a.test" is given twice`, `"d.test": a pin of 1 bytes`,
-		"0x0301", "negative connection count", "negative timeout", `DNS server "dns.test"`, "without a user", "the parent proxy",
+		"0x0301", "negative connection count", "negative timeout", `DNS server "dns.test"`, "without a user",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing: %s", want)
@@ -124,5 +123,13 @@ func TestOptionsErrors(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "secret") {
 		t.Error("tells the password")
+	}
+	for _, u := range []url.URL{{Scheme: "http", Host: "a b"}, {Scheme: "http"}, {Scheme: "socks5", Host: "proxy.test"}} {
+		if _, err := New(Options{ParentProxy: &u}); err == nil || !strings.Contains(err.Error(), "the parent proxy must be") {
+			t.Error(u.String(), err)
+		}
+	}
+	if _, err := New(Options{ParentProxyPassword: "secret"}); err == nil {
+		t.Error("a password for no parent proxy")
 	}
 }

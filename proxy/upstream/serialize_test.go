@@ -139,7 +139,6 @@ func TestMalformedIsNotSent(t *testing.T) {
 	tr := start(t, s)
 	for _, target := range []string{"", "x", "/a b"} {
 		req, ex := newRequest("GET", target, "")
-		req.URL.Opaque = "not origin form"
 		_, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
 		var e *Error
 		if !errors.As(err, &e) || e.Reason != problem.Malformed || e.Delivery != problem.NotSent {

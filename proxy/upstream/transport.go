@@ -1,78 +1,52 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"crypto/tls"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/names"
+	"tlslift/proxy/upstream/pool"
 )
 
 // Transport sends requests upstream and dials tunnels. It is safe for
 // concurrent use. Make one with New, end it with Close.
 type Transport struct {
-	state   atomic.Pointer[state]
-	now     func() time.Time
-	buffers bufferPool
-	sockets registry[ends]
-	hellos  registry[[32]byte]
-	// watchAll makes idle connections be read in the background even where
-	// they could be polled.
-	watchAll bool
+	// Loops recognises what of ours comes back to tlslift.
+	dial.Loops
 
-	ctx    context.Context // ends background work
-	cancel context.CancelFunc
-	wake   chan struct{} // starts the janitor's ticking; buffered
+	snapshot atomic.Pointer[Snapshot]
+	now      func() time.Time
+	buffers  bufferPool
+	ctx      context.Context // ends background work
+	cancel   context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool
 	wg     sync.WaitGroup // every goroutine but the callers'
 }
 
-// state is what a configuration makes of a Transport; immutable.
-type state struct {
-	opts    Options
-	exact   map[host.Name]*Route
-	domains map[host.Name]*hostState // by the domain of *.domain
-	hosts   []*hostState             // those of opts.Hosts, in order
-	other   *hostState               // foreign hosts
-	names   *names.Resolver
-}
-
-// all calls f for every host's state, that of foreign hosts included.
-func (s *state) all(f func(*hostState)) {
-	for _, h := range s.hosts {
-		f(h)
-	}
-	f(s.other)
-}
-
 // New makes a Transport. It connects to nothing yet. The error names every
 // setting that cannot work.
-func New(opts Options) (*Transport, error) {
-	t, err := newTransport(opts, time.Now)
-	if err != nil {
-		return nil, err
-	}
-	t.spawn(t.janitor)
-	return t, nil
-}
+func New(opts Options) (*Transport, error) { return newTransport(opts, time.Now) }
 
-// newTransport makes a Transport without its janitor.
 func newTransport(opts Options, now func() time.Time) (*Transport, error) {
 	if err := opts.complete(); err != nil {
-		return nil, fmt.Errorf("upstream options: %w", err)
+		return nil, err
 	}
-	t := &Transport{now: now, wake: make(chan struct{}, 1)}
+	t := &Transport{now: now}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.state.Store(t.makeState(opts, nil))
+	t.snapshot.Store(newSnapshot(t, opts, nil))
 	return t, nil
 }
 
@@ -81,81 +55,44 @@ func newTransport(opts Options, now func() time.Time) (*Transport, error) {
 // an error nothing has changed.
 func (t *Transport) Reconfigure(opts Options) error {
 	if err := opts.complete(); err != nil {
-		return fmt.Errorf("upstream options: %w", err)
+		return err
 	}
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
 		return errClosed
 	}
-	old := t.state.Load()
-	next := t.makeState(opts, old)
-	t.state.Store(next)
+	old := t.Snapshot()
+	next := newSnapshot(t, opts, old)
+	t.snapshot.Store(next)
 	t.mu.Unlock()
-
-	kept := make(map[*hostState]bool, len(next.hosts)+1)
-	next.all(func(h *hostState) { kept[h] = true })
-	old.all(func(h *hostState) {
-		if !kept[h] {
-			h.retire()
-		}
-	})
-	return nil
-}
-
-// makeState builds the state for opts, taking over from old what did not change.
-func (t *Transport) makeState(opts Options, old *state) *state {
-	s := &state{opts: opts, exact: make(map[host.Name]*Route), domains: make(map[host.Name]*hostState)}
-	if old != nil && old.opts.sameNames(&opts) {
-		s.names = old.names
-	} else {
-		s.names = newNames(t.ctx, &opts, t.now)
+	for _, g := range next.groups {
+		g.configure(next)
 	}
-	keep := old != nil && old.opts.sameWay(&opts)
-	if keep {
-		s.other = old.other
-	} else {
-		s.other = newHostState(t, LabelOther, Host{}, &opts)
-	}
-	for _, conf := range opts.Hosts {
-		var h *hostState
-		if keep {
-			h = old.sameHost(&conf)
-		}
-		if h == nil {
-			h = newHostState(t, conf.Pattern.String(), conf, &opts)
-		}
-		s.hosts = append(s.hosts, h)
-		if domain := conf.Pattern.Domain(); conf.Pattern.Wild() {
-			s.domains[domain] = h
-		} else {
-			s.exact[domain] = h.route(domain)
-		}
-	}
-	return s
-}
-
-func newNames(ctx context.Context, o *Options, now func() time.Time) *names.Resolver {
-	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: now}
-	for _, s := range o.DNSServers {
-		server, _ := names.ParseServer(s) // validated with the options
-		n.Servers = append(n.Servers, server)
-	}
-	return names.New(ctx, n)
-}
-
-// sameHost returns the state of a host with the same settings, or nil.
-func (s *state) sameHost(conf *Host) *hostState {
-	for _, h := range s.hosts {
-		if h.conf.same(conf) {
-			return h
+	for _, g := range old.groups {
+		if !slices.Contains(next.groups, g) {
+			g.retire()
 		}
 	}
 	return nil
+}
+
+// Snapshot is the configuration in force. Take it once for all questions about
+// one request.
+func (t *Transport) Snapshot() *Snapshot { return t.snapshot.Load() }
+
+// Route is Snapshot.Route of the configuration in force.
+func (t *Transport) Route(name host.Name, port uint16) (*Route, Verdict) {
+	return t.Snapshot().Route(name, port)
+}
+
+// Foreign is Snapshot.Foreign of the configuration in force.
+func (t *Transport) Foreign(name host.Name, port uint16, guard bool) *Route {
+	return t.Snapshot().Foreign(name, port, guard)
 }
 
 // spawn runs f in a goroutine that Close waits for, unless Close was called.
-func (t *Transport) spawn(f func()) bool {
+func (t *Transport) spawn(f func()) (started bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -165,11 +102,18 @@ func (t *Transport) spawn(f func()) bool {
 	return true
 }
 
-// CloseIdle closes every idle connection. Warm ones are made again when their
-// host is next used.
-func (t *Transport) CloseIdle() {
-	t.state.Load().all(func(h *hostState) { h.eachPool((*pool).closeIdle) })
+func (t *Transport) newNames(o *Options) *names.Resolver {
+	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now}
+	for _, s := range o.DNSServers {
+		server, _ := names.ParseServer(s) // validated with the options
+		n.Servers = append(n.Servers, server)
+	}
+	return names.New(t.ctx, n)
 }
+
+// CloseIdle closes every idle connection. Others are made when their host is
+// next used.
+func (t *Transport) CloseIdle() { t.eachPool((*pool.Pool).CloseIdle) }
 
 // Close closes every connection, the busy ones too, and waits for the
 // background work to end. Call it when the server has drained.
@@ -178,55 +122,74 @@ func (t *Transport) Close() {
 	t.closed = true
 	t.mu.Unlock()
 	t.cancel()
-	t.state.Load().all(func(h *hostState) { h.retire(); h.eachPool((*pool).abort) })
+	for _, g := range t.Snapshot().groups {
+		g.retire()
+	}
+	t.eachPool((*pool.Pool).Cut)
 	t.wg.Wait()
 }
 
-// OwnSocket reports whether a connection from peer to local, as whoever
-// accepted it sees them, is one of ours that is open now. A socket is known
-// before its first byte is written, so ask after having read one.
-func (t *Transport) OwnSocket(peer, local netip.AddrPort) bool {
-	return t.sockets.met(ends{local: unmapped(peer), remote: unmapped(local)})
+func (t *Transport) eachPool(f func(*pool.Pool)) {
+	for _, g := range t.Snapshot().groups {
+		g.each(f)
+	}
 }
 
-// OwnHello reports whether random is that of a ClientHello (RFC 8446 4.1.2)
-// that we are sending, or splicing (RegisterHello), right now.
-func (t *Transport) OwnHello(random [32]byte) bool { return t.hellos.met(random) }
-
-// RegisterHello makes OwnHello report random until release is called, which
-// may be done more than once.
-func (t *Transport) RegisterHello(random [32]byte) (release func()) {
-	s := t.hellos.add(random)
-	return sync.OnceFunc(func() { t.hellos.drop(s) })
+// DialTunnel makes a TCP connection for a splice or a tunnel: resolved,
+// guarded, through the parent proxy if there is one, without TLS. Of a
+// configured host only its address, port and name are used: its TLS settings
+// cannot apply to bytes that are passed on. r may be foreign. The connection
+// has a CloseWrite method. The error is an *Error.
+func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net.Conn, error) {
+	if ctx.Err() != nil {
+		return nil, ex.fail(notSent(problem.Draining, errDraining))
+	}
+	c, err := r.snapshot.dialer.Tunnel(ctx, r.untouched(), r.Label)
+	if err != nil {
+		return nil, ex.fail(asError(err))
+	}
+	return c, nil
 }
 
-// refuse judges an address that is about to be connected to, or is connected.
-func (s *state) refuse(addr netip.AddrPort, exempt bool) error {
-	addr = netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
-	if s.opts.Own(addr) {
-		return notSent(problem.Loop, fmt.Errorf("%w: %s", errOwnAddress, addr))
+// Probe makes a verified connection to r and closes it: no request is sent. The
+// result is the other end of the socket and the TLS connection's state. The
+// error is an *Error. Foreign routes have no TLS to probe.
+func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, state tls.ConnectionState, err error) {
+	if r.target.ServerName.IsZero() {
+		return addr, state, notSent(problem.Host, errForeign)
 	}
-	if !exempt && internal(addr.Addr()) {
-		return notSent(problem.InternalAddress, fmt.Errorf("%w: %s", errInternal, addr.Addr()))
+	c, err := r.snapshot.dialer.Connect(ctx, r.target, r.Label, r.group.tls, new(dial.Hellos))
+	if err != nil {
+		return addr, state, asError(err)
 	}
-	return nil
+	defer c.Close()
+	return c.Remote(), c.State(), nil
 }
 
-// addrPort returns a TCP address, unmapped, or the zero value.
-func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		ap := tcp.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
-	}
-	return netip.AddrPort{}
-}
+// knownWait bounds the lookups of KnownHost.
+const knownWait = 2 * time.Second
 
-// asError returns err as an *Error, with the given reason and NotSent unless
-// it is one already.
-func asError(err error, otherwise problem.Reason) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
+// KnownHost finds the upstream that an address belongs to, or belonged to in
+// the last 24 hours: for callers that were redirected here by the kernel and
+// name no host. Hosts that are configured by name are looked up if they were
+// not yet; of a *.domain only the names that were used are known.
+func (t *Transport) KnownHost(addr netip.Addr) (host.Name, bool) {
+	s := t.Snapshot()
+	addr = addr.Unmap().WithZone("")
+	ctx, cancel := context.WithTimeout(t.ctx, knownWait)
+	defer cancel()
+	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
+	for _, name := range slices.SortedFunc(maps.Keys(s.exact), byName) { // of several always the same
+		if at := s.exact[name].target.Host; at != name {
+			if at == host.OfAddr(addr) {
+				return name, true
+			}
+			continue
+		}
+		addrs, _, err := s.dialer.Names.Lookup(ctx, name, func(netip.Addr) bool { return false })
+		if err == nil && slices.Contains(addrs, addr) {
+			return name, true
+		}
 	}
-	return notSent(otherwise, err)
+	return s.dialer.Names.Known(addr, func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,18 +26,17 @@ const (
 // goroutine reads: a server that answers early and reads no further would
 // otherwise be waited for for ever.
 type upload struct {
-	c     *conn
-	m     *message
-	o     *Options
+	trip
+	m     message
 	fault atomic.Int32  // a fault: whose came first
 	done  chan struct{} // closed at the end; what follows may be read then
 
-	out     atomic.Int64 // body bytes written
 	ended   time.Time
 	err     error // the socket's
 	bodyErr error // the body's, read from the caller
 
-	stopped bool // under c.mu: leave the connection alone
+	mu      sync.Mutex
+	stopped bool // leave the connection alone
 }
 
 // Whose fault it is that an upload failed. The first one counts: what follows
@@ -48,42 +48,44 @@ const (
 
 // exchangeLarge writes a request of which the body is in part still to be
 // read, and reads the head of the answer at the same time.
-func (c *conn) exchangeLarge(m *message, req *http.Request, ex *Exchange, o *Options) (*http.Response, error) {
-	u := &upload{c: c, m: m, o: o, done: make(chan struct{})}
-	c.limit(c.sock.SetDeadline, time.Time{}) // the upload sets them
+func (x *trip) exchangeLarge(m *message, req *http.Request) (*http.Response, error) {
+	u := &upload{trip: *x, m: *m, done: make(chan struct{})}
+	m.buf = nil                  // it is the upload's
+	x.c.SetDeadline(time.Time{}) // the upload sets them
 	go u.run()
-	resp, first, err := c.readHead(req, ex)
+	resp, first, err := x.readHead(req)
 	if err != nil {
 		u.fault.CompareAndSwap(0, upstreamsFault)
 	}
-	done := u.settle(err == nil, ex) // from here on sent is final, or it does not matter
-	ex.BytesOut = u.out.Load()
-	if c.sock.sent.Load() > 0 || !done {
-		ex.Delivery = problem.Unknown
+	done := u.settle(err == nil) // from here on Sent is final, or it does not matter
+	if done {
+		m.buf = u.m.buf // to be written elsewhere, if nothing of it was
+	}
+	if x.c.Sent() > 0 || !done {
+		x.ex.Delivery = problem.Unknown
 	}
 	switch {
 	case err == nil && done && u.err == nil && u.bodyErr == nil:
-		ex.FirstByte = max(first.Sub(u.ended), 0)
+		x.observe(first.Sub(u.ended))
 		return resp, nil
-	case err == nil:
-		ex.EarlyAnswer = true
-		c.lose()
+	case err == nil: // the answer came early
+		x.keep = false
 		return resp, nil
 	case u.fault.Load() == callersFault:
-		return nil, &BodyError{Delivery: ex.Delivery, Err: u.bodyErr}
-	case done && u.err != nil && ex.Delivery == problem.NotSent:
-		return nil, c.notWritten(u.err)
+		return nil, &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
+	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
+		return nil, x.notWritten(u.err)
 	case done && u.err != nil:
-		return nil, c.failure(u.err)
+		return nil, x.failure(u.err)
 	default:
-		return nil, c.failure(err)
+		return nil, x.failure(err)
 	}
 }
 
 // settle ends the upload once an answer came or reading failed. It reports
 // whether the upload has ended. If it has not, it touches neither the
 // connection's deadlines nor, if it can be helped, the body any more.
-func (u *upload) settle(answered bool, ex *Exchange) (done bool) {
+func (u *upload) settle(answered bool) (done bool) {
 	if u.fault.Load() == callersFault { // run is about to end
 		<-u.done
 		return true
@@ -96,8 +98,8 @@ func (u *upload) settle(answered bool, ex *Exchange) (done bool) {
 	case <-grace.C:
 	}
 	u.halt(!answered)
-	if ex.AbortBody != nil {
-		ex.AbortBody()
+	if abort := u.ex.AbortBody; abort != nil {
+		abort()
 		<-u.done
 		return true
 	}
@@ -111,45 +113,45 @@ func (u *upload) settle(answered bool, ex *Exchange) (done bool) {
 
 // halt makes writing fail from now on.
 func (u *upload) halt(abort bool) {
-	u.c.mu.Lock()
-	defer u.c.mu.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.stopped = true
-	_ = u.c.sock.SetWriteDeadline(past)
+	u.c.SetWriteDeadline(time.Unix(1, 0))
 	if abort {
-		_ = u.c.sock.Close()
+		u.c.Cut()
 	}
 }
 
-// limit sets a deadline unless the upload was halted or the exchange
-// cancelled.
-func (u *upload) limit(set func(time.Time) error, at time.Time) {
-	u.c.mu.Lock()
-	defer u.c.mu.Unlock()
-	if !u.stopped && !u.c.cancelled {
-		_ = set(at)
+// limit sets a deadline unless the upload was halted.
+func (u *upload) limit(set func(time.Time), at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.stopped {
+		set(at)
 	}
 }
 
 // run writes everything, then starts the clock of the answer.
 func (u *upload) run() {
 	defer close(u.done)
-	u.write(*u.m.buf, u.m.inBuf)
-	if u.err == nil || u.c.sock.sent.Load() > 0 {
-		defer u.c.pool.t.buffers.put(u.m.buf) // else it is needed again
+	u.write(*u.m.buf)
+	if u.err == nil || u.c.Sent() > 0 {
+		u.m.release() // else it is needed again
 	}
 	if u.err == nil {
 		u.copy()
 	}
-	u.ended = u.c.pool.t.now()
-	wait := u.o.ResponseTimeout
+	u.ended = u.s.now()
+	wait := u.s.opts.ResponseTimeout
 	switch {
 	case u.bodyErr != nil: // an unfinished request must not look finished
-		u.limit(u.c.sock.SetReadDeadline, past)
-		return
+		wait = 0
+	case u.err != nil && u.c.Sent() == 0: // there will be no answer
+		wait = 0
 	case u.err != nil:
 		wait = abandonAfter
 	}
-	u.limit(u.c.sock.SetReadDeadline, time.Now().Add(wait))
+	u.limit(u.c.SetReadDeadline, time.Now().Add(wait))
 }
 
 // copy writes the rest of the body.
@@ -162,7 +164,7 @@ func (u *upload) copy() {
 		}
 		n, err := u.m.rest.Read(block[chunkRoom : chunkRoom+want])
 		if n > 0 {
-			u.write(u.frame(block, n), int64(n))
+			u.write(u.frame(block, n))
 		}
 		if left > 0 {
 			left -= int64(n)
@@ -171,7 +173,7 @@ func (u *upload) copy() {
 		case err == nil || left == 0:
 		case err == io.EOF && left < 0:
 			if u.err == nil {
-				u.write([]byte("0\r\n\r\n"), 0)
+				u.write([]byte("0\r\n\r\n"))
 			}
 			return
 		default:
@@ -196,10 +198,7 @@ func (u *upload) frame(block []byte, n int) []byte {
 	return append(block[start:end], "\r\n"...)
 }
 
-// write writes b, which holds n bytes of body.
-func (u *upload) write(b []byte, n int64) {
-	u.limit(u.c.sock.SetWriteDeadline, time.Now().Add(u.o.BodyTimeout))
-	if _, u.err = u.c.rw.Write(b); u.err == nil {
-		u.out.Add(n)
-	}
+func (u *upload) write(b []byte) {
+	u.limit(u.c.SetWriteDeadline, time.Now().Add(u.s.opts.BodyTimeout))
+	_, u.err = u.c.Write(b)
 }

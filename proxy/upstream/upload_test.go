@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tlslift/proxy/problem"
@@ -50,21 +51,23 @@ func (p *pattern) Read(b []byte) (int, error) {
 func TestLargeBody(t *testing.T) {
 	t.Parallel()
 	const size = 10 << 20
-	for _, length := range []int64{size, -1} {
-		s := newServer(t, echoLength)
-		tr := start(t, s)
-		r := route(t, tr, testHost)
-		for i := range 2 {
-			req, ex := newRequest("POST", "/send", "")
-			req.Body, req.ContentLength = io.NopCloser(&pattern{left: size}), length
-			resp, err := tr.Do(t.Context(), req, r, ex)
-			check(t, err)
-			_ = resp.Body.Close()
-			if resp.StatusCode != 200 || ex.BytesOut != size || ex.Delivery != problem.Answered || ex.Reused != (i > 0) || ex.EarlyAnswer {
-				t.Errorf("length %d, request %d: status %d, %+v", length, i, resp.StatusCode, ex)
+	networks(t, func(t *testing.T, newServer maker) {
+		for _, length := range []int64{size, -1} {
+			s := newServer(t, echoLength)
+			tr := start(t, s)
+			r := route(t, tr, testHost)
+			for i := range 2 {
+				req, ex := newRequest("POST", "/send", "")
+				req.Body, req.ContentLength = io.NopCloser(&pattern{left: size}), length
+				resp, err := tr.Do(t.Context(), req, r, ex)
+				check(t, err)
+				_ = resp.Body.Close()
+				if resp.StatusCode != 200 || ex.Delivery != problem.Answered || s.net != nil && ex.Reused != (i > 0) {
+					t.Errorf("length %d, request %d: status %d, %+v", length, i, resp.StatusCode, ex)
+				}
 			}
 		}
-	}
+	})
 }
 
 // blockedBody gives n bytes and then waits until it is aborted.
@@ -112,7 +115,8 @@ func TestEarlyAnswer(t *testing.T) {
 				})
 				s.until = make(chan struct{})
 				t.Cleanup(func() { close(s.until) })
-				tr := start(t, s)
+				obs := &recorder{}
+				tr := start(t, s, func(o *Options) { o.Observer = obs })
 				r := route(t, tr, testHost)
 				req, ex := newRequest("POST", "/send", "")
 				if waiting {
@@ -126,15 +130,10 @@ func TestEarlyAnswer(t *testing.T) {
 				check(t, err)
 				b, err := io.ReadAll(resp.Body)
 				_ = resp.Body.Close()
-				if err != nil || resp.StatusCode != 413 || string(b) != "large" || ex.Delivery != problem.Answered || !ex.EarlyAnswer {
+				if err != nil || resp.StatusCode != 413 || string(b) != "large" || ex.Delivery != problem.Answered {
 					t.Errorf("status %d, body %q, %+v, error %v", resp.StatusCode, b, ex, err)
 				}
-				p := r.host.poolFor(r)
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				if len(p.used) != 0 || p.open != 0 {
-					t.Error("the connection is used again")
-				}
+				obs.wantPool(t, 0, 0) // the connection is not used again
 			})
 		}
 	}
@@ -233,23 +232,44 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 // request's last byte.
 func TestSlowUpload(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, echoLength)
-	tr := start(t, s, func(o *Options) { o.ResponseTimeout = 2 * time.Second })
-	pr, pw := io.Pipe()
-	go func() {
-		block := make([]byte, 10<<20/8)
-		for range 8 {
-			timer := time.NewTimer(300 * time.Millisecond)
-			<-timer.C
-			_, _ = pw.Write(block)
+	synctest.Test(t, func(t *testing.T) {
+		s := memServer(t, echoLength)
+		tr := start(t, s, func(o *Options) { o.ResponseTimeout = 2 * time.Second })
+		pr, pw := io.Pipe()
+		go func() {
+			block := make([]byte, 10<<20/8)
+			for range 8 {
+				time.Sleep(time.Second)
+				_, _ = pw.Write(block)
+			}
+			_ = pw.Close()
+		}()
+		req := &http.Request{Method: "POST", Header: http.Header{}, Body: pr, ContentLength: -1}
+		resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), &Exchange{Target: "/"})
+		check(t, err)
+		_ = resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Error(resp.Status)
 		}
-		_ = pw.Close()
-	}()
-	req := &http.Request{Method: "POST", Header: http.Header{}, Body: pr, ContentLength: -1}
-	resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), &Exchange{Target: "/"})
-	check(t, err)
-	_ = resp.Body.Close()
-	if resp.StatusCode != 200 {
-		t.Error(resp.Status)
-	}
+	})
+}
+
+// TestStalledUpload: an upstream that reads no further is waited for as long as
+// any other that makes no progress.
+func TestStalledUpload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memServer(t, func(c *serverConn) { c.request(); <-c.s.until })
+		s.until = make(chan struct{})
+		defer close(s.until)
+		tr := start(t, s, func(o *Options) { o.BodyTimeout = 10 * time.Second })
+		req, ex := newRequest("POST", "/send", "")
+		req.Body, req.ContentLength = io.NopCloser(&pattern{left: 10 << 20}), 10<<20
+		begun := time.Now()
+		_, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+		var e *Error
+		if !errors.As(err, &e) || e.Reason != problem.Timeout || e.Delivery != problem.Unknown || time.Since(begun) > 11*time.Second {
+			t.Error(err, time.Since(begun))
+		}
+	})
 }

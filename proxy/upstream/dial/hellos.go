@@ -1,4 +1,4 @@
-package upstream
+package dial
 
 import (
 	"sync"
@@ -6,27 +6,29 @@ import (
 )
 
 // classicFor is how long a host that is believed to understand only the classic
-// hello is greeted with it.
+// hello gets that one alone.
 const classicFor = 10 * time.Minute
 
-// hellos remembers how a host took the modern and the classic ClientHello.
-type hellos struct {
+// Hellos remembers how a host took the modern and the classic ClientHello. The
+// zero value is ready for use.
+type Hellos struct {
 	mu      sync.Mutex
 	doubted bool      // a modern hello failed, and the classic one after it succeeded
 	classic time.Time // until then the host gets the classic hello alone
 }
 
-// next says which hello comes first, and whether a modern hello that fails now
-// is the third piece of evidence: modern, classic and modern gave no, yes, no.
-// One failure proves nothing, since any hello may meet a reset or an overload.
-func (h *hellos) next(now time.Time) (classic, doubted bool) {
+// next says whether the classic hello comes first, and whether a modern hello
+// that fails now is the last piece of evidence: modern, classic and modern gave
+// no, yes, no. One failure proves nothing: any hello may meet a reset or an
+// overload.
+func (h *Hellos) next(now time.Time) (classic, doubted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return now.Before(h.classic), h.doubted
 }
 
 // believe makes the host get the classic hello for classicFor.
-func (h *hellos) believe(now time.Time) {
+func (h *Hellos) believe(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.doubted, h.classic = false, now.Add(classicFor)
@@ -34,7 +36,7 @@ func (h *hellos) believe(now time.Time) {
 
 // doubt notes whether the last modern hello failed where a classic one did not,
 // and ends a belief.
-func (h *hellos) doubt(doubted bool) {
+func (h *Hellos) doubt(doubted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.doubted, h.classic = doubted, time.Time{}

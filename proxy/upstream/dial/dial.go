@@ -1,0 +1,302 @@
+// Package dial makes connections: it resolves the name of a [Target], judges
+// its addresses, tries them in turn, or asks a parent proxy for a tunnel, and
+// shakes hands over TLS.
+//
+// Whatever fails here, nothing of a request was sent.
+//
+// The addresses are guarded. One of our own is always refused. Internal ones
+// are refused unless the Target is exempt. They are judged when they are known,
+// again by the dialer just before it connects, and once more when connected.
+package dial
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/names"
+)
+
+const (
+	// attemptDelay is how long an address is given before the next one is
+	// tried too (RFC 8305 section 5).
+	attemptDelay = 250 * time.Millisecond
+	// maxAddresses bounds how many addresses of one name are tried.
+	maxAddresses = 8
+)
+
+// Target says what to connect to. It is comparable: connections to equal
+// Targets are of equal use.
+type Target struct {
+	Host       host.Name // resolved, or an address
+	Port       uint16
+	ServerName host.Name // for SNI and verification; zero = no TLS
+	Exempt     bool      // from the guard against internal addresses
+	AsSystem   bool      // Host is resolved as any program does it, hosts file and all
+}
+
+// Dialer makes connections. It is immutable and safe for concurrent use; every
+// field but Parent and Net must be set.
+type Dialer struct {
+	Names      *names.Resolver
+	Loops      *Loops
+	Own        func(netip.AddrPort) bool // one of our own listeners, or the admin port
+	Parent     *Parent                   // nil = connect directly
+	Timeout    time.Duration             // for name, connection and parent proxy together
+	TLSTimeout time.Duration             // for one handshake
+	Now        func() time.Time
+	Observer   Observer
+	Logger     *zap.Logger
+
+	// Net makes a TCP connection in place of the system. judge is called just
+	// before an address is connected to.
+	Net func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error)
+}
+
+// Observer is told what happens, for the metrics. Its methods are called from
+// many goroutines and must not block. label is the metrics label "upstream".
+type Observer interface {
+	// Phase tells how long a part took.
+	Phase(label string, p Phase, d time.Duration)
+	// Handshake tells of a completed, verified handshake.
+	Handshake(label string, version, cipher uint16, resumed bool)
+	// Certificate tells when the server's certificate ends.
+	Certificate(label string, notAfter time.Time)
+	// ClassicHello tells of a handshake tried again with the classic hello
+	// (tlslift_upstream_classic_hello_total).
+	ClassicHello(label string)
+}
+
+// Phase is a part of a request's time. Its String is the value of the metrics
+// label "phase".
+type Phase uint8
+
+// The phases.
+const (
+	PhaseDNS Phase = iota
+	PhaseConnect
+	PhaseTLS
+	PhaseFirstByte // of an answer; not told by a Dialer
+)
+
+func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "first_byte"}[p] }
+
+// Error is why there is no connection. Nothing was sent.
+type Error struct {
+	Reason problem.Reason
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+var (
+	errOwnAddress = errors.New("the address is one of our own")
+	errCameBack   = errors.New("the connection led back to tlslift itself")
+	errInternal   = errors.New("the name resolves to an internal address")
+)
+
+// asError returns err as an *Error: of the given reason unless it is one
+// already, or the context has ended.
+func asError(ctx context.Context, err error, otherwise problem.Reason) error {
+	var e *Error
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return &Error{problem.Draining, err}
+	case errors.As(err, &e):
+		return e
+	default:
+		return &Error{otherwise, err}
+	}
+}
+
+// reason is that of an *Error; none of any other.
+func reason(err error) problem.Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return problem.None
+}
+
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// Tunnel makes a TCP connection, directly or through the parent proxy, without
+// TLS of ours. It has a CloseWrite method. The error is an *Error.
+func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, error) {
+	c, _, err := d.connect(ctx, t, label)
+	if err != nil {
+		return nil, asError(ctx, err, problem.Connect)
+	}
+	return c, nil
+}
+
+// connect returns the top of the layers and the socket below them.
+func (d *Dialer) connect(ctx context.Context, t Target, label string) (net.Conn, *socket, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	// The name is judged first: it is all there is when a parent resolves.
+	switch {
+	case t.Host.IsAddr():
+		if err := d.judge(netip.AddrPortFrom(t.Host.Addr(), t.Port), t.Exempt); err != nil {
+			return nil, nil, err
+		}
+	case t.Host.Loopback() && !t.Exempt:
+		return nil, nil, &Error{problem.InternalAddress, errInternal}
+	}
+	if d.Parent != nil {
+		start := d.Now()
+		c, s, err := d.viaParent(ctx, t.Host.Join(t.Port))
+		if err == nil {
+			d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		}
+		return c, s, err
+	}
+	addrs, err := d.resolve(ctx, t, label)
+	if err != nil {
+		return nil, nil, err
+	}
+	start := d.Now()
+	s, err := d.first(ctx, addrs, t.Exempt)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+	return s, s, nil
+}
+
+// judge refuses our own addresses, and internal ones unless exempt.
+func (d *Dialer) judge(addr netip.AddrPort, exempt bool) error {
+	addr = unmapped(addr)
+	if d.Own(addr) {
+		return &Error{problem.Loop, fmt.Errorf("%w: %s", errOwnAddress, addr)}
+	}
+	if !exempt && internal(addr.Addr()) {
+		return &Error{problem.InternalAddress, fmt.Errorf("%w: %s", errInternal, addr.Addr())}
+	}
+	return nil
+}
+
+// resolve returns the addresses to try, best first, without those that are
+// refused; if that leaves none, the refusal.
+func (d *Dialer) resolve(ctx context.Context, t Target, label string) ([]netip.AddrPort, error) {
+	if t.Host.IsAddr() {
+		return []netip.AddrPort{netip.AddrPortFrom(t.Host.Addr(), t.Port)}, nil
+	}
+	start := d.Now()
+	var found []netip.Addr
+	var cached bool
+	var err error
+	if t.AsSystem {
+		found, cached, err = d.Names.LookupSystem(ctx, t.Host)
+	} else {
+		found, cached, err = d.Names.Lookup(ctx, t.Host, func(a netip.Addr) bool { return d.Own(netip.AddrPortFrom(a, t.Port)) })
+	}
+	if !cached {
+		d.Observer.Phase(label, PhaseDNS, d.Now().Sub(start))
+	}
+	if err != nil {
+		return nil, &Error{problem.DNS, err}
+	}
+	var addrs []netip.AddrPort
+	for _, a := range found {
+		addr := netip.AddrPortFrom(a, t.Port)
+		if refusal := d.judge(addr, t.Exempt); refusal != nil {
+			err = refusal
+			continue
+		}
+		addrs = append(addrs, addr)
+	}
+	if len(addrs) == 0 {
+		return nil, err
+	}
+	return addrs[:min(len(addrs), maxAddresses)], nil
+}
+
+// first connects to the first address that answers. The next one is tried
+// whenever one has failed or attemptDelay has passed.
+func (d *Dialer) first(ctx context.Context, addrs []netip.AddrPort, exempt bool) (*socket, error) {
+	type result struct {
+		s   *socket
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan result)
+	try := func(addr netip.AddrPort) {
+		s, err := d.one(ctx, addr, exempt)
+		select {
+		case results <- result{s, err}:
+		case <-ctx.Done():
+			if s != nil {
+				_ = s.Close()
+			}
+		}
+	}
+	var failure error
+	for next, pending := 0, 0; ; {
+		var late <-chan time.Time
+		if next < len(addrs) {
+			go try(addrs[next])
+			next++
+			pending++
+			late = time.After(attemptDelay)
+		}
+		select {
+		case r := <-results:
+			if r.err == nil {
+				return r.s, nil
+			}
+			if failure == nil {
+				failure = r.err
+			}
+			if pending--; pending == 0 && next == len(addrs) {
+				return nil, failure
+			}
+		case <-late:
+		case <-ctx.Done():
+			return nil, cmp.Or(failure, ctx.Err())
+		}
+	}
+}
+
+// one connects to one address.
+func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, exempt bool) (*socket, error) {
+	dial := d.Net
+	if dial == nil {
+		dial = system
+	}
+	judge := func(a netip.AddrPort) error { return d.judge(a, exempt) }
+	c, err := dial(ctx, addr, judge)
+	if err != nil {
+		return nil, err
+	}
+	if err := judge(addrPort(c.RemoteAddr())); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return newSocket(c, d.Loops), nil
+}
+
+func system(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error) {
+	d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+		a, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return judge(a)
+	}}
+	return d.DialContext(ctx, "tcp", addr.String())
+}

@@ -1,0 +1,141 @@
+package dial
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// Loops knows the connections and ClientHellos of ours that are under way, to
+// recognise them when they come back to tlslift. The zero value is ready for
+// use.
+type Loops struct {
+	sockets registry[ends]
+	hellos  registry[[32]byte]
+}
+
+// OwnSocket reports whether a connection from peer to local, as an accepting
+// side sees them, is one of ours that is open now. A socket is known before its
+// first byte is written, so ask after having read one.
+func (l *Loops) OwnSocket(peer, local netip.AddrPort) bool {
+	return l.sockets.met(ends{local: unmapped(peer), remote: unmapped(local)})
+}
+
+// OwnHello reports whether random is that of a ClientHello (RFC 8446 section
+// 4.1.2) that is being sent, or was registered.
+func (l *Loops) OwnHello(random [32]byte) bool { return l.hellos.met(random) }
+
+// RegisterHello makes OwnHello report random until release is called, which
+// may be done more than once.
+func (l *Loops) RegisterHello(random [32]byte) (release func()) {
+	s := l.hellos.add(random)
+	return sync.OnceFunc(func() { l.hellos.drop(s) })
+}
+
+// ends are the two addresses of a connection, ours first. One of ours alone
+// says nothing: the kernel gives one local port to several connections as long
+// as they lead to different places.
+type ends struct{ local, remote netip.AddrPort }
+
+// sight is something of ours that is under way, and whether it came back.
+type sight[K comparable] struct {
+	key   K
+	times int // it is under way; under its registry's lock
+	back  atomic.Bool
+}
+
+type registry[K comparable] struct {
+	mu   sync.Mutex
+	open map[K]*sight[K]
+}
+
+// add keeps a key until drop is called with the result, once for each add.
+func (r *registry[K]) add(key K) *sight[K] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = make(map[K]*sight[K])
+	}
+	s := r.open[key]
+	if s == nil {
+		s = &sight[K]{key: key}
+		r.open[key] = s
+	}
+	s.times++
+	return s
+}
+
+func (r *registry[K]) drop(s *sight[K]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.times--; s.times <= 0 {
+		delete(r.open, s.key)
+	}
+}
+
+// met reports whether the key is under way, and marks it as seen.
+func (r *registry[K]) met(key K) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.open[key]
+	if s != nil {
+		s.back.Store(true)
+	}
+	return s != nil
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// addrPort returns a TCP address, unmapped, or the zero value.
+func addrPort(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return unmapped(tcp.AddrPort())
+	}
+	return netip.AddrPort{}
+}
+
+// helloConn notes the ClientHello that is written first.
+type helloConn struct {
+	net.Conn
+	loops *Loops
+	hello *sight[[32]byte] // nil = none was written
+	wrote bool
+}
+
+func (c *helloConn) Write(p []byte) (int, error) {
+	if !c.wrote {
+		c.wrote = true
+		if random, ok := helloRandom(p); ok {
+			c.hello = c.loops.hellos.add(random)
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// done forgets the hello. It reports whether it came back meanwhile.
+func (c *helloConn) done() (cameBack bool) {
+	if c.hello == nil {
+		return false
+	}
+	c.loops.hellos.drop(c.hello)
+	return c.hello.back.Load()
+}
+
+// helloRandom returns the random of the ClientHello that starts the TLS stream
+// b (RFC 8446 sections 4.1.2 and 5.1).
+func helloRandom(b []byte) (random [32]byte, ok bool) {
+	const (
+		record    = 5 // type, version, length
+		handshake = 4 // type, length
+		version   = 2
+		start     = record + handshake + version
+	)
+	if len(b) < start+len(random) || b[0] != 22 || b[record] != 1 {
+		return random, false
+	}
+	copy(random[:], b[start:])
+	return random, true
+}

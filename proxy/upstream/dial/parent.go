@@ -1,0 +1,167 @@
+package dial
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+)
+
+// maxParentHead bounds the head of a parent proxy's answer to CONNECT.
+const maxParentHead = 32 << 10
+
+// Parent is a corporate proxy that connections are made through.
+type Parent struct {
+	Roots *x509.CertPool // for an https one; nil = the system's
+
+	name        host.Name
+	port        uint16
+	secure      bool   // https
+	credentials string // for Basic; "" = none
+}
+
+// NewParent takes an http or https URL with a host. password replaces the
+// URL's.
+func NewParent(u *url.URL, password string) (*Parent, error) {
+	name, port, err := host.ParseAuthority(u.Host)
+	if err != nil || name.IsZero() || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("the parent proxy must be an http or https URL with a host")
+	}
+	p := &Parent{name: name, port: port, secure: u.Scheme == "https"}
+	switch {
+	case port != 0:
+	case p.secure:
+		p.port = 443
+	default:
+		p.port = 80
+	}
+	switch {
+	case u.User != nil:
+		if password == "" {
+			password, _ = u.User.Password()
+		}
+		p.credentials = base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
+	case password != "":
+		return nil, errors.New("a parent proxy password without a user in the parent proxy's URL")
+	}
+	return p, nil
+}
+
+// viaParent makes a tunnel to target, host:port, through the parent proxy (RFC
+// 9110 section 9.3.6). All that fails is problem.ParentProxy, but a loop.
+func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socket, error) {
+	s, err := d.parentSocket(ctx)
+	if err != nil {
+		return nil, nil, parentError(err)
+	}
+	var c net.Conn = s
+	if d.Parent.secure {
+		c, err = d.parentTLS(ctx, s)
+	}
+	if err == nil {
+		c, err = d.Parent.connect(ctx, c, target)
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, nil, parentError(err)
+	}
+	return c, s, nil
+}
+
+func parentError(err error) error {
+	if reason(err) == problem.Loop {
+		return err
+	}
+	return &Error{problem.ParentProxy, err}
+}
+
+func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
+	addrs := []netip.Addr{d.Parent.name.Addr()}
+	if !d.Parent.name.IsAddr() {
+		var err error
+		if addrs, _, err = d.Names.LookupSystem(ctx, d.Parent.name); err != nil {
+			return nil, fmt.Errorf("resolve the parent proxy: %w", err)
+		}
+	}
+	var targets []netip.AddrPort
+	for _, a := range addrs[:min(len(addrs), maxAddresses)] {
+		targets = append(targets, netip.AddrPortFrom(a, d.Parent.port))
+	}
+	return d.first(ctx, targets, true)
+}
+
+func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.TLSTimeout)
+	defer cancel()
+	c := tls.Client(s, &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		CipherSuites: slices.Clone(suites),
+		ServerName:   d.Parent.name.String(),
+		RootCAs:      d.Parent.Roots,
+		NextProtos:   []string{"http/1.1"},
+	})
+	if err := c.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("TLS with the parent proxy: %w", err)
+	}
+	return c, nil
+}
+
+// connect asks the proxy behind c for a tunnel. Bytes that follow its answer at
+// once are kept.
+func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Conn, error) {
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
+	defer stop()
+	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
+	if p.credentials != "" {
+		head += "Proxy-Authorization: Basic " + p.credentials + "\r\n"
+	}
+	if _, err := io.WriteString(c, head+"\r\n"); err != nil {
+		return nil, fmt.Errorf("send CONNECT to the parent proxy: %w", err)
+	}
+	br := bufio.NewReaderSize(io.LimitReader(c, maxParentHead), readBuffer)
+	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	switch {
+	case timedOut(err):
+		return nil, errors.New("the parent proxy did not answer CONNECT in time")
+	case err != nil:
+		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP")
+	case resp.StatusCode/100 != 2:
+		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", resp.StatusCode)
+	case !stop():
+		return nil, ctx.Err()
+	case br.Buffered() == 0:
+		return c, nil
+	}
+	early, _ := br.Peek(br.Buffered())
+	return &earlyConn{Conn: c, early: slices.Clone(early)}, nil
+}
+
+// earlyConn is a connection of which some bytes were read already.
+type earlyConn struct {
+	net.Conn
+	early []byte
+}
+
+func (c *earlyConn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// CloseWrite ends our half of the connection.
+func (c *earlyConn) CloseWrite() error { return closeWrite(c.Conn) }

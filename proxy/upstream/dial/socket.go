@@ -1,0 +1,135 @@
+package dial
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"tlslift/proxy/rawio"
+)
+
+// wouldBlock is what a read returns that would have had to wait. crypto/tls
+// takes a temporary net.Error for "ask again": nothing it has buffered is lost,
+// so a TLS connection can be read without waiting.
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "no bytes yet" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+
+var errWouldBlock net.Error = wouldBlock{}
+
+// readMode says what a socket does when it is asked for bytes.
+type readMode uint8
+
+const (
+	modeWait readMode = iota // wait for them, as every net.Conn
+	modePoll                 // take what the kernel has
+	modeDry                  // do not ask the kernel
+)
+
+// pollWait is how long a read that should not wait may take where the system
+// offers no other way (Windows).
+const pollWait = time.Millisecond
+
+// socket is an outbound TCP connection, at the bottom of every stack of layers.
+// It counts the bytes that the kernel accepted, which decides between not_sent
+// and unknown, and can read without waiting.
+//
+// mode and eof belong to the owner of the connection.
+type socket struct {
+	net.Conn
+	raw    *rawio.Socket
+	try    func([]byte) (int, error) // reads without waiting; nil = that cannot be done
+	loops  *Loops
+	way    *sight[ends]
+	sent   atomic.Int64
+	closed atomic.Bool
+	mode   readMode
+	eof    bool // the stream ended (FIN)
+}
+
+// newSocket registers the connection as one of ours, before its first byte.
+func newSocket(c net.Conn, loops *Loops) *socket {
+	way := loops.sockets.add(ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())})
+	s := &socket{Conn: c, raw: rawio.New(c), loops: loops, way: way}
+	if t, ok := c.(interface{ TryRead(p []byte) (int, error) }); ok {
+		s.try = t.TryRead
+	} else if s.raw.CanTry() {
+		s.try = s.raw.TryRead
+	}
+	return s
+}
+
+func (s *socket) Read(p []byte) (n int, err error) {
+	switch s.mode {
+	case modeDry:
+		return 0, errWouldBlock
+	case modePoll:
+		n, err = s.tryRead(p)
+	default:
+		n, err = s.raw.Read(p)
+	}
+	if errors.Is(err, io.EOF) {
+		s.eof = true
+	}
+	return n, err
+}
+
+// tryRead returns errWouldBlock when there is nothing.
+func (s *socket) tryRead(p []byte) (int, error) {
+	if s.try != nil {
+		n, err := s.try(p)
+		if errors.Is(err, syscall.EAGAIN) {
+			err = errWouldBlock
+		}
+		return n, err
+	}
+	_ = s.SetReadDeadline(time.Now().Add(pollWait))
+	n, err := s.Conn.Read(p)
+	if timedOut(err) {
+		err = errWouldBlock
+	}
+	return n, err
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	n, err := s.raw.Write(p)
+	s.sent.Add(int64(n))
+	return n, err
+}
+
+// Close closes the connection; every call after the first does nothing.
+func (s *socket) Close() error {
+	if !s.closed.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	s.loops.sockets.drop(s.way)
+	return s.Conn.Close()
+}
+
+// CloseWrite ends our half of the connection.
+func (s *socket) CloseWrite() error { return closeWrite(s.Conn) }
+
+func closeWrite(c net.Conn) error {
+	if cw, ok := c.(interface{ CloseWrite() error }); ok {
+		return cw.CloseWrite()
+	}
+	return nil
+}
+
+// ReadFrom lets io.Copy splice from another socket.
+func (s *socket) ReadFrom(r io.Reader) (int64, error) {
+	if rf, ok := s.Conn.(io.ReaderFrom); ok {
+		n, err := rf.ReadFrom(r)
+		s.sent.Add(n)
+		return n, err
+	}
+	return io.Copy(struct{ io.Writer }{s}, r)
+}
+
+// NetConn returns the connection below, for copying without a buffer.
+func (s *socket) NetConn() net.Conn { return s.Conn }

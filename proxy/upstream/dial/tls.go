@@ -1,0 +1,173 @@
+package dial
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"tlslift/proxy/problem"
+)
+
+// maxSessions bounds the TLS sessions kept for one configured upstream,
+// which *.domain makes several hosts of.
+const maxSessions = 32
+
+var errPins = errors.New("no certificate of the verified chain matches a pin")
+
+// suites are the TLS 1.2 suites that are offered: forward secrecy always, CBC
+// last for servers that have nothing better. They are named so that neither
+// GODEBUG nor a new Go decides. TLS 1.3's cannot be configured.
+var suites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+	tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+}
+
+// TLS is how connections to the hosts of one configured upstream are secured:
+// its settings, and the sessions to resume.
+type TLS struct{ modern, classic *tls.Config }
+
+// TLSOptions are the settings of a TLS. Only MinVersion must be set.
+type TLSOptions struct {
+	MinVersion  uint16         // TLS 1.2 or 1.3
+	Roots       *x509.CertPool // nil = the system's
+	Pins        [][]byte       // SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): one must be in the verified chain
+	Certificate *tls.Certificate
+}
+
+// NewTLS makes a TLS without sessions.
+func NewTLS(o TLSOptions) *TLS {
+	modern := &tls.Config{
+		MinVersion:         o.MinVersion,
+		MaxVersion:         tls.VersionTLS13,
+		CipherSuites:       slices.Clone(suites),
+		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
+		NextProtos:         []string{"http/1.1"},
+		RootCAs:            o.Roots,
+		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions),
+		// A head with a small body is one record and one system call.
+		DynamicRecordSizingDisabled: true,
+	}
+	if o.Certificate != nil {
+		modern.Certificates = []tls.Certificate{*o.Certificate}
+	}
+	if len(o.Pins) > 0 {
+		modern.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, o.Pins) }
+	}
+	// The classic hello fits one small segment and names nothing younger than
+	// 2014: some middleboxes drop, and some servers reset, anything else.
+	classic := modern.Clone()
+	classic.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
+	classic.MaxVersion = max(o.MinVersion, tls.VersionTLS12)
+	classic.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
+	return &TLS{modern: modern, classic: classic}
+}
+
+// Resume makes t resume the sessions of another TLS.
+func (t *TLS) Resume(other *TLS) {
+	t.modern.ClientSessionCache, t.classic.ClientSessionCache = other.modern.ClientSessionCache, other.classic.ClientSessionCache
+}
+
+// checkPins wants one of the pins in one of the verified chains (RFC 7469
+// 2.6). It is called for resumed sessions too.
+func checkPins(cs tls.ConnectionState, pins [][]byte) error {
+	for _, chain := range cs.VerifiedChains {
+		for _, cert := range chain {
+			sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+			if slices.ContainsFunc(pins, func(pin []byte) bool { return string(pin) == string(sum[:]) }) {
+				return nil
+			}
+		}
+	}
+	return errPins
+}
+
+// Connect makes a connection, verified if it is one over TLS. A handshake that
+// fails for another reason than the server's certificate is tried once more with
+// the classic hello. The error is an *Error.
+func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
+	if t.ServerName.IsZero() {
+		top, s, err := d.connect(ctx, t, label)
+		if err != nil {
+			return nil, asError(ctx, err, problem.Connect)
+		}
+		return newConn(top, s, nil), nil
+	}
+	classic, doubted := hellos.next(d.Now())
+	if classic {
+		c, err := d.secure(ctx, t, label, conf.classic)
+		if reason(err) == problem.TLS {
+			hellos.doubt(false)
+		}
+		return c, err
+	}
+	c, err := d.secure(ctx, t, label, conf.modern)
+	if err == nil {
+		hellos.doubt(false)
+	}
+	if reason(err) != problem.TLS {
+		return c, err
+	}
+	d.Observer.ClassicHello(label)
+	c, second := d.secure(ctx, t, label, conf.classic)
+	switch {
+	case reason(second) == problem.TLSVerify:
+		return nil, second
+	case second != nil: // down for any hello
+		hellos.doubt(false)
+		return nil, err
+	case doubted:
+		hellos.believe(d.Now())
+		d.Logger.Warn("upstream understands the classic ClientHello only",
+			zap.String("upstream", label), zap.Stringer("host", t.ServerName), zap.String("cause", err.Error()))
+	default:
+		hellos.doubt(true)
+	}
+	return c, nil
+}
+
+// secure makes a verified TLS connection. The error is an *Error.
+func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.Config) (*Conn, error) {
+	top, s, err := d.connect(ctx, t, label)
+	if err != nil {
+		return nil, asError(ctx, err, problem.Connect)
+	}
+	handshake, cancel := context.WithTimeout(ctx, d.TLSTimeout)
+	defer cancel()
+	conf = conf.Clone()
+	conf.ServerName = t.ServerName.String()
+	start := d.Now()
+	hello := &helloConn{Conn: top, loops: d.Loops}
+	c := tls.Client(hello, conf)
+	err = c.HandshakeContext(handshake)
+	cameBack := hello.done() || s.way.back.Load()
+	if err != nil {
+		_ = s.Close()
+		var verification *tls.CertificateVerificationError
+		switch {
+		case cameBack:
+			return nil, &Error{problem.Loop, errCameBack}
+		case errors.As(err, &verification), errors.Is(err, errPins): // no other hello would change that
+			return nil, &Error{problem.TLSVerify, err}
+		default:
+			return nil, asError(ctx, err, problem.TLS)
+		}
+	}
+	cs := c.ConnectionState()
+	d.Observer.Phase(label, PhaseTLS, d.Now().Sub(start))
+	d.Observer.Handshake(label, cs.Version, cs.CipherSuite, cs.DidResume)
+	d.Observer.Certificate(label, cs.PeerCertificates[0].NotAfter)
+	return newConn(c, s, c), nil
+}

@@ -1,0 +1,118 @@
+package upstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/pool"
+)
+
+const (
+	// maxPools bounds the pools of one configured upstream that are found again.
+	maxPools = 1024
+	// foreignIdle is how long a connection to a foreign host stays idle at most.
+	foreignIdle = 5 * time.Second
+)
+
+// group is what belongs to one configured upstream: its TLS settings and
+// sessions, and a pool for each host that its pattern stands for. It outlives
+// snapshots.
+type group struct {
+	label string
+	conf  Host
+	tls   *dial.TLS
+
+	mu      sync.Mutex
+	pools   map[dial.Target]*member
+	retired bool
+
+	counting   sync.Mutex
+	idle, busy int // connections, over all pools
+}
+
+type member struct {
+	*pool.Pool
+	hellos dial.Hellos
+}
+
+// connections returns the route's pool.
+func (r *Route) connections() *pool.Pool {
+	if p := r.pool.Load(); p != nil {
+		return p
+	}
+	g := r.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := g.pools[r.target]
+	if m == nil {
+		m = new(member)
+		m.Pool = pool.New(r.snapshot.background, g.options(r.snapshot, r.target, &m.hellos))
+		g.add(r.target, m)
+	}
+	r.pool.Store(m.Pool)
+	return m.Pool
+}
+
+// add makes a pool one that is found again, unless there are too many already.
+// One that is not is as good for those who have it.
+func (g *group) add(t dial.Target, m *member) {
+	if len(g.pools) >= maxPools {
+		for t, m := range g.pools {
+			if m.Empty() {
+				delete(g.pools, t)
+			}
+		}
+	}
+	switch {
+	case g.retired:
+		m.Retire()
+	case len(g.pools) < maxPools:
+		g.pools[t] = m
+	}
+}
+
+func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Options {
+	o := pool.Options{
+		Dial: func(ctx context.Context) (*dial.Conn, error) {
+			return s.dialer.Connect(ctx, t, g.label, g.tls, hellos)
+		},
+		Warm: s.opts.Warm, Most: s.opts.MaxConns, Idle: s.opts.IdleTimeout, Wait: s.opts.DialTimeout,
+		Count: func(idle, busy int) {
+			g.counting.Lock()
+			defer g.counting.Unlock()
+			g.idle, g.busy = g.idle+idle, g.busy+busy
+			s.opts.Observer.Pool(g.label, g.idle, g.busy)
+		},
+	}
+	if t.ServerName.IsZero() {
+		o.Warm, o.Idle = 0, min(o.Idle, foreignIdle)
+	}
+	return o
+}
+
+func (g *group) each(f func(*pool.Pool)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.pools {
+		f(m.Pool)
+	}
+}
+
+func (g *group) configure(s *Snapshot) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for t, m := range g.pools {
+		m.Configure(g.options(s, t, &m.hellos))
+	}
+}
+
+// retire ends the keeping of connections. Those in use are closed when they
+// come back.
+func (g *group) retire() {
+	g.mu.Lock()
+	g.retired = true
+	g.mu.Unlock()
+	g.each((*pool.Pool).Retire)
+}

@@ -1,0 +1,167 @@
+package pool
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+const (
+	// inUse is how long after its last request a pool keeps connections ready.
+	inUse = 10 * time.Minute
+	// A server that closes never-used connections younger than unwanted does
+	// not want them: it is dialled less and less often.
+	unwanted   = 5 * time.Second
+	backoff    = time.Second
+	mostDelay  = time.Minute
+	keeperTick = time.Second
+	// lead is how long before used connections cease to be trusted fresh ones
+	// are made in their place; half the window if that is less.
+	lead = 2 * time.Second
+)
+
+// keep wakes the keeper when a fresh connection is missing, and starts it when
+// the pool comes to use.
+func (p *Pool) keep(now time.Time) {
+	switch {
+	case p.retired:
+	case !p.kept:
+		p.kept = p.Go(p.keeper)
+	case p.missing(now):
+		select {
+		case p.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// keeper looks after the idle connections while the pool is in use.
+func (p *Pool) keeper() {
+	ticker := time.NewTicker(keeperTick)
+	defer ticker.Stop()
+	for p.tend() {
+		select {
+		case <-p.Context.Done():
+			p.Retire()
+		case <-ticker.C:
+		case <-p.kick:
+		}
+	}
+}
+
+// tend closes what is over or may not be used any more, learns from it, and
+// makes the fresh connections that are missing, one after the other. It reports
+// whether there is anything left to look after.
+func (p *Pool) tend() (again bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, list := range []*[]*Conn{&p.used, &p.fresh} {
+		for _, c := range slices.Clone(*list) {
+			p.look(list, c)
+		}
+	}
+	now := p.Now()
+	p.expire(now)
+	for p.missing(now) {
+		p.dials++
+		p.mu.Unlock()
+		p.dial(nil)
+		p.mu.Lock()
+		now = p.Now()
+	}
+	p.count()
+	p.kept = !p.retired && (p.open() > 0 || now.Sub(p.lastUse) <= inUse)
+	return p.kept
+}
+
+// look finds out whether a connection that has been idle for a while has ended.
+// Where that takes time (Windows), requests need not wait for it.
+func (p *Pool) look(list *[]*Conn, c *Conn) {
+	i, now := slices.Index(*list, c), p.Now()
+	if i < 0 || now.Sub(c.since) < keeperTick {
+		return
+	}
+	*list = slices.Delete(*list, i, i+1)
+	p.mu.Unlock()
+	quiet := c.Quiet()
+	p.mu.Lock()
+	switch {
+	case !quiet:
+		p.lost(c, now)
+	case c.Used && len(p.waiters) > 0 && now.Sub(c.since) > p.life.window(p.opts.Idle):
+		p.close(c) // too old for a waiter, but in its way
+	default:
+		c.alive = now
+		p.give(c)
+	}
+}
+
+// missing reports whether a fresh connection is to be made now: when fewer than
+// Warm will be ready in a while, besides the one that serves the present calls.
+// Used ones that will still be trusted count, so calls with pauses between them
+// do not cost a handshake each.
+func (p *Pool) missing(now time.Time) bool {
+	if p.dials > 0 || p.retired || p.open() >= p.opts.Most || now.Before(p.after) || now.Sub(p.lastUse) > inUse {
+		return false
+	}
+	ready, spare := 0, p.used
+	if n := len(spare); n > 0 && len(p.all) == n+len(p.fresh) {
+		spare = spare[:n-1] // no call is under way: the latest is for the next one
+	}
+	window := p.life.window(p.opts.Idle)
+	for _, c := range spare {
+		if now.Sub(c.since) <= window-min(lead, window/2) {
+			ready++
+		}
+	}
+	for _, c := range p.fresh {
+		if now.Before(c.replace) {
+			ready++
+		}
+	}
+	return ready < p.opts.Warm
+}
+
+// expire closes the used connections that are too old, except the oldest of
+// them: it shows how long the server leaves it open. It closes the fresh ones
+// that are due and have been replaced, and all of them when the pool is not in
+// use any more.
+func (p *Pool) expire(now time.Time) {
+	window, watched := p.life.window(p.opts.Idle), false
+	p.used = slices.DeleteFunc(p.used, func(c *Conn) bool {
+		age := now.Sub(c.since)
+		switch {
+		case age <= window:
+			return false
+		case age < p.opts.Idle && !watched:
+			watched = true
+			return false
+		case age >= p.opts.Idle:
+			p.life.seen(now, p.opts.Idle)
+		}
+		p.close(c)
+		return true
+	})
+	unused, spare := now.Sub(p.lastUse) > inUse, len(p.fresh)-p.opts.Warm
+	p.fresh = slices.DeleteFunc(p.fresh, func(c *Conn) bool {
+		if !unused && (spare <= 0 || now.Before(c.replace)) && now.Sub(c.since) < p.opts.Idle {
+			return false
+		}
+		spare--
+		p.close(c)
+		return true
+	})
+}
+
+// lifetime is after how long a fresh connection is replaced. It is spread, so
+// not all are replaced at once.
+func (p *Pool) lifetime() time.Duration {
+	return time.Duration((0.5 + 0.4*rand.Float64()) * float64(p.opts.Idle))
+}
+
+// failed notes that a fresh connection could not be had, or did not last.
+func (p *Pool) failed(now time.Time) {
+	delay := min(backoff<<min(p.fails, 10), mostDelay)
+	p.fails++
+	p.after = now.Add(time.Duration((0.5 + rand.Float64()) * float64(delay)))
+}

@@ -1,0 +1,261 @@
+package pool
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestWarm(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		expect := func(when string, wantUsed bool, made int) {
+			t.Helper()
+			_, used := w.call()
+			if synctest.Wait(); used != wantUsed || w.made() != made {
+				t.Errorf("%s: used %v, %d connections made, want %v and %d", when, used, w.made(), wantUsed, made)
+			}
+		}
+		expect("first", false, 3)
+		w.want("first", 1, 2)
+
+		// The used one is hot: it is taken, and no fresh one is spent.
+		time.Sleep(hot)
+		expect("hot", true, 3)
+
+		// After a pause a fresh one is preferred. It is not replaced while there
+		// are used ones to be trusted beside the latest.
+		time.Sleep(700 * time.Millisecond)
+		expect("after a pause", false, 3)
+		time.Sleep(700 * time.Millisecond)
+		expect("after another", false, 3)
+		w.want("then", 3, 0)
+		time.Sleep(700 * time.Millisecond)
+		expect("all are used", true, 3)
+
+		// Before they cease to be trusted, others are made in their place.
+		time.Sleep(1800 * time.Millisecond)
+		w.want("untrusted soon", 3, 2)
+		if w.made() != 5 {
+			t.Errorf("%d connections made", w.made())
+		}
+
+		// After a while the used ones have gone, but for the one that shows how
+		// long the server leaves it open. A fresh one serves, and is replaced.
+		time.Sleep(20 * time.Second)
+		w.want("after a while", 1, 2)
+		expect("after a while", false, 6)
+		w.want("after a while", 2, 2)
+
+		// Unused for long: all go, and the keeper too.
+		time.Sleep(inUse + time.Minute)
+		w.want("unused", 0, 0)
+		w.Pool.mu.Lock()
+		if w.kept {
+			t.Error("the keeper runs on")
+		}
+		w.Pool.mu.Unlock()
+		expect("again", false, w.made()+3)
+		w.balanced()
+	})
+}
+
+// TestFreshAreReplaced: before their time ends, one after the other.
+func TestFreshAreReplaced(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		w.call()
+		for range int(inUse / time.Second / 2) {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			w.Pool.mu.Lock()
+			if n := len(w.fresh); n < 2 || n > 4 {
+				t.Errorf("%d fresh connections", n)
+			}
+			w.Pool.mu.Unlock()
+		}
+		if n := w.made(); n < 8 || n > 24 {
+			t.Errorf("%d connections made in %v", n, inUse/2)
+		}
+		w.balanced()
+	})
+}
+
+// TestFreshThatEnd: fresh connections that the server closes are replaced
+// within a second or so.
+func TestFreshThatEnd(t *testing.T) {
+	inBubble(t, Options{Warm: 1}, func(t *testing.T, w *world) {
+		w.call()
+		time.Sleep(unwanted)
+		w.want("first", 1, 1)
+		w.end(1)
+		time.Sleep(keeperTick)
+		w.want("replaced", 1, 1)
+		if w.made() != 3 {
+			t.Errorf("%d connections made", w.made())
+		}
+		w.balanced()
+	})
+}
+
+// TestBackoff: a server that does not want idle connections is not hammered.
+func TestBackoff(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		w.wg.Go(func() { // ends all but the first
+			for n := 1; w.Context.Err() == nil; time.Sleep(time.Millisecond) {
+				for ; n < w.made(); n++ {
+					w.end(n)
+				}
+			}
+		})
+		w.call()
+		time.Sleep(inUse)
+		if n := w.made(); n < 10 || n > 60 {
+			t.Errorf("%d connections made in %v", n, inUse)
+		}
+	})
+}
+
+// TestNoWarmth: without Warm nothing is made that no request asked for.
+func TestNoWarmth(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, w *world) {
+		w.call()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if w.made() != 1 {
+			t.Errorf("%d connections made", w.made())
+		}
+	})
+}
+
+func TestWindow(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, w *world) {
+		step := func(idle time.Duration, wantUsed bool) {
+			t.Helper()
+			time.Sleep(idle)
+			if _, used := w.call(); used != wantUsed {
+				t.Errorf("after %v idle: used %v", idle, used)
+			}
+		}
+		step(0, false)
+		step(firstWindow, true)
+		step(firstWindow+1, false)
+
+		// The oldest one stays, to see when the server ends it: at the age of
+		// 20 s. Half of that is safe.
+		time.Sleep(20 * time.Second)
+		w.want("watched", 1, 0)
+		w.end(0)
+		time.Sleep(keeperTick)
+		w.want("ended", 0, 0)
+		w.Pool.mu.Lock()
+		window := w.life.window(time.Minute)
+		w.Pool.mu.Unlock()
+		if window < 9*time.Second || window > 13*time.Second {
+			t.Errorf("window %v", window)
+		}
+		step(0, false)
+		step(window-time.Second, true)
+		step(window+1, false)
+		w.balanced()
+	})
+}
+
+// TestLongLife: a server that leaves connections open for as long as they are
+// kept is trusted for half of that.
+func TestLongLife(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, w *world) {
+		w.call()
+		time.Sleep(92 * time.Second)
+		w.want("too old", 0, 0)
+		w.call()
+		time.Sleep(44 * time.Second)
+		if _, used := w.call(); !used {
+			t.Error("not trusted")
+		}
+	})
+}
+
+// TestLearn: what the server says of its idle connections is believed.
+func TestLearn(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, w *world) {
+		w.call()
+		w.Learn(4 * time.Second)
+		time.Sleep(2 * time.Second)
+		if _, used := w.call(); !used {
+			t.Error("not used")
+		}
+		time.Sleep(2*time.Second + 1)
+		if _, used := w.call(); used {
+			t.Error("used too late")
+		}
+	})
+}
+
+func TestLife(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	for _, tt := range []struct {
+		name string
+		do   func(*life)
+		want time.Duration
+	}{
+		{"nothing known", func(*life) {}, 5 * time.Second},
+		{"closed", func(l *life) { l.seen(at, 60*time.Second) }, 30 * time.Second},
+		{"never beyond the limit", func(l *life) { l.seen(at, 400*time.Second) }, 90 * time.Second},
+		{"the shortest counts", func(l *life) {
+			l.seen(at, 60*time.Second)
+			l.seen(at, 10*time.Second)
+			l.seen(at, 50*time.Second)
+		}, 5 * time.Second},
+		{"closed at once", func(l *life) { l.seen(at, 0) }, 250 * time.Millisecond},
+		{"remembered", func(l *life) { l.seen(at, 4*time.Second); l.seen(at.Add(lifeMemory-1), 40*time.Second) }, 2 * time.Second},
+		{"seen again", func(l *life) {
+			l.seen(at, 4*time.Second)
+			l.seen(at.Add(time.Minute), 4*time.Second)
+			l.seen(at.Add(lifeMemory), 40*time.Second)
+		}, 2 * time.Second},
+		{"forgotten", func(l *life) { l.seen(at, 4*time.Second); l.seen(at.Add(lifeMemory), 40*time.Second) }, 20 * time.Second},
+	} {
+		var l life
+		tt.do(&l)
+		if got := l.window(90 * time.Second); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestMost: fresh connections do not take the place of those in use.
+func TestMost(t *testing.T) {
+	inBubble(t, Options{Warm: 5, Most: 3}, func(t *testing.T, w *world) {
+		c := w.get()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if w.made() != 3 {
+			t.Errorf("%d connections made", w.made())
+		}
+		w.Discard(c)
+		w.balanced()
+	})
+}
+
+// slowConn hides that a connection can be read without waiting, as on Windows.
+type slowConn struct{ net.Conn }
+
+// TestSlowLooks: where to look at an idle connection takes time, it is as good
+// as elsewhere.
+func TestSlowLooks(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		w.slow = true
+		w.call()
+		time.Sleep(3 * time.Second)
+		if n, used := w.call(); n == 0 || used {
+			t.Errorf("connection %d, used %v", n, used)
+		}
+		w.end(0)
+		w.end(1)
+		w.end(2)
+		time.Sleep(10 * time.Second)
+		w.want("replaced", 0, 2)
+		w.balanced()
+	})
+}

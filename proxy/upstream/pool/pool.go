@@ -1,0 +1,393 @@
+// Package pool owns the connections to one target: those in use, those that
+// wait to be used again, and a few that were never used, kept ready so that a
+// request need not wait for a handshake.
+//
+// A connection is owned by exactly one of: the request that uses it, its pool,
+// or the goroutine that dials it. Which idle connection still lives is known
+// from its own stream, which is read without waiting: session tickets make a
+// socket readable as well as a close_notify does.
+//
+// Who reuses a connection just before the server closes it cannot know what
+// became of the request. So a used connection is trusted for 5 s at first, then
+// for up to half the shortest idle life seen of that server; a never-used one is
+// preferred.
+package pool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream/dial"
+)
+
+// Options are a Pool's. Every field must be set; Warm may be 0.
+type Options struct {
+	Dial  func(ctx context.Context) (*dial.Conn, error) // the error is a *dial.Error
+	Warm  int                                           // connections kept ready while the pool is in use
+	Most  int                                           // connections at a time
+	Idle  time.Duration                                 // upper bound of an idle connection's life
+	Wait  time.Duration                                 // for a free connection, once there are Most
+	Count func(idle, busy int)                          // is told how many more there are, or fewer
+}
+
+// Background is what the pools of a transport share. Every field must be set.
+type Background struct {
+	Context context.Context             // ends all pools
+	Go      func(func()) (started bool) // runs a function in a goroutine, unless all has ended
+	Now     func() time.Time
+}
+
+// Pool holds the connections to one target. It is safe for concurrent use.
+type Pool struct {
+	Background
+	kick chan struct{} // wakes the keeper; buffered
+
+	mu      sync.Mutex
+	opts    Options
+	used    []*Conn // idle after a request, the last one last
+	fresh   []*Conn // idle, never used, the newest last
+	all     map[*Conn]struct{}
+	dials   int       // under way
+	waiters []*waiter // first come, first served
+	lastUse time.Time
+	kept    bool // the keeper runs
+	retired bool // nothing is kept any more
+	life    life
+	fails   int       // dials and deaths of fresh connections, in a row
+	after   time.Time // no fresh ones are made before
+	idle    int       // as last counted
+	busy    int
+}
+
+// Conn is a pooled connection.
+type Conn struct {
+	*dial.Conn
+	// Used says that a request was sent on it. Its user sets this.
+	Used bool
+
+	since   time.Time // idle since
+	alive   time.Time // last seen alive while idle
+	replace time.Time // of a fresh one: have another in its place then
+}
+
+// waiter is a request that waits for a connection.
+type waiter struct {
+	got     chan grant // buffered
+	dialing bool       // a dial was started for it
+}
+
+// grant is what a waiter gets: one of the two.
+type grant struct {
+	c   *Conn
+	err error
+}
+
+var (
+	errFull     = &dial.Error{Reason: problem.Limit, Err: errors.New("every connection to this host is busy")}
+	errDraining = &dial.Error{Reason: problem.Draining, Err: errors.New("shutting down")}
+	errEnded    = &dial.Error{Reason: problem.Reset, Err: errors.New("the connection ended before it was used")}
+)
+
+// New makes a Pool. It connects to nothing yet.
+func New(b Background, o Options) *Pool {
+	return &Pool{Background: b, opts: o, kick: make(chan struct{}, 1), all: make(map[*Conn]struct{})}
+}
+
+// Configure changes the options. Connections stay.
+func (p *Pool) Configure(o Options) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opts = o
+}
+
+// Get returns a connection that is good as far as can be told, else whichever
+// comes first of a new one and one that is given back. The error is a
+// *dial.Error: of problem.Draining when ctx or the pool has ended,
+// problem.Limit when no connection came free in time, problem.Reset when the
+// connection ended at once, which is worth another try.
+func (p *Pool) Get(ctx context.Context) (*Conn, error) {
+	for {
+		p.mu.Lock()
+		now := p.Now()
+		p.lastUse = now
+		c := p.take(now)
+		if c == nil {
+			w := p.queue()
+			p.keep(now)
+			patience := p.opts.Wait
+			p.mu.Unlock()
+			return p.wait(ctx, w, patience)
+		}
+		p.keep(now)
+		p.mu.Unlock()
+		if c.Quiet() {
+			return c, nil
+		}
+		p.died(c)
+	}
+}
+
+// hot is for how long after its request a connection is used again before a
+// fresh one: the server is sure to be listening still.
+const hot = 250 * time.Millisecond
+
+// take removes the best idle connection: one that was used just now, else a
+// fresh one that is not due to be replaced, else the one used last if it may
+// still be trusted, else any fresh one. It returns nil for none.
+func (p *Pool) take(now time.Time) *Conn {
+	list, u, f := &p.fresh, len(p.used)-1, len(p.fresh)-1
+	if u >= 0 {
+		age := now.Sub(p.used[u].since)
+		if age <= hot || age <= p.life.window(p.opts.Idle) && (f < 0 || !now.Before(p.fresh[f].replace)) {
+			list = &p.used
+		}
+	}
+	last := len(*list) - 1
+	if last < 0 {
+		return nil
+	}
+	c := (*list)[last]
+	*list = slices.Delete(*list, last, last+1)
+	return c
+}
+
+// queue makes the caller wait, and dials if there may be one more connection.
+func (p *Pool) queue() *waiter {
+	w := &waiter{got: make(chan grant, 1)}
+	p.waiters = append(p.waiters, w)
+	if p.open() >= p.opts.Most && len(p.used) > 0 { // too old to be used: take found it
+		old := p.used[0]
+		p.used = slices.Delete(p.used, 0, 1)
+		p.close(old)
+	}
+	p.grow()
+	return w
+}
+
+// open is how many connections there are, or may be in a moment.
+func (p *Pool) open() int { return len(p.all) + p.dials }
+
+// grow dials for the waiters, in their order, as far as Most allows.
+func (p *Pool) grow() {
+	for _, w := range slices.Clone(p.waiters) {
+		if w.dialing {
+			continue
+		}
+		if p.open() >= p.opts.Most {
+			return
+		}
+		w.dialing = true
+		p.dials++
+		if !p.Go(func() { p.dial(w) }) {
+			p.dials--
+			p.answer(w, grant{err: errDraining})
+		}
+	}
+}
+
+// dial makes one connection, for w or for no waiter (nil). If w got another one
+// meanwhile, it is for the next waiter, or is kept.
+func (p *Pool) dial(w *waiter) {
+	p.mu.Lock()
+	dial := p.opts.Dial
+	p.mu.Unlock()
+	made, err := dial(p.Context)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials--
+	now := p.Now()
+	if err != nil {
+		p.failed(now)
+		p.answer(w, grant{err: err})
+		p.grow()
+		return
+	}
+	c := &Conn{Conn: made, since: now, alive: now, replace: now.Add(p.lifetime())}
+	p.all[c] = struct{}{}
+	if !p.answer(w, grant{c: c}) {
+		p.give(c)
+	}
+	p.keep(now)
+	p.count()
+}
+
+// give hands a connection to the waiter that came first, else keeps it.
+func (p *Pool) give(c *Conn) {
+	switch {
+	case len(p.waiters) > 0:
+		p.answer(p.waiters[0], grant{c: c})
+	case p.retired:
+		p.close(c)
+	default:
+		list := p.list(c)
+		at := len(*list)
+		for at > 0 && (*list)[at-1].since.After(c.since) {
+			at--
+		}
+		*list = slices.Insert(*list, at, c)
+	}
+}
+
+// list is where a connection is kept while idle, ordered by since.
+func (p *Pool) list(c *Conn) *[]*Conn {
+	if c.Used {
+		return &p.used
+	}
+	return &p.fresh
+}
+
+// answer gives w what it waits for. It reports false if w does not wait any
+// more.
+func (p *Pool) answer(w *waiter, g grant) bool {
+	i := slices.Index(p.waiters, w)
+	if i < 0 {
+		return false
+	}
+	p.waiters = slices.Delete(p.waiters, i, i+1)
+	w.got <- g
+	return true
+}
+
+// wait waits for w to be answered. Patience is for others to give a connection
+// back, and not for a dial, which ends by itself.
+func (p *Pool) wait(ctx context.Context, w *waiter, patience time.Duration) (*Conn, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case g := <-w.got:
+			if g.c == nil || g.c.Quiet() {
+				return g.c, g.err
+			}
+			p.died(g.c)
+			return nil, errEnded
+		case <-ctx.Done():
+			p.withdraw(w, true)
+			return nil, errDraining
+		case <-timer.C:
+			if p.withdraw(w, false) {
+				return nil, errFull
+			}
+		}
+	}
+}
+
+// withdraw ends w's waiting, unless a dial is under way for it and it need not
+// end. A connection that it was given meanwhile goes back.
+func (p *Pool) withdraw(w *waiter, must bool) (done bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.dialing && !must {
+		return false
+	}
+	if i := slices.Index(p.waiters, w); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+	} else if g := <-w.got; g.c != nil {
+		p.give(g.c)
+	}
+	return true
+}
+
+// Put gives a connection back after an exchange that left it clean.
+func (p *Pool) Put(c *Conn) {
+	now := p.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.since, c.alive = now, now
+	p.give(c)
+}
+
+// Discard closes a connection that is not to be used again.
+func (p *Pool) Discard(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.close(c)
+	p.count()
+}
+
+// Learn notes that the server says how long it leaves idle connections open.
+func (p *Pool) Learn(idle time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.life.seen(p.Now(), idle)
+}
+
+// died closes a connection that was found dead when it was to be used.
+func (p *Pool) died(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost(c, p.Now())
+	p.count()
+}
+
+// lost closes a connection that ended while idle, and learns from it.
+func (p *Pool) lost(c *Conn, now time.Time) {
+	switch {
+	case c.Used:
+		p.life.seen(now, c.alive.Sub(c.since))
+	case now.Sub(c.since) < unwanted:
+		p.failed(now)
+	default:
+		p.fails = 0
+	}
+	p.close(c)
+}
+
+// close takes c off the books, which may make room for a waiter, and closes it.
+func (p *Pool) close(c *Conn) {
+	delete(p.all, c)
+	if !p.Go(c.Close) {
+		c.Cut()
+	}
+	p.grow()
+}
+
+// CloseIdle closes the idle connections.
+func (p *Pool) CloseIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := slices.Concat(p.used, p.fresh)
+	p.used, p.fresh = nil, nil
+	for _, c := range idle {
+		p.close(c)
+	}
+	p.count()
+}
+
+// Retire closes the idle connections and keeps none from now on.
+func (p *Pool) Retire() {
+	p.mu.Lock()
+	p.retired = true
+	p.mu.Unlock()
+	p.CloseIdle()
+}
+
+// Cut closes the sockets of all connections, under whoever uses them.
+func (p *Pool) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.all {
+		c.Cut()
+	}
+}
+
+// Empty reports whether there is no connection, and none is wanted.
+func (p *Pool) Empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open() == 0 && len(p.waiters) == 0
+}
+
+// count tells what changed since it was told last.
+func (p *Pool) count() {
+	idle := len(p.used) + len(p.fresh)
+	busy := len(p.all) - idle
+	if idle != p.idle || busy != p.busy {
+		p.opts.Count(idle-p.idle, busy-p.busy)
+		p.idle, p.busy = idle, busy
+	}
+}
