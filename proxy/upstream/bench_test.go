@@ -3,9 +3,11 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"tlslift/proxy/host"
@@ -16,14 +18,14 @@ const benchAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: 
 
 // benchServer answers every request that fits a read, and allocates nothing
 // doing so: what is measured is the client's side, and the system's.
-func benchServer(b *testing.B) (addr string, ca *authority) {
+func benchServer(b *testing.B, answer string) (addr string, ca *authority) {
 	s := newServer(b, func(c *serverConn) {
 		buf := make([]byte, 4096)
 		for {
 			if _, err := c.Read(buf); err != nil {
 				return
 			}
-			c.say(benchAnswer)
+			c.say(answer)
 		}
 	})
 	return s.addr, s.ca
@@ -59,7 +61,18 @@ func benchLoad(b *testing.B, one func(context.Context) (*http.Response, error)) 
 
 // BenchmarkDo is a keep-alive request on loopback, the server's part included.
 func BenchmarkDo(b *testing.B) {
-	addr, ca := benchServer(b)
+	benchDo(b, benchAnswer)
+}
+
+// BenchmarkHold is the same with answers of 1 MB, which are held whole.
+func BenchmarkHold(b *testing.B) {
+	const size = 1 << 20
+	b.SetBytes(size)
+	benchDo(b, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)))
+}
+
+func benchDo(b *testing.B, answer string) {
+	addr, ca := benchServer(b, answer)
 	tr, err := New(Options{Hosts: []Host{Host{Roots: ca.pool}.named(testHost).at(addr)}})
 	check(b, err)
 	defer tr.Close()
@@ -74,7 +87,7 @@ func BenchmarkDo(b *testing.B) {
 
 // BenchmarkHTTPTransport is the same through net/http's Transport.
 func BenchmarkHTTPTransport(b *testing.B) {
-	addr, ca := benchServer(b)
+	addr, ca := benchServer(b, benchAnswer)
 	tr := &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: ca.pool, ServerName: testHost, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12},
 		DisableCompression:  true,
