@@ -1,159 +1,146 @@
 package upstream
 
 import (
-	"bufio"
-	"bytes"
+	"errors"
 	"io"
 	"net/http"
-	"net/textproto"
 	"strconv"
 	"strings"
+	"time"
 
-	"golang.org/x/net/http/httpguts"
+	"tlslift/proxy/http1"
+	"tlslift/proxy/problem"
 )
 
-// ordinaryFields is how many fields an ordinary answer has at most.
-const ordinaryFields = 16
-
-// ordinary is an answer as almost all are, in few allocations: the names and
-// values of its fields are pieces of one string.
-type ordinary struct {
-	resp   http.Response
-	body   sizedBody
-	values [ordinaryFields]string
+// receive takes the answer's body: held until it is complete, or to be
+// streamed when it is larger than the buffer. Foreign answers of unknown
+// length are streamed at once, since they may go on for ever.
+func (x *trip) receive() (*http.Response, error) {
+	a, held := &x.memory.answer, &x.memory.held
+	*held = heldBody{buffers: x.s.buffers}
+	if a.Framing == http1.NoBody {
+		x.finish()
+		return &a.Response, nil
+	}
+	o := &x.s.opts
+	x.c.Stall(o.BodyTimeout)
+	unending := a.ContentLength < 0 && x.r.group == x.s.foreign
+	if a.ContentLength > o.ResponseBuffer || unending {
+		a.Body = &streamBody{trip: *x, src: a.Body}
+		return &a.Response, nil
+	}
+	size, complete, err := x.hold(held)
+	if err != nil {
+		_ = held.Close()
+		e := x.failure(err)
+		x.end(false)
+		return nil, e
+	}
+	if !complete {
+		a.Body = &streamBody{trip: *x, src: a.Body}
+		return &a.Response, nil
+	}
+	x.finish()
+	a.Body = held
+	if a.ContentLength < 0 { // an HTTP/1.0 client can tell a complete answer from a cut one then
+		a.ContentLength, a.TransferEncoding = size, nil
+		a.Header["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	}
+	return &a.Response, nil
 }
 
-// Memory is what an ordinary answer is kept in. It may serve one exchange after
-// the other, each when nothing of the answer before is used any more: Reset says
-// so. The zero Memory is ready for use.
-type Memory struct {
-	header http.Header
-	answer ordinary
-}
-
-// Reset forgets the answer.
-func (m *Memory) Reset() {
-	clear(m.header)
-	m.answer = ordinary{}
-}
-
-// readOrdinary reads the head of an answer if all of it has come, and if it is
-// ordinary: a final status, HTTP/1.1, well-formed fields, a body of exactly one
-// declared length, and nothing that says how to read it otherwise. Of anything
-// else it reads nothing and returns nil: net/http is to judge it. What it
-// returns is what net/http would (FuzzReadOrdinary), kept in m unless that is nil.
-func readOrdinary(br *bufio.Reader, req *http.Request, m *Memory) *http.Response {
-	came, _ := br.Peek(br.Buffered())
-	end := bytes.Index(came, []byte("\r\n\r\n"))
-	if end < 0 || req.Method == http.MethodHead {
-		return nil
-	}
-	if m == nil {
-		m = new(Memory)
-	}
-	m.Reset() // an answer never begins with what another left behind
-	if m.header == nil {
-		m.header = make(http.Header, ordinaryFields/2)
-	}
-	a := &m.answer
-	a.resp.Header = m.header
-	line, lines, _ := strings.Cut(string(came[:end+2]), "\r\n")
-	if !a.status(line) || !a.fields(lines) {
-		m.Reset()
-		return nil
-	}
-	a.resp.Request = req
-	a.resp.Body = http.NoBody
-	if n := a.resp.ContentLength; n > 0 {
-		a.body.r, a.body.left = br, n
-		a.resp.Body = &a.body
-	}
-	_, _ = br.Discard(end + 4)
-	return &a.resp
-}
-
-// status takes the status line (RFC 9112 4).
-func (a *ordinary) status(line string) bool {
-	const proto = "HTTP/1.1"
-	rest, ok := strings.CutPrefix(line, proto+" ")
-	if !ok || len(rest) < 3 || len(rest) > 3 && rest[3] != ' ' || !ordinaryText(rest) {
-		return false
-	}
-	code, err := strconv.ParseUint(rest[:3], 10, 16)
-	if err != nil || code < 200 || code == http.StatusNoContent || code == http.StatusNotModified {
-		return false
-	}
-	a.resp.Proto, a.resp.ProtoMajor, a.resp.ProtoMinor = line[:len(proto)], 1, 1
-	a.resp.Status, a.resp.StatusCode = rest, int(code)
-	return true
-}
-
-// fields takes the fields, a line each (RFC 9112 5).
-func (a *ordinary) fields(lines string) bool {
-	sized := false
-	for n := 0; lines != ""; n++ {
-		var line string
-		line, lines, _ = strings.Cut(lines, "\r\n")
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || n == ordinaryFields || !httpguts.ValidHeaderFieldName(name) || !ordinaryText(value) {
-			return false
-		}
-		name, value = textproto.CanonicalMIMEHeaderKey(name), strings.Trim(value, " \t")
-		switch name {
-		case "Content-Length":
-			length, err := strconv.ParseUint(value, 10, 63)
-			if err != nil || sized {
-				return false
-			}
-			a.resp.ContentLength, sized = int64(length), true
-		case "Connection":
-			if !strings.EqualFold(value, "keep-alive") {
-				return false
-			}
-		case "Transfer-Encoding", "Trailer", "Pragma":
-			return false // net/http does something about these
-		}
-		a.values[n] = value
-		if had := a.resp.Header[name]; had != nil {
-			a.resp.Header[name] = append(had, value)
-		} else {
-			a.resp.Header[name] = a.values[n : n+1 : n+1]
+// hold reads the body until its end, or until there is more than the buffer
+// takes.
+func (x *trip) hold(held *heldBody) (size int64, complete bool, err error) {
+	a := &x.memory.answer
+	for size <= x.s.opts.ResponseBuffer {
+		n, err := a.Body.Read(held.room(max(a.ContentLength-size, 0)))
+		held.took(n)
+		size += int64(n)
+		switch {
+		case errors.Is(err, io.EOF):
+			return size, true, x.wholeBody()
+		case err != nil:
+			return size, false, err
 		}
 	}
-	return sized
+	return size, false, nil
 }
 
-// ordinaryText refuses control characters, of which the ends of lines are some.
-func ordinaryText(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
+// wholeBody judges the end of a body that only the end of the connection
+// delimits (RFC 9112 sections 6.3 and 9.8).
+func (x *trip) wholeBody() error {
+	if x.memory.answer.Framing == http1.UntilClose && x.c.Truncated() {
+		return http1.ErrTruncated
+	}
+	return nil
+}
+
+// finish ends the exchange after the last byte of the answer.
+func (x *trip) finish() {
+	a := &x.memory.answer
+	x.ex.Delivery = problem.Answered
+	if v := a.Header["Keep-Alive"]; len(v) > 0 {
+		if idle := keepAliveTimeout(v[0]); idle > 0 {
+			x.p.Learn(idle)
 		}
 	}
-	return true
+	x.end(!a.Close)
 }
 
-// sizedBody is a body of a declared length.
-type sizedBody struct {
-	r    *bufio.Reader
-	left int64
-	held heldBody // what becomes of it, if it is held
-}
-
-func (b *sizedBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, io.EOF
+// keepAliveTimeout is how long the server says it leaves idle connections open
+// (Keep-Alive: timeout=5, max=100); 0 = it does not.
+func keepAliveTimeout(v string) time.Duration {
+	for part := range strings.SplitSeq(v, ",") {
+		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "timeout="); ok {
+			n, _ := strconv.ParseUint(s, 10, 16)
+			return time.Duration(n) * time.Second
+		}
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	switch {
-	case b.left == 0:
-		err = io.EOF
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
+	return 0
 }
 
-// Close does nothing: whoever holds or streams the body knows what to do.
-func (b *sizedBody) Close() error { return nil }
+// streamBody is an answer that is still arriving. What was read before
+// streaming began is in the memory's held body.
+type streamBody struct {
+	trip
+	src io.Reader
+	err error // how it ended
+}
+
+func (b *streamBody) Read(p []byte) (n int, err error) {
+	if n, _ = b.memory.held.Read(p); n > 0 {
+		return n, nil
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err = b.src.Read(p)
+	if err != nil {
+		b.err = b.over(err)
+	}
+	return n, b.err
+}
+
+// over judges the end of the stream and gives the connection back.
+func (b *streamBody) over(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = b.wholeBody()
+	}
+	if err == nil {
+		b.finish()
+		return io.EOF
+	}
+	e := b.failure(err)
+	b.end(false)
+	return b.ex.fail(e)
+}
+
+// Close gives the connection up if the answer was not read to its end.
+func (b *streamBody) Close() error {
+	if b.err == nil {
+		b.err = errBodyClosed
+		b.end(false)
+	}
+	return b.memory.held.Close()
+}

@@ -1,153 +1,245 @@
 package upstream
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
-	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"reflect"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"tlslift/proxy/problem"
 )
 
-// readBuffer is the size of a connection's buffer.
-const readBuffer = 4 << 10
-
-// readAs reads an answer with one of two readers, with a buffer that holds what
-// a connection's holds.
-func readAs(raw []byte, method string, read func(*bufio.Reader, *http.Request) (*http.Response, error)) (head, body string, left int, err error) {
-	br := bufio.NewReaderSize(bytes.NewReader(raw), readBuffer)
-	_, _ = br.Peek(1)
-	resp, err := read(br, &http.Request{Method: method})
-	if resp == nil || err != nil {
-		return "", "", br.Buffered(), err
+// scripted serves the answer to every request, then closes if asked to.
+func scripted(answer string, end func(*serverConn)) func(*serverConn) {
+	return func(c *serverConn) {
+		for {
+			if _, ok := c.request(); !ok {
+				return
+			}
+			c.say(answer)
+			if end != nil {
+				end(c)
+				return
+			}
+		}
 	}
-	keys := make(map[string][]string, len(resp.Header))
-	for k, v := range resp.Header {
-		keys[k] = append([]string{}, v...)
-	}
-	head = fmt.Sprint(resp.Proto, resp.ProtoMajor, resp.ProtoMinor, resp.Status, resp.StatusCode, resp.ContentLength,
-		resp.Close, resp.TransferEncoding, resp.Trailer, resp.Body == http.NoBody, keys)
-	b, err := io.ReadAll(resp.Body)
-	rest, _ := io.ReadAll(br)
-	return head, string(b), len(rest), err
 }
 
-// quickly reads an answer into a memory that was used before, and not reset.
-func quickly(br *bufio.Reader, req *http.Request) (*http.Response, error) {
-	var memory Memory
-	other := bufio.NewReader(strings.NewReader("HTTP/1.1 500 Other\r\nSet-Cookie: other\r\nX-Other: 1\r\nContent-Length: 5\r\n\r\nother"))
-	_, _ = other.Peek(1)
-	if readOrdinary(other, &http.Request{Method: http.MethodGet}, &memory) == nil {
-		return nil, errors.New("the answer before is not ordinary")
-	}
-	return readOrdinary(br, req, &memory), nil
-}
-
-// What is ordinary is read as net/http reads it; of the rest nothing is read.
-func TestReadOrdinary(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	t.Parallel()
-	many := strings.Repeat("X: y\r\n", ordinaryFields)
+	big := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB
 	for _, tt := range []struct {
-		name, answer string
-		ordinary     bool
+		name, method, answer string
+		end                  func(*serverConn)
+		status               int
+		body                 string
+		length               int64 // as declared to the caller
+		reused               bool
 	}{
-		{"usual", "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: 3\r\nDate: now\r\n\r\nabcleft", true},
-		{"no body", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", true},
-		{"no reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", true},
-		{"lower case, white space", "HTTP/1.1 200 OK\r\ncontent-length:\t2 \r\nset-cookie: a\r\nSet-Cookie: b\r\nx-\xc3: \r\n\r\nok", false},
-		{"names in any case", "HTTP/1.1 200 OK\r\ncontent-length:\t2 \r\nset-cookie: a\r\nSET-COOKIE: b;c=\xe4\r\nx-empty:\r\n\r\nok", true},
-		{"keep-alive", "HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok", true},
-		{"truncated body", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", true},
-		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", false},
-		{"conflicting lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", false},
-		{"a signed length", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", false},
-		{"a listed length", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", false},
-		{"an overlong length", "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\nok", false},
-		{"length and chunked", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false},
-		{"no length", "HTTP/1.1 200 OK\r\n\r\nok", false},
-		{"close", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", false},
-		{"interim", "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n", false},
-		{"no content", "HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n", false},
-		{"not modified", "HTTP/1.1 304 No\r\nContent-Length: 2\r\n\r\n", false},
-		{"old", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false},
-		{"bare line feed", "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok", false},
-		{"bare line feed in a field", "HTTP/1.1 200 OK\r\nX: y\nContent-Length: 2\r\n\r\nok", false},
-		{"folded", "HTTP/1.1 200 OK\r\nX: y\r\n z\r\nContent-Length: 2\r\n\r\nok", false},
-		{"space before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", false},
-		{"no colon", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX\r\n\r\nok", false},
-		{"NUL", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: \x00\r\n\r\nok", false},
-		{"status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok", false},
-		{"incomplete", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", false},
-		{"trailer", "HTTP/1.1 200 OK\r\nTrailer: X\r\nContent-Length: 2\r\n\r\nok", false},
-		{"pragma", "HTTP/1.1 200 OK\r\nPragma: no-cache\r\nContent-Length: 2\r\n\r\nok", false},
-		{"many fields", "HTTP/1.1 200 OK\r\n" + many + "Content-Length: 2\r\n\r\nok", false},
+		{"length", "GET", okAnswer, nil, 200, "ok", 2, true},
+		{"empty", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", nil, 200, "", 0, true},
+		{"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", nil, 200, "abcde", 5, true},
+		{"chunked with trailer", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n", nil, 200, "abc", 3, true},
+		{"until close_notify", "GET", "HTTP/1.0 200 OK\r\n\r\nabc", func(*serverConn) {}, 200, "abc", 3, false},
+		{"HEAD", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", nil, 200, "", 1000, true},
+		{"HEAD of a chunked answer", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", nil, 200, "", -1, true},
+		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", nil, 204, "", 0, true},
+		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n", nil, 304, "", 0, true},
+		{"error status", "GET", "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno", nil, 503, "no", 2, true},
+		{"interim answers", "GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + okAnswer, nil, 200, "ok", 2, true},
+		{"Connection: close", "GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", func(*serverConn) {}, 200, "ok", 2, false},
+		{"HTTP/1.0 keep-alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", nil, 200, "ok", 2, true},
+		{"bytes after the answer", "GET", okAnswer + "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", nil, 200, "ok", 2, false},
+		{"body after HEAD", "HEAD", okAnswer, nil, 200, "", 2, false},
+		{"held to the last byte", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n" + big, nil, 200, big, 1 << 20, true},
+		{"streamed", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n" + big + "x", nil, 200, big + "x", 1<<20 + 1, true},
+		{"streamed, chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100000\r\n" + big + "\r\n4\r\nmore\r\n0\r\n\r\n", nil, 200, big + "more", -1, true},
+		{"streamed until close_notify", "GET", "HTTP/1.1 200 OK\r\n\r\n" + big + "more", func(*serverConn) {}, 200, big + "more", -1, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			head, body, left, err := readAs([]byte(tt.answer), "GET", quickly)
-			if (head != "") != tt.ordinary {
-				t.Fatalf("read %q", head)
-			}
-			if !tt.ordinary {
-				if left != len(tt.answer) {
-					t.Errorf("%d bytes left of %d", left, len(tt.answer))
+			s := newServer(t, scripted(tt.answer, tt.end))
+			tr := start(t, s)
+			r := route(t, tr, testHost)
+			for i := range 2 {
+				req, ex := newRequest(tt.method, "/", "")
+				resp, err := tr.Do(t.Context(), req, r, ex)
+				check(t, err)
+				b, err := io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+				if err != nil || resp.StatusCode != tt.status || string(b) != tt.body || resp.ContentLength != tt.length {
+					t.Fatalf("status %d, %d bytes, length %d, error %v", resp.StatusCode, len(b), resp.ContentLength, err)
 				}
-				return
-			}
-			wantHead, wantBody, wantLeft, wantErr := readAs([]byte(tt.answer), "GET", http.ReadResponse)
-			if head != wantHead || body != wantBody || left != wantLeft || !reflect.DeepEqual(err, wantErr) {
-				t.Errorf("got  %s %q %d %v\nwant %s %q %d %v", head, body, left, err, wantHead, wantBody, wantLeft, wantErr)
+				if ex.Delivery != problem.Answered || ex.Reused != (tt.reused && i > 0) {
+					t.Errorf("%+v", ex)
+				}
 			}
 		})
 	}
 }
 
-// An ordinary answer's allocations are counted, since they are why it is read
-// here: the string of its fields. The rest is the caller's.
-func TestReadOrdinaryAllocates(t *testing.T) {
-	raw := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nServer: x\r\n\r\nok"
-	in := strings.NewReader(raw)
-	br := bufio.NewReaderSize(in, readBuffer)
-	req := &http.Request{Method: http.MethodGet}
-	var memory Memory
-	if n := testing.AllocsPerRun(100, func() {
-		memory.Reset()
-		in.Reset(raw)
-		br.Reset(in)
-		_, _ = br.Peek(1)
-		if readOrdinary(br, req, &memory) == nil {
-			t.Fatal("not ordinary")
-		}
-	}); n > 1 {
-		t.Errorf("%v allocations", n)
+// What is larger than the buffer reaches the caller before it is complete; its
+// truncation is an error of Body.Read.
+func TestStreamTruncated(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, head string
+		end        func(*serverConn)
+		reason     problem.Reason
+	}{
+		{"length", "Content-Length: 100000\r\n\r\n", func(*serverConn) {}, problem.Reset},
+		{"length, reset", "Content-Length: 100000\r\n\r\n", func(c *serverConn) { c.reset() }, problem.Reset},
+		{"length, stall", "Content-Length: 100000\r\n\r\n", func(c *serverConn) { c.hang() }, problem.Timeout},
+		{"chunked", "Transfer-Encoding: chunked\r\n\r\n100000\r\n", func(*serverConn) {}, problem.Reset},
+		{"chunked, garbage", "Transfer-Encoding: chunked\r\n\r\n5000\r\n", func(c *serverConn) { c.say("zz"); c.hang() }, problem.Protocol},
+		{"until close", "\r\n", func(c *serverConn) { _ = c.raw.Close() }, problem.Reset},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			networks(t, func(t *testing.T, newServer maker) {
+				s := newServer(t, func(c *serverConn) {
+					if _, ok := c.request(); ok {
+						c.say("HTTP/1.1 200 OK\r\n" + tt.head + strings.Repeat("x", 0x5000))
+						tt.end(c)
+					}
+				})
+				obs := &recorder{}
+				tr := start(t, s, func(o *Options) {
+					o.ResponseBuffer, o.Observer = 1024, obs
+					if tt.reason == problem.Timeout {
+						o.BodyTimeout = time.Second
+					}
+				})
+				req, ex := newRequest("GET", "/", "")
+				resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+				check(t, err)
+				if ex.Delivery != problem.Unknown {
+					t.Error("answered before the end")
+				}
+				n, err := io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+				var e *Error
+				if !errors.As(err, &e) || e.Reason != tt.reason || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown {
+					t.Errorf("after %d bytes: %v", n, err)
+				}
+				obs.wantPool(t, 0, 0) // the connection is not kept
+			})
+		})
 	}
 }
 
-// FuzzReadOrdinary holds that whatever is taken for ordinary is read exactly as
-// net/http reads it, its body and what is left behind it included.
-func FuzzReadOrdinary(f *testing.F) {
-	f.Add([]byte("HTTP/1.1 200 OK\r\ncontent-type: a/b\r\nContent-Length: 3\r\nSet-Cookie: a\r\nset-cookie: b\r\n\r\nabcleft"), false)
-	f.Add([]byte("HTTP/1.1 500\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"), false)
-	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), false)
-	f.Add([]byte("HTTP/1.1 200  OK\r\nContent-Length:9\r\nX: \t\r\n\r\nabc"), true)
-	f.Fuzz(func(t *testing.T, raw []byte, post bool) {
+func TestStreamDrained(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, scripted("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 5000), (*serverConn).hang))
+	tr := start(t, s, func(o *Options) { o.ResponseBuffer = 1024 })
+	ctx, cancel := context.WithCancel(context.Background())
+	req, ex := newRequest("GET", "/", "")
+	resp, err := tr.Do(ctx, req, route(t, tr, testHost), ex)
+	check(t, err)
+	_, err = io.ReadFull(resp.Body, make([]byte, 100))
+	check(t, err)
+	cancel()
+	_, err = io.Copy(io.Discard, resp.Body)
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != problem.Timeout || e.Delivery != problem.Unknown {
+		t.Error(err)
+	}
+	_ = resp.Body.Close()
+}
+
+// A streamed body that the caller does not read to its end costs the
+// connection, and nothing else.
+func TestStreamAbandoned(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, scripted("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n"+strings.Repeat("x", 20000), nil))
+	tr := start(t, s, func(o *Options) { o.ResponseBuffer = 1024 })
+	r := route(t, tr, testHost)
+	for range 3 {
+		req, ex := newRequest("GET", "/", "")
+		resp, err := tr.Do(t.Context(), req, r, ex)
+		check(t, err)
+		_ = resp.Body.Close()
+		_ = resp.Body.Close()
+		if _, err := resp.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
+			t.Error("read after Close")
+		}
+		if ex.Reused {
+			t.Error("reused")
+		}
+	}
+}
+
+// Foreign answers of unknown length are not waited for: they may be endless.
+func TestForeignStream(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, scripted("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nevent\r\n", (*serverConn).hang), noTLS)
+	tr := start(t, s)
+	req, ex := newRequest("GET", "/events", "")
+	resp, err := tr.Do(t.Context(), req, foreign(t, tr, s.addr, false), ex)
+	check(t, err)
+	b := make([]byte, 5)
+	if _, err := io.ReadFull(resp.Body, b); err != nil || string(b) != "event" || ex.TLSVersion != 0 {
+		t.Error(string(b), err)
+	}
+	_ = resp.Body.Close()
+}
+
+// A body that was closed cannot be read, since its memory serves others.
+func TestHeldBodyClosed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	tr := start(t, s)
+	req, ex := newRequest("GET", "/", "")
+	resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+	check(t, err)
+	_ = resp.Body.Close()
+	_ = resp.Body.Close()
+	if n, err := resp.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Error(n, err)
+	}
+	if n, err := resp.Body.(io.WriterTo).WriteTo(io.Discard); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+}
+
+// FuzzAnswer holds that reading whatever a server sends ends, does not panic,
+// and yields either an answer or an *Error of a known kind that tells nothing
+// of what was sent.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(okAnswer), false)
+	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), false)
+	f.Add([]byte("HTTP/1.0 200 OK\r\n\r\nabc"), true)
+	f.Add([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\nKeep-Alive: timeout=5\r\n\r\n"), false)
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nabc"), false)
+	f.Add([]byte("HTTP/1.1 200 secretsecretsecret\r\nsecretsecretsecret\r\n\r\n"), true)
+	f.Fuzz(func(t *testing.T, answer []byte, head bool) {
+		tr, err := newTransport(Options{ResponseBuffer: 4096, net: func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) {
+			return &canned{in: bytes.NewReader(answer)}, nil
+		}}, time.Now)
+		check(t, err)
+		defer tr.Close()
 		method := http.MethodGet
-		if post {
-			method = http.MethodPost
+		if head {
+			method = http.MethodHead
 		}
-		head, body, left, err := readAs(raw, method, quickly)
-		if head == "" {
-			if left != min(len(raw), readBuffer) {
-				t.Fatal("read some of what is not ordinary")
-			}
-			return
+		req, ex := newRequest(method, "/", "")
+		resp, err := tr.Do(context.Background(), req, foreign(t, tr, "192.0.2.1", false), ex)
+		if err == nil {
+			_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
+			_ = resp.Body.Close()
 		}
-		wantHead, wantBody, wantLeft, wantErr := readAs(raw, method, http.ReadResponse)
-		if head != wantHead || body != wantBody || left != wantLeft || !reflect.DeepEqual(err, wantErr) {
-			t.Errorf("got  %s %q %d %v\nwant %s %q %d %v", head, body, left, err, wantHead, wantBody, wantLeft, wantErr)
+		var e *Error
+		if err != nil && (!errors.As(err, &e) || e.Delivery != problem.Unknown || !e.Reason.Upstream() || strings.Contains(e.Error(), "secretsecret")) {
+			t.Fatalf("error %v", err)
+		}
+		if err == nil && ex.Delivery != problem.Answered {
+			t.Fatalf("no error, and %v", ex.Delivery)
 		}
 	})
 }

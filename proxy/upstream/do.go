@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/pool"
 )
@@ -21,7 +22,7 @@ type Exchange struct {
 	// was sent; Do then returns only after the last Read of the body. Without
 	// it one Read may still be going on when Do returns.
 	AbortBody func()
-	// Memory, if set, is where the answer may be kept, its Header and Body
+	// Memory, if set, is what the answer is kept in, its Header and Body
 	// included.
 	Memory *Memory
 
@@ -30,6 +31,20 @@ type Exchange struct {
 	Delivery   problem.Delivery
 	TLSVersion uint16 // of the connection; 0 = no TLS
 	Reused     bool   // the connection had served a request before
+}
+
+// Memory is what an answer is kept in. It may serve one exchange after the
+// other, each when nothing of the answer before is used any more: Reset says
+// so. The zero Memory is ready for use.
+type Memory struct {
+	answer http1.Answer
+	held   heldBody
+}
+
+// Reset forgets the answer.
+func (m *Memory) Reset() {
+	m.answer.Reset()
+	m.held = heldBody{}
 }
 
 // fail notes a failure.
@@ -60,7 +75,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	if ctx.Err() != nil {
 		return nil, ex.fail(notSent(problem.Draining, errDraining))
 	}
-	m, err := t.prepare(req, r, ex)
+	m, err := r.snapshot.prepare(req, r, ex.Target)
 	if err != nil {
 		return nil, ex.failed(err)
 	}
@@ -102,38 +117,45 @@ func (t *Transport) try(ctx context.Context, m *message, req *http.Request, r *R
 		return nil, asError(err)
 	}
 	ex.Reused, ex.TLSVersion = c.Used, c.Version
-	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, keep: true}
+	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, memory: ex.Memory, keep: true}
+	if x.memory == nil {
+		x.memory = new(Memory)
+	}
 	return x.run(ctx, m, req)
 }
 
 // trip is one request on one connection, which it owns until it gives it back.
 type trip struct {
-	r    *Route
-	s    *Snapshot // the route's
-	p    *pool.Pool
-	c    *pool.Conn
-	ex   *Exchange
-	keep bool // the connection may be used again, as far as is known
+	r      *Route
+	s      *Snapshot // the route's
+	p      *pool.Pool
+	c      *pool.Conn
+	ex     *Exchange
+	memory *Memory
+	keep   bool // the connection may be used again, as far as is known
 }
 
 // run sends the request and reads the answer.
-func (x *trip) run(ctx context.Context, m *message, req *http.Request) (resp *http.Response, err error) {
+func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Response, error) {
 	x.c.Used = true
 	if !x.c.Begin(ctx) {
 		x.end(false)
 		return nil, notSent(problem.Draining, errDraining)
 	}
-	x.c.Expect(maxResponseHead, 0)
-	if m.rest == nil {
-		resp, err = x.exchange(m, req)
-	} else {
-		resp, err = x.exchangeLarge(m, req)
+	send := x.exchange
+	if m.rest != nil {
+		send = x.exchangeLarge
 	}
-	if err != nil {
+	if err := send(m, req.Method); err != nil {
 		x.end(false)
 		return nil, err
 	}
-	return x.receive(resp)
+	resp, err := x.receive()
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = req
+	return resp, nil
 }
 
 // end gives the connection back, to be used again if all that is known of it

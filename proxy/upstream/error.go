@@ -3,7 +3,6 @@ package upstream
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"tlslift/proxy/problem"
@@ -52,13 +51,8 @@ func (e *BodyError) Error() string {
 // Unwrap returns what the body's Read returned.
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// What an answer can be guilty of. The texts of net/http quote the answer, so
-// they are replaced by these.
 var (
-	errMalformed  = errors.New("the answer is not well-formed HTTP/1")
-	errHeadSize   = errors.New("the answer's head is too large")
 	errInterim    = errors.New("too many interim answers, or a switch of protocols")
-	errTruncated  = errors.New("the answer ended before it was complete")
 	errNoAnswer   = errors.New("the connection ended without an answer")
 	errDraining   = errors.New("shutting down")
 	errClosed     = errors.New("the transport is closed")
@@ -90,8 +84,3 @@ func asError(err error) *Error {
 
 // timedOut reports whether err is a deadline that passed.
 func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
-
-// ended reports whether err is the end of the stream, in whatever way.
-func ended(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}

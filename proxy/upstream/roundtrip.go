@@ -3,17 +3,17 @@ package upstream
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"time"
 
+	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
 )
 
 const (
-	// maxResponseHead bounds the answer's head, interim answers included.
-	maxResponseHead = 256 << 10
 	// maxInterim bounds the 1xx answers before the final one (RFC 9110 section
 	// 15.2).
 	maxInterim = 8
@@ -24,12 +24,12 @@ const (
 
 // exchange writes a request that is wholly in its buffer, and reads the head
 // of the answer, on the calling goroutine.
-func (x *trip) exchange(m *message, req *http.Request) (*http.Response, error) {
+func (x *trip) exchange(m *message, method string) error {
 	c := x.c
 	c.SetDeadline(time.Now().Add(x.s.opts.ResponseTimeout))
-	_, werr := c.Write(*m.buf)
+	_, werr := c.Write(m.buf)
 	if werr != nil && c.Sent() == 0 {
-		return nil, x.notWritten(werr)
+		return x.notWritten(werr)
 	}
 	x.ex.Delivery = problem.Unknown
 	m.release()
@@ -38,15 +38,15 @@ func (x *trip) exchange(m *message, req *http.Request) (*http.Response, error) {
 		x.keep = false
 		c.SetReadDeadline(time.Now().Add(abandonAfter))
 	}
-	resp, first, err := x.readHead(req)
+	first, err := x.readHead(method)
 	if err != nil {
 		if werr != nil {
 			err = werr
 		}
-		return nil, x.failure(err)
+		return x.failure(err)
 	}
 	x.observe(first.Sub(wrote))
-	return resp, nil
+	return nil
 }
 
 // observe tells how long after its request's last byte an answer came.
@@ -68,32 +68,25 @@ func (x *trip) notWritten(err error) *Error {
 
 // readHead reads the head of the final answer and says when its first byte
 // was there.
-func (x *trip) readHead(req *http.Request) (*http.Response, time.Time, error) {
-	var first time.Time
-	br := x.c.Reader
+func (x *trip) readHead(method string) (first time.Time, err error) {
+	br, a := x.c.Reader, &x.memory.answer
+	x.c.Stall(0)
+	a.Reset()
 	for range maxInterim {
 		if _, err := br.Peek(1); err != nil {
-			return nil, first, err
+			return first, err
 		}
 		if first.IsZero() {
 			first = x.s.now()
 		}
-		if resp := readOrdinary(br, req, x.ex.Memory); resp != nil {
-			return resp, first, nil
-		}
-		resp, err := http.ReadResponse(br, req)
-		switch {
-		case err != nil && x.c.Err != nil:
-			return nil, first, x.c.Err
-		case err != nil, resp.ProtoMajor != 1, resp.StatusCode < 100:
-			return nil, first, errMalformed
-		case resp.StatusCode >= 200:
-			return resp, first, nil
-		case resp.StatusCode == http.StatusSwitchingProtocols:
-			return nil, first, errInterim
+		switch err := http1.ReadAnswer(br, method, a); {
+		case err != nil, a.StatusCode >= 200:
+			return first, err
+		case a.StatusCode == http.StatusSwitchingProtocols:
+			return first, errInterim
 		}
 	}
-	return nil, first, errInterim
+	return first, errInterim
 }
 
 // failure judges what went wrong after bytes of the request were written.
@@ -103,17 +96,12 @@ func (x *trip) failure(err error) *Error {
 	switch {
 	case x.c.Interrupted():
 		return unknown(problem.Timeout, errDraining)
-	case errors.Is(err, dial.ErrTooMuch):
-		return unknown(problem.Protocol, errHeadSize)
-	case errors.Is(err, errMalformed), errors.Is(err, errInterim):
-		return unknown(problem.Protocol, err)
 	case timedOut(err):
 		return unknown(problem.Timeout, err)
-	case errors.Is(err, errTruncated):
-		return unknown(problem.Reset, err)
-	case ended(err):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unknown(problem.Reset, errNoAnswer)
-	case errors.As(err, &record), errors.As(err, &op) && op.Op == "local error": // TLS records that make no sense
+	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge), errors.Is(err, errInterim),
+		errors.As(err, &record), errors.As(err, &op) && op.Op == "local error": // TLS records that make no sense
 		return unknown(problem.Protocol, err)
 	default:
 		return unknown(problem.Reset, err)

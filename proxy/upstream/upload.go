@@ -2,21 +2,17 @@ package upstream
 
 import (
 	"io"
-	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 )
 
 const (
 	// uploadBlock is how much of a large body is read and written at a time.
 	uploadBlock = 32 << 10
-	// chunkRoom is left before a block for the chunk's size: hexadecimal and
-	// a line end.
-	chunkRoom = 10
 	// uploadGrace is how long after an answer the body may take to turn out
 	// to have been sent whole.
 	uploadGrace = 50 * time.Millisecond
@@ -48,12 +44,12 @@ const (
 
 // exchangeLarge writes a request of which the body is in part still to be
 // read, and reads the head of the answer at the same time.
-func (x *trip) exchangeLarge(m *message, req *http.Request) (*http.Response, error) {
+func (x *trip) exchangeLarge(m *message, method string) error {
 	u := &upload{trip: *x, m: *m, done: make(chan struct{})}
 	m.buf = nil                  // it is the upload's
 	x.c.SetDeadline(time.Time{}) // the upload sets them
 	go u.run()
-	resp, first, err := x.readHead(req)
+	first, err := x.readHead(method)
 	if err != nil {
 		u.fault.CompareAndSwap(0, upstreamsFault)
 	}
@@ -67,18 +63,18 @@ func (x *trip) exchangeLarge(m *message, req *http.Request) (*http.Response, err
 	switch {
 	case err == nil && done && u.err == nil && u.bodyErr == nil:
 		x.observe(first.Sub(u.ended))
-		return resp, nil
+		return nil
 	case err == nil: // the answer came early
 		x.keep = false
-		return resp, nil
+		return nil
 	case u.fault.Load() == callersFault:
-		return nil, &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
+		return &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
 	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
-		return nil, x.notWritten(u.err)
+		return x.notWritten(u.err)
 	case done && u.err != nil:
-		return nil, x.failure(u.err)
+		return x.failure(u.err)
 	default:
-		return nil, x.failure(err)
+		return x.failure(err)
 	}
 }
 
@@ -134,7 +130,7 @@ func (u *upload) limit(set func(time.Time), at time.Time) {
 // run writes everything, then starts the clock of the answer.
 func (u *upload) run() {
 	defer close(u.done)
-	u.write(*u.m.buf)
+	u.write(u.m.buf)
 	if u.err == nil || u.c.Sent() > 0 {
 		u.m.release() // else it is needed again
 	}
@@ -156,24 +152,27 @@ func (u *upload) run() {
 
 // copy writes the rest of the body.
 func (u *upload) copy() {
-	block := make([]byte, chunkRoom+uploadBlock+2)
+	block := make([]byte, uploadBlock)
+	var chunk []byte
 	for left := u.m.left; left != 0 && u.err == nil; {
 		want := int64(uploadBlock)
 		if left > 0 {
 			want = min(want, left)
 		}
-		n, err := u.m.rest.Read(block[chunkRoom : chunkRoom+want])
-		if n > 0 {
-			u.write(u.frame(block, n))
-		}
-		if left > 0 {
+		n, err := u.m.rest.Read(block[:want])
+		switch {
+		case n > 0 && left > 0:
+			u.write(block[:n])
 			left -= int64(n)
+		case n > 0:
+			chunk = http1.AppendChunk(chunk[:0], block[:n])
+			u.write(chunk)
 		}
 		switch {
 		case err == nil || left == 0:
 		case err == io.EOF && left < 0:
 			if u.err == nil {
-				u.write([]byte("0\r\n\r\n"))
+				u.write([]byte(http1.LastChunk))
 			}
 			return
 		default:
@@ -182,20 +181,6 @@ func (u *upload) copy() {
 			return
 		}
 	}
-}
-
-// frame returns the n bytes of the block, as a chunk if the length of the body
-// is unknown.
-func (u *upload) frame(block []byte, n int) []byte {
-	if u.m.left >= 0 {
-		return block[chunkRoom : chunkRoom+n]
-	}
-	size := strconv.AppendInt(make([]byte, 0, chunkRoom), int64(n), 16)
-	size = append(size, "\r\n"...)
-	start := chunkRoom - len(size)
-	copy(block[start:], size)
-	end := chunkRoom + n
-	return append(block[start:end], "\r\n"...)
 }
 
 func (u *upload) write(b []byte) {

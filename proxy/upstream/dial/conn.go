@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -21,16 +20,13 @@ var past = time.Unix(1, 0)
 type Conn struct {
 	// Reader is what to read from.
 	Reader *bufio.Reader
-	// Err is what reading failed with, as opposed to parsing.
-	Err error
 	// Version is that of TLS; 0 = none.
 	Version uint16
 
 	sock *socket
-	top  net.Conn  // of the layers
-	tls  *tls.Conn // nil without TLS
-	left int64     // bytes that may still be read
-	wait time.Duration
+	top  net.Conn      // of the layers
+	tls  *tls.Conn     // nil without TLS
+	wait time.Duration // for each read, if that is not 0
 	one  [1]byte
 
 	mu          sync.Mutex
@@ -40,11 +36,8 @@ type Conn struct {
 	interrupted bool
 }
 
-// ErrTooMuch is why a read fails that goes beyond the limit of Expect.
-var ErrTooMuch = errors.New("too many bytes")
-
 func newConn(top net.Conn, s *socket, tc *tls.Conn) *Conn {
-	c := &Conn{sock: s, top: top, tls: tc, left: math.MaxInt64, unwatch: func() {}}
+	c := &Conn{sock: s, top: top, tls: tc, unwatch: func() {}}
 	c.Reader = bufio.NewReaderSize((*source)(c), readBuffer)
 	if tc != nil {
 		c.Version = tc.ConnectionState().Version
@@ -52,38 +45,21 @@ func newConn(top net.Conn, s *socket, tc *tls.Conn) *Conn {
 	return c
 }
 
-// source feeds a Conn's Reader. It counts and times at the only moments when
-// bytes are really waited for.
+// source feeds a Conn's Reader. It sets the clock at the only moments when bytes
+// are really waited for.
 type source Conn
 
 func (s *source) Read(p []byte) (n int, err error) {
 	c := (*Conn)(s)
-	if c.left <= 0 {
-		c.Err = ErrTooMuch
-		return 0, c.Err
-	}
-	if int64(len(p)) > c.left {
-		p = p[:c.left]
-	}
 	if c.wait > 0 {
-		c.SetDeadline(time.Now().Add(c.wait))
+		c.SetReadDeadline(time.Now().Add(c.wait))
 	}
-	n, err = c.top.Read(p)
-	c.left -= int64(n)
-	if err != nil {
-		c.Err = err
-	}
-	return n, err
+	return c.top.Read(p)
 }
 
-// Expect says what is read from now on: at most limit bytes, unless that is 0,
-// and waiting at most wait for any of them, unless that is 0.
-func (c *Conn) Expect(limit int64, wait time.Duration) {
-	if limit <= 0 {
-		limit = math.MaxInt64
-	}
-	c.left, c.wait, c.Err = limit, wait, nil
-}
+// Stall makes each read that waits for bytes wait for at most so long; 0 = the
+// deadline counts alone.
+func (c *Conn) Stall(wait time.Duration) { c.wait = wait }
 
 func (c *Conn) Write(p []byte) (int, error) { return c.top.Write(p) }
 
