@@ -9,12 +9,12 @@ const (
 	largeBuffer = 64 << 10
 )
 
-// Buffers lends memory to the connections of a proxy: none while they wait for
-// a request. The zero value is ready for use; it must not be copied.
+// Buffers lends memory: to the connections of a proxy, none while they wait for
+// a request, and to what they hold. The zero value is ready for use; it must not be copied.
 type Buffers struct{ small, large sync.Pool }
 
-// get returns a buffer of smallBuffer or largeBuffer bytes that has room for n.
-func (p *Buffers) get(n int) []byte {
+// Get lends a buffer of 4 KiB if n bytes fit into that, else of 64 KiB.
+func (p *Buffers) Get(n int) []byte {
 	if n > smallBuffer {
 		if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
 			return b[:]
@@ -27,8 +27,9 @@ func (p *Buffers) get(n int) []byte {
 	return make([]byte, smallBuffer)
 }
 
-// put takes a buffer back; one that grew is left to the garbage collector.
-func (p *Buffers) put(b []byte) {
+// Put takes a buffer back, all of its capacity. One of another size has grown,
+// and is left to the garbage collector.
+func (p *Buffers) Put(b []byte) {
 	b = b[:cap(b)]
 	if raceEnabled { // a read after the release must show in tests
 		for i := range b {

@@ -41,7 +41,7 @@ func (c *Conn) await() error {
 func (c *Conn) space() []byte {
 	switch {
 	case c.in == nil:
-		c.in = c.options.Buffers.get(0)
+		c.in = c.options.Buffers.Get(0)
 		c.r, c.w = 0, 0
 	case c.w < len(c.in):
 	case c.r > 0:
@@ -49,7 +49,7 @@ func (c *Conn) space() []byte {
 		c.r = 0
 	default:
 		grown := slices.Grow(c.in, len(c.in))
-		c.options.Buffers.put(c.in)
+		c.options.Buffers.Put(c.in)
 		c.in = grown[:cap(grown)]
 	}
 	return c.in[c.w:]
@@ -58,7 +58,7 @@ func (c *Conn) space() []byte {
 // release gives the buffer back, and drops what is in it.
 func (c *Conn) release() {
 	if c.in != nil {
-		c.options.Buffers.put(c.in)
+		c.options.Buffers.Put(c.in)
 		c.in = nil
 	}
 	c.r, c.w = 0, 0

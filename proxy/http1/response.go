@@ -81,7 +81,7 @@ func (w *Response) WriteHeader(status int) {
 	head := w.c.req.Method == http.MethodHead
 	never := status == http.StatusNoContent || status == http.StatusNotModified
 	w.noBody = head || never
-	w.out = w.c.options.Buffers.get(0)[:0]
+	w.out = w.c.options.Buffers.Get(0)[:0]
 	w.appendHead(never)
 	switch {
 	case w.length == 0:
@@ -210,7 +210,7 @@ func (w *Response) hold(p []byte) bool {
 		return false
 	}
 	if w.held == nil {
-		w.held = w.c.options.Buffers.get(0)[:0]
+		w.held = w.c.options.Buffers.Get(0)[:0]
 	}
 	w.held = append(w.held, p...)
 	return true
@@ -221,8 +221,8 @@ func (w *Response) reserve(n int) {
 	if len(w.out)+n <= cap(w.out) {
 		return
 	}
-	larger := append(w.c.options.Buffers.get(len(w.out) + n)[:0], w.out...)
-	w.c.options.Buffers.put(w.out)
+	larger := append(w.c.options.Buffers.Get(len(w.out) + n)[:0], w.out...)
+	w.c.options.Buffers.Put(w.out)
 	w.out = larger
 }
 
@@ -280,7 +280,7 @@ func (w *Response) finish() bool {
 func (w *Response) release() {
 	for _, b := range [...][]byte{w.out, w.held} {
 		if b != nil {
-			w.c.options.Buffers.put(b)
+			w.c.options.Buffers.Put(b)
 		}
 	}
 	clear(w.own)

@@ -17,7 +17,7 @@ const smallBody = 64 << 10
 
 // message is a request, ready to be written.
 type message struct {
-	buffers *bufferPool
+	buffers *http1.Buffers
 	buf     []byte    // head, and body or its beginning; nil once it is not needed any more
 	rest    io.Reader // the rest of a large body; nil = buf is all
 	left    int64     // bytes of rest; < 0 = unknown: chunked
@@ -50,7 +50,7 @@ func (s *Snapshot) prepare(req *http.Request, r *Route, target string) (message,
 
 // release gives the buffer back.
 func (m *message) release() {
-	m.buffers.put(m.buf)
+	m.buffers.Put(m.buf)
 	m.buf = nil
 }
 
@@ -66,24 +66,24 @@ func emptyLength(method string) int64 {
 }
 
 // head begins the message, of which n bytes of body will follow in the buffer.
-func (m *message) head(req *http.Request, r *Route, target string, length, n int64) (err error) {
+func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
 	const usual = 2 << 10
-	m.buf, err = http1.AppendRequest(m.buffers.get(usual+n), req, r.HostHeader, target, length)
+	m.buf, err = http1.AppendRequest(m.buffers.Get(usual + n)[:0], req, r.HostHeader, target, length)
 	return err
 }
 
 // sized takes a body of a declared length, or the beginning of it.
 func (m *message) sized(req *http.Request, r *Route, target string) error {
-	now := min(req.ContentLength, smallBody)
+	now := int(min(req.ContentLength, smallBody))
 	if err := m.head(req, r, target, req.ContentLength, now); err != nil {
 		return err
 	}
 	at := len(m.buf)
-	m.buf = slices.Grow(m.buf, int(now))[:at+int(now)]
+	m.buf = slices.Grow(m.buf, now)[:at+now]
 	if _, err := io.ReadFull(req.Body, m.buf[at:]); err != nil {
 		return &BodyError{Delivery: problem.NotSent, Err: short(err)}
 	}
-	if m.left = req.ContentLength - now; m.left > 0 {
+	if m.left = req.ContentLength - int64(now); m.left > 0 {
 		m.rest = req.Body
 	}
 	return nil
@@ -100,8 +100,8 @@ func short(err error) error {
 // unsized takes a body of unknown length. One that ends within smallBody gets
 // a Content-Length, a longer one is chunked.
 func (m *message) unsized(req *http.Request, r *Route, target string) error {
-	body := m.buffers.get(smallBody)[:smallBody]
-	defer m.buffers.put(body)
+	body := m.buffers.Get(smallBody)
+	defer m.buffers.Put(body)
 	n, ended, err := readUpTo(body, req.Body)
 	switch {
 	case err != nil:
@@ -118,7 +118,7 @@ func (m *message) unsized(req *http.Request, r *Route, target string) error {
 	if n == 0 {
 		length = emptyLength(req.Method)
 	}
-	if err := m.head(req, r, target, length, int64(n)); err != nil {
+	if err := m.head(req, r, target, length, n); err != nil {
 		return err
 	}
 	m.buf = append(m.buf, body[:n]...)

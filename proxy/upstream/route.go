@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/pool"
 )
@@ -37,7 +38,7 @@ const (
 type Snapshot struct {
 	opts       Options
 	now        func() time.Time
-	buffers    *bufferPool
+	buffers    *http1.Buffers
 	background pool.Background
 	dialer     *dial.Dialer
 	groups     []*group // those of opts.Hosts, and that of foreign hosts

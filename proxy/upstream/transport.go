@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/names"
@@ -27,7 +28,7 @@ type Transport struct {
 
 	snapshot atomic.Pointer[Snapshot]
 	now      func() time.Time
-	buffers  bufferPool
+	buffers  http1.Buffers
 	ctx      context.Context // ends background work
 	cancel   context.CancelFunc
 

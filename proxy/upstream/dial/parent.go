@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 )
 
@@ -131,14 +132,15 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 		return nil, fmt.Errorf("send CONNECT to the parent proxy: %w", err)
 	}
 	br := bufio.NewReaderSize(io.LimitReader(c, maxParentHead), readBuffer)
-	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodConnect})
+	var answer http1.Answer
+	err := http1.ReadAnswer(br, http.MethodConnect, &answer)
 	switch {
 	case timedOut(err):
 		return nil, errors.New("the parent proxy did not answer CONNECT in time")
 	case err != nil:
 		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP")
-	case resp.StatusCode/100 != 2:
-		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", resp.StatusCode)
+	case answer.StatusCode/100 != 2:
+		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", answer.StatusCode)
 	case !stop():
 		return nil, ctx.Err()
 	case br.Buffered() == 0:
