@@ -39,9 +39,6 @@ type member struct {
 
 // connections returns the route's pool.
 func (r *Route) connections() *pool.Pool {
-	if p := r.pool.Load(); p != nil {
-		return p
-	}
 	g := r.group
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,7 +48,6 @@ func (r *Route) connections() *pool.Pool {
 		m.Pool = pool.New(r.snapshot.background, g.options(r.snapshot, r.target, &m.hellos))
 		g.add(r.target, m)
 	}
-	r.pool.Store(m.Pool)
 	return m.Pool
 }
 

@@ -166,6 +166,15 @@ func TestParentProxyOverTLS(t *testing.T) {
 		}
 	}
 	obs.wantPool(t, 1, 0)
+	c, err := tr.DialTunnel(t.Context(), r, &Exchange{})
+	check(t, err)
+	if _, ok := c.(interface{ NetConn() net.Conn }); ok {
+		t.Error("the socket below the parent's TLS may be read in place of the tunnel")
+	}
+	tc := tls.Client(c, &tls.Config{ServerName: testHost, RootCAs: s.ca.pool})
+	check(t, tc.Handshake())
+	check(t, tc.CloseWrite())
+	_ = tc.Close()
 	s.closeAll()
 	clk.advance(2 * time.Second)
 	obs.wantPool(t, 0, 0)

@@ -2,8 +2,6 @@ package upstream
 
 import (
 	"cmp"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"tlslift/proxy/host"
@@ -28,9 +26,6 @@ const LabelOther = "_other"
 const (
 	portHTTP  = 80
 	portHTTPS = 443
-	// maxRoutes bounds the routes that are remembered below all *.domain, since
-	// callers can invent names. Those beyond are made anew for each request.
-	maxRoutes = 1024
 )
 
 // Snapshot is what a configuration makes of a Transport. All that is asked and
@@ -45,9 +40,6 @@ type Snapshot struct {
 	exact      map[host.Name]*Route
 	domains    map[host.Name]*group // by the domain of *.domain
 	foreign    *group
-
-	mu   sync.Mutex
-	wild map[host.Name]*Route // below a *.domain, as far as known
 }
 
 // Route says where a request or tunnel goes. It is made by Snapshot.Route or
@@ -61,7 +53,6 @@ type Route struct {
 	tunnelPort uint16 // the port this host is known by to its clients
 	snapshot   *Snapshot
 	group      *group
-	pool       atomic.Pointer[pool.Pool] // once used
 }
 
 // AllowsConnect reports whether a CONNECT to this route may name port: 443, or
@@ -86,7 +77,7 @@ func (r *Route) untouched() dial.Target {
 func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 	s := &Snapshot{
 		opts: opts, now: t.now, buffers: &t.buffers, background: pool.Background{Context: t.ctx, Go: t.spawn, Now: t.now},
-		exact: make(map[host.Name]*Route), domains: make(map[host.Name]*group), wild: make(map[host.Name]*Route),
+		exact: make(map[host.Name]*Route), domains: make(map[host.Name]*group),
 	}
 	s.dialer = &dial.Dialer{
 		Loops: &t.Loops, Own: opts.Own, Parent: opts.parent, Timeout: opts.DialTimeout, TLSTimeout: opts.TLSTimeout,
@@ -149,20 +140,10 @@ func (s *Snapshot) find(name host.Name) *Route {
 	if r := s.exact[name]; r != nil {
 		return r
 	}
-	g := s.domain(name)
-	if g == nil {
-		return nil
+	if g := s.domain(name); g != nil {
+		return s.makeRoute(g, name)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.wild[name]
-	if r == nil {
-		r = s.makeRoute(g, name)
-		if len(s.wild) < maxRoutes {
-			s.wild[name] = r
-		}
-	}
-	return r
+	return nil
 }
 
 // domain returns the group of the longest *.domain that name is below.

@@ -143,14 +143,15 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", answer.StatusCode)
 	case !stop():
 		return nil, ctx.Err()
-	case br.Buffered() == 0:
+	case br.Buffered() == 0 && !p.secure:
 		return c, nil
 	}
 	early, _ := br.Peek(br.Buffered())
 	return &earlyConn{Conn: c, early: slices.Clone(early)}, nil
 }
 
-// earlyConn is a connection of which some bytes were read already.
+// earlyConn is a connection of which some bytes may have been read already, or
+// of which the socket below must not be read.
 type earlyConn struct {
 	net.Conn
 	early []byte

@@ -121,15 +121,5 @@ func closeWrite(c net.Conn) error {
 	return nil
 }
 
-// ReadFrom lets io.Copy splice from another socket.
-func (s *socket) ReadFrom(r io.Reader) (int64, error) {
-	if rf, ok := s.Conn.(io.ReaderFrom); ok {
-		n, err := rf.ReadFrom(r)
-		s.sent.Add(n)
-		return n, err
-	}
-	return io.Copy(struct{ io.Writer }{s}, r)
-}
-
-// NetConn returns the connection below, for copying without a buffer.
+// NetConn returns the connection below. It may be read instead.
 func (s *socket) NetConn() net.Conn { return s.Conn }
