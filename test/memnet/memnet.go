@@ -4,6 +4,7 @@ package memnet
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -106,7 +107,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if !c.in.gone && over(c.readBy) {
 			return 0, os.ErrDeadlineExceeded
 		}
-		if n, err := c.take(p); err != syscall.EAGAIN {
+		if n, err := c.take(p); !errors.Is(err, syscall.EAGAIN) {
 			return n, err
 		}
 		c.in.changed.Wait()

@@ -108,8 +108,7 @@ func (c *Conn) Interrupted() bool {
 	return c.interrupted
 }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline do nothing once the
-// connection was interrupted.
+// SetDeadline does nothing once the connection was interrupted, as the two below.
 func (c *Conn) SetDeadline(at time.Time) { c.limit(c.sock.SetDeadline, at) }
 
 // SetReadDeadline is SetDeadline for reads.
