@@ -12,9 +12,9 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// receive takes the answer's body: held until it is complete, or to be
-// streamed when it is larger than the buffer. Foreign answers of unknown
-// length are streamed at once, since they may go on for ever.
+// receive holds the answer's body until it is complete, or makes it a stream
+// if it is larger than the buffer. A foreign answer of unknown length streams
+// at once, since it may never end.
 func (x *trip) receive() (*http.Response, error) {
 	a, held := &x.memory.answer, &x.memory.held
 	*held = heldBody{buffers: x.s.buffers}
@@ -42,15 +42,14 @@ func (x *trip) receive() (*http.Response, error) {
 	}
 	x.finish()
 	a.Body = held
-	if a.ContentLength < 0 { // an HTTP/1.0 client can tell a complete answer from a cut one then
+	if a.ContentLength < 0 { // a length lets an HTTP/1.0 client notice a cut answer
 		a.ContentLength, a.TransferEncoding = size, nil
 		a.Header["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	}
 	return &a.Response, nil
 }
 
-// hold reads the body until its end, or until there is more than the buffer
-// takes.
+// hold reads the body to its end, or until it is larger than the buffer.
 func (x *trip) hold(held *heldBody) (size int64, complete bool, err error) {
 	a := &x.memory.answer
 	for size <= x.s.opts.ResponseBuffer {
@@ -88,8 +87,8 @@ func (x *trip) finish() {
 	x.end(!a.Close)
 }
 
-// keepAliveTimeout is how long the server says it leaves idle connections open
-// (Keep-Alive: timeout=5, max=100); 0 = it does not.
+// keepAliveTimeout is how long the server leaves idle connections open by its
+// own word (Keep-Alive: timeout=5, max=100); 0 = it does not say.
 func keepAliveTimeout(v string) time.Duration {
 	for part := range strings.SplitSeq(v, ",") {
 		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "timeout="); ok {
@@ -100,8 +99,8 @@ func keepAliveTimeout(v string) time.Duration {
 	return 0
 }
 
-// streamBody is an answer that is still arriving. What was read before
-// streaming began is in the memory's held body.
+// streamBody is an answer that is still arriving. The bytes that were read
+// before streaming began are in the memory's held body.
 type streamBody struct {
 	trip
 	src io.Reader

@@ -6,14 +6,13 @@ import (
 	"tlslift/proxy/http1"
 )
 
-// heldBody is an answer's body, or its beginning, in pieces: a large one is
-// neither copied while it grows nor asks for memory in one block. It reads as
-// ended after Close.
+// heldBody is an answer's body, or its beginning, in pooled pieces: a large
+// body is not copied while it grows. After Close it reads as ended.
 type heldBody struct {
 	buffers *http1.Buffers
-	pieces  [][]byte // those not yet delivered; only the last has room
-	first   [1][]byte
-	begun   int // bytes of pieces[0] that were delivered
+	pieces  [][]byte  // not yet delivered; only the last one has room
+	first   [1][]byte // memory of pieces
+	begun   int       // bytes of pieces[0] that were delivered
 }
 
 // room returns where to read the next bytes to. want is how many bytes are
@@ -34,7 +33,7 @@ func (h *heldBody) room(want int64) []byte {
 	return p
 }
 
-// took says that n bytes were read into the room.
+// took adds n bytes that were read into the room.
 func (h *heldBody) took(n int) {
 	last := &h.pieces[len(h.pieces)-1]
 	*last = (*last)[:len(*last)+n]

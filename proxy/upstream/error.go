@@ -16,13 +16,13 @@ type Error struct {
 	Err      error // what went wrong
 }
 
-// maxErrorText bounds the text of an Error: certificates name their owner at
-// whatever length they like.
+// maxErrorText bounds the text of an Error in bytes: a certificate may name its
+// owner at any length.
 const maxErrorText = 300
 
 // Error never contains a URL, a query, a body or a header value: every error
-// that is wrapped here is made by this package, by the system's networking or
-// by crypto/tls, and what net/http says of a malformed answer is replaced.
+// that is wrapped here comes from this package and those below it, from the
+// system's networking, or from crypto/tls.
 func (e *Error) Error() string {
 	text := "upstream: " + e.Reason.String() + " (" + e.Delivery.String() + ")"
 	if e.Err != nil {
@@ -54,11 +54,13 @@ func (e *BodyError) Unwrap() error { return e.Err }
 var (
 	errInterim    = errors.New("too many interim answers, or a switch of protocols")
 	errNoAnswer   = errors.New("the connection ended without an answer")
-	errDraining   = errors.New("shutting down")
+	errCut        = errors.New("shutting down")
 	errClosed     = errors.New("the transport is closed")
 	errForeign    = errors.New("a foreign host has no TLS settings")
 	errBodyClosed = errors.New("the body was closed")
 )
+
+var errDraining = notSent(problem.Draining, errCut)
 
 func notSent(r problem.Reason, err error) *Error {
 	return &Error{Reason: r, Delivery: problem.NotSent, Err: err}

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxPools bounds the pools of one configured upstream that are found again.
+	// maxPools bounds the registered pools of one configured upstream: callers
+	// can invent names below a *.domain.
 	maxPools = 1024
 	// foreignIdle is how long a connection to a foreign host stays idle at most.
 	foreignIdle = 5 * time.Second
 )
 
-// group is what belongs to one configured upstream: its TLS settings and
-// sessions, and a pool for each host that its pattern stands for. It outlives
-// snapshots.
+// group holds what belongs to one configured upstream: its TLS settings and
+// sessions, and a pool for each target. It outlives snapshots.
 type group struct {
 	label string
 	conf  Host
@@ -37,7 +37,7 @@ type member struct {
 	hellos dial.Hellos
 }
 
-// connections returns the route's pool.
+// connections returns the pool of the route's target.
 func (r *Route) connections() *pool.Pool {
 	g := r.group
 	g.mu.Lock()
@@ -51,8 +51,8 @@ func (r *Route) connections() *pool.Pool {
 	return m.Pool
 }
 
-// add makes a pool one that is found again, unless there are too many already.
-// One that is not is as good for those who have it.
+// add registers a pool, unless there are too many already. A pool that is not
+// registered works as well, but only its own request uses it.
 func (g *group) add(t dial.Target, m *member) {
 	if len(g.pools) >= maxPools {
 		for t, m := range g.pools {
@@ -104,8 +104,8 @@ func (g *group) configure(s *Snapshot) {
 	}
 }
 
-// retire ends the keeping of connections. Those in use are closed when they
-// come back.
+// retire closes the idle connections. Those in use are closed when they come
+// back.
 func (g *group) retire() {
 	g.mu.Lock()
 	g.retired = true

@@ -10,9 +10,9 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// smallBody is the largest request body that is read before anything is sent:
-// it goes out with the head, and can go out again on another connection as
-// long as nothing of it was written.
+// smallBody is the largest request body, in bytes, that is read before anything
+// is sent. It goes out with the head, and can go out again on another connection
+// if nothing of it was written.
 const smallBody = 64 << 10
 
 // message is a request, ready to be written.
@@ -26,8 +26,8 @@ type message struct {
 // prepare builds the message: framing is decided here, from the declared
 // length if there is one, else by reading up to smallBody. The error is an
 // *Error or a *BodyError; nothing was sent.
-func (s *Snapshot) prepare(req *http.Request, r *Route, target string) (message, error) {
-	m := message{buffers: s.buffers}
+func prepare(req *http.Request, r *Route, target string) (message, error) {
+	m := message{buffers: r.snapshot.buffers}
 	var err error
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
@@ -65,7 +65,7 @@ func emptyLength(method string) int64 {
 	}
 }
 
-// head begins the message, of which n bytes of body will follow in the buffer.
+// head begins the message; n bytes of body will follow it in the buffer.
 func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
 	const usual = 2 << 10
 	m.buf, err = http1.AppendRequest(m.buffers.Get(usual + n)[:0], req, r.HostHeader, target, length)
@@ -89,7 +89,7 @@ func (m *message) sized(req *http.Request, r *Route, target string) error {
 	return nil
 }
 
-// short makes of an end of the body before its declared end what it is.
+// short names an end of the body before its declared end.
 func short(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

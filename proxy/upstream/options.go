@@ -77,12 +77,12 @@ type Options struct {
 	net    func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; of tests
 }
 
-// Observer is told what happens, for the metrics. Its methods are called from
-// many goroutines and must not block. label is a Host's Pattern, or LabelOther.
+// Observer receives what the metrics count. Its methods are called from many
+// goroutines and must not block. label is a Host's Pattern, or LabelOther.
 type Observer interface {
 	dial.Observer
-	// Pool tells how many connections there are: at once when one was made or
-	// closed, within a second otherwise.
+	// Pool sets how many connections there are: at once when one is made or
+	// closed, within a second when one is taken or given back.
 	Pool(label string, idle, busy int)
 }
 
@@ -97,7 +97,7 @@ func (noObserver) Certificate(string, time.Time)          {}
 func (noObserver) ClassicHello(string)                    {}
 func (noObserver) Pool(string, int, int)                  {}
 
-// complete fills in the defaults and reports everything that cannot work.
+// complete fills in the defaults and reports every setting that cannot work.
 func (o *Options) complete() error {
 	o.MinTLS = cmp.Or(o.MinTLS, tls.VersionTLS12)
 	o.MaxConns = cmp.Or(o.MaxConns, 256)
@@ -166,7 +166,7 @@ func (h *Host) validate() error {
 	}
 	for _, pin := range h.Pins {
 		if len(pin) != 32 {
-			return fmt.Errorf("a pin of %d bytes is no SHA-256 sum", len(pin))
+			return fmt.Errorf("a pin of %d bytes is not a SHA-256 sum", len(pin))
 		}
 	}
 	return nil

@@ -28,8 +28,8 @@ const (
 	portHTTPS = 443
 )
 
-// Snapshot is what a configuration makes of a Transport. All that is asked and
-// done for one request should go by one Snapshot. It is safe for concurrent use.
+// Snapshot is one configuration of a Transport, immutable and safe for
+// concurrent use. Take one per request, and ask it all questions.
 type Snapshot struct {
 	opts       Options
 	now        func() time.Time
@@ -42,8 +42,8 @@ type Snapshot struct {
 	foreign    *group
 }
 
-// Route says where a request or tunnel goes. It is made by Snapshot.Route or
-// Snapshot.Foreign, immutable, and safe for concurrent use.
+// Route is where a request or tunnel goes, from Snapshot.Route or
+// Snapshot.Foreign. It is immutable and safe for concurrent use.
 type Route struct {
 	Label      string    // the matching Host's Pattern, or LabelOther
 	Host       host.Name // the host that was asked for
@@ -61,9 +61,8 @@ func (r *Route) AllowsConnect(port uint16) bool {
 	return port == portHTTPS || port == r.tunnelPort
 }
 
-// untouched is the target of a tunnel, whose bytes are passed on as they are:
-// the client asked for its own host and will verify that one, so to: cannot
-// apply.
+// untouched is the target of a tunnel. Host.To does not apply: the client
+// verifies the host that it asked for.
 func (r *Route) untouched() dial.Target {
 	t := r.target
 	if conf := r.group.conf; !conf.To.IsZero() && conf.Address.IsZero() {
@@ -72,7 +71,7 @@ func (r *Route) untouched() dial.Target {
 	return t
 }
 
-// newSnapshot makes the state of opts, with the groups of old that did not
+// newSnapshot makes the Snapshot of opts, with the groups of old that did not
 // change.
 func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 	s := &Snapshot{
@@ -100,8 +99,8 @@ func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 	return s
 }
 
-// groupOf returns old's group for a host if connections made under old may be
-// used, else a new one.
+// groupOf returns old's group for a host if its connections may still be used,
+// else a new one.
 func (s *Snapshot) groupOf(label string, conf Host, old *Snapshot) *group {
 	var g *group
 	if old != nil && old.opts.sameWay(&s.opts) {

@@ -23,7 +23,7 @@ import (
 // Transport sends requests upstream and dials tunnels. It is safe for
 // concurrent use. Make one with New, end it with Close.
 type Transport struct {
-	// Loops recognises what of ours comes back to tlslift.
+	// Loops recognises our own connections and hellos that come back to tlslift.
 	dial.Loops
 
 	snapshot atomic.Pointer[Snapshot]
@@ -51,9 +51,9 @@ func newTransport(opts Options, now func() time.Time) (*Transport, error) {
 	return t, nil
 }
 
-// Reconfigure puts other options in place. Pools of hosts whose settings did
-// not change are kept; requests under way end on the connection they have. On
-// an error nothing has changed.
+// Reconfigure replaces the options. Pools of hosts with unchanged settings are
+// kept. Requests under way end on the connection they have. On an error nothing
+// has changed.
 func (t *Transport) Reconfigure(opts Options) error {
 	if err := opts.complete(); err != nil {
 		return err
@@ -78,8 +78,7 @@ func (t *Transport) Reconfigure(opts Options) error {
 	return nil
 }
 
-// Snapshot is the configuration in force. Take it once for all questions about
-// one request.
+// Snapshot is the configuration in force.
 func (t *Transport) Snapshot() *Snapshot { return t.snapshot.Load() }
 
 // Route is Snapshot.Route of the configuration in force.
@@ -112,8 +111,7 @@ func (t *Transport) newNames(o *Options) *names.Resolver {
 	return names.New(t.ctx, n)
 }
 
-// CloseIdle closes every idle connection. Others are made when their host is
-// next used.
+// CloseIdle closes every idle connection.
 func (t *Transport) CloseIdle() { t.eachPool((*pool.Pool).CloseIdle) }
 
 // Close closes every connection, the busy ones too, and waits for the
@@ -137,17 +135,16 @@ func (t *Transport) eachPool(f func(*pool.Pool)) {
 }
 
 // DialTunnel makes a TCP connection for a splice or a tunnel: resolved,
-// guarded, through the parent proxy if there is one, without TLS. Of a
-// configured host only its address, port and name are used: its TLS settings
-// cannot apply to bytes that are passed on. r may be foreign. The connection
-// has a CloseWrite method. The error is an *Error.
+// guarded, through the parent proxy if there is one, without TLS. A configured
+// host's TLS settings do not apply to bytes that are passed on. r may be
+// foreign. The connection has a CloseWrite method. The error is an *Error.
 func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net.Conn, error) {
 	if ctx.Err() != nil {
-		return nil, ex.fail(notSent(problem.Draining, errDraining))
+		return nil, ex.fail(errDraining)
 	}
 	c, err := r.snapshot.dialer.Tunnel(ctx, r.untouched(), r.Label)
 	if err != nil {
-		return nil, ex.fail(asError(err))
+		return nil, ex.fail(err)
 	}
 	return c, nil
 }
@@ -171,9 +168,9 @@ func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, s
 const knownWait = 2 * time.Second
 
 // KnownHost finds the upstream that an address belongs to, or belonged to in
-// the last 24 hours: for callers that were redirected here by the kernel and
-// name no host. Hosts that are configured by name are looked up if they were
-// not yet; of a *.domain only the names that were used are known.
+// the last 24 hours, for callers that the kernel redirected here and that name
+// no host. Hosts that are configured by name are looked up if necessary. Below a
+// *.domain only names that were used are known.
 func (t *Transport) KnownHost(addr netip.Addr) (host.Name, bool) {
 	s := t.Snapshot()
 	addr = addr.Unmap().WithZone("")

@@ -13,18 +13,18 @@ import (
 const (
 	// uploadBlock is how much of a large body is read and written at a time.
 	uploadBlock = 32 << 10
-	// uploadGrace is how long after an answer the body may take to turn out
-	// to have been sent whole.
+	// uploadGrace is how long after an answer the upload may take to end by
+	// itself: then the body was sent whole.
 	uploadGrace = 50 * time.Millisecond
 )
 
 // upload writes a large request in a goroutine of its own, while the caller's
-// goroutine reads: a server that answers early and reads no further would
-// otherwise be waited for for ever.
+// goroutine reads. Otherwise a server that answers early and reads no further
+// would be waited for until the timeout.
 type upload struct {
 	trip
 	m     message
-	fault atomic.Int32  // a fault: whose came first
+	fault atomic.Int32  // whose fault came first; 0 = none
 	done  chan struct{} // closed at the end; what follows may be read then
 
 	ended   time.Time
@@ -36,14 +36,14 @@ type upload struct {
 }
 
 // Whose fault it is that an upload failed. The first one counts: what follows
-// may be the consequence of ending the upload.
+// may be a consequence of ending the upload.
 const (
 	callersFault = 1 + iota
 	upstreamsFault
 )
 
-// exchangeLarge writes a request of which the body is in part still to be
-// read, and reads the head of the answer at the same time.
+// exchangeLarge writes a request while its body is still being read, and reads
+// the head of the answer at the same time.
 func (x *trip) exchangeLarge(m *message, method string) error {
 	u := &upload{trip: *x, m: *m, done: make(chan struct{})}
 	m.buf = nil                  // it is the upload's
@@ -67,7 +67,7 @@ func (x *trip) exchangeLarge(m *message, method string) error {
 	case err == nil: // the answer came early
 		x.keep = false
 		return nil
-	case u.fault.Load() == callersFault:
+	case done && u.fault.Load() == callersFault:
 		return &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
 	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
 		return x.notWritten(u.err)
@@ -79,8 +79,8 @@ func (x *trip) exchangeLarge(m *message, method string) error {
 }
 
 // settle ends the upload once an answer came or reading failed. It reports
-// whether the upload has ended. If it has not, it touches neither the
-// connection's deadlines nor, if it can be helped, the body any more.
+// whether the goroutine has ended. If it has not, it is still in one Read of
+// the body, and leaves the connection alone afterwards.
 func (u *upload) settle(answered bool) (done bool) {
 	if u.fault.Load() == callersFault { // run is about to end
 		<-u.done

@@ -13,7 +13,7 @@ import (
 
 const readBuffer = 4 << 10
 
-// past is a deadline that makes whatever waits return.
+// past is a deadline that interrupts reads and writes.
 var past = time.Unix(1, 0)
 
 // Conn is an open connection. It is used by its owner alone.
@@ -45,8 +45,7 @@ func newConn(top net.Conn, s *socket, tc *tls.Conn) *Conn {
 	return c
 }
 
-// source feeds a Conn's Reader. It sets the clock at the only moments when bytes
-// are really waited for.
+// source feeds a Conn's Reader. Only here are bytes really waited for.
 type source Conn
 
 func (s *source) Read(p []byte) (n int, err error) {
@@ -57,8 +56,7 @@ func (s *source) Read(p []byte) (n int, err error) {
 	return c.top.Read(p)
 }
 
-// Stall makes each read that waits for bytes wait for at most so long; 0 = the
-// deadline counts alone.
+// Stall bounds how long each read waits for bytes; 0 = until the deadline.
 func (c *Conn) Stall(wait time.Duration) { c.wait = wait }
 
 func (c *Conn) Write(p []byte) (int, error) { return c.top.Write(p) }
@@ -127,9 +125,7 @@ func (c *Conn) limit(set func(time.Time) error, at time.Time) {
 
 // Quiet reports whether the connection is open and nothing has come. It does
 // not wait, and takes session tickets that have come.
-func (c *Conn) Quiet() bool {
-	return c.holdsNothing(modePoll)
-}
+func (c *Conn) Quiet() bool { return c.holdsNothing(modePoll) }
 
 // Clean is Quiet without asking the kernel: nothing is left of the last
 // exchange in any layer.
@@ -145,8 +141,8 @@ func (c *Conn) holdsNothing(m readMode) bool {
 	return errors.Is(err, errWouldBlock)
 }
 
-// Truncated reports whether the end of the stream that was just read may have
-// been made by somebody else than the peer: TLS without close_notify.
+// Truncated reports whether the stream over TLS ended without close_notify, so
+// anyone on the path may have ended it.
 func (c *Conn) Truncated() bool { return c.tls != nil && c.sock.eof }
 
 // Remote is the other end of the socket.
@@ -169,5 +165,5 @@ func (c *Conn) Close() {
 	c.Cut()
 }
 
-// Cut closes the socket under whoever uses the connection.
+// Cut closes the socket, even while the connection is in use.
 func (c *Conn) Cut() { _ = c.sock.Close() }

@@ -2,11 +2,11 @@
 // its addresses, tries them in turn, or asks a parent proxy for a tunnel, and
 // shakes hands over TLS.
 //
-// Whatever fails here, nothing of a request was sent.
+// When something fails here, nothing of a request was sent.
 //
-// The addresses are guarded. One of our own is always refused. Internal ones
-// are refused unless the Target is exempt. They are judged when they are known,
-// again by the dialer just before it connects, and once more when connected.
+// Addresses are guarded. Our own are always refused; internal ones are refused
+// unless the Target is exempt. They are judged when they are resolved, again
+// just before the system connects, and once more when connected.
 package dial
 
 import (
@@ -35,14 +35,14 @@ const (
 	maxAddresses = 8
 )
 
-// Target says what to connect to. It is comparable: connections to equal
-// Targets are of equal use.
+// Target is what to connect to. Connections to equal Targets are
+// interchangeable.
 type Target struct {
 	Host       host.Name // resolved, or an address
 	Port       uint16
 	ServerName host.Name // for SNI and verification; zero = no TLS
 	Exempt     bool      // from the guard against internal addresses
-	AsSystem   bool      // Host is resolved as any program does it, hosts file and all
+	AsSystem   bool      // Host is resolved as any program resolves it, with the whole hosts file
 }
 
 // Dialer makes connections. It is immutable and safe for concurrent use; every
@@ -63,17 +63,16 @@ type Dialer struct {
 	Net func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error)
 }
 
-// Observer is told what happens, for the metrics. Its methods are called from
-// many goroutines and must not block. label is the metrics label "upstream".
+// Observer receives what the metrics count. Its methods are called from many
+// goroutines and must not block. label is the metrics label "upstream".
 type Observer interface {
-	// Phase tells how long a part took.
+	// Phase is how long a part of a request took.
 	Phase(label string, p Phase, d time.Duration)
-	// Handshake tells of a completed, verified handshake.
+	// Handshake is a completed, verified handshake.
 	Handshake(label string, version, cipher uint16, resumed bool)
-	// Certificate tells when the server's certificate ends.
+	// Certificate is when the server's certificate ends.
 	Certificate(label string, notAfter time.Time)
-	// ClassicHello tells of a handshake tried again with the classic hello
-	// (tlslift_upstream_classic_hello_total).
+	// ClassicHello is a handshake that is tried again with the classic hello.
 	ClassicHello(label string)
 }
 
@@ -86,7 +85,7 @@ const (
 	PhaseDNS Phase = iota
 	PhaseConnect
 	PhaseTLS
-	PhaseFirstByte // of an answer; not told by a Dialer
+	PhaseFirstByte // until the answer; not of a Dialer
 )
 
 func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "first_byte"}[p] }

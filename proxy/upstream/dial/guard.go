@@ -39,7 +39,7 @@ var embeddings = [...]struct {
 }
 
 // internal reports whether a is an address that only something inside has, in
-// whatever form it is written.
+// any of its forms.
 func internal(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {

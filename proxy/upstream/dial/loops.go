@@ -115,7 +115,7 @@ func (c *helloConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// done forgets the hello. It reports whether it came back meanwhile.
+// done forgets the hello, and reports whether it came back.
 func (c *helloConn) done() (cameBack bool) {
 	if c.hello == nil {
 		return false

@@ -61,7 +61,7 @@ func NewParent(u *url.URL, password string) (*Parent, error) {
 }
 
 // viaParent makes a tunnel to target, host:port, through the parent proxy (RFC
-// 9110 section 9.3.6). All that fails is problem.ParentProxy, but a loop.
+// 9110 section 9.3.6). Every failure but a loop is problem.ParentProxy.
 func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socket, error) {
 	s, err := d.parentSocket(ctx)
 	if err != nil {
@@ -150,8 +150,8 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	return &earlyConn{Conn: c, early: slices.Clone(early)}, nil
 }
 
-// earlyConn is a connection of which some bytes may have been read already, or
-// of which the socket below must not be read.
+// earlyConn is a connection with bytes in front that were read already. It hides
+// the socket below, which must not be read in its place.
 type earlyConn struct {
 	net.Conn
 	early []byte

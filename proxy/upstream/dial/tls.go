@@ -35,8 +35,8 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 }
 
-// TLS is how connections to the hosts of one configured upstream are secured:
-// its settings, and the sessions to resume.
+// TLS holds the TLS settings of one configured upstream, and its sessions to
+// resume.
 type TLS struct{ modern, classic *tls.Config }
 
 // TLSOptions are the settings of a TLS. Only MinVersion must be set.
@@ -75,13 +75,8 @@ func NewTLS(o TLSOptions) *TLS {
 	return &TLS{modern: modern, classic: classic}
 }
 
-// Resume makes t resume the sessions of another TLS.
-func (t *TLS) Resume(other *TLS) {
-	t.modern.ClientSessionCache, t.classic.ClientSessionCache = other.modern.ClientSessionCache, other.classic.ClientSessionCache
-}
-
-// checkPins wants one of the pins in one of the verified chains (RFC 7469
-// 2.6). It is called for resumed sessions too.
+// checkPins requires one of the pins in one of the verified chains (RFC 7469
+// section 2.6), of resumed sessions too.
 func checkPins(cs tls.ConnectionState, pins [][]byte) error {
 	for _, chain := range cs.VerifiedChains {
 		for _, cert := range chain {

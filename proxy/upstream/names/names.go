@@ -109,10 +109,9 @@ func New(ctx context.Context, o Options) *Resolver {
 	return &Resolver{Options: o, ctx: ctx, cache: make(map[host.Name]*entry)}
 }
 
-// Lookup resolves the name of an upstream. Addresses in the hosts file for
-// which own reports true are ignored, as this machine's are. The addresses are
-// in the order to try them, and not to be changed. cached reports whether no
-// question was asked.
+// Lookup resolves the name of an upstream. Addresses in the hosts file that own
+// reports are ignored, as this machine's own are. The result is in the order to
+// try, and must not be changed. cached reports that no server was asked.
 func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Addr) bool) (addrs []netip.Addr, cached bool, err error) {
 	if all := r.inHosts(name); len(all) > 0 {
 		local := r.Local()
@@ -160,7 +159,7 @@ func (r *Resolver) inHosts(name host.Name) []netip.Addr {
 	return r.hosts.get(r.HostsFile, parseHosts, r.Now())[name]
 }
 
-// lookupDNS answers from the cache, else asks once for all callers that wait.
+// lookupDNS answers from the cache, or asks once for all callers that wait.
 func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr, bool, error) {
 	r.mu.Lock()
 	e := r.cache[name]
@@ -177,8 +176,8 @@ func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr,
 	}
 }
 
-// refresh asks for a name and remembers the answer. An answer that has expired
-// stays in place while DNS fails, for as long as it may.
+// refresh asks for a name and remembers the answer. While DNS fails, an expired
+// answer stays in place until it is stale.
 func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	if old == nil {
 		old = new(entry)
@@ -231,6 +230,9 @@ func (r *Resolver) ask(ctx context.Context, name host.Name) records {
 
 func (r *Resolver) system(ctx context.Context, name string) records {
 	addrs, err := r.System(ctx, name)
+	if err == nil && len(addrs) == 0 {
+		err = ErrNoAddress
+	}
 	if err != nil {
 		return records{ttl: minTTL, err: err}
 	}

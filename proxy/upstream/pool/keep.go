@@ -9,8 +9,8 @@ import (
 const (
 	// inUse is how long after its last request a pool keeps connections ready.
 	inUse = 10 * time.Minute
-	// A server that closes never-used connections younger than unwanted does
-	// not want them: it is dialled less and less often.
+	// A server that closes fresh connections younger than unwanted does not want
+	// them: it is dialled less and less often.
 	unwanted   = 5 * time.Second
 	backoff    = time.Second
 	mostDelay  = time.Minute
@@ -49,9 +49,9 @@ func (p *Pool) keeper() {
 	}
 }
 
-// tend closes what is over or may not be used any more, learns from it, and
-// makes the fresh connections that are missing, one after the other. It reports
-// whether there is anything left to look after.
+// tend closes connections that have ended or are too old, learns from them, and
+// makes the fresh ones that are missing, one after the other. It reports whether
+// anything is left to look after.
 func (p *Pool) tend() (again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,12 +70,13 @@ func (p *Pool) tend() (again bool) {
 		now = p.Now()
 	}
 	p.count()
-	p.kept = !p.retired && (p.open() > 0 || now.Sub(p.lastUse) <= inUse)
+	p.kept = !p.retired && (p.open() > 0 || p.opts.Warm > 0 && now.Sub(p.lastUse) <= inUse)
 	return p.kept
 }
 
 // look finds out whether a connection that has been idle for a while has ended.
-// Where that takes time (Windows), requests need not wait for it.
+// It is not in the pool meanwhile: on Windows the look takes time, and requests
+// do not wait for it.
 func (p *Pool) look(list *[]*Conn, c *Conn) {
 	i, now := slices.Index(*list, c), p.Now()
 	if i < 0 || now.Sub(c.since) < keeperTick {
@@ -122,10 +123,9 @@ func (p *Pool) missing(now time.Time) bool {
 	return ready < p.opts.Warm
 }
 
-// expire closes the used connections that are too old, except the oldest of
-// them: it shows how long the server leaves it open. It closes the fresh ones
-// that are due and have been replaced, and all of them when the pool is not in
-// use any more.
+// expire closes the used connections that are too old, except the oldest: it
+// shows how long the server leaves it open. It closes the fresh ones that are due
+// and have been replaced, and all of them when the pool is no longer in use.
 func (p *Pool) expire(now time.Time) {
 	window, watched := p.life.window(p.opts.Idle), false
 	p.used = slices.DeleteFunc(p.used, func(c *Conn) bool {

@@ -3,8 +3,8 @@ package pool
 import "time"
 
 const (
-	// firstWindow is for how long a used connection is trusted while nothing is
-	// known of the server.
+	// firstWindow is how long a used connection is trusted while nothing is known
+	// of the server.
 	firstWindow = 5 * time.Second
 	// leastWindow keeps a busy server that once closed a connection at once
 	// from being dialled for every request.
@@ -14,14 +14,13 @@ const (
 	lifeMemory = 10 * time.Minute
 )
 
-// life is what is known of how long a server leaves connections open that
-// nothing happens on.
+// life is how long a server leaves idle connections open, as far as known.
 type life struct {
 	shortest time.Duration // 0 = nothing
 	at       time.Time     // when it was seen
 }
 
-// seen notes that a connection lived for d, or that the server says so.
+// seen notes that a connection lived for d.
 func (l *life) seen(now time.Time, d time.Duration) {
 	if l.shortest == 0 || d <= l.shortest || now.Sub(l.at) >= lifeMemory {
 		l.shortest, l.at = max(d, 1), now

@@ -1,16 +1,16 @@
-// Package pool owns the connections to one target: those in use, those that
-// wait to be used again, and a few that were never used, kept ready so that a
-// request need not wait for a handshake.
+// Package pool owns the connections to one target: those in use, idle ones to be
+// used again, and a few that were never used and are kept ready, so a request
+// does not wait for a handshake.
 //
 // A connection is owned by exactly one of: the request that uses it, its pool,
-// or the goroutine that dials it. Which idle connection still lives is known
-// from its own stream, which is read without waiting: session tickets make a
-// socket readable as well as a close_notify does.
+// or the goroutine that dials it. The pool learns from a connection's own stream
+// whether it is still open, by reading without waiting: session tickets make a
+// socket readable just as a close_notify does.
 //
-// Who reuses a connection just before the server closes it cannot know what
-// became of the request. So a used connection is trusted for 5 s at first, then
-// for up to half the shortest idle life seen of that server; a never-used one is
-// preferred.
+// If a server closes a connection while a request is being written, the fate of
+// the request is unknown. So a used connection is trusted for 5 s at first, then
+// for up to half the shortest idle life seen of that server. A connection that
+// was never used is preferred.
 package pool
 
 import (
@@ -31,7 +31,7 @@ type Options struct {
 	Most  int                                           // connections at a time
 	Idle  time.Duration                                 // upper bound of an idle connection's life
 	Wait  time.Duration                                 // for a free connection, once there are Most
-	Count func(idle, busy int)                          // is told how many more there are, or fewer
+	Count func(idle, busy int)                          // receives changes in the numbers of connections
 }
 
 // Background is what the pools of a transport share. Every field must be set.
@@ -104,11 +104,11 @@ func (p *Pool) Configure(o Options) {
 	p.opts = o
 }
 
-// Get returns a connection that is good as far as can be told, else whichever
-// comes first of a new one and one that is given back. The error is a
-// *dial.Error: of problem.Draining when ctx or the pool has ended,
-// problem.Limit when no connection came free in time, problem.Reset when the
-// connection ended at once, which is worth another try.
+// Get returns an idle connection, else the first to come: a new one, or one that
+// is given back. The connection is open as far as can be seen. The error is a
+// *dial.Error: problem.Draining when ctx or the pool has ended, problem.Limit
+// when no connection came free in time, problem.Reset when the connection ended
+// at once, which is worth another try.
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	for {
 		p.mu.Lock()
@@ -118,9 +118,9 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 		if c == nil {
 			w := p.queue()
 			p.keep(now)
-			patience := p.opts.Wait
+			timeout := p.opts.Wait
 			p.mu.Unlock()
-			return p.wait(ctx, w, patience)
+			return p.wait(ctx, w, timeout)
 		}
 		p.keep(now)
 		p.mu.Unlock()
@@ -131,8 +131,8 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// hot is for how long after its request a connection is used again before a
-// fresh one: the server is sure to be listening still.
+// hot is how long after a request its connection is preferred to a fresh one:
+// the server is sure to be listening still.
 const hot = 250 * time.Millisecond
 
 // take removes the best idle connection: one that was used just now, else a
@@ -189,8 +189,8 @@ func (p *Pool) grow() {
 	}
 }
 
-// dial makes one connection, for w or for no waiter (nil). If w got another one
-// meanwhile, it is for the next waiter, or is kept.
+// dial makes one connection for w, or for no waiter (nil). If w has another one
+// by then, the new one is for the next waiter, or is kept.
 func (p *Pool) dial(w *waiter) {
 	p.mu.Lock()
 	dial := p.opts.Dial
@@ -240,8 +240,7 @@ func (p *Pool) list(c *Conn) *[]*Conn {
 	return &p.fresh
 }
 
-// answer gives w what it waits for. It reports false if w does not wait any
-// more.
+// answer ends w's waiting with g. It reports false if w no longer waits.
 func (p *Pool) answer(w *waiter, g grant) bool {
 	i := slices.Index(p.waiters, w)
 	if i < 0 {
@@ -252,10 +251,10 @@ func (p *Pool) answer(w *waiter, g grant) bool {
 	return true
 }
 
-// wait waits for w to be answered. Patience is for others to give a connection
-// back, and not for a dial, which ends by itself.
-func (p *Pool) wait(ctx context.Context, w *waiter, patience time.Duration) (*Conn, error) {
-	timer := time.NewTimer(patience)
+// wait waits for w to be answered. The timeout is for a connection that others
+// give back, not for a dial, which ends by itself.
+func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Conn, error) {
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for {
 		select {
@@ -276,8 +275,8 @@ func (p *Pool) wait(ctx context.Context, w *waiter, patience time.Duration) (*Co
 	}
 }
 
-// withdraw ends w's waiting, unless a dial is under way for it and it need not
-// end. A connection that it was given meanwhile goes back.
+// withdraw ends w's waiting, unless a dial is under way for it and must is not
+// set. A connection that w was given already goes back.
 func (p *Pool) withdraw(w *waiter, must bool) (done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -309,7 +308,7 @@ func (p *Pool) Discard(c *Conn) {
 	p.count()
 }
 
-// Learn notes that the server says how long it leaves idle connections open.
+// Learn notes how long the server leaves idle connections open by its own word.
 func (p *Pool) Learn(idle time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -337,7 +336,7 @@ func (p *Pool) lost(c *Conn, now time.Time) {
 	p.close(c)
 }
 
-// close takes c off the books, which may make room for a waiter, and closes it.
+// close forgets c, which may make room for a waiter, and closes it.
 func (p *Pool) close(c *Conn) {
 	delete(p.all, c)
 	if !p.Go(c.Close) {
@@ -366,7 +365,7 @@ func (p *Pool) Retire() {
 	p.CloseIdle()
 }
 
-// Cut closes the sockets of all connections, under whoever uses them.
+// Cut closes the sockets of all connections, even of those in use.
 func (p *Pool) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -375,14 +374,14 @@ func (p *Pool) Cut() {
 	}
 }
 
-// Empty reports whether there is no connection, and none is wanted.
+// Empty reports whether there are no connections and no requests.
 func (p *Pool) Empty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open() == 0 && len(p.waiters) == 0
 }
 
-// count tells what changed since it was told last.
+// count reports what has changed since the last report.
 func (p *Pool) count() {
 	idle := len(p.used) + len(p.fresh)
 	busy := len(p.all) - idle

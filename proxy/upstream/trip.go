@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/pool"
 )
 
 const (
@@ -22,8 +24,67 @@ const (
 	abandonAfter = 500 * time.Millisecond
 )
 
+// trip is one request on one connection. It owns the connection until end.
+type trip struct {
+	r      *Route
+	s      *Snapshot // the route's
+	p      *pool.Pool
+	c      *pool.Conn
+	ex     *Exchange
+	memory *Memory
+	keep   bool // the connection may be used again, as far as is known
+}
+
+// try sends the request on one connection.
+func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
+	p := r.connections()
+	c, err := p.Get(ctx)
+	if err != nil {
+		return nil, asError(err)
+	}
+	ex.Reused, ex.TLSVersion = c.Used, c.Version
+	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, memory: ex.Memory, keep: true}
+	if x.memory == nil {
+		x.memory = new(Memory)
+	}
+	return x.run(ctx, m, req)
+}
+
+// run sends the request and reads the answer.
+func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Response, error) {
+	x.c.Used = true
+	if !x.c.Begin(ctx) {
+		x.end(false)
+		return nil, errDraining
+	}
+	send := x.exchange
+	if m.rest != nil {
+		send = x.exchangeLarge
+	}
+	if err := send(m, req.Method); err != nil {
+		x.end(false)
+		return nil, err
+	}
+	resp, err := x.receive()
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = req
+	return resp, nil
+}
+
+// end gives the connection back, to be used again if all that is known of it
+// allows that.
+func (x *trip) end(reuse bool) {
+	if interrupted := x.c.End(); reuse && x.keep && !interrupted && x.c.Clean() {
+		x.p.Put(x.c)
+	} else {
+		x.p.Discard(x.c)
+	}
+}
+
 // exchange writes a request that is wholly in its buffer, and reads the head
-// of the answer, on the calling goroutine.
+// of the answer.
 func (x *trip) exchange(m *message, method string) error {
 	c := x.c
 	c.SetDeadline(time.Now().Add(x.s.opts.ResponseTimeout))
@@ -49,16 +110,16 @@ func (x *trip) exchange(m *message, method string) error {
 	return nil
 }
 
-// observe tells how long after its request's last byte an answer came.
+// observe counts how long after its request's last byte an answer came.
 func (x *trip) observe(firstByte time.Duration) {
 	x.s.opts.Observer.Phase(x.r.Label, dial.PhaseFirstByte, max(firstByte, 0))
 }
 
-// notWritten judges a write of which the kernel took not a byte.
+// notWritten judges a write when the kernel accepted none of its bytes.
 func (x *trip) notWritten(err error) *Error {
 	switch {
 	case x.c.Interrupted():
-		return notSent(problem.Draining, errDraining)
+		return errDraining
 	case timedOut(err):
 		return notSent(problem.Timeout, err)
 	default:
@@ -89,13 +150,13 @@ func (x *trip) readHead(method string) (first time.Time, err error) {
 	return first, errInterim
 }
 
-// failure judges what went wrong after bytes of the request were written.
+// failure judges an error after bytes of the request were written.
 func (x *trip) failure(err error) *Error {
 	var record tls.RecordHeaderError
 	var op *net.OpError
 	switch {
 	case x.c.Interrupted():
-		return unknown(problem.Timeout, errDraining)
+		return unknown(problem.Timeout, errCut)
 	case timedOut(err):
 		return unknown(problem.Timeout, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
