@@ -92,15 +92,15 @@ func again(err error) bool {
 	return errors.As(err, &e) && e.Delivery == problem.NotSent && e.Reason == problem.Reset
 }
 
-// fail notes the delivery of a failed exchange. It returns an *Error, or a
-// *BodyError as it is.
+// fail notes the delivery of a failed exchange.
 func (ex *Exchange) fail(err error) error {
+	var e *Error
 	var be *BodyError
-	if errors.As(err, &be) {
+	switch {
+	case errors.As(err, &be): // its cause may be an *Error
 		ex.Delivery = be.Delivery
-		return be
+	case errors.As(err, &e):
+		ex.Delivery = e.Delivery
 	}
-	e := asError(err)
-	ex.Delivery = e.Delivery
-	return e
+	return err
 }

@@ -10,35 +10,10 @@ import (
 )
 
 // Error is a failed round trip, dial or probe.
-type Error struct {
-	Reason   problem.Reason
-	Delivery problem.Delivery
-	Err      error // what went wrong
-}
+type Error = dial.Error
 
-// maxErrorText bounds the text of an Error in bytes: a certificate may name its
-// owner at any length.
-const maxErrorText = 300
-
-// Error never contains a URL, a query, a body or a header value: every error
-// that is wrapped here comes from this package and those below it, from the
-// system's networking, or from crypto/tls.
-func (e *Error) Error() string {
-	text := "upstream: " + e.Reason.String() + " (" + e.Delivery.String() + ")"
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText] + "..."
-	}
-	return text
-}
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-// BodyError says that the request's body could not be read from the caller.
-// Nothing is wrong with the upstream.
+// BodyError is a request body that could not be read from the caller. Nothing is
+// wrong with the upstream.
 type BodyError struct {
 	Delivery problem.Delivery // whether part of the request went upstream before
 	Err      error            // what the body's Read returned
@@ -68,20 +43,6 @@ func notSent(r problem.Reason, err error) *Error {
 
 func unknown(r problem.Reason, err error) *Error {
 	return &Error{Reason: r, Delivery: problem.Unknown, Err: err}
-}
-
-// asError returns err as an *Error. What package dial reports is not sent.
-func asError(err error) *Error {
-	var e *Error
-	var d *dial.Error
-	switch {
-	case errors.As(err, &e):
-		return e
-	case errors.As(err, &d):
-		return notSent(d.Reason, d.Err)
-	default:
-		return notSent(problem.Protocol, err)
-	}
 }
 
 // timedOut reports whether err is a deadline that passed.

@@ -37,15 +37,10 @@ func prepare(req *http.Request, r *Route, target string) (message, error) {
 	default:
 		err = m.unsized(req, r, target)
 	}
-	if err == nil {
-		return m, nil
+	if err != nil {
+		m.release()
 	}
-	m.release()
-	var be *BodyError
-	if errors.As(err, &be) {
-		return m, be
-	}
-	return m, notSent(problem.Malformed, err)
+	return m, err
 }
 
 // release gives the buffer back.
@@ -69,7 +64,10 @@ func emptyLength(method string) int64 {
 func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
 	const usual = 2 << 10
 	m.buf, err = http1.AppendRequest(m.buffers.Get(usual + n)[:0], req, r.HostHeader, target, length)
-	return err
+	if err != nil {
+		return notSent(problem.Malformed, err)
+	}
+	return nil
 }
 
 // sized takes a body of a declared length, or the beginning of it.

@@ -111,9 +111,7 @@ func (s *Snapshot) groupOf(label string, conf Host, old *Snapshot) *group {
 		}
 	}
 	if g == nil {
-		g = &group{label: label, conf: conf, pools: make(map[dial.Target]*member), tls: dial.NewTLS(dial.TLSOptions{
-			MinVersion: s.opts.MinTLS, Roots: conf.Roots, Pins: conf.Pins, Certificate: conf.ClientCertificate,
-		})}
+		g = &group{label: label, conf: conf, pools: make(map[dial.Target]*member), tls: dial.NewTLS(s.opts.MinTLS, conf.Roots, conf.Pins, conf.ClientCertificate)}
 	}
 	s.groups = append(s.groups, g)
 	return g

@@ -158,7 +158,7 @@ func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, s
 	}
 	c, err := r.snapshot.dialer.Connect(ctx, r.target, r.Label, r.group.tls, new(dial.Hellos))
 	if err != nil {
-		return addr, state, asError(err)
+		return addr, state, err
 	}
 	defer c.Close()
 	return c.Remote(), c.State(), nil

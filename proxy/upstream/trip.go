@@ -40,7 +40,7 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 	p := r.connections()
 	c, err := p.Get(ctx)
 	if err != nil {
-		return nil, asError(err)
+		return nil, err
 	}
 	ex.Reused, ex.TLSVersion = c.Used, c.Version
 	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, memory: ex.Memory, keep: true}

@@ -12,11 +12,9 @@ package dial
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 	"time"
 
@@ -90,48 +88,6 @@ const (
 
 func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "first_byte"}[p] }
 
-// Error is why there is no connection. Nothing was sent.
-type Error struct {
-	Reason problem.Reason
-	Err    error
-}
-
-func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-var (
-	errOwnAddress = errors.New("the address is one of our own")
-	errCameBack   = errors.New("the connection led back to tlslift itself")
-	errInternal   = errors.New("the name resolves to an internal address")
-)
-
-// asError returns err as an *Error: of the given reason unless it is one
-// already, or the context has ended.
-func asError(ctx context.Context, err error, otherwise problem.Reason) error {
-	var e *Error
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return &Error{problem.Draining, err}
-	case errors.As(err, &e):
-		return e
-	default:
-		return &Error{otherwise, err}
-	}
-}
-
-// reason is that of an *Error; none of any other.
-func reason(err error) problem.Reason {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return problem.None
-}
-
-func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
-
 // Tunnel makes a TCP connection, directly or through the parent proxy, without
 // TLS of ours. It has a CloseWrite method. The error is an *Error.
 func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, error) {
@@ -153,7 +109,7 @@ func (d *Dialer) connect(ctx context.Context, t Target, label string) (net.Conn,
 			return nil, nil, err
 		}
 	case t.Host.Loopback() && !t.Exempt:
-		return nil, nil, &Error{problem.InternalAddress, errInternal}
+		return nil, nil, &Error{Reason: problem.InternalAddress, Err: errInternal}
 	}
 	if d.Parent != nil {
 		start := d.Now()
@@ -180,10 +136,10 @@ func (d *Dialer) connect(ctx context.Context, t Target, label string) (net.Conn,
 func (d *Dialer) judge(addr netip.AddrPort, exempt bool) error {
 	addr = unmapped(addr)
 	if d.Own(addr) {
-		return &Error{problem.Loop, fmt.Errorf("%w: %s", errOwnAddress, addr)}
+		return &Error{Reason: problem.Loop, Err: fmt.Errorf("%w: %s", errOwnAddress, addr)}
 	}
 	if !exempt && internal(addr.Addr()) {
-		return &Error{problem.InternalAddress, fmt.Errorf("%w: %s", errInternal, addr.Addr())}
+		return &Error{Reason: problem.InternalAddress, Err: fmt.Errorf("%w: %s", errInternal, addr.Addr())}
 	}
 	return nil
 }
@@ -207,7 +163,7 @@ func (d *Dialer) resolve(ctx context.Context, t Target, label string) ([]netip.A
 		d.Observer.Phase(label, PhaseDNS, d.Now().Sub(start))
 	}
 	if err != nil {
-		return nil, &Error{problem.DNS, err}
+		return nil, &Error{Reason: problem.DNS, Err: err}
 	}
 	var addrs []netip.AddrPort
 	for _, a := range found {

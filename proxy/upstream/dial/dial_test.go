@@ -215,7 +215,7 @@ func TestQuiet(t *testing.T) {
 			d := dialer(t, nil)
 			d.Net, d.Timeout, d.TLSTimeout = nil, time.Minute, time.Minute
 			at := l.Addr().(*net.TCPAddr).AddrPort()
-			conf := NewTLS(TLSOptions{MinVersion: tls.VersionTLS12, Roots: ca.Pool()})
+			conf := NewTLS(tls.VersionTLS12, ca.Pool(), nil, nil)
 			target := Target{Host: host.OfAddr(at.Addr()), Port: at.Port(), ServerName: host.MustParse("a.test"), Exempt: true}
 			connected := make(chan *Conn)
 			go func() {

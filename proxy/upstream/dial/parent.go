@@ -85,7 +85,7 @@ func parentError(err error) error {
 	if reason(err) == problem.Loop {
 		return err
 	}
-	return &Error{problem.ParentProxy, err}
+	return &Error{Reason: problem.ParentProxy, Err: err}
 }
 
 func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {

@@ -39,38 +39,32 @@ var suites = []uint16{
 // resume.
 type TLS struct{ modern, classic *tls.Config }
 
-// TLSOptions are the settings of a TLS. Only MinVersion must be set.
-type TLSOptions struct {
-	MinVersion  uint16         // TLS 1.2 or 1.3
-	Roots       *x509.CertPool // nil = the system's
-	Pins        [][]byte       // SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): one must be in the verified chain
-	Certificate *tls.Certificate
-}
-
-// NewTLS makes a TLS without sessions.
-func NewTLS(o TLSOptions) *TLS {
+// NewTLS makes a TLS without sessions. roots nil are the system's. pins are
+// SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): if there are any,
+// one must be in the verified chain. certificate may be nil.
+func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][]byte, certificate *tls.Certificate) *TLS {
 	modern := &tls.Config{
-		MinVersion:         o.MinVersion,
+		MinVersion:         minVersion,
 		MaxVersion:         tls.VersionTLS13,
 		CipherSuites:       slices.Clone(suites),
 		CurvePreferences:   []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 		NextProtos:         []string{"http/1.1"},
-		RootCAs:            o.Roots,
+		RootCAs:            roots,
 		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions),
 		// A head with a small body is one record and one system call.
 		DynamicRecordSizingDisabled: true,
 	}
-	if o.Certificate != nil {
-		modern.Certificates = []tls.Certificate{*o.Certificate}
+	if certificate != nil {
+		modern.Certificates = []tls.Certificate{*certificate}
 	}
-	if len(o.Pins) > 0 {
-		modern.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, o.Pins) }
+	if len(pins) > 0 {
+		modern.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, pins) }
 	}
 	// The classic hello fits one small segment and names nothing younger than
 	// 2014: some middleboxes drop, and some servers reset, anything else.
 	classic := modern.Clone()
 	classic.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
-	classic.MaxVersion = max(o.MinVersion, tls.VersionTLS12)
+	classic.MaxVersion = max(minVersion, tls.VersionTLS12)
 	classic.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
 	return &TLS{modern: modern, classic: classic}
 }
@@ -153,9 +147,9 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 		var verification *tls.CertificateVerificationError
 		switch {
 		case cameBack:
-			return nil, &Error{problem.Loop, errCameBack}
+			return nil, &Error{Reason: problem.Loop, Err: errCameBack}
 		case errors.As(err, &verification), errors.Is(err, errPins): // no other hello would change that
-			return nil, &Error{problem.TLSVerify, err}
+			return nil, &Error{Reason: problem.TLSVerify, Err: err}
 		default:
 			return nil, asError(ctx, err, problem.TLS)
 		}

@@ -1,0 +1,66 @@
+package dial
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"tlslift/proxy/problem"
+)
+
+// Error is why there is no connection, or no answer. One from this package is
+// never of a request that was sent.
+type Error struct {
+	Reason   problem.Reason
+	Delivery problem.Delivery // the zero value is NotSent
+	Err      error            // what went wrong
+}
+
+// maxErrorText bounds the text of an Error in bytes: a certificate may name its
+// owner at any length.
+const maxErrorText = 300
+
+// Error never contains a URL, a query, a body or a header value: every error
+// that is wrapped here comes from the packages of the upstream side, from the
+// system's networking, or from crypto/tls.
+func (e *Error) Error() string {
+	text := "upstream: " + e.Reason.String() + " (" + e.Delivery.String() + "): " + e.Err.Error()
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText] + "..."
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+var (
+	errOwnAddress = errors.New("the address is one of our own")
+	errCameBack   = errors.New("the connection led back to tlslift itself")
+	errInternal   = errors.New("the name resolves to an internal address")
+)
+
+// asError returns err as an *Error: of the given reason unless it is one
+// already, or the context was cancelled.
+func asError(ctx context.Context, err error, otherwise problem.Reason) error {
+	var e *Error
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return &Error{Reason: problem.Draining, Err: err}
+	case errors.As(err, &e):
+		return e
+	default:
+		return &Error{Reason: otherwise, Err: err}
+	}
+}
+
+// reason is that of an *Error, and none of any other.
+func reason(err error) problem.Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return problem.None
+}
+
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
