@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/rawio"
 )
 
 // Conn is an accepted connection. Bytes that were only looked at are read
@@ -17,7 +16,6 @@ import (
 // Carry may be called from any.
 type Conn struct {
 	nc     net.Conn
-	raw    *rawio.Socket // of nc
 	shared *Shared
 	facts  *call.Conn
 
@@ -44,7 +42,7 @@ var _ net.Conn = (*Conn)(nil)
 // newConn wraps an accepted connection, which is counted as open until it is
 // closed, and returns how many are open.
 func newConn(nc net.Conn, s *Shared) (c *Conn, open int) {
-	c = &Conn{nc: nc, raw: rawio.New(nc), shared: s}
+	c = &Conn{nc: nc, shared: s}
 	return c, s.enter(c)
 }
 
@@ -62,12 +60,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.keep(c.early[n:])
 		return n, nil
 	}
-	return c.raw.Read(p)
+	return c.nc.Read(p)
 }
 
 // Write writes to the socket.
 func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.raw.Write(p)
+	n, err := c.nc.Write(p)
 	if err != nil {
 		c.lost.Store(true)
 	}

@@ -91,7 +91,7 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 			early = make([]byte, len(c.early), max(2*cap(c.early), peekBuffer, n))
 			copy(early, c.early)
 		}
-		got, err := c.raw.Read(early[len(early):cap(early)])
+		got, err := c.nc.Read(early[len(early):cap(early)])
 		c.keep(early[:len(early)+got])
 		if err != nil && len(c.early) < n {
 			return c.early, asTimeout(err)

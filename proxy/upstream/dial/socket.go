@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"tlslift/proxy/rawio"
 )
 
 // wouldBlock is what a read returns that would have had to wait. crypto/tls
@@ -42,7 +40,6 @@ const pollWait = time.Millisecond
 // mode and eof belong to the owner of the connection.
 type socket struct {
 	net.Conn
-	raw    *rawio.Socket
 	try    func([]byte) (int, error) // reads without waiting; nil = that cannot be done
 	loops  *Loops
 	way    *sight[ends]
@@ -55,11 +52,11 @@ type socket struct {
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(c net.Conn, loops *Loops) *socket {
 	way := loops.sockets.add(ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())})
-	s := &socket{Conn: c, raw: rawio.New(c), loops: loops, way: way}
+	s := &socket{Conn: c, loops: loops, way: way}
 	if t, ok := c.(interface{ TryRead(p []byte) (int, error) }); ok {
 		s.try = t.TryRead
-	} else if s.raw.CanTry() {
-		s.try = s.raw.TryRead
+	} else {
+		s.try = tryReader(c)
 	}
 	return s
 }
@@ -71,7 +68,7 @@ func (s *socket) Read(p []byte) (n int, err error) {
 	case modePoll:
 		n, err = s.tryRead(p)
 	default:
-		n, err = s.raw.Read(p)
+		n, err = s.Conn.Read(p)
 	}
 	if errors.Is(err, io.EOF) {
 		s.eof = true
@@ -97,7 +94,7 @@ func (s *socket) tryRead(p []byte) (int, error) {
 }
 
 func (s *socket) Write(p []byte) (int, error) {
-	n, err := s.raw.Write(p)
+	n, err := s.Conn.Write(p)
 	s.sent.Add(int64(n))
 	return n, err
 }
