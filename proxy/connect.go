@@ -28,17 +28,17 @@ func (q *request) connect() {
 		Method: o.Method, OwnVia: rewrite.HasVia(q.r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
 	o.Decision, o.Ours = d.Action.String(), d.Ours
-	t := &tunnel{c: c, decision: d}
+	t := &tunnel{c: c, st: q.st, decision: d}
 	switch d.Action {
 	case decide.Inspect:
 		o.Label = call.LabelOther
-		if route, ours := c.s.route(d.Host); ours {
+		if route, ours := q.st.upstream.Route(d.Host); ours {
 			o.Label = route.Label
 		}
 	case decide.Relay: // dialled now, while a failure can still be told in HTTP
 		o.Label = call.LabelOther
 		var err error
-		if t.far, err = c.s.transport.DialTunnel(c.s.work, c.s.foreign(d.Host, d.Port, d.Guard), &q.ex); err != nil {
+		if t.far, err = c.s.transport.DialTunnel(c.s.work, q.st.upstream.Foreign(d.Host, d.Port, d.Guard), &q.ex); err != nil {
 			reason, detail := q.explain(err)
 			q.refuse(reason, 0, detail)
 			return
@@ -92,7 +92,7 @@ func (c *conn) connected() {
 		t.relay(call.Tunnelled, nil)
 		return
 	}
-	switch kind, _ := front.Sniff(c.front, c.s.deadline(c.s.settings.Load().Limits.HeaderTimeout)); kind {
+	switch kind, _ := front.Sniff(c.front, c.s.deadline(t.st.Limits.HeaderTimeout)); kind {
 	case front.KindHTTP:
 		t.out.Decision = decide.Upgrade.String()
 		c.serveHTTP(c.front)

@@ -108,9 +108,9 @@ func (q *request) serve() {
 	q.out.Decision, q.out.Ours = q.decision.Action.String(), q.decision.Ours
 	switch q.decision.Action {
 	case decide.Upgrade:
-		q.route, _ = c.s.route(q.decision.Host)
+		q.route, _ = q.st.upstream.Route(q.decision.Host)
 	case decide.Pass:
-		q.route = c.s.foreign(q.decision.Host, q.decision.Port, q.decision.Guard)
+		q.route = q.st.upstream.Foreign(q.decision.Host, q.decision.Port, q.decision.Guard)
 	case decide.SelfTest:
 		q.selfTest()
 		return
@@ -221,7 +221,7 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 		rewrite.StripOwn(resp.Header)
 		resp.Trailer = nil
 		if q.out.Ours && q.place.SeesHTTP {
-			rewrite.Response(resp.Header, q.st.Rewrite, s.upgraded, s.metrics.Rewrite)
+			rewrite.Response(resp.Header, q.st.Rewrite, q.st.upgraded, s.metrics.Rewrite)
 		}
 		declareLength(resp)
 		q.streaming = resp.ContentLength < 0
@@ -229,13 +229,6 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	q.w.SetHeader(resp.Header)
 	resp.Header = nil // goproxy would copy every field
 	return resp
-}
-
-// upgraded reports whether requests to the host are upgraded: links to it are
-// to stay http for a caller that cannot follow https.
-func (s *Server) upgraded(n host.Name) bool {
-	_, ours := s.route(n)
-	return ours
 }
 
 // finish completes the request's outcome and hands it over. It runs after the

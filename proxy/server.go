@@ -120,6 +120,7 @@ func New(o Options) (*Server, error) {
 	if s.transport, err = upstream.New(s.upstreamOptions(&o.Settings)); err != nil {
 		return nil, fmt.Errorf("prepare the upstream side: %w", err)
 	}
+	st.use(s.transport.Snapshot())
 	s.settings.Store(st)
 	s.pipeline = s.newPipeline()
 	s.adoptCA(st)

@@ -66,9 +66,22 @@ type settings struct {
 	legacy    *legacy.Server // nil without a CA
 	terminate map[string]bool
 	http      http1.Limits
+	upstream  *upstream.Snapshot
 }
 
-// newSettings makes everything that can fail.
+// use completes the settings with the upstream side made of them.
+func (st *settings) use(up *upstream.Snapshot) {
+	st.upstream, st.decide.Upstream, st.decide.HostAt = up, up.Port, up.KnownHost
+}
+
+// upgraded reports whether requests to the host are upgraded: links to it are
+// to stay http for a caller that cannot follow https.
+func (st *settings) upgraded(n host.Name) bool {
+	_, ours := st.upstream.Port(n)
+	return ours
+}
+
+// newSettings makes everything that can fail but the upstream side.
 func (s *Server) newSettings(set Settings) (*settings, error) {
 	st := &settings{Settings: set, terminate: make(map[string]bool)}
 	for _, c := range set.Terminate {
@@ -79,7 +92,7 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		others[l.Address] = l.Others
 	}
 	st.decide = decide.Settings{
-		Upstream: s.upstreamPort, Others: others, AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own, HostAt: s.hostAt,
+		Others: others, AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own,
 	}
 	st.http = http1.Limits{
 		HeaderBytes: set.Limits.HeaderBytes, BodyBytes: set.Limits.BodyBytes,
@@ -135,6 +148,7 @@ func (s *Server) Reload(set Settings) error {
 	if err := s.transport.Reconfigure(s.upstreamOptions(&set)); err != nil {
 		return fmt.Errorf("reconfigure the upstream side: %w", err)
 	}
+	st.use(s.transport.Snapshot())
 	s.adoptCA(st)
 	s.settings.Store(st)
 	s.shared.SetLimits(frontLimits(set.Limits))

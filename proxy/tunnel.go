@@ -22,6 +22,7 @@ import (
 // or a ClientHello straight away. Its outcome is written at its end.
 type tunnel struct {
 	c        *conn
+	st       *settings // read once
 	out      call.Outcome
 	decision decide.Decision
 	far      net.Conn // the other side, once dialled
@@ -39,13 +40,13 @@ func (c *conn) direct() *tunnel {
 		facts.Ingress = call.Transparent
 	}
 	c.facts = &facts
-	return c.newTunnel()
+	return c.newTunnel(c.s.settings.Load())
 }
 
 // newTunnel is a tunnel that no CONNECT opened.
-func (c *conn) newTunnel() *tunnel {
+func (c *conn) newTunnel(st *settings) *tunnel {
 	c.identifyConnection()
-	c.tunnel = &tunnel{c: c, out: call.Outcome{
+	c.tunnel = &tunnel{c: c, st: st, out: call.Outcome{
 		Kind: call.Tunnel, ID: c.s.ids.next(), Start: c.s.now(), Ingress: c.facts.Ingress, Label: call.LabelDenied,
 	}}
 	return c.tunnel
@@ -83,11 +84,10 @@ func (t *tunnel) read(h *hello.ClientHello) {
 // secure reads the ClientHello, decides by it, and carries out the decision.
 func (t *tunnel) secure() {
 	c, s := t.c, t.c.s
-	st := s.settings.Load()
 	shaking := &handshaking{c: c.front}
 	c.front.Carry(shaking)
 	defer shaking.over.Store(true)
-	_ = c.front.SetReadDeadline(s.deadline(st.Legacy.Timeout))
+	_ = c.front.SetReadDeadline(s.deadline(t.st.Legacy.Timeout))
 	h, raw, err := hello.Read(c.front, hello.MaxSize)
 	_ = c.front.SetReadDeadline(time.Time{})
 	if err != nil {
@@ -95,8 +95,8 @@ func (t *tunnel) secure() {
 		return
 	}
 	t.read(h)
-	t.decision = st.decide.Hello(c.facts, decide.Hello{
-		Modern: h.Modern(), ServerName: h.ServerName, Own: s.transport.OwnHello(h.Random), Terminate: st.terminate[c.client.Name],
+	t.decision = t.st.decide.Hello(c.facts, decide.Hello{
+		Modern: h.Modern(), ServerName: h.ServerName, Own: s.transport.OwnHello(h.Random), Terminate: t.st.terminate[c.client.Name],
 	})
 	t.out.Decision, t.out.Ours = t.decision.Action.String(), t.decision.Ours
 	if n := t.named(); !n.IsZero() {
@@ -106,11 +106,11 @@ func (t *tunnel) secure() {
 	case decide.Splice:
 		t.splice(h, raw, shaking)
 	case decide.Terminate:
-		t.terminate(st, h, raw, shaking)
+		t.terminate(h, raw, shaking)
 	case decide.Relay:
 		t.out.Label = call.LabelOther
 		shaking.over.Store(true)
-		t.dialAndRelay(s.foreign(t.decision.Host, t.decision.Port, t.decision.Guard), call.Tunnelled, raw)
+		t.dialAndRelay(t.st.upstream.Foreign(t.decision.Host, t.decision.Port, t.decision.Guard), call.Tunnelled, raw)
 	default:
 		t.refuse(t.decision.Reason, legacy.Alert(t.decision.Alert), t.decision.Detail)
 	}
@@ -130,7 +130,7 @@ func (t *tunnel) splice(h *hello.ClientHello, raw []byte, shaking *handshaking) 
 	s := t.c.s
 	t.release = s.transport.RegisterHello(h.Random)
 	h.Detach()
-	route, _ := s.route(t.decision.Host)
+	route, _ := t.st.upstream.Route(t.decision.Host)
 	t.out.Label = route.Label
 	shaking.over.Store(true)
 	t.dialAndRelay(route, call.Spliced, raw)
@@ -159,7 +159,7 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 	t.out.Handling = handling
 	c.front.Show(handling)
 	_ = c.front.SetDeadline(time.Time{})
-	c.relay = newPair(c.front, t.far, first, c.s.settings.Load().Limits.TunnelIdleTimeout)
+	c.relay = newPair(c.front, t.far, first, t.st.Limits.TunnelIdleTimeout)
 	if handling == call.Spliced {
 		t.watch = &splice{t: t}
 		c.relay.up, c.relay.turned = t.watch.up, t.watch.turned
@@ -207,11 +207,11 @@ func (c *conn) relayRedirected() bool {
 	}
 	facts.Ingress = call.Transparent
 	c.facts = &facts
-	t := c.newTunnel()
+	t := c.newTunnel(st)
 	t.decision = d
 	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), named.String(), call.LabelOther
 	var ex upstream.Exchange
-	far, err := c.s.transport.DialTunnel(c.s.work, c.s.foreign(d.Host, d.Port, d.Guard), &ex)
+	far, err := c.s.transport.DialTunnel(c.s.work, st.upstream.Foreign(d.Host, d.Port, d.Guard), &ex)
 	if err != nil {
 		q := request{c: c, ex: ex}
 		t.out.Reason, t.out.Detail = q.explain(err)
@@ -225,18 +225,18 @@ func (c *conn) relayRedirected() bool {
 }
 
 // terminate ends the client's TLS here and serves what comes out of it.
-func (t *tunnel) terminate(st *settings, h *hello.ClientHello, raw []byte, shaking *handshaking) {
+func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshaking) {
 	c := t.c
 	t.out.Label = call.LabelOther
-	if route, ours := c.s.route(cmp.Or(t.decision.Host, t.decision.Guess)); ours {
+	if route, ours := t.st.upstream.Route(cmp.Or(t.decision.Host, t.decision.Guess)); ours {
 		t.out.Label = route.Label
 	}
-	if st.legacy == nil {
+	if t.st.legacy == nil {
 		t.noCA()
 		return
 	}
 	c.front.Unread(raw)
-	nc, res, err := st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host)
+	nc, res, err := t.st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host)
 	if err != nil {
 		t.failed(err)
 		return

@@ -64,8 +64,8 @@ func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.
 			return err
 		}
 	}
-	route, verdict := t.Route(name, 0)
-	if verdict != upstream.Ours {
+	route, ours := t.Snapshot().Route(name)
+	if !ours {
 		return fmt.Errorf("no route")
 	}
 	addr, state, err := t.Probe(ctx, route)

@@ -79,7 +79,7 @@ func benchDo(b *testing.B, answer string) {
 	defer tr.Close()
 	header := benchHeader()
 	benchLoad(b, func(ctx context.Context) (*http.Response, error) {
-		r, _ := tr.Route(host.MustParse(testHost), 0)
+		r, _ := tr.Snapshot().Route(host.MustParse(testHost))
 		ex := Exchange{Target: "/api5/http5.aspx?Type=credits"}
 		req := &http.Request{Method: "GET", Header: header, Body: http.NoBody}
 		return tr.Do(ctx, req, r, &ex)

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ type member struct {
 	*pool.Pool
 	hellos dial.Hellos
 }
+
+// port is the port that clients know the upstream by.
+func (g *group) port() uint16 { return cmp.Or(g.conf.Port, portHTTPS) }
 
 // connections returns the pool of the route's target.
 func (r *Route) connections() *pool.Pool {

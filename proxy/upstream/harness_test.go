@@ -336,9 +336,9 @@ func startWith(t testing.TB, s *server, now func() time.Time, adjust ...func(*Op
 
 func route(t testing.TB, tr *Transport, name string) *Route {
 	t.Helper()
-	r, v := tr.Route(host.MustParse(name), 0)
-	if v != Ours {
-		t.Fatalf("%s has the verdict %d", name, v)
+	r, ours := tr.Snapshot().Route(host.MustParse(name))
+	if !ours {
+		t.Fatalf("%s is foreign", name)
 	}
 	return r
 }
@@ -400,7 +400,7 @@ func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
 	t.Helper()
 	name, port, err := host.ParseAuthority(address)
 	check(t, err)
-	return tr.Foreign(name, port, guard)
+	return tr.Snapshot().Foreign(name, port, guard)
 }
 
 // canned is a connection that takes everything and yields what it was given,

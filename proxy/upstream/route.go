@@ -2,22 +2,16 @@ package upstream
 
 import (
 	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/pool"
-)
-
-// Verdict says whether a host and port are ours.
-type Verdict uint8
-
-// The verdicts.
-const (
-	ForeignHost Verdict = iota // no upstream of this name
-	PortRefused                // ours, but not on this port
-	Ours                       // an upstream
 )
 
 // LabelOther is the metrics label of foreign traffic.
@@ -49,16 +43,9 @@ type Route struct {
 	Host       host.Name // the host that was asked for
 	HostHeader string    // the Host header's value, with the port when it is not the scheme's
 
-	target     dial.Target
-	tunnelPort uint16 // the port this host is known by to its clients
-	snapshot   *Snapshot
-	group      *group
-}
-
-// AllowsConnect reports whether a CONNECT to this route may name port: 443, or
-// the port the upstream is configured with (RFC 9110 section 9.3.6).
-func (r *Route) AllowsConnect(port uint16) bool {
-	return port == portHTTPS || port == r.tunnelPort
+	target   dial.Target
+	snapshot *Snapshot
+	group    *group
 }
 
 // untouched is the target of a tunnel. Host.To does not apply: the client
@@ -117,30 +104,27 @@ func (s *Snapshot) groupOf(label string, conf Host, old *Snapshot) *group {
 	return g
 }
 
-// Route finds the upstream for a host and the port that a client named with it
-// (0 = none). Exact patterns go before *.domain, longer domains before shorter
-// ones. Ports 80 and 443 and the upstream's own are allowed: for a CONNECT ask
-// Route.AllowsConnect too. The Route is nil unless the verdict is Ours.
-func (s *Snapshot) Route(name host.Name, port uint16) (*Route, Verdict) {
-	r := s.find(name)
-	switch {
-	case r == nil:
-		return nil, ForeignHost
-	case port != 0 && port != portHTTP && port != portHTTPS && port != r.tunnelPort:
-		return nil, PortRefused
-	default:
-		return r, Ours
-	}
-}
-
-func (s *Snapshot) find(name host.Name) *Route {
+// Port is the port that the clients of one of our hosts know it by. Exact
+// patterns go before *.domain, longer domains before shorter ones.
+func (s *Snapshot) Port(name host.Name) (port uint16, ours bool) {
 	if r := s.exact[name]; r != nil {
-		return r
+		return r.group.port(), true
 	}
 	if g := s.domain(name); g != nil {
-		return s.makeRoute(g, name)
+		return g.port(), true
 	}
-	return nil
+	return 0, false
+}
+
+// Route is the way to one of our hosts; false says that it is none, as Port does.
+func (s *Snapshot) Route(name host.Name) (r *Route, ours bool) {
+	if r := s.exact[name]; r != nil {
+		return r, true
+	}
+	if g := s.domain(name); g != nil {
+		return s.makeRoute(g, name), true
+	}
+	return nil, false
 }
 
 // domain returns the group of the longest *.domain that name is below.
@@ -154,13 +138,13 @@ func (s *Snapshot) domain(name host.Name) *group {
 }
 
 func (s *Snapshot) makeRoute(g *group, asked host.Name) *Route {
-	name, port := cmp.Or(g.conf.To, asked), cmp.Or(g.conf.Port, portHTTPS)
+	name, port := cmp.Or(g.conf.To, asked), g.port()
 	header := port
 	if port == portHTTPS {
 		header = 0
 	}
 	r := &Route{
-		Label: g.label, Host: asked, HostHeader: name.Join(header), tunnelPort: port, snapshot: s, group: g,
+		Label: g.label, Host: asked, HostHeader: name.Join(header), snapshot: s, group: g,
 		target: dial.Target{Host: name, Port: port, ServerName: name, Exempt: s.opts.AllowInternal},
 	}
 	if !g.conf.Address.IsZero() {
@@ -180,10 +164,35 @@ func (s *Snapshot) Foreign(name host.Name, port uint16, guard bool) *Route {
 		header = 0
 	}
 	return &Route{
-		Label: LabelOther, Host: name, HostHeader: name.Join(header), tunnelPort: port, snapshot: s, group: s.foreign,
+		Label: LabelOther, Host: name, HostHeader: name.Join(header), snapshot: s, group: s.foreign,
 		target: dial.Target{Host: name, Port: port, Exempt: !guard, AsSystem: true},
 	}
 }
 
-// TunnelPort is the port that the host is known by to its clients.
-func (r *Route) TunnelPort() uint16 { return r.tunnelPort }
+// knownWait bounds the lookups of KnownHost.
+const knownWait = 2 * time.Second
+
+// KnownHost finds the upstream that an address belongs to, or belonged to in
+// the last 24 hours, for callers that the kernel redirected here and that name
+// no host; the zero Name is none. Hosts that are configured by name are looked up if necessary. Below a
+// *.domain only names that were used are known.
+func (s *Snapshot) KnownHost(addr netip.Addr) host.Name {
+	addr = addr.Unmap().WithZone("")
+	ctx, cancel := context.WithTimeout(s.background.Context, knownWait)
+	defer cancel()
+	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
+	for _, name := range slices.SortedFunc(maps.Keys(s.exact), byName) { // of several always the same
+		if at := s.exact[name].target.Host; at != name {
+			if at == host.OfAddr(addr) {
+				return name
+			}
+			continue
+		}
+		addrs, _, err := s.dialer.Names.Lookup(ctx, name, func(netip.Addr) bool { return false })
+		if err == nil && slices.Contains(addrs, addr) {
+			return name
+		}
+	}
+	name, _ := s.dialer.Names.Known(addr, func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
+	return name
+}

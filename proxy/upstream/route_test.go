@@ -25,55 +25,37 @@ func TestRoute(t *testing.T) {
 	defer tr.Close()
 	for _, tt := range []struct {
 		host string
-		port uint16
-		want string // label, dialled host and port, server name, Host header; or a verdict
+		port uint16 // that its clients know it by
+		want string // label, dialled host and port, server name, Host header; "" = foreign
 	}{
-		{"example.test", 0, "example.test example.test:443 example.test example.test"},
+		{"example.test", 443, "example.test example.test:443 example.test example.test"},
 		{"EXAMPLE.Test.", 443, "example.test example.test:443 example.test example.test"},
-		{"example.test", 80, "example.test example.test:443 example.test example.test"},
-		{"example.test", 8080, "port"},
-		{"a.example.test", 0, "*.example.test a.example.test:443 a.example.test a.example.test"},
-		{"A.b.Example.TEST", 80, "*.example.test a.b.example.test:443 a.b.example.test a.b.example.test"},
-		{"deep.example.test", 0, "*.example.test deep.example.test:443 deep.example.test deep.example.test"},
+		{"a.example.test", 443, "*.example.test a.example.test:443 a.example.test a.example.test"},
+		{"A.b.Example.TEST", 443, "*.example.test a.b.example.test:443 a.b.example.test a.b.example.test"},
+		{"deep.example.test", 443, "*.example.test deep.example.test:443 deep.example.test deep.example.test"},
 		{"x.deep.example.test", 8443, "*.deep.example.test x.deep.example.test:8443 x.deep.example.test x.deep.example.test:8443"},
-		{"x.deep.example.test", 80, "*.deep.example.test x.deep.example.test:8443 x.deep.example.test x.deep.example.test:8443"},
-		{"x.deep.example.test", 8444, "port"},
-		{"old.example.test", 0, "old.example.test new.example.test:443 new.example.test new.example.test"},
-		{"near.example.test", 0, "near.example.test 10.0.0.7:9443 near.example.test near.example.test"},
-		{"near.example.test", 9443, "port"},
+		{"old.example.test", 443, "old.example.test new.example.test:443 new.example.test new.example.test"},
+		{"near.example.test", 443, "near.example.test 10.0.0.7:9443 near.example.test near.example.test"},
 		{"beside.example.test", 444, "beside.example.test other.test:444 beside.example.test beside.example.test:444"},
-		{"192.0.2.9", 0, "192.0.2.9 192.0.2.9:443 192.0.2.9 192.0.2.9"},
+		{"192.0.2.9", 443, "192.0.2.9 192.0.2.9:443 192.0.2.9 192.0.2.9"},
 		{"[2001:db8:0::1]", 8443, "2001:db8::1 [2001:db8::1]:8443 2001:db8::1 [2001:db8::1]:8443"},
-		{"2001:DB8::1", 0, "2001:db8::1 [2001:db8::1]:8443 2001:db8::1 [2001:db8::1]:8443"},
-		{"test", 0, "foreign"},
-		{"notexample.test", 0, "foreign"},
-		{"example.test.evil", 0, "foreign"},
+		{"2001:DB8::1", 8443, "2001:db8::1 [2001:db8::1]:8443 2001:db8::1 [2001:db8::1]:8443"},
+		{"test", 0, ""},
+		{"notexample.test", 0, ""},
+		{"example.test.evil", 0, ""},
 	} {
-		r, v := tr.Route(host.MustParse(tt.host), tt.port)
-		got := [...]string{ForeignHost: "foreign", PortRefused: "port", Ours: ""}[v]
-		if v == Ours {
+		name := host.MustParse(tt.host)
+		port, known := tr.Snapshot().Port(name)
+		r, ours := tr.Snapshot().Route(name)
+		if port != tt.port || known != ours {
+			t.Errorf("%s: port %d, %t; want %d, %t", tt.host, port, known, tt.port, ours)
+		}
+		got := ""
+		if ours {
 			got = r.Label + " " + r.target.Host.Join(r.target.Port) + " " + r.target.ServerName.String() + " " + r.HostHeader
-		} else if r != nil {
-			t.Errorf("%s: a route for %d", tt.host, v)
 		}
 		if got != tt.want {
-			t.Errorf("%q:%d:\n got %s\nwant %s", tt.host, tt.port, got, tt.want)
-		}
-	}
-}
-
-func TestAllowsConnect(t *testing.T) {
-	t.Parallel()
-	tr, err := New(Options{Hosts: []Host{Host{}.named("a.test"), Host{Port: 8443}.named("b.test")}})
-	check(t, err)
-	defer tr.Close()
-	for _, tt := range []struct {
-		host string
-		port uint16
-		want bool
-	}{{"a.test", 443, true}, {"a.test", 80, false}, {"b.test", 443, true}, {"b.test", 8443, true}, {"b.test", 80, false}} {
-		if got := route(t, tr, tt.host).AllowsConnect(tt.port); got != tt.want {
-			t.Errorf("%s:%d: %v", tt.host, tt.port, got)
+			t.Errorf("%q, %d:\n got %s\nwant %s", tt.host, tt.port, got, tt.want)
 		}
 	}
 }

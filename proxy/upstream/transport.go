@@ -1,10 +1,8 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
@@ -80,16 +77,6 @@ func (t *Transport) Reconfigure(opts Options) error {
 
 // Snapshot is the configuration in force.
 func (t *Transport) Snapshot() *Snapshot { return t.snapshot.Load() }
-
-// Route is Snapshot.Route of the configuration in force.
-func (t *Transport) Route(name host.Name, port uint16) (*Route, Verdict) {
-	return t.Snapshot().Route(name, port)
-}
-
-// Foreign is Snapshot.Foreign of the configuration in force.
-func (t *Transport) Foreign(name host.Name, port uint16, guard bool) *Route {
-	return t.Snapshot().Foreign(name, port, guard)
-}
 
 // spawn runs f in a goroutine that Close waits for, unless Close was called.
 func (t *Transport) spawn(f func()) (started bool) {
@@ -162,32 +149,4 @@ func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, s
 	}
 	defer c.Close()
 	return c.Remote(), c.State(), nil
-}
-
-// knownWait bounds the lookups of KnownHost.
-const knownWait = 2 * time.Second
-
-// KnownHost finds the upstream that an address belongs to, or belonged to in
-// the last 24 hours, for callers that the kernel redirected here and that name
-// no host. Hosts that are configured by name are looked up if necessary. Below a
-// *.domain only names that were used are known.
-func (t *Transport) KnownHost(addr netip.Addr) (host.Name, bool) {
-	s := t.Snapshot()
-	addr = addr.Unmap().WithZone("")
-	ctx, cancel := context.WithTimeout(t.ctx, knownWait)
-	defer cancel()
-	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
-	for _, name := range slices.SortedFunc(maps.Keys(s.exact), byName) { // of several always the same
-		if at := s.exact[name].target.Host; at != name {
-			if at == host.OfAddr(addr) {
-				return name, true
-			}
-			continue
-		}
-		addrs, _, err := s.dialer.Names.Lookup(ctx, name, func(netip.Addr) bool { return false })
-		if err == nil && slices.Contains(addrs, addr) {
-			return name, true
-		}
-	}
-	return s.dialer.Names.Known(addr, func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
 }
