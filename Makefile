@@ -13,7 +13,7 @@ GORELEASER_VERSION   := v2.15.1
 SYFT_VERSION         := v1.57.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz endurance pgo clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz endurance clean tools help
 
 all: build
 
@@ -81,8 +81,6 @@ interop: ## real old clients through the built binary; installs them (apt, npm)
 bench: build ## against HAProxy, nginx and Squid; installs them (apt)
 	test/bench/run.sh
 
-pgo: ## cmd/tlslift/default.pgo anew, from a representative load
-	test/bench/pgo.sh
 
 dashboards: ## every rule and panel against a real Prometheus; installs it (apt)
 	test/dashboards/run.sh
