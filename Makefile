@@ -81,7 +81,6 @@ interop: ## real old clients through the built binary; installs them (apt, npm)
 bench: build ## against HAProxy, nginx and Squid; installs them (apt)
 	test/bench/run.sh
 
-
 dashboards: ## every rule and panel against a real Prometheus; installs it (apt)
 	test/dashboards/run.sh
 
