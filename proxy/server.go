@@ -247,5 +247,6 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 // Covers reports whether a listener bound to bound is reached at ap.
 func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.Covers(bound, ap) }
 
-// Open is how many client connections are open.
-func (s *Server) Open() int { return s.shared.Open() }
+// Peak is how many client connections are open, and the most that were since the
+// last call.
+func (s *Server) Peak() (open, most int) { return s.shared.Peak() }

@@ -122,7 +122,7 @@ func (a *app) start() error {
 	notify(daemon.SdNotifyReady)
 	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
 	debug.FreeOSMemory() // what the start needed
-	go releaseMemory(a.server.Open, a.stopped)
+	go releaseMemory(a.server.Peak, a.stopped)
 	return nil
 }
 

@@ -85,15 +85,16 @@ func readLimit(read func(string) ([]byte, error), file string) (int64, bool) {
 }
 
 // releaseMemory gives memory back to the system after most callers have left,
-// until stop is closed. open counts the open connections.
-func releaseMemory(open func() int, stop <-chan struct{}) {
+// until stop is closed. peak counts the open connections, and the most since it
+// was called.
+func releaseMemory(peak func() (open, most int), stop <-chan struct{}) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	var r releaser
 	for {
 		select {
 		case <-tick.C:
-			if r.due(open()) {
+			if r.due(peak()) {
 				debug.FreeOSMemory()
 			}
 		case <-stop:
@@ -106,9 +107,9 @@ func releaseMemory(open func() int, stop <-chan struct{}) {
 // connections have fallen to half of what they were.
 type releaser struct{ most int }
 
-// due takes the number of connections open now.
-func (r *releaser) due(open int) bool {
-	r.most = max(r.most, open)
+// due takes the number of connections open now, and the most since the last call.
+func (r *releaser) due(open, most int) bool {
+	r.most = max(r.most, most)
 	if r.most < releaseFrom || open > r.most/2 {
 		return false
 	}

@@ -47,25 +47,26 @@ func TestRelease(t *testing.T) {
 	t.Parallel()
 	var r releaser
 	for i, step := range []struct {
-		open int
-		due  bool
+		open, most int
+		due        bool
 	}{
-		{0, false},
-		{10, false},
-		{0, false}, // too few to matter
-		{100, false},
-		{60, false},
-		{50, true},
-		{50, false},
-		{20, true},
-		{0, false},
-		{2000, false},
-		{1999, false},
-		{0, true},
-		{0, false},
+		{0, 0, false},
+		{10, 10, false},
+		{0, 0, false}, // too few to matter
+		{100, 100, false},
+		{60, 60, false},
+		{50, 50, true},
+		{50, 50, false},
+		{20, 20, true},
+		{0, 0, false},
+		{2000, 2000, false},
+		{1999, 1999, false},
+		{0, 0, true},
+		{0, 0, false},
+		{0, 2000, true}, // came and left between two looks
 	} {
-		if got := r.due(step.open); got != step.due {
-			t.Errorf("step %d, %d open: %v", i, step.open, got)
+		if got := r.due(step.open, step.most); got != step.due {
+			t.Errorf("step %d, %d open of %d: %v", i, step.open, step.most, got)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type Shared struct {
 	refusing int                // of the open ones, those that are answered that they may not connect
 	clients  map[netip.Addr]int // open connections by client key
 	conns    map[*Conn]struct{} // accepted and not yet closed
+	peak     int                // the most of them since Peak was called
 	changed  chan struct{}      // closed when a connection closes; nil while nothing waits
 }
 
@@ -45,6 +46,16 @@ func (s *Shared) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
+}
+
+// Peak is how many connections are open, and the most that were since the last
+// call.
+func (s *Shared) Peak() (open, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open, most = len(s.conns), s.peak
+	s.peak = open
+	return open, most
 }
 
 // Draining reports whether Drain was called.
@@ -106,6 +117,7 @@ func (s *Shared) enter(c *Conn) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
+	s.peak = max(s.peak, len(s.conns))
 	s.gauge(call.Plain, 1) // until it is known better
 	return len(s.conns)
 }

@@ -394,3 +394,24 @@ func TestConcurrently(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// Connections that come and go between two looks were open.
+func TestPeak(t *testing.T) {
+	t.Parallel()
+	s := NewShared(Limits{}, func(call.Handling, int) {})
+	var conns []*Conn
+	for range 3 {
+		near, _ := net.Pipe()
+		c, _ := newConn(near, s)
+		conns = append(conns, c)
+	}
+	for _, c := range conns[1:] {
+		c.Close()
+	}
+	if open, most := s.Peak(); open != 1 || most != 3 {
+		t.Errorf("%d open, at most %d; want 1 and 3", open, most)
+	}
+	if open, most := s.Peak(); open != 1 || most != 1 {
+		t.Errorf("then %d open, at most %d; want 1 and 1", open, most)
+	}
+}
