@@ -1,23 +1,23 @@
 package e2e
 
 import (
+	"math"
 	"testing"
 
 	"tlslift/test/harness"
 	"tlslift/test/smsportal"
 )
 
-// A kept request costs at most so much memory, in allocations and bytes. The
-// figures are exact up to what runs beside it, such as a scrape.
+// A kept request costs at most so much memory, in allocations and bytes.
 const (
 	mostMallocs = 18
 	mostBytes   = 1200
 )
 
 // TestMemoryOfAKeptRequest counts what the process allocates for a request on a
-// kept connection: it is what a garbage collection costs, later.
+// kept connection: it is what a garbage collection costs, later. What runs beside
+// the requests can only add to the figures, so the least of several rounds counts.
 func TestMemoryOfAKeptRequest(t *testing.T) {
-	t.Parallel()
 	_, p := portal(t, smsportal.Options{Keep: 1}, "upstream: {warm_connections: 0}")
 	caller := harness.Dial(t, p.Addr())
 	request := "GET http://" + legacyHost + "/api5/http5.aspx?Type=credits&Username=u&Password=p HTTP/1.1\r\nHost: " + legacyHost +
@@ -29,18 +29,25 @@ func TestMemoryOfAKeptRequest(t *testing.T) {
 			}
 		}
 	}
-	const requests = 8000 // a scrape more or less is lost among them
-	ask(100)              // pools fill
-	before := p.Metrics()
-	middle := p.Metrics()
-	ask(requests)
-	after := p.Metrics()
-	per := func(name string) float64 {
-		scrape := middle.Sum(name) - before.Sum(name)
-		return (after.Sum(name) - middle.Sum(name) - scrape) / requests
+	const rounds, requests = 4, 2000
+	ask(100) // pools fill
+	mallocs, bytes := math.Inf(1), math.Inf(1)
+	for range rounds {
+		before := p.Metrics()
+		middle := p.Metrics()
+		ask(requests)
+		after := p.Metrics()
+		per := func(name string) float64 {
+			scrape := middle.Sum(name) - before.Sum(name)
+			return (after.Sum(name) - middle.Sum(name) - scrape) / requests
+		}
+		mallocs = min(mallocs, per("go_memstats_mallocs_total"))
+		bytes = min(bytes, per("go_memstats_alloc_bytes_total"))
 	}
-	mallocs, bytes := per("go_memstats_mallocs_total"), per("go_memstats_alloc_bytes_total")
 	t.Logf("%.1f mallocs and %.0f bytes a request", mallocs, bytes)
+	if harness.RaceEnabled {
+		return // the race detector has sync.Pool drop things at random: the requests were served, the figures mean nothing
+	}
 	if mallocs > mostMallocs || bytes > mostBytes {
 		t.Errorf("a kept request costs %.1f mallocs and %.0f bytes, at most %d and %d are meant to be", mallocs, bytes, mostMallocs, mostBytes)
 	}

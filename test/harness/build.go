@@ -65,7 +65,7 @@ func (b *built) build() (string, error) {
 	b.dir = dir
 	path := filepath.Join(dir, "tlslift")
 	arguments := []string{"build", "-o", path}
-	if raceEnabled {
+	if RaceEnabled {
 		arguments = append(arguments, "-race")
 	}
 	output, err := exec.Command("go", append(arguments, "tlslift/cmd/tlslift")...).CombinedOutput()

@@ -2,4 +2,5 @@
 
 package harness
 
-const raceEnabled = false
+// RaceEnabled: a test under the race detector runs a binary under it too.
+const RaceEnabled = false

@@ -2,5 +2,5 @@
 
 package harness
 
-// raceEnabled: a test under the race detector runs a binary under it too.
-const raceEnabled = true
+// RaceEnabled: a test under the race detector runs a binary under it too.
+const RaceEnabled = true
