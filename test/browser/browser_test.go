@@ -31,39 +31,42 @@ const dayLong = 24 * time.Hour
 func migration() *ledger.Ledger {
 	end := time.Now().Truncate(time.Minute)
 	at := end.Add(-90 * dayLong)
-	l := ledger.New(ledger.Options{
-		Clock: func() time.Time { return at },
-		Clients: []ledger.Configured{
-			{Name: "payments/billing", Migrated: end.Add(-5 * dayLong)},
-			{Name: "archive/reports"},
-		},
-	})
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{
+		{Name: "payments/billing", Migrated: end.Add(-5 * dayLong)},
+		{Name: "archive/reports"},
+	}})
 	r := rand.New(rand.NewPCG(1, 2))
 	agents := []string{"Java/1.6.0_45", "PHP-SOAP/5.3.3", "", "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 2.0.50727.42)", "curl/7.19.7"}
 	for range 90 {
 		at = at.Add(dayLong)
 		day := 90 - int(end.Sub(at)/dayLong)
 		for i := range 430 {
-			c := ledger.Client{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Source: "address"}
+			c := call.Identity{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Rung: call.RungAddress}
 			if i == 0 {
-				c = ledger.Client{Name: "payments/billing", Source: "workload", Configured: true}
+				c = call.Identity{Name: "payments/billing", Rung: call.RungWorkload}
 			}
 			if i == 1 {
 				c.Name = `<img src=x onerror=alert(1)>"'`
 			}
+			sight := func(v call.Sighted) {
+				v.Ours, v.Ingress = true, call.Connect
+				l.Record(&call.Outcome{Kind: call.Sighting, Client: c, End: at, Sighted: &v})
+			}
 			switch change := 20 + i%60; {
 			case i%17 == 4 && day > 40: // silent
 			case day >= change && i%9 != 0:
-				l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version13, JA4: "t13d1516h2"})
-				l.Connection(c, ledger.ConnectionObs{Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced})
+				sight(call.Sighted{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
 			case i%3 == 1:
-				l.Hello(c, ledger.HelloObs{Ours: true, Offered: call.Version10, Library: "OpenSSL 0.9.8", SSLv2Framed: i%5 == 0})
-				l.Request(c, ledger.RequestObs{Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com"})
+				sight(call.Sighted{
+					Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com",
+					Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8"},
+				})
 			default:
 				for range 1 + r.IntN(20) {
-					l.Request(c, ledger.RequestObs{
-						Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com", UserAgent: agents[i%len(agents)],
-						Exposed: 1 << redact.KindQuery,
+					l.Record(&call.Outcome{
+						Kind: call.Request, Client: c, End: at, Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
+						UserAgent: agents[i%len(agents)], Exposed: 1 << redact.KindQuery,
 					})
 				}
 			}

@@ -2,5 +2,5 @@
 
 package harness
 
-// RaceEnabled: a test under the race detector runs a binary under it too.
+// RaceEnabled says that a test under the race detector runs a binary under it too.
 const RaceEnabled = true
