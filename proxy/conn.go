@@ -67,8 +67,11 @@ func (c *conn) do(f func()) {
 		switch v := recover(); {
 		case v != nil:
 			c.relay = nil
-			c.s.logPanic("panic in a connection", c.facts.ClientText)
+			c.s.logPanic(v, "panic in a connection", c.facts.ClientText)
 			c.front.Reset()
+			if t := c.tunnel; t != nil {
+				t.panicked()
+			}
 		case c.relay == nil:
 			c.front.Close()
 		}

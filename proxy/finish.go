@@ -48,10 +48,18 @@ func levelOf(o *call.Outcome) zapcore.Level {
 	}
 }
 
+// stack is the value of a panic that goes on in another goroutine: where it
+// began.
+type stack []byte
+
 // logPanic logs a panic that was kept in its connection. Neither the value nor
 // the arguments of the stack are printed: they may hold what a caller sent.
-func (s *Server) logPanic(what, where string) {
-	s.log.Error(what, zap.String("where", where), zap.String("stack", functionNames(debug.Stack())))
+func (s *Server) logPanic(value any, what, where string) {
+	at, ok := value.(stack)
+	if !ok {
+		at = debug.Stack()
+	}
+	s.log.Error(what, zap.String("where", where), zap.String("stack", functionNames(at)))
 }
 
 // functionNames keeps of a stack only the functions and lines.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,12 +96,20 @@ func (p *pair) answered() bool {
 
 // relay carries bytes both ways until both sides have ended or nothing has
 // moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
-// nothing moves no buffer is held.
+// nothing moves no buffer is held. A panic in either direction ends both, and
+// goes on in the caller.
 func (p *pair) relay() relayed {
 	var res relayed
 	var upErr, downErr error
+	var panicked stack
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		defer func() {
+			if recover() != nil { // the stack says enough; the value may hold what a caller sent
+				panicked = debug.Stack()
+				p.reset()
+			}
+		}()
 		early := int64(len(p.first))
 		if upErr = p.writeFirst(); upErr != nil {
 			p.reset()
@@ -111,6 +120,9 @@ func (p *pair) relay() relayed {
 	})
 	res.down, downErr = p.carry(p.near, p.far, nil, true)
 	wg.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
 	p.close()
 	res.idle = errors.Is(upErr, errIdle) || errors.Is(downErr, errIdle)
 	res.err = errors.Join(upErr, downErr)

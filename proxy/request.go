@@ -57,8 +57,7 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	defer func() {
 		c.s.active.Add(-1)
 		if !served {
-			_ = recover() // the stack says enough; the value may hold what a caller sent
-			c.s.logPanic("panic while serving a request", q.out.ID)
+			c.s.logPanic(recover(), "panic while serving a request", q.out.ID)
 			q.out.Reason, q.out.Delivery = problem.Protocol, problem.Unknown
 			w.Abort()
 		}

@@ -174,9 +174,7 @@ func (t *tunnel) carry() {
 	c, p := t.c, t.c.relay
 	c.relay = nil
 	defer t.forget()
-	c.s.active.Add(1)
-	res := p.relay()
-	c.s.active.Add(-1)
+	res := t.relayed(p)
 	c.front.Carry(nil)
 	if t.watch != nil {
 		t.watch.end(p.accepted())
@@ -184,6 +182,13 @@ func (t *tunnel) carry() {
 	t.out.RequestBytes, t.out.ResponseBytes = res.up, res.down
 	t.out.FromUpstream = true
 	t.served()
+}
+
+// relayed relays, and counts as under way meanwhile.
+func (t *tunnel) relayed(p *pair) relayed {
+	t.c.s.active.Add(1)
+	defer t.c.s.active.Add(-1)
+	return p.relay()
 }
 
 // forget ends the look-out for a spliced hello that comes back to us.
@@ -334,6 +339,17 @@ func (t *tunnel) silent() {
 // served ends a tunnel that was carried to its end.
 func (t *tunnel) served() {
 	t.out.Status, t.out.Delivery = http.StatusOK, problem.Answered
+	t.finish()
+}
+
+// panicked ends a tunnel in which something of ours panicked: what became of its
+// bytes nobody knows.
+func (t *tunnel) panicked() {
+	t.forget()
+	if t.far != nil {
+		t.far.Close()
+	}
+	t.out.Reason, t.out.Delivery = problem.Protocol, problem.Unknown
 	t.finish()
 }
 
