@@ -1,6 +1,6 @@
 // Package hello reads what a TLS client says first: its ClientHello, however
 // it is cut into TCP segments and TLS records, or framed as SSL 2.0 did. It
-// tells the highest version offered, fingerprints the hello (JA4) and
+// finds the highest version offered, fingerprints the hello (JA4) and
 // guesses the library that wrote it. It reads the server's first answer too,
 // for connections that are relayed untouched.
 //

@@ -29,7 +29,7 @@ func (w *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h, bufio.NewReadWriter(bufio.NewReaderSize(h, least), bufio.NewWriterSize(h, least)), nil
 }
 
-var errHijack = errors.New("the connection cannot be taken over at this point")
+var errHijack = errors.New("the connection cannot be hijacked at this point")
 
 // hijacked is a connection and the bytes that were read from it too early.
 type hijacked struct {

@@ -184,7 +184,7 @@ func TestDrainOfSockets(t *testing.T) {
 	}
 }
 
-// What is taken over reads what came early, then the socket.
+// A hijacked connection reads what came early, then the socket.
 func TestHijackedSocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w *Response, _ *Request) {

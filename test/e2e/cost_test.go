@@ -11,7 +11,7 @@ import (
 // A kept request costs at most so much memory, in allocations and bytes.
 const (
 	mostMallocs = 18
-	mostBytes   = 1200
+	mostBytes   = 900
 )
 
 // TestMemoryOfAKeptRequest counts what the process allocates for a request on a
@@ -46,7 +46,8 @@ func TestMemoryOfAKeptRequest(t *testing.T) {
 	}
 	t.Logf("%.1f mallocs and %.0f bytes a request", mallocs, bytes)
 	if harness.RaceEnabled {
-		return // the race detector has sync.Pool drop things at random: the requests were served, the figures mean nothing
+		t.Log("NOT HELD: the race detector has sync.Pool drop things at random")
+		return
 	}
 	if mallocs > mostMallocs || bytes > mostBytes {
 		t.Errorf("a kept request costs %.1f mallocs and %.0f bytes, at most %d and %d are meant to be", mallocs, bytes, mostMallocs, mostBytes)

@@ -236,7 +236,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// wake makes whoever waits for s look again at t.
+// wake makes goroutines that wait for s look again at t.
 func (c *Conn) wake(old *time.Timer, s *stream, t time.Time) *time.Timer {
 	if old != nil {
 		old.Stop()
