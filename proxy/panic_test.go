@@ -45,7 +45,6 @@ func TestPanicInATunnel(t *testing.T) {
 			t.far = near
 			go func() { _, _ = io.Copy(io.Discard, far) }()
 			t.c.relay = newPair(t.c.front, t.far, []byte("hello"), time.Minute)
-			t.c.relay.turned = nil
 			t.c.relay.up = func([]byte) bool { panic("secret") }
 			t.carry()
 		},
