@@ -11,6 +11,7 @@ import (
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/http1"
+	"tlslift/proxy/upstream"
 )
 
 // conn carries one client connection from accept to end. It belongs to the
@@ -29,6 +30,8 @@ type conn struct {
 
 	handed  bool         // the connection's evidence was handed over
 	sighted call.Sighted // that evidence
+
+	owned upstream.Owned // connections to the far side that are this caller's alone
 
 	http   *http1.Conn // what serves the requests
 	url    *url.URL    // see goproxyURL
@@ -60,10 +63,12 @@ func (c *conn) serve(kind front.Kind) {
 	}
 }
 
-// do runs f, and closes the connection unless it is to be relayed. A panic of
-// ours or of a library stays in the connection.
+// do runs f, and closes the connection unless it is to be relayed, which ends
+// its requests in any case. A panic of ours or of a library stays in the
+// connection.
 func (c *conn) do(f func()) {
 	defer func() {
+		c.owned.Close()
 		switch v := recover(); {
 		case v != nil:
 			c.relay = nil

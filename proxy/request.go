@@ -191,7 +191,7 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 // behind: once a byte went upstream, nothing the caller does cancels it.
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	q := ctx.UserData.(*conn).req
-	q.ex.AbortBody, q.ex.Memory = q.c.http.AbortBody, &q.memory
+	q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q.c.http.AbortBody, &q.memory, &q.c.owned
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)

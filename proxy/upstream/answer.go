@@ -17,6 +17,7 @@ import (
 // at once, since it may never end.
 func (x *trip) receive() (*http.Response, error) {
 	a, held := &x.memory.answer, &x.memory.held
+	x.c.Signed = x.c.Signed || signsIn(a.Header["Www-Authenticate"]) || signsIn(a.Header["Proxy-Authenticate"])
 	*held = heldBody{buffers: x.s.buffers}
 	if a.Framing == http1.NoBody {
 		x.finish()
@@ -24,7 +25,7 @@ func (x *trip) receive() (*http.Response, error) {
 	}
 	o := &x.s.opts
 	x.c.Stall(o.BodyTimeout)
-	unending := a.ContentLength < 0 && x.r.group == x.s.foreign
+	unending := a.ContentLength < 0 && x.r.foreign()
 	if a.ContentLength > o.ResponseBuffer || unending {
 		a.Body = &streamBody{trip: *x, src: a.Body}
 		return &a.Response, nil
@@ -80,7 +81,7 @@ func (x *trip) finish() {
 	a := &x.memory.answer
 	x.ex.Delivery = problem.Answered
 	if v := a.Header["Keep-Alive"]; len(v) > 0 {
-		if idle := keepAliveTimeout(v[0]); idle > 0 {
+		if idle := keepAliveTimeout(v[0]); idle > 0 && x.p != nil {
 			x.p.Learn(idle)
 		}
 	}

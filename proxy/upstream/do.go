@@ -23,6 +23,9 @@ type Exchange struct {
 	AbortBody func()
 	// Memory, if set, is where the answer is kept, its Header and Body included.
 	Memory *Memory
+	// Owned are the connections that belong to the caller's own connection. Without
+	// it such a connection ends with its exchange.
+	Owned *Owned
 
 	// Delivery is the word for this request. With a streamed answer it is
 	// Answered only after Body.Read has returned io.EOF.

@@ -4,22 +4,18 @@ import (
 	"cmp"
 	"context"
 	"sync"
-	"time"
 
 	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/pool"
 )
 
-const (
-	// maxPools bounds the registered pools of one configured upstream: callers
-	// can invent names below a *.domain.
-	maxPools = 1024
-	// foreignIdle is how long a connection to a foreign host stays idle at most.
-	foreignIdle = 5 * time.Second
-)
+// maxPools bounds the registered pools of one configured upstream: callers can
+// invent names below a *.domain.
+const maxPools = 1024
 
 // group holds what belongs to one configured upstream: its TLS settings and
-// sessions, and a pool for each target. It outlives snapshots.
+// sessions, and a pool for each target. That of foreign hosts has no pools. It
+// outlives snapshots.
 type group struct {
 	label string
 	conf  Host
@@ -74,7 +70,7 @@ func (g *group) add(t dial.Target, m *member) {
 }
 
 func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Options {
-	o := pool.Options{
+	return pool.Options{
 		Dial: func(ctx context.Context) (*dial.Conn, error) {
 			return s.dialer.Connect(ctx, t, g.label, g.tls, hellos)
 		},
@@ -86,10 +82,6 @@ func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Op
 			s.opts.Observer.Pool(g.label, g.idle, g.busy)
 		},
 	}
-	if t.ServerName.IsZero() {
-		o.Warm, o.Idle = 0, min(o.Idle, foreignIdle)
-	}
-	return o
 }
 
 func (g *group) each(f func(*pool.Pool)) {

@@ -141,6 +141,7 @@ type server struct {
 	mu         sync.Mutex
 	requests   []string
 	accepted   int
+	ended      int
 	handshakes int
 	resumed    int
 	conns      []net.Conn
@@ -155,6 +156,13 @@ func (s *server) closeAll() {
 	for _, c := range s.conns {
 		_ = c.Close()
 	}
+}
+
+// open is how many connections have not ended.
+func (s *server) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted - s.ended
 }
 
 func (s *server) counts() (accepted, handshakes, requests int) {
@@ -234,6 +242,9 @@ func (s *server) accept(ctx context.Context, l net.Listener, conf *tls.Config) {
 			defer stop()
 			defer func() { _ = raw.Close() }()
 			s.one(ctx, raw.(rawConn), conf, index)
+			s.mu.Lock()
+			s.ended++
+			s.mu.Unlock()
 		})
 	}
 }
@@ -356,6 +367,11 @@ func newRequest(method, target, body string) (*http.Request, *Exchange) {
 // send does one request and reads its answer.
 func send(tr *Transport, r *Route, method, target, body string) (status int, text string, ex *Exchange, err error) {
 	req, ex := newRequest(method, target, body)
+	return sendAs(tr, r, req, ex)
+}
+
+// sendAs does one request and reads its answer.
+func sendAs(tr *Transport, r *Route, req *http.Request, ex *Exchange) (status int, text string, _ *Exchange, err error) {
 	resp, err := tr.Do(context.Background(), req, r, ex)
 	if err != nil {
 		return 0, "", ex, err

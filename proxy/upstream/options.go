@@ -82,7 +82,8 @@ type Options struct {
 type Observer interface {
 	dial.Observer
 	// Pool sets how many connections there are: at once when one is made or
-	// closed, within a second when one is taken or given back.
+	// closed, within a second when one is taken or given back. Foreign connections
+	// are not counted.
 	Pool(label string, idle, busy int)
 }
 

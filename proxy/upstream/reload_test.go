@@ -117,20 +117,6 @@ func TestCloseCutsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestForeignKeepAlive(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, answerAll, noTLS)
-	tr := start(t, s, func(o *Options) { o.Warm = 2 })
-	for i := range 3 {
-		if ex := wantOK(t, tr, foreign(t, tr, s.addr, false)); ex.Reused != (i > 0) {
-			t.Errorf("request %d: reused %v", i, ex.Reused)
-		}
-	}
-	if accepted, _, _ := s.counts(); accepted != 1 {
-		t.Errorf("%d connections: foreign hosts are not to be warmed", accepted)
-	}
-}
-
 // TestWarmOverTLS: connections are kept ready, their session tickets are taken
 // while they are idle, and a request finds its handshake done.
 func TestWarmOverTLS(t *testing.T) {

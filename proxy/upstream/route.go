@@ -48,6 +48,9 @@ type Route struct {
 	group    *group
 }
 
+// foreign reports whether the host is none of ours.
+func (r *Route) foreign() bool { return r.group == r.snapshot.foreign }
+
 // untouched is the target of a tunnel. Host.To does not apply: the client
 // verifies the host that it asked for.
 func (r *Route) untouched() dial.Target {

@@ -12,7 +12,6 @@ import (
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
-	"tlslift/proxy/upstream/pool"
 )
 
 const (
@@ -26,10 +25,8 @@ const (
 
 // trip is one request on one connection. It owns the connection until end.
 type trip struct {
-	r      *Route
+	lease
 	s      *Snapshot // the route's
-	p      *pool.Pool
-	c      *pool.Conn
 	ex     *Exchange
 	memory *Memory
 	keep   bool // the connection may be used again, as far as is known
@@ -37,13 +34,13 @@ type trip struct {
 
 // try sends the request on one connection.
 func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
-	p := r.connections()
-	c, err := p.Get(ctx)
+	l, err := ex.Owned.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	ex.Reused, ex.TLSVersion = c.Used, c.Version
-	x := trip{r: r, s: r.snapshot, p: p, c: c, ex: ex, memory: ex.Memory, keep: true}
+	ex.Reused, ex.TLSVersion = l.c.Used, l.c.Version
+	x := trip{lease: l, s: r.snapshot, ex: ex, memory: ex.Memory, keep: true}
+	x.c.Signed = x.c.Signed || signsIn(req.Header["Authorization"])
 	if x.memory == nil {
 		x.memory = new(Memory)
 	}
@@ -77,9 +74,9 @@ func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Re
 // allows that.
 func (x *trip) end(reuse bool) {
 	if interrupted := x.c.End(); reuse && x.keep && !interrupted && x.c.Clean() {
-		x.p.Put(x.c)
+		x.ex.Owned.put(x.lease)
 	} else {
-		x.p.Discard(x.c)
+		x.discard()
 	}
 }
 

@@ -3,7 +3,8 @@
 // does not wait for a handshake.
 //
 // A connection is owned by exactly one of: the request that uses it, its pool,
-// or the goroutine that dials it. The pool learns from a connection's own stream
+// the goroutine that dials it, or the client connection that signed in on it
+// (Conn.Signed). The pool learns from a connection's own stream
 // whether it is still open, by reading without waiting: session tickets make a
 // socket readable just as a close_notify does.
 //
@@ -68,10 +69,14 @@ type Conn struct {
 	*dial.Conn
 	// Used says that a request was sent on it. Its user sets this.
 	Used bool
+	// Signed says that somebody signed in on the connection itself, or began to.
+	// Its user sets this. The pool never lends it again.
+	Signed bool
 
-	since   time.Time // idle since
-	alive   time.Time // last seen alive while idle
-	replace time.Time // of a fresh one: have another in its place then
+	reserved bool      // by Reserve
+	since    time.Time // idle since
+	alive    time.Time // last seen alive while idle
+	replace  time.Time // of a fresh one: have another in its place then
 }
 
 // waiter is a request that waits for a connection.
@@ -218,6 +223,8 @@ func (p *Pool) dial(w *waiter) {
 // give hands a connection to the waiter that came first, else keeps it.
 func (p *Pool) give(c *Conn) {
 	switch {
+	case c.Signed:
+		p.close(c)
 	case len(p.waiters) > 0:
 		p.answer(p.waiters[0], grant{c: c})
 	case p.retired:
@@ -298,6 +305,24 @@ func (p *Pool) Put(c *Conn) {
 	defer p.mu.Unlock()
 	c.since, c.alive = now, now
 	p.give(c)
+}
+
+// Reserve leaves a connection to its user until Discard. It counts as busy. It
+// reports false, and does nothing, if half of all connections that there may be
+// are reserved already: callers that sign in must not keep out all others.
+func (p *Pool) Reserve(c *Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !c.reserved {
+		others := 0
+		for other := range p.all {
+			if other.reserved {
+				others++
+			}
+		}
+		c.reserved = others < p.opts.Most/2
+	}
+	return c.reserved && !p.retired
 }
 
 // Discard closes a connection that is not to be used again.

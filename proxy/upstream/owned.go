@@ -1,0 +1,130 @@
+package upstream
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/pool"
+)
+
+const (
+	// maxOwned bounds the idle connections of one client connection. The one used
+	// longest ago gives way.
+	maxOwned = 4
+	// foreignIdle is for how long a foreign connection may be used again that
+	// nobody signed in on: the server may be about to close it.
+	foreignIdle = 5 * time.Second
+)
+
+// Owned are the idle upstream connections that belong to one client connection:
+// those to foreign hosts, and those on which its caller signed in by NTLM or
+// Negotiate, which sign in a connection and not a request (RFC 4559 section 6).
+// No other caller gets them, so it can do nothing in that user's name.
+//
+// The zero value is ready for use. Close it when the client connection ends. It
+// serves one request at a time and is not safe for concurrent use. A nil *Owned
+// keeps nothing.
+type Owned struct {
+	idle   []lease // the one used last is the last
+	closed bool
+}
+
+// lease is a connection in the hands of one request, or of one client connection.
+type lease struct {
+	c     *pool.Conn
+	r     *Route     // what it is for
+	p     *pool.Pool // that it came from; nil = none: a foreign connection
+	since time.Time  // idle since
+}
+
+// get returns the client connection's own connection for a route, else one from
+// the route's pool, else, to a foreign host, a new one. The error is an *Error.
+func (o *Owned) get(ctx context.Context, r *Route) (lease, error) {
+	if l, ok := o.take(r); ok {
+		return l, nil
+	}
+	if !r.foreign() {
+		p := r.connections()
+		c, err := p.Get(ctx)
+		return lease{c: c, r: r, p: p}, err
+	}
+	c, err := r.snapshot.dialer.Connect(ctx, r.target, r.Label, r.group.tls, new(dial.Hellos))
+	if err != nil {
+		return lease{}, err
+	}
+	return lease{c: &pool.Conn{Conn: c}, r: r}, nil
+}
+
+// take finds the connection for a route that is open as far as can be seen.
+func (o *Owned) take(r *Route) (lease, bool) {
+	if o == nil {
+		return lease{}, false
+	}
+	for i, l := range slices.Backward(o.idle) {
+		if l.r.group != r.group || l.r.target != r.target {
+			continue
+		}
+		o.idle = slices.Delete(o.idle, i, i+1)
+		if (l.c.Signed || r.snapshot.now().Sub(l.since) <= foreignIdle) && l.c.Quiet() {
+			return l, true
+		}
+		l.discard()
+	}
+	return lease{}, false
+}
+
+// put gives a connection back that may be used again: to its pool, or to the
+// client connection if nobody else may have it.
+func (o *Owned) put(l lease) {
+	switch {
+	case l.p != nil && !l.c.Signed:
+		l.p.Put(l.c)
+		return
+	case o == nil, o.closed, l.p != nil && !l.p.Reserve(l.c):
+		l.discard()
+		return
+	}
+	l.since = l.r.snapshot.now()
+	if len(o.idle) >= maxOwned {
+		o.idle[0].discard()
+		o.idle = slices.Delete(o.idle, 0, 1)
+	}
+	o.idle = append(o.idle, l)
+}
+
+// Close closes the connections. What is given back later is closed at once.
+func (o *Owned) Close() {
+	for _, l := range o.idle {
+		l.discard()
+	}
+	o.idle, o.closed = nil, true
+}
+
+// discard closes the connection.
+func (l *lease) discard() {
+	if l.p != nil {
+		l.p.Discard(l.c)
+		return
+	}
+	if !l.r.snapshot.background.Go(l.c.Close) {
+		l.c.Cut()
+	}
+}
+
+// signsIn reports whether one of the values of Authorization, WWW-Authenticate or
+// Proxy-Authenticate (RFC 9110 section 11.6) names a scheme that signs in the
+// connection.
+func signsIn(values []string) bool {
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			scheme, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), " ")
+			if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
+				return true
+			}
+		}
+	}
+	return false
+}
