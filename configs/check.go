@@ -80,6 +80,10 @@ func (l *loader) checkOutbound(c *Outbound) {
 			c.WarmConnections = c.MaxConnections
 		}
 	}
+	const except = "upstream.parent_proxy_except"
+	if len(c.ParentProxyExcept) > 0 && c.ParentProxy == "" && l.sound(except, "upstream.parent_proxy") {
+		l.reject(except, &fault{"has no effect: there is no upstream.parent_proxy", "give upstream.parent_proxy, or remove this key"})
+	}
 	const password = "upstream.parent_proxy_password_file"
 	if c.ParentProxyPasswordFile != "" && l.sound(password, "upstream.parent_proxy") && !namesUser(c.ParentProxy) {
 		l.reject(password, &fault{"is for a user that upstream.parent_proxy does not name", "write http://user@host:port there"})

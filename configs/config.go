@@ -78,6 +78,7 @@ type Outbound struct {
 	MinTLS                  TLSVersion       // 1.2 or 1.3
 	ParentProxy             string           // http or https://[user@]host:port to CONNECT through; "" = none
 	ParentProxyPasswordFile string           // path; "" = no password
+	ParentProxyExcept       []ParentExcept   // reached without the parent proxy
 	DNSServers              []netip.AddrPort // empty = those of resolv.conf
 	WarmConnections         int              // kept ready per host in use; 0 to 64, 0 = off
 	MaxConnections          int              // per host; 1 to 65536

@@ -21,8 +21,8 @@ upstreams upstreams[].host upstreams[].to upstreams[].address upstreams[].ca_fil
 upstreams[].client_certificate upstreams[].client_certificate.cert_file upstreams[].client_certificate.key_file
 upstreams[].port
 others allow_internal_addresses
-upstream upstream.min_tls upstream.parent_proxy upstream.parent_proxy_password_file upstream.dns_servers
-upstream.warm_connections upstream.max_connections upstream.idle_timeout upstream.dial_timeout
+upstream upstream.min_tls upstream.parent_proxy upstream.parent_proxy_password_file
+upstream.parent_proxy_except upstream.dns_servers upstream.warm_connections upstream.max_connections upstream.idle_timeout upstream.dial_timeout
 upstream.tls_timeout upstream.response_timeout
 legacy_tls legacy_tls.min_version legacy_tls.ca legacy_tls.ca.cert_file legacy_tls.ca.key_file
 legacy_tls.handshake_timeout legacy_tls.sslv2_hello legacy_tls.rc4 legacy_tls.sha1_leaf
@@ -95,6 +95,7 @@ var commented = regexp.MustCompile(`^( *)#([^ #!].*)$`)
 // companions are the changes without which an example line is refused, rightly.
 var companions = map[string]*strings.Replacer{
 	"parent_proxy_password_file": strings.NewReplacer("#parent_proxy: ", "parent_proxy: "),
+	"parent_proxy_except":        strings.NewReplacer("#parent_proxy: ", "parent_proxy: "),
 	"account_key_file":           strings.NewReplacer(`account: "off" `, "account: hash"),
 }
 

@@ -125,6 +125,7 @@ upstream:
   min_tls: 1.3
   parent_proxy: https://jane@proxy.corp:8080
   parent_proxy_password_file: password
+  parent_proxy_except: [10.0.0.0/8, 192.0.2.7, "::1", intranet.corp, "*.Corp"]
   dns_servers: [10.0.0.53, "10.0.0.54:5353", "2001:db8::53"]
   warm_connections: 0
   max_connections: 1
@@ -182,6 +183,7 @@ func everyValueRead(dir string) *Config {
 		return all
 	}
 	below, _ := host.ParsePattern("*.example.org")
+	belowCorp, _ := host.ParsePattern("*.corp")
 	morning, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
 	return &Config{
 		Listen: []Listen{{
@@ -197,6 +199,13 @@ func everyValueRead(dir string) *Config {
 		Others: OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
 			MinTLS: TLS13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
+			ParentProxyExcept: []ParentExcept{
+				{Range: netip.MustParsePrefix("10.0.0.0/8")},
+				{Range: netip.MustParsePrefix("192.0.2.7/32")},
+				{Range: netip.MustParsePrefix("::1/128")},
+				{Host: host.Exact(host.MustParse("intranet.corp"))},
+				{Host: belowCorp},
+			},
 			DNSServers: []netip.AddrPort{
 				netip.MustParseAddrPort("10.0.0.53:53"), netip.MustParseAddrPort("10.0.0.54:5353"), netip.MustParseAddrPort("[2001:db8::53]:53"),
 			},

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"tlslift/proxy/host"
 )
 
 // listenAddress is a host:port to listen on. The host may be empty for all
@@ -28,7 +30,7 @@ var adminAddress = kind[string]{
 func hostPort(example string, lowest uint16) kind[string] {
 	k := kind[string]{noun: "a host and port", example: example, tags: []string{strTag, intTag}}
 	k.parse = func(text string) (string, *fault) {
-		host, number, err := net.SplitHostPort(text)
+		name, number, err := net.SplitHostPort(text)
 		switch {
 		case strings.Contains(text, "://"):
 			return "", faultf("", "%s has a scheme", quoted(text))
@@ -38,15 +40,15 @@ func hostPort(example string, lowest uint16) kind[string] {
 			return "", faultf("", "%s has no port", quoted(text))
 		case err != nil:
 			return "", k.malformed(text)
-		case host == "" && lowest > 0:
+		case name == "" && lowest > 0:
 			return "", faultf("", "%s has no host", quoted(text))
 		}
 		port, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || port < uint64(lowest) || strconv.FormatUint(port, 10) != number {
 			return "", faultf("write a port from "+strconv.Itoa(int(lowest))+" to 65535", "%s has no such port", quoted(text))
 		}
-		if host != "" && !isAddress(host) {
-			if _, f := parseHost(host); f != nil {
+		if name != "" && !isAddress(name) {
+			if _, f := parseHost(name); f != nil {
 				return "", k.malformed(text)
 			}
 		}
@@ -122,6 +124,29 @@ var parentProxy = kind[string]{
 			return "", faultf("", "has no valid host and port")
 		}
 		return text, nil
+	},
+}
+
+// ParentExcept is what is reached without the parent proxy: the hosts of Host, or
+// the addresses of Range. The other field is zero.
+type ParentExcept struct {
+	Host  host.Pattern
+	Range netip.Prefix
+}
+
+// parentExcept is an address, a range of addresses, a host or *.domain.
+var parentExcept = kind[ParentExcept]{
+	noun: "an address, a range of addresses, or a host", example: "10.0.0.0/8", tags: []string{strTag},
+	parse: func(text string) (ParentExcept, *fault) {
+		if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
+			p, f := parsePrefix(text)
+			return ParentExcept{Range: p}, f
+		}
+		if strings.HasPrefix(text, ".") {
+			return ParentExcept{}, faultf("write \"*"+text+"\"", "%s is not a pattern", quoted(text))
+		}
+		p, f := hostPattern.parse(text)
+		return ParentExcept{Host: p}, f
 	},
 }
 

@@ -78,6 +78,7 @@ func (l *loader) outboundKeys(c *Outbound) []key {
 		value("min_tls", &c.MinTLS, outboundVersion),
 		value("parent_proxy", &c.ParentProxy, parentProxy),
 		value("parent_proxy_password_file", &c.ParentProxyPasswordFile, l.inputFile("proxy-password")),
+		list("parent_proxy_except", &c.ParentProxyExcept, parentExcept, ""),
 		list("dns_servers", &c.DNSServers, nameServer, ""),
 		value("warm_connections", &c.WarmConnections, whole(0, 64)),
 		value("max_connections", &c.MaxConnections, whole(1, 65536)),

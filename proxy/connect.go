@@ -38,7 +38,7 @@ func (q *request) connect() {
 	case decide.Relay: // dialled now, while a failure can still be told in HTTP
 		o.Label = call.LabelOther
 		var err error
-		if t.far, err = c.s.transport.DialTunnel(c.s.work, q.st.upstream.Foreign(d.Host, d.Port, d.Guard), &q.ex); err != nil {
+		if t.far, err = c.s.transport.DialTunnel(c.s.work, q.st.foreign(d), &q.ex); err != nil {
 			reason, detail := q.explain(err)
 			q.refuse(reason, 0, detail)
 			return

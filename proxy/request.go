@@ -109,7 +109,7 @@ func (q *request) serve() {
 	case decide.Upgrade:
 		q.route, _ = q.st.upstream.Route(q.decision.Host)
 	case decide.Pass:
-		q.route = q.st.upstream.Foreign(q.decision.Host, q.decision.Port, q.decision.Guard)
+		q.route = q.st.foreign(q.decision)
 	case decide.SelfTest:
 		q.selfTest()
 		return

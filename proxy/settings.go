@@ -74,6 +74,11 @@ func (st *settings) use(up *upstream.Snapshot) {
 	st.upstream, st.decide.Upstream, st.decide.HostAt = up, up.Port, up.KnownHost
 }
 
+// foreign is the way to a host that is not ours, as was decided.
+func (st *settings) foreign(d decide.Decision) *upstream.Route {
+	return st.upstream.Foreign(d.Host, d.Port, d.Guard, d.Direct)
+}
+
 // upgraded reports whether requests to the host are upgraded: links to it are
 // to stay http for a caller that cannot follow https.
 func (st *settings) upgraded(n host.Name) bool {

@@ -110,7 +110,7 @@ func (t *tunnel) secure() {
 	case decide.Relay:
 		t.out.Label = call.LabelOther
 		shaking.over.Store(true)
-		t.dialAndRelay(t.st.upstream.Foreign(t.decision.Host, t.decision.Port, t.decision.Guard), call.Tunnelled, raw)
+		t.dialAndRelay(t.st.foreign(t.decision), call.Tunnelled, raw)
 	default:
 		t.refuse(t.decision.Reason, legacy.Alert(t.decision.Alert), t.decision.Detail)
 	}
@@ -216,7 +216,7 @@ func (c *conn) relayRedirected() bool {
 	t.decision = d
 	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), named.String(), call.LabelOther
 	var ex upstream.Exchange
-	far, err := c.s.transport.DialTunnel(c.s.work, st.upstream.Foreign(d.Host, d.Port, d.Guard), &ex)
+	far, err := c.s.transport.DialTunnel(c.s.work, st.foreign(d), &ex)
 	if err != nil {
 		q := request{c: c, ex: ex}
 		t.out.Reason, t.out.Detail = q.explain(err)

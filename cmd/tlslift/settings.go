@@ -195,6 +195,9 @@ func upstreamOptions(cfg *configs.Config) (upstream.Options, error) {
 			return o, configs.Problems{cfg.Problem("upstream.parent_proxy", "is not a URL", "write e.g. http://proxy.example:8080")}
 		}
 		o.ParentProxy = u
+		for _, e := range cfg.Upstream.ParentProxyExcept {
+			o.ParentExcept = append(o.ParentExcept, upstream.Except{Pattern: e.Host, Prefix: e.Range})
+		}
 		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
 			data, err := os.ReadFile(f)
 			if err != nil {

@@ -59,6 +59,7 @@ type Decision struct {
 	Port   uint16    // of a foreign host; 0 for an upstream, which knows its own
 	Ours   bool      // it is for one of our upstreams, or may be
 	Guard  bool      // internal addresses are refused
+	Direct bool      // not through the parent proxy, which takes TLS and plain HTTP alone
 
 	// Of a refusal.
 	Reason problem.Reason

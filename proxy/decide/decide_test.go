@@ -349,6 +349,9 @@ func TestRedirected(t *testing.T) {
 		if d.Action != c.want || d.Guess.String() != c.guess {
 			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.Guess)
 		}
+		if d.Action == Relay && !d.Direct {
+			t.Errorf("%s: a parent proxy takes no such bytes", c.what)
+		}
 		if d.Action == Relay && netip.AddrPortFrom(d.Host.Addr(), d.Port).String() != c.dst {
 			t.Errorf("%s: to %v:%d", c.what, d.Host, d.Port)
 		}

@@ -132,6 +132,11 @@ func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
 	if s.Own(c.OriginalDst) {
 		return Decision{Reason: problem.Loop, Detail: detailOwnDst, Alert: alertInternalError}
 	}
+	return onwards(c)
+}
+
+// onwards relays a redirected connection to where it was going.
+func onwards(c *call.Conn) Decision {
 	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
 }
 
@@ -151,5 +156,7 @@ func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 			return Decision{Action: Upgrade, Guess: n}
 		}
 	}
-	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
+	d := onwards(c)
+	d.Direct = true
+	return d
 }

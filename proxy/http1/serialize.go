@@ -25,6 +25,24 @@ const (
 // that frame or concern one connection only are left out. Of req, only Method
 // and Header are used. The error is ErrMethod, ErrTarget or ErrField.
 func AppendRequest(dst []byte, req *http.Request, host, target string, length int64) ([]byte, error) {
+	return appendRequest(dst, req, "", host, target, length)
+}
+
+// AppendForward is AppendRequest for a request to a proxy: its target is in
+// absolute form (RFC 9112 section 3.2.2), an http URL of host and target.
+// authorization is the value of Proxy-Authorization; "" = none.
+func AppendForward(dst []byte, req *http.Request, host, target, authorization string, length int64) ([]byte, error) {
+	dst, err := appendRequest(dst, req, "http://"+host, host, target, length)
+	if err != nil || authorization == "" {
+		return dst, err
+	}
+	dst = append(dst[:len(dst)-len("\r\n")], "Proxy-Authorization: "...)
+	dst = append(dst, authorization...)
+	return append(dst, "\r\n\r\n"...), nil
+}
+
+// appendRequest is AppendRequest with what comes before the target.
+func appendRequest(dst []byte, req *http.Request, before, host, target string, length int64) ([]byte, error) {
 	if !isToken(req.Method) {
 		return dst, ErrMethod
 	}
@@ -33,7 +51,10 @@ func AppendRequest(dst []byte, req *http.Request, host, target string, length in
 	}
 	dst = append(dst, req.Method...)
 	dst = append(dst, ' ')
-	dst = append(dst, target...)
+	dst = append(dst, before...)
+	if before == "" || target != "*" { // RFC 9112 section 3.2.4
+		dst = append(dst, target...)
+	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, host...)
 	dst = append(dst, "\r\n"...)

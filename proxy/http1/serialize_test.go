@@ -50,6 +50,25 @@ func TestAppendRequest(t *testing.T) {
 	}
 }
 
+func TestAppendForward(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ target, authorization, want string }{
+		{"/a?b=%zz", "", "GET http://h:8080/a?b=%zz HTTP/1.1|Host: h:8080"},
+		{"//x", "Basic abc", "GET http://h:8080//x HTTP/1.1|Host: h:8080|Proxy-Authorization: Basic abc"},
+		{"*", "", "GET http://h:8080 HTTP/1.1|Host: h:8080"},
+	} {
+		req := &http.Request{Method: "GET", Header: http.Header{"Proxy-Authorization": {"Basic the-caller's"}}}
+		b, err := AppendForward([]byte("before"), req, "h:8080", tt.target, tt.authorization, NoLength)
+		if want := "before" + strings.ReplaceAll(tt.want, "|", "\r\n") + "\r\n\r\n"; err != nil || string(b) != want {
+			t.Errorf("%q, %v, want %q", b, err, want)
+		}
+	}
+	req := &http.Request{Method: "GET"}
+	if _, err := AppendForward(nil, req, "h", "http://x/", "", NoLength); !errors.Is(err, ErrTarget) {
+		t.Error(err)
+	}
+}
+
 func TestAppendRequestRefuses(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

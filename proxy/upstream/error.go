@@ -27,12 +27,13 @@ func (e *BodyError) Error() string {
 func (e *BodyError) Unwrap() error { return e.Err }
 
 var (
-	errInterim    = errors.New("too many interim answers, or a switch of protocols")
-	errNoAnswer   = errors.New("the connection ended without an answer")
-	errCut        = errors.New("shutting down")
-	errClosed     = errors.New("the transport is closed")
-	errForeign    = errors.New("a foreign host has no TLS settings")
-	errBodyClosed = errors.New("the body was closed")
+	errInterim       = errors.New("too many interim answers, or a switch of protocols")
+	errNoAnswer      = errors.New("the connection ended without an answer")
+	errCut           = errors.New("shutting down")
+	errClosed        = errors.New("the transport is closed")
+	errForeign       = errors.New("a foreign host has no TLS settings")
+	errParentRefused = errors.New("the parent proxy wants other credentials: status 407")
+	errBodyClosed    = errors.New("the body was closed")
 )
 
 var errDraining = notSent(problem.Draining, errCut)

@@ -37,8 +37,12 @@ func TestGuard(t *testing.T) {
 		},
 		{"foreign, mapped", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, "[::ffff:127.0.0.1]:80", true) }, problem.InternalAddress},
 		{"foreign, decimal", func(*Options) {}, func(tr *Transport) *Route { return foreign(t, tr, "[::1]:80", true) }, problem.InternalAddress},
-		{"localhost", func(*Options) {}, func(tr *Transport) *Route { return tr.Snapshot().Foreign(host.MustParse("LOCALHOST."), 80, true) }, problem.InternalAddress},
-		{"below localhost", func(*Options) {}, func(tr *Transport) *Route { return tr.Snapshot().Foreign(host.MustParse("a.localhost"), 80, true) }, problem.InternalAddress},
+		{"localhost", func(*Options) {}, func(tr *Transport) *Route {
+			return tr.Snapshot().Foreign(host.MustParse("LOCALHOST."), 80, true, false)
+		}, problem.InternalAddress},
+		{"below localhost", func(*Options) {}, func(tr *Transport) *Route {
+			return tr.Snapshot().Foreign(host.MustParse("a.localhost"), 80, true, false)
+		}, problem.InternalAddress},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,10 +70,10 @@ func TestForeign(t *testing.T) {
 	tr, err := New(Options{})
 	check(t, err)
 	defer tr.Close()
-	if r := tr.Snapshot().Foreign(host.MustParse("Example.Test."), 0, true); r.Label != LabelOther || r.HostHeader != "example.test" || r.target.Port != 80 {
+	if r := tr.Snapshot().Foreign(host.MustParse("Example.Test."), 0, true, false); r.Label != LabelOther || r.HostHeader != "example.test" || r.target.Port != 80 {
 		t.Errorf("%+v", r)
 	}
-	if r := tr.Snapshot().Foreign(host.MustParse("::1"), 8080, true); r.HostHeader != "[::1]:8080" {
+	if r := tr.Snapshot().Foreign(host.MustParse("::1"), 8080, true, false); r.HostHeader != "[::1]:8080" {
 		t.Error(r.HostHeader)
 	}
 }

@@ -416,7 +416,7 @@ func foreign(t testing.TB, tr *Transport, address string, guard bool) *Route {
 	t.Helper()
 	name, port, err := host.ParseAuthority(address)
 	check(t, err)
-	return tr.Snapshot().Foreign(name, port, guard)
+	return tr.Snapshot().Foreign(name, port, guard, false)
 }
 
 // canned is a connection that takes everything and yields what it was given,

@@ -63,7 +63,12 @@ func emptyLength(method string) int64 {
 // head begins the message; n bytes of body will follow it in the buffer.
 func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
 	const usual = 2 << 10
-	m.buf, err = http1.AppendRequest(m.buffers.Get(usual + n)[:0], req, r.HostHeader, target, length)
+	buf := m.buffers.Get(usual + n)[:0]
+	if d := r.snapshot.dialer; d.Forwards(r.target) {
+		m.buf, err = http1.AppendForward(buf, req, r.HostHeader, target, d.Parent.Authorization(), length)
+	} else {
+		m.buf, err = http1.AppendRequest(buf, req, r.HostHeader, target, length)
+	}
 	if err != nil {
 		return notSent(problem.Malformed, err)
 	}

@@ -52,6 +52,7 @@ type Options struct {
 	MinTLS              uint16   // tls.VersionTLS12 (default) or tls.VersionTLS13
 	ParentProxy         *url.URL // http or https; nil = connect directly
 	ParentProxyPassword string   // replaces the URL's password
+	ParentExcept        []Except // what is reached without the parent proxy
 	DNSServers          []string // "address" or "address:port"; empty = those of resolv.conf
 	HostsFile           string   // "" = the system's
 	ResolvConf          string   // "" = the system's
@@ -75,6 +76,27 @@ type Options struct {
 
 	parent *dial.Parent
 	net    func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; of tests
+}
+
+// Except is what is reached without a parent proxy: the hosts of Pattern, or the
+// addresses of Prefix. The other field is zero.
+type Except struct {
+	Pattern host.Pattern
+	Prefix  netip.Prefix
+}
+
+// pastParent reports whether there is a parent proxy and one of the names that a
+// target has is reached without it. A range is for those that are addresses: names
+// are not resolved for it.
+func (o *Options) pastParent(names ...host.Name) bool {
+	if o.ParentProxy == nil {
+		return false
+	}
+	return slices.ContainsFunc(o.ParentExcept, func(e Except) bool {
+		return slices.ContainsFunc(names, func(n host.Name) bool {
+			return e.Pattern.Matches(n) || n.IsAddr() && e.Prefix.Contains(n.Addr())
+		})
+	})
 }
 
 // Observer receives what the metrics count. Its methods are called from many

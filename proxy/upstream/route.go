@@ -56,7 +56,7 @@ func (r *Route) foreign() bool { return r.group == r.snapshot.foreign }
 func (r *Route) untouched() dial.Target {
 	t := r.target
 	if conf := r.group.conf; !conf.To.IsZero() && conf.Address.IsZero() {
-		t.Host = r.Host
+		t.Host, t.Direct = r.Host, r.snapshot.opts.pastParent(r.Host)
 	}
 	return t
 }
@@ -154,13 +154,15 @@ func (s *Snapshot) makeRoute(g *group, asked host.Name) *Route {
 		r.target.Host, r.target.Port = g.conf.Address, cmp.Or(g.conf.AddressPort, port)
 		r.target.Exempt, r.target.AsSystem = true, true
 	}
+	r.target.Direct = s.opts.pastParent(name, r.target.Host)
 	return r
 }
 
 // Foreign makes the route of a host that is not ours: plain HTTP when used
 // with Do, a bare connection with DialTunnel; never TLS. port 0 is 80. With
-// guard, internal addresses are refused.
-func (s *Snapshot) Foreign(name host.Name, port uint16, guard bool) *Route {
+// guard, internal addresses are refused; with direct, the way is not through the
+// parent proxy in any case.
+func (s *Snapshot) Foreign(name host.Name, port uint16, guard, direct bool) *Route {
 	port = cmp.Or(port, portHTTP)
 	header := port
 	if port == portHTTP {
@@ -168,7 +170,7 @@ func (s *Snapshot) Foreign(name host.Name, port uint16, guard bool) *Route {
 	}
 	return &Route{
 		Label: LabelOther, Host: name, HostHeader: name.Join(header), snapshot: s, group: s.foreign,
-		target: dial.Target{Host: name, Port: port, Exempt: !guard, AsSystem: true},
+		target: dial.Target{Host: name, Port: port, Exempt: !guard, AsSystem: true, Direct: direct || s.opts.pastParent(name)},
 	}
 }
 

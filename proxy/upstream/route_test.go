@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -111,5 +112,47 @@ func TestOptionsErrors(t *testing.T) {
 	}
 	if _, err := New(Options{ParentProxyPassword: "secret"}); err == nil {
 		t.Error("a password for no parent proxy")
+	}
+}
+
+func TestPastTheParent(t *testing.T) {
+	t.Parallel()
+	except := []Except{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("2001:db8::7/128")}}
+	for _, text := range []string{"*.corp", "intranet.example.test"} {
+		p, err := host.ParsePattern(text)
+		check(t, err)
+		except = append(except, Except{Pattern: p})
+	}
+	hosts := []Host{
+		Host{}.named("*.example.test"),
+		Host{}.named("inside.test").at("10.1.2.3:8443"),
+		Host{}.named("inside.corp").at("192.0.2.1:443"),
+		Host{To: host.MustParse("new.corp")}.named("moved.test"),
+	}
+	for _, parent := range []*url.URL{nil, {Scheme: "http", Host: "proxy.corp:8080"}} {
+		tr, err := New(Options{Hosts: hosts, ParentProxy: parent, ParentExcept: except})
+		check(t, err)
+		defer tr.Close()
+		for name, want := range map[string]bool{
+			"10.255.0.1": true, "11.0.0.1": false, "2001:db8::7": true, "2001:db8::8": false,
+			"a.corp": true, "a.b.corp": true, "corp": false, "notcorp": false, "example.org": false,
+			"intranet.example.test": true, "api.example.test": false,
+			"inside.test": true, "inside.corp": true, "moved.test": true,
+		} {
+			n := host.MustParse(name)
+			r, ours := tr.Snapshot().Route(n)
+			if !ours {
+				r = tr.Snapshot().Foreign(n, 80, true, false)
+				if always := tr.Snapshot().Foreign(n, 80, true, true); !always.target.Direct {
+					t.Errorf("%s: not direct", name)
+				}
+			}
+			if got, want := r.target.Direct, want && parent != nil; got != want {
+				t.Errorf("%s with %v: %t", name, parent, got)
+			}
+			if name == "moved.test" && r.untouched().Direct { // that goes to moved.test itself
+				t.Error("a splice of moved.test is direct")
+			}
+		}
 	}
 }

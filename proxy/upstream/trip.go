@@ -62,6 +62,10 @@ func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Re
 		x.end(false)
 		return nil, err
 	}
+	if x.memory.answer.StatusCode == http.StatusProxyAuthRequired && x.s.dialer.Forwards(x.r.target) {
+		x.end(false)
+		return nil, notSent(problem.ParentProxy, errParentRefused)
+	}
 	resp, err := x.receive()
 	if err != nil {
 		return nil, err

@@ -20,12 +20,12 @@ var past = time.Unix(1, 0)
 type Conn struct {
 	// Reader is what to read from.
 	Reader *bufio.Reader
-	// Version is that of TLS; 0 = none.
+	// Version is that of TLS with the target; 0 = none.
 	Version uint16
 
 	sock *socket
 	top  net.Conn      // of the layers
-	tls  *tls.Conn     // nil without TLS
+	tls  *tls.Conn     // the uppermost; nil without TLS
 	wait time.Duration // for each read, if that is not 0
 	one  [1]byte
 
@@ -39,9 +39,6 @@ type Conn struct {
 func newConn(top net.Conn, s *socket, tc *tls.Conn) *Conn {
 	c := &Conn{sock: s, top: top, tls: tc, unwatch: func() {}}
 	c.Reader = bufio.NewReaderSize((*source)(c), readBuffer)
-	if tc != nil {
-		c.Version = tc.ConnectionState().Version
-	}
 	return c
 }
 

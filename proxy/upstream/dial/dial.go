@@ -1,6 +1,7 @@
 // Package dial makes connections: it resolves the name of a [Target], judges
 // its addresses, tries them in turn, or asks a parent proxy for a tunnel, and
-// shakes hands over TLS.
+// shakes hands over TLS. Plain HTTP needs no tunnel: its requests go to the parent
+// proxy.
 //
 // When something fails here, nothing of a request was sent.
 //
@@ -41,6 +42,7 @@ type Target struct {
 	ServerName host.Name // for SNI and verification; zero = no TLS
 	Exempt     bool      // from the guard against internal addresses
 	AsSystem   bool      // Host is resolved as any program resolves it, with the whole hosts file
+	Direct     bool      // not through the parent proxy
 }
 
 // Dialer makes connections. It is immutable and safe for concurrent use; every
@@ -91,15 +93,23 @@ func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "fi
 // Tunnel makes a TCP connection, directly or through the parent proxy, without
 // TLS of ours. It has a CloseWrite method. The error is an *Error.
 func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, error) {
-	c, _, err := d.connect(ctx, t, label)
+	c, _, err := d.connect(ctx, t, label, true)
 	if err != nil {
 		return nil, asError(ctx, err, problem.Connect)
 	}
 	return c, nil
 }
 
-// connect returns the top of the layers and the socket below them.
-func (d *Dialer) connect(ctx context.Context, t Target, label string) (net.Conn, *socket, error) {
+// Forwards reports whether plain HTTP requests to the target go to the parent
+// proxy, in absolute form (RFC 9112 section 3.2.2). A Connect for them then makes a
+// connection to that.
+func (d *Dialer) Forwards(t Target) bool {
+	return d.Parent != nil && !t.Direct && t.ServerName.IsZero()
+}
+
+// connect returns the top of the layers and the socket below them. tunnel says
+// that the parent proxy, if there is one on the way, is to connect to the target.
+func (d *Dialer) connect(ctx context.Context, t Target, label string, tunnel bool) (net.Conn, *socket, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	// The name is judged first: it is all there is when a parent resolves.
@@ -111,9 +121,12 @@ func (d *Dialer) connect(ctx context.Context, t Target, label string) (net.Conn,
 	case t.Host.Loopback() && !t.Exempt:
 		return nil, nil, &Error{Reason: problem.InternalAddress, Err: errInternal}
 	}
-	if d.Parent != nil {
-		start := d.Now()
-		c, s, err := d.viaParent(ctx, t.Host.Join(t.Port))
+	if d.Parent != nil && !t.Direct {
+		start, target := d.Now(), ""
+		if tunnel {
+			target = t.Host.Join(t.Port)
+		}
+		c, s, err := d.viaParent(ctx, target)
 		if err == nil {
 			d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
 		}

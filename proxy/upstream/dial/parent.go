@@ -60,8 +60,18 @@ func NewParent(u *url.URL, password string) (*Parent, error) {
 	return p, nil
 }
 
+// Authorization is the value of Proxy-Authorization for requests to the proxy (RFC
+// 9110 section 11.7.2); "" = none.
+func (p *Parent) Authorization() string {
+	if p.credentials == "" {
+		return ""
+	}
+	return "Basic " + p.credentials
+}
+
 // viaParent makes a tunnel to target, host:port, through the parent proxy (RFC
-// 9110 section 9.3.6). Every failure but a loop is problem.ParentProxy.
+// 9110 section 9.3.6). Without a target it is a connection to the proxy itself.
+// Every failure but a loop is problem.ParentProxy.
 func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socket, error) {
 	s, err := d.parentSocket(ctx)
 	if err != nil {
@@ -71,7 +81,7 @@ func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socke
 	if d.Parent.secure {
 		c, err = d.parentTLS(ctx, s)
 	}
-	if err == nil {
+	if err == nil && target != "" {
 		c, err = d.Parent.connect(ctx, c, target)
 	}
 	if err != nil {
@@ -125,8 +135,8 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
 	defer stop()
 	head := "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n"
-	if p.credentials != "" {
-		head += "Proxy-Authorization: Basic " + p.credentials + "\r\n"
+	if value := p.Authorization(); value != "" {
+		head += "Proxy-Authorization: " + value + "\r\n"
 	}
 	if _, err := io.WriteString(c, head+"\r\n"); err != nil {
 		return nil, fmt.Errorf("send CONNECT to the parent proxy: %w", err)

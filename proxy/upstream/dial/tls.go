@@ -83,16 +83,18 @@ func checkPins(cs tls.ConnectionState, pins [][]byte) error {
 	return errPins
 }
 
-// Connect makes a connection, verified if it is one over TLS. A handshake that
+// Connect makes a connection for requests, verified if it is one over TLS; see
+// Forwards for plain HTTP. A handshake that
 // fails for another reason than the server's certificate is tried once more with
 // the classic hello. The error is an *Error.
 func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
 	if t.ServerName.IsZero() {
-		top, s, err := d.connect(ctx, t, label)
+		top, s, err := d.connect(ctx, t, label, false)
 		if err != nil {
 			return nil, asError(ctx, err, problem.Connect)
 		}
-		return newConn(top, s, nil), nil
+		tc, _ := top.(*tls.Conn) // with the parent proxy
+		return newConn(top, s, tc), nil
 	}
 	classic, doubted := hellos.next(d.Now())
 	if classic {
@@ -129,7 +131,7 @@ func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS,
 
 // secure makes a verified TLS connection. The error is an *Error.
 func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.Config) (*Conn, error) {
-	top, s, err := d.connect(ctx, t, label)
+	top, s, err := d.connect(ctx, t, label, true)
 	if err != nil {
 		return nil, asError(ctx, err, problem.Connect)
 	}
@@ -158,5 +160,7 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	d.Observer.Phase(label, PhaseTLS, d.Now().Sub(start))
 	d.Observer.Handshake(label, cs.Version, cs.CipherSuite, cs.DidResume)
 	d.Observer.Certificate(label, cs.PeerCertificates[0].NotAfter)
-	return newConn(c, s, c), nil
+	made := newConn(c, s, c)
+	made.Version = cs.Version
+	return made, nil
 }
