@@ -52,6 +52,15 @@ func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refus
 }
 
 func (c *conn) serve(kind front.Kind) {
+	if kind == front.KindSilent {
+		if c.relaySilent() {
+			return
+		}
+		var err error
+		if kind, err = c.awaitFirst(); err != nil || kind == front.KindEOF {
+			return
+		}
+	}
 	switch {
 	case kind != front.KindHTTP && c.refusal != nil:
 		c.direct().turnAway()
@@ -61,6 +70,15 @@ func (c *conn) serve(kind front.Kind) {
 	default:
 		c.serveHTTP(c.front)
 	}
+}
+
+// awaitFirst waits on for the first bytes of a caller that was silent at first.
+func (c *conn) awaitFirst() (front.Kind, error) {
+	var deadline time.Time
+	if timeout := c.s.settings.Load().Limits.HeaderTimeout; timeout > 0 {
+		deadline = c.facts.Accepted.Add(timeout)
+	}
+	return front.Sniff(c.front, deadline)
 }
 
 // do runs f, and closes the connection unless it is to be relayed, which ends

@@ -17,14 +17,25 @@ const headPeek = 4 << 10
 func (c *conn) peekHost(deadline time.Time) host.Name {
 	c.front.Await(deadline)
 	seen, err := c.front.Peek(1)
-	for err == nil && len(seen) < headPeek && !headComplete(seen) {
+	for err == nil && len(seen) < headPeek && mayGoOn(seen) {
 		seen, err = c.front.Peek(len(seen) + 1)
 	}
-	return hostOfHead(seen)
+	return hostOfHead(bytes.TrimLeft(seen, "\r\n"))
 }
 
-func headComplete(b []byte) bool {
-	return bytes.Contains(b, []byte("\r\n\r\n")) || bytes.Contains(b, []byte("\n\n"))
+// mayGoOn reports whether b may be the beginning of a request's head that is not
+// complete. Other protocols are known by their first line, or by a first word that
+// is no method (RFC 9112 section 3): their servers are not kept waiting.
+func mayGoOn(b []byte) bool {
+	b = bytes.TrimLeft(b, "\r\n") // RFC 9112 section 2.2
+	line, rest, whole := bytes.Cut(b, []byte("\n"))
+	if !whole {
+		method, _, _ := bytes.Cut(line, []byte(" "))
+		return !bytes.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r > '~' })
+	}
+	return bytes.Contains(line, []byte(" HTTP/")) &&
+		!bytes.HasPrefix(rest, []byte("\n")) && !bytes.HasPrefix(rest, []byte("\r\n")) &&
+		!bytes.Contains(rest, []byte("\r\n\r\n")) && !bytes.Contains(rest, []byte("\n\n"))
 }
 
 // hostOfHead reads the host of a raw request head: of an absolute target, else

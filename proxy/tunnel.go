@@ -206,15 +206,35 @@ func (c *conn) relayRedirected() bool {
 	d := st.decide.Redirected(c.facts, named)
 	facts := *c.facts
 	facts.Guess = d.Guess
+	c.facts = &facts
 	if d.Action != decide.Relay {
-		c.facts = &facts
 		return false
 	}
+	c.relayOnwards(st, d, cmp.Or(named, d.Host))
+	return true
+}
+
+// relaySilent relays a redirected connection on which neither side has spoken,
+// unless its caller's first bytes are to be waited for. It reports whether it did.
+func (c *conn) relaySilent() bool {
+	st := c.s.settings.Load()
+	d := st.decide.Silent(c.facts)
+	if d.Action != decide.Relay {
+		return false
+	}
+	c.relayOnwards(st, d, d.Host)
+	return true
+}
+
+// relayOnwards relays a redirected connection to where it was going. host is for
+// the log.
+func (c *conn) relayOnwards(st *settings, d decide.Decision, host host.Name) {
+	facts := *c.facts
 	facts.Ingress = call.Transparent
 	c.facts = &facts
 	t := c.newTunnel(st)
 	t.decision = d
-	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), named.String(), call.LabelOther
+	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), host.String(), call.LabelOther
 	var ex upstream.Exchange
 	far, err := c.s.transport.DialTunnel(c.s.work, st.foreign(d), &ex)
 	if err != nil {
@@ -222,11 +242,10 @@ func (c *conn) relayRedirected() bool {
 		t.out.Reason, t.out.Detail = q.explain(err)
 		t.out.Delivery = q.out.Delivery
 		t.silent()
-		return true
+		return
 	}
 	t.far = far
 	t.relay(call.Tunnelled, nil)
-	return true
 }
 
 // terminate ends the client's TLS here and serves what comes out of it.

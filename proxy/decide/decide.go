@@ -23,7 +23,7 @@ const (
 	Refuse    Action = iota // an error answer, or an alert
 	Upgrade                 // sent to one of our upstreams over TLS
 	Pass                    // a foreign request, forwarded unchanged
-	Inspect                 // a CONNECT to one of our hosts: what follows decides
+	Inspect                 // a CONNECT to one of our hosts, or a silent caller: what follows decides
 	Splice                  // TLS to one of our upstreams, relayed untouched
 	Terminate               // TLS ended here; its requests are decided one by one
 	Relay                   // bytes relayed to a foreign host

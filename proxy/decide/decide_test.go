@@ -358,6 +358,26 @@ func TestRedirected(t *testing.T) {
 	}
 }
 
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	for dst, want := range map[string]Action{
+		"198.51.100.7:443":  Relay, // a server that speaks first, as SSH does
+		"198.51.100.7:22":   Relay,
+		"[2001:db8::7]:443": Relay,
+		"198.51.100.7:80":   Inspect, // in HTTP the caller speaks first
+		"192.0.2.1:443":     Inspect, // our upstream's address
+		"192.0.2.1:8443":    Inspect,
+	} {
+		d := settings(OthersRefuse, true).Silent(conn(func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(dst) }))
+		if d.Action != want {
+			t.Errorf("%s: %v", dst, d.Action)
+		}
+		if d.Action == Relay && (!d.Direct || netip.AddrPortFrom(d.Host.Addr(), d.Port).String() != dst) {
+			t.Errorf("%s: to %v:%d, direct %t", dst, d.Host, d.Port, d.Direct)
+		}
+	}
+}
+
 // TestGuard: internal addresses are refused to callers that could not go there
 // themselves.
 func TestGuard(t *testing.T) {

@@ -140,6 +140,17 @@ func onwards(c *call.Conn) Decision {
 	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
 }
 
+// Silent decides about a redirected connection on which the caller has said
+// nothing for a second: a Relay, since the server may be one that speaks first, or
+// Inspect, which means that the caller's first bytes are waited for. That is so at
+// the port of plain HTTP, and at an address that is or was one of our upstreams'.
+func (s *Settings) Silent(c *call.Conn) Decision {
+	if c.OriginalDst.Port() == portHTTP || !s.HostAt(c.OriginalDst.Addr()).IsZero() {
+		return Decision{Action: Inspect}
+	}
+	return untouched(c)
+}
+
 // Redirected decides about a redirected connection in clear: a Relay to where
 // it was going, or Upgrade, which means that its requests are decided one by
 // one. named is the host of its first request, the zero Name when there is none.
@@ -156,6 +167,12 @@ func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 			return Decision{Action: Upgrade, Guess: n}
 		}
 	}
+	return untouched(c)
+}
+
+// untouched is onwards for bytes that a parent proxy does not take: they are not
+// TLS.
+func untouched(c *call.Conn) Decision {
 	d := onwards(c)
 	d.Direct = true
 	return d

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -198,11 +199,32 @@ func (a *acceptor) drop(c *Conn, reason problem.Reason) {
 	c.discard()
 }
 
+// silence is how long after the accept a redirected caller that says nothing may
+// be waiting for a server that speaks first.
+const silence = time.Second
+
+// sniff is Sniff for a connection whose caller may connect.
+func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
+	soon := c.facts.Accepted.Add(silence)
+	if !c.facts.OriginalDst.IsValid() || c.facts.Barred || !deadline.IsZero() && deadline.Before(soon) {
+		return Sniff(c, deadline)
+	}
+	kind, err := Sniff(c, soon)
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return kind, err
+	case c.Buffered() == 0 && !time.Now().Before(soon): // not sooner, by a drain
+		return KindSilent, nil
+	default:
+		return Sniff(c, deadline)
+	}
+}
+
 // direct looks at the first bytes of an admitted connection and gives it to
 // the handler. Our own sockets are looked for only now: a socket of ours is
 // registered before it is written to.
 func (a *acceptor) direct(c *Conn, deadline time.Time) {
-	kind, err := Sniff(c, deadline)
+	kind, err := a.sniff(c, deadline)
 	switch {
 	case (err != nil || kind == KindEOF) && c.facts.Barred:
 		a.drop(c, problem.ACL)

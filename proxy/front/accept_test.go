@@ -119,6 +119,64 @@ func TestSilentCallers(t *testing.T) {
 	})
 }
 
+// A redirected caller that says nothing for a second is the handler's: its server
+// may speak first.
+func TestSilentRedirectedCallers(t *testing.T) {
+	t.Parallel()
+	const at, headerTimeout = "198.51.100.9:443", 10 * time.Second
+	redirected := func(o *Options) {
+		o.Listener = &call.Listener{Transparent: true}
+		o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort(at) }
+	}
+	own := func(o *Options) {
+		redirected(o)
+		o.OwnSocket = func(_, local netip.AddrPort) bool { return local.String() == at }
+	}
+	for _, tt := range []struct {
+		name  string
+		lim   time.Duration
+		with  []func(*Options)
+		raw   string
+		want  string
+		after time.Duration
+	}{
+		{"silent", headerTimeout, []func(*Options){redirected}, "", "in silent " + caller + " ", time.Second},
+		{"silent, without a limit", 0, []func(*Options){redirected}, "", "in silent " + caller + " ", time.Second},
+		{"silent, with a short limit", time.Second / 2, []func(*Options){redirected}, "", "", time.Second / 2},
+		{"speaks", headerTimeout, []func(*Options){redirected}, clientHello, "in tls " + caller + " ", 0},
+		{"one byte", headerTimeout, []func(*Options){redirected}, "\x80", "", headerTimeout},
+		{"barred", headerTimeout, []func(*Options){redirected, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", hurry},
+		{"our own", headerTimeout, []func(*Options){own}, "", "", time.Second + hurry},
+		{"not redirected", headerTimeout, nil, "", "", headerTimeout},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, Limits{HeaderTimeout: tt.lim}, tt.with...)
+				start := time.Now()
+				far := h.dial(caller)
+				_, _ = io.WriteString(far, tt.raw)
+				if got, err := io.ReadAll(far); string(got) != tt.want || err != nil || time.Since(start) != tt.after {
+					t.Errorf("got %q, %v after %v; want %q after %v", got, err, time.Since(start), tt.want, tt.after)
+				}
+			})
+		})
+	}
+	t.Run("draining", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h := serve(t, Limits{HeaderTimeout: headerTimeout}, redirected)
+			start := time.Now()
+			far := h.dial(caller)
+			synctest.Wait()
+			h.shared.Drain()
+			if got, _ := io.ReadAll(far); len(got) > 0 || time.Since(start) >= time.Second {
+				t.Errorf("got %q after %v", got, time.Since(start))
+			}
+		})
+	})
+}
+
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -12,10 +12,11 @@ type Kind uint8
 
 // The kinds.
 const (
-	KindHTTP  Kind = iota // anything that is nothing else; what is not HTTP is refused by its head
-	KindTLS               // a TLS record of a handshake (RFC 8446 5.1)
-	KindSSLv2             // an SSLv2-framed ClientHello (RFC 5246 appendix E.2)
-	KindEOF               // the caller ended the connection without a byte
+	KindHTTP   Kind = iota // anything that is nothing else; what is not HTTP is refused by its head
+	KindTLS                // a TLS record of a handshake (RFC 8446 5.1)
+	KindSSLv2              // an SSLv2-framed ClientHello (RFC 5246 appendix E.2)
+	KindEOF                // the caller ended the connection without a byte
+	KindSilent             // redirected, and nothing has come for a second
 )
 
 func (k Kind) String() string {
@@ -26,6 +27,8 @@ func (k Kind) String() string {
 		return "tls"
 	case KindSSLv2:
 		return "sslv2"
+	case KindSilent:
+		return "silent"
 	default:
 		return "eof"
 	}

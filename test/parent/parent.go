@@ -23,6 +23,8 @@ type Options struct {
 	TLS      *tls.Config  // nil = plain HTTP
 	// Leads is where a host:port leads; any other is refused with 403.
 	Leads map[string]string
+	// Dial connects to where a host leads; nil = net.Dial.
+	Dial func(network, address string) (net.Conn, error)
 	// Answer, if set, is the whole answer to every request.
 	Answer string
 }
@@ -40,6 +42,9 @@ type Proxy struct {
 
 // Start runs one until Close.
 func Start(o Options) (*Proxy, error) {
+	if o.Dial == nil {
+		o.Dial = net.Dial
+	}
 	p := &Proxy{options: o, listener: o.Listener, open: make(map[net.Conn]bool)}
 	if p.listener == nil {
 		var err error
@@ -135,9 +140,13 @@ func (p *Proxy) note(r *http.Request) {
 const refused = "HTTP/1.1 403 Forbidden\r\nX-Parent: denied\r\nContent-Length: 6\r\n\r\ndenied"
 
 func (p *Proxy) tunnel(near net.Conn, reader io.Reader, authority string) {
-	far, err := net.Dial("tcp", p.options.Leads[authority])
-	if p.options.Leads[authority] == "" || err != nil {
+	to := p.options.Leads[authority]
+	if to == "" {
 		_, _ = io.WriteString(near, refused)
+		return
+	}
+	far, err := p.options.Dial("tcp", to)
+	if err != nil {
 		return
 	}
 	p.keep(far)
@@ -165,9 +174,7 @@ func (p *Proxy) forward(near net.Conn, r *http.Request) bool {
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true, DisableCompression: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, to)
-		},
+		DialContext: func(_ context.Context, network, _ string) (net.Conn, error) { return p.options.Dial(network, to) },
 	}
 	for _, field := range []string{"Proxy-Authorization", "Proxy-Connection", "Connection"} {
 		r.Header.Del(field)

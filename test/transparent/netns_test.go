@@ -94,6 +94,13 @@ func (n *namespace) as(t *testing.T, stdin string, command ...string) (string, e
 // stays there.
 func (n *namespace) inside(t *testing.T, f func() error) {
 	t.Helper()
+	if err := n.enter(f); err != nil {
+		t.Fatalf("in the namespace: %v", err)
+	}
+}
+
+// enter is inside with f's error.
+func (n *namespace) enter(f func() error) error {
 	failed := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -109,9 +116,17 @@ func (n *namespace) inside(t *testing.T, f func() error) {
 		}
 		failed <- f()
 	}()
-	if err := <-failed; err != nil {
-		t.Fatalf("in the namespace: %v", err)
-	}
+	return <-failed
+}
+
+// dial connects from within the namespace.
+func (n *namespace) dial(network, address string) (net.Conn, error) {
+	var c net.Conn
+	err := n.enter(func() (err error) {
+		c, err = net.Dial(network, address)
+		return err
+	})
+	return c, err
 }
 
 // listen opens a listener in the namespace.

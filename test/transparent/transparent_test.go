@@ -33,8 +33,11 @@ type lab struct {
 	ours    string // tlslift's root
 }
 
-func newLab(t *testing.T) *lab {
-	n := newNamespace(t)
+func newLab(t *testing.T) *lab { return newLabWith(t, newNamespace(t), "") }
+
+// newLabWith makes a lab of a namespace; config is laid over that of tlslift, whose
+// environment is env.
+func newLabWith(t *testing.T, n *namespace, config string, env ...string) *lab {
 	l := &lab{namespace: n}
 	n.inside(t, func() (err error) {
 		l.portal, err = smsportal.New(smsportal.Options{Listen: portalAddr + ":443", RSA: true})
@@ -52,7 +55,7 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l.process = harness.Start(t, harness.Options{
-		Under: []string{"ip", "netns", "exec", n.name},
+		Under: []string{"ip", "netns", "exec", n.name}, Env: env,
 		Config: fmt.Sprintf(`
 listen: [{address: "[::]:0", transparent: true}]
 others: refuse
@@ -61,7 +64,7 @@ upstreams:
 - {host: also.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
 legacy_tls: {ca: {cert_file: %[3]s, key_file: %[4]s}}
 admin: {address: ""}
-`, portalAddr, l.roots, files.CA, files.Key),
+`, portalAddr, l.roots, files.CA, files.Key) + config,
 	})
 	address, err := netip.ParseAddrPort(l.process.ListenAddr(0))
 	if err != nil {
