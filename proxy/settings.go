@@ -28,7 +28,7 @@ type Settings struct {
 
 	CA        *authority.CA  // nil: legacy hellos are refused, counted and explained
 	LeafNames []host.Pattern // of the leaf for callers that name no host
-	// Legacy is the TLS side towards old clients. Certificates and Tickets are
+	// Legacy is the TLS side towards old clients. Certificates, Tickets and CA are
 	// the Server's own.
 	Legacy    legacy.Options
 	Terminate []string // clients that are terminated even at TLS 1.2 and above
@@ -112,9 +112,9 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		if err != nil {
 			return nil, fmt.Errorf("prepare the CA: %w", err)
 		}
-		s.tickets = legacy.NewTickets(nil)
+		s.tickets = legacy.NewTickets(nil, legacy.TicketKeys{})
 	}
-	st.Legacy.Certificates, st.Legacy.Tickets = s.authority, s.tickets
+	st.Legacy.Certificates, st.Legacy.Tickets, st.Legacy.CA = s.authority, s.tickets, set.CA.Fingerprint()
 	if st.legacy, err = legacy.NewServer(st.Legacy); err != nil {
 		return nil, fmt.Errorf("prepare legacy TLS: %w", err)
 	}

@@ -3,11 +3,13 @@ package authority
 import (
 	"bytes"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"tlslift/proxy/host"
@@ -20,6 +22,11 @@ type CA struct {
 	key       *rsa.PrivateKey
 	chain     [][]byte // sent after a leaf: Cert and those Issuers that are no roots
 	sha1Chain [][]byte // the same with the SHA-1 signed twin of Cert, when the file has one
+}
+
+// Fingerprint tells CAs apart: it is the SHA-256 sum of what is sent after a leaf.
+func (ca *CA) Fingerprint() [sha256.Size]byte {
+	return sha256.Sum256(slices.Concat(slices.Concat(ca.chain, ca.sha1Chain)...))
 }
 
 // LoadOptions says what Load accepts.

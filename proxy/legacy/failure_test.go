@@ -45,7 +45,7 @@ func rawHello(t testing.TB, version uint16, suites []uint16, extensions ...rawEx
 var (
 	p256     = rawExtension{10, []byte{0, 2, 0, 23}}
 	sha1Only = rawExtension{13, []byte{0, 2, 2, 1}}
-	sha256   = rawExtension{13, []byte{0, 2, 4, 1}}
+	signs256 = rawExtension{13, []byte{0, 2, 4, 1}}
 	dotted   = rawExtension{0, []byte("\x00\x05\x00\x00\x02a.")}
 )
 
@@ -133,7 +133,7 @@ func TestServedAllTheSame(t *testing.T) {
 		"1.2, SHA-1, RSA key exchange possible": {rawHello(t, 0x0303, []uint16{ecdheGCM, rsa}, p256, sha1Only), 0x0303, rsa},
 		"1.2, no signatures named":              {rawHello(t, 0x0303, []uint16{ecdheGCM, rsa}, p256), 0x0303, rsa},
 		"1.2, SHA-1, ECDHE alone":               {rawHello(t, 0x0303, []uint16{ecdheGCM, ecdheCBC}, p256, sha1Only), 0x0302, ecdheCBC},
-		"1.2, SHA-256":                          {rawHello(t, 0x0303, []uint16{ecdheGCM, rsa}, p256, sha256), 0x0303, ecdheGCM},
+		"1.2, SHA-256":                          {rawHello(t, 0x0303, []uint16{ecdheGCM, rsa}, p256, signs256), 0x0303, ecdheGCM},
 		"1.0 without extensions":                {rawHello(t, 0x0301, []uint16{rsa}), 0x0301, rsa},
 		"a name with a dot at its end":          {rawHello(t, 0x0302, []uint16{ecdheCBC, rsa}, dotted, p256), 0x0302, ecdheCBC},
 		"SSL 2.0 framing":                       {sslv2Raw(0x0301, 0x010080, 0x00002f), 0x0301, rsa},

@@ -39,6 +39,7 @@ type Options struct {
 	SSLv2Hello   bool          // accept hellos in SSL 2.0 framing
 	Timeout      time.Duration // of a handshake; 0 = defaultTimeout
 	Tickets      *Tickets      // session ticket keys, to outlive a reload; nil = new ones
+	CA           [32]byte      // tells the CA of Certificates from others: sessions do not resume under another
 }
 
 // Server does handshakes. It is safe for concurrent use and immutable but for
@@ -51,6 +52,7 @@ type Server struct {
 	sslv2Hello bool
 	timeout    time.Duration
 	tickets    *Tickets
+	ca         [32]byte
 }
 
 // Result is what was negotiated.
@@ -75,12 +77,12 @@ func NewServer(o Options) (*Server, error) {
 		o.Timeout = defaultTimeout
 	}
 	if o.Tickets == nil {
-		o.Tickets = NewTickets(nil)
+		o.Tickets = NewTickets(nil, TicketKeys{})
 	}
 	ecdhe, rsa := suites(o.RC4)
 	return &Server{
 		certs: o.Certificates, rsaSuites: rsa, sha1Leaf: o.SHA1Leaf, sslv2Hello: o.SSLv2Hello,
-		timeout: o.Timeout, tickets: o.Tickets,
+		timeout: o.Timeout, tickets: o.Tickets, ca: o.CA,
 		base: &tls.Config{
 			MinVersion:       o.MinVersion,
 			MaxVersion:       tls.VersionTLS13,
@@ -170,7 +172,7 @@ func (s *Server) config(h *hello.ClientHello, name host.Name) (*tls.Config, erro
 	}
 	config := s.base.Clone()
 	config.Certificates = []tls.Certificate{*cert}
-	config.SetSessionTicketKeys(s.tickets.keys())
+	config.SetSessionTicketKeys(s.tickets.under(s.ca))
 	s.avoidSignature(config, h)
 	return config, nil
 }

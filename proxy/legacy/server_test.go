@@ -105,14 +105,15 @@ func TestSessionsResumeOverConnectionsAndServers(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	var mu sync.Mutex
-	tickets := NewTickets(func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	tickets, ca := NewTickets(clock, TicketKeys{}), [32]byte{1}
 	advance := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
 	config := clientConfig(func(c *tls.Config) {
 		c.MaxVersion, c.ClientSessionCache = tls.VersionTLS11, tls.NewLRUClientSessionCache(1)
 	})
 	resumes := func() bool {
 		t.Helper()
-		s, _ := newTestServer(t, func(o *Options) { o.Tickets = tickets })
+		s, _ := newTestServer(t, func(o *Options) { o.Tickets, o.CA = tickets, ca })
 		got, client, err := handshake(t, s, config, "")
 		if err != nil || got.err != nil || client.ConnectionState().DidResume != got.result.Resumed {
 			t.Fatal(err, got.err)
@@ -124,6 +125,14 @@ func TestSessionsResumeOverConnectionsAndServers(t *testing.T) {
 	}
 	if !resumes() {
 		t.Error("a ticket was not accepted")
+	}
+	tickets = NewTickets(clock, tickets.Keys()) // the process's successor
+	if !resumes() {
+		t.Error("a ticket was not accepted by the next process")
+	}
+	ca[0]++
+	if resumes() {
+		t.Error("a ticket of another CA was accepted")
 	}
 	advance(2*ticketRotation + ticketRotation/2)
 	if !resumes() {
@@ -141,23 +150,23 @@ func TestTicketKeysRotate(t *testing.T) {
 	t.Parallel()
 	const rotation, kept = 12 * time.Hour, 3
 	now := time.Now()
-	tickets := NewTickets(func() time.Time { return now })
-	seen := tickets.keys()
-	if len(seen) != 1 || &seen[0] != &tickets.keys()[0] {
+	tickets := NewTickets(func() time.Time { return now }, TicketKeys{})
+	keys := func() [][32]byte { return tickets.Keys().Secrets }
+	if seen := keys(); len(seen) != 1 || seen[0] != keys()[0] || seen[0] == [32]byte{} {
 		t.Fatalf("%d keys at first", len(seen))
 	}
 	for i := range 5 {
-		first := tickets.keys()[0]
+		first := keys()[0]
 		now = now.Add(rotation)
-		keys := tickets.keys()
-		if len(keys) != min(i+2, kept) || keys[1] != first || keys[0] == first {
-			t.Fatalf("rotation %d: %d keys", i, len(keys))
+		got := keys()
+		if len(got) != min(i+2, kept) || got[1] != first || got[0] == first {
+			t.Fatalf("rotation %d: %d keys", i, len(got))
 		}
 	}
-	old := tickets.keys()
+	old := keys()
 	now = now.Add(100 * rotation)
-	if keys := tickets.keys(); len(keys) != 1 || keys[0] == old[0] {
-		t.Errorf("%d keys after a long pause", len(keys))
+	if got := keys(); len(got) != 1 || got[0] == old[0] {
+		t.Errorf("%d keys after a long pause", len(got))
 	}
 }
 

@@ -2,6 +2,8 @@ package oldtls
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,6 +117,42 @@ func TestCAArrivesAndGoes(t *testing.T) {
 	s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
 	refused(t, say(t, connect.open(t, s, api), old.wire()), alertProtocolVersion)
 	s.counts(t, wants{0, "tlslift_ca_not_after_timestamp_seconds", nil})
+}
+
+// TestTicketsOfAChangedCAEnd: a session that was made under one CA is not resumed
+// under the next, so a client that does not know that one finds out.
+func TestTicketsOfAChangedCAEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := versionedCA(t, dir, "1")
+	s := bare(t, portal(t, smsportal.Options{}), fmt.Sprintf(
+		"legacy_tls: {ca: {cert_file: %s, key_file: %s}}", filepath.Join(dir, authority.CAFile), filepath.Join(dir, authority.KeyFile)))
+	old := speaking(tls.VersionTLS10, poolOf(t, first.Root), legacy)
+	old.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	call := func(config *tls.Config, resumed bool) {
+		t.Helper()
+		c := s.hello(t, direct, legacy, config)
+		defer c.Close()
+		c.Send(ask(legacy, credits)).Answer("GET")
+		if got := c.tls.ConnectionState().DidResume; got != resumed {
+			t.Errorf("resumed: %t", got)
+		}
+	}
+	call(old, false)
+	call(old, true)
+	mark := s.Mark()
+	second := versionedCA(t, dir, "2")
+	s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
+	conn := tls.Client(direct.open(t, s, legacy), old)
+	var unknown x509.UnknownAuthorityError
+	if err := conn.Handshake(); !errors.As(err, &unknown) {
+		t.Errorf("a client of the old CA: %v, resumed %t", err, conn.ConnectionState().DidResume)
+	}
+	s.WaitMetric(1, "tlslift_client_handshake_failures_total", "reason", "client_rejected_ca")
+	both := speaking(tls.VersionTLS10, poolOf(t, second.Root), legacy)
+	both.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	call(both, false)
+	call(both, true)
 }
 
 // TestResumption: an old client that reconnects resumes its session, after a
