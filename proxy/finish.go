@@ -1,14 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"runtime/debug"
-	"strings"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/contain"
 	"tlslift/proxy/problem"
 )
 
@@ -59,20 +58,7 @@ func (s *Server) logPanic(value any, what, where string) {
 	if !ok {
 		at = debug.Stack()
 	}
-	s.log.Error(what, zap.String("where", where), zap.String("stack", functionNames(at)))
-}
-
-// functionNames keeps of a stack only the functions and lines.
-func functionNames(stack []byte) string {
-	var out []string
-	for l := range bytes.Lines(stack) {
-		text := strings.TrimSpace(string(l))
-		if i := strings.LastIndexByte(text, '('); i > 0 && !strings.Contains(text, ".go:") {
-			text = text[:i]
-		}
-		out = append(out, text)
-	}
-	return strings.Join(out, " | ")
+	s.log.Error(what, zap.String("where", where), zap.String("stack", contain.Functions(at)))
 }
 
 func errField(err error) zap.Field { return zap.Error(err) }

@@ -65,7 +65,7 @@ func (r *Route) untouched() dial.Target {
 // change.
 func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 	s := &Snapshot{
-		opts: opts, now: t.now, buffers: &t.buffers, background: pool.Background{Context: t.ctx, Go: t.spawn, Now: t.now},
+		opts: opts, now: t.now, buffers: &t.buffers, background: pool.Background{Context: t.ctx, Go: t.spawn, Now: t.now, Logger: opts.Logger},
 		exact: make(map[host.Name]*Route), domains: make(map[host.Name]*group),
 	}
 	s.dialer = &dial.Dialer{

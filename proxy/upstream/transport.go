@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
@@ -78,19 +79,22 @@ func (t *Transport) Reconfigure(opts Options) error {
 // Snapshot is the configuration in force.
 func (t *Transport) Snapshot() *Snapshot { return t.snapshot.Load() }
 
-// spawn runs f in a goroutine that Close waits for, unless Close was called.
+// spawn runs f in a goroutine that Close waits for, unless Close was called. A
+// panic of f ends f alone.
 func (t *Transport) spawn(f func()) (started bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return false
 	}
-	t.wg.Go(f)
+	t.wg.Go(func() {
+		_ = contain.Do(t.Snapshot().opts.Logger, "upstream connections", func() error { f(); return nil })
+	})
 	return true
 }
 
 func (t *Transport) newNames(o *Options) *names.Resolver {
-	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now}
+	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now, Logger: o.Logger}
 	for _, s := range o.DNSServers {
 		server, _ := names.ParseServer(s) // validated with the options
 		n.Servers = append(n.Servers, server)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 )
@@ -130,12 +131,9 @@ func (u *upload) limit(set func(time.Time), at time.Time) {
 // run writes everything, then starts the clock of the answer.
 func (u *upload) run() {
 	defer close(u.done)
-	u.write(u.m.buf)
-	if u.err == nil || u.c.Sent() > 0 {
-		u.m.release() // else it is needed again
-	}
-	if u.err == nil {
-		u.copy()
+	if err := contain.Do(u.s.opts.Logger, "send a request's body", u.send); err != nil {
+		u.err = err
+		u.c.Cut()
 	}
 	u.ended = u.s.now()
 	wait := u.s.opts.ResponseTimeout
@@ -148,6 +146,18 @@ func (u *upload) run() {
 		wait = abandonAfter
 	}
 	u.limit(u.c.SetReadDeadline, time.Now().Add(wait))
+}
+
+// send writes the head and the body. Its error is always nil: see err and bodyErr.
+func (u *upload) send() error {
+	u.write(u.m.buf)
+	if u.err == nil || u.c.Sent() > 0 {
+		u.m.release() // else it is needed again
+	}
+	if u.err == nil {
+		u.copy()
+	}
+	return nil
 }
 
 // copy writes the rest of the body.

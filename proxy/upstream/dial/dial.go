@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
@@ -204,7 +205,11 @@ func (d *Dialer) first(ctx context.Context, addrs []netip.AddrPort, exempt bool)
 	defer cancel()
 	results := make(chan result)
 	try := func(addr netip.AddrPort) {
-		s, err := d.one(ctx, addr, exempt)
+		var s *socket
+		err := contain.Do(d.Logger, "connect", func() (err error) {
+			s, err = d.one(ctx, addr, exempt)
+			return err
+		})
 		select {
 		case results <- result{s, err}:
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/problem"
 )
 
@@ -87,7 +88,19 @@ func checkPins(cs tls.ConnectionState, pins [][]byte) error {
 // Forwards for plain HTTP. A handshake that
 // fails for another reason than the server's certificate is tried once more with
 // the classic hello. The error is an *Error.
-func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
+func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (c *Conn, err error) {
+	err = contain.Do(d.Logger, "make a connection", func() (err error) {
+		c, err = d.make(ctx, t, label, conf, hellos)
+		return err
+	})
+	if err != nil {
+		return nil, asError(ctx, err, problem.Connect)
+	}
+	return c, nil
+}
+
+// make is Connect for what may panic.
+func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
 	if t.ServerName.IsZero() {
 		top, s, err := d.connect(ctx, t, label, false)
 		if err != nil {
@@ -135,6 +148,12 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	if err != nil {
 		return nil, asError(ctx, err, problem.Connect)
 	}
+	var made *Conn
+	defer func() {
+		if made == nil {
+			_ = s.Close()
+		}
+	}()
 	handshake, cancel := context.WithTimeout(ctx, d.TLSTimeout)
 	defer cancel()
 	conf = conf.Clone()
@@ -145,7 +164,6 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	err = c.HandshakeContext(handshake)
 	cameBack := hello.done() || s.way.back.Load()
 	if err != nil {
-		_ = s.Close()
 		var verification *tls.CertificateVerificationError
 		switch {
 		case cameBack:
@@ -160,7 +178,7 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	d.Observer.Phase(label, PhaseTLS, d.Now().Sub(start))
 	d.Observer.Handshake(label, cs.Version, cs.CipherSuite, cs.DidResume)
 	d.Observer.Certificate(label, cs.PeerCertificates[0].NotAfter)
-	made := newConn(c, s, c)
+	made = newConn(c, s, c)
 	made.Version = cs.Version
 	return made, nil
 }

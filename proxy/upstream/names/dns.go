@@ -45,7 +45,9 @@ func (r *Resolver) query(ctx context.Context, servers []string, name host.Name) 
 	results := make(chan records, 2)
 	for _, family := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
 		go func() {
-			results <- r.askServers(ctx, servers, dnsmessage.Question{Name: fqdn, Type: family, Class: dnsmessage.ClassINET})
+			results <- r.contained(func() records {
+				return r.askServers(ctx, servers, dnsmessage.Question{Name: fqdn, Type: family, Class: dnsmessage.ClassINET})
+			})
 		}()
 	}
 	first := <-results

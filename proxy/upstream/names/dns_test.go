@@ -2,6 +2,7 @@ package names
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/host"
 	"tlslift/test/nameserver"
 )
@@ -421,4 +423,25 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%+v", rec)
 		}
 	})
+}
+
+// A panic while asking is an answer that failed: nothing waits beside it that could
+// recover.
+func TestPanicWhileAsking(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Resolver){
+		"a server": func(r *Resolver) {
+			r.Dial = func(context.Context, string, string) (net.Conn, error) { panic("secret") }
+		},
+		"the system": func(r *Resolver) {
+			r.Servers, r.System = nil, func(context.Context, string) ([]netip.Addr, error) { panic("secret") }
+		},
+	} {
+		r := testResolver(t, "", one(nil))
+		change(r)
+		_, _, err := r.Lookup(t.Context(), host.MustParse("a.test"), never)
+		if !errors.Is(err, contain.ErrPanic) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

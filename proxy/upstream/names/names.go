@@ -25,8 +25,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/host"
 )
 
@@ -60,6 +62,7 @@ type Options struct {
 	HostsFile  string
 	ResolvConf string
 
+	Logger *zap.Logger // nil = none
 	Now    func() time.Time
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // "udp" or "tcp", to a DNS server
 	System func(ctx context.Context, name string) ([]netip.Addr, error)         // the system's resolver
@@ -92,6 +95,9 @@ type entry struct {
 func New(ctx context.Context, o Options) *Resolver {
 	o.HostsFile = cmp.Or(o.HostsFile, systemHostsFile())
 	o.ResolvConf = cmp.Or(o.ResolvConf, "/etc/resolv.conf")
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -188,7 +194,7 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, wait)
 	defer cancel()
-	rec := r.ask(ctx, name)
+	rec := r.contained(func() records { return r.ask(ctx, name) })
 	now := r.Now()
 	e := &entry{records: rec, expires: now.Add(rec.ttl), known: maps.Clone(old.known)}
 	maps.DeleteFunc(e.known, func(_ netip.Addr, at time.Time) bool { return now.Sub(at) >= knownFor })
@@ -214,6 +220,16 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	}
 	r.cache[name] = e
 	return e
+}
+
+// contained is f's result; a panic is one that failed. Nobody waits beside f who
+// could recover from it.
+func (r *Resolver) contained(f func() records) (rec records) {
+	err := contain.Do(r.Logger, "name resolution", func() error { rec = f(); return nil })
+	if err != nil {
+		return records{ttl: minTTL, err: err}
+	}
+	return rec
 }
 
 // ask asks the servers that are configured now.

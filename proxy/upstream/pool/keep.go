@@ -39,6 +39,14 @@ func (p *Pool) keep(now time.Time) {
 func (p *Pool) keeper() {
 	ticker := time.NewTicker(keeperTick)
 	defer ticker.Stop()
+	ended := false
+	defer func() {
+		if !ended { // by a panic: the next request starts another one
+			p.mu.Lock()
+			p.kept = false
+			p.mu.Unlock()
+		}
+	}()
 	for p.tend() {
 		select {
 		case <-p.Context.Done():
@@ -47,6 +55,14 @@ func (p *Pool) keeper() {
 		case <-p.kick:
 		}
 	}
+	ended = true
+}
+
+// unlocked runs f without the lock, which is held again whatever f does.
+func (p *Pool) unlocked(f func()) {
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	f()
 }
 
 // tend closes connections that have ended or are too old, learns from them, and
@@ -64,9 +80,7 @@ func (p *Pool) tend() (again bool) {
 	p.expire(now)
 	for p.missing(now) {
 		p.dials++
-		p.mu.Unlock()
-		p.dial(nil)
-		p.mu.Lock()
+		p.unlocked(func() { p.dial(nil) })
 		now = p.Now()
 	}
 	p.count()
@@ -83,9 +97,8 @@ func (p *Pool) look(list *[]*Conn, c *Conn) {
 		return
 	}
 	*list = slices.Delete(*list, i, i+1)
-	p.mu.Unlock()
-	quiet := c.Quiet()
-	p.mu.Lock()
+	quiet := false
+	p.unlocked(func() { quiet = p.quiet(c) })
 	switch {
 	case !quiet:
 		p.lost(c, now)

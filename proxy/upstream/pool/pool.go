@@ -21,6 +21,9 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
+	"tlslift/proxy/contain"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
 )
@@ -38,8 +41,9 @@ type Options struct {
 // Background is what the pools of a transport share. Every field must be set.
 type Background struct {
 	Context context.Context             // ends all pools
-	Go      func(func()) (started bool) // runs a function in a goroutine, unless all has ended
+	Go      func(func()) (started bool) // runs a function in a goroutine, unless all has ended; a panic ends that function alone
 	Now     func() time.Time
+	Logger  *zap.Logger
 }
 
 // Pool holds the connections to one target. It is safe for concurrent use.
@@ -129,11 +133,17 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 		}
 		p.keep(now)
 		p.mu.Unlock()
-		if c.Quiet() {
+		if p.quiet(c) {
 			return c, nil
 		}
 		p.died(c)
 	}
+}
+
+// quiet is c.Quiet. A connection that cannot be looked at has ended.
+func (p *Pool) quiet(c *Conn) (quiet bool) {
+	err := contain.Do(p.Logger, "look at an idle connection", func() error { quiet = c.Quiet(); return nil })
+	return err == nil && quiet
 }
 
 // hot is how long after a request its connection is preferred to a fresh one:
@@ -266,7 +276,7 @@ func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Con
 	for {
 		select {
 		case g := <-w.got:
-			if g.c == nil || g.c.Quiet() {
+			if g.c == nil || p.quiet(g.c) {
 				return g.c, g.err
 			}
 			p.died(g.c)
@@ -410,8 +420,8 @@ func (p *Pool) Empty() bool {
 func (p *Pool) count() {
 	idle := len(p.used) + len(p.fresh)
 	busy := len(p.all) - idle
-	if idle != p.idle || busy != p.busy {
-		p.opts.Count(idle-p.idle, busy-p.busy)
+	if moreIdle, moreBusy := idle-p.idle, busy-p.busy; moreIdle != 0 || moreBusy != 0 {
 		p.idle, p.busy = idle, busy
+		p.opts.Count(moreIdle, moreBusy)
 	}
 }

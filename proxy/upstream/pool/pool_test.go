@@ -94,7 +94,7 @@ func newWorld(t *testing.T, o Options) *world {
 		w.wg.Go(f)
 		return true
 	}
-	w.Pool = New(Background{Context: ctx, Go: start, Now: time.Now}, o)
+	w.Pool = New(Background{Context: ctx, Go: start, Now: time.Now, Logger: zap.NewNop()}, o)
 	t.Cleanup(func() {
 		cancel()
 		w.wg.Wait()
