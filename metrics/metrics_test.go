@@ -184,7 +184,10 @@ func denied() call.Outcome {
 // lost is a request that the upstream failed.
 func lost(upstream string, reason problem.Reason, delivery problem.Delivery) call.Outcome {
 	o := plain(upstream)
-	o.Status, o.FromUpstream, o.Reason, o.Delivery = reason.Status(), false, reason, delivery
+	o.Status, o.FromUpstream, o.Reason, o.Delivery = 502, false, reason, delivery
+	if reason == problem.Timeout {
+		o.Status = 504
+	}
 	return o
 }
 

@@ -96,26 +96,27 @@ func (q *request) refuse(reason problem.Reason, status int, detail string) {
 	_, _ = io.Copy(q.w, resp.Body)
 }
 
-// problem renders a refusal or a failure in the caller's language.
+// problem renders a refusal or a failure in the caller's language. Status 0 is
+// the reason's usual one.
 func (q *request) problem(status int) *http.Response {
 	o := &q.out
-	if status == 0 {
-		status = o.Reason.Status()
-	}
 	h := q.r.Header
-	p := problem.Problem{Reason: o.Reason, Status: status, Delivery: o.Delivery, Host: q.place.Host, RequestID: o.ID}
-	header, body := p.Render(problem.DialectOf(problem.Hints{
+	p := problem.Problem{
+		Reason: o.Reason, Status: status, Delivery: o.Delivery, Closes: q.decision.Closes, Host: q.place.Host, RequestID: o.ID,
+	}
+	answer, header, body := p.Render(problem.DialectOf(problem.Hints{
 		Method: o.Method, Path: o.Path, Host: q.place.Host,
 		ContentType: first(h, "Content-Type"), Accept: first(h, "Accept"), SOAPAction: first(h, "Soapaction"),
 	}))
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if o.Reason.Closes() {
+	if answer.Closes {
+		q.closes = true
 		q.w.CloseAfter()
 	}
 	if o.Method == http.MethodHead {
 		body = nil
 	}
-	return &http.Response{StatusCode: status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
 }
 
 // neverSent reports whether err is of a request of which nothing went upstream.

@@ -35,6 +35,7 @@ type request struct {
 	ex        upstream.Exchange
 	held      *heldBody // the beginning of the body; nil without one
 	answer    watchedBody
+	closes    bool // the answer is one of our own that ends the connection
 	streaming bool // the answer's length is not known: each write is flushed
 	connected bool // a CONNECT that was answered with 200
 	memory    upstream.Memory
@@ -266,7 +267,7 @@ func (q *request) sighting() call.Sighted {
 	switch {
 	case q.c.facts.Handling != call.Plain:
 		v.Ingress = q.c.facts.Ingress
-	case o.Reason.Denied() && (o.Reason.Closes() || !o.Ours):
+	case o.Reason.Denied() && (q.closes || !o.Ours):
 		v.Handling = call.Refused
 	case o.Label == call.LabelOther && q.route != nil:
 		v.Handling = call.Tunnelled

@@ -64,6 +64,7 @@ type Decision struct {
 	// Of a refusal.
 	Reason problem.Reason
 	Detail string // for the log: a closed text
+	Closes bool   // the connection cannot go on, though the reason alone would let it
 	Alert  uint8  // TLS alert (RFC 8446 section 6), where there is no HTTP yet
 }
 

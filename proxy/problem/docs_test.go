@@ -68,13 +68,13 @@ func docTable() string {
 	var b strings.Builder
 	b.WriteString("| Tlslift-Error | status | Tlslift-Delivery | connection | level | what happened |\n|---|---|---|---|---|---|\n")
 	for _, ex := range examples() {
-		p := ex.p
+		p, a := ex.p, ex.p.answer()
 		connection := "stays"
-		if p.Reason.Closes() {
+		if a.Closes {
 			connection = "closes"
 		}
 		fmt.Fprintf(&b, "| [`%s`](#%[1]s) | %d | `%s` | %s | %s | %s |\n", p.word(), p.status(), p.delivery(), connection,
-			LevelOf(p.Reason, p.Delivery), p.appendText(nil, p.sentences().what))
+			LevelOf(p.Reason, p.Delivery), p.appendText(nil, a.what))
 	}
 	return b.String()
 }
@@ -85,7 +85,7 @@ func docExample(t *testing.T, name, dialect string) string {
 	for _, ex := range examples() {
 		for _, d := range dialects {
 			if ex.name == name && d.String() == dialect {
-				_, body := ex.p.Render(d)
+				_, _, body := ex.p.Render(d)
 				return "```" + strings.TrimPrefix(extension[d], ".") + "\n" + strings.TrimSuffix(string(body), "\n") + "\n```\n"
 			}
 		}

@@ -12,8 +12,7 @@ const (
 
 // LevelOf is the level of a request's log line: doubt is an error; a failure
 // of the upstream side, a loop and an exhausted limit are warnings; a caller
-// that was turned away is information. Together with Reason.Status it is the
-// one place where a reason becomes what others see.
+// that was turned away is information.
 func LevelOf(r Reason, d Delivery) Level {
 	switch {
 	case r == None:

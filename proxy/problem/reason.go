@@ -1,7 +1,5 @@
 package problem
 
-import "net/http"
-
 // Reason says why tlslift itself answered a request, or why an upstream failed
 // it. It is one closed set: its String is the value of the Tlslift-Error
 // header, of the log field "error" and of the metrics label "reason"
@@ -25,6 +23,7 @@ const (
 	Limit           // connection limits, pool full
 	Draining        // shutting down
 	ClientTimeout   // the caller's head or body did not arrive in time
+	ClientGone      // the caller had given up before a byte was sent
 	// The upstream side failed.
 	DNS
 	Connect
@@ -41,7 +40,7 @@ var reasonWords = [numReasons]string{
 	None: "", Malformed: "malformed", Host: "host", Port: "port", ACL: "acl",
 	InternalAddress: "internal_address", ProxyAuth: "proxy_auth", TooLarge: "too_large",
 	Misdirected: "misdirected", Method: "method", Loop: "loop", Limit: "limit", Draining: "draining",
-	ClientTimeout: "client_timeout", DNS: "dns", Connect: "connect", TLS: "tls",
+	ClientTimeout: "client_timeout", ClientGone: "client_gone", DNS: "dns", Connect: "connect", TLS: "tls",
 	TLSVerify: "tls_verify", ParentProxy: "parent_proxy", Timeout: "timeout",
 	Reset: "reset", Protocol: "protocol",
 }
@@ -56,56 +55,17 @@ func (r Reason) String() string {
 // DeniedReasons are the label values of tlslift_denied_total.
 var DeniedReasons = [...]Reason{
 	Malformed, Host, Port, ACL, InternalAddress, ProxyAuth, TooLarge, Misdirected,
-	Method, Loop, Limit, Draining, ClientTimeout,
+	Method, Loop, Limit, Draining, ClientTimeout, ClientGone,
 }
 
 // UpstreamReasons are the label values of tlslift_upstream_failures_total.
 var UpstreamReasons = [...]Reason{DNS, Connect, TLS, TLSVerify, ParentProxy, Timeout, Reset, Protocol}
 
 // Denied reports whether the reason counts in tlslift_denied_total.
-func (r Reason) Denied() bool { return r >= Malformed && r <= ClientTimeout }
+func (r Reason) Denied() bool { return r >= Malformed && r <= ClientGone }
 
 // Upstream reports whether the reason counts in tlslift_upstream_failures_total.
 func (r Reason) Upstream() bool { return r >= DNS && r < numReasons }
-
-// Status is the HTTP status of our answer for the reason (design, section 8).
-// TooLarge is 413 here; a head over its limit is 431, a target 414.
-func (r Reason) Status() int {
-	switch r {
-	case Malformed:
-		return http.StatusBadRequest
-	case Host, Port, ACL, InternalAddress:
-		return http.StatusForbidden
-	case ProxyAuth:
-		return http.StatusProxyAuthRequired
-	case TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case Misdirected:
-		return http.StatusMisdirectedRequest
-	case Method:
-		return http.StatusNotImplemented
-	case Loop:
-		return http.StatusLoopDetected
-	case Limit, Draining:
-		return http.StatusServiceUnavailable
-	case ClientTimeout:
-		return http.StatusRequestTimeout
-	case Timeout:
-		return http.StatusGatewayTimeout
-	default:
-		return http.StatusBadGateway
-	}
-}
-
-// Closes reports whether the client's connection closes after the answer.
-func (r Reason) Closes() bool {
-	switch r {
-	case Malformed, TooLarge, Loop, Limit, Draining, ClientTimeout:
-		return true
-	default:
-		return false
-	}
-}
 
 // Delivery says whether a request may have reached the upstream. It is the
 // value of the Tlslift-Delivery header and of the log field "delivery".

@@ -17,29 +17,16 @@ const (
 // Problem is one answer of our own.
 type Problem struct {
 	Reason    Reason
-	Status    int       // 0: that of the reason; 431 or 414 where TooLarge is not about a body
+	Status    int       // 0: the reason's usual one; 431 or 414 where TooLarge is not about a body
+	Closes    bool      // the connection must end after it, whatever is usual
 	Delivery  Delivery  // Answered makes no sense here and counts as Unknown
 	Host      host.Name // the host that was asked for; zero = not known
 	RequestID string    // the log line's; "" = none
 }
 
-func (p *Problem) status() int {
-	switch {
-	case p.Status != 0:
-		return p.Status
-	case p.Reason == Draining && p.Delivery != NotSent:
-		return http.StatusGatewayTimeout // cut at the drain deadline (design, section 3)
-	default:
-		return p.Reason.Status()
-	}
-}
+func (p *Problem) status() int { return p.answer().Status }
 
-func (p *Problem) delivery() Delivery {
-	if p.Delivery == NotSent {
-		return NotSent
-	}
-	return Unknown
-}
+func (p *Problem) delivery() Delivery { return p.answer().Delivery }
 
 // word is the reason's, never empty.
 func (p *Problem) word() string {
@@ -49,15 +36,15 @@ func (p *Problem) word() string {
 	return Protocol.String()
 }
 
-// Render is the answer in a dialect: its header and its body, of ASCII alone.
-// The header holds what the reason asks for (design, section 8) and the
-// body's length; whether the connection closes is left to who owns it. For
-// HEAD the body is not to be sent.
+// Render is the answer in a dialect: its kind, its header and its body, of
+// ASCII alone. The header holds what the reason asks for (design, section 8) and
+// the body's length; ending the connection is left to who owns it. For HEAD the
+// body is not to be sent.
 //
 // SOAP faults carry the status of the table, not always 500 (SOAP 1.1, 6.2):
 // the status says whether a request may be repeated, and stacks that read a
 // fault at 500 alone throw on the status then, which is as good.
-func (p *Problem) Render(d Dialect) (http.Header, []byte) {
+func (p *Problem) Render(d Dialect) (Answer, http.Header, []byte) {
 	var body []byte
 	switch d {
 	case API5:
@@ -71,7 +58,7 @@ func (p *Problem) Render(d Dialect) (http.Header, []byte) {
 	default:
 		body = append([]byte(p.message()), '\n')
 	}
-	return p.header(d, len(body)), body
+	return p.answer(), p.header(d, len(body)), body
 }
 
 func (p *Problem) header(d Dialect, length int) http.Header {

@@ -24,31 +24,30 @@ type example struct {
 	p    Problem
 }
 
-// examples are all reasons, and what else makes a difference to the texts.
+// examples are all kinds of answers.
 func examples() []example {
 	var list []example
-	add := func(name string, p Problem) {
-		p.Host, p.RequestID = host.MustParse("api.smsportal.com"), "9f86d081-2s"
+	usual := map[Reason]Answer{}
+	for _, a := range Answers {
+		name := a.Reason.String()
+		first, known := usual[a.Reason]
+		switch {
+		case !known:
+			usual[a.Reason] = a
+		case a.Status == http.StatusRequestHeaderFieldsTooLarge:
+			name += "_head"
+		case a.Status == http.StatusRequestURITooLong:
+			name += "_target"
+		case a.Delivery != first.Delivery:
+			name += "_" + a.Delivery.String()
+		default:
+			name += "_unknown"
+		}
+		p := Problem{Reason: a.Reason, Status: a.Status, Delivery: a.Delivery, Closes: a.Closes, Host: host.MustParse("api.smsportal.com"), RequestID: "9f86d081-2s"}
 		if p.Reason == Host {
 			p.Host = host.MustParse("www.example.com")
 		}
 		list = append(list, example{name, p})
-	}
-	for r := Malformed; r < numReasons; r++ {
-		switch r {
-		case TooLarge:
-			add("too_large", Problem{Reason: r})
-			add("too_large_head", Problem{Reason: r, Status: http.StatusRequestHeaderFieldsTooLarge})
-			add("too_large_target", Problem{Reason: r, Status: http.StatusRequestURITooLong})
-		case Timeout, Reset, Protocol:
-			add(r.String(), Problem{Reason: r, Delivery: Unknown})
-			add(r.String()+"_not_sent", Problem{Reason: r})
-		case ClientTimeout:
-			add(r.String(), Problem{Reason: r})
-			add(r.String()+"_unknown", Problem{Reason: r, Delivery: Unknown})
-		default:
-			add(r.String(), Problem{Reason: r})
-		}
 	}
 	return list
 }
@@ -81,7 +80,7 @@ func TestGolden(t *testing.T) {
 	known := map[string]bool{}
 	for _, ex := range examples() {
 		for _, d := range dialects {
-			_, body := ex.p.Render(d)
+			_, _, body := ex.p.Render(d)
 			file := golden(d, ex.name)
 			known[file] = true
 			if *update {
@@ -237,7 +236,7 @@ func TestHeader(t *testing.T) {
 	t.Parallel()
 	for _, ex := range examples() {
 		for _, d := range dialects {
-			h, body := ex.p.Render(d)
+			_, h, body := ex.p.Render(d)
 			want := http.Header{
 				"Content-Type":     {d.ContentType()},
 				"Content-Length":   {strconv.Itoa(len(body))},
@@ -274,7 +273,7 @@ func TestRetryAfter(t *testing.T) {
 		{Problem{Reason: Draining, Delivery: Unknown}, ""}, // may have been sent: not to be tried again
 		{Problem{Reason: DNS}, ""},
 	} {
-		h, _ := c.p.Render(Text)
+		_, h, _ := c.p.Render(Text)
 		if got := h.Get("Retry-After"); got != c.want {
 			t.Errorf("%v, %v: Retry-After is %q, want %q", c.p.Reason, c.p.Delivery, got, c.want)
 		}
@@ -288,7 +287,7 @@ func TestDeliverySentence(t *testing.T) {
 		for d, want := range map[Delivery][2]string{NotSent: {notSent, maybeSent}, Unknown: {maybeSent, notSent}, Answered: {maybeSent, notSent}} {
 			p := Problem{Reason: r, Delivery: d}
 			for _, dialect := range dialects {
-				_, body := p.Render(dialect)
+				_, _, body := p.Render(dialect)
 				if !strings.Contains(string(body), want[0]) || strings.Contains(string(body), want[1]) {
 					t.Errorf("%v, %v, %v: %s", r, d, dialect, body)
 				}
@@ -307,9 +306,9 @@ func TestTextsAreWhole(t *testing.T) {
 			t.Errorf("%s: %q needs escaping", name, text)
 		}
 	}
-	for r := None; r < numReasons; r++ {
-		check(r.String(), texts[r].what)
-		check(r.String(), texts[r].advice)
+	for _, a := range Answers {
+		check(a.Reason.String(), a.what)
+		check(a.Reason.String(), a.advice)
 	}
 }
 
@@ -326,7 +325,7 @@ func TestUntrusted(t *testing.T) {
 		{"request ID", Problem{Reason: DNS, RequestID: "a\r\nhunter2"}, "not_sent]", "hunter2"},
 		{"long request ID", Problem{Reason: DNS, RequestID: long}, "not_sent]", "xx"},
 	} {
-		h, body := tt.p.Render(Text)
+		_, h, body := tt.p.Render(Text)
 		if !strings.Contains(string(body), tt.has) || strings.Contains(string(body), tt.hasNo) {
 			t.Errorf("%s: %s", tt.name, body)
 		}
@@ -348,7 +347,7 @@ func FuzzRender(f *testing.F) {
 			Reason: Reason(reason), Delivery: Delivery(delivery), Status: status, Host: host.MustParse("api.smsportal.com"), RequestID: id,
 		}
 		for _, d := range dialects {
-			h, body := p.Render(d)
+			_, h, body := p.Render(d)
 			wellFormed(t, d, &p, body)
 			if h.Get("Content-Length") != strconv.Itoa(len(body)) || len(body) > 4096 {
 				t.Fatalf("%d bytes, Content-Length %s", len(body), h.Get("Content-Length"))

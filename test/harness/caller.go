@@ -92,6 +92,7 @@ func (c *Caller) TryAnswer(method string) (Answer, error) {
 		if err != nil {
 			return answer, fmt.Errorf("reading the body: %w", err)
 		}
+		checkDocumented(c.t, answer)
 		return answer, nil
 	}
 }
