@@ -28,6 +28,8 @@ type conn struct {
 	inside bool          // inside a CONNECT, whose credentials were looked at
 	outer  call.Identity // of that CONNECT
 
+	begun bool // http has served a request
+
 	handed  bool         // the connection's evidence was handed over
 	sighted call.Sighted // that evidence
 
@@ -106,6 +108,7 @@ func (c *conn) do(f func()) {
 // TLS inside it. After a CONNECT it goes on with the tunnel.
 func (c *conn) serveHTTP(nc net.Conn) {
 	c.front.Show(c.facts.Handling)
+	c.begun = false
 	c.http = http1.NewConn(nc, http1.Options{
 		Limits: c.limits, Buffers: &c.s.buffers, Context: context.WithValue(context.Background(), connKey{}, c),
 	})

@@ -9,7 +9,6 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/decide"
-	"tlslift/proxy/front"
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
@@ -29,6 +28,7 @@ type request struct {
 	out      call.Outcome
 	decision decide.Decision
 	place    decide.Place
+	first    bool   // of what its connection carries
 	query    string // never logged
 
 	route     *upstream.Route
@@ -49,6 +49,7 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	}
 	q.c, q.st, q.w, q.r = c, c.s.settings.Load(), w, r
 	c.req = q
+	q.first, c.begun = !c.begun, true
 	q.out = call.Outcome{
 		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: r.Method, Label: call.LabelDenied,
 		Version: c.facts.Version, Cipher: c.facts.Cipher, JA4: c.facts.JA4, Handling: c.facts.Handling,
@@ -192,7 +193,7 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 // behind: once a byte went upstream, nothing the caller does cancels it.
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	q := ctx.UserData.(*conn).req
-	q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q.c.http.AbortBody, &q.memory, &q.c.owned
+	q.ex.Caller, q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q, q.c.http.AbortBody, &q.memory, &q.c.owned
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)
@@ -267,6 +268,7 @@ func (q *request) sighting() call.Sighted {
 	switch {
 	case q.c.facts.Handling != call.Plain:
 		v.Ingress = q.c.facts.Ingress
+	case o.Reason == problem.ClientGone: // its call was like any other
 	case o.Reason.Denied() && (q.closes || !o.Ours):
 		v.Handling = call.Refused
 	case o.Label == call.LabelOther && q.route != nil:
@@ -279,20 +281,34 @@ func (q *request) sighting() call.Sighted {
 // call, so it is asked only when the caller may have given up.
 func (q *request) presence() {
 	o := &q.out
-	if q.w.Err() != nil {
+	if q.w.Err() != nil || o.Reason == problem.ClientGone {
 		o.ClientGone = true
 		return
 	}
 	if o.Duration() < patience && o.Reason == problem.None {
 		return
 	}
-	switch q.c.front.Gone() {
-	case front.Gone:
+	switch s := q.c.front.Standing(); {
+	case s.Reset:
 		o.ClientGone = true
-	case front.HalfClosed:
+	case s.Ended:
 		delivered, known := q.c.front.Delivered(time.Second)
 		o.ClientGone = known && !delivered
 	}
+}
+
+// Gone implements upstream.Caller. It costs a system call, so it asks only where
+// the caller may have given up.
+func (q *request) Gone() bool {
+	c := q.c
+	if !decide.AskCaller(q.first, c.s.now().Sub(q.out.Start)) {
+		return false
+	}
+	s := c.front.Standing()
+	if c.facts.Handling == call.Terminated && !s.Reset && !s.Ended {
+		c.front.WithoutWaiting(func() { s.Ended = c.http.Ended() })
+	}
+	return decide.GaveUp(c.facts.Handling, s)
 }
 
 // patience is how long a request may take before its caller's presence is

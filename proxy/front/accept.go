@@ -96,6 +96,9 @@ const (
 func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
 	for pause := minBackOff; ; pause = min(2*pause, maxBackOff) {
 		nc, err := ln.Accept()
+		if tcp, ok := nc.(*net.TCPConn); ok && err == nil {
+			_ = tcp.SetKeepAlive(false) // an inherited listener's are on; see standing
+		}
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return nc, err
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 // Conn is an accepted connection. Bytes that were only looked at are read
-// again. One goroutine at a time may read, one may write; Close, Gone, Show and
+// again. One goroutine at a time may read, one may write; Close, Standing, Show and
 // Carry may be called from any.
 type Conn struct {
 	nc     net.Conn
@@ -23,6 +23,7 @@ type Conn struct {
 	holds atomic.Bool // early is not empty
 
 	hurried bool // under the short timeouts of a refused caller
+	instant bool // reads do not wait
 
 	closed atomic.Bool
 	lost   atomic.Bool // a write failed, or the connection was seen to be reset
@@ -59,6 +60,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 		n := copy(p, c.early)
 		c.keep(c.early[n:])
 		return n, nil
+	}
+	if c.instant {
+		return readInstantly(c.nc, p)
 	}
 	return c.nc.Read(p)
 }

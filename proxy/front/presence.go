@@ -3,48 +3,37 @@ package front
 import (
 	"syscall"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
-// Presence is what the socket says of a caller.
-type Presence uint8
+// unknownLate is the Late of a platform that cannot say when a caller ended its
+// side.
+const unknownLate = -1
 
-// What a caller can be.
-const (
-	PresenceUnknown Presence = iota // the platform or the connection cannot say
-	Present                         // connected
-	HalfClosed                      // ended its side: it may be reading still, or gone
-	Gone                            // reset
-)
-
-func (p Presence) String() string {
-	switch p {
-	case Present:
-		return "present"
-	case HalfClosed:
-		return "half_closed"
-	case Gone:
-		return "gone"
-	default:
-		return "unknown"
-	}
-}
-
-// Gone looks at the socket without reading from it. It costs a system call or
-// two; it is for requests that took long, or whose answer could not be written.
-func (c *Conn) Gone() Presence {
+// Standing looks at the socket without reading from it. It costs a system call.
+func (c *Conn) Standing() call.Standing {
 	if c.lost.Load() {
-		return Gone
+		return call.Standing{Reset: true}
 	}
 	raw := c.socket()
 	if raw == nil {
-		return PresenceUnknown
+		return call.Standing{}
 	}
-	p := socketPresence(raw)
-	if p == Gone {
+	s := standing(raw)
+	if s.Reset {
 		// Some kernels report a reset once.
 		c.lost.Store(true)
 	}
-	return p
+	return s
+}
+
+// WithoutWaiting makes reads during f return what the kernel holds, or else
+// os.ErrDeadlineExceeded at once. Nothing else may read meanwhile.
+func (c *Conn) WithoutWaiting(f func()) {
+	c.instant = true
+	defer func() { c.instant = false }()
+	f()
 }
 
 // unread reports whether the socket holds bytes that were not read.
@@ -56,7 +45,7 @@ func (c *Conn) unread() bool {
 // Delivered reports whether the caller's side took everything that was
 // written, waiting for at most the timeout. known is false where the platform
 // cannot say; the answer must then be taken as delivered. It is for
-// callers that were HalfClosed when their answer was written: a caller that
+// callers that had ended their side when their answer was written: a caller that
 // merely ended its sending acknowledges the answer, one that is gone resets.
 func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
 	if c.lost.Load() {

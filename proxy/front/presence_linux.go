@@ -2,8 +2,11 @@ package front
 
 import (
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tlslift/proxy/call"
 )
 
 // States of a TCP connection, from the kernel's include/net/tcp_states.h.
@@ -15,28 +18,37 @@ const (
 	tcpClosing   = 11
 )
 
-// socketPresence asks the kernel for the connection's state. Unlike a peek it
+// standing asks the kernel for the connection's state. Unlike a peek it
 // sees an end behind unread bytes: a caller that leaves over TLS
 // sends its close_notify first.
-func socketPresence(raw syscall.RawConn) Presence {
-	info, _, err := tcpInfo(raw)
+//
+// A FIN moves last_ack_recv and not last_data_recv, both in milliseconds ago
+// (measured; linux/tcp.h does not say). So does an acknowledgement of keep-alive
+// probes, which accepted connections have none of.
+func standing(raw syscall.RawConn) call.Standing {
+	info, err := tcpInfo(raw)
 	if err != nil {
-		return peekPresence(raw)
+		return peekStanding(raw)
 	}
 	switch info.State {
 	case tcpClose:
-		return Gone
+		return call.Standing{Reset: true}
 	case tcpCloseWait, tcpLastAck, tcpClosing, tcpTimeWait:
-		return HalfClosed
+		late := time.Duration(info.Last_data_recv) - time.Duration(info.Last_ack_recv)
+		return call.Standing{Ended: true, Late: max(late, 0) * time.Millisecond}
 	default:
-		return Present
+		return call.Standing{}
 	}
 }
 
 // acknowledged reports whether the peer has acknowledged all that was written
 // (nothing is left in the send queue), or the connection was reset.
 func acknowledged(raw syscall.RawConn) (taken, lost, known bool) {
-	info, queued, err := tcpInfo(raw)
+	info, err := tcpInfo(raw)
+	if err != nil {
+		return false, false, false
+	}
+	queued, err := unacknowledged(raw)
 	if err != nil {
 		return false, false, false
 	}
@@ -44,16 +56,21 @@ func acknowledged(raw syscall.RawConn) (taken, lost, known bool) {
 	return !lost && queued == 0, lost, true
 }
 
-// tcpInfo returns the kernel's view of the connection and how many bytes are
-// not acknowledged.
-func tcpInfo(raw syscall.RawConn) (info *unix.TCPInfo, queued int, err error) {
-	ctl := raw.Control(func(fd uintptr) {
-		if info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			queued, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
-		}
-	})
+// tcpInfo returns the kernel's view of the connection.
+func tcpInfo(raw syscall.RawConn) (info *unix.TCPInfo, err error) {
+	ctl := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
 	if ctl != nil {
-		return nil, 0, ctl
+		return nil, ctl
 	}
-	return info, queued, err
+	return info, err
+}
+
+// unacknowledged is how many bytes of the send queue the peer has not
+// acknowledged.
+func unacknowledged(raw syscall.RawConn) (queued int, err error) {
+	ctl := raw.Control(func(fd uintptr) { queued, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	if ctl != nil {
+		return 0, ctl
+	}
+	return queued, err
 }

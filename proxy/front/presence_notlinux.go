@@ -2,10 +2,14 @@
 
 package front
 
-import "syscall"
+import (
+	"syscall"
 
-// socketPresence looks at one byte, and leaves it where it is.
-func socketPresence(raw syscall.RawConn) Presence { return peekPresence(raw) }
+	"tlslift/proxy/call"
+)
+
+// standing looks at one byte, and leaves it where it is.
+func standing(raw syscall.RawConn) call.Standing { return peekStanding(raw) }
 
 // acknowledged is unknown on this platform.
 func acknowledged(syscall.RawConn) (taken, lost, known bool) { return false, false, false }

@@ -2,10 +2,20 @@
 
 package front
 
-import "syscall"
+import (
+	"net"
+	"os"
+	"syscall"
 
-// peekPresence is unknown on this platform.
-func peekPresence(syscall.RawConn) Presence { return PresenceUnknown }
+	"tlslift/proxy/call"
+)
+
+// peekStanding is unknown on this platform: a caller is there until writing to
+// it fails.
+func peekStanding(syscall.RawConn) call.Standing { return call.Standing{} }
+
+// readInstantly reads nothing on this platform, where a read cannot but wait.
+func readInstantly(net.Conn, []byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // socketHasBytes is unknown on this platform: Close lingers only after Linger,
 // or while bytes are buffered.

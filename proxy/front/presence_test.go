@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 // until waits for something that the kernel does.
@@ -21,24 +24,30 @@ func until(is func() bool) {
 	}
 }
 
-func TestPresence(t *testing.T) {
+// What is said of callers that are not there.
+var (
+	ended = call.Standing{Ended: true}
+	reset = call.Standing{Reset: true}
+)
+
+func TestStanding(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name      string
 		leave     func(*net.TCPConn) error
-		want      Presence
-		delivered bool // of what is written afterwards
+		want      call.Standing // but for Late
+		delivered bool          // of what is written afterwards
 	}{
-		{"stays", func(*net.TCPConn) error { return nil }, Present, true},
-		{"sends", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return err }, Present, true},
-		{"half-closes", (*net.TCPConn).CloseWrite, HalfClosed, true},
+		{"stays", func(*net.TCPConn) error { return nil }, call.Standing{}, true},
+		{"sends", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return err }, call.Standing{}, true},
+		{"half-closes", (*net.TCPConn).CloseWrite, ended, true},
 		{"sends and half-closes", func(far *net.TCPConn) error {
 			_, err := io.WriteString(far, "x")
 			return errors.Join(err, far.CloseWrite())
-		}, HalfClosed, true},
-		{"closes", (*net.TCPConn).Close, HalfClosed, false},
-		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, HalfClosed, false},
-		{"resets", func(far *net.TCPConn) error { return errors.Join(far.SetLinger(0), far.Close()) }, Gone, false},
+		}, ended, true},
+		{"closes", (*net.TCPConn).Close, ended, false},
+		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, ended, false},
+		{"resets", func(far *net.TCPConn) error { return errors.Join(far.SetLinger(0), far.Close()) }, reset, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,14 +56,14 @@ func TestPresence(t *testing.T) {
 			s := NewShared(Limits{}, g.add)
 			near, far := sockets(t)
 			c := accepted(near, s)
-			if got := c.Gone(); got != Present {
+			if got := c.Standing(); got != (call.Standing{}) {
 				t.Errorf("before: %v", got)
 			}
 			if err := tt.leave(far); err != nil {
 				t.Fatal(err)
 			}
-			until(func() bool { return c.Gone() == tt.want })
-			if taken, lost, known := acknowledged(c.socket()); taken == lost || lost != (tt.want == Gone) || !known {
+			until(func() bool { s := c.Standing(); return s.Reset == tt.want.Reset && s.Ended == tt.want.Ended })
+			if taken, lost, known := acknowledged(c.socket()); taken == lost || lost != tt.want.Reset || !known {
 				t.Errorf("before anything is written: taken %v, lost %v, known %v", taken, lost, known)
 			}
 			_, _ = io.WriteString(c, "the answer")
@@ -65,6 +74,73 @@ func TestPresence(t *testing.T) {
 			c.Close()
 			empty(t, s, g)
 		})
+	}
+}
+
+// How late the end came after the last byte is what tells a habit from a caller
+// that has given up. Unread bytes do not hide it.
+func TestHowLateTheEndCame(t *testing.T) {
+	t.Parallel()
+	near, far := sockets(t)
+	c := accepted(near, NewShared(Limits{}, newGauge().add))
+	defer c.Close()
+	const pause = 100 * time.Millisecond
+	sent := time.Now()
+	if _, err := io.WriteString(far, "x"); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(pause)
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	closed := time.Since(sent)
+	until(func() bool { return c.Standing().Ended })
+	const tick = 10 * time.Millisecond // of the kernel's clock
+	if late := c.Standing().Late; late < pause-2*tick || late > closed+2*tick {
+		t.Errorf("%v late, want %v to %v", late, pause, closed)
+	}
+}
+
+// A read that does not wait gives what has come, then a timeout, then the end.
+func TestWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	near, far := sockets(t)
+	c := accepted(near, NewShared(Limits{}, newGauge().add))
+	defer c.Reset()
+	read := func() (got string, err error) {
+		c.WithoutWaiting(func() {
+			b := make([]byte, 8)
+			var n int
+			n, err = c.Read(b)
+			got = string(b[:n])
+		})
+		return got, err
+	}
+	if got, err := read(); got != "" || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("nothing there: %q, %v", got, err)
+	}
+	if _, err := io.WriteString(far, "ab"); err != nil {
+		t.Fatal(err)
+	}
+	until(c.unread)
+	if got, err := read(); got != "ab" || err != nil {
+		t.Errorf("two bytes there: %q, %v", got, err)
+	}
+	c.Unread([]byte("early"))
+	if got, err := read(); got != "early" || err != nil {
+		t.Errorf("unread bytes: %q, %v", got, err)
+	}
+	far.Close()
+	until(func() bool { return c.Standing().Ended })
+	if got, err := read(); got != "" || !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %q, %v", got, err)
+	}
+	pipe, other := net.Pipe()
+	defer other.Close()
+	c = accepted(pipe, NewShared(Limits{}, newGauge().add))
+	defer c.Close()
+	if _, err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("without a socket: %v", err)
 	}
 }
 
@@ -101,12 +177,12 @@ func TestNotDeliveredWhileUnread(t *testing.T) {
 
 // Of a connection that failed, and of one without a socket, no system call is
 // made.
-func TestPresenceWithoutAsking(t *testing.T) {
+func TestStandingWithoutAsking(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
 	c := accepted(near, NewShared(Limits{}, newGauge().add))
 	defer c.Close()
-	if got := c.Gone(); got != PresenceUnknown {
+	if got := c.Standing(); got != (call.Standing{}) {
 		t.Errorf("without a socket: %v", got)
 	}
 	if delivered, known := c.Delivered(time.Hour); !delivered || known {
@@ -116,7 +192,7 @@ func TestPresenceWithoutAsking(t *testing.T) {
 	if _, err := io.WriteString(c, "x"); err == nil {
 		t.Error("written to a closed pipe")
 	}
-	if got := c.Gone(); got != Gone {
+	if got := c.Standing(); got != reset {
 		t.Errorf("after a failed write: %v", got)
 	}
 	if delivered, known := c.Delivered(time.Hour); delivered || !known {
@@ -124,28 +200,19 @@ func TestPresenceWithoutAsking(t *testing.T) {
 	}
 }
 
-func TestPresenceString(t *testing.T) {
-	t.Parallel()
-	for p, want := range map[Presence]string{PresenceUnknown: "unknown", Present: "present", HalfClosed: "half_closed", Gone: "gone"} {
-		if got := p.String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 // One byte that is looked at is what other platforms, and kernels without
 // TCP_INFO, go by. It is left where it is.
-func TestPeekPresence(t *testing.T) {
+func TestPeekStanding(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
 		leave func(*net.TCPConn) error
-		want  Presence
+		want  call.Standing
 	}{
-		{"stays", func(*net.TCPConn) error { return nil }, Present},
-		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, Present},
-		{"closes", (*net.TCPConn).Close, HalfClosed},
-		{"resets", func(far *net.TCPConn) error { return errors.Join(far.SetLinger(0), far.Close()) }, Gone},
+		{"stays", func(*net.TCPConn) error { return nil }, call.Standing{}},
+		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, call.Standing{}},
+		{"closes", (*net.TCPConn).Close, call.Standing{Ended: true, Late: unknownLate}},
+		{"resets", func(far *net.TCPConn) error { return errors.Join(far.SetLinger(0), far.Close()) }, reset},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,14 +223,14 @@ func TestPeekPresence(t *testing.T) {
 			if err := tt.leave(far); err != nil {
 				t.Fatal(err)
 			}
-			until(func() bool { return peekPresence(c.socket()) == tt.want })
+			until(func() bool { return peekStanding(c.socket()) == tt.want })
 		})
 	}
 	near, _ := sockets(t)
 	c := accepted(near, NewShared(Limits{}, newGauge().add))
 	raw := c.socket()
 	c.Close()
-	if got := peekPresence(raw); got != Gone {
+	if got := peekStanding(raw); got != reset {
 		t.Errorf("closed here: %v", got)
 	}
 	if _, _, known := acknowledged(raw); known {

@@ -4,23 +4,57 @@ package front
 
 import (
 	"errors"
+	"io"
+	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tlslift/proxy/call"
 )
 
-// peekPresence looks at one byte, and leaves it where it is, to find out whether
+// peekStanding looks at one byte, and leaves it where it is, to find out whether
 // the peer is there.
-func peekPresence(raw syscall.RawConn) Presence {
+func peekStanding(raw syscall.RawConn) call.Standing {
 	n, err := peekByte(raw)
 	switch {
 	case err == nil && n == 0:
-		return HalfClosed
+		return call.Standing{Ended: true, Late: unknownLate}
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-		return Present
+		return call.Standing{}
 	default:
-		return Gone
+		return call.Standing{Reset: true}
 	}
+}
+
+// readInstantly reads what the kernel holds, whatever the deadlines. With
+// nothing there it returns os.ErrDeadlineExceeded, which crypto/tls does not take
+// for the connection's end.
+func readInstantly(nc net.Conn, p []byte) (n int, err error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok || len(p) == 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	ctl := raw.Control(func(fd uintptr) {
+		for n, err = unix.Read(int(fd), p); errors.Is(err, unix.EINTR); n, err = unix.Read(int(fd), p) {
+		}
+	})
+	switch {
+	case ctl != nil:
+		return 0, ctl
+	case errors.Is(err, unix.EAGAIN):
+		return 0, os.ErrDeadlineExceeded
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 func socketHasBytes(raw syscall.RawConn) bool {

@@ -375,7 +375,7 @@ func TestConcurrently(t *testing.T) {
 				func() { c.Carry(new(carrier)) },
 				func() { c.Show(call.Spliced) },
 				func() { c.Show(call.Refused) },
-				func() { c.Gone() },
+				func() { c.Standing() },
 				func() { c.Linger() },
 			} {
 				group.Go(f)

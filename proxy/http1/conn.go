@@ -197,6 +197,23 @@ func (c *Conn) Drain(grace time.Duration) {
 	}
 }
 
+// Ended reports whether the caller has ended its side: FIN, or a close_notify on
+// TLS. Reads of the connection must not wait meanwhile; they end in a timeout.
+// What has come of later requests is kept, up to one buffer. The handler may call
+// Ended while nothing reads the request's body.
+func (c *Conn) Ended() bool {
+	for !c.gone && (c.in == nil || c.w < len(c.in)) {
+		if err := c.fill(); err != nil {
+			c.gone = c.gone || !isTimeout(err)
+			break
+		}
+	}
+	if c.r == c.w {
+		c.release()
+	}
+	return c.gone
+}
+
 // AbortBody makes a read of the current request's body that is blocked return
 // at once, and every later one fail: the answer came before the body was read,
 // and the rest is not needed. The connection ends after the answer. A body that

@@ -3,8 +3,10 @@ package http1
 import (
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -80,3 +82,40 @@ func deliveries(raw string) map[string][]string {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// What has come of the next request is kept while the caller is looked for.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	const next = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+	for _, tt := range []struct {
+		name     string
+		segments []string
+		end      error
+		want     bool
+		answers  int
+	}{
+		{"there", nil, os.ErrDeadlineExceeded, false, 1},
+		{"there, with another request", []string{next[:9], next[9:]}, os.ErrDeadlineExceeded, false, 2},
+		{"ended", nil, io.EOF, true, 1},
+		{"ended after another request", []string{next}, io.EOF, true, 2},
+		{"reset", nil, syscall.ECONNRESET, true, 1},
+	} {
+		nc := &scriptConn{segments: []string{"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"}, end: os.ErrDeadlineExceeded}
+		var c *Conn
+		asked := false
+		c = NewConn(nc, Options{Limits: testLimits})
+		c.Serve(handlerFunc(func(w *Response, r *Request) {
+			if !asked {
+				asked = true
+				nc.segments, nc.end = tt.segments, tt.end
+				if got := c.Ended(); got != tt.want {
+					t.Errorf("%s: ended %v", tt.name, got)
+				}
+			}
+			hello(w, r)
+		}))
+		if n := strings.Count(nc.written.String(), "hello /"); n != tt.answers {
+			t.Errorf("%s: %d answers, want %d: %q", tt.name, n, tt.answers, nc.written.String())
+		}
+	}
+}

@@ -16,6 +16,9 @@ type Exchange struct {
 	// Target is the raw request target in origin form, sent byte for byte
 	// (RFC 9112 section 3.2.1).
 	Target string
+	// Caller, if set, is asked immediately before the first byte is written, on
+	// each connection that is tried.
+	Caller Caller
 	// AbortBody, if set, makes a blocked Read of the request's body return at
 	// once. It is called when the exchange is over before the body was sent; Do
 	// then returns only after the last Read of the body. Without it one Read may
@@ -32,6 +35,13 @@ type Exchange struct {
 	Delivery   problem.Delivery
 	TLSVersion uint16 // of the connection; 0 = no TLS
 	Reused     bool   // the connection had served a request before
+}
+
+// Caller is who waits for the answer.
+type Caller interface {
+	// Gone reports whether the caller has given up: nothing is sent then, and Do
+	// returns an *Error with problem.ClientGone.
+	Gone() bool
 }
 
 // Memory is where an answer is kept. It may serve one exchange after the other:

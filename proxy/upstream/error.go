@@ -36,7 +36,10 @@ var (
 	errBodyClosed    = errors.New("the body was closed")
 )
 
-var errDraining = notSent(problem.Draining, errCut)
+var (
+	errDraining   = notSent(problem.Draining, errCut)
+	errCallerGone = notSent(problem.ClientGone, errors.New("the caller had given up before anything was sent"))
+)
 
 func notSent(r problem.Reason, err error) *Error {
 	return &Error{Reason: r, Delivery: problem.NotSent, Err: err}

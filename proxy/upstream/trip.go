@@ -38,6 +38,10 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 	if err != nil {
 		return nil, err
 	}
+	if ex.Caller != nil && ex.Caller.Gone() {
+		ex.Owned.put(l)
+		return nil, errCallerGone
+	}
 	ex.Reused, ex.TLSVersion = l.c.Used, l.c.Version
 	x := trip{lease: l, s: r.snapshot, ex: ex, memory: ex.Memory, keep: true}
 	x.c.Signed = x.c.Signed || signsIn(req.Header["Authorization"])
