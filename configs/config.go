@@ -14,11 +14,10 @@ type Config struct {
 	Admin     Admin      //
 	Upstreams []Upstream // whose requests are upgraded; at least one
 
-	// Others says what happens to hosts that are no upstream. See OthersFor
-	// for what auto means.
+	// Others says what happens to hosts that are no upstream.
 	Others Others
-	// AllowInternalAddresses lets upstream names, and foreign hosts that a
-	// listener not on loopback lets pass, be private or loopback addresses.
+	// AllowInternalAddresses lets upstream names, and the foreign hosts of callers
+	// that are not on this host, be private or loopback addresses.
 	AllowInternalAddresses bool
 
 	Upstream  Outbound

@@ -18,7 +18,7 @@ type Others string
 
 // The treatments of foreign traffic.
 const (
-	OthersAuto   Others = "auto"   // pass on loopback listeners, else refuse
+	OthersAuto   Others = "auto"   // pass for callers on this host, else refuse
 	OthersRefuse Others = "refuse" // 403
 	OthersTunnel Others = "tunnel" // CONNECT only
 	OthersPass   Others = "pass"   // CONNECT, and plain HTTP forwarded unchanged

@@ -167,12 +167,12 @@ func TestPresets(t *testing.T) {
 		t.Errorf("sidecar: got %+v, %+v", sidecar.Clients, sidecar.Admin)
 	}
 	for _, l := range sidecar.Listen {
-		if !l.Loopback() || sidecar.OthersFor(l) != OthersPass {
-			t.Errorf("sidecar: listens on %s, others %s", l.Address, sidecar.OthersFor(l))
+		if !loopback(l.Address) || sidecar.Others != OthersAuto {
+			t.Errorf("sidecar: listens on %s, others %s", l.Address, sidecar.Others)
 		}
 	}
 	gateway := loaded(t, Source{File: "gateway.yaml"})
-	if gateway.Listen[0].Address != "0.0.0.0:3128" || gateway.OthersFor(gateway.Listen[0]) != OthersRefuse ||
+	if gateway.Listen[0].Address != "0.0.0.0:3128" || gateway.Others != OthersRefuse ||
 		gateway.Limits.DrainDelay != 10*time.Second || !loopback(gateway.Admin.Address) {
 		t.Errorf("gateway: got %+v", gateway)
 	}

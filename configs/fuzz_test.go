@@ -51,11 +51,6 @@ func expectSettled(t *testing.T, s Source, data []byte) {
 			t.Errorf("%q becomes %q, which becomes %q, %v", u.Host, u.Host, again, f)
 		}
 	}
-	for _, l := range c.Listen {
-		if o := c.OthersFor(l); o == OthersAuto {
-			t.Errorf("others is undecided on %s", l.Address)
-		}
-	}
 	again, err := load(s, data)
 	if err != nil || !reflect.DeepEqual(c, again) || len(again.RestartDiff(c)) > 0 {
 		t.Errorf("loads differently again: %v", err)

@@ -5,23 +5,6 @@ import (
 	"slices"
 )
 
-// OthersFor returns what happens on l to traffic that is for no upstream:
-// Others, with auto resolved to pass on a loopback listener, where callers could
-// go there themselves, and to refuse on any other.
-func (c *Config) OthersFor(l Listen) Others {
-	switch {
-	case c.Others != OthersAuto:
-		return c.Others
-	case l.Loopback():
-		return OthersPass
-	default:
-		return OthersRefuse
-	}
-}
-
-// Loopback reports whether the listener can be reached from this machine only.
-func (l Listen) Loopback() bool { return loopback(l.Address) }
-
 // Accepts reports whether the listener accepts the way in.
 func (l Listen) Accepts(w Way) bool { return slices.Contains(l.Accept, w) }
 

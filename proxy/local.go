@@ -23,10 +23,14 @@ func (l *LocalAddrs) Covers(bound, ap netip.AddrPort) bool {
 	if !bound.Addr().IsUnspecified() {
 		return bound.Addr() == ap.Addr()
 	}
-	return ap.Addr().IsLoopback() || ap.Addr().IsUnspecified() || l.has(ap.Addr())
+	return ap.Addr().IsUnspecified() || l.Has(ap.Addr())
 }
 
-func (l *LocalAddrs) has(addr netip.Addr) bool {
+// Has reports whether an address is loopback, or one of this host's.
+func (l *LocalAddrs) Has(addr netip.Addr) bool {
+	if addr = addr.Unmap().WithZone(""); addr.IsLoopback() {
+		return true
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.addrs == nil || time.Since(l.asked) > 30*time.Second {

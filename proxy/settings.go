@@ -20,7 +20,8 @@ import (
 // Settings is what a reload replaces as a whole.
 type Settings struct {
 	Listeners     []Listener // the same ones in every reload
-	AllowInternal bool       // foreign hosts may be internal addresses for every caller
+	Others        decide.Others
+	AllowInternal bool // foreign hosts may be internal addresses for every caller
 
 	Ladder  *identity.Ladder
 	Rewrite rewrite.Options
@@ -41,7 +42,6 @@ type Settings struct {
 // Listener is one listening address.
 type Listener struct {
 	call.Listener
-	Others            decide.Others
 	Allow             []netip.Prefix // who may connect; empty = everyone
 	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header
 }
@@ -92,12 +92,8 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 	for _, c := range set.Terminate {
 		st.terminate[c] = true
 	}
-	others := make(map[string]decide.Others, len(set.Listeners))
-	for _, l := range set.Listeners {
-		others[l.Address] = l.Others
-	}
 	st.decide = decide.Settings{
-		Others: others, AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own,
+		Others: set.Others, Local: s.local.Has, AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own,
 	}
 	st.http = http1.Limits{
 		HeaderBytes: set.Limits.HeaderBytes, BodyBytes: set.Limits.BodyBytes,

@@ -29,6 +29,7 @@ import (
 // error is a configs.Problems that holds every problem.
 func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	set := proxy.Settings{
+		Others:        othersOf(cfg.Others),
 		AllowInternal: cfg.AllowInternalAddresses,
 		Rewrite:       rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS},
 		Limits: proxy.Limits{
@@ -52,7 +53,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 		Terminate: cfg.LegacyTLS.TerminateClients,
 	}
 	for _, l := range cfg.Listen {
-		set.Listeners = append(set.Listeners, listenerOf(cfg, l))
+		set.Listeners = append(set.Listeners, listenerOf(l))
 	}
 	var problems configs.Problems
 	var err error
@@ -73,18 +74,23 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	return set, nil
 }
 
-func listenerOf(cfg *configs.Config, l configs.Listen) proxy.Listener {
-	others := decide.OthersRefuse
-	switch cfg.OthersFor(l) {
+func othersOf(o configs.Others) decide.Others {
+	switch o {
 	case configs.OthersPass:
-		others = decide.OthersPass
+		return decide.OthersPass
 	case configs.OthersTunnel:
-		others = decide.OthersTunnel
+		return decide.OthersTunnel
+	case configs.OthersAuto:
+		return decide.OthersAuto
+	default:
+		return decide.OthersRefuse
 	}
+}
+
+func listenerOf(l configs.Listen) proxy.Listener {
 	return proxy.Listener{
 		Listener: call.Listener{
 			Address:         l.Address,
-			Loopback:        l.Loopback(),
 			Forward:         l.Accepts(configs.WayForward),
 			Connect:         l.Accepts(configs.WayConnect),
 			Gateway:         l.Accepts(configs.WayGateway),
@@ -93,7 +99,6 @@ func listenerOf(cfg *configs.Config, l configs.Listen) proxy.Listener {
 			Client:          l.Client,
 			DefaultUpstream: l.DefaultUpstream,
 		},
-		Others:            others,
 		Allow:             l.Allow,
 		ProxyProtocolFrom: l.ProxyProtocolFrom,
 	}

@@ -12,7 +12,6 @@ import (
 // It is immutable; a reload makes a new one.
 type Listener struct {
 	Address         string    // as configured, host:port
-	Loopback        bool      // bound to a loopback address
 	Forward         bool      // accepts absolute-form requests
 	Connect         bool      // accepts CONNECT
 	Gateway         bool      // accepts origin-form requests
@@ -28,6 +27,7 @@ type Conn struct {
 	Listener    *Listener
 	Client      netip.AddrPort // the caller, PROXY protocol taken into account, unmapped
 	ClientText  string         // the same, for the log
+	Anonymous   bool           // it came through a balancer that does not say who it is
 	Peer        netip.AddrPort // the socket's other end
 	Local       netip.AddrPort // our end of the socket
 	OriginalDst netip.AddrPort // before a kernel redirect; zero when unknown

@@ -76,6 +76,7 @@ const (
 	OthersRefuse Others = iota
 	OthersTunnel        // CONNECT is relayed
 	OthersPass          // CONNECT is relayed, plain HTTP is forwarded
+	OthersAuto          // pass for local callers, else refuse
 )
 
 // Settings is what the configuration, and this machine, say about decisions.
@@ -84,8 +85,10 @@ type Settings struct {
 	// Upstream reports whether a host is one of ours, and the port that its
 	// clients know it by.
 	Upstream func(host.Name) (port uint16, ours bool)
-	// Others is what happens to foreign hosts, by the listener's address.
-	Others map[string]Others
+	// Others is what happens to foreign hosts.
+	Others Others
+	// Local reports whether an address is loopback or this host's.
+	Local func(netip.Addr) bool
 	// AllowInternal lets foreign hosts be internal addresses for every caller.
 	AllowInternal bool
 	// CA says that there is a CA, so TLS can be terminated.
@@ -132,9 +135,35 @@ func refuse(reason problem.Reason, detail string) Decision {
 	return Decision{Reason: reason, Detail: detail}
 }
 
+// local reports whether a caller is on this host, so it could go itself where it
+// wants to be taken. What counts is its own address, PROXY protocol taken into
+// account: a balancer on this host brings callers from elsewhere.
+func (s *Settings) local(c *call.Conn) bool {
+	switch client := c.Client.Addr(); {
+	case c.Anonymous:
+		return false
+	case client.IsLoopback(): // that of this host only if it was sent from here
+		return s.Local(c.Peer.Addr())
+	default:
+		return s.Local(client)
+	}
+}
+
 // guard reports whether internal addresses are refused to a caller of a foreign
-// host. On a loopback listener callers could go there themselves.
-func (s *Settings) guard(c *call.Conn) bool { return !c.Listener.Loopback && !s.AllowInternal }
+// host.
+func (s *Settings) guard(c *call.Conn) bool { return !s.AllowInternal && !s.local(c) }
+
+// others is what happens to a caller's foreign hosts.
+func (s *Settings) others(c *call.Conn) Others {
+	switch {
+	case s.Others != OthersAuto:
+		return s.Others
+	case s.local(c):
+		return OthersPass
+	default:
+		return OthersRefuse
+	}
+}
 
 // self reports whether a host and port are one of our own listeners.
 func (s *Settings) self(n host.Name, port uint16) bool {
@@ -154,7 +183,7 @@ func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action
 	switch {
 	case s.self(n, port):
 		return refuse(problem.Loop, detailSelf)
-	case s.Others[c.Listener.Address] < needed:
+	case s.others(c) < needed:
 		return refuse(problem.Host, detailForeign)
 	}
 	return Decision{Action: action, Host: n, Port: port, Guard: s.guard(c)}

@@ -27,7 +27,8 @@ func settings(others Others, ca bool) *Settings {
 			}
 			return 0, false
 		},
-		Others: map[string]Others{"l": others},
+		Others: others,
+		Local:  func(a netip.Addr) bool { return a.IsLoopback() || a == netip.MustParseAddr("10.0.0.1") },
 		CA:     ca,
 		Own:    func(ap netip.AddrPort) bool { return ap == netip.MustParseAddrPort("127.0.0.1:3128") },
 		HostAt: func(a netip.Addr) host.Name {
@@ -378,19 +379,59 @@ func TestSilent(t *testing.T) {
 	}
 }
 
-// TestGuard: internal addresses are refused to callers that could not go there
-// themselves.
-func TestGuard(t *testing.T) {
+// TestLocalCallers: who calls from this host could go there itself, so foreign
+// hosts pass by default, internal ones too. What counts is the caller's own
+// address.
+func TestLocalCallers(t *testing.T) {
 	t.Parallel()
-	for _, loopback := range []bool{false, true} {
+	for _, tt := range []struct {
+		name         string
+		client, peer string
+		anonymous    bool
+		local        bool
+	}{
+		{"loopback", "127.0.0.1:9", "127.0.0.1:9", false, true},
+		{"loopback, IPv6", "[::1]:9", "[::1]:9", false, true},
+		{"this host's address", "10.0.0.1:9", "10.0.0.1:9", false, true},
+		{"elsewhere", "10.0.0.2:9", "10.0.0.2:9", false, false},
+		{"elsewhere, by a balancer on this host", "203.0.113.5:9", "127.0.0.1:9", false, false},
+		{"loopback, by a balancer on this host", "127.0.0.1:8", "127.0.0.1:9", false, true},
+		{"a balancer's own loopback", "127.0.0.1:8", "10.0.0.2:9", false, false},
+		{"this host, by a balancer elsewhere", "10.0.0.1:8", "10.0.0.2:9", false, true},
+		{"not named by a balancer on this host", "127.0.0.1:9", "127.0.0.1:9", true, false},
+	} {
+		c := conn(func(c *call.Conn) {
+			c.Client, c.Peer, c.Anonymous = netip.MustParseAddrPort(tt.client), netip.MustParseAddrPort(tt.peer), tt.anonymous
+		})
+		want := Refuse
+		if tt.local {
+			want = Pass
+		}
+		target := Target{Absolute: true, Scheme: "http", Host: host.MustParse(other)}
+		if _, d := settings(OthersAuto, true).ask(c, target, Asked{Method: "GET"}); d.Action != want {
+			t.Errorf("%s, auto: %+v", tt.name, d)
+		}
+		if d := settings(OthersAuto, true).Connect(c, host.MustParse(other), 443, Asked{}); (d.Action == Relay) != tt.local {
+			t.Errorf("%s, CONNECT, auto: %+v", tt.name, d)
+		}
 		for _, allowed := range []bool{false, true} {
 			s := settings(OthersPass, true)
 			s.AllowInternal = allowed
-			c := conn(func(c *call.Conn) { c.Listener.Loopback = loopback })
-			_, d := s.ask(c, Target{Host: host.MustParse(other)}, Asked{Method: "GET"})
-			if d.Action != Pass || d.Guard != (!loopback && !allowed) {
-				t.Errorf("loopback %v, allowed %v: %+v", loopback, allowed, d)
+			guarded := !tt.local && !allowed
+			_, d := s.ask(c, target, Asked{Method: "GET"})
+			if d.Action != Pass || d.Guard != guarded {
+				t.Errorf("%s, allowed %v: %+v", tt.name, allowed, d)
 			}
+			c := *c
+			c.OriginalDst, c.Ingress = netip.MustParseAddrPort("10.9.9.9:443"), call.Transparent
+			c.Listener.Transparent = true
+			if d := s.Hello(&c, Hello{Modern: true, ServerName: other}); d.Action != Relay || d.Guard != guarded {
+				t.Errorf("%s, allowed %v, redirected TLS: %+v", tt.name, allowed, d)
+			}
+			if d := s.Redirected(&c, host.MustParse(other)); d.Action != Relay || d.Guard != guarded {
+				t.Errorf("%s, allowed %v, redirected: %+v", tt.name, allowed, d)
+			}
+			c.Listener.Transparent = false
 		}
 	}
 }

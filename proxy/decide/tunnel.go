@@ -132,12 +132,12 @@ func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
 	if s.Own(c.OriginalDst) {
 		return Decision{Reason: problem.Loop, Detail: detailOwnDst, Alert: alertInternalError}
 	}
-	return onwards(c)
+	return s.onwards(c)
 }
 
 // onwards relays a redirected connection to where it was going.
-func onwards(c *call.Conn) Decision {
-	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port()}
+func (s *Settings) onwards(c *call.Conn) Decision {
+	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port(), Guard: s.guard(c)}
 }
 
 // Silent decides about a redirected connection on which the caller has said
@@ -148,7 +148,7 @@ func (s *Settings) Silent(c *call.Conn) Decision {
 	if c.OriginalDst.Port() == portHTTP || !s.HostAt(c.OriginalDst.Addr()).IsZero() {
 		return Decision{Action: Inspect}
 	}
-	return untouched(c)
+	return s.untouched(c)
 }
 
 // Redirected decides about a redirected connection in clear: a Relay to where
@@ -167,13 +167,13 @@ func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 			return Decision{Action: Upgrade, Guess: n}
 		}
 	}
-	return untouched(c)
+	return s.untouched(c)
 }
 
 // untouched is onwards for bytes that a parent proxy does not take: they are not
 // TLS.
-func untouched(c *call.Conn) Decision {
-	d := onwards(c)
+func (s *Settings) untouched(c *call.Conn) Decision {
+	d := s.onwards(c)
 	d.Direct = true
 	return d
 }

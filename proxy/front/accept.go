@@ -136,11 +136,12 @@ func (a *acceptor) admit(c *Conn, open int) {
 		return
 	case contains(a.ProxyProtocolFrom, facts.Peer.Addr()):
 		c.Await(deadline)
-		client, err := readProxyHeader(c)
+		client, anonymous, err := readProxyHeader(c)
 		if err != nil {
 			a.withoutHeader(c, err)
 			return
 		}
+		facts.Anonymous = anonymous
 		if client.IsValid() {
 			facts.Client, facts.ClientText = client, client.String()
 		}

@@ -15,20 +15,21 @@ import (
 var errNoProxyHeader = errors.New("no PROXY protocol header")
 
 // readProxyHeader takes a PROXY protocol header, version 1 or 2, off the
-// connection and returns the caller that it names. LOCAL (a health check) and
-// UNKNOWN name no caller: the zero AddrPort. The header is gathered here, however it
-// is cut into segments: the library wants it in one. After an error nothing
-// was consumed.
-func readProxyHeader(c *Conn) (client netip.AddrPort, err error) {
+// connection and returns the caller that it names. LOCAL, a health check of the
+// balancer's own, names no caller: the zero AddrPort. UNKNOWN, and a family other
+// than IP, stand for a caller that is not named: anonymous. The header is gathered
+// here, however it is cut into segments: the library wants it in one. After an
+// error nothing was consumed.
+func readProxyHeader(c *Conn) (client netip.AddrPort, anonymous bool, err error) {
 	var head []byte
 	for need := 1; ; {
 		seen, err := c.Peek(need)
 		if err != nil {
-			return client, fmt.Errorf("waiting for a PROXY protocol header: %w", err)
+			return client, false, fmt.Errorf("waiting for a PROXY protocol header: %w", err)
 		}
 		n, err := proxyHeaderLen(seen)
 		if err != nil {
-			return client, err
+			return client, false, err
 		}
 		if n <= len(seen) {
 			head = seen[:n]
@@ -38,7 +39,7 @@ func readProxyHeader(c *Conn) (client netip.AddrPort, err error) {
 	}
 	header, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
-		return client, fmt.Errorf("reading a PROXY protocol header: %w", err)
+		return client, false, fmt.Errorf("reading a PROXY protocol header: %w", err)
 	}
 	c.consume(len(head))
 	if header.Command.IsProxy() {
@@ -46,7 +47,8 @@ func readProxyHeader(c *Conn) (client netip.AddrPort, err error) {
 			client = addrPort(src)
 		}
 	}
-	return client, nil
+	ownCheck := header.Version == 2 && header.Command.IsLocal() // of an UNKNOWN of version 1 the library says local too
+	return client, !client.IsValid() && !ownCheck, nil
 }
 
 // proxyHeaderLen returns the length of the header that b begins with, or, when

@@ -79,6 +79,19 @@ func TestProxyProtocol(t *testing.T) {
 	}
 }
 
+// A header that says of the caller only that there is one is told from that of a
+// balancer's own health check.
+func TestAnonymousCallers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range proxyHeaders {
+		c := accepted(&readerConn{Reader: strings.NewReader(tt.header + get)}, NewShared(Limits{}, newGauge().add))
+		want := tt.client == caller && !strings.HasPrefix(tt.header, v2+"\x20")
+		if _, anonymous, _ := readProxyHeader(c); anonymous != want {
+			t.Errorf("%s: anonymous %v", tt.name, anonymous)
+		}
+	}
+}
+
 // Lists and limits are about the caller that the header names.
 func TestProxyProtocolNamesTheClient(t *testing.T) {
 	t.Parallel()
@@ -133,15 +146,16 @@ func FuzzProxyHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		type result struct {
-			client netip.AddrPort
-			failed bool
-			rest   string
+			client    netip.AddrPort
+			anonymous bool
+			failed    bool
+			rest      string
 		}
 		read := func(r io.Reader) result {
 			c := accepted(&readerConn{Reader: r}, NewShared(Limits{}, newGauge().add))
-			client, err := readProxyHeader(c)
+			client, anonymous, err := readProxyHeader(c)
 			rest, _ := io.ReadAll(c)
-			return result{client, err != nil, string(rest)}
+			return result{client, anonymous, err != nil, string(rest)}
 		}
 		whole := read(bytes.NewReader(raw))
 		if bytewise := read(iotest.OneByteReader(bytes.NewReader(raw))); bytewise != whole {
@@ -154,6 +168,8 @@ func FuzzProxyHeader(f *testing.F) {
 			t.Errorf("%q: a header, and left is %q", raw, whole.rest)
 		case whole.client.IsValid() && (whole.failed || whole.client.Addr().Is4In6()):
 			t.Errorf("%q: client %v", raw, whole.client)
+		case whole.anonymous && (whole.failed || whole.client.IsValid()):
+			t.Errorf("%q: anonymous, client %v, failed %v", raw, whole.client, whole.failed)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func TestOthers(t *testing.T) {
 		"others: refuse": {false, false},
 		"others: tunnel": {false, true},
 		"others: pass":   {true, true},
-		"others: auto":   {true, true}, // on loopback; elsewhere see TestAutoRefusesBeyondLoopback
+		"others: auto":   {true, true}, // from this host; see TestLocalIsWhoCallsFromHere
 	} {
 		t.Run(config, func(t *testing.T) {
 			t.Parallel()
@@ -119,18 +119,56 @@ func passedUnchanged(t *testing.T, p *harness.Process, foreign *foreignServer, a
 	p.WaitMetric(1, "tlslift_responses_total", "upstream", "_other", "code", "200")
 }
 
-// TestAutoRefusesBeyondLoopback: an open proxy is never the default.
-func TestAutoRefusesBeyondLoopback(t *testing.T) {
+// Headers of the PROXY protocol, as a balancer on this host sends them.
+const (
+	fromElsewhere = "PROXY TCP4 203.0.113.5 127.0.0.1 4242 80\r\n"
+	fromHere      = "PROXY TCP4 127.0.0.1 127.0.0.1 4242 80\r\n"
+	fromAnyone    = "PROXY UNKNOWN\r\n"
+	ofItsOwn      = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
+	behindBalance = "listen: [{address: '127.0.0.1:0', proxy_protocol_from: [127.0.0.1/32]}]\n"
+)
+
+// TestLocalIsWhoCallsFromHere: foreign hosts pass by default, internal ones too,
+// for callers that could go there themselves. A balancer on this host makes
+// nobody local.
+func TestLocalIsWhoCallsFromHere(t *testing.T) {
 	t.Parallel()
-	_, p := portal(t, smsportal.Options{}, "listen: [{address: '0.0.0.0:0'}]")
-	_, port, err := net.SplitHostPort(p.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
 	foreign := startForeign(t)
-	answer := harness.Dial(t, "127.0.0.1:"+port).Send("GET http://" + foreign.host() + "/ HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET")
-	if answer.StatusCode != 403 || answer.Problem() != "host" || foreign.count() != 0 {
-		t.Errorf("%d %q, reached %d", answer.StatusCode, answer.Problem(), foreign.count())
+	for _, tt := range []struct {
+		name, config, header string
+		reason               string // "" = passes
+	}{
+		{"from elsewhere", behindBalance, fromElsewhere, "host"},
+		{"from here", behindBalance, fromHere, ""},
+		{"nobody says from where", behindBalance, fromAnyone, "host"},
+		{"the balancer itself", behindBalance, ofItsOwn, ""},
+		{"from elsewhere, pass", behindBalance + "others: pass", fromElsewhere, "internal_address"},
+		{"from here, pass", behindBalance + "others: pass", fromHere, ""},
+		{"from elsewhere, pass, internal allowed", behindBalance + "others: pass\nallow_internal_addresses: true", fromElsewhere, ""},
+		{"from here, to every address", "listen: [{address: '0.0.0.0:0'}]", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, p := portal(t, smsportal.Options{}, tt.config)
+			_, port, err := net.SplitHostPort(p.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for method, target := range map[string]string{"GET": "http://" + foreign.host() + "/", "CONNECT": foreign.host()} {
+				mark := p.Mark()
+				c := harness.Dial(t, net.JoinHostPort("127.0.0.1", port)).Send(tt.header + method + " " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
+				answer := c.Answer(method)
+				if want := map[bool]int{true: 200, false: 403}[tt.reason == ""]; answer.StatusCode != want || answer.Problem() != tt.reason {
+					t.Errorf("%s: %d %q", method, answer.StatusCode, answer.Problem())
+				}
+				if tt.reason != "" {
+					p.WaitLogAfter(mark, harness.Match{"msg": "request", "method": method, "error": tt.reason, "status": 403, "delivery": "not_sent"})
+				}
+			}
+			if tt.reason != "" {
+				p.WaitMetric(2, "tlslift_denied_total", "reason", tt.reason)
+			}
+		})
 	}
 }
 
@@ -160,22 +198,5 @@ func TestBytesSentTogetherWithCONNECT(t *testing.T) {
 				t.Errorf("the upstream received %d requests", len(got))
 			}
 		})
-	}
-}
-
-// TestPassToInternalHosts: from beyond loopback only with the key that says so.
-func TestPassToInternalHosts(t *testing.T) {
-	t.Parallel()
-	foreign := startForeign(t)
-	for config, status := range map[string]int{"": 403, "allow_internal_addresses: true": 200} {
-		_, p := portal(t, smsportal.Options{}, "listen: [{address: '0.0.0.0:0'}]\nothers: pass\n"+config)
-		_, port, err := net.SplitHostPort(p.Addr())
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := harness.Dial(t, net.JoinHostPort("127.0.0.1", port))
-		if answer := in.Send("GET http://" + foreign.host() + "/ HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET"); answer.StatusCode != status {
-			t.Errorf("%q: %d %s", config, answer.StatusCode, answer.Problem())
-		}
 	}
 }
