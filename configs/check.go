@@ -3,7 +3,9 @@ package configs
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 
 	"tlslift/proxy/host"
 )
@@ -121,10 +123,18 @@ func (l *loader) rejectAt(path, other string, f *fault) {
 
 func (l *loader) checkClients(c *Config) {
 	clients := &c.Clients
-	if l.given("clients.users_file") && l.sound("listen") && !slices.ContainsFunc(c.Listen, carriesCredentials) {
+	switch {
+	case !l.sound("clients.users_file", "listen"):
+	case clients.UsersFile == "":
+		l.checkUnauthenticated(c.Listen)
+	case !slices.ContainsFunc(c.Listen, carriesCredentials):
 		l.reject("clients.users_file", &fault{
 			"no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key",
 		})
+	default:
+		for i := range c.Listen {
+			l.checkAuthenticated(listens.path(i), &c.Listen[i])
+		}
 	}
 	if l.sound("clients.track", "clients.label_limit") && clients.LabelLimit > clients.Track {
 		if l.given("clients.label_limit") && clients.LabelLimit != Default().Clients.LabelLimit {
@@ -134,6 +144,53 @@ func (l *loader) checkClients(c *Config) {
 			clients.LabelLimit = clients.Track
 		}
 	}
+}
+
+// checkUnauthenticated finds exceptions from a rule that is not there.
+func (l *loader) checkUnauthenticated(all []Listen) {
+	for i, listen := range all {
+		if at := listens.path(i) + ".unauthenticated"; len(listen.Unauthenticated) > 0 && l.sound(at) {
+			l.reject(at, &fault{"has no effect: without clients.users_file no way in needs credentials", "remove it, or give clients.users_file"})
+		}
+	}
+}
+
+// checkAuthenticated finds ways in on which users_file would not hold, since
+// they cannot carry proxy credentials, and nobody said that they may stay open.
+// The default listener, and one that the file does not have, drops such ways in.
+func (l *loader) checkAuthenticated(at string, listen *Listen) {
+	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, defaultListen()) {
+		listen.Accept = []Way{WayForward, WayConnect}
+		return
+	}
+	if !l.sound(at+".accept", at+".transparent", at+".unauthenticated") || slices.Contains(listen.Unauthenticated, "") {
+		return
+	}
+	var open []string
+	for _, w := range []Way{WayGateway, WayTLS, WayTransparent} {
+		switch listed := slices.Contains(listen.Unauthenticated, w); {
+		case listen.Accepts(w) && !listed:
+			open = append(open, string(w))
+		case listed && !listen.Accepts(w):
+			l.reject(at+".unauthenticated", faultf("remove it", "%s is a way in that this listener does not accept", w))
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	key, fix := at+".accept", "write accept: [forward, connect]"
+	if open[0] == string(WayTransparent) {
+		key, fix = at+".transparent", "remove it"
+	} else if !l.given(key) {
+		key = at
+	}
+	for _, w := range listen.Unauthenticated {
+		open = append(open, string(w))
+	}
+	slices.Sort(open)
+	list := strings.Join(open, ", ")
+	l.reject(key, faultf(fix+", or unauthenticated: ["+list+"] to leave these ways in open",
+		"there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: %s", list))
 }
 
 func carriesCredentials(l Listen) bool { return l.Accepts(WayForward) || l.Accepts(WayConnect) }

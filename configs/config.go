@@ -42,7 +42,10 @@ type Listen struct {
 	ProxyProtocolFrom []netip.Prefix
 	Client            string         // everything on this port is this client; "" = not set
 	Allow             []netip.Prefix // who may connect; empty = everyone who can reach the address
-	DefaultUpstream   host.Name      // for callers that name no host at all; zero = none
+	// Unauthenticated lists ways in that stay open beside Clients.UsersFile
+	// although they cannot carry proxy credentials: gateway, tls, transparent.
+	Unauthenticated []Way
+	DefaultUpstream host.Name // for callers that name no host at all; zero = none
 }
 
 // Admin is the operator's side.

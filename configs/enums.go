@@ -2,7 +2,7 @@ package configs
 
 import "crypto/tls"
 
-// Way is a way in that a listener accepts.
+// Way is a way in.
 type Way string
 
 // The ways in.
@@ -11,6 +11,8 @@ const (
 	WayConnect Way = "connect" // CONNECT
 	WayGateway Way = "gateway" // origin-form requests: hosts file, DNS
 	WayTLS     Way = "tls"     // a ClientHello straight away
+
+	WayTransparent Way = "transparent" // redirected by the kernel; of Listen.Unauthenticated alone
 )
 
 // Others is what happens to traffic that is for no upstream.

@@ -15,7 +15,7 @@ import (
 // everyone who has a configuration file.
 const contract = `
 listen listen[].address listen[].accept listen[].transparent listen[].proxy_protocol_from
-listen[].client listen[].allow listen[].default_upstream
+listen[].client listen[].allow listen[].unauthenticated listen[].default_upstream
 admin admin.address admin.token_file admin.public admin.quit admin.pprof
 upstreams upstreams[].host upstreams[].to upstreams[].address upstreams[].ca_file upstreams[].pins
 upstreams[].client_certificate upstreams[].client_certificate.cert_file upstreams[].client_certificate.key_file
@@ -96,6 +96,7 @@ var commented = regexp.MustCompile(`^( *)#([^ #!].*)$`)
 var companions = map[string]*strings.Replacer{
 	"parent_proxy_password_file": strings.NewReplacer("#parent_proxy: ", "parent_proxy: "),
 	"parent_proxy_except":        strings.NewReplacer("#parent_proxy: ", "parent_proxy: "),
+	"unauthenticated":            strings.NewReplacer("#users_file: ", "users_file: "),
 	"account_key_file":           strings.NewReplacer(`account: "off" `, "account: hash"),
 }
 
@@ -123,7 +124,7 @@ func TestExampleLines(t *testing.T) {
 		}
 		tryExample(t, filepath.Join(dir, "tlslift.yaml"), line, content)
 	}
-	if tried < 22 {
+	if tried < 23 {
 		t.Errorf("only %d example lines", tried)
 	}
 }

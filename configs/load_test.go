@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,8 +104,9 @@ listen:
     proxy_protocol_from: [192.0.2.0/24, "::ffff:198.51.100.0/120"]
     client: billing
     allow: [10.0.0.0/8, "2001:db8::1"]
+    unauthenticated: [transparent, gateway, tls]
     default_upstream: API.example.com.
-  - {address: ":3129"}
+  - {address: ":3129", accept: [connect, forward]}
 admin:
   address: localhost:9200
   token_file: token
@@ -190,7 +193,8 @@ func everyValueRead(dir string) *Config {
 			Address: "[::1]:8080", Accept: []Way{WayGateway, WayTLS}, Transparent: true,
 			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Client: "billing",
 			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: host.MustParse("api.example.com"),
-		}, {Address: ":3129", Accept: []Way{WayForward, WayConnect, WayGateway, WayTLS}}},
+			Unauthenticated: []Way{WayTransparent, WayGateway, WayTLS},
+		}, {Address: ":3129", Accept: []Way{WayConnect, WayForward}}},
 		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Quit: true, Pprof: true},
 		Upstreams: []Upstream{{
 			Host: host.Exact(host.MustParse("api.example.com")), To: host.MustParse("xn--bcher-kva.example"), Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
@@ -262,5 +266,33 @@ admin: {address: "127.0.0.1:0", public: "127.0.0.1:0"}
 `)})
 	if len(c.Listen) != 2 {
 		t.Errorf("got %d listeners", len(c.Listen))
+	}
+}
+
+// TestUsersCloseTheDefaultListener: with users_file the default listener drops
+// the ways in that cannot carry proxy credentials, wherever its address is from.
+func TestUsersCloseTheDefaultListener(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "users"), "")
+	const users = "clients: {users_file: users}\n"
+	for name, c := range map[string]struct {
+		config string
+		listen []string
+		want   []Way
+	}{
+		"no listen":       {users, nil, []Way{WayForward, WayConnect}},
+		"written out":     {users + "listen: [{address: 127.0.0.1:3128, accept: [forward, connect, gateway, tls]}]", nil, []Way{WayForward, WayConnect}},
+		"a flag":          {users, []string{"0.0.0.0:1"}, []Way{WayForward, WayConnect}},
+		"listed":          {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", nil, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
+		"listed and flag": {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", []string{"127.0.0.1:1"}, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
+		"no users":        {"", nil, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
+	} {
+		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".yaml")
+		put(t, file, c.config+"\nothers: auto\n")
+		cfg := loaded(t, Source{File: file, Flags: Flags{Listen: c.listen}})
+		if got := cfg.Listen[0].Accept; !slices.Equal(got, c.want) {
+			t.Errorf("%s: accepts %v", name, got)
+		}
 	}
 }

@@ -6,7 +6,12 @@ import (
 )
 
 // Accepts reports whether the listener accepts the way in.
-func (l Listen) Accepts(w Way) bool { return slices.Contains(l.Accept, w) }
+func (l Listen) Accepts(w Way) bool {
+	if w == WayTransparent {
+		return l.Transparent
+	}
+	return slices.Contains(l.Accept, w)
+}
 
 // RestartDiff names the sections in which c differs from old and which cannot
 // change while tlslift runs: of listen, admin and state. A reload that changes

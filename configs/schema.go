@@ -42,6 +42,7 @@ func listenKeys(c *Listen) []key {
 		list("proxy_protocol_from", &c.ProxyProtocolFrom, prefix, ""),
 		value("client", &c.Client, clientName),
 		list("allow", &c.Allow, prefix, "remove the key to let everyone connect"),
+		list("unauthenticated", &c.Unauthenticated, oneOf(WayGateway, WayTLS, WayTransparent), "remove the key"),
 		value("default_upstream", &c.DefaultUpstream, hostname),
 	}
 }

@@ -88,6 +88,14 @@ func othersOf(o configs.Others) decide.Others {
 }
 
 func listenerOf(l configs.Listen) proxy.Listener {
+	var open call.IngressSet
+	for w, in := range map[configs.Way]call.Ingress{
+		configs.WayGateway: call.Gateway, configs.WayTLS: call.TLS, configs.WayTransparent: call.Transparent,
+	} {
+		if slices.Contains(l.Unauthenticated, w) {
+			open = open.With(in)
+		}
+	}
 	return proxy.Listener{
 		Listener: call.Listener{
 			Address:         l.Address,
@@ -96,6 +104,7 @@ func listenerOf(l configs.Listen) proxy.Listener {
 			Gateway:         l.Accepts(configs.WayGateway),
 			TLS:             l.Accepts(configs.WayTLS),
 			Transparent:     l.Transparent,
+			Unauthenticated: open,
 			Client:          l.Client,
 			DefaultUpstream: l.DefaultUpstream,
 		},

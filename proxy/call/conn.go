@@ -11,12 +11,15 @@ import (
 // Listener is what a connection inherits from the listener that accepted it.
 // It is immutable; a reload makes a new one.
 type Listener struct {
-	Address         string    // as configured, host:port
-	Forward         bool      // accepts absolute-form requests
-	Connect         bool      // accepts CONNECT
-	Gateway         bool      // accepts origin-form requests
-	TLS             bool      // accepts a ClientHello straight away
-	Transparent     bool      // original destinations are taken from the kernel
+	Address     string // as configured, host:port
+	Forward     bool   // accepts absolute-form requests
+	Connect     bool   // accepts CONNECT
+	Gateway     bool   // accepts origin-form requests
+	TLS         bool   // accepts a ClientHello straight away
+	Transparent bool   // original destinations are taken from the kernel
+	// Unauthenticated are the ways in that stay open where callers need proxy
+	// credentials, although they cannot carry them.
+	Unauthenticated IngressSet
 	Client          string    // everything here is this client; "" = not set
 	DefaultUpstream host.Name // for callers that name no host; the zero Name = none
 }

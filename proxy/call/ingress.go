@@ -17,6 +17,15 @@ const (
 // Ingresses lists every way in that has a label value.
 var Ingresses = [...]Ingress{Forward, Gateway, Connect, TLS, Transparent}
 
+// IngressSet is a set of ways in. The zero IngressSet is empty.
+type IngressSet uint8
+
+// With is the set with one more way in.
+func (s IngressSet) With(i Ingress) IngressSet { return s | 1<<i }
+
+// Has reports whether a way in is in the set.
+func (s IngressSet) Has(i Ingress) bool { return s&(1<<i) != 0 }
+
 func (i Ingress) String() string {
 	switch i {
 	case Forward:

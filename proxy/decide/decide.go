@@ -91,6 +91,8 @@ type Settings struct {
 	Local func(netip.Addr) bool
 	// AllowInternal lets foreign hosts be internal addresses for every caller.
 	AllowInternal bool
+	// Authenticated says that callers need proxy credentials.
+	Authenticated bool
 	// CA says that there is a CA, so TLS can be terminated.
 	CA bool
 	// Own reports whether an address is one of our own listeners.
@@ -120,6 +122,7 @@ const (
 	detailSelf        = "the target is tlslift itself"
 	detailForeign     = "the host is not one of the upstreams"
 	detailForeignTLS  = "foreign https needs CONNECT"
+	detailForeignWay  = "foreign hosts are for absolute form and CONNECT alone"
 	detailAuthority   = "the CONNECT authority cannot be read"
 	detailNested      = "CONNECT within a tunnel"
 	detailNoConnect   = "this listener does not accept CONNECT"
@@ -189,13 +192,20 @@ func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action
 	return Decision{Action: action, Host: n, Port: port, Guard: s.guard(c)}
 }
 
-// accepts reports whether a listener accepts a way in.
-func accepts(l *call.Listener, in call.Ingress) bool {
+// accepts reports whether a listener accepts a way in. Where callers need proxy
+// credentials, a way in that cannot carry them is closed, unless the listener says
+// otherwise.
+func (s *Settings) accepts(l *call.Listener, in call.Ingress) bool {
 	switch in {
 	case call.Forward:
 		return l.Forward
 	case call.Connect:
 		return l.Connect
+	}
+	if s.Authenticated && !l.Unauthenticated.Has(in) {
+		return false
+	}
+	switch in {
 	case call.Gateway:
 		return l.Gateway
 	case call.TLS:

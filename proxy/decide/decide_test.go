@@ -96,10 +96,10 @@ func TestWaysAgree(t *testing.T) {
 							t.Errorf("%s, %s: %v %v, want misdirected", way, name, d.Action, d.Reason)
 						}
 						continue
-					case n.String() == other && others == OthersPass && c.Ingress != call.TLS && c.Ingress != call.Connect && c.Handling == call.Plain:
+					case n.String() == other && others == OthersPass && absolute && c.Ingress == call.Unknown:
 						want = Pass
 					}
-					if n.String() == "localhost" && others == OthersPass && c.Ingress != call.TLS && c.Handling == call.Plain {
+					if n.String() == "localhost" && others == OthersPass && absolute && c.Ingress == call.Unknown {
 						want = Pass // port 80 of this machine is not ours
 					}
 					if d.Action != want {
@@ -346,7 +346,7 @@ func TestRedirected(t *testing.T) {
 		{"nameless, foreign address", "", "198.51.100.7:80", Relay, ""},
 	} {
 		n, _ := host.Parse(c.named)
-		d := settings(OthersRefuse, true).Redirected(conn(func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(c.dst) }), n)
+		d := settings(OthersRefuse, true).Redirected(conn(ways["redirected"], func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(c.dst) }), n)
 		if d.Action != c.want || d.Guess.String() != c.guess {
 			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.Guess)
 		}
@@ -434,4 +434,51 @@ func TestLocalCallers(t *testing.T) {
 			c.Listener.Transparent = false
 		}
 	}
+}
+
+// TestWaysWithoutCredentials: where callers need proxy credentials, a way in that
+// cannot carry them is closed, unless the listener says otherwise.
+func TestWaysWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	name := host.MustParse(api)
+	for _, needed := range []bool{false, true} {
+		for _, open := range []bool{false, true} {
+			s := settings(OthersPass, true)
+			s.Authenticated = needed
+			free := func(c *call.Conn) {
+				if open {
+					c.Listener.Unauthenticated = c.Listener.Unauthenticated.With(call.Gateway).With(call.TLS).With(call.Transparent)
+				}
+			}
+			want := !needed || open
+			for what, d := range map[string]Decision{
+				"gateway":       askOnly(s, conn(free), Target{Host: name}),
+				"redirected":    askOnly(s, conn(ways["redirected"], free), Target{Host: name}),
+				"inside TLS":    askOnly(s, conn(ways["inside old TLS"], free), Target{Host: name}),
+				"a hello":       s.Hello(conn(free, func(c *call.Conn) { c.Ingress = call.TLS }), Hello{Modern: true, ServerName: api}),
+				"a redirected ": s.Hello(conn(ways["redirected, TLS"], free), Hello{Modern: true, ServerName: other}),
+			} {
+				if (d.Action != Refuse) != want || !want && d.Reason != problem.ACL {
+					t.Errorf("needed %v, open %v, %s: %v %v", needed, open, what, d.Action, d.Reason)
+				}
+			}
+			if d := s.Redirected(conn(ways["redirected"], free), host.MustParse(other)); (d.Action == Relay) != want {
+				t.Errorf("needed %v, open %v, redirected to a stranger: %v", needed, open, d.Action)
+			}
+			for what, d := range map[string]Decision{
+				"forward":        askOnly(s, conn(free), Target{Absolute: true, Scheme: "http", Host: name}),
+				"inside CONNECT": askOnly(s, conn(ways["inside CONNECT"], free), Target{Host: name}),
+				"CONNECT":        s.Connect(conn(free), name, 443, Asked{}),
+			} {
+				if d.Action == Refuse {
+					t.Errorf("needed %v, open %v, %s: %v", needed, open, what, d.Reason)
+				}
+			}
+		}
+	}
+}
+
+func askOnly(s *Settings, c *call.Conn, t Target) Decision {
+	_, d := s.ask(c, t, Asked{Method: "GET"})
+	return d
 }

@@ -98,7 +98,7 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 		return refuse(problem.Method, detailUpgrade)
 	case a.OwnVia:
 		return refuse(problem.Loop, detailVia)
-	case !accepts(c.Listener, p.Ingress):
+	case !s.accepts(c.Listener, p.Ingress):
 		return refuse(problem.ACL, detailIngress)
 	case p.Host == selfTest:
 		return Decision{Action: SelfTest, Host: p.Host}
@@ -113,12 +113,13 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 	if port == 0 {
 		port = portHTTP
 	}
-	if p.Ingress == call.Connect || p.Ingress == call.TLS {
-		// Foreign hosts inside TLS, or inside a tunnel to one of ours.
+	if p.Ingress != call.Forward {
+		// Nobody needs a proxy's help to call a stranger in origin form, inside TLS,
+		// or inside a tunnel to one of ours.
 		if s.self(p.Host, port) {
 			return refuse(problem.Loop, detailSelf)
 		}
-		return refuse(problem.Host, detailForeign)
+		return refuse(problem.Host, detailForeignWay)
 	}
 	d := s.foreign(c, p.Host, port, Pass, OthersPass)
 	if d.Action == Pass && !p.SeesHTTP {

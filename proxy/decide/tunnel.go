@@ -84,7 +84,7 @@ func (s *Settings) aim(c *call.Conn, h Hello) Decision {
 	switch {
 	case c.Barred:
 		return Decision{Reason: problem.ACL, Detail: detailBarred, Alert: alertAccessDenied}
-	case !accepts(c.Listener, c.Ingress):
+	case !s.accepts(c.Listener, c.Ingress):
 		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
 	}
 	if name, err := host.Parse(h.ServerName); err == nil {
@@ -156,6 +156,8 @@ func (s *Settings) Silent(c *call.Conn) Decision {
 // one. named is the host of its first request, the zero Name when there is none.
 func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 	switch {
+	case !s.accepts(c.Listener, call.Transparent):
+		return Decision{Action: Upgrade} // each request is refused
 	case named == selfTest:
 		return Decision{Action: Upgrade}
 	case !named.IsZero():

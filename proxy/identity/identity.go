@@ -105,6 +105,9 @@ func New(o Options) (*Ladder, error) {
 	return l, nil
 }
 
+// Authenticates reports whether callers need proxy credentials.
+func (l *Ladder) Authenticates() bool { return l.doorman != nil }
+
 // Configured returns every name that the ladder knows from the configuration,
 // in no order; names of listeners are not among them.
 func (l *Ladder) Configured() []string {

@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// users is a users_file with one user, and what that user sends.
+func users(t *testing.T) (file, credentials string) {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return harness.TempFile(t, "users", "billing:"+string(hash)+"\n"), "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:secret"))
+}
+
+// TestUsersHoldOnEveryWayIn: leaving out "http://host" passes nobody by
+// users_file, unless the listener says so.
+func TestUsersHoldOnEveryWayIn(t *testing.T) {
+	t.Parallel()
+	file, credentials := users(t)
+	server, p := portal(t, smsportal.Options{}, fmt.Sprintf(`
+listen:
+- {address: '127.0.0.1:0', accept: [forward, connect]}
+- {address: '127.0.0.1:0', unauthenticated: [gateway, tls]}
+others: pass
+clients: {users_file: %q}`, file))
+	foreign := startForeign(t)
+	origin := func(host string) string { return "GET /a HTTP/1.1\r\nHost: " + host + "\r\n" }
+	for _, tt := range []struct {
+		name     string
+		listener int
+		head     string
+		with     int    // the status with credentials
+		without  int    // the status without
+		reason   string // without
+	}{
+		{"forward", 0, "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n", 404, 407, "proxy_auth"},
+		{"forward, foreign", 0, "GET http://" + foreign.host() + "/a HTTP/1.1\r\nHost: x\r\n", 200, 407, "proxy_auth"},
+		{"connect", 0, "CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n", 200, 407, "proxy_auth"},
+		{"connect, foreign", 0, "CONNECT " + foreign.host() + " HTTP/1.1\r\nHost: x\r\n", 200, 407, "proxy_auth"},
+		{"origin form", 0, origin("api.smsportal.com"), 403, 403, "acl"},
+		{"origin form, foreign", 0, origin(foreign.host()), 403, 403, "acl"},
+		{"origin form, left open", 1, origin("api.smsportal.com"), 404, 404, ""},
+		{"origin form, foreign, left open", 1, origin(foreign.host()), 403, 403, "host"},
+		{"forward, beside what is left open", 1, "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n", 404, 407, "proxy_auth"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := p.In(t)
+			method, _, _ := strings.Cut(tt.head, " ")
+			ask := func(more string) harness.Answer {
+				return harness.Dial(t, p.ListenAddr(tt.listener)).Send(tt.head + more + "\r\n").Answer(method)
+			}
+			if answer := ask(credentials + "\r\n"); answer.StatusCode != tt.with {
+				t.Errorf("with credentials: %d %q", answer.StatusCode, answer.Problem())
+			}
+			mark, reached, sent := p.Mark(), foreign.count(), server.Count()
+			answer := ask("")
+			if answer.StatusCode != tt.without || answer.Problem() != tt.reason {
+				t.Errorf("without: %d %q", answer.StatusCode, answer.Problem())
+			}
+			if tt.reason != "" {
+				p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": tt.reason, "status": tt.without, "delivery": "not_sent"})
+				if foreign.count() != reached || server.Count() != sent {
+					t.Error("something was sent")
+				}
+			}
+		})
+	}
+	t.Run("TLS", func(t *testing.T) {
+		c := harness.Dial(t, p.ListenAddr(0)).Send("\x16\x03\x01\x00\x05hello")
+		if rest := c.Rest(); strings.HasPrefix(rest, "\x16") {
+			t.Errorf("answered %q", rest)
+		}
+	})
+	p.WaitMetric(5, "tlslift_denied_total", "reason", "proxy_auth")
+}
+
+// TestUsersAndOpenWaysAreAnError, with advice; the default listener needs none.
+func TestUsersAndOpenWaysAreAnError(t *testing.T) {
+	t.Parallel()
+	file, _ := users(t)
+	check := func(listen string) harness.Result {
+		return harness.Run(t, nil, "check", "--config", harness.TempFile(t, "tlslift.yaml", fmt.Sprintf("clients: {users_file: %q}\n%s", file, listen)))
+	}
+	result := check("listen: [{address: '127.0.0.1:8080'}]")
+	for _, want := range []string{"tlslift.yaml:2: listen[0]: ", "clients.users_file: gateway, tls; ", "accept: [forward, connect]", "unauthenticated: [gateway, tls]"} {
+		if result.Code != 2 || !strings.Contains(result.Stderr+result.Stdout, want) {
+			t.Errorf("exit status %d, %q has no %q", result.Code, result.Stderr+result.Stdout, want)
+		}
+	}
+	for _, fine := range []string{"", "listen: [{address: '127.0.0.1:8080', accept: [connect]}]", "listen: [{address: '127.0.0.1:8080', unauthenticated: [tls, gateway]}]"} {
+		if result := check(fine); result.Code != 0 {
+			t.Errorf("%q: exit status %d, %s", fine, result.Code, result.Stderr)
+		}
+	}
+}
+
+// TestOriginFormReachesNoStranger, whoever calls and whatever others says.
+func TestOriginFormReachesNoStranger(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "others: pass")
+	foreign := startForeign(t)
+	for name, start := range map[string]string{
+		"HTTP/1.1": "GET /a HTTP/1.1\r\nHost: " + foreign.host() + "\r\n\r\n",
+		"HTTP/1.0": "GET /a HTTP/1.0\r\nHost: " + foreign.host() + "\r\n\r\n",
+		"POST":     "POST /a HTTP/1.1\r\nHost: " + foreign.host() + "\r\nContent-Length: 1\r\n\r\nx",
+	} {
+		mark := p.Mark()
+		if answer := p.Ask(start); answer.StatusCode != 403 || answer.Problem() != "host" || answer.Delivery() != "not_sent" {
+			t.Errorf("%s: %d %q", name, answer.StatusCode, answer.Problem())
+		}
+		p.WaitLogAfter(mark, harness.Match{"msg": "request", "ingress": "gateway", "error": "host", "decision": "refuse"})
+	}
+	if n := foreign.count(); n != 0 {
+		t.Errorf("reached %d times", n)
+	}
+	p.WaitMetric(3, "tlslift_denied_total", "reason", "host")
+}
