@@ -50,8 +50,9 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	q.c, q.st, q.w, q.r = c, c.s.settings.Load(), w, r
 	c.req = q
 	q.first, c.begun = !c.begun, true
+	word, _ := call.Method(r.Method)
 	q.out = call.Outcome{
-		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: r.Method, Label: call.LabelDenied,
+		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: word, Label: call.LabelDenied,
 		Version: c.facts.Version, Cipher: c.facts.Cipher, JA4: c.facts.JA4, Handling: c.facts.Handling,
 	}
 	c.s.active.Add(1)
@@ -104,12 +105,13 @@ func (q *request) serve() {
 		return
 	}
 	q.decision = q.st.decide.Request(c.facts, place, found, decide.Asked{
-		Method: r.Method, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
+		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
 	q.out.Decision, q.out.Ours = q.decision.Action.String(), q.decision.Ours
 	switch q.decision.Action {
 	case decide.Upgrade:
 		q.route, _ = q.st.upstream.Route(q.decision.Host)
+		r.Method = q.out.Method
 	case decide.Pass:
 		q.route = q.st.foreign(q.decision)
 	case decide.SelfTest:
@@ -156,7 +158,7 @@ func (q *request) readBody() error {
 	if q.out.APIType == "" {
 		q.out.APIType = redact.APITypeForm(held.prefix(), contentType)
 	}
-	if q.out.APIType == "" && q.r.Method == http.MethodPost {
+	if q.out.APIType == "" && q.out.Method == http.MethodPost {
 		q.out.APIType = redact.SOAPOperation(first(q.r.Header, "Soapaction"), contentType, held.prefix())
 	}
 	return nil
@@ -238,6 +240,12 @@ func (q *request) finish() {
 	c, o := q.c, &q.out
 	_ = q.w.FlushError()
 	o.End = c.s.now()
+	if o.Method == call.LabelOther && q.decision.Action != decide.Pass {
+		o.Path = "" // it may be a part of a message, as the method may
+		if q.r.Form == http1.AbsoluteForm {
+			o.Host = ""
+		}
+	}
 	o.Status = q.w.Status()
 	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
 	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused

@@ -32,7 +32,7 @@ type Outcome struct {
 	Upstream time.Duration // until the answer was held, or until its head for a streamed one
 
 	Ingress Ingress
-	Method  string // "" for a tunnel that no CONNECT opened
+	Method  string // as Method has it; "" for a tunnel that no CONNECT opened
 	Host    string // normalised, safe to log; "" = none known
 	Path    string // without the query
 	APIType string // SMSPortal's Type, or a SOAP operation, when it is a known one

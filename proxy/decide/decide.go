@@ -112,6 +112,7 @@ const (
 	detailAuth        = "proxy credentials are missing or wrong"
 	detailIngress     = "this listener does not accept this way in"
 	detailTrace       = "TRACE would show the caller its own secrets"
+	detailMethod      = "not a method: perhaps the end of a body whose length was counted in characters"
 	detailUpgrade     = "protocol upgrades have no use with this API"
 	detailVia         = "the request has passed through this tlslift before"
 	detailScheme      = "the target's scheme is neither http nor https"

@@ -482,3 +482,49 @@ func askOnly(s *Settings, c *call.Conn, t Target) Decision {
 	_, d := s.ask(c, t, Asked{Method: "GET"})
 	return d
 }
+
+// TestMethods: for our hosts methods are a closed set, and any other word ends
+// the connection.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	const refused, ends = "refused", "ends"
+	for _, tt := range []struct{ method, ours, foreign string }{
+		{"GET", "", ""},
+		{"post", "", ""},
+		{"PATCH", "", ""},
+		{"TRACE", refused, refused},
+		{"PROPFIND", ends, ""},
+		{"M-SEARCH", ends, ""},
+		{"8861POST", ends, ends},
+		{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", ends, ends},
+	} {
+		for name, want := range map[string]string{api: tt.ours, host.SelfTest: tt.ours, other: tt.foreign} {
+			got := ""
+			_, d := settings(OthersPass, true).ask(conn(), Target{Absolute: true, Scheme: "http", Host: host.MustParse(name)}, Asked{Method: tt.method})
+			switch {
+			case d.Action == Refuse && d.Reason != problem.Method:
+				t.Errorf("%s to %s: %v", tt.method, name, d.Reason)
+			case d.Action == Refuse && d.Closes:
+				got = ends
+			case d.Action == Refuse:
+				got = refused
+			}
+			if got != want {
+				t.Errorf("%s to %s: %q, want %q", tt.method, name, got, want)
+			}
+		}
+	}
+	text := Target{Absolute: true, Scheme: "http", Host: host.MustParse(other)}
+	if _, d := settings(OthersPass, true).ask(conn(), text, Asked{Method: "PIN", Blanks: true}); d.Reason != problem.Method || !d.Closes {
+		t.Errorf("a text before the request line: %+v", d)
+	}
+	if _, d := settings(OthersPass, true).ask(conn(), text, Asked{Method: "GET", Blanks: true}); d.Action != Pass {
+		t.Errorf("blanks in a target: %+v", d)
+	}
+	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Asked{Method: "8861POST"}); d.Reason != problem.Method || !d.Closes {
+		t.Errorf("without a host: %+v", d)
+	}
+	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Asked{Method: "8861POST", AuthFailed: true}); d.Reason != problem.ProxyAuth {
+		t.Errorf("without credentials: %+v", d)
+	}
+}

@@ -19,6 +19,7 @@ type Target struct {
 // Asked is what a request's head says besides its target.
 type Asked struct {
 	Method     string
+	Blanks     bool // its target came with raw spaces or tabs
 	Upgrade    bool // it asks for another protocol
 	OwnVia     bool // its Via has our own element
 	AuthFailed bool // proxy credentials are needed, and missing or wrong
@@ -90,6 +91,8 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 		return refuse(problem.ACL, detailBarred)
 	case a.AuthFailed:
 		return refuse(problem.ProxyAuth, detailAuth)
+	case !s.serves(a, p.Host):
+		return Decision{Reason: problem.Method, Detail: detailMethod, Closes: true}
 	case found.Action == Refuse:
 		return found
 	case a.Method == http.MethodTrace:
@@ -126,6 +129,18 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 		return refuse(problem.Host, detailForeignTLS)
 	}
 	return d
+}
+
+// serves reports whether a request for the host may have the method. For our
+// hosts, methods are a closed set. Any other one is often the end of a body whose
+// length was counted in characters, not in bytes, so the connection cannot go on.
+// Nor can it if the target has blanks: then the true request line is in it.
+func (s *Settings) serves(a Asked, n host.Name) bool {
+	if _, known := call.Method(a.Method); known {
+		return true
+	}
+	_, ours := s.Upstream(n)
+	return !ours && n != selfTest && !a.Blanks && call.ForeignMethod(a.Method)
 }
 
 // portAllowed reports whether a request for an upstream may name the port. http

@@ -40,6 +40,8 @@ type Request struct {
 	// Target is what goes upstream, in origin form (or "*"), byte for byte
 	// except that raw spaces and tabs are escaped; "" for CONNECT.
 	Target string
+	// Blanks says that the target came with raw spaces or tabs.
+	Blanks bool
 	// Refusal is not nil for a request that cannot be served. Method, Target,
 	// Authority and version are then as much as is safe to repeat, without the
 	// query; there are no fields and no body.

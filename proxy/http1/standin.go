@@ -30,7 +30,7 @@ func (r *Request) refuse(ref *Refusal, raw string) {
 // are safe. It reports whether anything is.
 func (r *Request) carry(line string) bool {
 	method, target, found := strings.Cut(line, " ")
-	if !found || len(method) > maxMethod || !isToken(method) {
+	if !found || !isToken(method) {
 		return false
 	}
 	r.Method = method

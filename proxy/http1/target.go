@@ -6,10 +6,8 @@ import (
 	"tlslift/proxy/host"
 )
 
-// maxMethod bounds a method, in bytes; the longest registered one has 17.
-const maxMethod = 32
-
-// requestLine reads the request line, without its line end, into r.
+// requestLine reads the request line, without its line end, into r. The method
+// is any token: which ones are served is not decided here.
 //
 // The target is everything between the first space after the method and the
 // last one before HTTP/1.x: PHP streams and Java send message texts with raw
@@ -21,7 +19,7 @@ func (r *Request) requestLine(line string) *Refusal {
 		return malformed(detailRequestLine)
 	}
 	method := line[:sp]
-	if sp > maxMethod || !isToken(method) {
+	if !isToken(method) {
 		return malformed(detailMethod)
 	}
 	end := len(line) - len(" HTTP/1.1")
@@ -52,6 +50,7 @@ func (r *Request) target(raw string) *Refusal {
 		return malformed(detailRequestLine)
 	}
 	blanks, control := scanTarget(raw)
+	r.Blanks = blanks
 	if control {
 		return malformed(detailControl)
 	}
