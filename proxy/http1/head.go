@@ -21,6 +21,7 @@ type headParser struct {
 	length  int64 // of the body; 0 without one
 	chunked bool
 	expect  bool // 100-continue
+	silent  bool // it has no length, and nothing may follow it
 }
 
 // parse reads a whole head: the request line, the field lines and the empty
@@ -46,7 +47,7 @@ func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
 	if ref := p.judgeFraming(bodyBytes); ref != nil {
 		return ref
 	}
-	p.req.Close = !p.persistent()
+	p.req.Close = p.silent || !p.persistent()
 	return nil
 }
 
@@ -203,9 +204,22 @@ func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 		return malformed(detailLength)
 	case bodyBytes > 0 && p.length > bodyBytes:
 		return tooLarge(http.StatusRequestEntityTooLarge, detailBodyTooLarge)
+	case http10 && p.lengths == 0 && takesBody(p.req.Method):
+		// RFC 1945 section 8.3 asks for a length. A message without its text must not
+		// be sent; a call that is all in its query may be.
+		if _, query, _ := strings.Cut(p.req.Target, "?"); query == "" || p.req.Header["Content-Type"] != nil {
+			return malformed(detailNoLength)
+		}
+		p.silent = true
 	}
 	p.expect = p.expect && !http10 && (p.length > 0 || p.chunked)
 	return nil
+}
+
+// takesBody reports whether a method's requests have a body as a rule, in
+// whichever case the method is written.
+func takesBody(method string) bool {
+	return fold(method, "post") || fold(method, "put") || fold(method, "patch")
 }
 
 // persistent reports whether the caller wants to go on after this request (RFC

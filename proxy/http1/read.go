@@ -196,10 +196,26 @@ func (c *Conn) begin(head string) headResult {
 	if ref := c.head.parse(head, c.limits.BodyBytes); ref != nil {
 		return c.refuse(ref)
 	}
+	if c.head.silent && c.follows(len(head)) {
+		return c.refuse(malformed(detailNoLength))
+	}
 	c.r += len(head)
 	c.headDone()
 	c.beginBody()
 	return headRead
+}
+
+// silence is how long nothing may follow a head that has no length but whose
+// method takes a body.
+const silence = 50 * time.Millisecond
+
+// follows reports whether bytes follow the head, which is n bytes long.
+func (c *Conn) follows(n int) bool {
+	if c.w-c.r > n {
+		return true
+	}
+	_ = c.nc.SetReadDeadline(time.Now().Add(silence)) // of a closed connection, reading says so
+	return c.fill() == nil
 }
 
 // refuse makes c.req a refused request. It is the connection's last one.

@@ -56,6 +56,7 @@ const (
 	detailHost          = "malformed Host"
 	detailTwoLengths    = "more than one Content-Length"
 	detailLength        = "malformed Content-Length"
+	detailNoLength      = "HTTP/1.0 request without the length of its body"
 	detailLengthAndTE   = "Content-Length with Transfer-Encoding"
 	detailTE            = "Transfer-Encoding is not exactly chunked"
 	detailTE10          = "Transfer-Encoding on HTTP/1.0"

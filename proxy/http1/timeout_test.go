@@ -446,3 +446,41 @@ func TestBodyErrors(t *testing.T) {
 		})
 	}
 }
+
+// A head on HTTP/1.0 without the length of its body is the whole request once
+// nothing has followed it for 50 ms.
+func TestSilenceBehindAHead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		request string
+		after   time.Duration // something follows; 0 = nothing
+		refused bool
+		took    time.Duration
+	}{
+		{"POST /a?b HTTP/1.0\r\nHost: h\r\n\r\n", 0, false, 50 * time.Millisecond},
+		{"post /a?b HTTP/1.0\r\nHost: h\r\n\r\n", 0, false, 50 * time.Millisecond},
+		{"POST /a?b HTTP/1.0\r\nHost: h\r\n\r\n", 49 * time.Millisecond, true, 49 * time.Millisecond},
+		{"PATCH /a?b HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", 49 * time.Millisecond, true, 49 * time.Millisecond},
+		{"PUT /a?b HTTP/1.0\r\nHost: h\r\n\r\n", 51 * time.Millisecond, false, 50 * time.Millisecond},
+		{"POST /a?b HTTP/1.0\r\nHost: h\r\nContent-Type: a/b\r\n\r\n", 0, true, 0},
+		{"POST /a? HTTP/1.0\r\nHost: h\r\n\r\n", 0, true, 0},
+		{"POST /a HTTP/1.0\r\nHost: h\r\n\r\n", 0, true, 0},
+		{"POST /a HTTP/1.0\r\nHost: h\r\nContent-Length: 0\r\n\r\n", 0, false, 0},
+		{"POST /a?b HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\nConnection: close\r\n\r\n", 0, false, 0},
+		{"DELETE /a HTTP/1.0\r\nHost: h\r\n\r\n", 0, false, 0},
+	} {
+		bubble(t, testLimits, hello, func(t *testing.T, _ *Conn, nc net.Conn) {
+			start := time.Now()
+			send(t, nc, tt.request)
+			if tt.after > 0 {
+				later := time.AfterFunc(tt.after, func() { _, _ = io.WriteString(nc, "x") })
+				defer later.Stop()
+			}
+			resp, body := answer(t, bufio.NewReader(nc))
+			if refused := body == detailNoLength; refused != tt.refused || refused != (resp.StatusCode == 400) || !resp.Close {
+				t.Errorf("%q, then more after %v: %d %q", tt.request, tt.after, resp.StatusCode, body)
+			}
+			took(t, tt.request, start, tt.took)
+		})
+	}
+}
