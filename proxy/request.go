@@ -36,7 +36,7 @@ type request struct {
 	held      *heldBody // the beginning of the body; nil without one
 	answer    watchedBody
 	closes    bool // the answer is one of our own that ends the connection
-	streaming bool // the answer's length is not known: each write is flushed
+	streaming bool // the answer comes bit by bit: each write is flushed
 	connected bool // a CONNECT that was answered with 200
 	memory    upstream.Memory
 }
@@ -227,7 +227,7 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 			rewrite.Response(resp.Header, q.st.Rewrite, q.st.upgraded, s.metrics.Rewrite)
 		}
 		declareLength(resp)
-		q.streaming = resp.ContentLength < 0
+		q.streaming = resp.ContentLength < 0 || upstream.EventStream(resp.Header)
 	}
 	q.w.SetHeader(resp.Header)
 	resp.Header = nil // goproxy would copy every field

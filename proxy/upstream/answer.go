@@ -13,8 +13,8 @@ import (
 )
 
 // receive holds the answer's body until it is complete, or makes it a stream
-// if it is larger than the buffer. A foreign answer of unknown length streams
-// at once, since it may never end.
+// if it is larger than the buffer. A foreign answer of unknown length, and any
+// stream of events, streams at once, since it may never end.
 func (x *trip) receive() (*http.Response, error) {
 	a, held := &x.memory.answer, &x.memory.held
 	x.c.Signed = x.c.Signed || signsIn(a.Header["Www-Authenticate"]) || signsIn(a.Header["Proxy-Authenticate"])
@@ -25,7 +25,7 @@ func (x *trip) receive() (*http.Response, error) {
 	}
 	o := &x.s.opts
 	x.c.Stall(o.BodyTimeout)
-	unending := a.ContentLength < 0 && x.r.foreign()
+	unending := a.ContentLength < 0 && x.r.foreign() || EventStream(a.Header)
 	if a.ContentLength > o.ResponseBuffer || unending {
 		a.Body = &streamBody{trip: *x, src: a.Body}
 		return &a.Response, nil
@@ -48,6 +48,17 @@ func (x *trip) receive() (*http.Response, error) {
 		a.Header["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	}
 	return &a.Response, nil
+}
+
+// EventStream reports whether an answer is a stream of events (HTML, section 9.2,
+// server-sent events), each of which is waited for.
+func EventStream(h http.Header) bool {
+	v := h["Content-Type"]
+	if len(v) == 0 {
+		return false
+	}
+	media, _, _ := strings.Cut(v[0], ";")
+	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
 }
 
 // hold reads the body to its end, or until it is larger than the buffer.

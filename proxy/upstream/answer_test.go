@@ -243,3 +243,18 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestEventStream(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{
+		"text/event-stream": true, "Text/Event-Stream;charset=utf-8": true, " text/event-stream ;x=y": true,
+		"text/plain": false, "text/event-streams": false, "": false, "text/xml; a=text/event-stream": false,
+	} {
+		if got := EventStream(http.Header{"Content-Type": {value}}); got != want {
+			t.Errorf("%q: %v", value, got)
+		}
+	}
+	if EventStream(nil) {
+		t.Error("an answer without a media type")
+	}
+}

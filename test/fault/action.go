@@ -306,14 +306,31 @@ func Marked(marker string, a Action) Script {
 // other.
 func ChunksAround(first string, release <-chan struct{}, second string) Action {
 	return after("chunks_around", func(x *Exchange) bool {
-		if !x.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks(first)) {
-			return false
-		}
-		select {
-		case <-release:
-			return x.write(chunks(second) + "0\r\n\r\n")
-		case <-x.server.ctx.Done():
-			return false
-		}
+		return x.writeAround("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks(first), release, chunks(second)+"0\r\n\r\n")
 	})
+}
+
+// Events sends one event of a stream, waits for release, and sends another. Their
+// length is declared, or they come in chunks.
+func Events(first string, release <-chan struct{}, second string, declared bool) Action {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n"
+	return after("events", func(x *Exchange) bool {
+		if declared {
+			return x.writeAround(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(first+second), first), release, second)
+		}
+		return x.writeAround(head+"Transfer-Encoding: chunked\r\n\r\n"+chunks(first), release, chunks(second)+"0\r\n\r\n")
+	})
+}
+
+// writeAround writes one part, waits for release, and writes the other.
+func (x *Exchange) writeAround(first string, release <-chan struct{}, second string) bool {
+	if !x.write(first) {
+		return false
+	}
+	select {
+	case <-release:
+		return x.write(second)
+	case <-x.server.ctx.Done():
+		return false
+	}
 }
