@@ -42,6 +42,7 @@ type families struct {
 	caNotAfter              prometheus.Gauge
 	leaves                  prometheus.Counter
 	reloadOK, reloadSuccess prometheus.Gauge
+	configHash              *prometheus.GaugeVec
 	buildInfo               *prometheus.GaugeVec
 }
 
@@ -91,6 +92,8 @@ func define() families {
 			"1 when the last load of the configuration succeeded, else 0."),
 		reloadSuccess: gauge("config_last_reload_success_timestamp_seconds",
 			"When the configuration was last loaded successfully."),
+		configHash: gauges("config_hash_info",
+			"1, with a hash of the configuration in force.", "hash"),
 		buildInfo: gauges("build_info",
 			"1, with the version, revision and Go version of this build.",
 			"version", "revision", "goversion"),
@@ -101,7 +104,7 @@ func define() families {
 func (f *families) register(reg prometheus.Registerer) error {
 	for _, c := range [...]prometheus.Collector{
 		f.responses, f.handshakes, f.upstreamFailures, f.classicHellos, f.duration, f.phase, f.pool, f.certificate,
-		f.rewrites, f.denied, f.open, f.limit, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.buildInfo,
+		f.rewrites, f.denied, f.open, f.limit, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.configHash, f.buildInfo,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)

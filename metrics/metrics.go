@@ -27,6 +27,7 @@ type Metrics struct {
 
 	upstreams atomic.Pointer[map[string]*upstream] // replaced, never changed
 	exemplar  atomic.Int64                         // Unix second of the last exemplar
+	hash      string                               // of the configuration in force; "" = not said yet
 
 	denials   [256]prometheus.Counter // by problem.Reason; nil where not a denial
 	rewritten [len(rewrite.Kinds)]prometheus.Counter

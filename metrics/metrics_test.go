@@ -61,8 +61,11 @@ func newFixture(t testing.TB, s ledger.Settings) *fixture {
 	if err := f.reg.Register(f.ledger); err != nil {
 		t.Fatal(err)
 	}
-	m.SetLimit(LabelledClients, s.LabelLimit)
-	m.SetLimit(TrackedClients, f.ledger.Stats().Limit)
+	m.SetLimits(Limits{
+		Connections: 4096, UpstreamConnections: 256,
+		LabelledClients: int64(s.LabelLimit), TrackedClients: int64(f.ledger.Stats().Limit),
+	})
+	m.ConfigHash("0123456789abcdef")
 	return f
 }
 

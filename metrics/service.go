@@ -32,8 +32,22 @@ func (m *Metrics) OpenConnection(h call.Handling, delta int) {
 	}
 }
 
-// SetLimit says how much there may be of a resource.
-func (m *Metrics) SetLimit(r Resource, n int) { m.limit.WithLabelValues(r.String()).Set(float64(n)) }
+// SetLimits says how much there may be of each resource.
+func (m *Metrics) SetLimits(l Limits) {
+	for _, r := range Resources {
+		m.limit.WithLabelValues(r.String()).Set(float64(l[r]))
+	}
+}
+
+// ConfigHash says which configuration is in force. Only one goroutine may call
+// it at a time.
+func (m *Metrics) ConfigHash(hash string) {
+	m.configHash.WithLabelValues(hash).Set(1)
+	if m.hash != "" && m.hash != hash {
+		m.configHash.DeleteLabelValues(m.hash)
+	}
+	m.hash = hash
+}
 
 // LeafMinted counts a leaf certificate signed by the local CA.
 func (m *Metrics) LeafMinted() { m.leaves.Inc() }

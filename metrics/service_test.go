@@ -163,6 +163,12 @@ func TestReload(t *testing.T) {
 	f.Reload(true, start.Add(2*time.Hour))
 	f.expect(t, 1, ok)
 	f.expect(t, float64(start.Add(2*time.Hour).Unix()), at)
+	const hash = "tlslift_config_hash_info"
+	f.ConfigHash("one")
+	f.ConfigHash("two")
+	f.ConfigHash("two")
+	f.expect(t, 1, hash, "hash", "two")
+	f.absent(t, hash, "hash", "one")
 	f.CANotAfter(start)
 	f.CANotAfter(time.Time{})
 	f.expect(t, 0, "tlslift_ca_not_after_timestamp_seconds")

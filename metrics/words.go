@@ -12,18 +12,26 @@ var (
 // of tlslift_limit.
 type Resource uint8
 
-// The resources.
+// The resources, in the order of the contract.
 const (
-	LabelledClients Resource = iota // clients.label_limit
-	TrackedClients                  // clients.track
+	Connections         Resource = iota // limits.connections
+	UpstreamConnections                 // upstream.max_connections, of one host
+	LabelledClients                     // clients.label_limit
+	TrackedClients                      // clients.track
 )
 
 // Resources lists every resource.
-var Resources = [...]Resource{LabelledClients, TrackedClients}
+var Resources = [...]Resource{Connections, UpstreamConnections, LabelledClients, TrackedClients}
 
 func (r Resource) String() string {
-	return [...]string{LabelledClients: "labelled_clients", TrackedClients: "tracked_clients"}[r]
+	return [...]string{
+		Connections: "connections", UpstreamConnections: "upstream_connections",
+		LabelledClients: "labelled_clients", TrackedClients: "tracked_clients",
+	}[r]
 }
+
+// Limits holds the limit of each resource, in the unit of its usage gauge.
+type Limits [len(Resources)]int64
 
 // maxLabel bounds the label values that come from a configuration, in bytes.
 const maxLabel = 128

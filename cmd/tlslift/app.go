@@ -99,7 +99,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
-	a.configureClients(cfg)
+	a.applyConfig(cfg)
 	return a, nil
 }
 
@@ -214,7 +214,7 @@ func (a *app) reconfigure() error {
 		return err
 	}
 	a.admin.SetToken(token)
-	a.configureClients(cfg)
+	a.applyConfig(cfg)
 	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}

@@ -9,9 +9,9 @@ import (
 	"tlslift/proxy/identity"
 )
 
-// configureClients hands the ledger and the metrics what the configuration says
-// of clients and upstreams.
-func (a *app) configureClients(cfg *configs.Config) {
+// applyConfig hands the ledger and the metrics what the configuration says of
+// clients, upstreams and limits.
+func (a *app) applyConfig(cfg *configs.Config) {
 	settings := ledger.Settings{
 		MigratedAfter: cfg.Policy.MigratedAfter,
 		Workload:      cfg.Clients.Workload,
@@ -24,8 +24,13 @@ func (a *app) configureClients(cfg *configs.Config) {
 	}
 	a.ledger.Configure(settings)
 	a.metrics.SetUpstreams(settings.Upstreams)
-	a.metrics.SetLimit(metrics.LabelledClients, settings.LabelLimit)
-	a.metrics.SetLimit(metrics.TrackedClients, settings.Track)
+	a.metrics.SetLimits(metrics.Limits{
+		metrics.Connections:         int64(cfg.Limits.Connections),
+		metrics.UpstreamConnections: int64(cfg.Upstream.MaxConnections),
+		metrics.LabelledClients:     int64(cfg.Clients.LabelLimit),
+		metrics.TrackedClients:      int64(cfg.Clients.Track),
+	})
+	a.metrics.ConfigHash(cfg.Hash())
 }
 
 func upstreamLabels(cfg *configs.Config) []string {

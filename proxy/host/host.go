@@ -157,6 +157,9 @@ func numeric(label string) bool {
 // String is the normalised name, "" for no host. It is safe to log.
 func (n Name) String() string { return n.text }
 
+// MarshalText returns what String does.
+func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
+
 // IsZero reports whether n is no host.
 func (n Name) IsZero() bool { return n.text == "" }
 

@@ -33,6 +33,9 @@ func (p Pattern) String() string {
 	return p.name.text
 }
 
+// MarshalText returns what String does.
+func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // Wild reports whether p stands for every name below its domain.
 func (p Pattern) Wild() bool { return p.wild }
 
