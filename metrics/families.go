@@ -43,10 +43,11 @@ type families struct {
 	leaves                  prometheus.Counter
 	reloadOK, reloadSuccess prometheus.Gauge
 	configHash              *prometheus.GaugeVec
+	logLines                prometheus.CounterFunc
 	buildInfo               *prometheus.GaugeVec
 }
 
-func define() families {
+func define(o Options) families {
 	return families{
 		responses: counters("responses_total",
 			"Answers by status code and by who wrote them.",
@@ -94,6 +95,15 @@ func define() families {
 			"When the configuration was last loaded successfully."),
 		configHash: gauges("config_hash_info",
 			"1, with a hash of the configuration in force.", "hash"),
+		logLines: prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: namespace, Name: "log_lines_lost_total",
+			Help: "Lines of the log that were dropped: its reader was too slow, or its disk was full.",
+		}, func() float64 {
+			if o.LogLinesLost == nil {
+				return 0
+			}
+			return float64(o.LogLinesLost())
+		}),
 		buildInfo: gauges("build_info",
 			"1, with the version, revision and Go version of this build.",
 			"version", "revision", "goversion"),
@@ -104,7 +114,7 @@ func define() families {
 func (f *families) register(reg prometheus.Registerer) error {
 	for _, c := range [...]prometheus.Collector{
 		f.responses, f.handshakes, f.upstreamFailures, f.classicHellos, f.duration, f.phase, f.pool, f.certificate,
-		f.rewrites, f.denied, f.open, f.limit, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.configHash, f.buildInfo,
+		f.rewrites, f.denied, f.open, f.limit, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.configHash, f.logLines, f.buildInfo,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)

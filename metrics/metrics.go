@@ -17,6 +17,8 @@ type Options struct {
 	Upstreams []string // configured hosts and patterns, as the configuration writes them
 	Version   string   // of this build
 	Revision  string   // of this build
+
+	LogLinesLost func() uint64 // since the start; nil = none ever
 }
 
 // Metrics is every metric of tlslift but those of clients, which package ledger
@@ -37,7 +39,7 @@ type Metrics struct {
 // New builds the metrics and registers them with reg. It fails when a metric of
 // one of their names is registered already.
 func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
-	m := &Metrics{families: define()}
+	m := &Metrics{families: define(o)}
 	if err := m.register(reg); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (s *Server) writeLine(level zapcore.Level, msg string, o *call.Outcome) {
 	if !ok {
 		e = new(lineEncoder)
 	}
-	_, _ = s.lines.Write(e.encode(level, msg, o))
+	s.lines.WriteLine(level, e.encode(level, msg, o))
 	s.encoders.Put(e)
 }
 

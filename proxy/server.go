@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
@@ -39,6 +39,12 @@ type Ledger interface {
 	Record(*call.Outcome)
 }
 
+// LineWriter takes lines of the log; *logsink.Sink is one. WriteLine may not
+// keep the line, and must not wait for whoever reads it.
+type LineWriter interface {
+	WriteLine(level zapcore.Level, line []byte)
+}
+
 // Options are what a Server is handed.
 type Options struct {
 	Settings Settings
@@ -46,9 +52,9 @@ type Options struct {
 	Metrics  Metrics
 	Ledger   Ledger
 	Clock    func() time.Time // nil is time.Now
-	// Lines is where the JSON lines of outcomes go, each in one Write; nil writes
-	// them through Logger, in its format.
-	Lines io.Writer
+	// Lines is where the JSON lines of outcomes go; nil writes them through
+	// Logger, in its format.
+	Lines LineWriter
 	// Inherited are listening sockets that a service manager opened for us, by
 	// configured address.
 	Inherited map[string]net.Listener
@@ -75,7 +81,7 @@ type Server struct {
 	shared    *front.Shared
 	buffers   http1.Buffers        // shared by the connections
 	requests  sync.Pool            // of *request
-	lines     io.Writer            // nil: through log
+	lines     LineWriter           // nil: through log
 	encoders  sync.Pool            // of *lineEncoder
 	authority *authority.Authority // nil until there is a CA
 	tickets   *legacy.Tickets

@@ -59,7 +59,10 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		return nil, err
 	}
 	var err error
-	a.metrics, err = metrics.New(reg, metrics.Options{Upstreams: upstreamLabels(cfg), Version: version, Revision: sourceRevision()})
+	a.metrics, err = metrics.New(reg, metrics.Options{
+		Upstreams: upstreamLabels(cfg), Version: version, Revision: sourceRevision(),
+		LogLinesLost: func() uint64 { return a.log.sink.Status().Lost },
+	})
 	if err != nil {
 		return nil, err
 	}

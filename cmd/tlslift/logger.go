@@ -2,11 +2,13 @@ package main
 
 import (
 	"io"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/configs"
+	"tlslift/metrics/page/chart"
 	"tlslift/proxy"
 	"tlslift/proxy/logsink"
 )
@@ -16,11 +18,11 @@ type logging struct {
 	*zap.Logger
 	level zap.AtomicLevel
 	sink  *logsink.Sink
-	lines io.Writer // of outcomes; nil where the format is not JSON
+	lines proxy.LineWriter // of outcomes; nil where the format is not JSON
 }
 
 // newLogging makes the logger: JSON lines with ts, level and msg, or lines for
-// people.
+// people. No call of it waits for whoever reads out.
 func newLogging(c configs.Log, out io.Writer) *logging {
 	enc := zapcore.EncoderConfig{
 		TimeKey:        "ts",
@@ -36,13 +38,74 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), sink: logsink.New(out)}
+	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), sink: logsink.New(out, lostLine(encoder))}
 	if c.Format != configs.FormatConsole {
 		l.lines = l.sink
 	}
-	l.Logger = zap.New(zapcore.NewCore(encoder, l.sink, l.level))
+	l.Logger = zap.New(&sinkCore{LevelEnabler: l.level, encoder: encoder, sink: l.sink})
 	return l
 }
+
+// lostLine makes the line that says how many lines of the log were lost.
+func lostLine(encoder zapcore.Encoder) func(uint64) []byte {
+	return func(lines uint64) []byte {
+		entry := zapcore.Entry{Level: zap.WarnLevel, Time: time.Now(), Message: "log lines lost"}
+		b, err := encoder.EncodeEntry(entry, []zapcore.Field{zap.Uint64("lines", lines)})
+		if err != nil { // neither encoder fails on a number
+			return nil
+		}
+		return b.Bytes()
+	}
+}
+
+// trouble is a sentence about what is wrong with the log now; "" = nothing.
+func (l *logging) trouble() string {
+	st := l.sink.Status()
+	if !st.Behind {
+		return ""
+	}
+	return "The log is not read, or its disk is full: " + chart.Plural(int(st.Lost), "line is", "lines are") + " lost."
+}
+
+// sinkCore hands lines with their level to the sink, which drops those of lower
+// ones first. zap's own core has no way to do so.
+type sinkCore struct {
+	zapcore.LevelEnabler
+	encoder zapcore.Encoder
+	sink    *logsink.Sink
+}
+
+// With implements zapcore.Core.
+func (c *sinkCore) With(fields []zapcore.Field) zapcore.Core {
+	clone := *c
+	clone.encoder = c.encoder.Clone()
+	for _, f := range fields {
+		f.AddTo(clone.encoder)
+	}
+	return &clone
+}
+
+// Check implements zapcore.Core.
+func (c *sinkCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+
+// Write implements zapcore.Core.
+func (c *sinkCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	line, err := c.encoder.EncodeEntry(e, fields)
+	if err != nil {
+		return err
+	}
+	c.sink.WriteLine(e.Level, line.Bytes())
+	line.Free()
+	return nil
+}
+
+// Sync implements zapcore.Core. Nothing waits for the log's reader.
+func (c *sinkCore) Sync() error { return nil }
 
 func zapLevel(l configs.LogLevel) zapcore.Level {
 	level, err := zapcore.ParseLevel(string(l))

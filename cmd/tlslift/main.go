@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -45,13 +47,32 @@ func run(args []string, stdout, stderr *os.File) int {
 		return exitDone
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, "tlslift: "+text)
+		printLast(stderr, "tlslift: "+text)
 	}
 	var status interface{ ExitStatus() int }
 	if errors.As(err, &status) {
 		return status.ExitStatus()
 	}
 	return exitFailed
+}
+
+// lastWords bounds how long the end waits for whoever reads standard error.
+const lastWords = time.Second
+
+// printLast prints the last line of a process. A reader that does not read does
+// not keep the process from ending.
+func printLast(out io.Writer, line string) {
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		fmt.Fprintln(out, line)
+	}()
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-printed:
+	case <-timer.C:
+	}
 }
 
 // noArgs refuses arguments with a hint, as exit status 2.

@@ -45,6 +45,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 		CA:        a.server.CAPEM,
 		Proxy:     func() string { return proxyAddress(a.server.Bound()) },
 		Upstreams: a.upstreams,
+		Trouble:   a.log.trouble,
 		Quit:      a.requestQuit,
 		AllowQuit: cfg.Admin.Quit,
 		Profiles:  cfg.Admin.Pprof,

@@ -47,6 +47,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals...)...)
 	defer signal.Stop(signals)
+	signal.Ignore(syscall.SIGPIPE) // a log reader that ended costs lines, not the process
 
 	limitMemory()
 	a, err := newApp(cfg, src, read, cmd.ErrOrStderr())

@@ -35,6 +35,9 @@ func (a *app) health() page.Health {
 	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
 		h.Problems = append(h.Problems, "The last reload was refused: "+*problem)
 	}
+	if trouble := a.log.trouble(); trouble != "" {
+		h.Problems = append(h.Problems, trouble)
+	}
 	if stats.Overflowed > 0 {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
 	}

@@ -311,6 +311,23 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// What is wrong is said below the state, and changes no status.
+func TestTroubleIsSaidBelowTheState(t *testing.T) {
+	t.Parallel()
+	o := full(t)
+	trouble := ""
+	o.Trouble = func() string { return trouble }
+	a := New(o)
+	a.SetState(Ready)
+	for _, tt := range []struct{ trouble, want string }{{"", "ready\n"}, {"The log is not read.", "ready\nThe log is not read.\n"}} {
+		trouble = tt.trouble
+		resp := ask(a.PublicHandler(), "GET", "/readyz", "any.example")
+		if got := body(t, resp); resp.StatusCode != 200 || got != tt.want {
+			t.Errorf("%d %q, want 200 %q", resp.StatusCode, got, tt.want)
+		}
+	}
+}
+
 func TestMounting(t *testing.T) {
 	t.Parallel()
 	a := New(full(t))

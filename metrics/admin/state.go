@@ -43,11 +43,19 @@ func (a *Admin) SetState(s State) {
 	}
 }
 
+// serveReady answers with the state, and below it with what is wrong, which
+// changes no status: calls go on.
 func (a *Admin) serveReady(w http.ResponseWriter) {
 	s := a.State()
+	text := s.String()
+	if a.o.Trouble != nil {
+		if trouble := a.o.Trouble(); trouble != "" {
+			text += "\n" + trouble
+		}
+	}
 	status := http.StatusServiceUnavailable
 	if s.Ready() {
 		status = http.StatusOK
 	}
-	sentence(w, status, s.String())
+	sentence(w, status, text)
 }

@@ -1,147 +1,233 @@
-// Package logsink writes log lines without making requests wait for the
-// descriptor: lines are gathered in memory and a single goroutine writes
-// whatever has gathered since its last write. An idle process writes a line at
-// once; a busy one writes many with one system call, every two milliseconds.
+// Package logsink writes log lines and never makes anyone wait for their
+// reader. Lines are gathered in memory, and a single goroutine writes whatever
+// has gathered since its last write: an idle process writes a line at once, a
+// busy one writes many with one system call.
+//
+// When the reader stalls or the disk is full, lines are dropped and counted.
+// Lines of level error are kept, as many as fit into MaxKept, until they can be
+// written.
 package logsink
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
-// MaxPending bounds the memory held for a reader that does not read, in bytes.
-// When it is reached, Write waits: a lost line would be a lost doubt.
-const MaxPending = 4 << 20
+// Bounds of the memory that is held for a reader that does not read, in bytes.
+const (
+	MaxPending = 4 << 20   // lines gathered, and those being written
+	MaxKept    = 256 << 10 // lines of level error that found no room there
+)
 
-// pace is the least time between two writes: at a thousand requests a second
-// and more, lines share a system call.
-const pace = 2 * time.Millisecond
+const (
+	// pace is the least time between two writes: at a thousand requests a second
+	// and more, lines share a system call.
+	pace = 2 * time.Millisecond
+	// retry is the time between two writes while they fail.
+	retry = time.Second
+	// patience is how long a write may take before the reader counts as stalled,
+	// and how long Close waits for the last one.
+	patience = time.Second
+	// keepBuffer is the largest buffer kept between writes, in bytes.
+	keepBuffer = 256 << 10
+)
 
-// keepBuffer is the largest buffer kept between writes, in bytes.
-const keepBuffer = 256 << 10
+// errStalled is what Close returns when the reader took nothing in time.
+var errStalled = errors.New("the log's reader does not read")
 
-// Sink is a zapcore.WriteSyncer. All methods may be called concurrently.
+// Sink takes log lines. All methods may be called concurrently, and none waits
+// for the reader, except Close, which waits for at most a second.
 type Sink struct {
-	out io.Writer
+	out      io.Writer
+	lostLine func(lines uint64) []byte
+	wake     chan struct{} // there is something to write
+	closing  chan struct{}
+	done     chan struct{}
 
 	mu      sync.Mutex
-	wake    *sync.Cond // something to write, or closed
-	idle    *sync.Cond // everything written, or room again
-	pending []byte
+	pending batch
+	kept    ring
 	spare   []byte
-	writing bool
+	flying  int       // bytes being written
+	since   time.Time // when that write began; zero = none
+	lost    uint64    // lines, since the start
+	unsaid  uint64    // lost lines that no line has told of
+	rest    []byte    // of a line that was written in part
+	err     error     // of the last write
 	closed  bool
-	err     error         // of the last write
-	hurry   chan struct{} // somebody waits: write now
-	done    chan struct{}
 }
 
-// New starts the writing goroutine. Close ends it.
-func New(out io.Writer) *Sink {
-	s := &Sink{out: out, hurry: make(chan struct{}, 1), done: make(chan struct{})}
-	s.wake = sync.NewCond(&s.mu)
-	s.idle = sync.NewCond(&s.mu)
+// New starts the writing goroutine. Close ends it. lostLine makes the line that
+// says how many lines were lost; it is written once lines can be written again.
+// nil = no such line.
+func New(out io.Writer, lostLine func(lines uint64) []byte) *Sink {
+	s := &Sink{
+		out: out, lostLine: lostLine,
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+	}
+	if s.lostLine == nil {
+		s.lostLine = func(uint64) []byte { return nil }
+	}
 	go s.run()
 	return s
 }
 
-// Write takes a copy of p. It waits only while MaxPending bytes are pending.
-// It returns the error of an earlier write to the descriptor, if there was
-// one, so that a full disk does not stay unnoticed.
-func (s *Sink) Write(p []byte) (int, error) {
+// WriteLine takes a copy of a line, its line end included.
+func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return s.out.Write(p)
+	keep := level >= zapcore.ErrorLevel
+	switch {
+	case !s.closed && s.flying+len(s.pending.text)+len(line) <= MaxPending:
+		s.pending.add(line, keep)
+	case !s.closed && keep:
+		s.lose(s.kept.push(line))
+	default:
+		s.lose(1)
 	}
-	for len(s.pending) > 0 && len(s.pending)+len(p) > MaxPending && !s.closed {
-		s.hasten()
-		s.idle.Wait()
+	select {
+	case s.wake <- struct{}{}:
+	default:
 	}
-	wasEmpty := len(s.pending) == 0
-	s.pending = append(s.pending, p...)
-	if wasEmpty && !s.writing {
-		s.wake.Signal()
-	}
-	return len(p), s.err
 }
 
-// Sync waits until everything written before it has reached the descriptor.
-func (s *Sink) Sync() error {
+// lose counts lost lines. s.mu is held.
+func (s *Sink) lose(lines int) {
+	s.lost += uint64(lines)
+	s.unsaid += uint64(lines)
+}
+
+// Status is how the log fares.
+type Status struct {
+	Lost   uint64 // lines, since the start
+	Behind bool   // the reader is stalled, or writing fails
+}
+
+// Status returns how the log fares now.
+func (s *Sink) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for (len(s.pending) > 0 || s.writing) && !s.closed {
-		s.hasten()
-		s.idle.Wait()
-	}
-	return s.err
+	stalled := !s.since.IsZero() && time.Since(s.since) >= patience
+	return Status{Lost: s.lost, Behind: stalled || s.err != nil || s.unsaid > 0}
 }
 
-// Close writes what is pending and ends the goroutine. Later writes go
-// straight to the descriptor.
+// Close tries once more to write what is pending and ends the goroutine. Later
+// lines are lost. It returns an error if not everything was written within a
+// second.
 func (s *Sink) Close() error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
 	}
-	s.closed = true
-	s.hasten()
-	s.wake.Signal()
 	s.mu.Unlock()
-	<-s.done
-	return s.err
-}
-
-// hasten ends a pause between two writes. A pause that has not begun yet is
-// ended when it does.
-func (s *Sink) hasten() {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
-	case s.hurry <- struct{}{}:
-	default:
+	case <-s.done:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.err
+	case <-timer.C:
+		return errStalled
 	}
 }
 
 func (s *Sink) run() {
 	defer close(s.done)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var wrote time.Time
 	timer := time.NewTimer(pace)
 	defer timer.Stop()
-	for {
-		for len(s.pending) == 0 && !s.closed {
-			s.wake.Wait()
-		}
-		if early := pace - time.Since(wrote); early > 0 && !s.closed {
-			s.mu.Unlock()
-			timer.Reset(early)
+	for failed := false; ; {
+		if !failed {
 			select {
-			case <-timer.C:
-			case <-s.hurry:
+			case <-s.wake:
+			case <-s.closing:
 			}
-			s.mu.Lock()
 		}
-		if len(s.pending) == 0 {
-			s.idle.Broadcast()
+		last := s.isClosed()
+		failed = !s.flush()
+		if last {
 			return
 		}
-		batch := s.pending
-		s.pending = s.spare[:0]
-		s.spare = nil
-		s.writing = true
-		s.mu.Unlock()
-
-		_, err := s.out.Write(batch)
-		wrote = time.Now()
-
-		s.mu.Lock()
-		s.writing = false
-		s.err = err
-		if cap(batch) <= keepBuffer {
-			s.spare = batch
+		timer.Reset(pace)
+		if failed {
+			timer.Reset(retry)
 		}
-		s.idle.Broadcast()
+		select {
+		case <-timer.C:
+		case <-s.closing:
+		}
 	}
+}
+
+func (s *Sink) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// flush writes what there is, and reports whether all of it was written.
+func (s *Sink) flush() bool {
+	s.mu.Lock()
+	b, said := s.take()
+	s.mu.Unlock()
+	if len(b.text) == 0 {
+		return true
+	}
+	n, err := s.out.Write(b.text)
+	if err == nil && n < len(b.text) {
+		err = io.ErrShortWrite
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flying, s.since, s.err = 0, time.Time{}, err
+	if err == nil {
+		s.unsaid -= said
+	} else {
+		s.failed(&b, max(0, min(n, len(b.text))))
+	}
+	if cap(b.text) <= keepBuffer {
+		s.spare = b.text[:0]
+	}
+	return err == nil
+}
+
+// take makes a batch of everything that is to be written: what is pending, the
+// line that says how many were lost, and the lines that were kept. s.mu is held.
+func (s *Sink) take() (b batch, said uint64) {
+	b = s.pending
+	s.pending = batch{text: s.spare}
+	s.spare = nil
+	b.own = len(b.text)
+	if s.unsaid > 0 {
+		said = s.unsaid
+		b.text = append(b.text, s.lostLine(said)...)
+	}
+	for _, line := range s.kept.lines {
+		b.add(line, true)
+	}
+	s.kept = ring{}
+	b.begin(s.rest)
+	s.rest = nil
+	if s.flying = len(b.text); s.flying > 0 {
+		s.since = time.Now()
+	}
+	return b, said
+}
+
+// failed counts what a write did not write, and keeps the lines that are to be
+// kept. s.mu is held.
+func (s *Sink) failed(b *batch, written int) {
+	rest, kept, lost := b.unwritten(written)
+	s.rest = rest
+	newer := s.kept.lines
+	s.kept = ring{}
+	for _, line := range append(kept, newer...) {
+		s.lose(s.kept.push(line))
+	}
+	s.lose(lost)
 }

@@ -7,37 +7,78 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap/zapcore"
 )
 
-// gate is a writer that stops in Write until it is opened.
-type gate struct {
-	mu     sync.Mutex
-	buf    bytes.Buffer
-	writes int
-	open   chan struct{}
-	inside chan struct{}
+// reader is a reader of the log that can stall and fail.
+type reader struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	writes  int
+	stalled chan struct{} // a write waits until it is closed; nil = none does
+	err     error
+	takes   int // bytes that a write takes before it fails
 }
 
-func (g *gate) Write(p []byte) (int, error) {
-	if g.inside != nil {
-		g.inside <- struct{}{}
-		<-g.open
+func (r *reader) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	wait := r.stalled
+	r.mu.Unlock()
+	if wait != nil {
+		<-wait
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.writes++
-	return g.buf.Write(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writes++
+	if r.err != nil {
+		n := min(r.takes, len(p))
+		r.text.Write(p[:n])
+		return n, r.err
+	}
+	return r.text.Write(p)
+}
+
+func (r *reader) set(stalled chan struct{}, err error, takes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stalled, r.err, r.takes = stalled, err, takes
+}
+
+func (r *reader) lines() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.SplitAfter(strings.TrimSuffix(r.text.String(), "\n"), "\n")
+}
+
+func lostLine(n uint64) []byte { return fmt.Appendf(nil, "lost %d\n", n) }
+
+func (s *Sink) info(format string, args ...any) {
+	s.WriteLine(zapcore.InfoLevel, fmt.Appendf(nil, format+"\n", args...))
+}
+
+func (s *Sink) error(format string, args ...any) {
+	s.WriteLine(zapcore.ErrorLevel, fmt.Appendf(nil, format+"\n", args...))
+}
+
+func equal(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if g, w := strings.Join(got, ""), strings.Join(want, "\n"); g != w {
+		t.Errorf("the reader has\n%s\nwant\n%s", g, w)
+	}
 }
 
 func TestLinesKeepTheirOrderAndNoneIsLost(t *testing.T) {
 	t.Parallel()
-	var out gate
-	s := New(&out)
+	var out reader
+	s := New(&out, lostLine)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
 			for i := range 500 {
-				fmt.Fprintf(s, "%d %d\n", w, i)
+				s.info("%d %d", w, i)
 			}
 		})
 	}
@@ -46,7 +87,7 @@ func TestLinesKeepTheirOrderAndNoneIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := map[string]int{}
-	lines := strings.Split(strings.TrimSuffix(out.buf.String(), "\n"), "\n")
+	lines := out.lines()
 	if len(lines) != 2000 {
 		t.Fatalf("%d lines, want 2000", len(lines))
 	}
@@ -60,87 +101,164 @@ func TestLinesKeepTheirOrderAndNoneIsLost(t *testing.T) {
 	}
 }
 
-func TestABusyWriterIsGivenManyLinesAtOnce(t *testing.T) {
+func TestABusySinkWritesManyLinesAtOnce(t *testing.T) {
 	t.Parallel()
-	out := &gate{open: make(chan struct{}), inside: make(chan struct{})}
-	s := New(out)
-	fmt.Fprintln(s, "first")
-	<-out.inside // the goroutine is writing "first"
-	for range 100 {
-		fmt.Fprintln(s, "more")
-	}
-	out.open <- struct{}{}
-	<-out.inside
-	out.open <- struct{}{}
-	if err := s.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	if out.writes != 2 {
-		t.Errorf("%d writes for 101 lines, want 2", out.writes)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		s := New(&out, lostLine)
+		s.info("first")
+		synctest.Wait() // it is written at once
+		for range 100 {
+			s.info("more")
+		}
+		time.Sleep(2 * pace)
+		synctest.Wait()
+		if out.writes != 2 || len(out.lines()) != 101 {
+			t.Errorf("%d writes for %d lines, want 2 for 101", out.writes, len(out.lines()))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
-func TestPendingIsBounded(t *testing.T) {
+// TestAStalledReader costs lines of level info; those of level error come when
+// it reads again, after one line that says how many are missing.
+func TestAStalledReader(t *testing.T) {
 	t.Parallel()
-	out := &gate{open: make(chan struct{}), inside: make(chan struct{})}
-	s := New(out)
-	big := bytes.Repeat([]byte("x"), MaxPending/2)
-	_, _ = s.Write(big)
-	<-out.inside
-	_, _ = s.Write(big)
-	_, _ = s.Write(big)
-	waited := make(chan struct{})
-	go func() {
-		_, _ = s.Write(big) // over the bound: waits for the first to be written
-		close(waited)
-	}()
-	select {
-	case <-waited:
-		t.Fatal("the fourth write did not wait")
-	default:
-	}
-	for range 3 {
-		select {
-		case out.open <- struct{}{}:
-		case <-waited:
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		again := make(chan struct{})
+		out.set(again, nil, 0)
+		s := New(&out, lostLine)
+		s.info("first")
+		synctest.Wait()
+		if s.Status().Behind {
+			t.Error("a write that has just begun is no stall")
 		}
-		select {
-		case <-out.inside:
-		case <-waited:
+		filler := strings.Repeat("x", MaxPending/4-100)
+		for range 4 {
+			s.info("%s", filler)
 		}
-	}
-	<-waited
-	go func() {
-		for {
-			select {
-			case out.open <- struct{}{}:
-			case <-out.inside:
-			case <-s.done:
-				return
+		const dropped = 50
+		for i := range dropped {
+			s.info("dropped %d %s", i, filler)
+			if i%10 == 0 {
+				s.error("doubt %d %500d", i, 0)
 			}
 		}
-	}()
-	_ = s.Close()
-	if out.buf.Len() != 4*len(big) {
-		t.Errorf("%d bytes arrived, want %d", out.buf.Len(), 4*len(big))
-	}
+		time.Sleep(patience)
+		synctest.Wait()
+		if st := s.Status(); !st.Behind || st.Lost != dropped {
+			t.Errorf("while stalled: %+v", st)
+		}
+		out.set(nil, nil, 0)
+		close(again)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := s.Status(); st.Behind || st.Lost != dropped {
+			t.Errorf("afterwards: %+v", st)
+		}
+		lines := out.lines()
+		want := []string{"first"}
+		for range 4 {
+			want = append(want, filler)
+		}
+		want = append(want, fmt.Sprint("lost ", dropped))
+		for i := 0; i < dropped; i += 10 {
+			want = append(want, fmt.Sprintf("doubt %d %500d", i, 0))
+		}
+		equal(t, lines, want...)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
-type failing struct{}
-
-func (failing) Write([]byte) (int, error) { return 0, errors.New("disk full") }
-
-func TestAFailureIsReported(t *testing.T) {
+func TestNothingWaitsForAStalledReader(t *testing.T) {
 	t.Parallel()
-	s := New(failing{})
-	fmt.Fprintln(s, "one")
-	if err := s.Sync(); err == nil {
-		t.Error("Sync hides the failure")
-	}
-	if err := s.Close(); err == nil {
-		t.Error("Close hides the failure")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		again := make(chan struct{})
+		out.set(again, nil, 0)
+		s := New(&out, lostLine)
+		begin := time.Now()
+		line := strings.Repeat("x", 1<<20)
+		for range 20 {
+			s.info("%s", line)
+			s.error("%s", line)
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("40 lines took %v", waited)
+		}
+		if err := s.Close(); !errors.Is(err, errStalled) || time.Since(begin) != patience {
+			t.Errorf("Close returned %v after %v", err, time.Since(begin))
+		}
+		lost := s.Status().Lost
+		s.info("late")
+		if got := s.Status().Lost; got != lost+1 {
+			t.Errorf("%d lines are lost, want %d", got, lost+1)
+		}
+		close(again)
+		synctest.Wait()
+	})
+}
+
+// TestAFullDisk: what cannot be written is lost, those of level error are tried
+// again, and a line that was written in part is completed.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		out.set(nil, errors.New("no space"), len("one\nt"))
+		s := New(&out, lostLine)
+		s.mu.Lock() // all in one batch
+		for _, l := range []string{"one", "two", "three", "four"} {
+			s.pending.add([]byte(l+"\n"), l == "three")
+		}
+		s.mu.Unlock()
+		s.error("five")
+		synctest.Wait()
+		if st := s.Status(); st.Lost != 1 || !st.Behind {
+			t.Errorf("%+v, want one lost: four", st)
+		}
+		out.set(nil, errors.New("no space"), 0)
+		s.info("six")
+		time.Sleep(3 * retry)
+		synctest.Wait()
+		if st := s.Status(); st.Lost != 2 || !st.Behind {
+			t.Errorf("%+v, want two lost: four and six", st)
+		}
+		out.set(nil, nil, 0)
+		time.Sleep(retry)
+		synctest.Wait()
+		if st := s.Status(); st.Lost != 2 || st.Behind {
+			t.Errorf("%+v, want two lost and nothing more", st)
+		}
+		equal(t, out.lines(), "one", "two", "lost 2", "three", "five")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		out.set(nil, errors.New("no space"), 0)
+		s := New(&out, lostLine)
+		const size = 1024
+		for i := range 10 * MaxKept / size {
+			s.error("%*d", size-1, i)
+		}
+		time.Sleep(2 * retry)
+		synctest.Wait()
+		if s.kept.bytes > MaxKept || s.Status().Lost != 9*MaxKept/size {
+			t.Errorf("%d bytes are kept and %d lines lost", s.kept.bytes, s.Status().Lost)
+		}
+		if err := s.Close(); err == nil {
+			t.Error("Close hides the failure")
+		}
+	})
 }

@@ -5,12 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,12 +26,13 @@ const LogsVariable = "TLSLIFT_TEST_LOGS"
 
 // Options say how tlslift is started.
 type Options struct {
-	Upstream Upstream // where all configured hosts lead; nil = the configuration says
-	Config   string   // YAML laid over the base configuration
-	Args     []string // after --config FILE
-	Env      []string // NAME=value
-	Under    []string // a command that runs it, such as ip netns exec NAME
-	NoWait   bool     // do not wait for the listeners
+	Upstream Upstream   // where all configured hosts lead; nil = the configuration says
+	Config   string     // YAML laid over the base configuration
+	Args     []string   // after --config FILE
+	Env      []string   // NAME=value
+	Under    []string   // a command that runs it, such as ip netns exec NAME
+	NoWait   bool       // do not wait for the listeners
+	Files    []*os.File // descriptors that it inherits, from 3 on
 	// Watch is told of each line of the log as it is written; fields is nil if
 	// that is not JSON. A line it does not keep is not found later.
 	Watch func(raw string, fields Line) (keep bool)
@@ -42,12 +43,16 @@ type Process struct {
 	Config string // path of its configuration file
 	Dir    string // where that file is
 
-	t        testing.TB
-	upstream Upstream
-	command  *exec.Cmd
-	exited   chan struct{} // closed when the process ended
-	logs     *log
-	stopped  *bool // by the test; shared by all views of the process
+	t             testing.TB
+	upstream      Upstream
+	command       *exec.Cmd
+	ended         chan struct{}                  // closed when the process ended
+	exited        chan struct{}                  // closed when its log was read to the end, too
+	reader        *os.File                       // of its log
+	hold          *atomic.Pointer[chan struct{}] // its log is not read until it is closed; nil = it is read
+	logs          *log
+	listen, admin string // as At says; "" = the log does
+	stopped       *bool  // by the test; shared by all views of the process
 }
 
 // Start runs tlslift and waits until all its listeners are open. The test's
@@ -56,7 +61,8 @@ type Process struct {
 func Start(t testing.TB, options Options) *Process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &Process{t: t, Dir: dir, upstream: options.Upstream, exited: make(chan struct{}), logs: newLog(options.Watch), stopped: new(bool)}
+	p := &Process{t: t, Dir: dir, upstream: options.Upstream, logs: newLog(options.Watch), stopped: new(bool)}
+	p.ended, p.exited, p.hold = make(chan struct{}), make(chan struct{}), new(atomic.Pointer[chan struct{}])
 	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
 	argv := append(append(append([]string{}, options.Under...), Binary(t), "run", "--config", p.Config), options.Args...)
 	p.command = exec.Command(argv[0], argv[1:]...)
@@ -66,12 +72,17 @@ func Start(t testing.TB, options Options) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.command.Stdout, p.command.Stderr = writer, writer
+	p.command.Stdout, p.command.Stderr, p.command.ExtraFiles = writer, writer, options.Files
+	p.reader = reader
 	if err := p.command.Start(); err != nil {
 		t.Fatalf("starting tlslift: %v", err)
 	}
 	_ = writer.Close()
-	go p.follow(reader)
+	go func() {
+		defer close(p.ended)
+		_ = p.command.Wait()
+	}()
+	go p.follow()
 	t.Cleanup(p.cleanup)
 	if !options.NoWait {
 		p.waitListeners()
@@ -100,11 +111,14 @@ func cleanEnvironment() []string {
 }
 
 // follow reads the log as it is written, then waits for the process.
-func (p *Process) follow(reader io.ReadCloser) {
+func (p *Process) follow() {
 	defer close(p.exited)
-	defer reader.Close()
-	lines := bufio.NewReaderSize(reader, 64<<10)
+	defer p.reader.Close()
+	lines := bufio.NewReaderSize(p.reader, 64<<10)
 	for {
+		if hold := p.hold.Load(); hold != nil {
+			<-*hold
+		}
 		line, err := lines.ReadString('\n')
 		if line != "" {
 			p.logs.add(strings.TrimRight(line, "\n"))
@@ -113,9 +127,26 @@ func (p *Process) follow(reader io.ReadCloser) {
 			break
 		}
 	}
-	_ = p.command.Wait()
+	<-p.ended
 	p.logs.end()
 }
+
+// HoldLog stops reading the log, after at most one more line.
+func (p *Process) HoldLog() {
+	hold := make(chan struct{})
+	p.hold.Store(&hold)
+	p.t.Cleanup(p.ReleaseLog)
+}
+
+// ReleaseLog reads the log again.
+func (p *Process) ReleaseLog() {
+	if hold := p.hold.Swap(nil); hold != nil {
+		close(*hold)
+	}
+}
+
+// CloseLog ends the reader of the log: nothing more is read of it.
+func (p *Process) CloseLog() { _ = p.reader.Close() }
 
 func (p *Process) waitListeners() {
 	p.t.Helper()
@@ -133,15 +164,27 @@ func (p *Process) waitListeners() {
 // Addr is the address of the first listener.
 func (p *Process) Addr() string { p.t.Helper(); return p.ListenAddr(0) }
 
+// At says where the process listens, if its log cannot.
+func (p *Process) At(listen, admin string) *Process {
+	p.listen, p.admin = listen, admin
+	return p
+}
+
 // ListenAddr is the address of the n-th configured listener, from 0.
 func (p *Process) ListenAddr(n int) string {
 	p.t.Helper()
+	if n == 0 && p.listen != "" {
+		return p.listen
+	}
 	return p.waitNth(Match{"msg": "listening"}, n+1).String("address")
 }
 
 // AdminAddr is the address of the admin listener.
 func (p *Process) AdminAddr() string {
 	p.t.Helper()
+	if p.admin != "" {
+		return p.admin
+	}
 	return p.waitNth(Match{"msg": "admin listening"}, 1).String("address")
 }
 
@@ -187,7 +230,10 @@ func (p *Process) Wait() int {
 	}
 }
 
-// Exited is closed when the process has ended.
+// Ended is closed when the process has ended, whether or not its log was read.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Exited is closed when the process has ended and its log was read.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
 func (p *Process) cleanup() {
