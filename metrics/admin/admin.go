@@ -115,14 +115,16 @@ func (a *Admin) PublicHandler() http.Handler {
 // serveOpen serves what needs neither a token nor a known Host, and reports
 // whether the path is such a one.
 func (a *Admin) serveOpen(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/metrics":
+	if r.URL.Path == "/metrics" {
 		a.metrics.ServeHTTP(w, r)
-	case "/healthz":
-		sentence(w, http.StatusOK, "ok")
-	default:
-		a.serveReady(w)
+		return
 	}
+	w.Header().Set("Connection", "close") // a probe comes anew each time
+	if r.URL.Path == "/healthz" {
+		sentence(w, http.StatusOK, "ok")
+		return
+	}
+	a.serveReady(w)
 }
 
 // isOpen reports whether the path is a probe or /metrics.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/net/netutil"
 )
 
 // limits bound what one connection, and all of them, may take. Probes, scrapes
@@ -45,7 +44,9 @@ func (a *Admin) serve(ln net.Listener, h http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("logging for the admin server: %w", err)
 	}
+	c := newCrowd(ln, a.limits.connections)
 	srv := &http.Server{
+		ConnState:         c.changed,
 		Handler:           h,
 		ReadHeaderTimeout: a.limits.readHeader,
 		ReadTimeout:       a.limits.read,
@@ -57,7 +58,7 @@ func (a *Admin) serve(ln net.Listener, h http.Handler) error {
 	if !a.keep(srv) {
 		return ln.Close()
 	}
-	err = srv.Serve(netutil.LimitListener(ln, a.limits.connections))
+	err = srv.Serve(c)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// crowd is the open connections of one listener. It never stops accepting: when
+// there are too many, the peer that has the most of them loses one. A probe is
+// answered however many connections somebody else holds open.
+type crowd struct {
+	net.Listener
+	most int
+
+	mu    sync.Mutex
+	open  map[net.Conn]*visit
+	moves uint64 // changes of state so far: tells older from newer
+}
+
+// visit is one open connection.
+type visit struct {
+	peer  netip.Prefix
+	state http.ConnState
+	since uint64 // crowd.moves when it came to this state
+}
+
+func newCrowd(ln net.Listener, most int) *crowd {
+	return &crowd{Listener: ln, most: most, open: make(map[net.Conn]*visit)}
+}
+
+// Accept implements net.Listener.
+func (c *crowd) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, fmt.Errorf("accepting: %w", err)
+	}
+	if victim := c.admit(conn); victim != nil {
+		victim.Close()
+	}
+	return conn, nil
+}
+
+// admit notes a connection and returns the one that has to go for it; nil =
+// there is room.
+func (c *crowd) admit(conn net.Conn) net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var victim net.Conn
+	c.moves++
+	c.open[conn] = &visit{peer: peerOf(conn.RemoteAddr().String()), state: http.StateNew, since: c.moves}
+	if len(c.open) > c.most {
+		victim = c.victim(conn)
+		delete(c.open, victim)
+	}
+	return victim
+}
+
+// victim is the connection that can best be done without, of those of the peer
+// that has the most: an idle one, else one that has not asked yet, else the one
+// that is being answered for longest. The newest is spared. c.mu is held.
+func (c *crowd) victim(newest net.Conn) net.Conn {
+	share := make(map[netip.Prefix]int)
+	for _, v := range c.open {
+		share[v.peer]++
+	}
+	var victim net.Conn
+	var worst *visit
+	for conn, v := range c.open {
+		if conn != newest && (worst == nil || v.goesBefore(worst, share)) {
+			victim, worst = conn, v
+		}
+	}
+	return victim
+}
+
+// goesBefore reports whether v is closed rather than other.
+func (v *visit) goesBefore(other *visit, share map[netip.Prefix]int) bool {
+	rank := map[http.ConnState]int{http.StateIdle: 0, http.StateNew: 1, http.StateActive: 2}
+	switch {
+	case share[v.peer] != share[other.peer]:
+		return share[v.peer] > share[other.peer]
+	case rank[v.state] != rank[other.state]:
+		return rank[v.state] < rank[other.state]
+	default:
+		return v.since < other.since
+	}
+}
+
+// changed is the server's ConnState hook.
+func (c *crowd) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.open[conn]
+	switch {
+	case v == nil: // it had to go
+	case state == http.StateClosed, state == http.StateHijacked:
+		delete(c.open, conn)
+	default:
+		c.moves++
+		v.state, v.since = state, c.moves
+	}
+}
+
+// peerOf is who an address counts as: an IPv4 address, or the /64 of an IPv6
+// address. The zero Prefix is somebody unknown.
+func peerOf(address string) netip.Prefix {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr := ap.Addr().Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits)
+	return p
+}
