@@ -51,7 +51,7 @@ func (l *loader) checkAdmin(c *Admin) {
 	for _, one := range []struct {
 		path string
 		on   bool
-	}{{"admin.quit", c.Quit}, {"admin.pprof", c.Pprof}} {
+	}{{"admin.hosts", len(c.Hosts) > 0}, {"admin.quit", c.Quit}, {"admin.pprof", c.Pprof}} {
 		if one.on && c.Address == "" && l.sound("admin.address") {
 			l.reject(one.path, &fault{"has no effect: admin.address is off", "give admin.address, or remove this key"})
 		}

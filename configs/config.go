@@ -50,11 +50,12 @@ type Listen struct {
 
 // Admin is the operator's side.
 type Admin struct {
-	Address   string // host:port of everything; "" = off
-	TokenFile string // path of the bearer token; required when Address is not loopback
-	Public    string // host:port of metrics and probes alone; "" = off
-	Quit      bool   // POST /quit ends the process
-	Pprof     bool   // serve /debug/pprof/
+	Address   string      // host:port of everything; "" = off
+	TokenFile string      // path of the bearer token; required when Address is not loopback
+	Public    string      // host:port of metrics and probes alone; "" = off
+	Hosts     []host.Name // names that are accepted as Host there, besides this machine's
+	Quit      bool        // POST /quit ends the process
+	Pprof     bool        // serve /debug/pprof/
 }
 
 // Upstream is a host, or a pattern of hosts, whose requests are upgraded.

@@ -16,7 +16,7 @@ import (
 const contract = `
 listen listen[].address listen[].accept listen[].transparent listen[].proxy_protocol_from
 listen[].client listen[].allow listen[].unauthenticated listen[].default_upstream
-admin admin.address admin.token_file admin.public admin.quit admin.pprof
+admin admin.address admin.token_file admin.public admin.hosts admin.quit admin.pprof
 upstreams upstreams[].host upstreams[].to upstreams[].address upstreams[].ca_file upstreams[].pins
 upstreams[].client_certificate upstreams[].client_certificate.cert_file upstreams[].client_certificate.key_file
 upstreams[].port

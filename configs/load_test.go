@@ -111,6 +111,7 @@ admin:
   address: localhost:9200
   token_file: token
   public: 0.0.0.0:9201
+  hosts: [lift.example, Lift]
   quit: true
   pprof: true
 upstreams:
@@ -195,7 +196,7 @@ func everyValueRead(dir string) *Config {
 			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: host.MustParse("api.example.com"),
 			Unauthenticated: []Way{WayTransparent, WayGateway, WayTLS},
 		}, {Address: ":3129", Accept: []Way{WayConnect, WayForward}}},
-		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Quit: true, Pprof: true},
+		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Hosts: []host.Name{host.MustParse("lift.example"), host.MustParse("lift")}, Quit: true, Pprof: true},
 		Upstreams: []Upstream{{
 			Host: host.Exact(host.MustParse("api.example.com")), To: host.MustParse("xn--bcher-kva.example"), Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
 			Pins: [][32]byte{{1}}, ClientCertificate: &KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,

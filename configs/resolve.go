@@ -21,7 +21,7 @@ func (c *Config) RestartDiff(old *Config) []string {
 	if !reflect.DeepEqual(c.Listen, old.Listen) {
 		changed = append(changed, "listen")
 	}
-	if c.Admin != old.Admin {
+	if !reflect.DeepEqual(c.Admin, old.Admin) {
 		changed = append(changed, "admin")
 	}
 	if c.State != old.State {

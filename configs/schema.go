@@ -52,6 +52,7 @@ func (l *loader) adminKeys(c *Admin) []key {
 		value("address", &c.Address, adminAddress),
 		value("token_file", &c.TokenFile, l.inputFile("admin-token")),
 		value("public", &c.Public, adminAddress),
+		list("hosts", &c.Hosts, hostname, ""),
 		value("quit", &c.Quit, boolean),
 		value("pprof", &c.Pprof, boolean),
 	}

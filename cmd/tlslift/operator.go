@@ -6,7 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +43,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 	o.Admin = admin.New(admin.Options{
 		Gatherer:  reg,
 		Logger:    a.log.Logger,
-		Address:   cfg.Admin.Address,
+		Hosts:     adminHosts(cfg.Admin),
 		Token:     token,
 		CA:        a.server.CAPEM,
 		Proxy:     func() string { return proxyAddress(a.server.Bound()) },
@@ -52,6 +55,21 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherite
 		Build:     admin.Build{Version: version, Revision: sourceRevision(), GoVersion: runtime.Version()},
 	})
 	return o, nil
+}
+
+// adminHosts are the names by which the admin side may be called: those of this
+// machine, the one in its address, and the configured ones.
+func adminHosts(c configs.Admin) []host.Name {
+	machine, _ := os.Hostname()
+	short, _, _ := strings.Cut(machine, ".")
+	bound, _, _ := net.SplitHostPort(c.Address)
+	names := slices.Clone(c.Hosts)
+	for _, text := range []string{machine, short, bound} {
+		if n, err := host.Parse(text); err == nil {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // proxyAddress is where proxy requests are taken, for /proxy.pac; "" = nowhere.

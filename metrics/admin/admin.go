@@ -2,10 +2,12 @@
 // tlslift, on listeners of their own: one with everything, by default on
 // loopback, and a public one with metrics and probes alone.
 //
-// Whatever is not a probe or /metrics is guarded. On a loopback listener the
-// Host header must be an address, localhost or the configured name, so that no
-// web page can reach it by rebinding a name; on any other listener a bearer
-// token is needed. No answer carries more than its path's documentation says.
+// On the listener with everything, the Host header must be an address,
+// localhost, a name of this machine or a configured name, so that no web page
+// can reach it by rebinding a name. If others than this machine can connect, all
+// but probes and /metrics also needs a bearer token. Probes and the public
+// listener ask for neither. No answer carries more than its path's documentation
+// says.
 package admin
 
 import (
@@ -24,8 +26,8 @@ import (
 type Options struct {
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
-	Address  string // admin.address as configured: a name in it is accepted as Host
-	Token    string // bearer token for listeners that are not loopback; "" = those show probes and metrics alone
+	Hosts    []host.Name // names that are accepted as Host, besides localhost and addresses
+	Token    string      // bearer token for listeners that are not loopback; "" = those show probes and metrics alone
 
 	CA        func() []byte         // the certificates that clients install, PEM; nil or empty = none
 	Proxy     func() string         // address of the listener that takes proxy requests, host:port; nil or "" = none
@@ -50,14 +52,15 @@ type Build struct {
 // Admin holds the handlers and the servers. Its methods may be called from any
 // goroutine.
 type Admin struct {
-	o        Options
-	limits   limits
-	hostname host.Name // the host in Options.Address; zero = every address
-	state    atomic.Uint32
-	token    atomic.Pointer[string]
-	metrics  http.Handler
-	mux      *http.ServeMux
-	root     atomic.Pointer[http.Handler]
+	o       Options
+	limits  limits
+	hosts   map[host.Name]bool
+	state   atomic.Uint32
+	token   atomic.Pointer[string]
+	metrics http.Handler
+	answers *gate // of the page and the API
+	mux     *http.ServeMux
+	root    atomic.Pointer[http.Handler]
 
 	mu      sync.Mutex
 	servers []*http.Server
@@ -70,11 +73,15 @@ func New(o Options) *Admin {
 		o.Logger = zap.NewNop()
 	}
 	a := &Admin{
-		o:        o,
-		limits:   defaultLimits,
-		hostname: configuredHost(o.Address),
-		metrics:  metricsHandler(o.Gatherer, o.Logger),
-		mux:      http.NewServeMux(),
+		o:       o,
+		limits:  defaultLimits,
+		hosts:   make(map[host.Name]bool),
+		metrics: metricsHandler(o.Gatherer, o.Logger),
+		answers: newGate(maxAnswers, maxAnswers),
+		mux:     http.NewServeMux(),
+	}
+	for _, n := range o.Hosts {
+		a.hosts[n] = true
 	}
 	a.SetToken(o.Token)
 	a.mux.HandleFunc("/", a.serveRoot)
@@ -103,31 +110,18 @@ func (a *Admin) Mount(pattern string, h http.Handler) {
 
 // Handler returns the handler of everything. loopback says that only this
 // machine can connect to where it is served.
-func (a *Admin) Handler(loopback bool) http.Handler {
-	return &guard{admin: a, loopback: loopback, open: a.serveOpen, rest: a.mux}
-}
+func (a *Admin) Handler(loopback bool) http.Handler { return &guard{admin: a, loopback: loopback} }
 
 // PublicHandler returns the handler of metrics and probes alone.
-func (a *Admin) PublicHandler() http.Handler {
-	return &guard{admin: a, public: true, open: a.serveOpen, rest: http.HandlerFunc(notFound)}
-}
+func (a *Admin) PublicHandler() http.Handler { return &guard{admin: a, public: true} }
 
-// serveOpen serves what needs neither a token nor a known Host, and reports
-// whether the path is such a one.
-func (a *Admin) serveOpen(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/metrics" {
-		a.metrics.ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Connection", "close") // a probe comes anew each time
+// serveProbe answers /healthz and /readyz. Its connection ends: a probe comes
+// anew each time.
+func (a *Admin) serveProbe(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
 	if r.URL.Path == "/healthz" {
 		sentence(w, http.StatusOK, "ok")
 		return
 	}
 	a.serveReady(w)
-}
-
-// isOpen reports whether the path is a probe or /metrics.
-func isOpen(path string) bool {
-	return path == "/metrics" || path == "/healthz" || path == "/readyz"
 }

@@ -46,7 +46,7 @@ func full(t testing.TB) Options {
 	return Options{
 		Gatherer:  testRegistry(t),
 		Logger:    zap.NewNop(),
-		Address:   "gateway.example:9128",
+		Hosts:     []host.Name{host.MustParse("gateway.example")},
 		Token:     token,
 		CA:        testCA,
 		Proxy:     func() string { return "127.0.0.1:3128" },
@@ -118,16 +118,21 @@ func TestWhoMaySeeWhat(t *testing.T) {
 // expected is the rule in other words than the guard's.
 func expected(where, path, method string, known, valid bool) int {
 	reads := method == "GET" || method == "HEAD"
-	open := path == "/metrics" || path == "/healthz" || path == "/readyz"
+	probe := path == "/healthz" || path == "/readyz"
+	open := probe || path == "/metrics"
 	switch {
+	case open && (probe || where == "public") && reads:
+		return 200
+	case open && (probe || where == "public"):
+		return 405
+	case where == "public":
+		return 404
+	case !known:
+		return 421
 	case open && reads:
 		return 200
 	case open:
 		return 405
-	case where == "public":
-		return 404
-	case where == "loopback" && !known:
-		return 403
 	case where == "network" && !valid:
 		return 401
 	case path == "/quit" && method == "POST":
@@ -200,6 +205,22 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("POST /quit with %v: %d, want %d", tt.headers, got, tt.want)
 		}
 	}
+	for _, tt := range []struct {
+		path    string
+		headers []string
+		want    int
+	}{
+		{"/ca.pem", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors"}, 200},
+		{"/ca.pem", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403},
+		{"/metrics", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403},
+		{"/metrics", []string{"Origin", "http://evil.example", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors"}, 403},
+		{"/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200}, // a person follows a link
+		{"/healthz", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 200},
+	} {
+		if got := ask(h, "GET", tt.path, host, tt.headers...).StatusCode; got != tt.want {
+			t.Errorf("GET %s with %v: %d, want %d", tt.path, tt.headers, got, tt.want)
+		}
+	}
 	if quits != want {
 		t.Errorf("Quit was called %d times, want %d", quits, want)
 	}
@@ -219,7 +240,7 @@ func TestNothingWithoutATokenOnTheNetwork(t *testing.T) {
 			t.Errorf("Authorization %q: %d %s", auth, resp.StatusCode, text)
 		}
 	}
-	if got := ask(h, "GET", "/metrics", "anything").StatusCode; got != 200 {
+	if got := ask(h, "GET", "/metrics", "127.0.0.1").StatusCode; got != 200 {
 		t.Errorf("/metrics: %d, want 200", got)
 	}
 }

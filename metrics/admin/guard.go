@@ -3,7 +3,6 @@ package admin
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,48 +15,51 @@ type guard struct {
 	admin    *Admin
 	public   bool // metrics and probes alone
 	loopback bool
-	open     http.HandlerFunc
-	rest     http.Handler
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	if isOpen(r.URL.Path) {
-		if allowMethods(w, r, http.MethodGet, http.MethodHead) {
-			g.open(w, r)
-		}
-		return
-	}
-	if g.isForProxy(r) {
-		status := http.StatusForbidden
-		if g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
-			w.Header().Set("Allow", "GET, HEAD")
-			status = http.StatusMethodNotAllowed
-		}
-		sentence(w, status, g.notTheProxy())
-		return
-	}
-	if g.public {
+	switch path := r.URL.Path; {
+	case path == "/healthz", path == "/readyz":
+		reading(w, r, g.admin.serveProbe)
+	case g.public && path == "/metrics":
+		reading(w, r, g.admin.metrics.ServeHTTP)
+	case g.isForProxy(r):
+		g.refuseProxy(w, r)
+	case g.public:
 		notFound(w, r)
-		return
-	}
-	if !g.mayAsk(w, r) {
-		return
-	}
-	if r.URL.Path == "/quit" {
+	case !g.mayReach(w, r):
+	case path == "/metrics":
+		reading(w, r, g.admin.metrics.ServeHTTP)
+	case !g.mayAsk(w, r):
+	case path == "/quit":
 		// Its own handler says 404 when it is not allowed, whatever the method.
-		g.rest.ServeHTTP(w, r)
-		return
+		g.admin.mux.ServeHTTP(w, r)
+	default:
+		reading(w, r, g.admin.mux.ServeHTTP)
 	}
+}
+
+// reading passes GET and HEAD on.
+func reading(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	if allowMethods(w, r, http.MethodGet, http.MethodHead) {
-		g.rest.ServeHTTP(w, r)
+		h(w, r)
 	}
 }
 
 // isForProxy reports whether the caller takes this for the proxy: CONNECT, or a
 // target in absolute form (RFC 9112, 3.2.2) whose host is not ours.
 func (g *guard) isForProxy(r *http.Request) bool {
-	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host) && !g.admin.hasToken(r)
+	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host)
+}
+
+func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
+	status := http.StatusMisdirectedRequest
+	if g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
+		w.Header().Set("Allow", "GET, HEAD")
+		status = http.StatusMethodNotAllowed
+	}
+	sentence(w, status, g.notTheProxy())
 }
 
 // notTheProxy says where the proxy is; where only this machine can ask, with its
@@ -90,14 +92,27 @@ address, as 127.0.0.1:9128 by default, and go there by
 Then http://127.0.0.1:9128/ shows the page, without a token.
 Probes and metrics can stay on the network: admin.public.`
 
-// mayAsk reports whether the caller may see what is guarded, and answers when
+// mayReach reports whether no page of another site can have sent the request,
+// and answers when one can.
+func (g *guard) mayReach(w http.ResponseWriter, r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	// A person may follow a link to the page from elsewhere.
+	follows := reads && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+	switch {
+	case !g.admin.knownHost(r.Host):
+		sentence(w, http.StatusMisdirectedRequest, "The Host header must be an address, localhost, a name of this machine, or a name in admin.hosts.")
+	case crossOrigin(r) && !follows:
+		sentence(w, http.StatusForbidden, "Requests from other origins are refused.")
+	default:
+		return true
+	}
+	return false
+}
+
+// mayAsk reports whether the caller may see what needs a token, and answers when
 // it may not.
 func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 	switch {
-	case g.loopback && !g.admin.knownHost(r.Host):
-		sentence(w, http.StatusForbidden, "The Host header must be an address, localhost or the name in admin.address.")
-	case r.Method != http.MethodGet && r.Method != http.MethodHead && crossOrigin(r):
-		sentence(w, http.StatusForbidden, "Requests from other origins are refused.")
 	case g.loopback:
 		return true
 	case *g.admin.token.Load() == "":
@@ -151,17 +166,7 @@ func (a *Admin) hasToken(r *http.Request) bool {
 // another site that has its name point here still sends that name.
 func (a *Admin) knownHost(hostport string) bool {
 	n, _, err := host.ParseAuthority(hostport)
-	return err == nil && !n.IsZero() && (n.IsAddr() || n.String() == "localhost" || n == a.hostname)
-}
-
-// configuredHost is the host of a configured host:port; none for every address.
-func configuredHost(address string) host.Name {
-	text, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return host.Name{}
-	}
-	n, _ := host.Parse(text)
-	return n
+	return err == nil && !n.IsZero() && (n.IsAddr() || n.String() == "localhost" || a.hosts[n])
 }
 
 // crossOrigin reports whether a browser says that a page of elsewhere sent the

@@ -9,19 +9,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// maxScrapes bounds how many scrapes are answered at a time: each holds a copy
-// of every series. Two Prometheus servers and a person need three.
-const maxScrapes = 8
-
 // metricsHandler serves the exposition in the format that is asked for: text,
 // OpenMetrics with exemplars, or protobuf with native histograms.
 func metricsHandler(g prometheus.Gatherer, log *zap.Logger) http.Handler {
-	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
-		ErrorLog:            scrapeLog{log},
-		ErrorHandling:       promhttp.ContinueOnError,
-		EnableOpenMetrics:   true,
-		MaxRequestsInFlight: maxScrapes,
-	})
+	return newGate(maxScrapes, maxScrapesOfPeer).bound(promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		ErrorLog:          scrapeLog{log},
+		ErrorHandling:     promhttp.ContinueOnError,
+		EnableOpenMetrics: true,
+	}))
 }
 
 // scrapeLog writes promhttp's errors. They name metrics and label values, which

@@ -151,8 +151,8 @@ func TestSlowAndLargeRequestsEnd(t *testing.T) {
 		"a large head":  {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", "HTTP/1.1 431"},
 		"garbage":       {"\x16\x03\x01\x00\x05hello\r\n\r\n", "HTTP/1.1 400"},
 		"then idle":     {"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200"},
-		"no Host":       {"GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 403"},
-		"absolute form": {"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 403"},
+		"no Host":       {"GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 421"},
+		"absolute form": {"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 421"},
 		"CONNECT":       {"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 405"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,23 +192,73 @@ func TestASlowReaderBlocksNobody(t *testing.T) {
 	}
 }
 
-func TestScrapesInFlightAreBounded(t *testing.T) {
+// blockedHandler answers when it is let.
+type blockedHandler struct{ entered, leave chan struct{} }
+
+func (h blockedHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	h.entered <- struct{}{}
+	<-h.leave
+	sentence(w, http.StatusOK, "at last")
+}
+
+// TestExpensiveAnswersAreBounded in all and to one peer: who comes too much is
+// told when to come again.
+func TestExpensiveAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	inside := blockedHandler{make(chan struct{}), make(chan struct{})}
+	h := newGate(3, 2).bound(inside)
+	askFrom := func(addr string) *http.Response {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = addr
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result()
+	}
+	answers := make(chan int)
+	enter := func(addr string) {
+		go func() { answers <- askFrom(addr).StatusCode }()
+		<-inside.entered
+	}
+	refused := func(addr string) {
+		t.Helper()
+		if resp := askFrom(addr); resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "1" {
+			t.Errorf("%s: %d, Retry-After %q", addr, resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+	}
+	enter("10.0.0.1:1")
+	enter("10.0.0.1:2")
+	refused("10.0.0.1:3")
+	enter("10.0.0.2:1")
+	refused("10.0.0.3:1")
+	close(inside.leave)
+	for range 3 {
+		if got := <-answers; got != 200 {
+			t.Errorf("an answer within the bound: %d", got)
+		}
+	}
+	go func() { <-inside.entered }()
+	if got := askFrom("10.0.0.1:4").StatusCode; got != 200 {
+		t.Errorf("afterwards: %d", got)
+	}
+}
+
+func TestScrapesOfOnePeerAreBounded(t *testing.T) {
 	t.Parallel()
 	gathering, release := make(chan struct{}), make(chan struct{})
 	o := full(t)
 	o.Gatherer = blockedGatherer{gathering, release}
 	addr := serving(t, New(o))
-	const request = "GET /metrics HTTP/1.0\r\n\r\n"
+	const request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n"
 	answers := make(chan string)
-	for range maxScrapes {
+	for range maxScrapesOfPeer {
 		go func() { answers <- exchange(t, addr, request) }()
 		<-gathering
 	}
-	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.0 503") {
+	if got := exchange(t, addr, request); !strings.HasPrefix(got, "HTTP/1.0 503") || !strings.Contains(got, "Retry-After: 1") {
 		t.Errorf("one scrape too many: %.40q", got)
 	}
 	close(release)
-	for range maxScrapes {
+	for range maxScrapesOfPeer {
 		if got := <-answers; !strings.HasPrefix(got, "HTTP/1.0 200") {
 			t.Errorf("a scrape within the bound: %.40q", got)
 		}
@@ -257,16 +307,16 @@ func TestAProxyRequestIsToldWhereTheProxyIs(t *testing.T) {
 		status  string
 		want    string
 	}{
-		"absolute":              {New(options("127.0.0.1:3199")).Handler(true), "GET http://api.smsportal.com/api5/http5.aspx?Type=x HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", named},
-		"CONNECT":               {New(options("127.0.0.1:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
+		"absolute":              {New(options("127.0.0.1:3199")).Handler(true), "GET http://api.smsportal.com/api5/http5.aspx?Type=x HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "421", named},
+		"CONNECT":               {New(options("127.0.0.1:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "421", named},
 		"CONNECT to an address": {New(options("127.0.0.1:3199")).Handler(true), "CONNECT 10.0.0.7:443 HTTP/1.1\r\nHost: 10.0.0.7:443\r\n\r\n", "405", named},
-		"every address":         {New(options("0.0.0.0:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "403", named},
-		"no proxy":              {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "403", unnamed},
-		"on the network":        {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "403", unnamed},
-		"on the public one":     {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "403", unnamed},
+		"every address":         {New(options("0.0.0.0:3199")).Handler(true), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: rest.smsportal.com:443\r\n\r\n", "421", named},
+		"no proxy":              {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "421", unnamed},
+		"on the network":        {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "421", unnamed},
+		"on the public one":     {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "421", unnamed},
 		"absolute to us":        {New(options("127.0.0.1:3199")).Handler(true), "GET http://localhost:9128/api/v1/build HTTP/1.1\r\nHost: localhost:9128\r\n\r\n", "200", "abcdef"},
-		"absolute with token":   {New(options("127.0.0.1:3199")).Handler(false), "GET http://lift.example/api/v1/build HTTP/1.1\r\nHost: lift.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
-		"a rebound name":        {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403", "The Host header must be"},
+		"absolute with token":   {New(options("127.0.0.1:3199")).Handler(false), "GET http://gateway.example/api/v1/build HTTP/1.1\r\nHost: gateway.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
+		"a rebound name":        {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421", "The Host header must be"},
 		"a probe, proxied too":  {New(options("127.0.0.1:3199")).Handler(true), "GET http://evil.example/healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "200", "ok"},
 	} {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(c.request)))
