@@ -13,7 +13,7 @@ import (
 // mountPage puts the status page and the API below the admin listener.
 func (a *app) mountPage() error {
 	mux := http.NewServeMux()
-	err := page.Register(mux, page.Options{Ledger: a.ledger, Health: a.health, Version: version})
+	err := page.Register(mux, page.Options{Ledger: a.ledger, Health: a.health, Version: version, Bound: a.admin.Bound})
 	if err != nil {
 		return fmt.Errorf("prepare the status page: %w", err)
 	}

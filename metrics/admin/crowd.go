@@ -31,6 +31,10 @@ func newCrowd(ln net.Listener, most int) *crowd {
 	return &crowd{Listener: ln, most: most, open: make(map[net.Conn]*visit)}
 }
 
+// sendBuffer is what the kernel may hold of an answer that nobody reads, in
+// bytes: it counts against a memory limit too. Linux doubles it.
+const sendBuffer = 32 << 10
+
 // Accept implements net.Listener.
 func (c *crowd) Accept() (net.Conn, error) {
 	conn, err := c.Listener.Accept()
@@ -39,6 +43,9 @@ func (c *crowd) Accept() (net.Conn, error) {
 	}
 	if victim := c.admit(conn); victim != nil {
 		victim.Close()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // a connection that is gone shows when it is read
 	}
 	return conn, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // gate bounds how many answers that cost much memory are given at a time, in
@@ -24,6 +25,7 @@ const (
 	maxScrapesOfPeer  = 4
 	maxAnswers        = 4 // of the page and the API
 	retryAfterSeconds = 1
+	answerTime        = 10 * time.Second // for one of them: who reads slower is cut
 )
 
 func newGate(most, mostOfPeer int) *gate {
@@ -62,6 +64,8 @@ func (g *gate) bound(h http.Handler) http.Handler {
 			return
 		}
 		defer g.leave(peer)
+		// Only a test's writer has no deadline.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 		h.ServeHTTP(w, r)
 	})
 }

@@ -194,11 +194,26 @@ const eachBatch = 32
 // configured, and of the overflow row once it was used. It holds no lock while
 // it calls f.
 func (l *Ledger) each(f func(*row)) {
+	l.visit(l.all(), func(r *row) bool {
+		f(r)
+		return true
+	})
+}
+
+// all are the rows that there are now, the overflow row last. Their names never
+// change; everything else in them is guarded by the lock.
+func (l *Ledger) all() []*row {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	rows := slices.AppendSeq(make([]*row, 0, len(l.rows)+1), maps.Values(l.rows))
-	l.mu.Unlock()
+	return append(rows, &l.overflow)
+}
+
+// visit calls f with a copy of each of the rows that is still there and known,
+// until f returns false. It holds no lock while it calls f.
+func (l *Ledger) visit(rows []*row, f func(*row) bool) {
 	batch := make([]row, 0, eachBatch)
-	for some := range slices.Chunk(append(rows, &l.overflow), eachBatch) {
+	for some := range slices.Chunk(rows, eachBatch) {
 		batch = batch[:0]
 		l.mu.Lock()
 		for _, r := range some {
@@ -208,7 +223,9 @@ func (l *Ledger) each(f func(*row)) {
 		}
 		l.mu.Unlock()
 		for i := range batch {
-			f(&batch[i])
+			if !f(&batch[i]) {
+				return
+			}
 		}
 	}
 }

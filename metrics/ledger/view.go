@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -88,10 +89,42 @@ type Day struct {
 // Snapshot returns every client as it stands now, by name, without its daily
 // history. The overflow row is among them once it has counted anything.
 func (l *Ledger) Snapshot() []Row {
-	now := l.clock()
-	p := l.currentPolicy()
+	rows, _ := l.Page("", math.MaxInt, func(*Row) bool { return true })
+	return rows
+}
+
+// Page returns, as Snapshot has them, the first limit clients whose names come
+// after a name and that keep selects, and whether there are more. Clients that
+// come and go between two pages change nothing about the others.
+func (l *Ledger) Page(after string, limit int, keep func(*Row) bool) (page []Row, more bool) {
+	now, p := l.clock(), l.currentPolicy()
+	rows := slices.DeleteFunc(l.all(), func(r *row) bool { return r.name <= after })
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.name, b.name) })
+	page = []Row{}
+	l.visit(rows, func(r *row) bool {
+		v := r.view(p, now)
+		switch {
+		case !keep(&v):
+		case len(page) == limit:
+			more = true
+		default:
+			page = append(page, v)
+		}
+		return !more
+	})
+	return page, more
+}
+
+// Overview returns the clients that keep selects, by name, without their counts
+// and history: a tenth of the memory that Snapshot takes.
+func (l *Ledger) Overview(keep func(*Row) bool) []Row {
+	now, p := l.clock(), l.currentPolicy()
 	rows := []Row{}
-	l.each(func(r *row) { rows = append(rows, r.view(p, now)) })
+	l.each(func(r *row) {
+		if v := r.brief(p, now); keep(&v) {
+			rows = append(rows, v)
+		}
+	})
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Client, b.Client) })
 	return rows
 }
@@ -117,6 +150,10 @@ func (l *Ledger) Row(name string) (Row, bool) {
 	return v, true
 }
 
+// MigratedAfter is how long a client must not have been insecure to count as
+// migrated.
+func (l *Ledger) MigratedAfter() time.Duration { return l.currentPolicy().MigratedAfter }
+
 func (l *Ledger) currentPolicy() *policy {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,6 +162,13 @@ func (l *Ledger) currentPolicy() *policy {
 
 // view is what a row looks like at a time.
 func (r *row) view(p *policy, now time.Time) Row {
+	v := r.brief(p, now)
+	r.viewCounts(&v)
+	return v
+}
+
+// brief is a view without counts.
+func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
@@ -138,7 +182,6 @@ func (r *row) view(p *policy, now time.Time) Row {
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
 	v.Advise()
-	r.viewCounts(&v)
 	return v
 }
 

@@ -1,20 +1,30 @@
 package page
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"tlslift/metrics/ledger"
 )
 
-// clientsAnswer is the answer of GET /api/v1/clients. Its form is stable:
-// fields may be added, never renamed. The query parameters state, verdict and q
-// select clients as on the page.
+// maxClients is how many clients one answer of the API has at most, and has
+// when the caller does not say: about 600 KB.
+const maxClients = 1000
+
+// clientsAnswer is the answer of GET /api/v1/clients: clients by name. Its form
+// is stable: fields may be added, never renamed. The query parameters state,
+// verdict and q select clients as on the page; limit is how many to answer, 1 to
+// 1000, and cursor the next_cursor of the answer before.
 type clientsAnswer struct {
 	Generated            time.Time    `json:"generated"`
 	MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
 	Clients              []ledger.Row `json:"clients"`
+	NextCursor           string       `json:"next_cursor,omitempty"` // absent = there are no more
 }
 
 func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
@@ -23,16 +33,41 @@ func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	after, limit, err := parsePage(r.URL.Query())
+	if err != nil {
+		answerError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	answer := clientsAnswer{
 		Generated:            s.Clock().UTC().Truncate(time.Second),
-		MigratedAfterSeconds: s.Ledger.Summary().MigratedAfterSeconds,
-		Clients:              f.apply(s.Ledger.Snapshot()),
+		MigratedAfterSeconds: int64(s.Ledger.MigratedAfter() / time.Second),
 	}
-	if answer.Clients == nil {
-		answer.Clients = []ledger.Row{}
+	var more bool
+	if answer.Clients, more = s.Ledger.Page(after, limit, f.selects); more {
+		answer.NextCursor = cursorAfter(answer.Clients[limit-1].Client)
 	}
 	answerJSON(w, http.StatusOK, answer)
 }
+
+// parsePage reads which clients are asked for: those after a name, so many of
+// them.
+func parsePage(q url.Values) (after string, limit int, err error) {
+	limit = maxClients
+	if text := q.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxClients {
+			return "", 0, fmt.Errorf("limit %q is not a number from 1 to %d", cut(text, 40), maxClients)
+		}
+	}
+	name, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	if err != nil {
+		return "", 0, fmt.Errorf("cursor %q is no next_cursor", cut(q.Get("cursor"), 40))
+	}
+	return string(name), limit, nil
+}
+
+// cursorAfter is the cursor of the clients after a name. It stays valid when that
+// client is gone.
+func cursorAfter(name string) string { return base64.RawURLEncoding.EncodeToString([]byte(name)) }
 
 func (s *server) apiClient(w http.ResponseWriter, r *http.Request) {
 	row, ok := s.Ledger.Row(clientName(r))

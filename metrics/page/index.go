@@ -67,7 +67,7 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 		v.Health = &h
 		v.CAEnds = h.caEnds(s.Clock())
 	}
-	v.table(f, s.Ledger.Snapshot())
+	v.table(f, s.Ledger.Overview(f.selects))
 	s.render(w, status, s.index, v)
 }
 
@@ -113,6 +113,7 @@ func (v *indexView) picture(now time.Time) {
 	v.Chart = c.SVG()
 }
 
+// table is the page of the table that f asks for, of the rows that f selects.
 func (v *indexView) table(f filter, rows []ledger.Row) {
 	v.Filter = f
 	for _, state := range ledger.States {
@@ -137,7 +138,7 @@ func (v *indexView) table(f filter, rows []ledger.Row) {
 		link := f.link(func(f *filter) { f.Sort, f.Down, f.Page = c.Key, down, 1 })
 		v.Columns = append(v.Columns, columnView{c.Key, c.Title, link, sorted})
 	}
-	rows = f.apply(rows)
+	f.sort(rows)
 	v.Matching = len(rows)
 	last := max(1, (len(rows)+pageSize-1)/pageSize)
 	page := min(f.Page, last)

@@ -25,9 +25,11 @@ var files embed.FS
 
 // Ledger is what the page shows; *ledger.Ledger is one.
 type Ledger interface {
-	Snapshot() []ledger.Row
+	Page(after string, limit int, keep func(*ledger.Row) bool) (page []ledger.Row, more bool)
+	Overview(keep func(*ledger.Row) bool) []ledger.Row
 	Row(name string) (ledger.Row, bool)
 	Summary() ledger.Summary
+	MigratedAfter() time.Duration
 }
 
 // Health is how this instance fares, as far as it is shown.
@@ -69,6 +71,10 @@ type Options struct {
 	Health  func() Health    // nil = no health section
 	Version string           // shown at the foot
 	Clock   func() time.Time // nil = time.Now
+
+	// Bound bounds how many answers of a handler are given at a time: it is for
+	// those that look at every client. nil = no bound.
+	Bound func(http.Handler) http.Handler
 }
 
 type server struct {
@@ -96,6 +102,9 @@ func Register(mux *http.ServeMux, o Options) error {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Bound == nil {
+		o.Bound = func(h http.Handler) http.Handler { return h }
+	}
 	s := &server{Options: o, advice: newFixIndex()}
 	var err error
 	if s.assets, err = assetsVersion(); err != nil {
@@ -109,15 +118,15 @@ func Register(mux *http.ServeMux, o Options) error {
 			return fmt.Errorf("parsing the %s page: %w", name, err)
 		}
 	}
-	mux.HandleFunc("GET /{$}", s.serveIndex)
+	mux.Handle("GET /{$}", o.Bound(http.HandlerFunc(s.serveIndex)))
 	mux.HandleFunc("GET /clients/{name...}", s.serveClient)
 	mux.HandleFunc("GET /fixes", s.serveFixes)
 	mux.HandleFunc("GET /fixes/{$}", s.serveFixes)
 	mux.HandleFunc("GET /fixes/{name}", s.serveFix)
 	mux.HandleFunc("GET /assets/{file}", s.serveAsset)
-	mux.HandleFunc("GET /api/v1/clients", s.apiClients)
+	mux.Handle("GET /api/v1/clients", o.Bound(http.HandlerFunc(s.apiClients)))
 	mux.HandleFunc("GET /api/v1/clients/{name...}", s.apiClient)
-	mux.HandleFunc("GET /api/v1/summary", s.apiSummary)
+	mux.Handle("GET /api/v1/summary", o.Bound(http.HandlerFunc(s.apiSummary)))
 	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, _ *http.Request) {
 		answerError(w, http.StatusNotFound, "there is nothing here")
 	})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,16 +150,23 @@ func TestFilterAndSort(t *testing.T) {
 		"state=silent&verdict=plaintext":  "10.0.0.9",
 		"sort=requests&order=desc&q=10.0": "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.9",
 	} {
-		var answer clientsAnswer
-		if err := json.Unmarshal(get(t, h, "/api/v1/clients?"+query).Body.Bytes(), &answer); err != nil {
+		values, err := url.ParseQuery(query)
+		if err != nil {
 			t.Fatal(err)
 		}
-		var names []string
-		for _, r := range answer.Clients {
-			names = append(names, r.Client)
+		f, err := parseFilter(values)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := strings.Join(names, " "); got != want {
+		rows := l.Overview(f.selects)
+		f.sort(rows)
+		if got := names(rows); got != want {
 			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+		// The API selects alike, and has clients by name.
+		want = strings.Join(slices.Sorted(slices.Values(strings.Fields(want))), " ")
+		if got := names(clientsOf(t, h, query).Clients); got != want {
+			t.Errorf("the API, %q: %s, want %s", query, got, want)
 		}
 	}
 	for _, bad := range []string{"state=fine", "verdict=x", "sort=password", "page=0", "page=x", "page=99999999999999999999"} {
@@ -167,6 +175,72 @@ func TestFilterAndSort(t *testing.T) {
 		}
 		if w := get(t, h, "/?"+bad); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "All clients are shown") {
 			t.Errorf("page, %s: %d", bad, w.Code)
+		}
+	}
+}
+
+func names(rows []ledger.Row) string {
+	var all []string
+	for _, r := range rows {
+		all = append(all, r.Client)
+	}
+	return strings.Join(all, " ")
+}
+
+// clientsOf is an answer of the API.
+func clientsOf(t *testing.T, h http.Handler, query string) (answer clientsAnswer) {
+	t.Helper()
+	w := get(t, h, "/api/v1/clients?"+query)
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%q: %d, %v", query, w.Code, err)
+	}
+	return answer
+}
+
+// TestAPIPages reads a ledger of many clients page by page while some come and
+// go: each that stays is there once.
+func TestAPIPages(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	settings := ledger.Settings{}
+	for i := range 2500 {
+		settings.Clients = append(settings.Clients, ledger.Configured{Name: fmt.Sprintf("client-%04d", i)})
+	}
+	l.Configure(settings)
+	h := serve(t, l)
+	if n := len(clientsOf(t, h, "").Clients); n != maxClients {
+		t.Errorf("%d clients without a limit, want %d", n, maxClients)
+	}
+	seen := make(map[string]int)
+	query, pages := "limit=400&q=client", 0
+	for {
+		answer := clientsOf(t, h, query)
+		pages++
+		for _, r := range answer.Clients {
+			seen[r.Client]++
+		}
+		if answer.NextCursor == "" {
+			break
+		}
+		query = "limit=400&q=client&cursor=" + answer.NextCursor
+		// The last one that was answered, and one further on, go; new ones come at both ends.
+		settings.Clients = slices.DeleteFunc(settings.Clients, func(c ledger.Configured) bool {
+			return c.Name == answer.Clients[399].Client || c.Name == "client-2222"
+		})
+		settings.Clients = append(settings.Clients, ledger.Configured{Name: fmt.Sprint("a-client", pages)}, ledger.Configured{Name: fmt.Sprint("z-client", pages)})
+		l.Configure(settings)
+	}
+	for i := range 2500 {
+		if name := fmt.Sprintf("client-%04d", i); seen[name] != 1 && i != 2222 {
+			t.Errorf("%s is in %d answers", name, seen[name])
+		}
+	}
+	if pages < 2500/400 {
+		t.Errorf("%d pages", pages)
+	}
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "limit=-1", "cursor=!", "cursor=%00"} {
+		if w := get(t, h, "/api/v1/clients?"+bad); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", bad, w.Code)
 		}
 	}
 }

@@ -82,14 +82,15 @@ func columnOf(key string) int {
 	return -1
 }
 
-// apply selects and sorts rows, which come by name.
-func (f filter) apply(rows []ledger.Row) []ledger.Row {
-	text := strings.ToLower(f.Text)
-	rows = slices.DeleteFunc(rows, func(r ledger.Row) bool {
-		return f.State != "" && r.State.String() != f.State ||
-			f.Verdict != "" && r.Verdict.String() != f.Verdict ||
-			text != "" && !strings.Contains(strings.ToLower(r.Client+"\n"+r.Library), text)
-	})
+// selects reports whether the row is asked for.
+func (f *filter) selects(r *ledger.Row) bool {
+	return (f.State == "" || r.State.String() == f.State) &&
+		(f.Verdict == "" || r.Verdict.String() == f.Verdict) &&
+		(f.Text == "" || strings.Contains(strings.ToLower(r.Client+"\n"+r.Library), strings.ToLower(f.Text)))
+}
+
+// sort sorts rows, which come by name.
+func (f *filter) sort(rows []ledger.Row) {
 	compare := columns[columnOf(f.Sort)].compare
 	slices.SortStableFunc(rows, func(a, b ledger.Row) int {
 		if f.Down {
@@ -97,7 +98,6 @@ func (f filter) apply(rows []ledger.Row) []ledger.Row {
 		}
 		return compare(&a, &b)
 	})
-	return rows
 }
 
 // link is the address of the table with something changed.

@@ -7,15 +7,25 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"tlslift/metrics/ledger"
 )
 
-// maxAnswer bounds what is read of an admin address, in bytes: enough for a
-// full ledger several times over.
-const maxAnswer = 256 << 20
+// What is read of an admin address is bounded.
+const (
+	maxAnswer  = 16 << 20  // bytes of one answer: a page of the largest rows, or the summary
+	maxClients = 2_000_000 // clients in all: more than clients.track allows
+)
+
+// A busy instance says when to ask again (503 with Retry-After).
+const (
+	maxTries = 30              // for one answer
+	maxPause = 5 * time.Second // between two tries
+)
 
 var errNotAdmin = errors.New("it does not answer as tlslift's admin address does")
 
@@ -32,16 +42,9 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 		// tlslift itself.
 		client.Transport = authorized{access, &http.Transport{}}
 	}
-	var clients struct {
-		Generated            time.Time    `json:"generated"`
-		MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
-		Clients              []ledger.Row `json:"clients"`
-	}
-	if err := fetch(ctx, client, u.JoinPath("api/v1/clients").String(), &clients); err != nil {
+	clients, err := fetchClients(ctx, client, u)
+	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
-	}
-	if clients.Generated.IsZero() { // some other program's JSON is no all-clear
-		return nil, fmt.Errorf("reading %s: %w", source, errNotAdmin)
 	}
 	r := newReport(source, clients.Generated, time.Duration(clients.MigratedAfterSeconds)*time.Second, clients.Clients)
 	var summary ledger.Summary
@@ -53,18 +56,78 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	return r, nil
 }
 
+// clientsPage is an answer of /api/v1/clients.
+type clientsPage struct {
+	Generated            time.Time    `json:"generated"`
+	MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
+	Clients              []ledger.Row `json:"clients"`
+	NextCursor           string       `json:"next_cursor"`
+}
+
+// fetchClients reads all clients, page by page, as if they were one answer.
+func fetchClients(ctx context.Context, client *http.Client, admin *url.URL) (all clientsPage, err error) {
+	target := admin.JoinPath("api/v1/clients")
+	for first := true; first || all.NextCursor != ""; first = false {
+		var page clientsPage
+		if err := fetch(ctx, client, target.String(), &page); err != nil {
+			return all, err
+		}
+		if page.Generated.IsZero() { // some other program's JSON is no all-clear
+			return all, errNotAdmin
+		}
+		page.Clients = append(all.Clients, page.Clients...)
+		if page.NextCursor != "" && len(page.Clients) == len(all.Clients) || len(page.Clients) > maxClients {
+			return all, errNotAdmin // it would never end
+		}
+		if !first {
+			page.Generated = all.Generated
+		}
+		all = page
+		target.RawQuery = url.Values{"cursor": {page.NextCursor}}.Encode()
+	}
+	return all, nil
+}
+
+// fetch reads one answer. An instance that is busy is asked again when it says.
 func fetch(ctx context.Context, client *http.Client, target string, into any) error {
+	for try := 1; ; try++ {
+		again, err := fetchOnce(ctx, client, target, into)
+		if again == 0 || try == maxTries {
+			return err
+		}
+		pause := time.NewTimer(again)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// fetchOnce asks once. again is when to ask once more, 0 for not at all.
+func fetchOnce(ctx context.Context, client *http.Client, target string, into any) (again time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		return cause(err)
+		return 0, cause(err)
 	}
 	defer answer.Body.Close()
+	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 && answer.StatusCode == http.StatusServiceUnavailable {
+		again = min(time.Duration(seconds)*time.Second, maxPause)
+		return again, fmt.Errorf("it is busy (%s)", answer.Status)
+	}
+	return 0, decode(answer, into)
+}
+
+func decode(answer *http.Response, into any) error {
 	switch answer.StatusCode {
 	case http.StatusOK:
+	case http.StatusMisdirectedRequest:
+		return fmt.Errorf("%s: it does not know that name: use its IP address, or add the name to admin.hosts", answer.Status)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("%s: give the admin token with --token-file", answer.Status)
 	default:

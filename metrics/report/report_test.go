@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tlslift/metrics/ledger"
@@ -234,6 +236,66 @@ func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
 	a, b := fmt.Sprintf("%+v", viaAdmin.Clients), fmt.Sprintf("%+v", viaState.Clients)
 	if a != b || viaAdmin.headline() != viaState.headline() || len(viaAdmin.Summary.History) != 2 {
 		t.Errorf("they differ:\n%s\n%s", a, b)
+	}
+}
+
+func TestAdminIsReadPageByPage(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	var all ledger.Settings
+	for i := range 2345 {
+		all.Clients = append(all.Clients, ledger.Configured{Name: fmt.Sprint("client-", i)})
+	}
+	l.Configure(all)
+	r, err := FromAdmin(t.Context(), admin(t, l).URL, Access{Token: "secret"})
+	if err != nil || len(r.Clients) != 2345 || r.Summary.Clients != 2345 {
+		t.Errorf("%v, %d clients", err, len(r.Clients))
+	}
+}
+
+// busy answers 503 some times, and then what next does.
+type busy struct {
+	times int
+	next  http.Handler
+}
+
+func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if b.times > 0 {
+		b.times--
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	} else {
+		b.next.ServeHTTP(w, r)
+	}
+	return w.Result(), nil
+}
+
+func TestABusyAdminIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	if err := page.Register(mux, page.Options{Ledger: filled(t, ""), Clock: func() time.Time { return now }}); err != nil {
+		t.Fatal(err)
+	}
+	for times, want := range map[int]string{3: "", 1000: "it is busy (503"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, err := FromAdmin(t.Context(), "http://127.0.0.1:1", Access{Transport: &busy{times, mux}})
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("busy %d times: %v, want %q", times, err, want)
+			}
+		})
+	}
+}
+
+// TestEndlessPagesEnd: some other program's cursors are not followed for ever.
+func TestEndlessPagesEnd(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"generated":"2026-11-23T12:00:00Z","clients":[],"next_cursor":"eA"}`)
+	}))
+	defer s.Close()
+	if _, err := FromAdmin(t.Context(), s.URL, Access{}); !errors.Is(err, errNotAdmin) {
+		t.Errorf("%v", err)
 	}
 }
 
