@@ -21,6 +21,7 @@ var contract = []string{
 	"InsecureClientAppeared", "ClientRegressed", "ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
 	"UpstreamCertificateExpiring", "SigningCAExpiring", "ProxyErrorRatioHigh", "SidecarsNotScraped",
 	"CredentialsStillInClear", "SidecarRemovable",
+	"CallsDenied", "Saturated", "UpstreamClassicHellos", "ReloadRefused", "LedgerNotWritten", "LogLinesLost",
 }
 
 // ruleFile is what is read of rules.yml and alerts.yml.

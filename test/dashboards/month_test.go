@@ -95,6 +95,7 @@ func alerts(t *testing.T, s *prom.Server, w *thirty.World) {
 		"ClientRejectsCA":         {"10.4.2.8"},
 		"SigningCAExpiring":       {""},
 		"SidecarRemovable":        {"pay/refunds"},
+		"ReloadRefused":           {""},
 	}
 	rules, _, err := thirty.Rules(alertsFile)
 	if err != nil {

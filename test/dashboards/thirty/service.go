@@ -10,6 +10,13 @@ const (
 	Shaking    = 0.04
 )
 
+// What each instance may have, and its configuration.
+const (
+	MaxConnections         = 4096
+	MaxUpstreamConnections = 256
+	Hash                   = "6f1ed002ab559585"
+)
+
 var (
 	requestBuckets = []float64{.001, .01, .05, .1, .25, .5, 1, 2.5, 10, 100}
 	phaseBuckets   = []float64{.001, .01, .05, .1, .25, 1, 5}
@@ -36,12 +43,19 @@ func (i *instance) serve(w *World, ago float64) {
 	i.set("tlslift_config_last_reload_successful", 1)
 	i.add("tlslift_client_overflow_total", 0)
 	i.add("tlslift_denied_total", 0, "reason", "limit")
+	i.add("tlslift_log_lines_lost_total", 0)
+	i.add("tlslift_ledger_write_failures_total", 0)
+	i.set("tlslift_limit", MaxConnections, "resource", "connections")
+	i.set("tlslift_limit", MaxUpstreamConnections, "resource", "upstream_connections")
+	i.set("tlslift_limit", 10000, "resource", "tracked_clients")
+	i.set("tlslift_config_hash_info", 1, "hash", Hash)
 	if i.client != "" {
 		i.set("tlslift_ca_not_after_timestamp_seconds", 0)
 		return
 	}
 	i.set("tlslift_ca_not_after_timestamp_seconds", float64(Ago(-20).Unix()))
 	i.set("tlslift_clients", 2, "kind", "labelled")
+	i.set("tlslift_clients", 2, "kind", "tracked")
 	i.set("tlslift_limit", 100, "resource", "labelled_clients")
 	if i.name == "gw-b:9129" && ago < refusedReload {
 		i.set("tlslift_config_last_reload_successful", 0)
@@ -69,6 +83,9 @@ func (i *instance) exchange(w *World, n, ago float64) {
 	i.observe("tlslift_upstream_phase_duration_seconds", phaseBuckets, Connecting, fresh, "upstream", upstream, "phase", "connect")
 	i.observe("tlslift_upstream_phase_duration_seconds", phaseBuckets, Shaking, fresh, "upstream", upstream, "phase", "tls")
 	i.shake(w, fresh, "1.3", "TLS_AES_128_GCM_SHA256")
+	if w.at.Hour() == 9 && w.at.Minute() == 0 { // a router's hiccup
+		i.add("tlslift_upstream_classic_hello_total", 1, "upstream", upstream)
+	}
 	if w.at.Minute()%20 == 0 {
 		i.shake(w, 1, "1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
 	}
