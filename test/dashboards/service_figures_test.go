@@ -16,8 +16,9 @@ func serviceFigures(w *thirty.World) []figure {
 	instances := map[string]float64{
 		"gw-a:9129": 1, "gw-b:9129": 0, "pay/billing-2": 1, "pay/refunds-1": 1, "shop/checkout-1": 1,
 	}
-	loaded, versions := make(map[string]float64), make(map[string]float64)
+	loaded, versions, hashes := make(map[string]float64), make(map[string]float64), make(map[string]float64)
 	for name := range instances {
+		hashes[thirty.Hash+" "+name] = 1
 		loaded[name], versions[name+" 1.0.0"] = float64(thirty.Ago(20).UnixMilli()), 1
 	}
 	loaded["pay/billing-2"] = float64(thirty.Ago(20).UnixMilli())
@@ -36,10 +37,17 @@ func serviceFigures(w *thirty.World) []figure {
 			"idle " + upstream: w.Sum("tlslift_upstream_pool_connections", "state", "idle"),
 			"busy " + upstream: w.Sum("tlslift_upstream_pool_connections", "state", "busy"),
 		}},
-		{panel: "Saturation", ref: "A", reduce: last, want: one(w.Max("process_open_fds") / w.Max("process_max_fds"))},
-		{panel: "Saturation", ref: "B", reduce: last, want: one(0.02)},
-		{panel: "Saturation", ref: "C", reduce: last, want: one(w.Sum("tlslift_open_connections", "", ""))},
-		{panel: "Saturation", ref: "D", reduce: last, want: one(0)},
+		{panel: "Saturation", ref: "A", reduce: last, want: one(w.Max("process_open_fds", "", "") / w.Max("process_max_fds", "", ""))},
+		{panel: "Saturation", ref: "B", reduce: last, want: map[string]float64{
+			"connections":          (w.Max("tlslift_open_connections", "handling", "plain") + 6) / thirty.MaxConnections,
+			"upstream_connections": w.Max("tlslift_upstream_pool_connections", "state", "busy") / thirty.MaxUpstreamConnections,
+			"labelled_clients":     0.02,
+			"tracked_clients":      0.0002,
+		}, absolute: 0.005}, // the rule was evaluated up to a minute before
+		{panel: "Saturation", ref: "C", reduce: last, want: one(0)},
+		{panel: "Denied calls by reason", ref: "A", reduce: sum, want: map[string]float64{}},
+		{panel: "Lost records", ref: "A", reduce: sum, want: map[string]float64{}},
+		{panel: "Lost records", ref: "B", reduce: sum, want: map[string]float64{}},
 		{panel: "Sidecars, and which can be removed", ref: "A", reduce: last, want: map[string]float64{"pay/billing": 1, "pay/refunds": 1, "shop/checkout": 1}},
 		{panel: "Sidecars, and which can be removed", ref: "B", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
 			return " " + t.states[c.Name].String(), 1, c.Sidecar()
@@ -59,6 +67,7 @@ func serviceFigures(w *thirty.World) []figure {
 		{panel: "Reloads", ref: "A", reduce: last, want: instances},
 		{panel: "Reloads", ref: "B", reduce: last, want: loaded},
 		{panel: "Reloads", ref: "C", reduce: last, want: versions},
+		{panel: "Reloads", ref: "D", reduce: last, want: hashes},
 	}
 }
 

@@ -19,7 +19,9 @@ func service() *dashboard.DashboardBuilder {
 		WithPanel(pool().Height(8).Span(8)).
 		WithPanel(saturation().Height(8).Span(8)).
 		WithPanel(fleet().Height(9).Span(14)).
-		WithPanel(reloads().Height(9).Span(10))
+		WithPanel(reloads().Height(9).Span(10)).
+		WithPanel(denied().Height(8).Span(12)).
+		WithPanel(lost().Height(8).Span(12))
 }
 
 func upstreamVersions() *timeseries.PanelBuilder {
@@ -53,14 +55,25 @@ func pool() *timeseries.PanelBuilder {
 }
 
 func saturation() *timeseries.PanelBuilder {
-	return newSeries("Saturation", "How much of its limits the fullest instance uses, and the requests refused because of a limit.", "percentunit").
+	return newSeries("Saturation", "How much of each limit the fullest instance uses, and the requests refused because of a limit.", "percentunit").
 		WithTarget(over("A", "file descriptors", `max(process_open_fds / process_max_fds and on (job, instance) tlslift_build_info)`).Interval("1m")).
-		WithTarget(over("B", "client labels", `max(tlslift_clients{kind="labelled"} / on (job, instance) (tlslift_limit{resource="labelled_clients"} > 0))`).Interval("1m")).
-		WithTarget(over("C", "client connections", `sum(tlslift_open_connections)`).Interval("1m")).
-		WithTarget(over("D", "refused by limits", `sum(rate(tlslift_denied_total{reason="limit"}[$__rate_interval])) * 60`).Interval("1m")).
-		OverrideByRegexp("file descriptors|client labels", []dashboard.DynamicConfigValue{property("custom.axisSoftMax", 1)}).
-		OverrideByName("client connections", right("none", "connections")).
-		OverrideByName("refused by limits", append(right("none", "connections"), fixed(red)))
+		WithTarget(over("B", "{{resource}}", `max by (resource) (tlslift:limit_usage:ratio)`).Interval("1m")).
+		WithTarget(over("C", "refused by limits", `sum(rate(tlslift_denied_total{reason="limit"}[$__rate_interval])) * 60`).Interval("1m")).
+		OverrideByRegexp("file descriptors|.*connections|.*clients|memory", []dashboard.DynamicConfigValue{property("custom.axisSoftMax", 1)}).
+		OverrideByName("refused by limits", append(right("none", "per minute"), fixed(red)))
+}
+
+func denied() *timeseries.PanelBuilder {
+	return counts(newSeries("Denied calls by reason", "What tlslift refused before anything was sent. draining is every stop's.", "none")).
+		NoValue("none").
+		WithTarget(over("A", "{{reason}}", `sum by (reason) (increase(tlslift_denied_total[$__interval])) > 0`).Interval("5m"))
+}
+
+func lost() *timeseries.PanelBuilder {
+	return counts(newSeries("Lost records", "Lines of the log that were dropped, and writes of the ledger that failed.", "none")).
+		NoValue("none").
+		WithTarget(over("A", "log lines", `sum(increase(tlslift_log_lines_lost_total[$__interval])) > 0`).Interval("5m")).
+		WithTarget(over("B", "ledger writes", `sum(increase(tlslift_ledger_write_failures_total[$__interval])) > 0`).Interval("5m"))
 }
 
 // right puts a series on an axis of its own.
@@ -103,15 +116,17 @@ func yes(one, oneColour, zero, zeroColour string) []dashboard.DynamicConfigValue
 }
 
 func reloads() *table.PanelBuilder {
-	p := newTable("Reloads", "Where the last reload failed, the configuration before it is still in force.").
+	p := newTable("Reloads", "Where the last reload failed, the configuration before it is still in force. The same hash is the same configuration.").
 		WithTarget(rows("A", `max by (instance) (tlslift_config_last_reload_successful)`)).
 		WithTarget(rows("B", `1000 * max by (instance) (tlslift_config_last_reload_success_timestamp_seconds)`)).
 		WithTarget(rows("C", `max by (instance, version) (tlslift_build_info)`)).
+		WithTarget(rows("D", `max by (instance, hash) (tlslift_config_hash_info)`)).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("configuration", false)})
 	return joined(p, []column{
 		{field: "instance", title: "instance"},
 		{field: "version", title: "version", width: 100},
 		{field: "Value #A", title: "configuration", width: 120, props: yes("loaded", green, "refused", red)},
 		{field: "Value #B", title: "last loaded", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
-	}, "Value #C")
+		{field: "hash", title: "hash", width: 150},
+	}, "Value #C", "Value #D")
 }

@@ -243,9 +243,9 @@ func (w *World) Sum(metric, label, value string) float64 {
 }
 
 // Max is Sum with the greatest one.
-func (w *World) Max(metric string) float64 {
+func (w *World) Max(metric, label, value string) float64 {
 	greatest := 0.0
-	w.each(metric, "", "", func(v float64) { greatest = max(greatest, v) })
+	w.each(metric, label, value, func(v float64) { greatest = max(greatest, v) })
 	return greatest
 }
 
