@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -196,7 +197,7 @@ func choose(r *rand.Rand, n int) *call {
 
 // disturb does what operators do meanwhile.
 func (s *stage) disturb(t *testing.T, n int) {
-	switch n % 6 {
+	switch n % 8 {
 	case 0:
 		mark := s.Mark()
 		s.Reconfigure(settings[1])
@@ -214,8 +215,27 @@ func (s *stage) disturb(t *testing.T, n int) {
 		}
 	case 4:
 		_, _ = s.Get("/debug/pprof/heap?gc=1")
+	case 5: // the log's reader pauses, for less than costs a line
+		s.HoldLog()
+		s.Metrics()
+		s.ReleaseLog()
+	case 6:
+		s.crowd(t)
 	default:
 		s.Metrics()
+	}
+}
+
+// crowd is more idle connections than the admin side takes, beside which a probe
+// is answered.
+func (s *stage) crowd(t *testing.T) {
+	t.Helper()
+	for range 520 {
+		c := harness.Dial(t, s.AdminAddr()).Send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		defer c.Close()
+	}
+	if status, _ := s.Get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz beside a crowd: %d", status)
 	}
 }
 
