@@ -14,8 +14,8 @@ const (
 	// maxOwned bounds the idle connections of one client connection. The one used
 	// longest ago gives way.
 	maxOwned = 4
-	// foreignIdle is for how long a foreign connection may be used again that
-	// nobody signed in on: the server may be about to close it.
+	// foreignIdle is how long a foreign connection stays idle that nobody signed in
+	// on: later the server may be about to close it.
 	foreignIdle = 5 * time.Second
 )
 
@@ -34,10 +34,10 @@ type Owned struct {
 
 // lease is a connection in the hands of one request, or of one client connection.
 type lease struct {
-	c     *pool.Conn
-	r     *Route     // what it is for
-	p     *pool.Pool // that it came from; nil = none: a foreign connection
-	since time.Time  // idle since
+	c   *pool.Conn
+	r   *Route      // what it is for
+	p   *pool.Pool  // that it came from; nil = none: a foreign connection
+	end *time.Timer // ends it while it is idle; nil = nothing does
 }
 
 // get returns the client connection's own connection for a route, else one from
@@ -68,7 +68,7 @@ func (o *Owned) take(r *Route) (lease, bool) {
 			continue
 		}
 		o.idle = slices.Delete(o.idle, i, i+1)
-		if (l.c.Signed || r.snapshot.now().Sub(l.since) <= foreignIdle) && l.c.Quiet() {
+		if (l.end == nil || l.end.Stop()) && l.c.Quiet() {
 			return l, true
 		}
 		l.discard()
@@ -87,7 +87,10 @@ func (o *Owned) put(l lease) {
 		l.discard()
 		return
 	}
-	l.since = l.r.snapshot.now()
+	l.end = nil
+	if !l.c.Signed {
+		l.end = time.AfterFunc(foreignIdle, l.c.Cut)
+	}
 	if len(o.idle) >= maxOwned {
 		o.idle[0].discard()
 		o.idle = slices.Delete(o.idle, 0, 1)
@@ -105,6 +108,9 @@ func (o *Owned) Close() {
 
 // discard closes the connection.
 func (l *lease) discard() {
+	if l.end != nil {
+		l.end.Stop()
+	}
 	if l.p != nil {
 		l.p.Discard(l.c)
 		return

@@ -40,10 +40,13 @@ func TestForeignConnectionsAreOwned(t *testing.T) {
 			{owner: &b},
 			{owner: &a, reused: true},
 			{owner: nil},
-			{owner: &b, after: foreignIdle, reused: true},
+			{owner: &b, after: foreignIdle - 1, reused: true},
 			{owner: &b, after: foreignIdle + 1}, // the server may be about to close it
 		} {
 			time.Sleep(step.after)
+			if open := s.open(); step.after > foreignIdle && open != 0 {
+				t.Errorf("request %d: %d connections are still open", i, open)
+			}
 			if ex := as(t, tr, step.owner, r, ""); ex.Reused != step.reused {
 				t.Errorf("request %d: reused %t", i, ex.Reused)
 			}
