@@ -116,6 +116,9 @@ func (k *call) judgeUnanswered() (word, complaint string) {
 func (k *call) judgeProblem() (word, complaint string) {
 	word = k.problem + " " + k.delivery
 	switch {
+	case k.problem == "client_gone" && k.delivery == "not_sent" && k.manner == halfClose && k.heard == 0:
+		// Over TLS an end of the caller's side means that it left. In clear it does
+		// if it came late, as on a busy machine it may.
 	case !slices.Contains(upstreamTroubles[k.delivery], k.problem):
 		complaint = "these words are not for this"
 	case k.delivery == "not_sent" && k.heard > 0:
