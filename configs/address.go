@@ -21,8 +21,11 @@ func loopback(address string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// endpoint splits a valid host:port into a host that can be compared, "" for a
-// wildcard, and the port.
+// anyIPv4 is the host of an endpoint on all IPv4 addresses.
+const anyIPv4 = "0.0.0.0"
+
+// endpoint splits a valid host:port into a host that can be compared, "" for the
+// wildcard of both families, and the port.
 func endpoint(address string) (host string, port uint16) {
 	host, number, err := net.SplitHostPort(address)
 	if err != nil {
@@ -37,7 +40,7 @@ func endpoint(address string) (host string, port uint16) {
 		host = "127.0.0.1"
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.IsUnspecified() {
+		if ip == netip.IPv6Unspecified() {
 			return "", uint16(p)
 		}
 		host = ip.Unmap().String()

@@ -1,16 +1,18 @@
 package configs
 
+import "net/netip"
+
 // checkClashes finds two things on one address.
 func (l *loader) checkClashes(c *Config) {
-	claims := claims{byHost: make(map[claim]string), byPort: make(map[uint16]string)}
+	claims := make(claims)
 	listen := func() {
 		for i := range c.Listen {
-			l.claim(&claims, listens.path(i)+".address", c.Listen[i].Address)
+			l.claim(claims, listens.path(i)+".address", c.Listen[i].Address)
 		}
 	}
 	admin := func() {
-		l.claim(&claims, "admin.address", c.Admin.Address)
-		l.claim(&claims, "admin.public", c.Admin.Public)
+		l.claim(claims, "admin.address", c.Admin.Address)
+		l.claim(claims, "admin.public", c.Admin.Public)
 	}
 	// The problem is told of the later one: of the listener, if it was given.
 	if _, given := l.origins["listen"]; given {
@@ -22,22 +24,18 @@ func (l *loader) checkClashes(c *Config) {
 	}
 }
 
-// claim is what one socket listens on; the host is "" for all addresses.
+// claim is what one socket listens on.
 type claim struct {
-	host string
-	port uint16
+	host string // as endpoint has it
+	path string // of the key that took it
 }
 
-// claims maps what is taken to the path of the key that took it.
-type claims struct {
-	byHost map[claim]string
-	byPort map[uint16]string // the first one on each port
-}
+// claims are what is taken, by port.
+type claims map[uint16][]claim
 
-// claim takes an address for the key at path, or rejects it. A wildcard clashes
-// with every other address on its port: Go binds it to all addresses of both
-// families. Port 0 clashes with nothing.
-func (l *loader) claim(all *claims, path, address string) {
+// claim takes an address for the key at path, or rejects it. Port 0 clashes with
+// nothing.
+func (l *loader) claim(all claims, path, address string) {
 	if address == "" || !l.sound(path) {
 		return
 	}
@@ -45,19 +43,22 @@ func (l *loader) claim(all *claims, path, address string) {
 	if port == 0 {
 		return
 	}
-	other, taken := all.byHost[claim{host, port}]
-	if !taken {
-		other, taken = all.byHost[claim{"", port}]
+	for _, other := range all[port] {
+		if clash(host, other.host) {
+			l.reject(path, faultf("give each an address of its own", "%s is taken by %s", quoted(address), other.path))
+			return
+		}
 	}
-	if !taken && host == "" {
-		other, taken = all.byPort[port]
-	}
-	if taken {
-		l.reject(path, faultf("give each an address of its own", "%s is taken by %s", quoted(address), other))
-		return
-	}
-	all.byHost[claim{host, port}] = path
-	if _, first := all.byPort[port]; !first {
-		all.byPort[port] = path
-	}
+	all[port] = append(all[port], claim{host, path})
+}
+
+// clash reports whether two endpoints on one port share an address: the wildcard
+// of both families with every other, that of IPv4 with all but IPv6 literals.
+func clash(a, b string) bool {
+	return a == b || a == "" || b == "" || a == anyIPv4 && !isIPv6(b) || b == anyIPv4 && !isIPv6(a)
+}
+
+func isIPv6(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Is6()
 }

@@ -23,6 +23,9 @@ func (l *LocalAddrs) Covers(bound, ap netip.AddrPort) bool {
 	if !bound.Addr().IsUnspecified() {
 		return bound.Addr() == ap.Addr()
 	}
+	if bound.Addr().Is4() && !ap.Addr().Is4() {
+		return false // 0.0.0.0 is no IPv6 address
+	}
 	return ap.Addr().IsUnspecified() || l.Has(ap.Addr())
 }
 

@@ -143,7 +143,7 @@ func (s *Server) Listen() error {
 		if ln == nil {
 			lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
 			var err error
-			ln, err = lc.Listen(s.work, "tcp", conf.Address)
+			ln, err = front.Listen(s.work, lc, conf.Address)
 			if err != nil && noIPv6(conf.Address, err) && len(all) > 1 {
 				s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
 				continue

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics/admin"
 	"tlslift/proxy"
+	"tlslift/proxy/front"
 	"tlslift/proxy/host"
 )
 
@@ -129,7 +131,7 @@ func (o *operator) open(key, address string) (net.Listener, error) {
 	if ln := o.inherited[address]; ln != nil {
 		return ln, nil
 	}
-	ln, err := net.Listen("tcp", address)
+	ln, err := front.Listen(context.Background(), net.ListenConfig{}, address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on %s: %w", key, address, err)
 	}

@@ -256,7 +256,7 @@ func TestSidecarMakesRoomForTheApplicationsPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen[0].Address != "127.0.0.1:4128" || c.Admin.Public != "0.0.0.0:4129" || c.Admin.Address != "127.0.0.1:4130" {
+	if c.Listen[0].Address != "127.0.0.1:4128" || c.Admin.Public != ":4129" || c.Admin.Address != "127.0.0.1:4130" {
 		t.Errorf("listens on %s, %s and %s", c.Listen[0].Address, c.Admin.Public, c.Admin.Address)
 	}
 }

@@ -133,7 +133,7 @@ func (o Options) sidecar() container {
 			{Name: "GOMEMLIMIT", Value: "$(MEMORY_LIMIT_MIB)000000"},
 			{Name: "TLSLIFT_CONFIG", Value: configDir + "/" + configFile},
 			{Name: "TLSLIFT_WORKLOAD", Value: "$(POD_NAMESPACE)/$(POD_WORKLOAD)"},
-			{Name: "TLSLIFT_ADMIN_PUBLIC", Value: "0.0.0.0:" + strconv.Itoa(o.AdminPort)},
+			{Name: "TLSLIFT_ADMIN_PUBLIC", Value: ":" + strconv.Itoa(o.AdminPort)},
 		},
 		Ports:          []port{{PortName, o.AdminPort}},
 		StartupProbe:   &probe{HTTPGet: httpGet{"/readyz", PortName}, PeriodSeconds: 1, FailureThreshold: 60},

@@ -96,7 +96,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "tlslift.config" -}}
 {{- $listen := list -}}
 {{- range (include "tlslift.ports" . | fromJson).all -}}
-{{- $l := dict "address" (printf "0.0.0.0:%d" (int .containerPort)) -}}
+{{- $l := dict "address" (printf ":%d" (int .containerPort)) -}}
 {{- with .client }}{{ $_ := set $l "client" . }}{{ end -}}
 {{- with $.Values.listeners.allow }}{{ $_ := set $l "allow" . }}{{ end -}}
 {{- with $.Values.listeners.proxyProtocolFrom }}{{ $_ := set $l "proxy_protocol_from" . }}{{ end -}}
