@@ -54,7 +54,7 @@ func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refus
 }
 
 func (c *conn) serve(kind front.Kind) {
-	if kind == front.KindSilent {
+	if kind == front.KindSilent && c.refusal == nil {
 		if c.relaySilent() {
 			return
 		}
@@ -64,6 +64,8 @@ func (c *conn) serve(kind front.Kind) {
 		}
 	}
 	switch {
+	case kind == front.KindSilent && c.facts.Listener.Plain():
+		c.serveHTTP(c.front)
 	case kind != front.KindHTTP && c.refusal != nil:
 		c.direct().turnAway()
 	case kind != front.KindHTTP:
@@ -110,7 +112,7 @@ func (c *conn) serveHTTP(nc net.Conn) {
 	c.front.Show(c.facts.Handling)
 	c.begun = false
 	c.http = http1.NewConn(nc, http1.Options{
-		Limits: c.limits, Buffers: &c.s.buffers, Context: context.WithValue(context.Background(), connKey{}, c),
+		Limits: c.limits, Buffers: &c.s.buffers, Unasked: c.refusal != nil, Context: context.WithValue(context.Background(), connKey{}, c),
 	})
 	c.front.Carry(serving{c.http})
 	end := c.http.Serve(c)
@@ -139,8 +141,7 @@ func connOf(ctx context.Context) *conn {
 // limits are those of the connection's next request.
 func (c *conn) limits() http1.Limits {
 	lim := c.s.settings.Load().http
-	if c.front.Hurried() {
-		hurry := c.front.Hurry()
+	if hurry := c.front.Hurry(); hurry > 0 {
 		lim.HeaderTimeout, lim.IdleTimeout = hurry, hurry
 	}
 	return lim

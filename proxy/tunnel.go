@@ -63,7 +63,7 @@ func (s *Server) deadline(d time.Duration) time.Time {
 // turnAway refuses a connection that may not connect.
 func (t *tunnel) turnAway() {
 	c := t.c
-	_ = c.front.SetReadDeadline(time.Now().Add(settleTime))
+	_ = c.front.SetReadDeadline(time.Now().Add(min(settleTime, c.front.Hurry())))
 	if h, _, err := hello.Read(c.front, hello.MaxSize); err == nil {
 		t.read(h)
 	}

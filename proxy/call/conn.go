@@ -24,6 +24,9 @@ type Listener struct {
 	DefaultUpstream host.Name // for callers that name no host; the zero Name = none
 }
 
+// Plain reports whether requests outside TLS are accepted.
+func (l *Listener) Plain() bool { return l.Forward || l.Connect || l.Gateway }
+
 // Conn is what is known of one client connection. It does not change: what is
 // learnt later, from a CONNECT, a ClientHello or a handshake, makes a new Conn.
 type Conn struct {

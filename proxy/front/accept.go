@@ -32,8 +32,8 @@ type Refusal struct {
 // Details of refusals, for the log.
 const (
 	detailProxyProtocol = "PROXY protocol header missing or malformed"
-	detailConnections   = "too many connections"
 	detailPerClient     = "too many connections from one client"
+	detailShare         = "few connections are left, and this client has its share"
 	detailLoop          = "the caller is a connection of our own"
 )
 
@@ -53,8 +53,8 @@ type Options struct {
 	// OriginalDst asks the kernel where a connection was going before it was
 	// redirected; zero = unknown. It is called on transparent listeners only.
 	OriginalDst func(net.Conn) netip.AddrPort
-	// Dropped is called for each refused connection that is closed without an
-	// answer: the caller said nothing, or too many are refused. nil = not called.
+	// Dropped is called for each refused connection that ends without an answer:
+	// the caller left first, or it is barred and said nothing. nil = not called.
 	Dropped func(*call.Conn, problem.Reason)
 }
 
@@ -80,8 +80,8 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 			}
 			return fmt.Errorf("accepting on %s: %w", a.Listener.Address, err)
 		}
-		c, open := newConn(nc, a.Shared) // not later: a shutdown waits for those that are open
-		a.group.Go(func() { a.admit(c, open) })
+		c := newConn(ctx, nc, a.Shared) // not later: a shutdown waits for those that are open
+		a.group.Go(func() { a.admit(c) })
 	}
 }
 
@@ -120,9 +120,8 @@ func passing(err error) bool {
 	return isShortage(err) || errors.As(err, &temporary) && temporary.Temporary()
 }
 
-// admit decides about an accepted connection, with which so many are open, and
-// serves it.
-func (a *acceptor) admit(c *Conn, open int) {
+// admit decides about an accepted connection and serves it.
+func (a *acceptor) admit(c *Conn) {
 	lim := *a.Shared.limits.Load()
 	facts := a.arrived(c.nc)
 	c.facts = facts
@@ -130,11 +129,7 @@ func (a *acceptor) admit(c *Conn, open int) {
 	if lim.HeaderTimeout > 0 {
 		deadline = facts.Accepted.Add(lim.HeaderTimeout)
 	}
-	switch {
-	case lim.Connections > 0 && open > lim.Connections:
-		a.refuse(c, problem.Limit, detailConnections)
-		return
-	case contains(a.ProxyProtocolFrom, facts.Peer.Addr()):
+	if contains(a.ProxyProtocolFrom, facts.Peer.Addr()) {
 		c.Await(deadline)
 		client, anonymous, err := readProxyHeader(c)
 		if err != nil {
@@ -146,14 +141,17 @@ func (a *acceptor) admit(c *Conn, open int) {
 			facts.Client, facts.ClientText = client, client.String()
 		}
 	}
-	switch client := facts.Client.Addr(); {
-	case len(a.Allow) > 0 && !contains(a.Allow, client):
-		a.bar(c)
-	case !a.Shared.countClient(c, client, lim.ConnectionsPerClient):
-		a.refuse(c, problem.Limit, detailPerClient)
-	default:
-		a.direct(c, deadline)
+	client := facts.Client.Addr()
+	if over := a.Shared.countClient(c, client, lim); over != "" {
+		a.refuse(c, problem.Limit, over)
+		return
 	}
+	if len(a.Allow) > 0 && !contains(a.Allow, client) {
+		// Every request of the connection is refused.
+		c.facts.Barred, c.hurry = true, a.Shared.hurry()
+		deadline = time.Now().Add(c.hurry)
+	}
+	a.direct(c, deadline)
 }
 
 // withoutHeader refuses a connection that should have begun with a PROXY
@@ -182,17 +180,6 @@ func (a *acceptor) arrived(nc net.Conn) *call.Conn {
 		facts.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
 	}
 	return facts
-}
-
-// bar serves a caller that is not on the list: every request of the connection
-// is refused, under the short timeouts of a refused caller.
-func (a *acceptor) bar(c *Conn) {
-	c.facts.Barred, c.hurried = true, true
-	if a.Shared.takeSlot(c) {
-		a.direct(c, time.Now().Add(hurry))
-		return
-	}
-	a.drop(c, problem.ACL)
 }
 
 // drop closes without an answer.
@@ -248,15 +235,14 @@ func (a *acceptor) isOwn(facts *call.Conn) bool {
 }
 
 // refuse lets the handler answer why the caller may not connect, under short
-// timeouts.
+// timeouts. A caller that says nothing is told too, unless it left.
 func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
-	c.hurried = true
-	if !a.Shared.takeSlot(c) {
-		a.drop(c, reason)
-		return
-	}
-	kind, err := Sniff(c, time.Now().Add(hurry))
-	if err != nil || kind == KindEOF {
+	c.hurry = a.Shared.hurry()
+	kind, err := Sniff(c, time.Now().Add(c.hurry))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		kind = KindSilent
+	case err != nil || kind == KindEOF:
 		a.drop(c, reason)
 		return
 	}

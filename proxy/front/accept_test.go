@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -78,15 +79,15 @@ func TestSilentCallers(t *testing.T) {
 		raw     string
 		with    func(*Options)
 		after   time.Duration
+		want    string
 		dropped string
 	}{
-		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*Options) {}, headerTimeout, ""},
-		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, headerTimeout, ""},
-		{"over the limit, one byte", Limits{Connections: 1, HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, hurry, "limit"},
-		{"over the limit", Limits{Connections: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, hurry, "limit"},
-		{"over its share", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, hurry, "limit"},
-		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, hurry, "acl"},
-		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, ""},
+		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*Options) {}, headerTimeout, "", ""},
+		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, headerTimeout, "", ""},
+		{"over the limit, one byte", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, maxHurry, "limit silent", ""},
+		{"over the limit", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, maxHurry, "limit silent", ""},
+		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, maxHurry, "", "acl"},
+		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,9 +98,11 @@ func TestSilentCallers(t *testing.T) {
 				start := time.Now()
 				far := h.dial("192.0.2.7:2")
 				_, _ = io.WriteString(far, tt.raw)
-				if got, err := io.ReadAll(far); len(got) > 0 || err != nil {
-					t.Errorf("got %q, %v", got, err)
+				got, err := io.ReadAll(far)
+				if how := strings.TrimSuffix(string(got), " 192.0.2.7:2 "); how != tt.want || err != nil {
+					t.Errorf("got %q, %v, want %q", got, err, tt.want)
 				}
+				far.Close()
 				if dropped := h.drops(); time.Since(start) != tt.after || h.shared.Open() != 1 || dropped != tt.dropped {
 					t.Errorf("after %v: %d open, dropped %q; want 1, %q after %v", time.Since(start), h.shared.Open(), dropped, tt.dropped, tt.after)
 				}
@@ -145,8 +148,8 @@ func TestSilentRedirectedCallers(t *testing.T) {
 		{"silent, with a short limit", time.Second / 2, []func(*Options){redirected}, "", "", time.Second / 2},
 		{"speaks", headerTimeout, []func(*Options){redirected}, clientHello, "in tls " + caller + " ", 0},
 		{"one byte", headerTimeout, []func(*Options){redirected}, "\x80", "", headerTimeout},
-		{"barred", headerTimeout, []func(*Options){redirected, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", hurry},
-		{"our own", headerTimeout, []func(*Options){own}, "", "", time.Second + hurry},
+		{"barred", headerTimeout, []func(*Options){redirected, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", maxHurry},
+		{"our own", headerTimeout, []func(*Options){own}, "", "loop silent " + caller + " ", time.Second + maxHurry},
 		{"not redirected", headerTimeout, nil, "", "", headerTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +191,12 @@ func TestLimits(t *testing.T) {
 	}{
 		{"none", Limits{}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "in"},
 		{"below the total", Limits{Connections: 3}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "in"},
-		{"at the total", Limits{Connections: 2}, []string{"192.0.2.7:1", "192.0.2.8:2"}, caller, "limit"},
+		{"at its share of few places", Limits{Connections: 8}, from(4, "192.0.2.7", 3, "192.0.2.8"), caller, "limit"},
+		{"over its share of few places", Limits{Connections: 16}, from(10, "192.0.2.7", 4, "192.0.2.8"), caller, "limit"},
+		{"below its share of few places", Limits{Connections: 16}, from(6, "192.0.2.7", 8, "192.0.2.8"), caller, "in"},
+		{"the first of few places", Limits{Connections: 8}, from(7, "192.0.2.8"), caller, "in"},
+		{"alone, of few places", Limits{Connections: 8}, from(7, "192.0.2.7"), caller, "limit"},
+		{"of many places", Limits{Connections: 8}, from(6, "192.0.2.7"), caller, "in"},
 		{"below its share", Limits{ConnectionsPerClient: 2}, []string{"192.0.2.7:1", "192.0.2.8:1"}, caller, "in"},
 		{"at its share", Limits{ConnectionsPerClient: 2}, []string{"192.0.2.7:1", "192.0.2.7:2"}, caller, "limit"},
 		{"mapped", Limits{ConnectionsPerClient: 1}, []string{"[::ffff:192.0.2.7]:1"}, caller, "limit"},
@@ -210,7 +218,7 @@ func TestLimits(t *testing.T) {
 				if got := ask(); got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
 				}
-				h.shared.SetLimits(Limits{Connections: 10, ConnectionsPerClient: 10})
+				h.shared.SetLimits(Limits{Connections: 100, ConnectionsPerClient: 100})
 				if got := ask(); got != "in" {
 					t.Errorf("with higher limits: %q", got)
 				}
@@ -225,42 +233,80 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A bounded number of refused callers is answered, those beyond are closed at
-// once.
-func TestRefusalsAreBounded(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name string
-		lim  Limits
-		with func(*Options)
-		want string
-	}{
-		{"limit", Limits{Connections: 1, HeaderTimeout: headerTimeout}, func(*Options) {}, "limit"},
-		{"acl", Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, "acl"},
+// from are connections of clients: how many, and of which.
+func from(of ...any) (held []string) {
+	for i := 0; i < len(of); i += 2 {
+		for n := range of[i].(int) {
+			held = append(held, fmt.Sprintf("%s:%d", of[i+1], 1000+n))
+		}
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	return held
+}
+
+// At the limit accepting stops: a caller waits until another leaves, the limit
+// is raised, or accepting ends.
+func TestAcceptingStopsAtTheLimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		makeRoom func(h *harness, first *end)
+		want     string
+	}{
+		"one leaves":        {func(_ *harness, first *end) { first.Close() }, "in http"},
+		"a higher limit":    {func(h *harness, _ *end) { h.shared.SetLimits(Limits{Connections: 3}) }, "in http"},
+		"no limit":          {func(h *harness, _ *end) { h.shared.SetLimits(Limits{}) }, "in http"},
+		"accepting is over": {func(h *harness, _ *end) { h.stop() }, "limit http"}, // it is told, not dropped
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := serve(t, tt.lim, tt.with)
-				h.hold("10.0.0.1:1")
-				for range maxRefusing {
-					h.dial(caller)
-				}
+				h := serve(t, Limits{Connections: 2})
+				first := h.hold(caller)
+				h.hold(caller)
+				answer := make(chan string, 1)
+				go func() { answer <- h.ask(caller, get) }() // accepted, and not let in
 				synctest.Wait()
-				start := time.Now()
-				if got, dropped := h.ask(caller, get), h.drops(); got != "" || dropped != tt.want || time.Since(start) > 0 {
-					t.Errorf("beyond the bound: %q, dropped %q after %v", got, dropped, time.Since(start))
+				select {
+				case h.conns <- nil:
+					t.Error("one more was accepted")
+				case got := <-answer:
+					t.Errorf("answered %q", got)
+				case <-time.After(time.Hour):
 				}
-				time.Sleep(hurry)
-				if dropped := strings.Fields(h.drops()); len(dropped) != maxRefusing || h.shared.Open() != 1 {
-					t.Errorf("after %v: %d dropped, %d open", hurry, len(dropped), h.shared.Open())
+				if open := h.shared.Open(); open != 2 {
+					t.Errorf("%d open", open)
 				}
-				if got := h.ask(caller, get); got == "" {
-					t.Error("no slot became free")
+				c.makeRoom(h, first)
+				if got := <-answer; !strings.HasPrefix(got, c.want) {
+					t.Errorf("then %q", got)
 				}
 			})
 		})
+	}
+}
+
+// A silent caller that is refused is told so the sooner the fewer places are
+// left.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	s := NewShared(Limits{Connections: 80}, func(call.Handling, int) {})
+	for n := range 81 {
+		want := maxHurry
+		if n > 70 {
+			want = max(minHurry, maxHurry*time.Duration(80-n)/10)
+		}
+		if got := s.hurry(); got != want {
+			t.Errorf("%d open: %v, want %v", n, got, want)
+		}
+		near, _ := pipes(caller)
+		s.enter(t.Context(), &Conn{nc: near, shared: s})
+		if n == 79 {
+			s.SetLimits(Limits{Connections: 80})
+			break
+		}
+	}
+	s.SetLimits(Limits{})
+	if got := s.hurry(); got != maxHurry {
+		t.Errorf("without a limit: %v", got)
 	}
 }
 

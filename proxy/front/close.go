@@ -40,8 +40,11 @@ func (c *Conn) drainInput() {
 	buf := make([]byte, 4<<10)
 	for left := lingerBytes; left > 0; {
 		total := lingerTotal
-		if c.hurried || c.shared.Draining() {
-			total = hurry
+		switch {
+		case c.hurry > 0:
+			total = c.hurry
+		case c.shared.Draining():
+			total = maxHurry
 		}
 		idle := time.Now().Add(lingerIdle)
 		if end := start.Add(total); idle.After(end) {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -22,8 +23,8 @@ type Conn struct {
 	early []byte      // read, and to be read again; set by keep
 	holds atomic.Bool // early is not empty
 
-	hurried bool // under the short timeouts of a refused caller
-	instant bool // reads do not wait
+	instant bool          // reads do not wait
+	hurry   time.Duration // every timeout of a refused caller; 0 = not refused
 
 	closed atomic.Bool
 	lost   atomic.Bool // a write failed, or the connection was seen to be reset
@@ -34,25 +35,21 @@ type Conn struct {
 
 	// Under Shared.mu.
 	shown     call.Handling
-	slot      bool       // counted in Shared.refusing
 	clientKey netip.Addr // counted in Shared.clients
 }
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn wraps an accepted connection, which is counted as open until it is
-// closed, and returns how many are open.
-func newConn(nc net.Conn, s *Shared) (c *Conn, open int) {
-	c = &Conn{nc: nc, shared: s}
-	return c, s.enter(c)
+// newConn wraps an accepted connection. It is counted as open once there is room
+// for it or ctx is done, until it is closed.
+func newConn(ctx context.Context, nc net.Conn, s *Shared) *Conn {
+	c := &Conn{nc: nc, shared: s}
+	s.enter(ctx, c)
+	return c
 }
 
 // Facts is what is known of the connection since it was accepted.
 func (c *Conn) Facts() *call.Conn { return c.facts }
-
-// Hurried reports whether every request of the caller is refused, under short
-// timeouts.
-func (c *Conn) Hurried() bool { return c.hurried }
 
 // Read reads what was looked at, then from the socket.
 func (c *Conn) Read(p []byte) (int, error) {

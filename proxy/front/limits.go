@@ -9,8 +9,17 @@ type Limits struct {
 	HeaderTimeout        time.Duration // the first bytes of a new connection
 }
 
-// hurry is every timeout of a caller whose every request is refused.
-const hurry = 2 * time.Second
+// unreserved is how many connections there may be, in number, before a client
+// that has its share is refused another: the last eighth is for the others.
+func (l Limits) unreserved() int { return l.Connections - l.Connections/8 }
 
-// Hurry is every timeout of a caller whose every request is refused.
-func (c *Conn) Hurry() time.Duration { return hurry }
+// Every timeout of a caller whose every request is refused is between these. The
+// lower one is enough for a head that follows the connection's handshake at once.
+const (
+	minHurry = 100 * time.Millisecond
+	maxHurry = 2 * time.Second
+)
+
+// Hurry is every timeout of a caller whose every request is refused; 0 for any
+// other caller.
+func (c *Conn) Hurry() time.Duration { return c.hurry }

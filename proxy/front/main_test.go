@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,8 +72,7 @@ func (e *end) SetDeadline(t time.Time) error {
 
 // accepted returns a connection that is counted as accepted.
 func accepted(nc net.Conn, s *Shared) *Conn {
-	c, _ := newConn(nc, s)
-	return c
+	return newConn(context.Background(), nc, s)
 }
 
 // gauge counts connections by how they are handled.
@@ -104,8 +102,8 @@ func empty(t *testing.T, s *Shared, g *gauge) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) > 0 || len(s.clients) > 0 || s.refusing != 0 {
-		t.Errorf("left: %d connections, clients %v, %d refused", len(s.conns), s.clients, s.refusing)
+	if len(s.conns) > 0 || len(s.clients) > 0 {
+		t.Errorf("left: %d connections, clients %v", len(s.conns), s.clients)
 	}
 	if of := g.snapshot(); len(of) > 0 {
 		t.Errorf("left in the gauge: %v", of)
@@ -120,6 +118,7 @@ type harness struct {
 	gauge  *gauge
 	handle func(c *Conn, kind Kind, refusal *Refusal)
 
+	stop   func()        // ends accepting
 	conns  chan net.Conn // to be accepted
 	closed chan struct{}
 	once   sync.Once
@@ -153,8 +152,8 @@ func respond(c *Conn, kind Kind, refusal *Refusal) {
 	case c.Facts().Barred:
 		how = "barred"
 	}
-	if c.Hurried() != (how != "in") {
-		how += ", hurried: " + strconv.FormatBool(c.Hurried())
+	if (c.Hurry() > 0) != (how != "in") {
+		how += ", hurry: " + c.Hurry().String()
 	}
 	line := ""
 	if kind == KindHTTP {
@@ -181,6 +180,7 @@ func serve(t *testing.T, lim Limits, with ...func(*Options)) *harness {
 		f(&opt)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
 	served := make(chan error)
 	go func() { served <- Serve(ctx, h, opt) }()
 	t.Cleanup(func() {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tlslift/proxy/call"
 )
@@ -21,12 +22,11 @@ type Shared struct {
 	draining atomic.Bool
 	cutting  atomic.Bool
 
-	mu       sync.Mutex
-	refusing int                // of the open ones, those that are answered that they may not connect
-	clients  map[netip.Addr]int // open connections by client key
-	conns    map[*Conn]struct{} // accepted and not yet closed
-	peak     int                // the most of them since Peak was called
-	changed  chan struct{}      // closed when a connection closes; nil while nothing waits
+	mu      sync.Mutex
+	clients map[netip.Addr]int // open connections by client key
+	conns   map[*Conn]struct{} // accepted and not yet closed
+	peak    int                // the most of them since Peak was called
+	changed chan struct{}      // closed when a connection closes or the limits change; nil while nothing waits
 }
 
 // NewShared returns a Shared with the given limits. gauge is called
@@ -39,7 +39,12 @@ func NewShared(lim Limits, gauge func(h call.Handling, delta int)) *Shared {
 }
 
 // SetLimits changes the limits for new connections.
-func (s *Shared) SetLimits(lim Limits) { s.limits.Store(&lim) }
+func (s *Shared) SetLimits(lim Limits) {
+	s.limits.Store(&lim)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake()
+}
 
 // Open is how many accepted connections are not closed yet.
 func (s *Shared) Open() int {
@@ -97,10 +102,7 @@ func (s *Shared) CloseAll() {
 func (s *Shared) Wait(ctx context.Context) int {
 	for {
 		s.mu.Lock()
-		if s.changed == nil {
-			s.changed = make(chan struct{})
-		}
-		changed, left := s.changed, len(s.conns)
+		changed, left := s.change(), len(s.conns)
 		s.mu.Unlock()
 		if left == 0 || ctx.Err() != nil {
 			return left
@@ -112,14 +114,45 @@ func (s *Shared) Wait(ctx context.Context) int {
 	}
 }
 
-// enter counts a new connection and returns how many are open with it.
-func (s *Shared) enter(c *Conn) int {
+// change is closed at the next call of wake. The caller holds the lock.
+func (s *Shared) change() <-chan struct{} {
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+// wake ends the waits for a change. The caller holds the lock.
+func (s *Shared) wake() {
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+// enter counts a new connection, once there is room for it or ctx is done:
+// meanwhile its listener accepts no other, and callers wait in the kernel's
+// queue.
+func (s *Shared) enter(ctx context.Context, c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.full() && ctx.Err() == nil {
+		changed := s.change()
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
 	s.conns[c] = struct{}{}
 	s.peak = max(s.peak, len(s.conns))
 	s.gauge(call.Plain, 1) // until it is known better
-	return len(s.conns)
+}
+
+func (s *Shared) full() bool {
+	limit := s.limits.Load().Connections
+	return limit > 0 && len(s.conns) >= limit
 }
 
 // Show says how the connection is handled from now on, for the gauge.
@@ -149,33 +182,50 @@ func (s *Shared) leave(c *Conn) {
 			delete(s.clients, c.clientKey)
 		}
 	}
-	if c.slot {
-		s.refusing--
-	}
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
+	s.wake()
 }
 
-// countClient counts c under its client and reports whether the client stays
-// within its limit. A client over it is not counted.
-func (s *Shared) countClient(c *Conn, client netip.Addr, limit int) bool {
+// countClient counts c under its client and returns "", or why the client may
+// have no further connection: it has as many as one client may have, or few
+// places are left and it has its share of them. A client that is refused is not
+// counted.
+func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused string) {
 	key := clientKey(client)
 	if !key.IsValid() {
-		return true
+		return ""
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, open := s.conns[c]; !open {
-		return true // closed meanwhile: leave would not undo it
+		return "" // closed meanwhile: leave would not undo it
 	}
-	if limit > 0 && s.clients[key] >= limit {
-		return false
+	has := s.clients[key]
+	switch {
+	case lim.ConnectionsPerClient > 0 && has >= lim.ConnectionsPerClient:
+		return detailPerClient
+	case lim.Connections > 0 && len(s.conns) > lim.unreserved() && has >= max(1, lim.unreserved()/max(1, len(s.clients))):
+		return detailShare
 	}
 	s.clients[key]++
 	c.clientKey = key
-	return true
+	return ""
+}
+
+// hurry is how long a refused caller that is silent is waited for. It holds a
+// place, so it is less the fewer of the reserved places are free.
+func (s *Shared) hurry() time.Duration {
+	lim := s.limits.Load()
+	reserve := lim.Connections - lim.unreserved()
+	if reserve == 0 {
+		return maxHurry
+	}
+	s.mu.Lock()
+	free := lim.Connections - len(s.conns)
+	s.mu.Unlock()
+	if free >= reserve {
+		return maxHurry
+	}
+	return max(minHurry, maxHurry*time.Duration(free)/time.Duration(reserve))
 }
 
 // clientKey is what connections are counted by: an IPv4 address, or the /64
@@ -190,23 +240,4 @@ func clientKey(a netip.Addr) netip.Addr {
 		return a
 	}
 	return p.Addr()
-}
-
-// maxRefusing bounds the refused connections that are answered at a time; those
-// beyond are closed without an answer.
-const maxRefusing = 64
-
-// takeSlot reports whether one more refused connection may be answered.
-func (s *Shared) takeSlot(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, open := s.conns[c]; !open || c.slot {
-		return true
-	}
-	if s.refusing >= maxRefusing {
-		return false
-	}
-	s.refusing++
-	c.slot = true
-	return true
 }

@@ -402,7 +402,7 @@ func TestPeak(t *testing.T) {
 	var conns []*Conn
 	for range 3 {
 		near, _ := net.Pipe()
-		c, _ := newConn(near, s)
+		c := accepted(near, s)
 		conns = append(conns, c)
 	}
 	for _, c := range conns[1:] {

@@ -24,6 +24,9 @@ type Options struct {
 	Limits func() Limits
 	// Context is that of the connection's requests; nil = context.Background.
 	Context context.Context
+	// Unasked has a caller answered that sends no first request in time: the
+	// handler gets one that is refused with ClientTimeout.
+	Unasked bool
 	// Buffers is where the connections borrow memory; nil = a pool of the
 	// connection's own.
 	Buffers *Buffers
@@ -130,7 +133,9 @@ func (c *Conn) Serve(h Handler) End {
 	for {
 		if c.r == c.w {
 			c.release()
-			if err := c.await(); err != nil {
+			err := c.await()
+			unasked := c.options.Unasked && !c.served && isTimeout(err)
+			if err != nil && !unasked {
 				return Closed
 			}
 		}

@@ -102,7 +102,10 @@ func (c *Conn) readHead() headResult {
 			return c.refuse(malformed(detailBlankLines))
 		}
 		raw := c.unread()
-		if len(raw) == 0 {
+		switch {
+		case len(raw) == 0 && c.options.Unasked && !c.served:
+			return c.refuse(late())
+		case len(raw) == 0:
 			return headBlank
 		}
 		fresh := c.scanned
@@ -177,7 +180,7 @@ func (c *Conn) moreHead() error {
 func (c *Conn) headFailed(err error) headResult {
 	raw := c.unread()
 	switch {
-	case len(raw) == 1 && raw[0] == '\r':
+	case len(raw) == 1 && raw[0] == '\r' && !c.options.Unasked:
 		return headNone
 	case isTimeout(err):
 		return c.refuse(late())

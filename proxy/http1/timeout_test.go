@@ -137,6 +137,28 @@ func TestSilentCallers(t *testing.T) {
 	}
 }
 
+// A caller that may not connect is told so, whatever it says.
+func TestUnasked(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{"", "\r\n", "\r", "GET"} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			c := NewConn(server, Options{Limits: testLimits, Unasked: true})
+			go func() {
+				c.Serve(handlerFunc(func(w *Response, r *Request) { w.CloseAfter(); hello(w, r) }))
+				_ = server.Close()
+			}()
+			if raw != "" {
+				send(t, client, raw)
+			}
+			if resp, got := answer(t, bufio.NewReader(client)); resp.StatusCode != 408 || !resp.Close {
+				t.Errorf("%q: %d %q", raw, resp.StatusCode, got)
+			}
+			_ = client.Close()
+		})
+	}
+}
+
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	bubble(t, testLimits, hello, func(t *testing.T, _ *Conn, nc net.Conn) {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,31 +125,37 @@ func TestProgressIsNotTimedOut(t *testing.T) {
 	}
 }
 
-// TestConnectionLimits: in all and per client, 503 with Retry-After, and free
-// again as soon as one leaves.
+// TestConnectionLimits: one client too many, and one over its share of the last
+// places, are told 503 with Retry-After, whatever they say; a place is free again
+// as soon as one leaves.
 func TestConnectionLimits(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]string{
-		"in all":     "limits: {connections: 3}",
-		"per client": "limits: {connections_per_client: 3}",
+		"share":      "limits: {connections: 8}",
+		"per client": "limits: {connections_per_client: 7}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, p := portal(t, smsportal.Options{}, config)
 			request := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
 			var open []*harness.Caller
-			for range 3 {
+			for range 7 {
 				c := dial(t, p)
 				c.Send(request).Answer("GET")
 				open = append(open, c)
 			}
-			over := dial(t, p)
-			answer := over.Send(request).Answer("GET")
-			if answer.StatusCode != 503 || answer.Problem() != "limit" || answer.Delivery() != "not_sent" || answer.Header.Get("Retry-After") == "" {
-				t.Errorf("%d %q %q Retry-After %q", answer.StatusCode, answer.Problem(), answer.Delivery(), answer.Header.Get("Retry-After"))
+			for i, said := range []string{request, "GET /a HT", ""} {
+				over := dial(t, p)
+				answer := over.Send(said).Answer("GET")
+				if answer.StatusCode != 503 || answer.Problem() != "limit" || answer.Delivery() != "not_sent" || answer.Header.Get("Retry-After") == "" {
+					t.Errorf("%q: %d %q %q Retry-After %q", said, answer.StatusCode, answer.Problem(), answer.Delivery(), answer.Header.Get("Retry-After"))
+				}
+				over.ExpectClosed()
+				over.Close()
+				p.WaitMetric(float64(i+1), "tlslift_denied_total", "reason", "limit")
+				p.WaitLogs(0, harness.Match{"msg": "request", "status": 503, "error": "limit", "delivery": "not_sent"}, i+1)
+				p.WaitMetric(7, "tlslift_open_connections") // the refused one has left
 			}
-			over.ExpectClosed()
-			p.WaitMetric(1, "tlslift_denied_total", "reason", "limit")
 			open[0].Close()
 			ticker := time.NewTicker(10 * time.Millisecond)
 			defer ticker.Stop()
@@ -161,6 +169,66 @@ func TestConnectionLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFullHouse: more slow callers than there are connections. A caller from an
+// address that holds few connections is served all the while, and everyone who
+// said something is told something: nobody is closed without a byte.
+func TestFullHouse(t *testing.T) {
+	t.Parallel()
+	const connections, callers, addresses = 256, 1000, 10
+	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("limits: {connections: %d, header_timeout: 3s}", connections))
+	request := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+	var flood sync.WaitGroup
+	var told, late, silent atomic.Int64
+	for i := range callers {
+		from := net.IPv4(127, 0, 0, byte(2+i%addresses))
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}, Timeout: harness.Patience}
+		flood.Go(func() {
+			conn, err := dialer.Dial("tcp", p.Addr())
+			if err != nil {
+				t.Errorf("refused: %v", err)
+				return
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(2 * harness.Patience))
+			_, _ = io.WriteString(conn, "GET "+api+"/slow HTTP/1.1\r\nHo")
+			answer, err := io.ReadAll(conn)
+			switch {
+			case strings.HasPrefix(string(answer), "HTTP/1.1 503 "):
+				told.Add(1)
+			case strings.HasPrefix(string(answer), "HTTP/1.1 408 "):
+				late.Add(1)
+			default:
+				silent.Add(1)
+				t.Logf("%q, %v", answer, err)
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() { defer close(over); flood.Wait() }()
+	served, longest := 0, time.Duration(0)
+	for going := true; going; served++ {
+		select {
+		case <-over:
+			going = false
+		default:
+		}
+		began := time.Now()
+		if answer := p.Ask(request); answer.Problem() != "" {
+			t.Errorf("a proper caller is told %d %q", answer.StatusCode, answer.Problem())
+		}
+		longest = max(longest, time.Since(began))
+		if status, _ := p.Get("/readyz"); status != 200 {
+			t.Errorf("readyz %d", status)
+		}
+	}
+	t.Logf("%d served, the longest wait %v; of %d slow ones %d told 503, %d told 408", served, longest, callers, told.Load(), late.Load())
+	if silent.Load() > 0 || told.Load() == 0 || late.Load() == 0 {
+		t.Errorf("%d closed without an answer, %d told 503, %d told 408", silent.Load(), told.Load(), late.Load())
+	}
+	p.WaitMetric(float64(told.Load()), "tlslift_denied_total", "reason", "limit")
+	p.WaitMetric(0, "tlslift_open_connections")
 }
 
 // TestUpstreamPoolIsBounded: callers wait in turn, and are told when it takes
@@ -195,7 +263,7 @@ func TestManySlowConnectionsCostLittle(t *testing.T) {
 	if raceEnabled || testing.Short() {
 		count = 1_000 // the race detector multiplies memory
 	}
-	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("limits: {connections: %d, connections_per_client: %d, header_timeout: 60s}", count+100, count+100))
+	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("limits: {connections: %d, connections_per_client: %d, header_timeout: 60s}", 2*count, 2*count)) // one address: its share is seven eighths
 	request := "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
 	p.Ask(request)
 	before := residentKiB(t, p.PID())
