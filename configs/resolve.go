@@ -14,13 +14,10 @@ func (l Listen) Accepts(w Way) bool {
 }
 
 // RestartDiff names the sections in which c differs from old and which cannot
-// change while tlslift runs: of listen, admin and state. A reload that changes
+// change while tlslift runs: of admin and state. A reload that changes
 // one of them is to be refused whole, with a message that says restart.
 func (c *Config) RestartDiff(old *Config) []string {
 	var changed []string
-	if !reflect.DeepEqual(c.Listen, old.Listen) {
-		changed = append(changed, "listen")
-	}
 	if !reflect.DeepEqual(c.Admin, old.Admin) {
 		changed = append(changed, "admin")
 	}

@@ -61,7 +61,7 @@ func TestPanicInATunnel(t *testing.T) {
 			served := make(chan error, 1)
 			go func() {
 				served <- front.Serve(ctx, ln, front.Options{
-					Shared: s.shared, Listener: new(call.Listener), Logger: s.log, OwnSocket: func(_, _ netip.AddrPort) bool { return false },
+					Shared: s.shared, Rules: func() front.Rules { return front.Rules{Listener: new(call.Listener)} }, Logger: s.log, OwnSocket: func(_, _ netip.AddrPort) bool { return false },
 					Handler: handlerFunc(func(fc *front.Conn) {
 						c := &conn{s: s, front: fc, facts: fc.Facts()}
 						c.do(func() {

@@ -158,6 +158,9 @@ func (p *pair) reset() {
 // Cut implements front.Carrier.
 func (p *pair) Cut() { p.reset() }
 
+// Retire implements front.Carrier: a relay ends when its two sides do.
+func (*pair) Retire() {}
+
 // Drain implements front.Carrier: the relay ends as soon as it looks idle, which
 // is when the far side spoke last, as far as that can be told (hello.Turns), and
 // nothing has been said since.

@@ -2,13 +2,11 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -55,9 +53,8 @@ type Options struct {
 	// Lines is where the JSON lines of outcomes go; nil writes them through
 	// Logger, in its format.
 	Lines LineWriter
-	// Inherited are listening sockets that a service manager opened for us, by
-	// configured address.
-	Inherited map[string]net.Listener
+	// Inherited are listening sockets that were opened for us; nil is none.
+	Inherited *Sockets
 	// Own reports further addresses of this process, such as the admin
 	// listener's: requests to them are loops. nil is none.
 	Own func(netip.AddrPort) bool
@@ -94,15 +91,12 @@ type Server struct {
 	active        atomic.Int64   // requests and relays under way
 
 	local     *LocalAddrs
+	inherited *Sockets
+	failed    chan error // a listener broke down; holds one
+
 	mu        sync.Mutex
 	listeners []*listener
-	inherits  map[string]net.Listener
-}
-
-// listener is one open listener.
-type listener struct {
-	net.Listener
-	conf Listener
+	started   bool // Serve was called
 }
 
 // New builds a Server. It opens no socket.
@@ -112,7 +106,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
-		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherits: o.Inherited,
+		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited,
+		failed: make(chan error, 1),
 	}
 	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)
 	s.viaName = "tlslift-" + s.ids.prefix
@@ -131,97 +126,6 @@ func New(o Options) (*Server, error) {
 	s.pipeline = s.newPipeline()
 	s.adoptCA(st)
 	return s, nil
-}
-
-// Listen opens every listener, or none.
-func (s *Server) Listen() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.settings.Load().Listeners
-	for _, conf := range all {
-		ln := s.inherits[conf.Address]
-		if ln == nil {
-			lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
-			var err error
-			ln, err = front.Listen(s.work, lc, conf.Address)
-			if err != nil && noIPv6(conf.Address, err) && len(all) > 1 {
-				s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
-				continue
-			}
-			if err != nil {
-				for _, l := range s.listeners {
-					l.Close()
-				}
-				s.listeners = nil
-				return fmt.Errorf("listen on %s: %w", conf.Address, err)
-			}
-		}
-		s.listeners = append(s.listeners, &listener{ln, conf})
-	}
-	for _, l := range s.listeners {
-		s.log.Info("listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Address))
-	}
-	return nil
-}
-
-// noIPv6 reports whether a listener failed because this host, or this pod, has
-// no IPv6 loopback address.
-func noIPv6(address string, err error) bool {
-	host, _, splitErr := net.SplitHostPort(address)
-	addr, parseErr := netip.ParseAddr(host)
-	return splitErr == nil && parseErr == nil && addr.Is6() && addr.IsLoopback() &&
-		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
-}
-
-// Bound is an open listener: its configuration and its address.
-type Bound struct {
-	Listener
-	Addr netip.AddrPort
-}
-
-// Bound are the open listeners, in the configuration's order.
-func (s *Server) Bound() []Bound {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Bound, 0, len(s.listeners))
-	for _, l := range s.listeners {
-		out = append(out, Bound{Listener: l.conf, Addr: addrPort(l.Addr())})
-	}
-	return out
-}
-
-// Serve accepts until Shutdown. It returns nil after a Shutdown, else the
-// failure that ended it.
-func (s *Server) Serve() error {
-	s.mu.Lock()
-	failed := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
-		s.serving.Go(func() { failed <- front.Serve(s.accepting, l.Listener, s.frontOptions(&l.conf)) })
-	}
-	s.mu.Unlock()
-	select {
-	case err := <-failed:
-		if err != nil {
-			return fmt.Errorf("serve: %w", err)
-		}
-	case <-s.accepting.Done():
-	}
-	return nil
-}
-
-// frontOptions are those of one listener.
-func (s *Server) frontOptions(conf *Listener) front.Options {
-	return front.Options{
-		Shared:            s.shared,
-		Listener:          &conf.Listener,
-		Allow:             conf.Allow,
-		ProxyProtocolFrom: conf.ProxyProtocolFrom,
-		Handler:           s,
-		Logger:            s.log,
-		OwnSocket:         s.transport.OwnSocket,
-		OriginalDst:       s.originalDst,
-		Dropped:           s.dropped,
-	}
 }
 
 // originalDst asks the kernel where a redirected connection was going. A

@@ -19,7 +19,7 @@ import (
 
 // Settings is what a reload replaces as a whole.
 type Settings struct {
-	Listeners     []Listener // the same ones in every reload
+	Listeners     []Listener
 	Others        decide.Others
 	AllowInternal bool // foreign hosts may be internal addresses for every caller
 
@@ -138,21 +138,32 @@ func (s *Server) adoptCA(st *settings) {
 	s.metrics.CANotAfter(st.CA.Cert.NotAfter)
 }
 
-// Reload puts settings in force as a whole or, with an error, not at all. The
-// listeners must be the same ones. Calls under way finish with what they began
-// with.
+// Reload puts settings in force as a whole or, with an error, not at all.
+// Listeners are added, removed and kept by their addresses. Calls under way
+// finish with what they began with.
 func (s *Server) Reload(set Settings) error {
 	st, err := s.newSettings(set)
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	change, err := s.prepare(set.Listeners)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// Without the lock: it asks which addresses are our own.
 	if err := s.transport.Reconfigure(s.upstreamOptions(&set)); err != nil {
+		change.undo()
 		return fmt.Errorf("reconfigure the upstream side: %w", err)
 	}
 	st.use(s.transport.Snapshot())
 	s.adoptCA(st)
 	s.settings.Store(st)
 	s.shared.SetLimits(frontLimits(set.Limits))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reconcile(change)
 	return nil
 }
 

@@ -61,6 +61,9 @@ type handshaking struct {
 	over atomic.Bool
 }
 
+// Retire implements front.Carrier: what carries the connection next will.
+func (*handshaking) Retire() {}
+
 // Drain implements front.Carrier.
 func (h *handshaking) Drain() {
 	time.AfterFunc(settleTime, func() {

@@ -40,6 +40,9 @@ type app struct {
 	started time.Time
 	loaded  []snapshot // of the files, just before they were read
 
+	inherited *proxy.Sockets
+	managed   []string // addresses of those that the service manager opened
+
 	accountKey []byte // hashes accounts when no key file is named
 
 	lastReload atomic.Pointer[string] // what was wrong with it; "" = nothing
@@ -71,11 +74,11 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := reg.Register(a.ledger); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
-	inherited, err := inheritedListeners()
-	if err != nil {
+	a.inherited = new(proxy.Sockets)
+	if a.managed, err = managedSockets(a.inherited); err != nil {
 		return nil, err
 	}
-	if err := allNamed(inherited, cfg); err != nil {
+	if err := allNamed(a.managed, cfg); err != nil {
 		return nil, err
 	}
 	a.accountKey = make([]byte, 32)
@@ -90,13 +93,13 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		Lines:     a.log.lines,
 		Metrics:   observer{a.metrics},
 		Ledger:    a.ledger,
-		Inherited: inherited,
+		Inherited: a.inherited,
 		Own:       a.ownAdmin,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if a.admin, err = a.newOperator(cfg, reg, inherited); err != nil {
+	if a.admin, err = a.newOperator(cfg, reg); err != nil {
 		return nil, err
 	}
 	if err := a.mountPage(); err != nil {
@@ -204,6 +207,9 @@ func (a *app) reconfigure() error {
 	if diff := cfg.RestartDiff(a.cfg.Load()); len(diff) > 0 {
 		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
 	}
+	if err := allNamed(a.managed, cfg); err != nil {
+		return err
+	}
 	a.loaded[1] = takeSnapshot(filesOf(cfg)...)
 	token, wrong := adminToken(cfg)
 	if len(wrong) > 0 {
@@ -214,7 +220,7 @@ func (a *app) reconfigure() error {
 		return err
 	}
 	if err := a.server.Reload(set); err != nil {
-		return err
+		return reloadRefused(err, cfg, a.cfg.Load())
 	}
 	a.admin.SetToken(token)
 	a.applyConfig(cfg)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -12,27 +11,28 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 
 	"tlslift/configs"
+	"tlslift/proxy"
 )
 
-// inheritedListeners are the sockets that a service manager opened for us
-// (systemd socket activation), by address.
-func inheritedListeners() (map[string]net.Listener, error) {
+// managedSockets takes the sockets that a service manager opened for us (systemd
+// socket activation) and returns their addresses.
+func managedSockets(into *proxy.Sockets) (addresses []string, err error) {
 	list, err := activation.Listeners()
 	if err != nil {
 		return nil, fmt.Errorf("take over sockets of the service manager: %w", err)
 	}
-	out := make(map[string]net.Listener)
 	for _, l := range list {
 		if l != nil {
-			out[l.Addr().String()] = l
+			into.Add(l.Addr().String(), l)
+			addresses = append(addresses, l.Addr().String())
 		}
 	}
-	return out, nil
+	return addresses, nil
 }
 
 // allNamed refuses a socket of the service manager's that the configuration
 // does not name: callers would be let in by the kernel and never be answered.
-func allNamed(inherited map[string]net.Listener, cfg *configs.Config) error {
+func allNamed(managed []string, cfg *configs.Config) error {
 	named := map[string]bool{cfg.Admin.Address: true, cfg.Admin.Public: true}
 	var listens []string
 	for _, l := range cfg.Listen {
@@ -40,7 +40,7 @@ func allNamed(inherited map[string]net.Listener, cfg *configs.Config) error {
 		listens = append(listens, l.Address)
 	}
 	var strange []string
-	for _, address := range slices.Sorted(maps.Keys(inherited)) {
+	for _, address := range managed {
 		if !named[address] {
 			strange = append(strange, address)
 		}
@@ -48,8 +48,29 @@ func allNamed(inherited map[string]net.Listener, cfg *configs.Config) error {
 	if len(strange) == 0 {
 		return nil
 	}
+	slices.Sort(strange)
 	return fmt.Errorf("the service manager opened %s, which is no listen or admin address, so that its callers would never be answered: "+
-		"add it to listen, written alike, or take it out of the socket unit (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
+		"add it to listen, written alike, or take it out of the socket unit and restart (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
+}
+
+// reloadRefused is why a reload could not open a listener, as a problem of the
+// configuration. old is the one in force.
+func reloadRefused(err error, cfg, old *configs.Config) error {
+	var failed *proxy.ListenError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	fix := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		_, port, _ := net.SplitHostPort(failed.Address)
+		for _, l := range old.Listen {
+			if _, taken, _ := net.SplitHostPort(l.Address); taken == port {
+				fix = "remove " + l.Address + " in a reload of its own first, or restart tlslift"
+			}
+		}
+	}
+	message := strings.TrimPrefix(explainListen(failed, "").Error(), "listen on "+failed.Address+": ")
+	return configs.Problems{cfg.Problem(fmt.Sprintf("listen[%d].address", failed.Index), "cannot listen on "+failed.Address+": "+message, fix)}
 }
 
 // explainListen says of a port that cannot be listened on what can be done.
@@ -62,7 +83,10 @@ func explainListen(err error, flag string) error {
 	short := strings.TrimSuffix(err.Error(), op.Error()) + bare(op.Err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		short += "; another tlslift, or somebody else, has that port: choose another with " + flag + " or in the configuration"
+		short += "; another tlslift, or another program, has that port"
+		if flag != "" {
+			short += ": choose another with " + flag + " or in the configuration"
+		}
 	case errors.Is(err, syscall.EACCES):
 		short += "; ports below 1024 need root, CAP_NET_BIND_SERVICE, or systemd to open them (tlslift.socket, docs/hosts.md)"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -28,7 +28,7 @@ type operator struct {
 	*admin.Admin
 	cfg       configs.Admin
 	log       *zap.Logger
-	inherited map[string]net.Listener
+	inherited *proxy.Sockets
 
 	mu     sync.Mutex
 	main   net.Listener // everything; nil when off
@@ -36,12 +36,12 @@ type operator struct {
 }
 
 // newOperator prepares the operator's side. Nothing listens yet.
-func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer, inherited map[string]net.Listener) (*operator, error) {
+func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operator, error) {
 	token, wrong := adminToken(cfg)
 	if len(wrong) > 0 {
 		return nil, wrong
 	}
-	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: inherited}
+	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: a.inherited}
 	o.Admin = admin.New(admin.Options{
 		Gatherer:  reg,
 		Logger:    a.log.Logger,
@@ -128,7 +128,7 @@ func (o *operator) open(key, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	if ln := o.inherited[address]; ln != nil {
+	if ln := o.inherited.Take(address); ln != nil {
 		return ln, nil
 	}
 	ln, err := front.Listen(context.Background(), net.ListenConfig{}, address)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,15 +38,20 @@ const (
 	detailLoop          = "the caller is a connection of our own"
 )
 
-// Options are what Serve needs for one listener. Shared, Listener, Handler
-// and Logger must be set.
-type Options struct {
-	Shared            *Shared        // of all listeners of the proxy
+// Rules are what the configuration says of a listener.
+type Rules struct {
 	Listener          *call.Listener // what connections inherit
 	Allow             []netip.Prefix // who may connect; empty = everyone
 	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; others may not
-	Handler           Handler
-	Logger            *zap.Logger
+}
+
+// Options are what Serve needs for one listener. Shared, Rules, Handler and
+// Logger must be set.
+type Options struct {
+	Shared  *Shared      // of all listeners of the proxy
+	Rules   func() Rules // in force; read once for each connection
+	Handler Handler
+	Logger  *zap.Logger
 
 	// OwnSocket reports whether a connection from peer to local is one of our
 	// own outbound ones; nil = none is.
@@ -61,16 +67,21 @@ type Options struct {
 // acceptor is one listener being served.
 type acceptor struct {
 	Options
-	group sync.WaitGroup
+	group    sync.WaitGroup
+	retiring atomic.Bool // no more is accepted
 }
 
 // Serve accepts connections until ctx is done or the listener fails for good;
-// it closes the listener. It returns when every connection that it accepted was
-// served. It returns nil when ctx was done.
+// it closes the listener. The connections that it accepted are asked to end
+// after their next answer once ctx is done (Carrier.Retire). Serve returns when
+// each was served. It returns nil when ctx was done.
 func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	a := &acceptor{Options: opt}
 	defer a.group.Wait()
-	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
+	defer context.AfterFunc(ctx, func() {
+		_ = ln.Close()
+		a.Shared.retire(&a.retiring)
+	})()
 	for {
 		nc, err := a.accept(ctx, ln)
 		if err != nil {
@@ -78,9 +89,9 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("accepting on %s: %w", a.Listener.Address, err)
+			return fmt.Errorf("accepting on %s: %w", a.Rules().Listener.Address, err)
 		}
-		c := newConn(ctx, nc, a.Shared) // not later: a shutdown waits for those that are open
+		c := newConn(ctx, nc, a.Shared, &a.retiring) // not later: a shutdown waits for those that are open
 		a.group.Go(func() { a.admit(c) })
 	}
 }
@@ -103,7 +114,7 @@ func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error
 			return nc, err
 		}
 		a.Logger.Warn("accept failed, trying again",
-			zap.String("listener", a.Listener.Address), zap.Duration("pause", pause), zap.Error(err))
+			zap.String("listener", a.Rules().Listener.Address), zap.Duration("pause", pause), zap.Error(err))
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -122,14 +133,14 @@ func passing(err error) bool {
 
 // admit decides about an accepted connection and serves it.
 func (a *acceptor) admit(c *Conn) {
-	lim := *a.Shared.limits.Load()
-	facts := a.arrived(c.nc)
+	lim, rules := *a.Shared.limits.Load(), a.Rules()
+	facts := a.arrived(c.nc, rules.Listener)
 	c.facts = facts
 	deadline := time.Time{}
 	if lim.HeaderTimeout > 0 {
 		deadline = facts.Accepted.Add(lim.HeaderTimeout)
 	}
-	if contains(a.ProxyProtocolFrom, facts.Peer.Addr()) {
+	if contains(rules.ProxyProtocolFrom, facts.Peer.Addr()) {
 		c.Await(deadline)
 		client, anonymous, err := readProxyHeader(c)
 		if err != nil {
@@ -146,7 +157,7 @@ func (a *acceptor) admit(c *Conn) {
 		a.refuse(c, problem.Limit, over)
 		return
 	}
-	if len(a.Allow) > 0 && !contains(a.Allow, client) {
+	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
 		// Every request of the connection is refused.
 		c.facts.Barred, c.hurry = true, a.Shared.hurry()
 		deadline = time.Now().Add(c.hurry)
@@ -167,15 +178,15 @@ func (a *acceptor) withoutHeader(c *Conn, err error) {
 
 // arrived is what the socket knows. It does not change once the connection is
 // served.
-func (a *acceptor) arrived(nc net.Conn) *call.Conn {
+func (a *acceptor) arrived(nc net.Conn, l *call.Listener) *call.Conn {
 	facts := &call.Conn{
-		Listener: a.Listener,
+		Listener: l,
 		Peer:     addrPort(nc.RemoteAddr()),
 		Local:    addrPort(nc.LocalAddr()),
 		Accepted: time.Now(),
 	}
 	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
-	if a.Listener.Transparent && a.OriginalDst != nil {
+	if l.Transparent && a.OriginalDst != nil {
 		dst := a.OriginalDst(nc)
 		facts.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
 	}

@@ -24,9 +24,9 @@ import (
 
 func TestWhoMayConnect(t *testing.T) {
 	t.Parallel()
-	allow := func(s ...string) func(*Options) { return func(o *Options) { o.Allow = prefixes(s...) } }
-	own := func(peer, local string) func(*Options) {
-		return func(o *Options) {
+	allow := func(s ...string) func(*setup) { return func(o *setup) { o.Allow = prefixes(s...) } }
+	own := func(peer, local string) func(*setup) {
+		return func(o *setup) {
 			o.Listener = &call.Listener{Transparent: true}
 			o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort("[::ffff:198.51.100.9]:443") }
 			o.OwnSocket = func(p, l netip.AddrPort) bool { return p.String() == peer && l.String() == local }
@@ -34,7 +34,7 @@ func TestWhoMayConnect(t *testing.T) {
 	}
 	tests := []struct {
 		name, from, raw string
-		with            func(*Options)
+		with            func(*setup)
 		want, dropped   string
 	}{
 		{"anyone", caller, get, allow(), "in http " + caller + " GET /a HTTP/1.1", ""},
@@ -49,7 +49,7 @@ func TestWhoMayConnect(t *testing.T) {
 		{"silent", caller, "", allow(), "", ""},
 		{"own socket", caller, get, own(caller, "192.0.2.1:3128"), "loop http " + caller + " GET /a HTTP/1.1", ""},
 		{"own socket, TLS", caller, clientHello, own(caller, "192.0.2.1:3128"), "loop tls " + caller + " ", ""},
-		{"own socket, not on the list", caller, get, func(o *Options) {
+		{"own socket, not on the list", caller, get, func(o *setup) {
 			allow("10.0.0.0/8")(o)
 			own(caller, "192.0.2.1:3128")(o)
 		}, "loop http " + caller + " GET /a HTTP/1.1", ""},
@@ -77,17 +77,17 @@ func TestSilentCallers(t *testing.T) {
 		name    string
 		lim     Limits
 		raw     string
-		with    func(*Options)
+		with    func(*setup)
 		after   time.Duration
 		want    string
 		dropped string
 	}{
-		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*Options) {}, headerTimeout, "", ""},
-		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, headerTimeout, "", ""},
-		{"over the limit, one byte", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "\x80", func(*Options) {}, maxHurry, "limit silent", ""},
-		{"over the limit", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*Options) {}, maxHurry, "limit silent", ""},
-		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }, maxHurry, "", "acl"},
-		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *Options) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, "", ""},
+		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*setup) {}, headerTimeout, "", ""},
+		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*setup) {}, headerTimeout, "", ""},
+		{"over the limit, one byte", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "\x80", func(*setup) {}, maxHurry, "limit silent", ""},
+		{"over the limit", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*setup) {}, maxHurry, "limit silent", ""},
+		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }, maxHurry, "", "acl"},
+		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *setup) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,29 +127,29 @@ func TestSilentCallers(t *testing.T) {
 func TestSilentRedirectedCallers(t *testing.T) {
 	t.Parallel()
 	const at, headerTimeout = "198.51.100.9:443", 10 * time.Second
-	redirected := func(o *Options) {
+	redirected := func(o *setup) {
 		o.Listener = &call.Listener{Transparent: true}
 		o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort(at) }
 	}
-	own := func(o *Options) {
+	own := func(o *setup) {
 		redirected(o)
 		o.OwnSocket = func(_, local netip.AddrPort) bool { return local.String() == at }
 	}
 	for _, tt := range []struct {
 		name  string
 		lim   time.Duration
-		with  []func(*Options)
+		with  []func(*setup)
 		raw   string
 		want  string
 		after time.Duration
 	}{
-		{"silent", headerTimeout, []func(*Options){redirected}, "", "in silent " + caller + " ", time.Second},
-		{"silent, without a limit", 0, []func(*Options){redirected}, "", "in silent " + caller + " ", time.Second},
-		{"silent, with a short limit", time.Second / 2, []func(*Options){redirected}, "", "", time.Second / 2},
-		{"speaks", headerTimeout, []func(*Options){redirected}, clientHello, "in tls " + caller + " ", 0},
-		{"one byte", headerTimeout, []func(*Options){redirected}, "\x80", "", headerTimeout},
-		{"barred", headerTimeout, []func(*Options){redirected, func(o *Options) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", maxHurry},
-		{"our own", headerTimeout, []func(*Options){own}, "", "loop silent " + caller + " ", time.Second + maxHurry},
+		{"silent", headerTimeout, []func(*setup){redirected}, "", "in silent " + caller + " ", time.Second},
+		{"silent, without a limit", 0, []func(*setup){redirected}, "", "in silent " + caller + " ", time.Second},
+		{"silent, with a short limit", time.Second / 2, []func(*setup){redirected}, "", "", time.Second / 2},
+		{"speaks", headerTimeout, []func(*setup){redirected}, clientHello, "in tls " + caller + " ", 0},
+		{"one byte", headerTimeout, []func(*setup){redirected}, "\x80", "", headerTimeout},
+		{"barred", headerTimeout, []func(*setup){redirected, func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", maxHurry},
+		{"our own", headerTimeout, []func(*setup){own}, "", "loop silent " + caller + " ", time.Second + maxHurry},
 		{"not redirected", headerTimeout, nil, "", "", headerTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -393,7 +393,7 @@ func TestAcceptFailures(t *testing.T) {
 				core, logs := observer.New(zap.WarnLevel)
 				ln, start := newScript(tt.errs...), time.Now()
 				err := Serve(t.Context(), ln, Options{
-					Shared: NewShared(Limits{}, newGauge().add), Listener: &call.Listener{}, Logger: zap.New(core),
+					Shared: NewShared(Limits{}, newGauge().add), Rules: fixed(Rules{Listener: &call.Listener{}}), Logger: zap.New(core),
 				})
 				if !errors.Is(err, tt.err) || time.Since(start) != tt.pauses || logs.Len() != tt.warned {
 					t.Errorf("%v after %v, %d warnings; want %v after %v, %d", err, time.Since(start), logs.Len(), tt.err, tt.pauses, tt.warned)
@@ -411,7 +411,7 @@ func TestAcceptAfterShortage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := pipes(caller)
 		g := newGauge()
-		opt := Options{Shared: NewShared(Limits{}, g.add), Listener: &call.Listener{}, Logger: zap.NewNop(), Handler: &harness{handle: respond}}
+		opt := Options{Shared: NewShared(Limits{}, g.add), Rules: fixed(Rules{Listener: &call.Listener{}}), Logger: zap.NewNop(), Handler: &harness{handle: respond}}
 		served, broken, start := make(chan error), errors.New("broken"), time.Now()
 		go func() { served <- Serve(t.Context(), newScript(syscall.EMFILE, near, syscall.EMFILE, broken), opt) }()
 		_, _ = io.WriteString(far, clientHello)
@@ -434,7 +434,7 @@ func TestServeEndsInAShortage(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
 		defer cancel()
 		ln, start := newScript(slices.Repeat([]any{syscall.EMFILE}, 20)...), time.Now()
-		err := Serve(ctx, ln, Options{Shared: NewShared(Limits{}, newGauge().add), Listener: &call.Listener{}, Logger: zap.NewNop()})
+		err := Serve(ctx, ln, Options{Shared: NewShared(Limits{}, newGauge().add), Rules: fixed(Rules{Listener: &call.Listener{}}), Logger: zap.NewNop()})
 		if err != nil || time.Since(start) != after {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
@@ -452,7 +452,7 @@ func TestServeWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, h := newGauge(), &harness{handle: respond}
-		opt := Options{Shared: NewShared(Limits{}, g.add), Listener: &call.Listener{}, Logger: zap.NewNop(), Handler: h}
+		opt := Options{Shared: NewShared(Limits{}, g.add), Rules: fixed(Rules{Listener: &call.Listener{}}), Logger: zap.NewNop(), Handler: h}
 		near, far := pipes(caller)
 		ln, returned := newScript(near), false
 		ctx, cancel := context.WithCancel(t.Context())

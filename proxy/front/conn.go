@@ -16,9 +16,10 @@ import (
 // again. One goroutine at a time may read, one may write; Close, Standing, Show and
 // Carry may be called from any.
 type Conn struct {
-	nc     net.Conn
-	shared *Shared
-	facts  *call.Conn
+	nc       net.Conn
+	shared   *Shared
+	retiring *atomic.Bool // its listener accepts no more
+	facts    *call.Conn
 
 	early []byte      // read, and to be read again; set by keep
 	holds atomic.Bool // early is not empty
@@ -42,8 +43,8 @@ var _ net.Conn = (*Conn)(nil)
 
 // newConn wraps an accepted connection. It is counted as open once there is room
 // for it or ctx is done, until it is closed.
-func newConn(ctx context.Context, nc net.Conn, s *Shared) *Conn {
-	c := &Conn{nc: nc, shared: s}
+func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool) *Conn {
+	c := &Conn{nc: nc, shared: s, retiring: retiring}
 	s.enter(ctx, c)
 	return c
 }
@@ -124,18 +125,23 @@ func (c *Conn) CloseWrite() error {
 // more than once, and never after another carrier took its place. They must
 // not block, nor call Carry for the same connection.
 type Carrier interface {
+	// Retire makes it end after its next answer. What is not answered goes on.
+	Retire()
 	// Drain makes it end as soon as nothing is under way.
 	Drain()
 	// Cut makes it end now, with an answer if one can still be given.
 	Cut()
 }
 
-// Carry says what carries the connection from now on; nil is nothing. While a
-// drain or a cut is under way the carrier is called at once.
+// Carry says what carries the connection from now on; nil is nothing. When its
+// listener accepts no more, or a drain or a cut is under way, the carrier is called at once.
 func (c *Conn) Carry(by Carrier) {
 	c.carrying.Lock()
 	defer c.carrying.Unlock()
 	c.carrier = by
+	if by != nil && c.retiring.Load() {
+		by.Retire()
+	}
 	if by != nil && c.shared.draining.Load() {
 		by.Drain()
 	}

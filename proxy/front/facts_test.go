@@ -42,7 +42,7 @@ func TestFacts(t *testing.T) {
 			var far net.Conn
 			dialled := make(chan struct{})
 			opt := Options{
-				Shared: NewShared(Limits{}, g.add), Listener: &tt.listener, OriginalDst: tt.originalDst, Logger: zap.NewNop(),
+				Shared: NewShared(Limits{}, g.add), Rules: fixed(Rules{Listener: &tt.listener}), OriginalDst: tt.originalDst, Logger: zap.NewNop(),
 				Handler: &harness{handle: func(c *Conn, kind Kind, refusal *Refusal) {
 					defer c.Close()
 					<-dialled

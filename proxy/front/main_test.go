@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +73,7 @@ func (e *end) SetDeadline(t time.Time) error {
 
 // accepted returns a connection that is counted as accepted.
 func accepted(nc net.Conn, s *Shared) *Conn {
-	return newConn(context.Background(), nc, s)
+	return newConn(context.Background(), nc, s, new(atomic.Bool))
 }
 
 // gauge counts connections by how they are handled.
@@ -109,6 +110,15 @@ func empty(t *testing.T, s *Shared, g *gauge) {
 		t.Errorf("left in the gauge: %v", of)
 	}
 }
+
+// setup are a test's options and rules.
+type setup struct {
+	Options
+	Rules
+}
+
+// fixed are rules that stay.
+func fixed(r Rules) func() Rules { return func() Rules { return r } }
 
 // harness is a front that accepts connections in memory, in a synctest bubble.
 // Its handler is respond unless the test sets another.
@@ -164,25 +174,26 @@ func respond(c *Conn, kind Kind, refusal *Refusal) {
 
 // serve accepts connections until the end of the test, after which none may be
 // left.
-func serve(t *testing.T, lim Limits, with ...func(*Options)) *harness {
+func serve(t *testing.T, lim Limits, with ...func(*setup)) *harness {
 	t.Helper()
 	h := &harness{t: t, gauge: newGauge(), handle: respond, conns: make(chan net.Conn), closed: make(chan struct{})}
 	h.shared = NewShared(lim, h.gauge.add)
-	opt := Options{
-		Shared: h.shared, Listener: &call.Listener{Address: "x"}, Handler: h, Logger: zap.NewNop(),
+	opt := setup{Rules: Rules{Listener: &call.Listener{Address: "x"}}, Options: Options{
+		Shared: h.shared, Handler: h, Logger: zap.NewNop(),
 		Dropped: func(_ *call.Conn, r problem.Reason) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.dropped = append(h.dropped, r)
 		},
-	}
+	}}
+	opt.Options.Rules = func() Rules { return opt.Rules }
 	for _, f := range with {
 		f(&opt)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.stop = cancel
 	served := make(chan error)
-	go func() { served <- Serve(ctx, h, opt) }()
+	go func() { served <- Serve(ctx, h, opt.Options) }()
 	t.Cleanup(func() {
 		cancel()
 		h.shared.CloseAll()

@@ -59,7 +59,7 @@ func TestProxyProtocol(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.ProxyProtocolFrom = prefixes("192.0.2.0/24") })
+				h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *setup) { o.ProxyProtocolFrom = prefixes("192.0.2.0/24") })
 				want := "in http " + tt.client + " GET /a HTTP/1.1"
 				for _, size := range []int{1, 3, 14, len(tt.header) + len(get)} {
 					got := h.ask(caller, split(tt.header+get, size)...)
@@ -96,7 +96,7 @@ func TestAnonymousCallers(t *testing.T) {
 func TestProxyProtocolNamesTheClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := serve(t, Limits{HeaderTimeout: headerTimeout, ConnectionsPerClient: 1}, func(o *Options) {
+		h := serve(t, Limits{HeaderTimeout: headerTimeout, ConnectionsPerClient: 1}, func(o *setup) {
 			o.ProxyProtocolFrom, o.Allow = prefixes("192.0.2.0/24"), prefixes("198.51.100.0/24")
 		})
 		for header, want := range map[string]string{
@@ -122,7 +122,7 @@ func TestProxyProtocolCutShort(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{"": "", "PRO": "malformed http " + caller + " PRO", v2[:5]: "malformed http " + caller + " "} {
 		synctest.Test(t, func(t *testing.T) {
-			h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.ProxyProtocolFrom = prefixes("192.0.2.0/24") })
+			h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *setup) { o.ProxyProtocolFrom = prefixes("192.0.2.0/24") })
 			if got, dropped := h.ask(caller, raw), h.drops(); got != want || dropped != "" {
 				t.Errorf("%q, then its end: %q, dropped %q", raw, got, dropped)
 			}

@@ -63,6 +63,17 @@ func (s *Shared) Peak() (open, most int) {
 	return open, most
 }
 
+// retire asks the carriers of one listener's connections, those to come as well,
+// to end after their next answer.
+func (s *Shared) retire(listener *atomic.Bool) {
+	listener.Store(true)
+	for _, c := range s.list() {
+		if c.retiring == listener {
+			c.notify(Carrier.Retire)
+		}
+	}
+}
+
 // Draining reports whether Drain was called.
 func (s *Shared) Draining() bool { return s.draining.Load() }
 

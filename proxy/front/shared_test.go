@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,10 +21,11 @@ import (
 )
 
 // carrier counts what it was asked for.
-type carrier struct{ drained, cut atomic.Int64 }
+type carrier struct{ retired, drained, cut atomic.Int64 }
 
-func (c *carrier) Drain() { c.drained.Add(1) }
-func (c *carrier) Cut()   { c.cut.Add(1) }
+func (c *carrier) Retire() { c.retired.Add(1) }
+func (c *carrier) Drain()  { c.drained.Add(1) }
+func (c *carrier) Cut()    { c.cut.Add(1) }
 
 func (c *carrier) called() (both [2]bool) { return [2]bool{c.drained.Load() > 0, c.cut.Load() > 0} }
 
@@ -172,7 +174,7 @@ func TestDrainWhileAwaiting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.ProxyProtocolFrom = prefixes("203.0.113.0/24") })
+				h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *setup) { o.ProxyProtocolFrom = prefixes("203.0.113.0/24") })
 				h.handle = func(c *Conn, _ Kind, _ *Refusal) { c.Close() }
 				far := h.dial(tt.from)
 				_, _ = io.WriteString(far, tt.raw)
@@ -193,7 +195,7 @@ func TestDrippingHeader(t *testing.T) {
 	t.Parallel()
 	for _, draining := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *Options) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") })
+			h := serve(t, Limits{HeaderTimeout: headerTimeout}, func(o *setup) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") })
 			every, after, refused := time.Second, headerTimeout, make(chan time.Time, 1)
 			h.handle = func(c *Conn, _ Kind, _ *Refusal) {
 				refused <- time.Now()
@@ -294,7 +296,7 @@ func TestOpenOnceAccepted(t *testing.T) {
 		near, far := pipes(caller)
 		ln := &counting{script: newScript(near, io.ErrUnexpectedEOF), shared: s}
 		defer time.AfterFunc(time.Second, func() { far.Close() }).Stop()
-		err := Serve(t.Context(), ln, Options{Shared: s, Listener: new(call.Listener), Logger: zap.NewNop(), Handler: &harness{handle: respond}})
+		err := Serve(t.Context(), ln, Options{Shared: s, Rules: fixed(Rules{Listener: new(call.Listener)}), Logger: zap.NewNop(), Handler: &harness{handle: respond}})
 		if !errors.Is(err, io.ErrUnexpectedEOF) || !slices.Equal(ln.open, []int{0, 1}) {
 			t.Errorf("%v; open: %v", err, ln.open)
 		}
@@ -306,16 +308,16 @@ func TestOpenOnceAccepted(t *testing.T) {
 // afterwards.
 func TestCloseAllBeforeAdmission(t *testing.T) {
 	t.Parallel()
-	for name, with := range map[string]func(*Options){
-		"counted": func(*Options) {},
-		"barred":  func(o *Options) { o.Allow = prefixes("10.0.0.0/8") },
-		"refused": func(o *Options) { o.Shared.SetLimits(Limits{ConnectionsPerClient: 1}) },
+	for name, with := range map[string]func(*setup){
+		"counted": func(*setup) {},
+		"barred":  func(o *setup) { o.Allow = prefixes("10.0.0.0/8") },
+		"refused": func(o *setup) { o.Shared.SetLimits(Limits{ConnectionsPerClient: 1}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				arriving := make(chan struct{})
-				h := serve(t, Limits{}, with, func(o *Options) {
+				h := serve(t, Limits{}, with, func(o *setup) {
 					o.Listener = &call.Listener{Transparent: true}
 					o.OriginalDst = func(net.Conn) (none netip.AddrPort) { <-arriving; return none }
 				})
@@ -414,4 +416,43 @@ func TestPeak(t *testing.T) {
 	if open, most := s.Peak(); open != 1 || most != 1 {
 		t.Errorf("then %d open, at most %d; want 1 and 1", open, most)
 	}
+}
+
+// When a listener accepts no more, its connections are asked to end after their
+// next answer, whatever carries them then; those of others are not.
+func TestRetire(t *testing.T) {
+	t.Parallel()
+	s := NewShared(Limits{}, func(call.Handling, int) {})
+	var ours, others atomic.Bool
+	now, next, other := new(carrier), new(carrier), new(carrier)
+	a, b := newConn(t.Context(), nil, s, &ours), newConn(t.Context(), nil, s, &others)
+	a.Carry(now)
+	b.Carry(other)
+	s.retire(&ours)
+	a.Carry(next)
+	for what, c := range map[string]struct {
+		*carrier
+		want int64
+	}{"the carrier then": {now, 1}, "the next one": {next, 1}, "another listener's": {other, 0}} {
+		if got := c.retired.Load(); got != c.want || c.called() != [2]bool{} {
+			t.Errorf("%s: retired %d times, want %d; %v", what, got, c.want, c.called())
+		}
+	}
+}
+
+// A connection is under the rules that are in force when it comes.
+func TestRulesChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var rules atomic.Pointer[Rules]
+		rules.Store(&Rules{Listener: &call.Listener{Address: "x", Client: "old"}, Allow: prefixes("10.0.0.0/8")})
+		h := serve(t, Limits{}, func(o *setup) { o.Options.Rules = func() Rules { return *rules.Load() } })
+		if got := h.ask(caller, get); !strings.HasPrefix(got, "barred") {
+			t.Errorf("before: %q", got)
+		}
+		rules.Store(&Rules{Listener: &call.Listener{Address: "x", Client: "new"}})
+		if got := h.ask(caller, get); !strings.HasPrefix(got, "in") {
+			t.Errorf("after: %q", got)
+		}
+	})
 }

@@ -77,6 +77,9 @@ const Grace = 50 * time.Millisecond
 // awaiting carries a connection whose first bytes are awaited.
 type awaiting struct{ c *Conn }
 
+// Retire implements Carrier.
+func (awaiting) Retire() {}
+
 // Drain implements Carrier.
 func (a awaiting) Drain() { _ = a.c.nc.SetReadDeadline(time.Now().Add(Grace)) }
 

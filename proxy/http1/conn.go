@@ -103,7 +103,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	waiting bool          // for the first byte of a head
-	grace   time.Duration // while draining
+	grace   time.Duration // while draining; negative = as long as ever
 	body    *body         // being read; nil = none, or complete
 }
 
@@ -197,7 +197,7 @@ func (c *Conn) Drain(grace time.Duration) {
 	defer c.mu.Unlock()
 	c.grace = grace
 	c.draining.Store(true)
-	if c.waiting {
+	if c.waiting && grace >= 0 {
 		_ = c.nc.SetReadDeadline(time.Now().Add(grace))
 	}
 }
@@ -217,6 +217,14 @@ func (c *Conn) Ended() bool {
 		c.release()
 	}
 	return c.gone
+}
+
+// Retire lets the connection end after its next answer, for which it waits as
+// long as ever. After a Drain it does nothing.
+func (c *Conn) Retire() {
+	if !c.draining.Load() {
+		c.Drain(-1)
+	}
 }
 
 // AbortBody makes a read of the current request's body that is blocked return

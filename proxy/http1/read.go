@@ -20,7 +20,7 @@ func (c *Conn) await() error {
 	}
 	c.mu.Lock()
 	c.waiting = true
-	if c.draining.Load() {
+	if c.draining.Load() && c.grace >= 0 {
 		patience = max(c.grace, 1)
 	}
 	_ = c.nc.SetReadDeadline(after(patience)) // of a closed connection, reading says so

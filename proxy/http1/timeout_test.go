@@ -287,6 +287,37 @@ func TestDrain(t *testing.T) {
 			took(t, "close", start, 800*time.Millisecond)
 		})
 	})
+	t.Run("retired", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, testLimits, hello, func(t *testing.T, c *Conn, nc net.Conn) {
+			br := bufio.NewReader(nc)
+			send(t, nc, get)
+			answer(t, br)
+			c.Retire()
+			time.Sleep(100 * time.Second)
+			send(t, nc, get)
+			if resp, got := answer(t, br); got != "hello /a" || !resp.Close {
+				t.Errorf("got %q, close %v", got, resp.Close)
+			}
+			if _, err := br.ReadByte(); err != io.EOF {
+				t.Errorf("got %v, want EOF", err)
+			}
+		})
+	})
+	t.Run("retired, then drained", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, testLimits, hello, func(t *testing.T, c *Conn, nc net.Conn) {
+			c.Retire()
+			synctest.Wait()
+			start := time.Now()
+			c.Drain(800 * time.Millisecond)
+			c.Retire()
+			if _, err := nc.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Errorf("got %v, want EOF", err)
+			}
+			took(t, "close", start, 800*time.Millisecond)
+		})
+	})
 	t.Run("request within grace", func(t *testing.T) {
 		t.Parallel()
 		bubble(t, testLimits, hello, func(t *testing.T, c *Conn, nc net.Conn) {

@@ -242,7 +242,7 @@ func TestReload(t *testing.T) {
 		"unknown key": func() { p.Reconfigure("no_such_key: 1") },
 		"bad value":   func() { p.Reconfigure("limits: {body_bytes: many}") },
 		"empty file":  func() { harness.WriteFile(t, p.Config, "") },
-		"new listen":  func() { p.Reconfigure("listen: [{address: '127.0.0.1:1'}]") },
+		"bad listen":  func() { p.Reconfigure("listen: [{address: '192.0.2.1:1'}]") },
 		"new admin":   func() { p.Reconfigure("admin: {address: '127.0.0.1:1'}") },
 		"new state":   func() { p.Reconfigure("state: {file: " + filepath.Join(p.Dir, "other.db") + "}") },
 	}

@@ -93,7 +93,7 @@ limits: {body_timeout: 2s, header_timeout: 5s, tunnel_idle_timeout: 2s}
 admin: {pprof: true}
 log: {level: info}
 `, `
-listen: [{address: "127.0.0.1:0"}]
+listen: [{address: "127.0.0.1:0", client: everyone}, {address: "127.0.0.1:0", client: nobody}]
 upstream: {response_timeout: 1s, tls_timeout: 1s, dial_timeout: 3s, warm_connections: 0, max_connections: 16, idle_timeout: 2s}
 limits: {body_timeout: 2s, header_timeout: 5s, tunnel_idle_timeout: 2s, connections: 2048}
 admin: {pprof: true}

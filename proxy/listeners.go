@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"tlslift/proxy/front"
+)
+
+// listener is one open listener.
+type listener struct {
+	net.Listener
+	conf   atomic.Pointer[Listener] // in force; its address never changes
+	ctx    context.Context          // ends when accepting does
+	remove context.CancelFunc
+}
+
+// ListenError says which listener of the settings could not be opened.
+type ListenError struct {
+	Index   int // in Settings.Listeners
+	Address string
+	Err     error
+}
+
+func (e *ListenError) Error() string { return "listen on " + e.Address + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// Listen opens every listener, or none.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change, err := s.prepare(s.settings.Load().Listeners)
+	if err != nil {
+		return err
+	}
+	s.reconcile(change)
+	return nil
+}
+
+// listenerChange is what makes the open listeners those of new settings.
+type listenerChange struct {
+	open    []*listener // in the settings' order: kept and added
+	confs   []Listener  // of open
+	added   []*listener
+	removed []*listener
+}
+
+// undo closes what was opened.
+func (c *listenerChange) undo() {
+	for _, l := range c.added {
+		l.Close()
+	}
+}
+
+// prepare opens the listeners that are not open yet. One that is open under the
+// same address is kept; of several with port 0 each is kept once. With an error,
+// a *ListenError, nothing has changed. The caller holds the lock.
+func (s *Server) prepare(wanted []Listener) (*listenerChange, error) {
+	c := &listenerChange{removed: slices.Clone(s.listeners)}
+	for i, conf := range wanted {
+		kept := slices.IndexFunc(c.removed, func(l *listener) bool { return l.conf.Load().Address == conf.Address })
+		if kept >= 0 {
+			c.open, c.confs = append(c.open, c.removed[kept]), append(c.confs, conf)
+			c.removed = slices.Delete(c.removed, kept, kept+1)
+			continue
+		}
+		ln, err := s.open(conf.Address)
+		if err != nil && noIPv6(conf.Address, err) && len(wanted) > 1 {
+			s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
+			continue
+		}
+		if err != nil {
+			c.undo()
+			return nil, &ListenError{i, conf.Address, err}
+		}
+		l := &listener{Listener: ln}
+		l.conf.Store(&conf)
+		l.ctx, l.remove = context.WithCancel(s.accepting)
+		c.open, c.confs, c.added = append(c.open, l), append(c.confs, conf), append(c.added, l)
+	}
+	return c, nil
+}
+
+// open opens one listener, or takes the one that was inherited.
+func (s *Server) open(address string) (net.Listener, error) {
+	if ln := s.inherited.Take(address); ln != nil {
+		return ln, nil
+	}
+	lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
+	return front.Listen(s.work, lc, address)
+}
+
+// reconcile puts the listeners in force; it cannot fail. Removed ones accept no
+// more; the connections that they accepted end after their next answer. The
+// caller holds the lock.
+func (s *Server) reconcile(c *listenerChange) {
+	for i, l := range c.open {
+		l.conf.Store(&c.confs[i])
+	}
+	s.listeners = c.open
+	for _, l := range c.removed {
+		s.log.Info("no longer listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
+		l.remove()
+	}
+	for _, l := range c.added {
+		s.log.Info("listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
+		if s.started {
+			s.accept(l)
+		}
+	}
+}
+
+// Serve accepts until Shutdown. It returns nil after a Shutdown, else the
+// failure of a listener that ended it.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	s.started = true
+	for _, l := range s.listeners {
+		s.accept(l)
+	}
+	s.mu.Unlock()
+	select {
+	case err := <-s.failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-s.accepting.Done():
+		return nil
+	}
+}
+
+// accept serves one listener in the background.
+func (s *Server) accept(l *listener) {
+	s.serving.Go(func() {
+		defer l.remove()
+		err := front.Serve(l.ctx, l, front.Options{
+			Shared: s.shared,
+			Rules: func() front.Rules {
+				conf := l.conf.Load()
+				return front.Rules{Listener: &conf.Listener, Allow: conf.Allow, ProxyProtocolFrom: conf.ProxyProtocolFrom}
+			},
+			Handler:     s,
+			Logger:      s.log,
+			OwnSocket:   s.transport.OwnSocket,
+			OriginalDst: s.originalDst,
+			Dropped:     s.dropped,
+		})
+		if err == nil {
+			return
+		}
+		select {
+		case s.failed <- err:
+		default: // one is enough
+		}
+	})
+}
+
+// noIPv6 reports whether a listener failed because this host, or this pod, has
+// no IPv6 loopback address.
+func noIPv6(address string, err error) bool {
+	host, _, splitErr := net.SplitHostPort(address)
+	addr, parseErr := netip.ParseAddr(host)
+	return splitErr == nil && parseErr == nil && addr.Is6() && addr.IsLoopback() &&
+		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
+}
+
+// Bound is an open listener: its configuration and its address.
+type Bound struct {
+	Listener
+	Addr netip.AddrPort
+}
+
+// Bound are the open listeners, in the configuration's order.
+func (s *Server) Bound() []Bound {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Bound, 0, len(s.listeners))
+	for _, l := range s.listeners {
+		out = append(out, Bound{Listener: *l.conf.Load(), Addr: addrPort(l.Addr())})
+	}
+	return out
+}
