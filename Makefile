@@ -94,7 +94,7 @@ fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
 
 endurance: ## callers of every kind against an upstream that misbehaves in every way: CALLS (default 100000), SEED (default the time)
-	$(GO) test -race -count=1 -v -timeout 0 ./test/endurance -args -calls $(or $(CALLS),100000) -seed $(or $(SEED),$$(date +%s))
+	$(GO) test -race -count=1 -v -timeout 0 ./test/endurance -args -upgrades 10 -rate 1000 -slow 8s -calls $(or $(CALLS),100000) -seed $(or $(SEED),$$(date +%s))
 
 clean: ## what the build made
 	rm -rf $(BIN)

@@ -157,6 +157,7 @@ type Limits struct {
 	TunnelIdleTimeout    time.Duration // without a byte in either direction
 	DrainDelay           time.Duration // still accepting after SIGTERM; 0 to 10 minutes
 	DrainTimeout         time.Duration // from SIGTERM to the end, DrainDelay included
+	UpgradeTimeout       time.Duration // from SIGUSR2, for what the old process still has
 }
 
 // Log is what is logged and how.

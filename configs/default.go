@@ -74,6 +74,7 @@ func defaultLimits() Limits {
 		IdleTimeout:          120 * time.Second,
 		TunnelIdleTimeout:    10 * time.Minute,
 		DrainTimeout:         25 * time.Second,
+		UpgradeTimeout:       10 * time.Minute,
 	}
 }
 

@@ -34,7 +34,7 @@ rewrite rewrite.location rewrite.cookies rewrite.hsts
 state state.file
 limits limits.header_bytes limits.body_bytes limits.response_buffer limits.connections
 limits.connections_per_client limits.header_timeout limits.body_timeout limits.idle_timeout
-limits.tunnel_idle_timeout limits.drain_delay limits.drain_timeout
+limits.tunnel_idle_timeout limits.drain_delay limits.drain_timeout limits.upgrade_timeout
 log log.level log.format
 `
 

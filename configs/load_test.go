@@ -175,6 +175,7 @@ limits:
   tunnel_idle_timeout: 7d
   drain_delay: 10s
   drain_timeout: 10001ms
+  upgrade_timeout: 1h
 log: {level: debug, format: console}
 `
 
@@ -240,6 +241,7 @@ func everyValueRead(dir string) *Config {
 			HeaderBytes: 1024, BodyBytes: 20_000_000, ResponseBuffer: 1, Connections: 10, ConnectionsPerClient: 10,
 			HeaderTimeout: time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,
 			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
+			UpgradeTimeout: time.Hour,
 		},
 		Log: Log{LevelDebug, FormatConsole},
 	}

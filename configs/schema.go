@@ -157,5 +157,6 @@ func limitKeys(c *Limits) []key {
 		value("tunnel_idle_timeout", &c.TunnelIdleTimeout, span(time.Millisecond, 7*day)),
 		value("drain_delay", &c.DrainDelay, span(0, 10*time.Minute)),
 		value("drain_timeout", &c.DrainTimeout, span(time.Millisecond, time.Hour)),
+		value("upgrade_timeout", &c.UpgradeTimeout, span(time.Second, 7*24*time.Hour)),
 	}
 }

@@ -14,19 +14,40 @@ import (
 // finish hands one outcome to its three sinks: metrics, ledger and log. Nothing
 // else counts calls or connections.
 func (s *Server) finish(o *call.Outcome) {
-	s.metrics.Record(o)
-	if o.Kind == call.Dropped {
-		return
-	}
-	s.ledger.Record(o)
+	s.Count(o)
 	name := "request"
 	switch o.Kind {
-	case call.Sighting:
+	case call.Sighting, call.Dropped:
 		return
 	case call.Tunnel:
 		name = "tunnel"
 	}
 	s.writeLine(levelOf(o), name, o)
+}
+
+// Count hands an outcome to the metrics and the ledger: one of this process, or
+// of the one whose place it took, which has logged it. In a process that is
+// being replaced it goes to HandOver's function instead.
+func (s *Server) Count(o *call.Outcome) {
+	s.counting.RLock()
+	defer s.counting.RUnlock()
+	if s.heir != nil {
+		s.heir(o)
+		return
+	}
+	s.metrics.Record(o)
+	if o.Kind != call.Dropped {
+		s.ledger.Record(o)
+	}
+}
+
+// HandOver has outcomes counted by to from now on, not here; nil undoes that.
+// What was counted here before is in the ledger when it returns. to must not
+// keep what it is given.
+func (s *Server) HandOver(to func(*call.Outcome)) {
+	s.counting.Lock()
+	defer s.counting.Unlock()
+	s.heir = to
 }
 
 // dropped ends a connection that the front closed without an answer.

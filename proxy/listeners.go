@@ -172,6 +172,15 @@ func noIPv6(address string, err error) bool {
 		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT))
 }
 
+// EachListener calls f with each open listener and its address as configured.
+func (s *Server) EachListener(f func(address string, ln net.Listener)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		f(l.conf.Load().Address, l.Listener)
+	}
+}
+
 // Bound is an open listener: its configuration and its address.
 type Bound struct {
 	Listener

@@ -55,6 +55,9 @@ type Options struct {
 	Lines LineWriter
 	// Inherited are listening sockets that were opened for us; nil is none.
 	Inherited *Sockets
+	// Secrets are those of the process whose place this one takes, as its
+	// Server.Secrets returned them; nil is none.
+	Secrets []byte
 	// Own reports further addresses of this process, such as the admin
 	// listener's: requests to them are loops. nil is none.
 	Own func(netip.AddrPort) bool
@@ -90,7 +93,11 @@ type Server struct {
 	serving       sync.WaitGroup // accept loops and the connections they accepted
 	active        atomic.Int64   // requests and relays under way
 
+	counting sync.RWMutex
+	heir     func(*call.Outcome) // counts instead of this process; nil = nobody does
+
 	local     *LocalAddrs
+	secrets   []byte // of the process whose place this one takes
 	inherited *Sockets
 	failed    chan error // a listener broke down; holds one
 
@@ -106,7 +113,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
-		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited,
+		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited, secrets: o.Secrets,
 		failed: make(chan error, 1),
 	}
 	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)

@@ -14,6 +14,14 @@ import (
 // each gets a complete 504 that says its delivery is unknown.
 const lastWords = time.Second
 
+// Retire stops accepting and waits until every connection has ended: each after
+// its next answer, relays when their two sides do. It returns how many are left
+// when ctx ends. Shutdown is to follow.
+func (s *Server) Retire(ctx context.Context) (left int) {
+	s.stopAccepting()
+	return s.shared.Wait(ctx)
+}
+
 // Shutdown stops accepting, lets what is in flight finish, closes idle
 // connections, and cuts what is left shortly before ctx ends. It returns how
 // many requests and tunnels were cut.

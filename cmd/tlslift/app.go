@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,15 +45,24 @@ type app struct {
 	inherited *proxy.Sockets
 	managed   []string // addresses of those that the service manager opened
 
+	path     string        // by which this program was started
+	previous *previous     // whose place this process takes; nil = nobody's
+	adopted  chan struct{} // closed when all outcomes of previous were counted
+	upgrade  *upgrade      // under way; nil = none
+
 	accountKey []byte // hashes accounts when no key file is named
 
-	lastReload atomic.Pointer[string] // what was wrong with it; "" = nothing
+	lastReload  atomic.Pointer[string] // what was wrong with it; "" = nothing
+	lastUpgrade atomic.Pointer[string] // the same
+	adminOnce   sync.Once
 }
 
 // newApp puts the parts together. read is the configuration file just before it
-// was loaded. Nothing listens yet.
-func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Writer) (*app, error) {
+// was loaded; before is the process whose place this one takes, nil if there is
+// none. Nothing listens yet.
+func newApp(cfg *configs.Config, src configs.Source, read snapshot, before *previous, stderr io.Writer) (*app, error) {
 	a := &app{
+		path: programPath(), previous: before, adopted: make(chan struct{}), inherited: new(proxy.Sockets),
 		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
@@ -70,19 +81,23 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		return nil, err
 	}
 	a.metrics.Reload(true, a.started)
-	a.ledger = ledger.New(ledger.Options{File: cfg.State.File, Logger: a.log.Logger})
+	a.ledger = ledger.New(ledger.Options{Logger: a.log.Logger}) // start opens its file
 	if err := reg.Register(a.ledger); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
-	a.inherited = new(proxy.Sockets)
-	if a.managed, err = managedSockets(a.inherited); err != nil {
+	if err := a.inherit(); err != nil {
 		return nil, err
 	}
 	if err := allNamed(a.managed, cfg); err != nil {
 		return nil, err
 	}
-	a.accountKey = make([]byte, 32)
-	_, _ = rand.Read(a.accountKey) // never fails
+	var secrets []byte
+	if before != nil {
+		a.accountKey, secrets = before.AccountKey, before.Server
+	} else {
+		a.accountKey = make([]byte, 32)
+		_, _ = rand.Read(a.accountKey) // never fails
+	}
 	set, err := settingsOf(cfg, a.accountKey)
 	if err != nil {
 		return nil, err
@@ -94,6 +109,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 		Metrics:   observer{a.metrics},
 		Ledger:    a.ledger,
 		Inherited: a.inherited,
+		Secrets:   secrets,
 		Own:       a.ownAdmin,
 	})
 	if err != nil {
@@ -105,31 +121,55 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, stderr io.Wr
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
-	a.applyConfig(cfg)
 	return a, nil
 }
 
-// start opens the listeners, the operator's first, and says that it is ready.
+// start opens the listeners, the operator's first, and says that it is ready. A
+// process that takes another's place waits until that has written its ledger.
 func (a *app) start() error {
 	if err := a.admin.listen(); err != nil {
 		return explainListen(err, "--admin")
 	}
-	a.admin.serve(a.ended)
 	if err := a.server.Listen(); err != nil {
 		return explainListen(err, "--listen")
 	}
+	a.inherited.Close() // what the configuration does not name any more
+	ready := []zap.Field{zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load()))}
+	if a.previous != nil {
+		if err := a.previous.Ready(); err != nil {
+			return err
+		}
+		ready = append(ready, zap.Int("pid", os.Getpid()), zap.Int("previous", a.previous.PID))
+	}
+	a.ledger.Open(a.cfg.Load().State.File)
+	a.applyConfig(a.cfg.Load())
+	a.admin.serve(a.ended)
 	a.admin.SetState(admin.Ready) // callers are queued by the kernel from now on
 	go func() {
 		if err := a.server.Serve(); err != nil {
 			a.ended <- err
 		}
 	}()
+	go a.adopt()
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
-	notify(daemon.SdNotifyReady)
-	a.log.Info("ready", zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load())))
+	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
+		notify(daemon.SdNotifyReady)
+	}
+	a.log.Info("ready", ready...)
 	debug.FreeOSMemory() // what the start needed
 	go releaseMemory(a.server.Peak, a.stopped)
 	return nil
+}
+
+// adopt counts the outcomes of what the previous process still finishes.
+func (a *app) adopt() {
+	defer close(a.adopted)
+	if a.previous == nil {
+		return
+	}
+	if err := a.previous.Serving(a.server.Count); err != nil {
+		a.log.Error("some outcomes of the process before this one are not counted", zap.Error(err))
+	}
 }
 
 // notify tells systemd, if it is there.
@@ -153,20 +193,58 @@ func filesOf(cfg *configs.Config) []string {
 	return files
 }
 
-// wait reloads and, at the end, drains.
+// awaitAdopted waits for the last outcomes of the previous process.
+func (a *app) awaitAdopted(ctx context.Context) {
+	select {
+	case <-a.adopted:
+	case <-ctx.Done():
+		a.log.Error("the process before this one has not ended: what it still finishes is not counted")
+	}
+}
+
+// wait reloads, upgrades and, at the end, drains.
 func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
+	reload := func(why string) {
+		if a.upgrade == nil { // else the new process has read it all, or is told again
+			a.reload(why)
+		} else {
+			a.upgrade.reload = why
+		}
+	}
 	for {
+		var started <-chan error
+		if a.upgrade != nil {
+			started = a.upgrade.done
+		}
 		select {
 		case s := <-signals:
-			if isReload(s) {
-				a.reload("signal")
-				continue
+			switch {
+			case isReload(s):
+				reload("signal")
+			case isUpgrade(s):
+				a.beginUpgrade(ctx)
+			default:
+				a.abandonUpgrade()
+				return a.drain(ctx, s.String(), signals)
 			}
-			return a.drain(ctx, s.String(), signals)
 		case <-a.quit:
+			a.abandonUpgrade()
 			return a.drain(ctx, "POST /quit", signals)
 		case <-a.watch.changed:
-			a.reload("file changed")
+			reload("file changed")
+		case err := <-started:
+			over := false
+			if err == nil {
+				over, err = a.handOver(ctx, signals)
+			}
+			if over {
+				return err
+			}
+			a.upgradeFailed(err)
+			why := a.upgrade.reload
+			if a.upgrade = nil; why != "" {
+				a.reload(why)
+			}
 		case err := <-a.ended:
 			a.log.Error("ended by itself", zap.Error(err))
 			return err
@@ -239,12 +317,15 @@ func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) e
 	limits := a.cfg.Load().Limits
 	a.admin.SetState(admin.Stopping)
 	notify(daemon.SdNotifyStopping)
+	if a.previous != nil {
+		a.previous.Ending()
+	}
 	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
 	ctx, cancel := context.WithTimeout(ctx, limits.DrainTimeout)
 	defer cancel()
 	go func() {
 		for s := range signals {
-			if !isReload(s) {
+			if !isReload(s) && !isUpgrade(s) {
 				cancel()
 				return
 			}
@@ -257,6 +338,7 @@ func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) e
 	case <-ctx.Done():
 	}
 	cut := a.server.Shutdown(ctx)
+	a.awaitAdopted(ctx)
 	a.log.Info("stopped", zap.Int("cut", cut))
 	return nil
 }
@@ -267,13 +349,33 @@ func (a *app) close() {
 	if a.watch != nil {
 		a.watch.close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = a.admin.Shutdown(ctx)
+	a.closeAdmin()
 	if err := a.ledger.Close(); err != nil {
 		a.log.Error("close the ledger", zap.Error(err))
 	}
 	_ = a.log.sink.Close()
+}
+
+// closeAdmin ends the operator's side.
+func (a *app) closeAdmin() {
+	a.adminOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = a.admin.Shutdown(ctx)
+	})
+}
+
+// programPath is the path by which this program was started: looked up anew, it
+// names the one to upgrade to.
+func programPath() string {
+	path := os.Args[0]
+	if !strings.ContainsRune(path, filepath.Separator) {
+		return path
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // ownAdmin reports whether an address is one of the admin listeners'.

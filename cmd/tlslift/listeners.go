@@ -14,20 +14,20 @@ import (
 	"tlslift/proxy"
 )
 
-// managedSockets takes the sockets that a service manager opened for us (systemd
-// socket activation) and returns their addresses.
-func managedSockets(into *proxy.Sockets) (addresses []string, err error) {
+// inheritManaged takes the sockets that a service manager opened for us (systemd
+// socket activation).
+func (a *app) inheritManaged() error {
 	list, err := activation.Listeners()
 	if err != nil {
-		return nil, fmt.Errorf("take over sockets of the service manager: %w", err)
+		return fmt.Errorf("take over sockets of the service manager: %w", err)
 	}
 	for _, l := range list {
 		if l != nil {
-			into.Add(l.Addr().String(), l)
-			addresses = append(addresses, l.Addr().String())
+			a.inherited.Add(l.Addr().String(), l)
+			a.managed = append(a.managed, l.Addr().String())
 		}
 	}
-	return addresses, nil
+	return nil
 }
 
 // allNamed refuses a socket of the service manager's that the configuration

@@ -138,6 +138,18 @@ func (o *operator) open(key, address string) (net.Listener, error) {
 	return ln, nil
 }
 
+// eachListener calls f with each open listener and its address as configured.
+func (o *operator) eachListener(f func(address string, ln net.Listener)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.main != nil {
+		f(o.cfg.Address, o.main)
+	}
+	if o.public != nil {
+		f(o.cfg.Public, o.public)
+	}
+}
+
 // serve answers until the process ends; a failure is sent to ended.
 func (o *operator) serve(ended chan<- error) {
 	run := func(ln net.Listener, serve func(net.Listener) error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,9 @@ func newRunCommand() *cobra.Command {
 those over the configuration file, that over the defaults.
 
 SIGHUP, and any change of the file, reloads it: a configuration with an error
-is refused and the old one stays. SIGTERM drains: readiness goes off, what is in
+is refused and the old one stays. SIGUSR2 upgrades: the program is started anew
+from its path and takes this process's place once it is ready; callers notice
+nothing. SIGTERM drains: readiness goes off, what is in
 flight is finished, and how many requests had to be cut is logged.`,
 		Example: `  tlslift run
   tlslift run --config /etc/tlslift/tlslift.yaml
@@ -38,19 +41,22 @@ flight is finished, and how many requests had to be cut is logged.`,
 }
 
 func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, slices.Concat([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals, upgradeSignals)...)
+	defer signal.Stop(signals)
+	before, err := previousProcess()
+	if err != nil {
+		return err
+	}
 	src := f.source(cmd, os.Environ())
 	read := takeSnapshot(src.Path())
 	cfg, err := configs.Load(src)
 	if err != nil {
 		return usageError{err}
 	}
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals...)...)
-	defer signal.Stop(signals)
 	signal.Ignore(syscall.SIGPIPE) // a log reader that ended costs lines, not the process
-
 	limitMemory()
-	a, err := newApp(cfg, src, read, cmd.ErrOrStderr())
+	a, err := newApp(cfg, src, read, before, cmd.ErrOrStderr())
 	if problems := configs.Problems(nil); errors.As(err, &problems) {
 		return usageError{err}
 	}

@@ -96,7 +96,7 @@ func (s *service) serve(signals <-chan os.Signal, started chan<- struct{}) error
 	if err != nil {
 		return err
 	}
-	a, err := newApp(cfg, src, read, log)
+	a, err := newApp(cfg, src, read, nil, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

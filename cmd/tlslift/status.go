@@ -38,6 +38,9 @@ func (a *app) health() page.Health {
 	if trouble := a.log.trouble(); trouble != "" {
 		h.Problems = append(h.Problems, trouble)
 	}
+	if problem := a.lastUpgrade.Load(); problem != nil {
+		h.Problems = append(h.Problems, "The last upgrade failed: "+*problem)
+	}
 	if stats.Overflowed > 0 {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
 	}

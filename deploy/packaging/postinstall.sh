@@ -3,6 +3,9 @@
 set -e
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
-  # After an upgrade a running one is replaced; it finishes what is in flight.
-  systemctl try-restart tlslift.service
+  # A running one is replaced by the new version, and finishes what it has.
+  pid=$(systemctl show --property=MainPID --value tlslift.service)
+  if [ "${pid:-0}" -gt 1 ]; then
+    kill -USR2 "$pid"
+  fi
 fi

@@ -39,6 +39,7 @@ type keeper struct {
 	unread  error      // why the file there cannot be used; it is set aside before it is replaced
 	failing bool       // the last write failed, and that was logged
 	closed  bool
+	lent    bool          // to another process
 	every   time.Duration // until the next write
 }
 
@@ -126,7 +127,7 @@ func (k *keeper) run() {
 func (k *keeper) flush() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed || !k.ledger.changed.Swap(false) {
+	if k.closed || k.lent || !k.ledger.changed.Swap(false) {
 		return nil
 	}
 	now := k.ledger.clock()
@@ -173,6 +174,27 @@ func (k *keeper) replace(now time.Time) (err error) {
 		return err
 	}
 	return syncDir(filepath.Dir(k.path))
+}
+
+// release writes what is left and gives the lock up.
+func (k *keeper) release() error {
+	err := k.flush()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lent = true
+	if k.lock != nil {
+		k.lock.Close()
+		k.lock = nil
+	}
+	return err
+}
+
+// reclaim undoes release: the next write takes the lock again.
+func (k *keeper) reclaim() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lent = false
+	k.ledger.changed.Store(true)
 }
 
 // close writes what is left and gives the file up.

@@ -63,6 +63,42 @@ func TestAFileSurvivesRestarts(t *testing.T) {
 	}
 }
 
+// A ledger that was released is another process's to keep: nothing is written
+// until it is reclaimed, and then whatever came meanwhile is there.
+func TestReleasedFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	log, logs := watched()
+	g := newRigIn(Options{File: path, Logger: log}, Settings{})
+	g.request("before", plain("h"))
+	if err := g.Release(); err != nil {
+		t.Fatal(err)
+	}
+	g.request("meanwhile", plain("h"))
+	if err := g.Flush(); err != nil {
+		t.Error(err)
+	}
+	next := rigAt(g.clock, Options{File: path, Logger: log}, Settings{})
+	if got := names(next.Ledger); got != "before" {
+		t.Errorf("the other process reads %q", got)
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.Reclaim()
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	again := rigAt(g.clock, Options{File: path}, Settings{})
+	defer again.Close()
+	if got := names(again.Ledger); got != "before meanwhile" {
+		t.Errorf("reclaimed: %q", got)
+	}
+	if logs.Len() != 0 {
+		t.Errorf("logged: %v", logs.All())
+	}
+}
+
 func TestEvictedClientsLeaveTheFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.json")

@@ -112,10 +112,33 @@ func New(o Options) *Ledger {
 	if l.logger == nil {
 		l.logger = zap.NewNop()
 	}
-	if o.File != "" {
-		l.keeper = openKeeper(o.File, l)
-	}
+	l.Open(o.File)
 	return l
+}
+
+// Open reads what an earlier process left in the file and keeps the ledger there
+// from now on, as New does with Options.File. It is called once, before Configure
+// and Record; "" is no file.
+func (l *Ledger) Open(file string) {
+	if file != "" {
+		l.keeper = openKeeper(file, l)
+	}
+}
+
+// Release writes a snapshot and leaves the file to another process; Reclaim
+// takes it back.
+func (l *Ledger) Release() error {
+	if l.keeper == nil {
+		return nil
+	}
+	return l.keeper.release()
+}
+
+// Reclaim keeps the ledger in its file again, if the other process leaves it.
+func (l *Ledger) Reclaim() {
+	if l.keeper != nil {
+		l.keeper.reclaim()
+	}
 }
 
 // Configure replaces the settings, at the start and on reload. A client that is

@@ -23,6 +23,7 @@ import (
 type load struct {
 	address string
 	workers int
+	always  bool // somebody must listen: being refused is no end
 
 	stop     chan struct{}
 	running  sync.WaitGroup
@@ -34,8 +35,10 @@ type load struct {
 	told   map[string]int   // by message: another status
 }
 
-func startLoad(address string, workers int) *load {
-	l := &load{address: address, workers: workers, stop: make(chan struct{}), broken: map[string]error{}, worked: map[string]bool{}, told: map[string]int{}}
+func startLoad(address string, workers int) *load { return startLoadAt(address, workers, false) }
+
+func startLoadAt(address string, workers int, always bool) *load {
+	l := &load{address: address, workers: workers, always: always, stop: make(chan struct{}), broken: map[string]error{}, worked: map[string]bool{}, told: map[string]int{}}
 	for i := range workers {
 		l.running.Go(func() { l.work(i) })
 	}
@@ -57,7 +60,7 @@ func (l *load) work(worker int) {
 		}
 		id := fmt.Sprintf("w%d-%d", worker, n)
 		status, err := l.send(id)
-		if errors.Is(err, syscall.ECONNREFUSED) {
+		if errors.Is(err, syscall.ECONNREFUSED) && !l.always {
 			return // stopped listening: not a request
 		}
 		l.mu.Lock()

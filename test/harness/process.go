@@ -2,12 +2,14 @@ package harness
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +32,7 @@ type Options struct {
 	Config   string     // YAML laid over the base configuration
 	Args     []string   // after --config FILE
 	Env      []string   // NAME=value
+	Program  string     // instead of the binary that is built
 	Under    []string   // a command that runs it, such as ip netns exec NAME
 	NoWait   bool       // do not wait for the listeners
 	Files    []*os.File // descriptors that it inherits, from 3 on
@@ -51,8 +54,9 @@ type Process struct {
 	reader        *os.File                       // of its log
 	hold          *atomic.Pointer[chan struct{}] // its log is not read until it is closed; nil = it is read
 	logs          *log
-	listen, admin string // as At says; "" = the log does
-	stopped       *bool  // by the test; shared by all views of the process
+	listen, admin string        // as At says; "" = the log does
+	stopped       *bool         // by the test; shared by all views of the process
+	pid           *atomic.Int64 // of the process that serves; shared likewise
 }
 
 // Start runs tlslift and waits until all its listeners are open. The test's
@@ -61,10 +65,10 @@ type Process struct {
 func Start(t testing.TB, options Options) *Process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &Process{t: t, Dir: dir, upstream: options.Upstream, logs: newLog(options.Watch), stopped: new(bool)}
+	p := &Process{t: t, Dir: dir, upstream: options.Upstream, logs: newLog(options.Watch), stopped: new(bool), pid: new(atomic.Int64)}
 	p.ended, p.exited, p.hold = make(chan struct{}), make(chan struct{}), new(atomic.Pointer[chan struct{}])
 	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
-	argv := append(append(append([]string{}, options.Under...), Binary(t), "run", "--config", p.Config), options.Args...)
+	argv := append(append(append([]string{}, options.Under...), cmp.Or(options.Program, Binary(t)), "run", "--config", p.Config), options.Args...)
 	p.command = exec.Command(argv[0], argv[1:]...)
 	p.command.Env = append(cleanEnvironment(), options.Env...)
 	p.command.Dir = dir
@@ -77,6 +81,7 @@ func Start(t testing.TB, options Options) *Process {
 	if err := p.command.Start(); err != nil {
 		t.Fatalf("starting tlslift: %v", err)
 	}
+	p.pid.Store(int64(p.command.Process.Pid))
 	_ = writer.Close()
 	go func() {
 		defer close(p.ended)
@@ -188,8 +193,24 @@ func (p *Process) AdminAddr() string {
 	return p.waitNth(Match{"msg": "admin listening"}, 1).String("address")
 }
 
-// PID is the process's number.
-func (p *Process) PID() int { return p.command.Process.Pid }
+// PID is the number of the process that serves.
+func (p *Process) PID() int { return int(p.pid.Load()) }
+
+// Upgrade has the process replaced by a new one, which is what the Process is
+// from then on: their log is one, and both must end. It returns the place in the
+// log before the upgrade.
+func (p *Process) Upgrade() Mark {
+	p.t.Helper()
+	mark := p.Mark()
+	p.Signal(upgradeSignal)
+	pid, err := strconv.ParseInt(p.WaitLogAfter(mark, Match{"msg": "ready"}).String("pid"), 10, 64)
+	if err != nil {
+		p.t.Fatalf("the new process does not say which it is: %v", err)
+	}
+	p.WaitLogAfter(mark, Match{"level": "info", "next": pid})
+	p.pid.Store(pid)
+	return mark
+}
 
 // Reconfigure replaces the configuration file: what tlslift watches.
 func (p *Process) Reconfigure(overlay string) {
@@ -200,7 +221,11 @@ func (p *Process) Reconfigure(overlay string) {
 // Signal sends a signal.
 func (p *Process) Signal(s os.Signal) {
 	p.t.Helper()
-	if err := p.command.Process.Signal(s); err != nil {
+	process, err := os.FindProcess(p.PID())
+	if err == nil {
+		err = process.Signal(s)
+	}
+	if err != nil {
 		p.t.Fatalf("sending %v: %v", s, err)
 	}
 }
@@ -224,6 +249,9 @@ func (p *Process) Wait() int {
 		return p.command.ProcessState.ExitCode()
 	case <-timer.C:
 		_ = p.command.Process.Kill()
+		if process, err := os.FindProcess(p.PID()); err == nil {
+			_ = process.Kill()
+		}
 		<-p.exited
 		p.t.Fatalf("tlslift did not end within %v\n%s", Patience, p.logs.tail())
 		return -1

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -156,7 +157,7 @@ func TestTicketsOfAChangedCAEnd(t *testing.T) {
 }
 
 // TestResumption: an old client that reconnects resumes its session, after a
-// reload too.
+// reload and an upgrade too.
 func TestResumption(t *testing.T) {
 	t.Parallel()
 	s := start(t, smsportal.Options{}, "")
@@ -177,4 +178,8 @@ func TestResumption(t *testing.T) {
 	s.Reconfigure("log: {level: info}")
 	s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
 	resumes(true)
+	if runtime.GOOS != "windows" {
+		s.Upgrade()
+		resumes(true)
+	}
 }

@@ -115,6 +115,22 @@ restart_loses_no_call() {
   wait "$caller"
   is "$(grep -o '200' "$calls" | wc -l)" 40
 }
+upgrade_loses_no_call() {
+  local calls before
+  calls=$(mktemp)
+  before=$(property MainPID)
+  for _ in $(seq 40); do
+    call
+    sleep 0.05
+  done >"$calls" &
+  local caller=$!
+  sleep 0.5
+  inside kill -USR2 "$before"
+  wait "$caller"
+  until_true another_pid "$before" || return 1
+  until_true inside test ! -d "/proc/$before" || return 1
+  is "$(grep -o '200' "$calls" | wc -l)" 40 && is "$(property ActiveState)-$(property NRestarts)" active-0
+}
 comes_back_when_killed() {
   local before
   before=$(property MainPID)
@@ -167,6 +183,7 @@ show 'its ledger is in its state directory, for nobody else to read' is "$(insid
 show '... and is there' until_true inside test -f /var/lib/tlslift/ledger.json
 show 'systemctl reload' reloads
 show 'systemctl restart: 40 of 40 calls are answered' restart_loses_no_call
+show 'SIGUSR2: 40 of 40 calls are answered, the unit stays up' upgrade_loses_no_call
 show 'killed, it comes back' comes_back_when_killed
 score=$(exposure)
 show "systemd-analyze security: $score, of which 10 is the worst" low "$score"

@@ -1,0 +1,49 @@
+//go:build !unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"tlslift/proxy/call"
+)
+
+// upgradeSignals is empty where a process cannot hand its sockets to another.
+var upgradeSignals []os.Signal
+
+func isUpgrade(os.Signal) bool { return false }
+
+// previous is the process whose place this one takes: there is none here.
+type previous struct {
+	PID        int
+	AccountKey []byte
+	Server     []byte
+}
+
+func previousProcess() (*previous, error) { return nil, nil }
+
+func (a *app) inherit() error { return a.inheritManaged() }
+
+func (*previous) Ready() error { return nil }
+
+func (*previous) Ending() {}
+
+func (*previous) Serving(func(*call.Outcome)) error { return nil }
+
+// upgrade is not there on this platform.
+type upgrade struct {
+	done   chan error
+	reload string
+}
+
+func (a *app) abandonUpgrade() {}
+
+func (a *app) upgradeFailed(error) {}
+
+func (a *app) beginUpgrade(context.Context) {}
+
+func (a *app) handOver(context.Context, <-chan os.Signal) (bool, error) {
+	return false, errors.ErrUnsupported
+}

@@ -1,0 +1,270 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"tlslift/metrics/admin"
+	"tlslift/proxy/call"
+	"tlslift/proxy/handover"
+)
+
+// readyWithin is how long a new process may take until it is ready.
+const readyWithin = 30 * time.Second
+
+// upgradeSignals ask for a new process to take this one's place.
+var upgradeSignals = []os.Signal{syscall.SIGUSR2}
+
+func isUpgrade(s os.Signal) bool { return s == syscall.SIGUSR2 }
+
+// previous is the process whose place this one takes.
+type previous = handover.Previous
+
+func previousProcess() (*previous, error) { return handover.Inherited() }
+
+// inherit takes what another process opened for this one: the one whose place
+// it takes, or a service manager.
+func (a *app) inherit() error {
+	if a.previous == nil {
+		return a.inheritManaged()
+	}
+	for i, s := range a.previous.Sockets {
+		a.inherited.Add(s.Address, a.previous.Listeners[i])
+		if s.Managed {
+			a.managed = append(a.managed, s.Address)
+		}
+	}
+	return nil
+}
+
+// upgrade is a new process that is starting, or was started, to take this one's
+// place.
+type upgrade struct {
+	cancel context.CancelCauseFunc
+	done   chan error // one result
+	next   *handover.Next
+	reload string // why the configuration is to be read if this fails; "" = it is not
+}
+
+// abandonUpgrade ends a process that is still starting.
+func (a *app) abandonUpgrade() {
+	if a.upgrade == nil {
+		return
+	}
+	a.upgrade.cancel(errors.New("this process is to end"))
+	if err := <-a.upgrade.done; err == nil {
+		a.upgrade.next.Abandon()
+	}
+	a.upgrade = nil
+}
+
+// beginUpgrade starts the new process; its result is sent to a.upgrade.done.
+func (a *app) beginUpgrade(ctx context.Context) {
+	if a.upgrade != nil {
+		a.log.Warn("an upgrade is under way already")
+		return
+	}
+	u := &upgrade{done: make(chan error, 1)}
+	if os.Getpid() == 1 {
+		a.upgradeFailed(errors.New("this process is PID 1, and its container ends with it: replace the container instead (kubectl rollout restart)"))
+		return
+	}
+	a.lastUpgrade.Store(nil)
+	state, listeners := a.handoverState()
+	path := a.path
+	a.log.Info("upgrading", zap.String("program", path))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("%v have passed", readyWithin))
+	ctx, u.cancel = context.WithCancelCause(ctx)
+	a.upgrade = u
+	go func() {
+		defer cancel()
+		var err error
+		u.next, err = handover.Start(ctx, handover.Program{Path: path, Args: os.Args, Env: os.Environ()}, state, listeners)
+		u.done <- err
+	}()
+}
+
+// handoverState is what a new process is given.
+func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
+	state = handover.State{PID: os.Getpid(), AccountKey: a.accountKey, Server: a.server.Secrets()}
+	add := func(address string, ln net.Listener) {
+		managed := false
+		for _, m := range a.managed {
+			managed = managed || m == address
+		}
+		state.Sockets = append(state.Sockets, handover.Socket{Address: address, Managed: managed})
+		listeners = append(listeners, ln)
+	}
+	a.admin.eachListener(add)
+	a.server.EachListener(add)
+	return state, listeners
+}
+
+func (a *app) upgradeFailed(err error) {
+	a.log.Error("upgrade failed, this process goes on", zap.Error(err))
+	text := err.Error()
+	a.lastUpgrade.Store(&text)
+}
+
+// handOver lets the new process serve, and ends this one once it has finished
+// what it has. It reports false if this one goes on after all.
+func (a *app) handOver(ctx context.Context, signals <-chan os.Signal) (bool, error) {
+	next := a.upgrade.next
+	h := &heir{next: next, log: a.log.Logger}
+	a.server.HandOver(h.count)
+	err := a.ledger.Release()
+	if err == nil {
+		err = next.Go()
+	} else {
+		next.Abandon()
+	}
+	if err != nil {
+		a.server.HandOver(nil)
+		a.ledger.Reclaim()
+		h.takeBack(a.server.Count)
+		return false, err
+	}
+	notify(fmt.Sprintf("MAINPID=%d", next.PID()))
+	h.begin()
+	a.admin.SetState(admin.Stopping)
+	a.log.Info("upgraded: the new process serves, this one finishes what it has", zap.Int("next", next.PID()))
+	return true, a.finish(ctx, signals, next)
+}
+
+// finish ends a process whose place another has taken: in its own time, within
+// limits.upgrade_timeout, or as a drain does if it is told to.
+func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handover.Next) error {
+	go a.closeAdmin()
+	limits := a.cfg.Load().Limits
+	// At the end of that time what is left is drained.
+	drain := min(limits.DrainTimeout, limits.UpgradeTimeout/2)
+	ctx, cancel := context.WithTimeout(ctx, limits.UpgradeTimeout)
+	defer cancel()
+	retiring, retired := context.WithTimeout(ctx, limits.UpgradeTimeout-drain)
+	defer retired()
+	why := make(chan error, 1)
+	go func() {
+		defer retired()
+		why <- a.untilTold(retiring, signals, next)
+	}()
+	left := a.server.Retire(retiring)
+	select {
+	case <-a.adopted: // what an earlier process hands over passes through this one
+	case <-retiring.Done():
+	}
+	retired()
+	failure := <-why
+	if failure != nil {
+		a.log.Error("nobody serves any more", zap.Error(failure))
+	}
+	if left > 0 {
+		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
+	}
+	ctx, stop := a.hurried(ctx, drain, signals)
+	defer stop()
+	if a.previous != nil {
+		a.previous.Ending()
+	}
+	cut := a.server.Shutdown(ctx)
+	a.awaitAdopted(ctx)
+	_ = next.Close()
+	a.log.Info("stopped", zap.Int("cut", cut))
+	return failure
+}
+
+// untilTold waits for a reason to end sooner: a signal, or that the next process
+// ends. It returns an error if that ended unexpectedly.
+func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *handover.Next) error {
+	for {
+		select {
+		case s := <-signals:
+			if !isReload(s) && !isUpgrade(s) {
+				return nil
+			}
+			a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
+		case err := <-next.Done():
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// hurried is a context that ends after d, or when a signal asks for the end.
+func (a *app) hurried(ctx context.Context, d time.Duration, signals <-chan os.Signal) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	go func() {
+		defer cancel()
+		for {
+			select {
+			case s := <-signals:
+				if !isReload(s) && !isUpgrade(s) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// heir has outcomes counted by the next process. Until that serves they are
+// kept: if it fails they are counted here after all.
+type heir struct {
+	next *handover.Next
+	log  *zap.Logger
+
+	mu      sync.Mutex
+	serving bool
+	kept    []json.RawMessage
+}
+
+// count implements what Server.HandOver wants.
+func (h *heir) count(o *call.Outcome) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	encoded := handover.Encode(o)
+	if !h.serving {
+		h.kept = append(h.kept, encoded)
+		return
+	}
+	h.send(encoded)
+}
+
+// begin sends what was kept, and whatever comes.
+func (h *heir) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serving = true
+	for _, encoded := range h.kept {
+		h.send(encoded)
+	}
+	h.kept = nil
+}
+
+func (h *heir) send(encoded json.RawMessage) {
+	if err := h.next.Outcome(encoded); err != nil {
+		h.log.Error("the new process counts no outcomes of this one any more", zap.Error(err))
+	}
+}
+
+// takeBack hands what was kept to count.
+func (h *heir) takeBack(count func(*call.Outcome)) {
+	for _, encoded := range h.kept {
+		if o, err := handover.Decode(encoded); err == nil {
+			count(o)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+//go:build unix
+
+package handover
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// variable tells a process that descriptor 3 is a conversation.
+const variable = "TLSLIFT_HANDOVER"
+
+const (
+	conversation = 3 // its descriptor in the new process
+	firstSocket  = conversation + 1
+)
+
+// stall is how long a word of the other side may take that has nothing to wait
+// for, and how long it may leave what is written to it unread.
+const stall = 10 * time.Second
+
+// talk is one end of the conversation. One goroutine at a time may read.
+type talk struct {
+	*net.UnixConn
+	in *json.Decoder
+
+	mu  sync.Mutex // one message at a time
+	out *json.Encoder
+}
+
+func newTalk(f *os.File) (*talk, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("descriptor %d is no Unix socket", conversation)
+	}
+	return &talk{UnixConn: u, in: json.NewDecoder(u), out: json.NewEncoder(u)}, nil
+}
+
+// pair returns two ends, neither of which a further process inherits.
+func pair() (near *talk, far *os.File, err error) {
+	syscall.ForkLock.RLock()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	far = os.NewFile(uintptr(fds[1]), "handover")
+	if near, err = newTalk(os.NewFile(uintptr(fds[0]), "handover")); err != nil {
+		far.Close()
+	}
+	return near, far, err
+}
+
+func (t *talk) say(m message) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = t.SetWriteDeadline(time.Now().Add(stall))
+	return t.out.Encode(m)
+}
+
+// hear waits for a word until the deadline.
+func (t *talk) hear(word string, deadline time.Time) error {
+	_ = t.SetReadDeadline(deadline)
+	var m message
+	err := t.in.Decode(&m)
+	if err == nil && m.Word != word {
+		err = fmt.Errorf("it said %q, not %q", m.Word, word)
+	}
+	return err
+}
+
+// ended makes the end of the conversation a sentence.
+func ended(err error, what string) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return errors.New(what)
+	}
+	return err
+}

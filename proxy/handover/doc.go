@@ -1,0 +1,18 @@
+// Package handover passes what a process has to the process that takes its
+// place in an upgrade: its listening sockets, its secrets, and the outcomes of
+// the calls that it still finishes.
+//
+// The two speak JSON over a pair of Unix sockets that the new process inherits
+// as descriptor 3; the listening sockets follow from 4 on. Nothing passes
+// through the environment but that it is so, and nothing through a disk.
+//
+//	old -> new  the State
+//	new -> old  ready    it could start, and has accepted nobody
+//	old -> new  go       the old one's ledger is written and given up
+//	new -> old  serving  it accepts
+//	old -> new  outcomes until the old one ends
+//	new -> old  ending   it is to end itself, and waits for the last outcomes
+//
+// Until it hears go the new process ends when the old one does. Until the old
+// one hears serving it can go on as if nothing had been.
+package handover

@@ -1,0 +1,97 @@
+//go:build unix
+
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tlslift/proxy/call"
+)
+
+// Previous is the process whose place this one takes.
+type Previous struct {
+	State
+	Listeners []net.Listener // in the order of State.Sockets
+	talk      *talk
+}
+
+// Inherited returns the process whose place this one is to take, nil if there
+// is none. It is called once, at the start.
+func Inherited() (*Previous, error) {
+	if os.Getenv(variable) == "" {
+		return nil, nil
+	}
+	_ = os.Unsetenv(variable) // not for processes that this one starts
+	unix.CloseOnExec(conversation)
+	t, err := newTalk(os.NewFile(conversation, "handover"))
+	if err != nil {
+		return nil, fmt.Errorf("take over from another process: %w", err)
+	}
+	_ = t.SetReadDeadline(time.Now().Add(stall))
+	var m message
+	if err := t.in.Decode(&m); err != nil || m.State == nil {
+		return nil, fmt.Errorf("take over from another process: it does not say what it has: %w", err)
+	}
+	p := &Previous{State: *m.State, talk: t}
+	for i, s := range p.Sockets {
+		unix.CloseOnExec(firstSocket + i)
+		f := os.NewFile(uintptr(firstSocket+i), s.Address)
+		ln, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("take over the socket of %s: %w", s.Address, err)
+		}
+		p.Listeners = append(p.Listeners, ln)
+	}
+	return p, nil
+}
+
+// Ready says that this process could start, and waits until it is to serve. It
+// returns an error if the old process gave it up, or ended.
+func (p *Previous) Ready() error {
+	if err := p.talk.say(message{Word: wordReady}); err != nil {
+		return fmt.Errorf("tell the old process: %w", err)
+	}
+	if err := p.talk.hear(wordGo, time.Now().Add(stall)); err != nil {
+		return fmt.Errorf("wait for the old process: %w", ended(err, "it ended, or goes on itself"))
+	}
+	return nil
+}
+
+// Ending says that this process is to end, so that the old one does not take
+// all of its time. Serving must have begun.
+func (p *Previous) Ending() { _ = p.talk.say(message{Word: wordEnding}) }
+
+// Serving says that this process serves, and hands each outcome of the old
+// process to count until that ends. It returns an error if some were lost.
+func (p *Previous) Serving(count func(*call.Outcome)) error {
+	defer p.talk.Close()
+	if err := p.talk.say(message{Word: wordServing}); err != nil {
+		return fmt.Errorf("tell the old process: %w", err)
+	}
+	_ = p.talk.SetReadDeadline(time.Time{})
+	for {
+		var m message
+		switch err := p.talk.in.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("hear what the old process counts: %w", err)
+		}
+		if m.Outcome == nil {
+			continue
+		}
+		o, err := Decode(m.Outcome)
+		if err != nil {
+			return fmt.Errorf("hear what the old process counts: %w", err)
+		}
+		count(o)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build unix
+
+package harness
+
+import "syscall"
+
+// upgradeSignal has tlslift replace itself.
+const upgradeSignal = syscall.SIGUSR2
