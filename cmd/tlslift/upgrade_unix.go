@@ -81,6 +81,7 @@ func (a *app) beginUpgrade(ctx context.Context) {
 		return
 	}
 	a.lastUpgrade.Store(nil)
+	a.log.sink.Share(true)
 	state, listeners := a.handoverState()
 	path := a.path
 	a.log.Info("upgrading", zap.String("program", path))
@@ -112,6 +113,7 @@ func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 }
 
 func (a *app) upgradeFailed(err error) {
+	a.log.sink.Share(false)
 	a.log.Error("upgrade failed, this process goes on", zap.Error(err))
 	text := err.Error()
 	a.lastUpgrade.Store(&text)

@@ -9,9 +9,11 @@
 package logsink
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -43,6 +45,7 @@ var errStalled = errors.New("the log's reader does not read")
 // for the reader, except Close, which waits for at most a second.
 type Sink struct {
 	out      io.Writer
+	shared   atomic.Bool
 	lostLine func(lines uint64) []byte
 	wake     chan struct{} // there is something to write
 	closing  chan struct{}
@@ -178,7 +181,7 @@ func (s *Sink) flush() bool {
 	if len(b.text) == 0 {
 		return true
 	}
-	n, err := s.out.Write(b.text)
+	n, err := s.writeOut(b.text)
 	if err == nil && n < len(b.text) {
 		err = io.ErrShortWrite
 	}
@@ -194,6 +197,35 @@ func (s *Sink) flush() bool {
 		s.spare = b.text[:0]
 	}
 	return err == nil
+}
+
+// atomicWrite is how much a pipe takes in one piece, in bytes (PIPE_BUF on
+// Linux). A line that is longer may be torn.
+const atomicWrite = 4096
+
+// Share says whether another process writes to the same descriptor: what is
+// written at a time is whole lines then, so few that none is torn apart.
+func (s *Sink) Share(with bool) { s.shared.Store(with) }
+
+// writeOut writes lines, and returns how many bytes of them were written.
+func (s *Sink) writeOut(lines []byte) (written int, err error) {
+	for s.shared.Load() && len(lines)-written > atomicWrite {
+		rest := lines[written:]
+		end := bytes.LastIndexByte(rest[:atomicWrite], '\n') + 1
+		if end == 0 {
+			end = bytes.IndexByte(rest, '\n') + 1
+		}
+		if end == 0 {
+			break
+		}
+		n, err := s.out.Write(rest[:end])
+		written += n
+		if err != nil || n < end {
+			return written, err
+		}
+	}
+	n, err := s.out.Write(lines[written:])
+	return written + n, err
 }
 
 // take makes a batch of everything that is to be written: what is pending, the

@@ -262,3 +262,44 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// pieces are what was written at a time.
+type pieces struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, string(b))
+	return len(b), nil
+}
+
+// While two processes write to one pipe, whole lines are written, and no more at
+// a time than a pipe takes in one piece.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("l", 2*atomicWrite) + "\n"
+	want := strings.Repeat(strings.Repeat("a", 99)+"\n", 200) + long + "end\n" + "no end"
+	for _, shared := range []bool{false, true} {
+		out := new(pieces)
+		s := &Sink{out: out}
+		s.Share(shared)
+		if n, err := s.writeOut([]byte(want)); err != nil || n != len(want) {
+			t.Fatal(n, err)
+		}
+		if got := strings.Join(out.all, ""); got != want {
+			t.Errorf("shared %v: %d bytes arrive of %d", shared, len(got), len(want))
+		}
+		if !shared && len(out.all) != 1 {
+			t.Errorf("%d writes", len(out.all))
+		}
+		for i, piece := range out.all {
+			last := i == len(out.all)-1
+			if shared && (len(piece) > atomicWrite && piece != long || !last && !strings.HasSuffix(piece, "\n")) {
+				t.Errorf("piece %d of %d bytes", i, len(piece))
+			}
+		}
+	}
+}
