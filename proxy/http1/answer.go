@@ -18,9 +18,13 @@ var (
 	ErrTruncated    = errors.New("the answer ended before it was complete")
 )
 
-// maxAnswerHead bounds the heads of an answer and of the interim answers before
-// it together, in bytes.
-const maxAnswerHead = 256 << 10
+const (
+	// maxAnswerHead bounds the heads of an answer and of the interim answers before
+	// it together, in bytes.
+	maxAnswerHead = 64 << 10
+	// maxAnswerFields bounds the field lines of an answer.
+	maxAnswerFields = 512
+)
 
 // Framing is how the end of an answer's body is found (RFC 9112 section 6.3).
 type Framing uint8
@@ -89,11 +93,14 @@ func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 		return ErrMalformed
 	}
 	var f answerFraming
-	for rest != "" {
+	for n := 0; rest != ""; n++ {
 		var field answerField
 		var ok bool
 		if field, rest, ok = cutField(rest); !ok || !f.note(a, &field) {
 			return ErrMalformed
+		}
+		if n == maxAnswerFields {
+			return ErrHeadTooLarge
 		}
 	}
 	if !f.settle(a, method) {

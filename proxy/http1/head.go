@@ -12,6 +12,7 @@ import (
 type headParser struct {
 	req *Request
 
+	lines                   int // of fields
 	hosts, lengths, codings int // lines seen of each
 	hostValue               string
 	connection              bool // there is a Connection line
@@ -64,8 +65,15 @@ func cutLine(s string) (line, rest string) {
 	return line, rest
 }
 
+// maxFields bounds the field lines of a request. A field costs many times its
+// bytes; no client is known to send half as many.
+const maxFields = 128
+
 // field takes one field line (RFC 9112 section 5).
 func (p *headParser) field(line string) *Refusal {
+	if p.lines++; p.lines > maxFields {
+		return tooLarge(http.StatusRequestHeaderFieldsTooLarge, detailManyFields)
+	}
 	if line[0] == ' ' || line[0] == '\t' {
 		return malformed(detailFold)
 	}

@@ -61,6 +61,7 @@ const (
 	detailTE            = "Transfer-Encoding is not exactly chunked"
 	detailTE10          = "Transfer-Encoding on HTTP/1.0"
 	detailHeadTooLarge  = "request head over its limit"
+	detailManyFields    = "too many header fields"
 	detailTargetTooLong = "request line over its limit"
 	detailBodyTooLarge  = "request body over its limit"
 	detailHeadTimeout   = "request head did not arrive in time"
