@@ -149,6 +149,7 @@ type Limits struct {
 	HeaderBytes          int64         // request head; 1 KiB to 1 MiB
 	BodyBytes            int64         // request body; 1 to 1 GiB
 	ResponseBuffer       int64         // answers held until complete; 1 to 64 MiB
+	Memory               int64         // held for callers in sum; 8 MiB to 64 GiB, 0 = auto
 	Connections          int           // 1 to 1,000,000
 	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64; 1 to Connections
 	HeaderTimeout        time.Duration // until the head is complete

@@ -32,7 +32,7 @@ clients.users_file clients.account clients.account_key_file clients.track client
 policy policy.migrated_after policy.clients policy.clients.*.migrated
 rewrite rewrite.location rewrite.cookies rewrite.hsts
 state state.file
-limits limits.header_bytes limits.body_bytes limits.response_buffer limits.connections
+limits limits.header_bytes limits.body_bytes limits.response_buffer limits.memory limits.connections
 limits.connections_per_client limits.header_timeout limits.body_timeout limits.idle_timeout
 limits.tunnel_idle_timeout limits.drain_delay limits.drain_timeout limits.upgrade_timeout
 log log.level log.format

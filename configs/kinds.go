@@ -144,6 +144,20 @@ func size(low, high int64) kind[int64] {
 	return k
 }
 
+// sizeOr is a size, or a word that stands for 0.
+func sizeOr(word string, low, high int64) kind[int64] {
+	k := size(low, high)
+	k.fix = "write " + word + " or e.g. " + k.example
+	sized := k.parse
+	k.parse = func(text string) (int64, *fault) {
+		if text == word {
+			return 0, nil
+		}
+		return sized(text)
+	}
+	return k
+}
+
 // saySize writes a size as the configuration does.
 func saySize(n int64) string {
 	for _, unit := range []struct {

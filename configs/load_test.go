@@ -167,6 +167,7 @@ limits:
   header_bytes: 1KiB
   body_bytes: 20 MB
   response_buffer: 1
+  memory: 9MiB
   connections: 10
   connections_per_client: 10
   header_timeout: 1s
@@ -238,7 +239,7 @@ func everyValueRead(dir string) *Config {
 		},
 		State: State{in("state/ledger.json")},
 		Limits: Limits{
-			HeaderBytes: 1024, BodyBytes: 20_000_000, ResponseBuffer: 1, Connections: 10, ConnectionsPerClient: 10,
+			HeaderBytes: 1024, BodyBytes: 20_000_000, ResponseBuffer: 1, Memory: 9 << 20, Connections: 10, ConnectionsPerClient: 10,
 			HeaderTimeout: time.Second, BodyTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,
 			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
 			UpgradeTimeout: time.Hour,

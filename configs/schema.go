@@ -149,6 +149,7 @@ func limitKeys(c *Limits) []key {
 		value("header_bytes", &c.HeaderBytes, size(kib, mib)),
 		value("body_bytes", &c.BodyBytes, size(1, gib)),
 		value("response_buffer", &c.ResponseBuffer, size(1, 64*mib)),
+		value("memory", &c.Memory, sizeOr("auto", 8*mib, 64*gib)),
 		value("connections", &c.Connections, whole(1, 1_000_000)),
 		value("connections_per_client", &c.ConnectionsPerClient, whole(1, 1_000_000)),
 		value("header_timeout", &c.HeaderTimeout, timeout),

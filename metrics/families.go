@@ -38,6 +38,7 @@ type families struct {
 	denied   *prometheus.CounterVec
 	open     *prometheus.GaugeVec
 	limit    *prometheus.GaugeVec
+	held     prometheus.GaugeFunc
 
 	caNotAfter              prometheus.Gauge
 	leaves                  prometheus.Counter
@@ -82,6 +83,15 @@ func define(o Options) families {
 			"Client connections open now, by handling.", "handling"),
 		limit: gauges("limit",
 			"The limit of each resource, in the unit of its usage gauge.", "resource"),
+		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "held_bytes",
+			Help: "Memory held for callers now, of limits.memory: heads, bodies and answers.",
+		}, func() float64 {
+			if o.Held == nil {
+				return 0
+			}
+			return float64(o.Held())
+		}),
 
 		caNotAfter: gauge("ca_not_after_timestamp_seconds",
 			"When the signing CA expires; 0 without a CA."),
@@ -114,7 +124,7 @@ func define(o Options) families {
 func (f *families) register(reg prometheus.Registerer) error {
 	for _, c := range [...]prometheus.Collector{
 		f.responses, f.handshakes, f.upstreamFailures, f.classicHellos, f.duration, f.phase, f.pool, f.certificate,
-		f.rewrites, f.denied, f.open, f.limit, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.configHash, f.logLines, f.buildInfo,
+		f.rewrites, f.denied, f.open, f.limit, f.held, f.caNotAfter, f.leaves, f.reloadOK, f.reloadSuccess, f.configHash, f.logLines, f.buildInfo,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)

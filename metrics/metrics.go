@@ -19,6 +19,7 @@ type Options struct {
 	Revision  string   // of this build
 
 	LogLinesLost func() uint64 // since the start; nil = none ever
+	Held         func() int64  // bytes held for callers now; nil = none ever
 }
 
 // Metrics is every metric of tlslift but those of clients, which package ledger

@@ -16,16 +16,17 @@ type Resource uint8
 const (
 	Connections         Resource = iota // limits.connections
 	UpstreamConnections                 // upstream.max_connections, of one host
+	Memory                              // limits.memory, in bytes
 	LabelledClients                     // clients.label_limit
 	TrackedClients                      // clients.track
 )
 
 // Resources lists every resource.
-var Resources = [...]Resource{Connections, UpstreamConnections, LabelledClients, TrackedClients}
+var Resources = [...]Resource{Connections, UpstreamConnections, Memory, LabelledClients, TrackedClients}
 
 func (r Resource) String() string {
 	return [...]string{
-		Connections: "connections", UpstreamConnections: "upstream_connections",
+		Connections: "connections", UpstreamConnections: "upstream_connections", Memory: "memory",
 		LabelledClients: "labelled_clients", TrackedClients: "tracked_clients",
 	}[r]
 }

@@ -56,8 +56,9 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// streamBuffer is what a streamed answer passes through, in bytes.
-const streamBuffer = 32 << 10
+// streamBuffer is what a streamed answer passes through, in bytes: a TLS record
+// at a time.
+const streamBuffer = 16 << 10
 
 func (b *watchedBody) note(err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -136,6 +137,9 @@ func (q *request) explain(err error) (problem.Reason, string) {
 	o.Delivery = q.ex.Delivery
 	if o.Delivery == problem.Answered {
 		o.Delivery = problem.Unknown // the head came, the rest did not
+	}
+	if errors.Is(err, errNoMemory) {
+		return problem.Limit, err.Error()
 	}
 	var body *http1.BodyError
 	if errors.As(err, &body) {

@@ -5,24 +5,30 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
+	"time"
 
+	"tlslift/proxy/budget"
+	"tlslift/proxy/http1"
 	"tlslift/proxy/redact"
 )
 
 // holdBody is how much of a request's body is read before the upstream is
 // contacted, in bytes. API calls are smaller (100 messages a request), so that
 // a caller that stalls or breaks its framing has, as a rule, sent nothing.
-const holdBody = 64 << 10
+const holdBody = http1.Large
+
+// patienceForMemory is how long a body waits for memory at most.
+const patienceForMemory = 10 * time.Second
+
+var errNoMemory = errors.New("no memory for a large body")
 
 // heldBody gives back what was held, then the rest.
 type heldBody struct {
 	bytes.Reader
-	rest io.ReadCloser // nil when the body is complete
-	buf  *[]byte
+	rest    io.ReadCloser // nil when the body is complete
+	data    []byte
+	buffers *http1.Buffers
 }
-
-var heldPool = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
 func (b *heldBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
@@ -42,37 +48,42 @@ func (b *heldBody) Close() error {
 }
 
 func (b *heldBody) release() {
-	if b != nil && cap(*b.buf) <= holdBody {
-		heldPool.Put(b.buf)
+	if b != nil {
+		b.buffers.Put(b.data)
 	}
 }
 
-// hold reads the body's beginning and puts it back in front of the rest. The
-// error is the caller's: nothing was sent yet.
-func hold(r *http.Request) (*heldBody, error) {
+// hold reads the body's beginning and puts it back in front of the rest. What
+// does not fit a small buffer comes out of the share; without memory for it the
+// error is errNoMemory. Other errors are the caller's. Nothing was sent yet.
+func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, patience time.Duration) (*heldBody, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
 	}
-	buf := heldPool.Get().(*[]byte)
-	data := (*buf)[:0]
+	data := buffers.Get(0)[:0]
 	var err error
 	for err == nil && len(data) < holdBody {
 		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
+			if !share.Gather(holdBody, patience) {
+				err = errNoMemory
+				break
+			}
+			larger := append(buffers.Get(holdBody)[:0], data...)
+			buffers.Put(data)
+			data = larger
 		}
 		var n int
-		n, err = r.Body.Read(data[len(data):min(cap(data), holdBody)])
+		n, err = r.Body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		if r.ContentLength > 0 && int64(len(data)) == r.ContentLength {
 			err = io.EOF
 		}
 	}
-	*buf = data
 	if err != nil && !errors.Is(err, io.EOF) {
-		heldPool.Put(buf)
+		buffers.Put(data)
 		return nil, err
 	}
-	held := &heldBody{rest: r.Body, buf: buf}
+	held := &heldBody{rest: r.Body, data: data, buffers: buffers}
 	held.Reset(data)
 	if errors.Is(err, io.EOF) {
 		held.rest = nil
@@ -86,6 +97,5 @@ func (b *heldBody) prefix() []byte {
 	if b == nil {
 		return nil
 	}
-	data := *b.buf
-	return data[:min(len(data), redact.Prefix)]
+	return b.data[:min(len(b.data), redact.Prefix)]
 }

@@ -112,7 +112,7 @@ func (c *conn) serveHTTP(nc net.Conn) {
 	c.front.Show(c.facts.Handling)
 	c.begun = false
 	c.http = http1.NewConn(nc, http1.Options{
-		Limits: c.limits, Buffers: &c.s.buffers, Unasked: c.refusal != nil, Context: context.WithValue(context.Background(), connKey{}, c),
+		Limits: c.limits, Buffers: &c.s.buffers, Budget: c.s.budget, Unasked: c.refusal != nil, Context: context.WithValue(context.Background(), connKey{}, c),
 	})
 	c.front.Carry(serving{c.http})
 	end := c.http.Serve(c)

@@ -149,7 +149,11 @@ func (q *request) refusedEarly(bodyErr error) bool {
 // does not finish it has sent nothing, and looks at it for what the log and the
 // ledger say.
 func (q *request) readBody() error {
-	held, err := hold(&q.r.Request)
+	patience := patienceForMemory
+	if limit := q.st.Limits.BodyTimeout; limit > 0 {
+		patience = min(patience, limit)
+	}
+	held, err := hold(&q.r.Request, &q.c.s.buffers, q.c.http.Share(), patience)
 	if err != nil || held == nil {
 		return err
 	}
@@ -196,6 +200,7 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	q := ctx.UserData.(*conn).req
 	q.ex.Caller, q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q, q.c.http.AbortBody, &q.memory, &q.c.owned
+	q.ex.Share = q.c.http.Share()
 	began := s.now()
 	resp, err := s.transport.Do(s.work, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)

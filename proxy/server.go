@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/proxy/authority"
+	"tlslift/proxy/budget"
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/http1"
@@ -80,6 +81,7 @@ type Server struct {
 	pipeline  *goproxy.ProxyHttpServer
 	shared    *front.Shared
 	buffers   http1.Buffers        // shared by the connections
+	budget    *budget.Budget       // of what is held for callers
 	requests  sync.Pool            // of *request
 	lines     LineWriter           // nil: through log
 	encoders  sync.Pool            // of *lineEncoder
@@ -121,6 +123,7 @@ func New(o Options) (*Server, error) {
 	s.via = [2]string{rewrite.ViaElement("1.0", s.viaName), rewrite.ViaElement("1.1", s.viaName)}
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.work, s.cutWork = context.WithCancel(context.Background())
+	s.budget = budget.New(s.work, o.Settings.Limits.memory())
 	st, err := s.newSettings(o.Settings)
 	if err != nil {
 		return nil, err
@@ -163,6 +166,12 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 
 // Covers reports whether a listener bound to bound is reached at ap.
 func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.Covers(bound, ap) }
+
+// Held is how many bytes are held for callers now.
+func (s *Server) Held() int64 { return s.budget.Held() }
+
+// HeldLimit is how many bytes may be held for callers.
+func (s *Server) HeldLimit() int64 { return s.budget.Limit() }
 
 // Peak is how many client connections are open, and the most that were since the
 // last call.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -50,6 +51,7 @@ type Listener struct {
 type Limits struct {
 	HeaderBytes          int
 	BodyBytes            int64
+	Memory               int64 // held in sum; 0 = no limit
 	Connections          int
 	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64
 	HeaderTimeout        time.Duration // until a head is complete
@@ -161,10 +163,19 @@ func (s *Server) Reload(set Settings) error {
 	s.adoptCA(st)
 	s.settings.Store(st)
 	s.shared.SetLimits(frontLimits(set.Limits))
+	s.budget.SetLimit(set.Limits.memory())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reconcile(change)
 	return nil
+}
+
+// memory is the budget of what is held, in bytes.
+func (l *Limits) memory() int64 {
+	if l.Memory <= 0 {
+		return math.MaxInt64
+	}
+	return l.Memory
 }
 
 func frontLimits(l Limits) front.Limits {

@@ -77,6 +77,7 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, before *prev
 	a.metrics, err = metrics.New(reg, metrics.Options{
 		Upstreams: upstreamLabels(cfg), Version: version, Revision: sourceRevision(),
 		LogLinesLost: func() uint64 { return a.log.sink.Status().Lost },
+		Held:         func() int64 { return a.server.Held() },
 	})
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ func (a *app) applyConfig(cfg *configs.Config) {
 	a.metrics.SetLimits(metrics.Limits{
 		metrics.Connections:         int64(cfg.Limits.Connections),
 		metrics.UpstreamConnections: int64(cfg.Upstream.MaxConnections),
+		metrics.Memory:              a.server.HeldLimit(),
 		metrics.LabelledClients:     int64(cfg.Clients.LabelLimit),
 		metrics.TrackedClients:      int64(cfg.Clients.Track),
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path"
 	"runtime/debug"
@@ -9,20 +10,42 @@ import (
 	"time"
 )
 
-// Memory is left to the Go runtime, with two exceptions: the runtime is told of
-// the cgroup's limit, and what callers leave behind is given back soon.
+// Memory is left to the Go runtime, with three exceptions: the runtime is told of
+// the cgroup's limit, what is held for callers stays within a part of it, and
+// what callers leave behind is given back soon.
 
 const (
 	// limitShare is the share of the cgroup's limit that the runtime is to stay
 	// within: the rest is for what it does not count, such as the binary's pages
 	// and socket buffers.
 	limitShare = 0.9
+	// heldShare is the part of the runtime's limit, in eighths, that may be held
+	// for callers. The rest is for connections, which cost about as much again
+	// when all are busy, and for garbage.
+	heldShare = 3
+	// leastHeld and usualHeld bound what may be held where limits.memory is auto:
+	// below the one little could be sent, the other is without a limit.
+	leastHeld = 8 << 20
+	usualHeld = 256 << 20
 	// releaseEvery is how often the number of open connections is looked at.
 	releaseEvery = 5 * time.Second
 	// releaseFrom is how many connections must have been open for their end to
 	// be worth a collection.
 	releaseFrom = 32
 )
+
+// heldLimit is how many bytes may be held for callers: as configured, 0 for auto,
+// under a memory limit of the runtime's, math.MaxInt64 for none.
+func heldLimit(configured, limit int64) int64 {
+	switch {
+	case configured > 0:
+		return configured
+	case limit == math.MaxInt64:
+		return usualHeld
+	default:
+		return max(limit/8*heldShare, leastHeld)
+	}
+}
 
 // limitMemory sets the runtime's memory limit from the cgroup's, unless
 // GOMEMLIMIT is set.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"math"
 	"testing"
 )
 
@@ -67,6 +68,24 @@ func TestRelease(t *testing.T) {
 	} {
 		if got := r.due(step.open, step.most); got != step.due {
 			t.Errorf("step %d, %d open of %d: %v", i, step.open, step.most, got)
+		}
+	}
+}
+
+// TestHeldLimit: limits.memory as configured, else a part of the runtime's limit.
+func TestHeldLimit(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	for _, c := range []struct{ configured, limit, want int64 }{
+		{0, math.MaxInt64, 256 * mib},
+		{0, 64_000_000, 24_000_000},
+		{0, 16 * mib, 8 * mib},
+		{0, 8 << 30, 3 << 30},
+		{64 * mib, math.MaxInt64, 64 * mib},
+		{64 * mib, 16 * mib, 64 * mib},
+	} {
+		if got := heldLimit(c.configured, c.limit); got != c.want {
+			t.Errorf("%d under %d: %d, want %d", c.configured, c.limit, got, c.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 		Limits: proxy.Limits{
 			HeaderBytes:          int(cfg.Limits.HeaderBytes),
 			BodyBytes:            cfg.Limits.BodyBytes,
+			Memory:               heldLimit(cfg.Limits.Memory, debug.SetMemoryLimit(-1)),
 			Connections:          cfg.Limits.Connections,
 			ConnectionsPerClient: cfg.Limits.ConnectionsPerClient,
 			HeaderTimeout:        cfg.Limits.HeaderTimeout,

@@ -142,7 +142,8 @@ func chunkReason(err error) problem.Reason {
 	return problem.Malformed
 }
 
-// arm gives the next read BodyTimeout, unless the body was given up.
+// arm gives the next read BodyTimeout, less when memory is tight, unless the
+// body was given up.
 func (b *body) arm() error {
 	c := b.c
 	c.mu.Lock()
@@ -150,7 +151,11 @@ func (b *body) arm() error {
 	if b.aborted {
 		return os.ErrDeadlineExceeded
 	}
-	_ = c.nc.SetReadDeadline(after(c.limits.BodyTimeout))
+	patience := c.limits.BodyTimeout
+	if c.share.Tight() && (patience <= 0 || patience > patienceWhenTight) {
+		patience = patienceWhenTight
+	}
+	_ = c.nc.SetReadDeadline(after(patience))
 	return nil
 }
 

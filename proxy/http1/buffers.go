@@ -13,6 +13,9 @@ const (
 // a request, and to what they hold. The zero value is ready for use; it must not be copied.
 type Buffers struct{ small, large sync.Pool }
 
+// Large is how many bytes a buffer takes that is not small.
+const Large = largeBuffer
+
 // Get lends a buffer of 4 KiB if n bytes fit into that, else of 64 KiB.
 func (p *Buffers) Get(n int) []byte {
 	if n > smallBuffer {

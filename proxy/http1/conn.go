@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tlslift/proxy/budget"
 )
 
 // Limits bound what one request may cost. A zero field means no limit.
@@ -30,6 +32,9 @@ type Options struct {
 	// Buffers is where the connections borrow memory; nil = a pool of the
 	// connection's own.
 	Buffers *Buffers
+	// Budget bounds what the connections hold in sum; nil = no limit. What fits a
+	// small buffer is part of what a connection costs, and is not counted.
+	Budget *budget.Budget
 }
 
 // Handler answers one request.
@@ -88,6 +93,8 @@ type Conn struct {
 	r, w int    // in[r:w] was read and not yet used
 	gone bool   // the caller ended its side
 
+	share budget.Share // what the request being read or served holds
+
 	// The head being gathered.
 	scanned    int       // where to go on looking for its end
 	headBy     time.Time // when it must be complete; zero = not begun
@@ -118,7 +125,7 @@ func NewConn(nc net.Conn, o Options) *Conn {
 	if o.Buffers == nil {
 		o.Buffers = new(Buffers)
 	}
-	c := &Conn{nc: nc, options: o}
+	c := &Conn{nc: nc, options: o, share: o.Budget.Share()}
 	if o.Context != nil {
 		c.req.Request = *c.req.WithContext(o.Context)
 	}
@@ -130,6 +137,7 @@ func NewConn(nc net.Conn, o Options) *Conn {
 // Serve answers requests, one after the other, until the connection ends or is
 // hijacked. It does not close the connection.
 func (c *Conn) Serve(h Handler) End {
+	defer c.share.Release(0)
 	for {
 		if c.r == c.w {
 			c.release()
@@ -179,6 +187,10 @@ func (c *Conn) serve(h Handler) End {
 	}
 }
 
+// Share is what the request being served holds of the budget. All of it is
+// given back when the request was answered.
+func (c *Conn) Share() *budget.Share { return &c.share }
+
 // forget lets go of a request that was answered.
 func (c *Conn) forget() {
 	refused := c.req.Refusal != nil
@@ -187,6 +199,7 @@ func (c *Conn) forget() {
 	if refused {
 		c.release()
 	}
+	c.share.Release(c.large())
 }
 
 // Drain lets the connection end: if it waits for a request, unless one arrives

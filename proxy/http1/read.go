@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -37,7 +36,8 @@ func (c *Conn) await() error {
 	return err
 }
 
-// space returns room to read into, behind what is there.
+// space returns room to read into, behind what is there; none if the buffer is
+// full.
 func (c *Conn) space() []byte {
 	switch {
 	case c.in == nil:
@@ -47,13 +47,57 @@ func (c *Conn) space() []byte {
 	case c.r > 0:
 		c.w = copy(c.in, c.in[c.r:c.w])
 		c.r = 0
-	default:
-		grown := slices.Grow(c.in, len(c.in))
-		c.options.Buffers.Put(c.in)
-		c.in = grown[:cap(grown)]
 	}
 	return c.in[c.w:]
 }
+
+// grow makes a full buffer larger, once memory is free for that. A head that did
+// not fit a small buffer gets all that it may need at once, since it must not
+// wait while it holds some.
+func (c *Conn) grow() bool {
+	size := max(2*len(c.in), largeBuffer)
+	if len(c.in) >= largeBuffer && c.limits.HeaderBytes > 0 {
+		size = max(c.limits.HeaderBytes, len(c.in)+smallBuffer)
+	}
+	patience := patienceForMemory
+	if !c.headBy.IsZero() {
+		patience = time.Until(c.headBy)
+	}
+	if !c.share.Gather(int64(size)-c.large(), patience) {
+		return false
+	}
+	var grown []byte
+	if size == largeBuffer {
+		grown = c.options.Buffers.Get(size)
+	} else {
+		grown = make([]byte, size)
+	}
+	c.w = copy(grown, c.unread())
+	c.r = 0
+	c.options.Buffers.Put(c.in)
+	c.in = grown
+	return true
+}
+
+// large is how many bytes of the budget the buffer takes.
+func (c *Conn) large() int64 {
+	if len(c.in) <= smallBuffer {
+		return 0
+	}
+	return int64(len(c.in))
+}
+
+// Callers wait for memory, and memory waits for callers.
+const (
+	// patienceForMemory is how long a head without a time limit, or a body,
+	// waits for memory at most.
+	patienceForMemory = 10 * time.Second
+	// patienceWhenTight is how long a head that is larger than a small buffer has
+	// left, and a body may take without progress, when memory is tight.
+	patienceWhenTight = time.Second
+)
+
+var errNoMemory = errors.New("no memory is free")
 
 // release gives the buffer back, and drops what is in it.
 func (c *Conn) release() {
@@ -172,6 +216,15 @@ func (c *Conn) moreHead() error {
 		c.headBy = after(c.limits.HeaderTimeout)
 		_ = c.nc.SetReadDeadline(c.headBy)
 	}
+	if len(c.space()) == 0 && !c.grow() {
+		return errNoMemory
+	}
+	if c.share.Tight() {
+		if soon := time.Now().Add(patienceWhenTight); c.headBy.IsZero() || soon.Before(c.headBy) {
+			c.headBy = soon
+			_ = c.nc.SetReadDeadline(c.headBy)
+		}
+	}
 	return c.fill()
 }
 
@@ -182,6 +235,8 @@ func (c *Conn) headFailed(err error) headResult {
 	switch {
 	case len(raw) == 1 && raw[0] == '\r' && !c.options.Unasked:
 		return headNone
+	case errors.Is(err, errNoMemory):
+		return c.refuse(noMemory())
 	case isTimeout(err):
 		return c.refuse(late())
 	case errors.Is(err, io.EOF):

@@ -66,6 +66,7 @@ const (
 	detailBodyTooLarge  = "request body over its limit"
 	detailHeadTimeout   = "request head did not arrive in time"
 	detailHeadCut       = "connection ended inside a request head"
+	detailNoMemory      = "no memory for a large request head"
 )
 
 func malformed(detail string) *Refusal {
@@ -74,6 +75,10 @@ func malformed(detail string) *Refusal {
 
 func tooLarge(status int, detail string) *Refusal {
 	return &Refusal{Reason: problem.TooLarge, Status: status, Detail: detail}
+}
+
+func noMemory() *Refusal {
+	return &Refusal{Reason: problem.Limit, Status: http.StatusServiceUnavailable, Detail: detailNoMemory}
 }
 
 func late() *Refusal {

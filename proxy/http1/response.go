@@ -174,8 +174,7 @@ func (w *Response) append(p []byte) {
 // the rest of p as it is.
 func (w *Response) writeThrough(p []byte) {
 	if len(w.out) > 0 {
-		n := min(len(p), max(largeBuffer-len(w.out), 0))
-		w.reserve(n)
+		n := min(len(p), cap(w.out)-len(w.out))
 		w.out = append(w.out, p[:n]...)
 		w.flush()
 		p = p[n:]

@@ -38,7 +38,7 @@ var Answers = [...]Answer{
 	{Method, http.StatusNotImplemented, NotSent, stays, "This method, or an upgrade to another protocol, is not supported.", "Send a plain HTTP request."},
 	{Method, http.StatusNotImplemented, NotSent, closes, "The request begins with a word that is no method of HTTP.", "Look at the request before it on the same connection: a Content-Length that counts characters, not bytes, leaves the end of the body behind."},
 	{Loop, http.StatusLoopDetected, NotSent, closes, "The request came back to the proxy that sent it.", "The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: ask for it without the proxy."},
-	{Limit, http.StatusServiceUnavailable, NotSent, closes, "The proxy has as many connections as it may have.", "Try again later, and close connections that are no longer needed."},
+	{Limit, http.StatusServiceUnavailable, NotSent, closes, "The proxy has as many connections, or as much memory in use, as it may.", "Try again later, and close connections that are no longer needed."},
 	{Draining, http.StatusServiceUnavailable, NotSent, closes, "The proxy is shutting down.", "Try again."},
 	{ClientTimeout, http.StatusRequestTimeout, NotSent, closes, "The rest of the request did not arrive in time.", "Look at the client, and at the network between it and the proxy."},
 	{ClientTimeout, http.StatusRequestTimeout, Unknown, closes, "The rest of the request did not arrive in time.", "Look at the client, and at the network between it and the proxy."},

@@ -13,12 +13,13 @@ import (
 )
 
 // receive holds the answer's body until it is complete, or makes it a stream
-// if it is larger than the buffer. A foreign answer of unknown length, and any
-// stream of events, streams at once, since it may never end.
+// if it is larger than the buffer, or than the memory that is free. A foreign
+// answer of unknown length, and any stream of events, streams at once, since it
+// may never end.
 func (x *trip) receive() (*http.Response, error) {
 	a, held := &x.memory.answer, &x.memory.held
 	x.c.Signed = x.c.Signed || signsIn(a.Header["Www-Authenticate"]) || signsIn(a.Header["Proxy-Authenticate"])
-	*held = heldBody{buffers: x.s.buffers}
+	*held = heldBody{buffers: x.s.buffers, share: x.ex.Share}
 	if a.Framing == http1.NoBody {
 		x.finish()
 		return &a.Response, nil
@@ -61,11 +62,16 @@ func EventStream(h http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
 }
 
-// hold reads the body to its end, or until it is larger than the buffer.
+// hold reads the body to its end, or until it is larger than the buffer, or no
+// memory is free for more of it.
 func (x *trip) hold(held *heldBody) (size int64, complete bool, err error) {
 	a := &x.memory.answer
 	for size <= x.s.opts.ResponseBuffer {
-		n, err := a.Body.Read(held.room(max(a.ContentLength-size, 0)))
+		room := held.room(max(a.ContentLength-size, 0))
+		if room == nil {
+			break
+		}
+		n, err := a.Body.Read(room)
 		held.took(n)
 		size += int64(n)
 		switch {

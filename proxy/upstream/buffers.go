@@ -3,6 +3,7 @@ package upstream
 import (
 	"io"
 
+	"tlslift/proxy/budget"
 	"tlslift/proxy/http1"
 )
 
@@ -10,15 +11,18 @@ import (
 // body is not copied while it grows. After Close it reads as ended.
 type heldBody struct {
 	buffers *http1.Buffers
-	pieces  [][]byte  // not yet delivered; only the last one has room
-	first   [1][]byte // memory of pieces
-	begun   int       // bytes of pieces[0] that were delivered
+	share   *budget.Share // what is beyond the first large piece comes out of it
+	beyond  int64         // bytes of that which are held
+	pieces  [][]byte      // not yet delivered; only the last one has room
+	first   [1][]byte     // memory of pieces
+	begun   int           // bytes of pieces[0] that were delivered
+	large   bool          // there was a large piece
 }
 
-// room returns where to read the next bytes to. want is how many bytes are
-// still expected; 0 = unknown.
+// room returns where to read the next bytes to, nil if no memory is free. want
+// is how many bytes are still expected; 0 = unknown.
 func (h *heldBody) room(want int64) []byte {
-	const large = 64 << 10
+	const large = http1.Large
 	if n := len(h.pieces); n > 0 && len(h.pieces[n-1]) < cap(h.pieces[n-1]) {
 		p := h.pieces[n-1]
 		return p[len(p):cap(p)]
@@ -28,9 +32,24 @@ func (h *heldBody) room(want int64) []byte {
 	} else if want == 0 {
 		want = large
 	}
+	if h.large {
+		if !h.share.Extend(large) {
+			return nil
+		}
+		h.beyond += large
+	}
 	p := h.buffers.Get(int(min(want, large)))
+	h.large = h.large || len(p) == large
 	h.pieces = append(h.pieces, p[:0])
 	return p
+}
+
+// put gives the memory of a piece back.
+func (h *heldBody) put(p []byte) {
+	h.buffers.Put(p)
+	n := min(h.beyond, int64(cap(p)))
+	h.beyond -= n
+	h.share.Shrink(n)
 }
 
 // took adds n bytes that were read into the room.
@@ -45,7 +64,7 @@ func (h *heldBody) next() []byte {
 		if left := h.pieces[0][h.begun:]; len(left) > 0 {
 			return left
 		}
-		h.buffers.Put(h.pieces[0])
+		h.put(h.pieces[0])
 		h.pieces, h.begun = h.pieces[1:], 0
 	}
 	return nil
@@ -75,7 +94,7 @@ func (h *heldBody) WriteTo(w io.Writer) (total int64, err error) {
 // Close gives the memory back.
 func (h *heldBody) Close() error {
 	for _, p := range h.pieces {
-		h.buffers.Put(p)
+		h.put(p)
 	}
 	*h = heldBody{}
 	return nil

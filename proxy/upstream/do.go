@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"tlslift/proxy/budget"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 )
@@ -29,6 +30,9 @@ type Exchange struct {
 	// Owned are the connections that belong to the caller's own connection. Without
 	// it such a connection ends with its exchange.
 	Owned *Owned
+	// Share, if set, is what the call holds of the budget. What the exchange takes
+	// stays in it.
+	Share *budget.Share
 
 	// Delivery is the word for this request. With a streamed answer it is
 	// Answered only after Body.Read has returned io.EOF.
@@ -50,6 +54,7 @@ type Caller interface {
 type Memory struct {
 	answer http1.Answer
 	held   heldBody
+	share  budget.Share // of no budget
 }
 
 // Reset forgets the answer.
@@ -80,6 +85,15 @@ const maxAttempts = 3
 func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, ex.fail(errDraining)
+	}
+	if ex.Memory == nil {
+		ex.Memory = new(Memory)
+	}
+	if ex.Share == nil {
+		ex.Share = &ex.Memory.share
+	}
+	if !fitsSmall(req) && !ex.Share.Reserve(patienceForMemory) {
+		return nil, ex.fail(errNoMemory)
 	}
 	m, err := prepare(req, r, ex.Target)
 	if err != nil {

@@ -39,6 +39,8 @@ var (
 var (
 	errDraining   = notSent(problem.Draining, errCut)
 	errCallerGone = notSent(problem.ClientGone, errors.New("the caller had given up before anything was sent"))
+	errNoMemory   = notSent(problem.Limit, errors.New("no memory is free for the answer"))
+	errEnded      = notSent(problem.Reset, errors.New("the connection ended before it was used"))
 )
 
 func notSent(r problem.Reason, err error) *Error {

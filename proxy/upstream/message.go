@@ -43,6 +43,15 @@ func prepare(req *http.Request, r *Route, target string) (message, error) {
 	return m, err
 }
 
+// mostBeside is the largest body, in bytes, that is copied behind a head in
+// memory that is not counted.
+const mostBeside = 4 << 10
+
+// fitsSmall reports whether the message needs no large buffer.
+func fitsSmall(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.ContentLength > 0 && req.ContentLength <= mostBeside
+}
+
 // release gives the buffer back.
 func (m *message) release() {
 	m.buffers.Put(m.buf)
@@ -62,8 +71,10 @@ func emptyLength(method string) int64 {
 
 // head begins the message; n bytes of body will follow it in the buffer.
 func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
-	const usual = 2 << 10
-	buf := m.buffers.Get(usual + n)[:0]
+	if n <= mostBeside {
+		n = 0 // most fit a small buffer; for the others it grows
+	}
+	buf := m.buffers.Get(n)[:0]
 	if d := r.snapshot.dialer; d.Forwards(r.target) {
 		m.buf, err = http1.AppendForward(buf, req, r.HostHeader, target, d.Parent.Authorization(), length)
 	} else {

@@ -98,6 +98,15 @@ func (o *Owned) put(l lease) {
 	o.idle = append(o.idle, l)
 }
 
+// giveBack gives a connection back that was not used after all.
+func (o *Owned) giveBack(l lease) {
+	if l.p != nil && !l.c.Signed {
+		l.p.Return(l.c)
+		return
+	}
+	o.put(l)
+}
+
 // Close closes the connections. What is given back later is closed at once.
 func (o *Owned) Close() {
 	for _, l := range o.idle {

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"time"
 
+	"tlslift/proxy/budget"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/pool"
 )
 
 const (
@@ -38,17 +40,37 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 	if err != nil {
 		return nil, err
 	}
+	if err := reserve(ex.Share, l.c); err != nil {
+		ex.Owned.giveBack(l)
+		return nil, err
+	}
 	if ex.Caller != nil && ex.Caller.Gone() {
-		ex.Owned.put(l)
+		ex.Owned.giveBack(l)
 		return nil, errCallerGone
 	}
 	ex.Reused, ex.TLSVersion = l.c.Used, l.c.Version
 	x := trip{lease: l, s: r.snapshot, ex: ex, memory: ex.Memory, keep: true}
 	x.c.Signed = x.c.Signed || signsIn(req.Header["Authorization"])
-	if x.memory == nil {
-		x.memory = new(Memory)
-	}
 	return x.run(ctx, m, req)
+}
+
+// patienceForMemory is how long a request waits for the memory that it must own
+// before it is sent.
+const patienceForMemory = time.Second
+
+// reserve gives a request the memory that it needs to be sent on c. That is done
+// only now: a request that waits for a connection holds as little as possible.
+func reserve(share *budget.Share, c *pool.Conn) error {
+	switch {
+	case share.Reserve(0):
+		return nil
+	case !share.Reserve(patienceForMemory):
+		return errNoMemory
+	case !c.Quiet(): // it has ended meanwhile
+		return errEnded
+	default:
+		return nil
+	}
 }
 
 // run sends the request and reads the answer.

@@ -64,7 +64,7 @@ func TestWhatIsToBeWatchedIsExported(t *testing.T) {
 			t.Errorf("%s is not exported", row.Metric)
 		}
 	}
-	for _, resource := range []string{"connections", "upstream_connections", "labelled_clients", "tracked_clients"} {
+	for _, resource := range []string{"connections", "upstream_connections", "memory", "labelled_clients", "tracked_clients"} {
 		if m.Sum("tlslift_limit", "resource", resource) <= 0 {
 			t.Errorf("there is no limit of %s", resource)
 		}

@@ -334,3 +334,10 @@ func (x *Exchange) writeAround(first string, release <-chan struct{}, second str
 		return false
 	}
 }
+
+// Late answers with size bytes. The last tail of them come after d.
+func Late(size, tail int, d time.Duration) Action {
+	text := response(strings.Repeat("x", size))
+	at := len(text) - tail
+	return after("late", func(x *Exchange) bool { return x.write(text[:at]) && x.wait(d) && x.write(text[at:]) })
+}

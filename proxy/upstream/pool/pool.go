@@ -335,6 +335,13 @@ func (p *Pool) Reserve(c *Conn) bool {
 	return c.reserved && !p.retired
 }
 
+// Return gives a connection back that was not used after all.
+func (p *Pool) Return(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.give(c)
+}
+
 // Discard closes a connection that is not to be used again.
 func (p *Pool) Discard(c *Conn) {
 	p.mu.Lock()
