@@ -173,6 +173,10 @@ func (s *Server) Held() int64 { return s.budget.Held() }
 // HeldLimit is how many bytes may be held for callers.
 func (s *Server) HeldLimit() int64 { return s.budget.Limit() }
 
-// Peak is how many client connections are open, and the most that were since the
-// last call.
-func (s *Server) Peak() (open, most int) { return s.shared.Peak() }
+// Peak is about how many bytes callers cost at most since the last call: their
+// connections, and what was held for them.
+func (s *Server) Peak() int64 {
+	const each = 64 << 10 // a connection that is served, and its part of the garbage
+	_, open := s.shared.Peak()
+	return int64(open)*each + s.budget.Peak()
+}

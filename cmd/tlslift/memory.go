@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -27,11 +28,14 @@ const (
 	// below the one little could be sent, the other is without a limit.
 	leastHeld = 8 << 20
 	usualHeld = 256 << 20
-	// releaseEvery is how often the number of open connections is looked at.
-	releaseEvery = 5 * time.Second
-	// releaseFrom is how many connections must have been open for their end to
-	// be worth a collection.
-	releaseFrom = 32
+	// releaseEvery is how often it is looked at what callers cost.
+	releaseEvery = 2 * time.Second
+	// releaseAgain is after how many intervals memory is given back again: idle
+	// connections to an upstream are closed after 5 s.
+	releaseAgain = 2
+	// releaseFrom is how many bytes callers must have cost for their end to be
+	// worth a collection.
+	releaseFrom = 2 << 20
 )
 
 // heldLimit is how many bytes may be held for callers: as configured, 0 for auto,
@@ -108,9 +112,9 @@ func readLimit(read func(string) ([]byte, error), file string) (int64, bool) {
 }
 
 // releaseMemory gives memory back to the system after most callers have left,
-// until stop is closed. peak counts the open connections, and the most since it
-// was called.
-func releaseMemory(peak func() (open, most int), stop <-chan struct{}) {
+// until stop is closed. peak is what callers cost at most since its last call, in
+// bytes.
+func releaseMemory(peak func() int64, stop <-chan struct{}) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	var r releaser
@@ -118,6 +122,7 @@ func releaseMemory(peak func() (open, most int), stop <-chan struct{}) {
 		select {
 		case <-tick.C:
 			if r.due(peak()) {
+				runtime.GC() // pools keep what they hold for one collection
 				debug.FreeOSMemory()
 			}
 		case <-stop:
@@ -126,16 +131,24 @@ func releaseMemory(peak func() (open, most int), stop <-chan struct{}) {
 	}
 }
 
-// releaser decides when memory is worth giving back: once, when the open
-// connections have fallen to half of what they were.
-type releaser struct{ most int }
+// releaser decides when memory is worth giving back: when callers have cost no
+// more than half of what they did for a whole interval, and once more when the
+// connections to the upstreams that they used were closed, too.
+type releaser struct {
+	most  int64
+	again int // intervals until then; 0 or less = done
+}
 
-// due takes the number of connections open now, and the most since the last call.
-func (r *releaser) due(open, most int) bool {
-	r.most = max(r.most, most)
-	if r.most < releaseFrom || open > r.most/2 {
+// due takes what callers cost at most since the last call.
+func (r *releaser) due(cost int64) bool {
+	if cost > r.most {
+		r.most, r.again = cost, 0
 		return false
 	}
-	r.most = open
-	return true
+	if r.most >= releaseFrom && cost <= r.most/2 {
+		r.most, r.again = cost, releaseAgain
+		return true
+	}
+	r.again--
+	return r.again == 0
 }

@@ -43,31 +43,38 @@ func TestCgroupLimit(t *testing.T) {
 	}
 }
 
-// TestRelease: memory is given back once for each time that callers leave.
+// TestRelease: memory is given back when callers have cost little for a whole
+// interval, and once more after the upstream's connections were closed.
 func TestRelease(t *testing.T) {
 	t.Parallel()
+	const mib = 1 << 20
 	var r releaser
 	for i, step := range []struct {
-		open, most int
-		due        bool
+		cost int64
+		due  bool
 	}{
-		{0, 0, false},
-		{10, 10, false},
-		{0, 0, false}, // too few to matter
-		{100, 100, false},
-		{60, 60, false},
-		{50, 50, true},
-		{50, 50, false},
-		{20, 20, true},
-		{0, 0, false},
-		{2000, 2000, false},
-		{1999, 1999, false},
-		{0, 0, true},
-		{0, 0, false},
-		{0, 2000, true}, // came and left between two looks
+		{0, false},
+		{mib, false},
+		{0, false}, // too little to matter
+		{40 * mib, false},
+		{30 * mib, false},
+		{20 * mib, true},
+		{20 * mib, false},
+		{20 * mib, true}, // again
+		{20 * mib, false},
+		{5 * mib, true},
+		{mib, true}, // fell further: from here it is counted again
+		{0, false},
+		{0, true},
+		{0, false},
+		{100 * mib, false},
+		{10 * mib, true},
+		{90 * mib, false},
+		{90 * mib, false}, // callers came back: not again
+		{90 * mib, false},
 	} {
-		if got := r.due(step.open, step.most); got != step.due {
-			t.Errorf("step %d, %d open of %d: %v", i, step.open, step.most, got)
+		if got := r.due(step.cost); got != step.due {
+			t.Errorf("step %d, %d MiB: %v", i, step.cost/mib, got)
 		}
 	}
 }
