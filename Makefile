@@ -93,7 +93,8 @@ systemd: ## the shipped units, on a real systemd in a container (root, Linux)
 fuzz: ## every fuzz target, FUZZTIME each (default 30s)
 	test/fuzz.sh $(or $(FUZZTIME),30s)
 
-endurance: ## callers of every kind against an upstream that misbehaves in every way: CALLS (default 100000), SEED (default the time)
+endurance: ## callers of every kind in 64 MiB, and against an upstream that misbehaves in every way: CALLS (default 100000), SEED (default the time)
+	$(GO) test -count=1 -v ./test/endurance -run TestMemory -args -whole
 	$(GO) test -race -count=1 -v -timeout 0 ./test/endurance -args -upgrades 10 -rate 1000 -slow 8s -calls $(or $(CALLS),100000) -seed $(or $(SEED),$$(date +%s))
 
 clean: ## what the build made
