@@ -24,9 +24,14 @@ const (
 	firstSocket  = conversation + 1
 )
 
-// stall is how long a word of the other side may take that has nothing to wait
-// for, and how long it may leave what is written to it unread.
-const stall = 10 * time.Second
+const (
+	// stall is how long a word of the other side may take that has nothing to
+	// wait for.
+	stall = 10 * time.Second
+	// unread is how long it may leave what is written to it unread: a machine on
+	// which it cannot run for so long has other troubles.
+	unread = time.Minute
+)
 
 // talk is one end of the conversation. One goroutine at a time may read.
 type talk struct {
@@ -73,7 +78,7 @@ func pair() (near *talk, far *os.File, err error) {
 func (t *talk) say(m message) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_ = t.SetWriteDeadline(time.Now().Add(stall))
+	_ = t.SetWriteDeadline(time.Now().Add(unread))
 	return t.out.Encode(m)
 }
 
