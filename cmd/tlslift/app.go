@@ -66,7 +66,9 @@ func newApp(cfg *configs.Config, src configs.Source, read snapshot, before *prev
 		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
-	a.log.sink.Share(before != nil)
+	if before != nil {
+		a.log.sink.Share()
+	}
 	a.cfg.Store(cfg)
 	a.loaded = []snapshot{read, takeSnapshot(filesOf(cfg)...)}
 	reg := prometheus.NewRegistry()
@@ -169,7 +171,7 @@ func (a *app) adopt() {
 	if a.previous == nil {
 		return
 	}
-	defer a.log.sink.Share(false)
+	defer a.log.sink.Unshare()
 	if err := a.previous.Serving(a.server.Count); err != nil {
 		a.log.Error("some outcomes of the process before this one are not counted", zap.Error(err))
 	}

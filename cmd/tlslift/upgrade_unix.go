@@ -81,7 +81,6 @@ func (a *app) beginUpgrade(ctx context.Context) {
 		return
 	}
 	a.lastUpgrade.Store(nil)
-	a.log.sink.Share(true)
 	state, listeners := a.handoverState()
 	path := a.path
 	a.log.Info("upgrading", zap.String("program", path))
@@ -91,7 +90,11 @@ func (a *app) beginUpgrade(ctx context.Context) {
 	go func() {
 		defer cancel()
 		var err error
+		a.log.sink.Share()
 		u.next, err = handover.Start(ctx, handover.Program{Path: path, Args: os.Args, Env: os.Environ()}, state, listeners)
+		if err != nil {
+			a.log.sink.Unshare()
+		}
 		u.done <- err
 	}()
 }
@@ -113,7 +116,6 @@ func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 }
 
 func (a *app) upgradeFailed(err error) {
-	a.log.sink.Share(false)
 	a.log.Error("upgrade failed, this process goes on", zap.Error(err))
 	text := err.Error()
 	a.lastUpgrade.Store(&text)
@@ -135,6 +137,7 @@ func (a *app) handOver(ctx context.Context, signals <-chan os.Signal) (bool, err
 		a.server.HandOver(nil)
 		a.ledger.Reclaim()
 		h.takeBack(a.server.Count)
+		a.log.sink.Unshare()
 		return false, err
 	}
 	notify(fmt.Sprintf("MAINPID=%d", next.PID()))

@@ -45,7 +45,7 @@ var errStalled = errors.New("the log's reader does not read")
 // for the reader, except Close, which waits for at most a second.
 type Sink struct {
 	out      io.Writer
-	shared   atomic.Bool
+	shared   atomic.Int32 // other processes that write to out
 	lostLine func(lines uint64) []byte
 	wake     chan struct{} // there is something to write
 	closing  chan struct{}
@@ -203,13 +203,17 @@ func (s *Sink) flush() bool {
 // Linux). A line that is longer may be torn.
 const atomicWrite = 4096
 
-// Share says whether another process writes to the same descriptor: what is
-// written at a time is whole lines then, so few that none is torn apart.
-func (s *Sink) Share(with bool) { s.shared.Store(with) }
+// Share says that one process more writes to the same descriptor; Unshare, that
+// it does no more. As long as there is one, what is written at a time is whole
+// lines, so few that none is torn apart.
+func (s *Sink) Share() { s.shared.Add(1) }
+
+// Unshare undoes one Share.
+func (s *Sink) Unshare() { s.shared.Add(-1) }
 
 // writeOut writes lines, and returns how many bytes of them were written.
 func (s *Sink) writeOut(lines []byte) (written int, err error) {
-	for s.shared.Load() && len(lines)-written > atomicWrite {
+	for s.shared.Load() > 0 && len(lines)-written > atomicWrite {
 		rest := lines[written:]
 		end := bytes.LastIndexByte(rest[:atomicWrite], '\n') + 1
 		if end == 0 {

@@ -285,7 +285,12 @@ func TestShared(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		out := new(pieces)
 		s := &Sink{out: out}
-		s.Share(shared)
+		s.Share()
+		s.Share()
+		s.Unshare()
+		if !shared {
+			s.Unshare()
+		}
 		if n, err := s.writeOut([]byte(want)); err != nil || n != len(want) {
 			t.Fatal(n, err)
 		}
