@@ -2,41 +2,66 @@ package rewrite
 
 import "strings"
 
-// cookie is the value of a Set-Cookie field without Secure and SameSite=None
-// (RFC 6265 5.2; SameSite=None is only valid together with Secure).
+// cookie is the value of a Set-Cookie field (RFC 6265 5.2) as the caller can
+// keep it.
 //
-// A name that begins with __Secure- or __Host- makes no difference: a client
-// that knows these prefixes refuses such a cookie over http with Secure as
-// well as without, and one that does not, which is the kind that comes here,
-// keeps it. Changing the name would hide the cookie from the server.
-func cookie(v string) (string, bool) {
-	pair := strings.IndexByte(v, ';')
-	if pair < 0 {
-		return v, false
+// A caller that sees http gets it without Secure and SameSite=None, which is
+// only valid together with Secure. A name that begins with __Secure- or
+// __Host- makes no difference: a client that knows these prefixes refuses such
+// a cookie over http with Secure as well as without, and one that does not,
+// which is the kind that comes here, keeps it. Changing the name would hide the
+// cookie from the server.
+//
+// Below a base URL the cookie's Domain is none of the caller's and goes, and
+// its Path begins with the prefix, so that it reaches its own host alone.
+func (v View) cookie(f string) (string, bool) {
+	i := strings.IndexByte(f, ';')
+	if i < 0 {
+		i = len(f)
 	}
 	var out []byte
-	done := 0 // v up to here is in out, or clean
-	for i := pair; i < len(v); {
-		end := len(v)
-		if n := strings.IndexByte(v[i+1:], ';'); n >= 0 {
+	done, path := 0, "" // f up to done is in out, or clean
+	for i < len(f) {
+		end := len(f)
+		if n := strings.IndexByte(f[i+1:], ';'); n >= 0 {
 			end = i + 1 + n
 		}
-		if httpsOnly(v[i+1 : end]) {
-			out = append(out, v[done:i]...)
+		name, value, _ := strings.Cut(f[i+1:end], "=")
+		name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+		inPath := v.scoped() && strings.EqualFold(name, "Path")
+		if inPath {
+			path = value // the last one counts
+		}
+		if inPath || v.HTTP && httpsOnly(name, value) || v.Base != nil && strings.EqualFold(name, "Domain") {
+			out = append(out, f[done:i]...)
 			done = end
 		}
 		i = end
 	}
-	if done == 0 {
-		return v, false
+	if v.scoped() {
+		if !strings.HasPrefix(path, "/") {
+			path = defaultPath(v.Base.Path)
+		}
+		if path == "/" {
+			path = ""
+		}
+		return string(out) + f[done:] + "; Path=" + v.Base.Prefix + path, true
 	}
-	return string(append(out, v[done:]...)), true
+	if done == 0 {
+		return f, false
+	}
+	return string(append(out, f[done:]...)), true
+}
+
+// scoped reports a caller of the path form.
+func (v View) scoped() bool { return v.Base != nil && v.Base.Prefix != "" }
+
+// defaultPath is the path of a cookie that names none (RFC 6265 5.1.4).
+func defaultPath(path string) string {
+	return path[:max(0, strings.LastIndexByte(path, '/'))]
 }
 
 // httpsOnly reports an attribute that a client may only honour over https.
-func httpsOnly(attribute string) bool {
-	name, value, _ := strings.Cut(attribute, "=")
-	name = strings.Trim(name, " \t")
-	return strings.EqualFold(name, "Secure") ||
-		strings.EqualFold(name, "SameSite") && strings.EqualFold(strings.Trim(value, " \t"), "None")
+func httpsOnly(name, value string) bool {
+	return strings.EqualFold(name, "Secure") || strings.EqualFold(name, "SameSite") && strings.EqualFold(value, "None")
 }

@@ -6,85 +6,189 @@ import (
 	"tlslift/proxy/host"
 )
 
-// url is an absolute https URL to an upgraded host as http, with every other
-// byte as it was: user information, the host's case, path, query, fragment.
-// Port 443 is dropped. Requests to another port are not upgraded, so such a URL
-// stays, as do URLs to other hosts and relative references.
-func (c *changer) url(u string) (string, bool) {
-	const scheme = "https://"
-	if len(u) < len(scheme) || !strings.EqualFold(u[:len(scheme)], scheme) {
-		return u, false
+// url is a reference as the caller can follow it, with every other byte as it
+// was: user information, the host's case, path, query, fragment. A default
+// port is dropped. Requests to another port are not upgraded, so such a URL
+// stays, as do URLs to other hosts.
+func (v View) url(u string) (string, bool) {
+	scheme, authority, rest := splitURL(u)
+	if authority == "" {
+		return v.reference(u)
 	}
-	authority, rest := u[len(scheme):], ""
-	if i := strings.IndexAny(authority, "/?#\\"); i >= 0 {
-		authority, rest = authority[:i], authority[i:]
+	if v.Base == nil && (!v.HTTP || scheme != "https") {
+		return u, false
 	}
 	if strings.HasPrefix(rest, `\`) {
 		return u, false // a slash to browsers, a part of the host to others
 	}
-	text := authority[strings.LastIndexByte(authority, '@')+1:]
+	user, text := "", authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, text = authority[:i+1], authority[i+1:]
+	}
 	// A colon inside brackets belongs to an IPv6 address.
 	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
-		if port := text[i+1:]; port != "" && port != "443" {
+		if port := text[i+1:]; port != "" && (port != "443" || scheme == "http") && (port != "80" || scheme == "https") {
 			return u, false
 		}
-		authority = authority[:len(authority)-len(text)+i]
 		text = text[:i]
 	}
-	if n, err := host.Parse(text); err != nil || !c.upgraded(n) {
+	n, err := host.Parse(text)
+	if err != nil || !v.Upgraded(n) {
 		return u, false
 	}
-	return "http://" + authority + rest, true
+	if v.Base == nil {
+		return "http://" + user + text + rest, true
+	}
+	return v.below(user, n, rest), true
+}
+
+// below is a host's path below the caller's base URL.
+func (v View) below(user string, n host.Name, rest string) string {
+	b := v.Base
+	prefix := "/" + n.String()
+	if n == b.Host {
+		prefix = b.Prefix
+	}
+	if prefix == "" && !strings.HasPrefix(rest, "/") {
+		prefix = "/"
+	}
+	switch {
+	case b.Authority == "":
+		return prefix + rest
+	case v.HTTP:
+		return "http://" + user + b.Authority + prefix + rest
+	default:
+		return "https://" + user + b.Authority + prefix + rest
+	}
+}
+
+// reference is a reference without a host, which the caller resolves against
+// the URL that it called: below a base URL of the path form, path-absolute ones
+// and those that climb with ".." would leave the host. One that begins with a
+// host already stays.
+func (v View) reference(u string) (string, bool) {
+	if v.Base == nil || v.Base.Prefix == "" || u == "" {
+		return u, false
+	}
+	path, rest := u, ""
+	if i := strings.IndexAny(u, "?#"); i >= 0 {
+		path, rest = u[:i], u[i:]
+	}
+	switch {
+	case path == "" || strings.HasPrefix(path, "//") || strings.ContainsRune(path, '\\'):
+		return u, false
+	case path[0] == '/':
+		first, _, _ := strings.Cut(path[1:], "/")
+		if n, err := host.Parse(first); path[:len(first)+1] == v.Base.Prefix || err == nil && v.Upgraded(n) {
+			return u, false
+		}
+	case !climbs(path) || v.Base.Path == "":
+		return u, false
+	default:
+		path = resolve(v.Base.Path, path)
+	}
+	return v.Base.Prefix + path + rest, true
+}
+
+// climbs reports a relative path with a segment "..". What has a scheme is no
+// path.
+func climbs(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ":") && strings.Contains("/"+path+"/", "/../")
+}
+
+// resolve is a relative path seen from another (RFC 3986, 5.2.3 and 5.2.4).
+func resolve(from, path string) string {
+	var out []string
+	segments := strings.Split(from[:strings.LastIndexByte(from, '/')+1]+path, "/")
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch s {
+		case ".":
+		case "..":
+			out = out[:max(min(len(out), 1), len(out)-1)]
+		default:
+			out = append(out, s)
+			continue
+		}
+		if last {
+			out = append(out, "")
+		}
+	}
+	if joined := strings.Join(out, "/"); strings.HasPrefix(joined, "/") {
+		return joined
+	}
+	return "/" + strings.Join(out, "/")
+}
+
+// splitURL is the scheme, "http", "https" or "", of a URL with a host, its
+// authority, and what follows; the authority is "" in any other reference.
+func splitURL(u string) (scheme, authority, rest string) {
+	i := strings.Index(u, "//")
+	switch {
+	case i == 0:
+	case i == len("https:") && strings.EqualFold(u[:i], "https:"):
+		scheme = "https"
+	case i == len("http:") && strings.EqualFold(u[:i], "http:"):
+		scheme = "http"
+	default:
+		return "", "", ""
+	}
+	authority = u[i+2:]
+	if i := strings.IndexAny(authority, "/?#\\"); i >= 0 {
+		authority, rest = authority[:i], authority[i:]
+	}
+	return scheme, authority, rest
 }
 
 // refresh is the value of a Refresh field (HTML, 4.2.5.3, "shared declarative
 // refresh steps"): seconds, then ';' or ',', then a URL that "url=" may
 // precede and quotes may surround.
-func (c *changer) refresh(v string) (string, bool) {
-	i := strings.IndexAny(v, ";,")
+func (v View) refresh(f string) (string, bool) {
+	i := strings.IndexAny(f, ";,")
 	if i < 0 {
-		return v, false
+		return f, false
 	}
-	i += 1 + blanks(v[i+1:])
-	if after := v[i:]; len(after) >= 3 && strings.EqualFold(after[:3], "url") {
+	i += 1 + blanks(f[i+1:])
+	if after := f[i:]; len(after) >= 3 && strings.EqualFold(after[:3], "url") {
 		equals := 3 + blanks(after[3:])
 		if equals < len(after) && after[equals] == '=' {
 			i += equals + 1 + blanks(after[equals+1:])
 		}
 	}
-	end := len(v)
-	if i < len(v) && (v[i] == '"' || v[i] == '\'') {
+	end := len(f)
+	if i < len(f) && (f[i] == '"' || f[i] == '\'') {
 		i++
-		if n := strings.IndexByte(v[i:], v[i-1]); n >= 0 {
+		if n := strings.IndexByte(f[i:], f[i-1]); n >= 0 {
 			end = i + n
 		}
 	}
-	changed, ok := c.url(v[i:end])
+	changed, ok := v.url(f[i:end])
 	if !ok {
-		return v, false
+		return f, false
 	}
-	return v[:i] + changed + v[end:], true
+	return f[:i] + changed + f[end:], true
 }
 
 func blanks(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
 
 // link is the value of a Link field (RFC 8288 3): the URLs in angle brackets
 // change; parameters, which may quote anything, do not.
-func (c *changer) link(v string) (string, bool) {
+func (v View) link(f string) (string, bool) {
 	var out []byte
-	done := 0 // v up to here is in out, or clean
-	for i := 0; i < len(v); {
-		switch v[i] {
+	done := 0 // f up to here is in out, or clean
+	for i := 0; i < len(f); {
+		switch f[i] {
 		case '"':
-			i += quoted(v[i:])
+			i += quoted(f[i:])
 		case '<':
-			end := strings.IndexByte(v[i:], '>')
+			end := strings.IndexByte(f[i:], '>')
 			if end < 0 {
-				i = len(v)
+				i = len(f)
 				break
 			}
-			if changed, ok := c.url(v[i+1 : i+end]); ok {
-				out = append(append(out, v[done:i+1]...), changed...)
+			if changed, ok := v.url(f[i+1 : i+end]); ok {
+				out = append(append(out, f[done:i+1]...), changed...)
 				done = i + end
 			}
 			i += end + 1
@@ -93,9 +197,9 @@ func (c *changer) link(v string) (string, bool) {
 		}
 	}
 	if done == 0 {
-		return v, false
+		return f, false
 	}
-	return string(append(out, v[done:]...)), true
+	return string(append(out, f[done:]...)), true
 }
 
 // quoted is the length of the quoted string that s begins with (RFC 9110

@@ -1,11 +1,11 @@
 // Package rewrite changes what must change in a message on its way through
-// tlslift: hop-by-hop fields and Via in both directions, and, in an answer to
-// a client that sees http, whatever would lead it back to https, which it
-// cannot speak (design, section 3). Bodies are not its business, and every
-// byte that need not change stays.
+// tlslift: hop-by-hop fields and Via in both directions, and, in an answer,
+// whatever would lead the caller where it cannot go: back to https, which it
+// cannot speak, or to a host that it knows by a base URL only (design,
+// section 3). Every byte that need not change stays.
 //
 // Headers are taken as net/http makes them, with canonical keys, and changed
-// in place. The package is pure; a message that needs no change costs no
+// in place. The package is pure; a header that needs no change costs no
 // allocation.
 package rewrite
 
@@ -29,11 +29,13 @@ const (
 	HSTS
 	AltSvc
 	CSP
+	WSDL        // a WSDL or XML schema whose addresses changed
+	WSDLSkipped // one that could not be rewritten
 	numKinds
 )
 
 // Kinds lists every kind.
-var Kinds = [...]Kind{Location, ContentLocation, Refresh, Link, Cookie, HSTS, AltSvc, CSP}
+var Kinds = [...]Kind{Location, ContentLocation, Refresh, Link, Cookie, HSTS, AltSvc, CSP, WSDL, WSDLSkipped}
 
 func (k Kind) String() string {
 	switch k {
@@ -53,6 +55,10 @@ func (k Kind) String() string {
 		return "alt_svc"
 	case CSP:
 		return "csp"
+	case WSDL:
+		return "wsdl"
+	case WSDLSkipped:
+		return "wsdl_skipped"
 	default:
 		return ""
 	}
@@ -61,26 +67,48 @@ func (k Kind) String() string {
 // Options says what is rewritten; the zero value nothing.
 type Options struct {
 	Location bool // Location, Content-Location, Refresh and Link
-	Cookies  bool // Secure and SameSite=None of Set-Cookie
+	Cookies  bool // Secure, SameSite=None, Domain and Path of Set-Cookie
 	HSTS     bool // Strict-Transport-Security, Alt-Svc, and upgrade-insecure-requests of a CSP
+	WSDL     bool // addresses in WSDL and XML schema documents
 }
 
-// Response changes the header of an answer for a client that sees http.
-// upgraded reports whether http requests to a host are upgraded here. count is
-// called once for each field value that changed or
-// went; it may be nil.
-func Response(h http.Header, o Options, upgraded func(host.Name) bool, count func(Kind)) {
-	c := changer{upgraded: upgraded, count: count}
+// A View is how a caller sees the upstreams.
+type View struct {
+	// Upgraded reports whether http requests to a host are upgraded here.
+	Upgraded func(host.Name) bool
+	// HTTP says that the caller sees http. If it sees https, only a base URL
+	// makes a difference to it.
+	HTTP bool
+	// Base is the caller's base URL; nil when it uses the upstreams' own names.
+	Base *Base
+}
+
+// Base is the base URL of a caller that has tlslift's own address in its
+// endpoint setting.
+type Base struct {
+	Host      host.Name // the upstream that the call is for
+	Authority string    // the caller's Host header; "" when it sent none
+	Prefix    string    // "/HOST" as the caller spelled it; "" with default_upstream
+	Path      string    // path of the call below Prefix, without its query
+}
+
+// Changes reports whether an answer may have to change for the caller.
+func (v View) Changes() bool { return v.HTTP || v.Base != nil }
+
+// Response changes the header of an answer. count is called once for each
+// field value that changed or went; it may be nil.
+func Response(h http.Header, o Options, v View, count func(Kind)) {
+	c := changer{view: v, count: count}
 	if o.Location {
-		c.each(h["Location"], Location, c.url)
-		c.each(h["Content-Location"], ContentLocation, c.url)
-		c.each(h["Refresh"], Refresh, c.refresh)
-		c.each(h["Link"], Link, c.link)
+		c.each(h["Location"], Location, v.url)
+		c.each(h["Content-Location"], ContentLocation, v.url)
+		c.each(h["Refresh"], Refresh, v.refresh)
+		c.each(h["Link"], Link, v.link)
 	}
 	if o.Cookies {
-		c.each(h["Set-Cookie"], Cookie, cookie)
+		c.each(h["Set-Cookie"], Cookie, v.cookie)
 	}
-	if o.HSTS {
+	if o.HSTS && v.HTTP {
 		c.drop(h, "Strict-Transport-Security", HSTS)
 		c.drop(h, "Alt-Svc", AltSvc)
 		c.policies(h, "Content-Security-Policy")
@@ -89,8 +117,8 @@ func Response(h http.Header, o Options, upgraded func(host.Name) bool, count fun
 }
 
 type changer struct {
-	upgraded func(host.Name) bool
-	count    func(Kind)
+	view  View
+	count func(Kind)
 }
 
 func (c *changer) counted(k Kind) {

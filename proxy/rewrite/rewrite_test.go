@@ -17,6 +17,9 @@ func ours(n host.Name) bool {
 	return n.String() == "smsportal.com" || strings.HasSuffix(n.String(), ".smsportal.com") || n.String() == "::1"
 }
 
+// plain is the view of a caller that uses the upstreams' own names.
+var plain = View{Upgraded: ours, HTTP: true}
+
 // counter collects kinds as "location location csp".
 type counter []string
 
@@ -122,7 +125,7 @@ func TestFields(t *testing.T) {
 	} {
 		h := http.Header{tt.field: {tt.in}}
 		var c counter
-		Response(h, everything, ours, c.count)
+		Response(h, everything, plain, c.count)
 		got := gone
 		if values, ok := h[tt.field]; ok {
 			got = strings.Join(values, "\n")
@@ -175,7 +178,7 @@ func TestOptions(t *testing.T) {
 	} {
 		h, before := full(), full()
 		var c counter
-		Response(h, tt.options, ours, c.count)
+		Response(h, tt.options, plain, c.count)
 		if c.String() != tt.want {
 			t.Errorf("%s: counted %q, want %q", tt.name, c.String(), tt.want)
 		}
@@ -188,7 +191,7 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	h := full()
-	Response(h, everything, ours, nil)
+	Response(h, everything, plain, nil)
 	want := http.Header{
 		"Content-Type":            {"text/xml"},
 		"Location":                {"http://api.smsportal.com/"},
@@ -209,7 +212,7 @@ func TestKindNames(t *testing.T) {
 	for _, k := range Kinds {
 		names = append(names, k.String())
 	}
-	const want = "location content_location refresh link cookie hsts alt_svc csp"
+	const want = "location content_location refresh link cookie hsts alt_svc csp wsdl wsdl_skipped"
 	if got := strings.Join(names, " "); got != want || len(Kinds) != int(numKinds) || numKinds.String() != "" {
 		t.Errorf("kinds are %q, want %q", got, want)
 	}
@@ -226,10 +229,10 @@ func FuzzResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		for field := range kindOf {
 			h := http.Header{field: {value}}
-			Response(h, everything, ours, nil)
+			Response(h, everything, plain, nil)
 			once := slices.Clone(h[field])
 			var c counter
-			Response(h, everything, ours, c.count)
+			Response(h, everything, plain, c.count)
 			if field != "Set-Cookie" && len(c) > 0 {
 				t.Fatalf("%s: %q became %q, then %q", field, value, once, h[field])
 			}
@@ -239,16 +242,16 @@ func FuzzResponse(f *testing.F) {
 				}
 			}
 			h = http.Header{field: {value}}
-			Response(h, Options{Location: true}, func(host.Name) bool { return false }, nil)
+			Response(h, Options{Location: true}, View{HTTP: true, Upgraded: func(host.Name) bool { return false }}, nil)
 			if h[field][0] != value {
 				t.Fatalf("%s: %q became %q although no host is ours", field, value, h[field])
 			}
 		}
-		if got, ok := cookie(value); ok {
+		if got, ok := plain.cookie(value); ok {
 			if pair, _, _ := strings.Cut(value, ";"); !strings.HasPrefix(got, pair) {
 				t.Fatalf("cookie %q lost its value: %q", value, got)
 			}
-			if _, more := cookie(got); more {
+			if _, more := plain.cookie(got); more {
 				t.Fatalf("cookie %q became %q, which still has something", value, got)
 			}
 		}
@@ -264,7 +267,7 @@ func BenchmarkResponseNothingToDo(b *testing.B) {
 	count := func(k Kind) { kinds[k]++ }
 	b.ReportAllocs()
 	for b.Loop() {
-		Response(h, everything, ours, count)
+		Response(h, everything, plain, count)
 	}
 }
 
@@ -275,13 +278,13 @@ func BenchmarkResponseUsual(b *testing.B) {
 	for b.Loop() {
 		h["Strict-Transport-Security"] = values[:1]
 		h["Set-Cookie"] = values[1:]
-		Response(h, everything, ours, nil)
+		Response(h, everything, plain, nil)
 	}
 }
 
 func TestNothingToDoCostsNothing(t *testing.T) {
 	h := http.Header{"Content-Type": {"text/xml"}, "Set-Cookie": {"a=b; path=/"}, "Location": {"/x"}}
-	if n := testing.AllocsPerRun(100, func() { Response(h, everything, ours, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { Response(h, everything, plain, nil) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
 }

@@ -1,0 +1,117 @@
+package rewrite
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"tlslift/proxy/host"
+)
+
+// below is the view of a caller of http://lift:3128/API.smsportal.com/api5/http5.aspx.
+func below(change ...func(*View)) View {
+	v := View{Upgraded: ours, HTTP: true, Base: &Base{
+		Host: host.MustParse("api.smsportal.com"), Authority: "lift:3128", Prefix: "/API.smsportal.com", Path: "/api5/http5.aspx",
+	}}
+	for _, f := range change {
+		f(&v)
+	}
+	return v
+}
+
+func overTLS(v *View)     { v.HTTP = false }
+func noHost(v *View)      { v.Base.Authority = "" }
+func byDefault(v *View)   { v.Base.Prefix = "" }
+func fromRoot(v *View)    { v.Base.Path = "/" }
+func fromHidden(v *View)  { v.Base.Path = "" }
+func fromMarkup(v *View)  { v.Base.Path = `/a"<&/b` }
+func fromOutside(v *View) { v.Base.Path = "/\xe9/b" }
+
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		view            View
+		field, in, want string
+	}{
+		// A host's links stay below its prefix, as the caller spelled it.
+		{below(), "Location", "/x?y#z", "/API.smsportal.com/x?y#z"},
+		{below(), "Location", "/", "/API.smsportal.com/"},
+		{below(), "Location", "https://api.smsportal.com/x?y", "http://lift:3128/API.smsportal.com/x?y"},
+		{below(), "Location", "HTTP://API.SMSPORTAL.COM:80/x", "http://lift:3128/API.smsportal.com/x"},
+		{below(), "Location", "https://api.smsportal.com:443?y", "http://lift:3128/API.smsportal.com?y"},
+		{below(), "Location", "https://api.smsportal.com", "http://lift:3128/API.smsportal.com"},
+		{below(), "Location", "//api.smsportal.com/x", "http://lift:3128/API.smsportal.com/x"},
+		{below(), "Location", "https://u:p@api.smsportal.com/x", "http://u:p@lift:3128/API.smsportal.com/x"},
+		{below(), "Location", "https://rest.smsportal.com/Balance", "http://lift:3128/rest.smsportal.com/Balance"},
+		{below(), "Content-Location", "/x", "/API.smsportal.com/x"},
+		{below(), "Refresh", "1; url=/x", "1; url=/API.smsportal.com/x"},
+		{below(), "Link", "</2>; rel=next, <3>", "</API.smsportal.com/2>; rel=next, <3>"},
+		// Whatever is not ours stays.
+		{below(), "Location", "https://example.com/x", "https://example.com/x"},
+		{below(), "Location", "//example.com/x", "//example.com/x"},
+		{below(), "Location", "https://api.smsportal.com:8443/x", "https://api.smsportal.com:8443/x"},
+		{below(), "Location", "http://api.smsportal.com:443/x", "http://api.smsportal.com:443/x"},
+		{below(), "Location", "https://api.smsportal.com:80/x", "https://api.smsportal.com:80/x"},
+		{below(), "Location", `/\example.com/x`, `/\example.com/x`},
+		{below(), "Location", "mailto:a@api.smsportal.com", "mailto:a@api.smsportal.com"},
+		{below(), "Location", "", ""},
+		// Relative references mean the same below the prefix, unless they climb.
+		{below(), "Location", "x", "x"},
+		{below(), "Location", "?y", "?y"},
+		{below(), "Location", "#z", "#z"},
+		{below(), "Location", "a..b/x", "a..b/x"},
+		{below(), "Location", "x?/../y", "x?/../y"},
+		{below(), "Location", "s:../x", "s:../x"},
+		{below(), "Location", "../x", "/API.smsportal.com/x"},
+		{below(), "Location", "../../../x/./y?z", "/API.smsportal.com/x/y?z"},
+		{below(), "Location", "a/../b/..", "/API.smsportal.com/api5/"},
+		{below(fromRoot), "Location", "../x", "/API.smsportal.com/x"},
+		{below(fromHidden), "Location", "../x", "../x"},
+		// What is below the prefix stays there.
+		{below(), "Location", "/API.smsportal.com", "/API.smsportal.com"},
+		{below(), "Location", "/API.smsportal.com/x", "/API.smsportal.com/x"},
+		{below(), "Location", "http://lift:3128/API.smsportal.com/x", "http://lift:3128/API.smsportal.com/x"},
+
+		{below(noHost), "Location", "https://u:p@api.smsportal.com/x", "/API.smsportal.com/x"},
+		{below(noHost), "Location", "https://rest.smsportal.com", "/rest.smsportal.com"},
+		{below(overTLS), "Location", "https://api.smsportal.com/x", "https://lift:3128/API.smsportal.com/x"},
+		{below(overTLS), "Location", "http://api.smsportal.com/x", "https://lift:3128/API.smsportal.com/x"},
+		{below(byDefault), "Location", "https://api.smsportal.com?x", "http://lift:3128/?x"},
+		{below(byDefault), "Location", "https://api.smsportal.com/x", "http://lift:3128/x"},
+		{below(byDefault), "Location", "https://rest.smsportal.com/x", "http://lift:3128/rest.smsportal.com/x"},
+		{below(byDefault), "Location", "/x", "/x"},
+		{below(byDefault), "Location", "../x", "../x"},
+		{below(byDefault, noHost), "Location", "https://api.smsportal.com", "/"},
+
+		// A cookie reaches its own host alone.
+		{below(), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com/api5"},
+		{below(fromRoot), "Set-Cookie", "a=b; Path=x", "a=b; Path=/API.smsportal.com"},
+		{below(fromHidden), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com"},
+		{below(), "Set-Cookie", "a=b; Path=/; Secure; domain=.smsportal.com; HttpOnly", "a=b; HttpOnly; Path=/API.smsportal.com"},
+		{below(), "Set-Cookie", "a=b;path=/x/ ;Path=/y;SameSite=None", "a=b; Path=/API.smsportal.com/y"},
+		{below(overTLS), "Set-Cookie", "a=b; Secure; Path=/", "a=b; Secure; Path=/API.smsportal.com"},
+		{below(byDefault), "Set-Cookie", "a=b; Domain=smsportal.com; Path=/x", "a=b; Path=/x"},
+		{below(byDefault), "Set-Cookie", "a=b; Path=/x", "a=b; Path=/x"},
+
+		{below(overTLS), "Strict-Transport-Security", "max-age=1", "max-age=1"},
+		{View{Upgraded: ours}, "Location", "https://api.smsportal.com/x", "https://api.smsportal.com/x"},
+		{View{Upgraded: ours}, "Set-Cookie", "a=b; Secure; Domain=x", "a=b; Secure; Domain=x"},
+	} {
+		h := http.Header{tt.field: {tt.in}}
+		var c counter
+		Response(h, everything, tt.view, c.count)
+		if got := h[tt.field]; !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("%s: %q became %q, want %q", tt.field, tt.in, got, tt.want)
+		}
+		if (len(c) == 1) != (tt.in != tt.want) {
+			t.Errorf("%s: %q: counted %v", tt.field, tt.in, c)
+		}
+		if tt.field == "Set-Cookie" {
+			continue
+		}
+		Response(h, everything, tt.view, nil)
+		if got := h[tt.field][0]; got != tt.want {
+			t.Errorf("%s: %q, a second time, became %q", tt.field, tt.want, got)
+		}
+	}
+}
