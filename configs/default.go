@@ -12,7 +12,11 @@ func Default() *Config {
 	return &Config{
 		Listen:    []Listen{defaultListen()},
 		Admin:     Admin{Address: "127.0.0.1:9128"},
-		Upstreams: defaultUpstreams("smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"),
+		Upstreams: defaultUpstreams(
+			"api.smsportal.com", "rest.smsportal.com", "smsportal.com",
+			"www.mymobileapi.com", "mymobileapi.com", "rest.mymobileapi.com", "legacy.mymobileapi.com",
+			"*.smsportal.com", "*.mymobileapi.com",
+		),
 		Others:    OthersAuto,
 		Upstream: Outbound{
 			MinTLS:          TLS12,

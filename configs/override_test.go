@@ -60,7 +60,7 @@ func TestOverrides(t *testing.T) {
 		"listen: flag after env keeps only what env kept": {
 			overridden, []string{"TLSLIFT_LISTEN=10.0.0.1:3128"}, Flags{Listen: []string{"127.0.0.1:3128"}}, listensOf, "127.0.0.1:3128",
 		},
-		"upstreams: default":       {"", nil, Flags{}, upstreamsOf, "smsportal.com:443 *.smsportal.com:443 mymobileapi.com:443 *.mymobileapi.com:443"},
+		"upstreams: default":       {"", nil, Flags{}, upstreamsOf, "api.smsportal.com:443 rest.smsportal.com:443 smsportal.com:443 www.mymobileapi.com:443 mymobileapi.com:443 rest.mymobileapi.com:443 legacy.mymobileapi.com:443 *.smsportal.com:443 *.mymobileapi.com:443"},
 		"upstreams: file":          {overridden, nil, Flags{}, upstreamsOf, "api.example.com:8443 rest.example.com:443"},
 		"upstreams: flag replaces": {overridden, nil, Flags{Upstreams: []string{"*.Example.org"}}, upstreamsOf, "*.example.org:443"},
 		"upstreams: flag keeps settings": {

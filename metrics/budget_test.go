@@ -12,7 +12,10 @@ import (
 	"tlslift/proxy/redact"
 )
 
-var defaultUpstreams = []string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"}
+var defaultUpstreams = []string{
+	"api.smsportal.com", "rest.smsportal.com", "smsportal.com", "www.mymobileapi.com", "mymobileapi.com",
+	"rest.mymobileapi.com", "legacy.mymobileapi.com", "*.smsportal.com", "*.mymobileapi.com",
+}
 
 // TestSidecarBudget lets a sidecar live: an application that calls two
 // upstreams in clear and over its own TLS, foreign hosts as well, with errors.
@@ -23,7 +26,7 @@ func TestSidecarBudget(t *testing.T) {
 	if err := RegisterRuntime(f.reg); err != nil {
 		t.Fatal(err)
 	}
-	for _, up := range []string{"*.smsportal.com", "*.mymobileapi.com"} {
+	for _, up := range []string{"api.smsportal.com", "www.mymobileapi.com"} {
 		exposed := plain(up)
 		exposed.Exposed = 1 << redact.KindQuery
 		f.record(app, exposed)

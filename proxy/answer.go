@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"tlslift/proxy/decide"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
@@ -104,6 +105,7 @@ func (q *request) problem(status int) *http.Response {
 	h := q.r.Header
 	p := problem.Problem{
 		Reason: o.Reason, Status: status, Delivery: o.Delivery, Closes: q.decision.Closes, Host: q.place.Host, RequestID: o.ID,
+		Hostless: q.hostless(),
 	}
 	answer, header, body := p.Render(problem.DialectOf(problem.Hints{
 		Method: o.Method, Path: o.Path, Host: q.place.Host,
@@ -118,6 +120,20 @@ func (q *request) problem(status int) *http.Response {
 		body = nil
 	}
 	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+}
+
+// hostless reports a request in origin form that is refused because it names no
+// host of ours.
+func (q *request) hostless() bool {
+	if q.r.Form != http1.OriginForm || q.r.Refusal != nil || q.out.Ours || !q.c.facts.Authority.IsZero() {
+		return false
+	}
+	switch q.out.Reason {
+	case problem.Host, problem.Loop, problem.Malformed:
+		return q.decision.Action == decide.Refuse
+	default:
+		return false
+	}
 }
 
 // neverSent reports whether err is of a request of which nothing went upstream.

@@ -29,7 +29,8 @@ type request struct {
 	decision decide.Decision
 	place    decide.Place
 	first    bool   // of what its connection carries
-	query    string // never logged
+	target   string // path and query as they go up
+	query    string // of target; never logged
 
 	route     *upstream.Route
 	ex        upstream.Exchange
@@ -90,10 +91,12 @@ func (q *request) serve() {
 		return
 	}
 	c, r := q.c, q.r
-	place, found := decide.Find(c.facts, decide.Target{Absolute: r.Form == http1.AbsoluteForm, Scheme: r.Scheme, Host: r.Name, Port: r.Port})
-	q.place = place
-	_, q.query, _ = strings.Cut(r.Target, "?")
-	q.out.Ingress, q.out.Host, q.out.Path = place.Ingress, place.Host.String(), redact.Path(r.Target)
+	place, found := q.st.decide.Find(c.facts, decide.Target{
+		Absolute: r.Form == http1.AbsoluteForm, Scheme: r.Scheme, Host: r.Name, Port: r.Port, Path: r.Target,
+	})
+	q.place, q.target = place, below(r.Target, place.Prefix)
+	_, q.query, _ = strings.Cut(q.target, "?")
+	q.out.Ingress, q.out.Host, q.out.Path = place.Ingress, place.Host.String(), redact.Path(q.target)
 	q.out.APIType = redact.APIType(q.query)
 	var bodyErr error
 	if r.Refusal == nil && c.refusal == nil && !c.facts.Barred {
@@ -121,9 +124,31 @@ func (q *request) serve() {
 		q.refuse(q.decision.Reason, 0, q.decision.Detail)
 		return
 	}
-	q.out.Label, q.ex.Target = q.route.Label, r.Target
+	q.out.Label, q.ex.Target = q.route.Label, q.target
 	r.URL = c.goproxyURL(q.decision.Host)
 	c.s.pipeline.ServeHTTP(q.w, &r.Request)
+}
+
+// below is a target without the prefix of a base URL.
+func below(target, prefix string) string {
+	switch {
+	case prefix == "":
+		return target
+	case strings.HasPrefix(target[len(prefix):], "/"):
+		return target[len(prefix):]
+	default:
+		return "/" + target[len(prefix):]
+	}
+}
+
+// view is how the caller sees the upstreams.
+func (q *request) view() rewrite.View {
+	v := rewrite.View{Upgraded: q.st.upgraded, HTTP: q.place.SeesHTTP}
+	if q.place.Base {
+		path, _, _ := strings.Cut(q.target, "?")
+		v.Base = &rewrite.Base{Host: q.place.Host, Authority: q.r.Host, Prefix: q.place.Prefix, Path: path}
+	}
+	return v
 }
 
 // refusedEarly answers what cannot be decided about: a caller that may not
@@ -228,8 +253,8 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 		rewrite.HopByHop(resp.Header)
 		rewrite.StripOwn(resp.Header)
 		resp.Trailer = nil
-		if q.out.Ours && q.place.SeesHTTP {
-			rewrite.Response(resp.Header, q.st.Rewrite, q.st.upgraded, s.metrics.Rewrite)
+		if v := q.view(); q.out.Ours && v.Changes() {
+			rewrite.Response(resp.Header, q.st.Rewrite, v, s.metrics.Rewrite)
 		}
 		declareLength(resp)
 		q.streaming = resp.ContentLength < 0 || upstream.EventStream(resp.Header)

@@ -128,7 +128,7 @@ func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, err
 		fmt.Fprintf(&b, "  - {address: \"127.0.0.1:0\", client: %s}\n", c.name)
 	}
 	b.WriteString("admin: {address: \"127.0.0.1:0\"}\nupstreams:\n")
-	for _, h := range []string{"smsportal.com", "*.smsportal.com", "mymobileapi.com", "*.mymobileapi.com"} {
+	for _, h := range []string{"api.smsportal.com", "www.mymobileapi.com", "*.smsportal.com", "*.mymobileapi.com"} {
 		fmt.Fprintf(&b, "  - {host: %q, address: %q, ca_file: %q}\n", h, d.portal.Addr(), portalCA)
 	}
 	fmt.Fprintf(&b, "legacy_tls: {ca: {cert_file: %q, key_file: %q}}\n", ca.CA, ca.Key)

@@ -73,7 +73,7 @@ var ways = map[string]func(*call.Conn){
 }
 
 func (s *Settings) ask(c *call.Conn, t Target, a Asked) (Place, Decision) {
-	p, found := Find(c, t)
+	p, found := s.Find(c, t)
 	return p, s.Request(c, p, found, a)
 }
 
@@ -132,7 +132,7 @@ func TestFind(t *testing.T) {
 		{"gateway", conn(), Target{Host: name}, call.Gateway, api, true, 0},
 		{"no host", conn(), Target{}, call.Gateway, "", true, problem.Malformed},
 		{"default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = name }), Target{}, call.Gateway, api, true, 0},
-		{"the host wins over default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = name }), Target{Host: host.MustParse(other)}, call.Gateway, other, true, 0},
+		{"our host wins over default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = name }), Target{Host: host.MustParse(odd)}, call.Gateway, odd, true, 0},
 		{"redirected", conn(ways["redirected"]), Target{Host: name}, call.Transparent, api, true, 0},
 		{"redirected, no host", conn(ways["redirected"]), Target{}, call.Transparent, "198.51.100.7", true, 0},
 		{"redirected, absolute form", conn(ways["redirected"]), Target{Absolute: true, Scheme: "http", Host: name}, call.Forward, api, true, 0},
@@ -143,9 +143,69 @@ func TestFind(t *testing.T) {
 		{"nameless old TLS", conn(ways["nameless old TLS"]), Target{Host: name}, call.TLS, api, false, 0},
 		{"nameless old TLS, guessed", conn(ways["nameless old TLS"], func(c *call.Conn) { c.Guess = name }), Target{}, call.TLS, api, false, 0},
 	} {
-		p, d := Find(c.conn, c.target)
+		p, d := settings(OthersRefuse, true).Find(c.conn, c.target)
 		if p.Ingress != c.ingress || p.Host.String() != c.host || p.SeesHTTP != c.seesHTTP || d.Reason != c.reason || (d.Action == Refuse) != (c.reason != 0) {
 			t.Errorf("%s: %+v %v %v", c.what, p, d.Action, d.Reason)
+		}
+	}
+}
+
+// TestBaseURLs holds which requests use a base URL, and what it means (design,
+// section 1).
+func TestBaseURLs(t *testing.T) {
+	t.Parallel()
+	byDefault := func(c *call.Conn) { c.Listener.DefaultUpstream = host.MustParse(odd) }
+	on80 := func(c *call.Conn) { c.Local = netip.MustParseAddrPort("10.0.0.1:80") }
+	own := Target{Host: host.MustParse("127.0.0.1"), Port: 3128}
+	named := Target{Host: host.MustParse("lift"), Port: 3128}
+	with := func(t Target, path string) Target { t.Path = path; return t }
+	absolute := func(t Target) Target { t.Absolute, t.Scheme = true, "http"; return t }
+	nameless, inConnect, redirected := ways["nameless old TLS"], ways["inside CONNECT"], ways["redirected"]
+	for _, c := range []struct {
+		what         string
+		conn         *call.Conn
+		target       Target
+		host, prefix string // "" = no base URL
+	}{
+		{"an address", conn(), with(own, "/api.smsportal.com/x?y"), api, "/api.smsportal.com"},
+		{"a name", conn(), with(named, "/api.smsportal.com/x?y"), api, "/api.smsportal.com"},
+		{"no Host", conn(), Target{Path: "/api.smsportal.com/x"}, api, "/api.smsportal.com"},
+		{"the host alone", conn(), with(named, "/api.smsportal.com"), api, "/api.smsportal.com"},
+		{"a query straight away", conn(), with(named, "/api.smsportal.com?x"), api, "/api.smsportal.com"},
+		{"another case, a port", conn(), with(named, "/API.SMSPortal.com:443/"), api, "/API.SMSPortal.com:443"},
+		{"port 80", conn(), with(named, "/api.smsportal.com:80/"), api, "/api.smsportal.com:80"},
+		{"a final dot", conn(), with(named, "/api.smsportal.com./"), api, "/api.smsportal.com."},
+		{"two hosts", conn(), with(named, "/api.smsportal.com/odd.smsportal.com/x"), api, "/api.smsportal.com"},
+		{"the self-test", conn(), with(named, "/"+host.SelfTest+"/"), host.SelfTest, "/" + host.SelfTest},
+		{"path before default_upstream", conn(byDefault), with(named, "/api.smsportal.com/x"), api, "/api.smsportal.com"},
+		{"default_upstream", conn(byDefault), with(named, "/x"), odd, ""},
+		{"default_upstream, no Host", conn(byDefault), Target{Path: "/x"}, odd, ""},
+		{"default_upstream, localhost", conn(byDefault), with(Target{Host: host.MustParse("localhost")}, "/x"), odd, ""},
+		{"absolute form, our address", conn(byDefault), absolute(with(own, "/x")), odd, ""},
+		{"absolute form, our address, path", conn(), absolute(with(own, "/api.smsportal.com/x")), api, "/api.smsportal.com"},
+		{"absolute form, a name and our port, path", conn(), absolute(with(named, "/api.smsportal.com/x")), api, "/api.smsportal.com"},
+		{"absolute form, a name and our port, default_upstream", conn(byDefault), absolute(with(named, "/x")), odd, ""},
+		{"absolute form, port 80, path", conn(on80), absolute(with(Target{Host: host.MustParse("lift")}, "/api.smsportal.com/x")), api, "/api.smsportal.com"},
+		{"old TLS to our own name", conn(nameless), with(named, "/api.smsportal.com/x"), api, "/api.smsportal.com"},
+		{"old TLS to our own name, default_upstream", conn(nameless, byDefault), with(named, "/x"), odd, ""},
+
+		{"another port", conn(), with(named, "/api.smsportal.com:8080/x"), "", ""},
+		{"an encoded dot", conn(), with(named, "/api%2Esmsportal.com/x"), "", ""},
+		{"an empty segment", conn(), with(named, "//api.smsportal.com/x"), "", ""},
+		{"a user", conn(), with(named, "/u@api.smsportal.com/x"), "", ""},
+		{"a foreign host", conn(), with(named, "/other.example/x"), "", ""},
+		{"our Host", conn(byDefault), with(Target{Host: host.MustParse(api)}, "/odd.smsportal.com/x"), "", ""},
+		{"absolute form, a foreign host", conn(byDefault), absolute(with(Target{Host: host.MustParse(other)}, "/api.smsportal.com/x")), "", ""},
+		{"absolute form, another port, default_upstream", conn(byDefault), absolute(with(Target{Host: host.MustParse("lift"), Port: 3129}, "/x")), "", ""},
+		{"absolute form, port 80, default_upstream", conn(byDefault, on80), absolute(with(Target{Host: host.MustParse("lift")}, "/x")), "", ""},
+		{"inside CONNECT", conn(inConnect, byDefault), with(named, "/odd.smsportal.com/x"), "", ""},
+		{"redirected, a foreign Host", conn(redirected, byDefault), with(named, "/api.smsportal.com/x"), "", ""},
+		{"redirected, no Host", conn(redirected, byDefault), Target{Path: "/x"}, "", ""},
+		{"OPTIONS *", conn(), with(named, "*"), "", ""},
+	} {
+		p, d := settings(OthersPass, true).Find(c.conn, c.target)
+		if p.Base != (c.host != "") || p.Prefix != c.prefix || p.Base && (p.Host.String() != c.host || p.Port != 0 || d.Action == Refuse) {
+			t.Errorf("%s: %+v %v", c.what, p, d.Action)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"net/http"
+	"strings"
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/host"
@@ -14,6 +15,7 @@ type Target struct {
 	Scheme   string    // of absolute form, in lower case
 	Host     host.Name // of the target, else the Host field; the zero Name = none named
 	Port     uint16    // named with it; 0 = none
+	Path     string    // path and query, byte for byte
 }
 
 // Asked is what a request's head says besides its target.
@@ -31,11 +33,13 @@ type Place struct {
 	SeesHTTP bool      // the caller asked for an http URL
 	Host     host.Name // the zero Name when none is named and none is known
 	Port     uint16    // that was named; 0 = none, or the tunnel's decides
+	Base     bool      // the caller used a base URL: the host it named is tlslift's, or none
+	Prefix   string    // "/HOST", with which the path of a base URL begins; "" with default_upstream
 }
 
 // Find says where a request came in and which host it names. The Decision is a
 // refusal when no host can be found; its Action is not Refuse otherwise.
-func Find(c *call.Conn, t Target) (Place, Decision) {
+func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 	inner := c.Ingress == call.Connect || c.Ingress == call.TLS ||
 		c.Ingress == call.Transparent && c.Handling == call.Terminated
 	p := Place{Ingress: c.Ingress, SeesHTTP: c.Handling != call.Terminated, Host: t.Host, Port: t.Port}
@@ -60,6 +64,11 @@ func Find(c *call.Conn, t Target) (Place, Decision) {
 			return p, refuse(problem.Misdirected, detailMisdirected)
 		}
 	}
+	if !inner || c.Authority.IsZero() {
+		if n, prefix := s.base(c, p, t); !n.IsZero() {
+			p.Host, p.Port, p.Base, p.Prefix = n, 0, true, prefix
+		}
+	}
 	if p.Host.IsZero() {
 		p.Host, p.Port = fallback(c, p.Ingress)
 	}
@@ -69,13 +78,66 @@ func Find(c *call.Conn, t Target) (Place, Decision) {
 	return p, Decision{Action: Upgrade}
 }
 
-// fallback is the host that a caller means that names none.
+// base is the host that a base URL means (design, section 1): the first segment
+// of the path, if that is one of ours, else default_upstream. A caller that
+// names one of our hosts, or another proxy's target, uses none: the zero Name.
+func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix string) {
+	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
+		return host.Name{}, ""
+	}
+	// A name in absolute form, or a Service's address, is not known for our own.
+	// Its port tells, unless every web server has it.
+	samePort := p.portOr80() == c.Local.Port()
+	self := !t.Absolute || s.self(p.Host, p.portOr80()) || samePort && p.portOr80() != portHTTP
+	if n, prefix = s.pathHost(t.Path); !n.IsZero() && (self || samePort) {
+		return n, prefix
+	}
+	if self && c.Guess.IsZero() && p.Ingress != call.Transparent {
+		return c.Listener.DefaultUpstream, ""
+	}
+	return host.Name{}, ""
+}
+
+// pathHost is the host of ours that a path begins with, and the prefix that
+// names it. Nothing is decoded: the caller's URL is what its owner wrote.
+func (s *Settings) pathHost(path string) (n host.Name, prefix string) {
+	if !strings.HasPrefix(path, "/") {
+		return host.Name{}, ""
+	}
+	end := strings.IndexAny(path[1:], "/?")
+	if end < 0 {
+		end = len(path) - 1
+	}
+	n, port, err := host.ParseAuthority(path[1 : 1+end])
+	if err != nil || port != 0 && port != portHTTP && port != portHTTPS || !s.knows(n) {
+		return host.Name{}, ""
+	}
+	return n, path[:1+end]
+}
+
+// knows reports whether a host is one of ours, or the self-test.
+func (s *Settings) knows(n host.Name) bool {
+	if n.IsZero() || n == selfTest {
+		return n == selfTest
+	}
+	_, ours := s.Upstream(n)
+	return ours
+}
+
+// portOr80 is the port of an http URL.
+func (p Place) portOr80() uint16 {
+	if p.Port == 0 {
+		return portHTTP
+	}
+	return p.Port
+}
+
+// fallback is the host that a caller means that names none: one whose address
+// it called.
 func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 	switch {
 	case !c.Guess.IsZero():
 		return c.Guess, 0
-	case !c.Listener.DefaultUpstream.IsZero():
-		return c.Listener.DefaultUpstream, 0
 	case in == call.Transparent:
 		return host.OfAddr(c.OriginalDst.Addr()), c.OriginalDst.Port()
 	default:
@@ -112,10 +174,7 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 		}
 		return Decision{Action: Upgrade, Host: p.Host, Ours: true}
 	}
-	port := p.Port
-	if port == 0 {
-		port = portHTTP
-	}
+	port := p.portOr80()
 	if p.Ingress != call.Forward {
 		// Nobody needs a proxy's help to call a stranger in origin form, inside TLS,
 		// or inside a tunnel to one of ours.

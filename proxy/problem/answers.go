@@ -55,6 +55,13 @@ var Answers = [...]Answer{
 	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was broken or incomplete.", "Look at the status of the API."},
 }
 
+// Texts for a request, in origin form, that names no host of ours: whoever wrote
+// its URL meant a base URL.
+const (
+	hostless       = "The request names no API host."
+	hostlessAdvice = "Begin the path of the URL with the host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to set default_upstream on this listener."
+)
+
 // answer finds the problem's kind of answer.
 func (p *Problem) answer() Answer {
 	d := p.Delivery
@@ -63,6 +70,9 @@ func (p *Problem) answer() Answer {
 	}
 	for _, a := range Answers {
 		if a.Reason == p.Reason && a.Delivery == d && (p.Status == 0 || p.Status == a.Status) && (a.Closes || !p.Closes) {
+			if p.Hostless {
+				a.what, a.advice = hostless, hostlessAdvice
+			}
 			return a
 		}
 	}

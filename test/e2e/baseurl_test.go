@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// withDefault is a configuration with one listener without and one with
+// default_upstream.
+const withDefault = `
+listen:
+  - {address: "127.0.0.1:0"}
+  - {address: "127.0.0.1:0", default_upstream: api.smsportal.com}
+`
+
+// TestBaseURL: a program whose endpoint setting has tlslift's own address
+// reaches the host in its path, or the listener's default_upstream, by every
+// spelling and with or without HTTP_PROXY.
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, withDefault)
+	plain, byDefault := p.ListenAddr(0), p.ListenAddr(1)
+	const call = "/api5/http5.aspx?Type=credits&Username=u&Password=p%26amp;"
+	for _, c := range []struct{ listener, target, host, want string }{
+		{plain, "/api.smsportal.com" + call, plain, "api.smsportal.com"},
+		{plain, "/WWW.MyMobileAPI.com:443" + call, plain, "www.mymobileapi.com"},
+		{plain, "/rest.smsportal.com:80" + call, "localhost:3128", "rest.smsportal.com"},
+		{plain, "/api.smsportal.com" + call, "tlslift.sms.svc.cluster.local", "api.smsportal.com"},
+		{plain, "/api.smsportal.com" + call, "tlslift", "api.smsportal.com"},
+		{plain, " /api.smsportal.com" + call, plain, "api.smsportal.com"},
+		{plain, "/api.smsportal.com" + call, "", "api.smsportal.com"},
+		{plain, "http://" + plain + "/api.smsportal.com" + call, plain, "api.smsportal.com"},
+		{plain, "http://tlslift:" + port(plain) + "/api.smsportal.com" + call, plain, "api.smsportal.com"},
+		{byDefault, call, byDefault, "api.smsportal.com"},
+		{byDefault, call, "localhost", "api.smsportal.com"},
+		{byDefault, call, "tlslift.sms:80", "api.smsportal.com"},
+		{byDefault, call, "", "api.smsportal.com"},
+		{byDefault, call, "www.mymobileapi.com", "www.mymobileapi.com"},
+		{byDefault, "/rest.mymobileapi.com" + call, byDefault, "rest.mymobileapi.com"},
+		{byDefault, "http://" + byDefault + call, byDefault, "api.smsportal.com"},
+		{byDefault, "http://tlslift:" + port(byDefault) + call, byDefault, "api.smsportal.com"},
+	} {
+		for _, version := range []string{"1.0", "1.1"} {
+			if c.host == "" && version == "1.1" {
+				continue
+			}
+			server.Reset()
+			from := p.Mark()
+			field := ""
+			if c.host != "" {
+				field = "Host: " + c.host + "\r\n"
+			}
+			answer := harness.Dial(t, c.listener).Send("GET " + c.target + " HTTP/" + version + "\r\n" + field + "\r\n").Answer("GET")
+			if answer.StatusCode != 200 || !strings.Contains(answer.Text, "<credits>") {
+				t.Errorf("%s, Host %q, %s: %d %s", c.target, c.host, version, answer.StatusCode, answer.Text)
+				continue
+			}
+			if got := server.Requests(); len(got) != 1 || got[0].Target != call || got[0].Host() != c.want {
+				t.Errorf("%s, Host %q: upstream saw %d requests, %q of %q", c.target, c.host, len(got), got[0].Target, got[0].Host())
+			}
+			line := p.WaitLogAfter(from, harness.Match{"msg": "request"})
+			if line.String("host") != c.want || line.String("path") != "/api5/http5.aspx" || line.String("decision") != "upgrade" || line.String("api_type") != "credits" {
+				t.Errorf("%s, Host %q: %v", c.target, c.host, line)
+			}
+		}
+	}
+	if n := p.Metrics().Sum("tlslift_client_requests_total", "insecure", "true"); n == 0 {
+		t.Error("no insecure request was counted")
+	}
+	(harness.Secrets{"p%26amp;"}).Search(t, "output", p.Output())
+}
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+// TestBaseURLHasNoHost: what names no host of ours is refused, and told what
+// to write, or to set.
+func TestBaseURLHasNoHost(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, withDefault)
+	plain := p.ListenAddr(0)
+	for _, c := range []struct {
+		target, host string
+		status       int
+		problem      string
+	}{
+		{"/api5/http5.aspx", "", 400, "malformed"},
+		{"/api5/http5.aspx", plain, 508, "loop"},
+		{"/api5/http5.aspx", "tlslift", 403, "host"},
+		{"//api.smsportal.com/", "tlslift", 403, "host"},
+		{"/api%2Esmsportal.com/", "tlslift", 403, "host"},
+		{"/api.smsportal.com:8080/", "tlslift", 403, "host"},
+		{"/api.example.com/", "tlslift", 403, "host"},
+	} {
+		field := ""
+		if c.host != "" {
+			field = "Host: " + c.host + "\r\n"
+		}
+		answer := harness.Dial(t, plain).Send("GET " + c.target + " HTTP/1.0\r\n" + field + "\r\n").Answer("GET")
+		if answer.StatusCode != c.status || answer.Problem() != c.problem || answer.Delivery() != "not_sent" {
+			t.Errorf("%s, Host %q: %d %s %s", c.target, c.host, answer.StatusCode, answer.Problem(), answer.Delivery())
+		}
+		if !strings.Contains(answer.Text, "default_upstream") || !strings.Contains(answer.Text, "/api.smsportal.com/") {
+			t.Errorf("%s, Host %q: the answer does not say what to write or set: %s", c.target, c.host, answer.Text)
+		}
+	}
+	answer := p.Ask("GET http://" + plain + "/api5/http5.aspx HTTP/1.1\r\nHost: x\r\n\r\n")
+	if answer.StatusCode != 508 || answer.Problem() != "loop" {
+		t.Errorf("our own address without a host: %d %s", answer.StatusCode, answer.Problem())
+	}
+	if n := server.Count(); n != 0 {
+		t.Errorf("%d requests went upstream", n)
+	}
+}
+
+// TestBaseURLLinks: what an answer leads to is reached by the same base.
+func TestBaseURLLinks(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{Override: func(*smsportal.Request) (smsportal.Response, bool) {
+		return smsportal.Response{Status: 302, Header: http.Header{
+			"Location":                  {"https://api.smsportal.com/next?a=b"},
+			"Content-Location":          {"/here"},
+			"Link":                      {"<https://rest.smsportal.com/other>; rel=x, <https://example.com/>"},
+			"Set-Cookie":                {"a=b; Domain=smsportal.com; Path=/; Secure", "c=d"},
+			"Strict-Transport-Security": {"max-age=1"},
+		}}, true
+	}}, withDefault)
+	plain, byDefault := p.ListenAddr(0), p.ListenAddr(1)
+	for _, c := range []struct{ listener, target, host, want string }{
+		{
+			plain, "/API.smsportal.com/api5/x", "tlslift:3128",
+			"http://tlslift:3128/API.smsportal.com/next?a=b | /API.smsportal.com/here | <http://tlslift:3128/rest.smsportal.com/other>; rel=x, <https://example.com/> | a=b; Path=/API.smsportal.com | c=d; Path=/API.smsportal.com/api5",
+		},
+		{
+			plain, "/api.smsportal.com/x", "",
+			"/api.smsportal.com/next?a=b | /api.smsportal.com/here | </rest.smsportal.com/other>; rel=x, <https://example.com/> | a=b; Path=/api.smsportal.com | c=d; Path=/api.smsportal.com",
+		},
+		{
+			byDefault, "/api5/x", "tlslift",
+			"http://tlslift/next?a=b | /here | <http://tlslift/rest.smsportal.com/other>; rel=x, <https://example.com/> | a=b; Path=/ | c=d",
+		},
+	} {
+		field := ""
+		if c.host != "" {
+			field = "Host: " + c.host + "\r\n"
+		}
+		h := harness.Dial(t, c.listener).Send("GET " + c.target + " HTTP/1.0\r\n" + field + "\r\n").Answer("GET").Header
+		got := strings.Join(append([]string{h.Get("Location"), h.Get("Content-Location"), h.Get("Link")}, h.Values("Set-Cookie")...), " | ")
+		if got != c.want || h.Get("Strict-Transport-Security") != "" {
+			t.Errorf("%s, Host %q:\n%s\nwant\n%s", c.target, c.host, got, c.want)
+		}
+	}
+	p.WaitMetric(5, "tlslift_rewrites_total", "kind", "cookie")
+}
+
+// TestBaseURLErrorsNameTheHost: an error speaks of the host that was meant.
+func TestBaseURLErrorsNameTheHost(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{Config: `upstreams: [{host: api.smsportal.com, address: "127.0.0.1:1"}]`})
+	answer := p.Ask("GET /api.smsportal.com/api5/http5.aspx?Type=send HTTP/1.1\r\nHost: tlslift\r\n\r\n")
+	if answer.StatusCode != 502 || answer.Problem() != "connect" || answer.Delivery() != "not_sent" ||
+		!strings.Contains(answer.Text, "api.smsportal.com") || strings.Contains(answer.Text, "/HOST") || !strings.Contains(answer.Text, "<api_result>") {
+		t.Errorf("%d %s %s", answer.StatusCode, answer.Problem(), answer.Text)
+	}
+}
