@@ -260,7 +260,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 		return
 	}
 	c.front.Unread(raw)
-	nc, res, err := t.st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host)
+	nc, res, err := t.st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host, t.decision.Guess)
 	if err != nil {
 		t.failed(err)
 		return

@@ -98,9 +98,17 @@ func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
 		return fmt.Errorf("reload authority: no CA")
 	}
 	g := &generation{ca: ca, cache: newLeafCache(a.size)}
-	// The self-test host comes last: the first name becomes the CN, all that
-	// the oldest clients look at.
-	order := func(p host.Pattern) int { return strings.Count(p.String(), host.SelfTest) }
+	// The first name becomes the CN, all that the oldest clients look at.
+	order := func(p host.Pattern) int {
+		switch {
+		case p.String() == host.SelfTest:
+			return 2
+		case p.Wild():
+			return 1
+		default:
+			return 0
+		}
+	}
 	names = slices.SortedStableFunc(slices.Values(names), func(a, b host.Pattern) int { return order(a) - order(b) })
 	for _, p := range names {
 		if n := p.String(); ca.Permits(p.Domain()) && !slices.Contains(g.names, n) {
@@ -112,7 +120,8 @@ func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
 }
 
 // Leaf is a certificate for n, and for those of extraSANs that the CA permits.
-// No host gives the certificate with all configured names.
+// No host gives the certificate with all configured names; the first of
+// extraSANs, if there is one, is its CN then.
 func (a *Authority) Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
 	return a.leaf(false, n, extraSANs)
 }
@@ -167,7 +176,11 @@ func (g *generation) leafNames(n host.Name, extra []host.Name) ([]string, error)
 		if len(g.names) == 0 {
 			return nil, fmt.Errorf("mint a leaf without a host: the CA permits none of the configured names")
 		}
-		return g.names, nil
+		if len(extra) == 0 || !g.ca.Permits(extra[0]) {
+			return g.names, nil
+		}
+		first := extra[0].String()
+		return append([]string{first}, slices.DeleteFunc(slices.Clone(g.names), func(n string) bool { return n == first })...), nil
 	}
 	if !g.ca.Permits(n) {
 		return nil, fmt.Errorf("mint a leaf: the CA does not permit the host %.64q", n)

@@ -142,6 +142,19 @@ func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 	if got := fmt.Sprint(cert.Leaf.DNSNames); got != "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]" {
 		t.Errorf("names %s", got)
 	}
+	if got := cert.Leaf.Subject.CommonName; got != "smsportal.com" {
+		t.Errorf("CN %s", got)
+	}
+	for meant, want := range map[string]string{
+		"api.smsportal.com": "[api.smsportal.com smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]",
+		"smsportal.com":     "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]",
+		"elsewhere.example": "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]",
+	} {
+		cert, err := a.Leaf(host.Name{}, host.MustParse(meant))
+		if err != nil || fmt.Sprint(cert.Leaf.DNSNames) != want || cert.Leaf.Subject.CommonName != cert.Leaf.DNSNames[0] {
+			t.Errorf("%s is meant: %v, CN %s", meant, cert.Leaf.DNSNames, cert.Leaf.Subject.CommonName)
+		}
+	}
 	for _, name := range []string{"smsportal.com", "api.smsportal.com", "www.mymobileapi.com"} {
 		verify(t, cert, testCA(), name, "")
 	}

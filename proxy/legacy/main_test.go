@@ -157,7 +157,7 @@ func serve(ctx context.Context, s *Server, conn net.Conn, name string) outcome {
 		return outcome{err: &Error{Failure: Classify(err), Alert: AlertNone, Err: err}}
 	}
 	n, _ := host.Parse(name) // "" is none
-	tlsConn, result, err := s.Handshake(ctx, &replayed{conn, raw}, h, n)
+	tlsConn, result, err := s.Handshake(ctx, &replayed{conn, raw}, h, n, host.Name{})
 	return outcome{h, result, tlsConn, err}
 }
 

@@ -97,18 +97,19 @@ func NewServer(o Options) (*Server, error) {
 // Handshake serves one client whose hello was read already; conn yields the
 // hello's bytes again. The leaf is for name, with the name of the hello as a
 // second one if the CA permits it; no name asks for the leaf with all
-// configured names. The handshake ends with the context, or at the server's
+// configured names, of which the one that is meant, if it is known, comes first:
+// the oldest clients look at nothing else. The handshake ends with the context, or at the server's
 // timeout; then all deadlines are cleared.
 //
 // On failure the client gets the proper alert, conn is closed and the error
 // is an *Error.
-func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, name host.Name) (*tls.Conn, Result, error) {
+func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, name, meant host.Name) (*tls.Conn, Result, error) {
 	if alert, failure := s.judge(h); alert != AlertNone {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, alert)
 		return nil, Result{}, &Error{Alert: AlertNone, Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
 	}
-	config, err := s.config(h, name)
+	config, err := s.config(h, name, meant)
 	if err != nil {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, AlertUnrecognizedName)
@@ -157,7 +158,7 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 }
 
 // config is the configuration for one client.
-func (s *Server) config(h *hello.ClientHello, name host.Name) (*tls.Config, error) {
+func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Config, error) {
 	leaf := s.certs.Leaf
 	if s.sha1Leaf && wantsSHA1(h) {
 		leaf = s.certs.LeafSHA1
@@ -165,6 +166,8 @@ func (s *Server) config(h *hello.ClientHello, name host.Name) (*tls.Config, erro
 	var extra []host.Name
 	if sni, err := host.Parse(h.ServerName); err == nil && !name.IsZero() {
 		extra = []host.Name{sni}
+	} else if name.IsZero() && !meant.IsZero() {
+		extra = []host.Name{meant}
 	}
 	cert, err := leaf(name, extra...)
 	if err != nil {
