@@ -137,6 +137,7 @@ type Rewrite struct {
 	Location bool // Location, Content-Location, Refresh, Link
 	Cookies  bool // Secure and SameSite=None of Set-Cookie
 	HSTS     bool // Strict-Transport-Security, Alt-Svc, CSP upgrade-insecure-requests
+	WSDL     bool // addresses in WSDL and XML schema documents
 }
 
 // State is what survives a restart.

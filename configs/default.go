@@ -10,14 +10,14 @@ import (
 // one that shares nothing with the others.
 func Default() *Config {
 	return &Config{
-		Listen:    []Listen{defaultListen()},
-		Admin:     Admin{Address: "127.0.0.1:9128"},
+		Listen: []Listen{defaultListen()},
+		Admin:  Admin{Address: "127.0.0.1:9128"},
 		Upstreams: defaultUpstreams(
 			"api.smsportal.com", "rest.smsportal.com", "smsportal.com",
 			"www.mymobileapi.com", "mymobileapi.com", "rest.mymobileapi.com", "legacy.mymobileapi.com",
 			"*.smsportal.com", "*.mymobileapi.com",
 		),
-		Others:    OthersAuto,
+		Others: OthersAuto,
 		Upstream: Outbound{
 			MinTLS:          TLS12,
 			WarmConnections: 2,
@@ -39,7 +39,7 @@ func Default() *Config {
 			LabelLimit: 100,
 		},
 		Policy:  Policy{MigratedAfter: 14 * day},
-		Rewrite: Rewrite{Location: true, Cookies: true, HSTS: true},
+		Rewrite: Rewrite{Location: true, Cookies: true, HSTS: true, WSDL: true},
 		Limits:  defaultLimits(),
 		Log:     Log{Level: LevelInfo, Format: FormatJSON},
 	}

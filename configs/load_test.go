@@ -161,7 +161,7 @@ policy:
   clients:
     10.1.2.3: {migrated: 2027-01-04T08:00:00+02:00}
     archive: {migrated: "2026-12-01"}
-rewrite: {location: false, cookies: false, hsts: false}
+rewrite: {location: false, cookies: false, hsts: false, wsdl: false}
 state: {file: state/ledger.json}
 limits:
   header_bytes: 1KiB

@@ -141,6 +141,7 @@ func rewriteKeys(c *Rewrite) []key {
 		value("location", &c.Location, boolean),
 		value("cookies", &c.Cookies, boolean),
 		value("hsts", &c.HSTS, boolean),
+		value("wsdl", &c.WSDL, boolean),
 	}
 }
 

@@ -255,6 +255,7 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 		resp.Trailer = nil
 		if v := q.view(); q.out.Ours && v.Changes() {
 			rewrite.Response(resp.Header, q.st.Rewrite, v, s.metrics.Rewrite)
+			q.document(resp, v)
 		}
 		declareLength(resp)
 		q.streaming = resp.ContentLength < 0 || upstream.EventStream(resp.Header)

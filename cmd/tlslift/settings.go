@@ -32,7 +32,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	set := proxy.Settings{
 		Others:        othersOf(cfg.Others),
 		AllowInternal: cfg.AllowInternalAddresses,
-		Rewrite:       rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS},
+		Rewrite:       rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS, WSDL: cfg.Rewrite.WSDL},
 		Limits: proxy.Limits{
 			HeaderBytes:          int(cfg.Limits.HeaderBytes),
 			BodyBytes:            cfg.Limits.BodyBytes,

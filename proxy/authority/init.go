@@ -124,23 +124,33 @@ func writeNew(f file) error {
 	return nil
 }
 
-// constraintDomains turns hosts and patterns into name constraints.
+// constraintDomains turns hosts and patterns into name constraints. A host
+// below another one needs none of its own.
 func constraintDomains(domains []string) ([]string, error) {
 	if len(domains) == 0 {
 		return nil, fmt.Errorf("%w: no domain given, it would permit every host", ErrInvalid)
 	}
-	var out []string
+	var out []host.Name
 	for _, d := range append(slices.Clone(domains), host.SelfTest) {
 		p, err := host.ParsePattern(d)
 		if err != nil || p.Domain().IsAddr() {
 			return nil, fmt.Errorf("%w: %q is not a DNS name", ErrInvalid, d)
 		}
-		name := p.Domain().String()
-		if !slices.Contains(out, name) {
-			out = append(out, name)
+		if !slices.Contains(out, p.Domain()) {
+			out = append(out, p.Domain())
 		}
 	}
-	return out, nil
+	var names []string
+	for _, n := range out {
+		covered := false
+		for parent := range n.Parents {
+			covered = covered || slices.Contains(out, parent)
+		}
+		if !covered {
+			names = append(names, n.String())
+		}
+	}
+	return names, nil
 }
 
 type pair struct {

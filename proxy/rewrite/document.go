@@ -63,6 +63,25 @@ func IsXML(contentType string) bool {
 	return media == "text/xml" || media == "application/xml" || strings.HasSuffix(media, "+xml")
 }
 
+// Describes reports whether a body, or the beginning of one, is a WSDL or XML
+// schema document.
+func Describes(beginning []byte, contentType string) bool {
+	text, _, _, err := markup(beginning, contentType)
+	if err != nil {
+		return false
+	}
+	d := decoder(text)
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if root, ok := token.(xml.StartElement); ok {
+			return described(root.Name)
+		}
+	}
+}
+
 // Errors of Document: it looks like a WSDL or XML schema but cannot be changed.
 var (
 	errCharset = errors.New("rewrite: the document's charset is not supported")
@@ -118,13 +137,7 @@ type edit struct {
 // edits reads the markup by tokens, and only as far as its root element in a
 // document that is none of ours.
 func (v View) edits(text []byte) ([]edit, error) {
-	d := xml.NewDecoder(bytes.NewReader(text))
-	d.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
-		if !asciiCompatible(charset) && !strings.HasPrefix(strings.ToLower(charset), "utf-16") {
-			return nil, errCharset
-		}
-		return r, nil // only markup and addresses matter, and these are ASCII
-	}
+	d := decoder(text)
 	var edits []edit
 	var open []xml.Name
 	for {
@@ -158,6 +171,18 @@ func (v View) edits(text []byte) ([]edit, error) {
 			}
 		}
 	}
+}
+
+// decoder reads markup. Only that and addresses matter, and these are ASCII.
+func decoder(text []byte) *xml.Decoder {
+	d := xml.NewDecoder(bytes.NewReader(text))
+	d.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
+		if !asciiCompatible(charset) && !strings.HasPrefix(strings.ToLower(charset), "utf-16") {
+			return nil, errCharset
+		}
+		return r, nil
+	}
+	return d
 }
 
 // edit changes one attribute of a start tag, which is well formed (XML 1.0,
