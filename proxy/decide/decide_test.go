@@ -187,6 +187,7 @@ func TestBaseURLs(t *testing.T) {
 		{"absolute form, a name and our port, default_upstream", conn(byDefault), absolute(with(named, "/x")), odd, ""},
 		{"absolute form, port 80, path", conn(on80), absolute(with(Target{Host: host.MustParse("lift")}, "/api.smsportal.com/x")), api, "/api.smsportal.com"},
 		{"old TLS to our own name", conn(nameless), with(named, "/api.smsportal.com/x"), api, "/api.smsportal.com"},
+		{"nameless old TLS, default_upstream", conn(nameless, byDefault, func(c *call.Conn) { c.Guess = host.MustParse(odd) }), with(named, "/x"), odd, ""},
 		{"old TLS to our own name, default_upstream", conn(nameless, byDefault), with(named, "/x"), odd, ""},
 
 		{"another port", conn(), with(named, "/api.smsportal.com:8080/x"), "", ""},

@@ -92,7 +92,7 @@ func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix st
 	if n, prefix = s.pathHost(t.Path); !n.IsZero() && (self || samePort) {
 		return n, prefix
 	}
-	if self && c.Guess.IsZero() && p.Ingress != call.Transparent {
+	if self && (c.Guess.IsZero() || c.Guess == c.Listener.DefaultUpstream) && p.Ingress != call.Transparent {
 		return c.Listener.DefaultUpstream, ""
 	}
 	return host.Name{}, ""

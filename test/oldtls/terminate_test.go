@@ -100,7 +100,8 @@ func TestNamesInTheHello(t *testing.T) {
 }
 
 // TestInnerHostDecides on connections that named no host of ours, request by
-// request; default_upstream is only for requests that name none either.
+// request; default_upstream is for requests that name none either, and is then
+// the leaf's CN.
 func TestInnerHostDecides(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]string{
@@ -110,8 +111,9 @@ func TestInnerHostDecides(t *testing.T) {
 			t.Parallel()
 			s := start(t, smsportal.Options{}, config)
 			c := s.hello(t, direct, "", naming(tls.VersionTLS10, s.ours, "", legacy))
-			if leaf := c.tls.ConnectionState().PeerCertificates[0]; leaf.VerifyHostname(api) != nil || leaf.VerifyHostname(legacy) != nil {
-				t.Errorf("the leaf is for %v", leaf.DNSNames)
+			if leaf := c.tls.ConnectionState().PeerCertificates[0]; leaf.VerifyHostname(api) != nil || leaf.VerifyHostname(legacy) != nil ||
+				(leaf.Subject.CommonName == api) != (config != "") {
+				t.Errorf("the leaf is for %s, %v", leaf.Subject.CommonName, leaf.DNSNames)
 			}
 			for i, host := range []string{api, legacy, strings.ToUpper(legacy), legacy + ".", legacy + ":443"} {
 				if answer := c.Send(ask(host, credits)).Answer("GET"); answer.Problem() != "" {
@@ -126,8 +128,12 @@ func TestInnerHostDecides(t *testing.T) {
 					t.Errorf("%s went to %s, Host %s", host, got.ServerName, got.Header.Get("Host"))
 				}
 			}
-			if answer := c.Send(ask("elsewhere.test", "/")).Answer("GET"); answer.StatusCode != 403 || answer.Problem() != "host" {
+			if answer := c.Send(ask("elsewhere.test", credits)).Answer("GET"); config == "" && (answer.StatusCode != 403 || answer.Problem() != "host") ||
+				config != "" && answer.Problem() != "" {
 				t.Errorf("a stranger: %d %s", answer.StatusCode, answer.Problem())
+			}
+			if answer := c.Send(ask("tlslift", "/"+api+credits)).Answer("GET"); answer.Problem() != "" {
+				t.Errorf("a base URL: %d %s", answer.StatusCode, answer.Problem())
 			}
 			answer := c.Send("GET " + credits + " HTTP/1.0\r\n\r\n").Answer("GET")
 			switch {
