@@ -30,11 +30,11 @@ type caller struct {
 func (d *demo) callers() []caller {
 	return []caller{
 		{
-			name: "php-billing", who: "A PHP 5 script sends an SMS by GET, with raw spaces in the URL, through its proxy setting.",
-			came: "plain HTTP, forward proxy",
+			name: "php-billing", who: "A PHP 5 script sends an SMS by GET, with raw spaces in the URL. tlslift's address was put before the host in its API URL.",
+			came: "plain HTTP, base URL (gateway)",
 			call: func(ctx context.Context, d *demo) (string, error) {
-				return d.speak(ctx, 0, "GET http://api.smsportal.com/api5/http5.aspx?Type=sendparam&Username=demo&Password=secret&numto=27830000001&data1=Your order "+
-					d.next()+" is ready HTTP/1.0\r\nHost: api.smsportal.com\r\n\r\n")
+				return d.speak(ctx, 0, "GET /api.smsportal.com/api5/http5.aspx?Type=sendparam&Username=demo&Password=secret&numto=27830000001&data1=Your order "+
+					d.next()+" is ready HTTP/1.0\r\nHost: "+d.address(0)+"\r\n\r\n")
 			},
 		},
 		{
