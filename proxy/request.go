@@ -110,7 +110,7 @@ func (q *request) serve() {
 	q.decision = q.st.decide.Request(c.facts, place, found, decide.Asked{
 		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
-	q.out.Decision, q.out.Ours = q.decision.Action.String(), q.decision.Ours
+	q.out.Decision, q.out.Ours, q.out.FallsBack = q.decision.Action.String(), q.decision.Ours, q.fallsBack()
 	switch q.decision.Action {
 	case decide.Upgrade:
 		q.route, _ = q.st.upstream.Route(q.decision.Host)
@@ -139,6 +139,13 @@ func below(target, prefix string) string {
 	default:
 		return "/" + target[len(prefix):]
 	}
+}
+
+// fallsBack reports whether the caller's URL is one of the host's own, in
+// clear. A caller that names no host may have such a URL, and is taken to.
+func (q *request) fallsBack() bool {
+	here := q.place.Base && (q.place.Prefix != "" || !q.r.Name.IsZero())
+	return q.place.SeesHTTP && q.out.Version == call.VersionNone && !here
 }
 
 // view is how the caller sees the upstreams.

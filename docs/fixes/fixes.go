@@ -20,6 +20,9 @@ type Fix struct {
 	Runtime  string // the page about the runtime, if it is known and another one; else ""
 }
 
+// FallsBack is added for a client whose URL is the API's own, in clear.
+const FallsBack = "It falls back to clear if tlslift is not there: refuse port 80 until it is changed."
+
 // verdict texts, by the words of metrics/ledger. The page is used when the
 // runtime is not known, or always when first is set: then the obstacle comes
 // before the runtime.

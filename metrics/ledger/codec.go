@@ -25,6 +25,7 @@ type record struct {
 	LastInsecure time.Time `json:"last_insecure,omitzero"`
 	LastSecure   time.Time `json:"last_secure,omitzero"`
 	LastLifted   time.Time `json:"last_upgraded,omitzero"`
+	FallsBack    time.Time `json:"last_falls_back,omitzero"`
 
 	Offered    string `json:"highest_offered,omitempty"`
 	Library    string `json:"library,omitempty"`
@@ -57,7 +58,7 @@ func encode(r *row, p *policy) record {
 	rec := record{
 		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Source: r.source,
 		First: at(r.first), Last: at(r.last),
-		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastLifted: at(r.lastLifted),
+		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
 	}
 	for _, verdict := range Verdicts {
@@ -96,7 +97,7 @@ func decode(rec *record, latest int64) (*row, error) {
 	r := &row{
 		name: rec.Client, source: text(rec.Source), configured: rec.Configured,
 		first: when(rec.First), last: when(rec.Last),
-		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastLifted: when(rec.LastLifted),
+		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
 		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: parseFamily(rec.Family),
 	}
 	r.offered, _ = parseVersion(rec.Offered)

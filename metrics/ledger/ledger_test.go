@@ -266,3 +266,45 @@ func TestHostsCountEachRequestOnce(t *testing.T) {
 		t.Errorf("hosts %+v, want 6 requests, 3 spliced and 3 refused connections", got)
 	}
 }
+
+// A client falls back to clear while its newest call by the API's own http URL
+// is younger than N days and than its owner's declaration.
+func TestWhoFallsBackToClear(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{MigratedAfter: 5 * dayLong, Clients: []Configured{{Name: "declared", Migrated: epoch.Add(dayLong)}}})
+	own := plain("h")
+	own.FallsBack = true
+	for _, client := range []string{"own URL", "declared", "both"} {
+		g.request(client, own)
+	}
+	g.request("base URL", plain("h"))
+	g.request("both", plain("h"))
+	g.request("old TLS", terminated(call.Version10))
+	shown := func() string {
+		var names []string
+		for _, r := range g.Snapshot() {
+			if r.FallsBack != strings.Contains(r.Fix, "falls back to clear") {
+				t.Errorf("%s: %t, but the advice is %q", r.Client, r.FallsBack, r.Fix)
+			}
+			if r.FallsBack {
+				names = append(names, r.Client)
+			}
+		}
+		if n := g.Summary().FallsBack; n != len(names) {
+			t.Errorf("the summary has %d, the rows are %v", n, names)
+		}
+		return strings.Join(names, ", ")
+	}
+	if got, want := shown(), "both, own URL"; got != want {
+		t.Errorf("at first: %s, want %s", got, want)
+	}
+	g.clock.advance(4 * dayLong)
+	g.request("declared", own)
+	if got, want := shown(), "both, declared, own URL"; got != want {
+		t.Errorf("after a relapse: %s, want %s", got, want)
+	}
+	g.clock.advance(dayLong)
+	if got, want := shown(), "declared"; got != want {
+		t.Errorf("after N days: %s, want %s", got, want)
+	}
+}

@@ -79,6 +79,9 @@ func (r *row) request(o *call.Outcome, family Family, now int64) {
 	if o.Version.Insecure() || o.Handling == call.Terminated {
 		r.lastLifted = max(r.lastLifted, now)
 	}
+	if o.FallsBack {
+		r.lastFallsBack = max(r.lastFallsBack, now)
+	}
 	if o.Version == call.VersionNone {
 		r.evidence.note(Plaintext, now)
 	}

@@ -31,6 +31,7 @@ type row struct {
 	first, last              int64
 	lastInsecure, lastSecure int64
 	lastLifted               int64 // last request that only tlslift made possible
+	lastFallsBack            int64 // last request that goes out in clear without tlslift
 	evidence                 evidence
 
 	offered call.Version // the highest ever

@@ -44,7 +44,9 @@ func TestReadFileShowsWhatTheProcessShowed(t *testing.T) {
 	})
 	defer g.Close()
 	g.request("declared", plain("h"))
-	g.request("a", plain("h"))
+	own := plain("h")
+	own.FallsBack = true
+	g.request("a", own)
 	g.clock.advance(6 * dayLong)
 	g.sight("b", spliced())
 	want := fmt.Sprintf("%+v", g.Snapshot())
@@ -62,8 +64,8 @@ func TestReadFileShowsWhatTheProcessShowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, _ := longer.Row("a"); r.State != Insecure {
-		t.Errorf("with a longer N: %s", r.State)
+	if r, _ := longer.Row("a"); r.State != Insecure || !r.FallsBack {
+		t.Errorf("with a longer N: %s, falls back %t", r.State, r.FallsBack)
 	}
 	if _, err := ReadFile(path+".missing", epoch, 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)

@@ -11,6 +11,7 @@ type standing struct {
 	state     State
 	verdict   Verdict
 	regressed bool
+	fallsBack bool
 	library   string
 }
 
@@ -19,6 +20,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s := standing{Sightings: Sightings{LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
+	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)
 	if r.first != 0 {
 		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.MigratedAfter)
 		s.library = r.libraryFor(s.verdict)

@@ -28,6 +28,10 @@ type Summary struct {
 	// within the last N days for another reason.
 	NeedsTlslift int `json:"needs_tlslift"`
 
+	// FallsBack counts clients whose calls go out in clear if tlslift is not
+	// there. Of a fleet it is not known.
+	FallsBack int `json:"falls_back_to_clear"`
+
 	Tracked    int        `json:"tracked"`
 	Limit      int        `json:"track_limit"`
 	Overflowed uint64     `json:"overflowed"` // observations without room for their client
@@ -54,7 +58,7 @@ func (l *Ledger) Summary() Summary {
 	weekAgo := dayOf(now.Unix()) - 7
 	l.each(func(r *row) {
 		st := r.standing(p, now)
-		s.count(st.state, st.verdict, st.regressed, st.LastInsecure, at(r.lastLifted))
+		s.count(st.state, st.verdict, st.regressed, st.fallsBack, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
@@ -127,10 +131,10 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 
 // Add counts a client that is known by its Row.
 func (s *Summary) Add(r *Row) {
-	s.count(r.State, r.Verdict, r.Regressed, r.LastInsecure, r.LastUpgraded)
+	s.count(r.State, r.Verdict, r.Regressed, r.FallsBack, r.LastInsecure, r.LastUpgraded)
 }
 
-func (s *Summary) count(state State, verdict Verdict, regressed bool, lastInsecure, lifted time.Time) {
+func (s *Summary) count(state State, verdict Verdict, regressed, fallsBack bool, lastInsecure, lifted time.Time) {
 	s.Clients++
 	s.States[state.String()]++
 	if verdict != NoVerdict {
@@ -138,6 +142,9 @@ func (s *Summary) count(state State, verdict Verdict, regressed bool, lastInsecu
 	}
 	if regressed {
 		s.Regressed++
+	}
+	if fallsBack {
+		s.FallsBack++
 	}
 	insecure := state == Insecure || state == Mixed
 	if insecure {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"tlslift/docs/fixes"
@@ -21,11 +22,12 @@ type Row struct {
 
 	State     State   `json:"state"`
 	Verdict   Verdict `json:"verdict,omitzero"`
-	Regressed bool    `json:"regressed,omitempty"` // declared migrated and insecure since
-	Library   string  `json:"library,omitempty"`   // guessed from the hello or the User-Agent
-	Fix       string  `json:"fix,omitempty"`       // what its owner is to change
-	FixPage   string  `json:"fix_page,omitempty"`  // a page of docs/fixes
-	FixMore   string  `json:"fix_more,omitempty"`  // another, about its runtime
+	Regressed bool    `json:"regressed,omitempty"`           // declared migrated and insecure since
+	Library   string  `json:"library,omitempty"`             // guessed from the hello or the User-Agent
+	FallsBack bool    `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
+	Fix       string  `json:"fix,omitempty"`                 // what its owner is to change
+	FixPage   string  `json:"fix_page,omitempty"`            // a page of docs/fixes
+	FixMore   string  `json:"fix_more,omitempty"`            // another, about its runtime
 
 	FirstSeen    time.Time `json:"first_seen,omitzero"`
 	LastSeen     time.Time `json:"last_seen,omitzero"`
@@ -172,7 +174,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.verdict, Regressed: st.regressed, Library: st.library,
+		State: st.state, Verdict: st.verdict, Regressed: st.regressed, FallsBack: st.fallsBack, Library: st.library,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
 		Declared: st.Declared, JA4: r.ja4,
@@ -185,11 +187,14 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	return v
 }
 
-// Advise fills in what the client's owner is to change, from the verdict and
-// the library.
+// Advise fills in what the client's owner is to change, from the verdict, the
+// library and whether it falls back.
 func (v *Row) Advise() {
 	fix := fixes.For(v.Verdict.String(), v.Library)
 	v.Fix, v.FixPage, v.FixMore = fix.Sentence, fix.Page, fix.Runtime
+	if v.FallsBack {
+		v.Fix = strings.TrimSpace(v.Fix + " " + fixes.FallsBack)
+	}
 }
 
 func (r *row) viewCounts(v *Row) {

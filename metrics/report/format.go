@@ -58,6 +58,9 @@ func (r *Report) headline() string {
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
+	if s.FallsBack > 0 {
+		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
+	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, call.LabelOverflow)
 	}
@@ -184,7 +187,7 @@ func markdown(s string) string {
 // and spreadsheets. Columns may be added at the end, never renamed.
 var csvTitles = []string{
 	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "requests_per_day", "connections_per_day",
-	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page",
+	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page", "falls_back_to_clear",
 }
 
 func (r *Report) writeCSV(w io.Writer) error {
@@ -198,7 +201,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library,
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
 			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
-			stamp(c.Declared), c.Fix, c.FixPage,
+			stamp(c.Declared), c.Fix, c.FixPage, strconv.FormatBool(c.FallsBack),
 		}
 		for j := range line {
 			line[j] = cell(line[j])

@@ -41,6 +41,10 @@ type Outcome struct {
 	Ours     bool   // it was for one of our upstreams
 	Upgraded bool   // a request that went upstream and that only tlslift made possible
 
+	// FallsBack says that the request came in clear by an http URL of the host's
+	// own: whatever led it here, without that it goes there in clear.
+	FallsBack bool
+
 	Version  Version  // of the client's side
 	Cipher   uint16   // of the client's side, 0 in clear
 	JA4      string   // of the connection's hello
