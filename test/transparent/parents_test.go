@@ -26,8 +26,8 @@ func TestThroughParents(t *testing.T) {
 		t.Run("parent "+scheme, func(t *testing.T) {
 			n := newNamespace(t)
 			foreign := foreignLeaf(t)
-			secure := tls.NewListener(n.listen(t, foreignAddr+":443"), &tls.Config{Certificates: []tls.Certificate{foreign}})
-			for _, ln := range []net.Listener{secure, n.listen(t, foreignAddr+":80")} {
+			secure := tls.NewListener(n.Listen(foreignAddr+":443"), &tls.Config{Certificates: []tls.Certificate{foreign}})
+			for _, ln := range []net.Listener{secure, n.Listen(foreignAddr+":80")} {
 				server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "elsewhere") })}
 				go func() { _ = server.Serve(ln) }()
 				t.Cleanup(func() { _ = server.Close() })
@@ -37,7 +37,7 @@ func TestThroughParents(t *testing.T) {
 			config := ""
 			if scheme != "" {
 				o := parent.Options{
-					Listener: n.listen(t, "127.0.0.1:3128"), Dial: n.dial,
+					Listener: n.Listen("127.0.0.1:3128"), Dial: n.Dial,
 					Leads: map[string]string{portalAddr + ":443": portalAddr + ":443", foreignAddr + ":443": foreignAddr + ":443"},
 				}
 				if scheme == "https" {

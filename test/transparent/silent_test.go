@@ -48,7 +48,7 @@ func greet(c net.Conn) {
 // TestServersThatSpeakFirst: the caller says nothing until the server did.
 func TestServersThatSpeakFirst(t *testing.T) {
 	n := newNamespace(t)
-	met := accepted(t, n.listen(t, foreignAddr+":443"), greet)
+	met := accepted(t, n.Listen(foreignAddr+":443"), greet)
 	// Past a parent proxy, which is not there: it would not take this.
 	l := newLabWith(t, n, "upstream: {parent_proxy: 'http://127.0.0.1:9'}\n")
 	out, err := l.as(t, "", python, "-c", `
@@ -70,7 +70,7 @@ sys.stdout.write(f.readline())`, foreignAddr)
 // says its own at once.
 func TestOtherProtocolsAreNotWaitedFor(t *testing.T) {
 	n := newNamespace(t)
-	accepted(t, n.listen(t, foreignAddr+":443"), greet)
+	accepted(t, n.Listen(foreignAddr+":443"), greet)
 	l := newLabWith(t, n, "limits: {header_timeout: 10m}\n")
 	out, err := l.as(t, "", python, "-c", `
 import socket, sys
@@ -86,7 +86,7 @@ sys.stdout.write(f.readline() + f.readline())`, foreignAddr)
 // our upstreams' addresses.
 func TestSilentCallersThatAreWaitedFor(t *testing.T) {
 	n := newNamespace(t)
-	met := accepted(t, n.listen(t, foreignAddr+":80"), greet)
+	met := accepted(t, n.Listen(foreignAddr+":80"), greet)
 	l := newLabWith(t, n, "limits: {header_timeout: 3s}\n")
 	for _, address := range []string{foreignAddr + " 80", portalAddr + " 443"} {
 		host, port, _ := strings.Cut(address, " ")

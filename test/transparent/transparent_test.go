@@ -39,7 +39,7 @@ func newLab(t *testing.T) *lab { return newLabWith(t, newNamespace(t), "") }
 // environment is env.
 func newLabWith(t *testing.T, n *namespace, config string, env ...string) *lab {
 	l := &lab{namespace: n}
-	n.inside(t, func() (err error) {
+	n.Inside(func() (err error) {
 		l.portal, err = smsportal.New(smsportal.Options{Listen: portalAddr + ":443", RSA: true})
 		return err
 	})
@@ -55,7 +55,7 @@ func newLabWith(t *testing.T, n *namespace, config string, env ...string) *lab {
 		t.Fatal(err)
 	}
 	l.process = harness.Start(t, harness.Options{
-		Under: []string{"ip", "netns", "exec", n.name}, Env: env,
+		Under: n.Under(), Env: env,
 		Config: fmt.Sprintf(`
 listen: [{address: "[::]:0", transparent: true}]
 others: refuse
@@ -187,7 +187,7 @@ sys.stdout.write(s.makefile().read())`, portalAddr)
 func TestForeignTrafficGoesWhereItWasGoing(t *testing.T) {
 	l := newLab(t)
 	for _, port := range []string{"80", "443"} {
-		ln := l.listen(t, foreignAddr+":"+port)
+		ln := l.Listen(foreignAddr + ":" + port)
 		seen := make(chan string, 1)
 		go echoOnce(ln, seen)
 		request := "GET /odd%zz?a=b c HTTP/1.1\r\nHost: elsewhere.example\r\nX-Odd: \x01\r\n\r\n"
