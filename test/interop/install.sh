@@ -12,11 +12,12 @@ cache=${1:-}
 
 packages=(
   curl wget socat
-  php-cli php-curl
+  php-cli php-curl php-xml php-soap
   ruby
-  libwww-perl liblwp-protocol-https-perl
-  python3
-  mono-mcs mono-runtime libmono-system4.0-cil
+  libwww-perl liblwp-protocol-https-perl libsoap-lite-perl
+  python3 python3-requests python3-zeep
+  mono-mcs mono-runtime libmono-system4.0-cil mono-devel
+  libaxis-java libjaxws-java
   gnutls-bin libnss3-tools openssl
   testssl.sh
 )
