@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,18 +122,21 @@ func output(t *testing.T, words []string, env ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*harness.Patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
-	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(strings.ToLower(entry), "="); !strings.HasSuffix(name, "_proxy") {
-			command.Env = append(command.Env, entry)
-		}
-	}
-	command.Env = append(command.Env, env...)
+	command.Env = append(plainEnvironment(), env...)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
 		t.Errorf("%s: %v\n%.2000s", strings.Join(words, " "), err, stderr.String())
 	}
 	return strings.TrimSpace(stdout.String())
+}
+
+// plainEnvironment has no proxy settings.
+func plainEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(strings.ToLower(entry), "=")
+		return strings.HasSuffix(name, "_proxy")
+	})
 }
 
 // built compiles the programs that have to be.
