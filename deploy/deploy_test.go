@@ -372,3 +372,34 @@ func TestScripts(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// The policy for applications lets nothing go to everybody, and nothing to port
+// 80: no call can leave in clear.
+func TestNetworkPolicyAllowsNoClear(t *testing.T) {
+	t.Parallel()
+	var policy struct {
+		Spec struct {
+			PolicyTypes []string `yaml:"policyTypes"`
+			Egress      []struct {
+				To    []any
+				Ports []struct{ Port int }
+			}
+		}
+	}
+	if err := yaml.Unmarshal(read(t, "firewall/networkpolicy.yaml"), &policy); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(policy.Spec.PolicyTypes, []string{"Egress"}) || len(policy.Spec.Egress) == 0 {
+		t.Fatalf("%+v", policy)
+	}
+	for _, rule := range policy.Spec.Egress {
+		if len(rule.To) == 0 || len(rule.Ports) == 0 {
+			t.Errorf("a rule for everybody or every port: %+v", rule)
+		}
+		for _, p := range rule.Ports {
+			if p.Port == 80 || p.Port == 0 {
+				t.Errorf("port %d is allowed", p.Port)
+			}
+		}
+	}
+}

@@ -51,6 +51,7 @@ kustomized() {
   show "kustomize component, transparent: not restricted" refused restricted "$work/example-transparent.yaml" "would violate PodSecurity"
   show "classic sidecar: restricted" accepted restricted deploy/kubernetes/classic/deployment.yaml
   show "classic Job: restricted" accepted restricted deploy/kubernetes/classic/job.yaml
+  show "NetworkPolicy of an application: restricted" accepted restricted deploy/firewall/networkpolicy.yaml
   show "PodMonitor" accepted restricted deploy/kubernetes/monitoring/podmonitor.yaml
 }
 
