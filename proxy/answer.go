@@ -107,6 +107,7 @@ func (q *request) problem(status int) *http.Response {
 		Reason: o.Reason, Status: status, Delivery: o.Delivery, Closes: q.decision.Closes, Host: q.place.Host, RequestID: o.ID,
 		Hostless: q.hostless(),
 	}
+	q.w.SetReason(p.Phrase())
 	answer, header, body := p.Render(problem.DialectOf(problem.Hints{
 		Method: o.Method, Path: o.Path, Host: q.place.Host,
 		ContentType: first(h, "Content-Type"), Accept: first(h, "Accept"), SOAPAction: first(h, "Soapaction"),

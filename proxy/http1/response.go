@@ -19,6 +19,7 @@ type Response struct {
 	header http.Header
 
 	status  int
+	reason  string // the reason phrase; "" = that of RFC 9110
 	length  int64  // declared; unknownLength without one
 	written int64  // body bytes accepted
 	out     []byte // borrowed: what waits to be written
@@ -52,6 +53,10 @@ func (w *Response) Header() http.Header {
 // SetHeader makes h the fields of the answer, in place of all that were set,
 // without copying it. It is not changed.
 func (w *Response) SetHeader(h http.Header) { w.header = h }
+
+// SetReason makes text the reason phrase (RFC 9112 section 4): printable ASCII.
+// Programs that show nothing else of an answer show that.
+func (w *Response) SetReason(text string) { w.reason = text }
 
 // Status is the status that was written, 0 before.
 func (w *Response) Status() int { return w.status }

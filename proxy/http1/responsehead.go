@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -52,7 +53,7 @@ func (w *Response) appendHead(bare bool) {
 	}
 	b = strconv.AppendInt(b, int64(w.status), 10)
 	b = append(b, ' ')
-	if text := http.StatusText(w.status); text != "" {
+	if text := cmp.Or(w.reason, http.StatusText(w.status)); text != "" {
 		b = append(b, text...)
 	} else {
 		b = append(b, "status code "...)

@@ -62,6 +62,12 @@ func (p *Problem) Render(d Dialect) (Answer, http.Header, []byte) {
 	return p.answer(), p.header(d, len(body)), body
 }
 
+// Phrase is the reason phrase: the status's own, then what happened and what
+// became of the message, for programs that show nothing else.
+func (p *Problem) Phrase() string {
+	return http.StatusText(p.status()) + " (tlslift: " + p.word() + ", " + p.delivery().String() + ")"
+}
+
 func (p *Problem) header(d Dialect, length int) http.Header {
 	h := http.Header{
 		"Content-Type":     {d.ContentType()},

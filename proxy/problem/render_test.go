@@ -368,3 +368,17 @@ func BenchmarkRender(b *testing.B) {
 		p.Render(API5)
 	}
 }
+
+// A program that shows nothing of a failure but its status line shows what
+// happened and what became of the message.
+func TestPhrase(t *testing.T) {
+	for want, p := range map[string]Problem{
+		"Bad Gateway (tlslift: connect, not_sent)":            {Reason: Connect, Delivery: NotSent},
+		"Gateway Timeout (tlslift: timeout, unknown)":         {Reason: Timeout, Delivery: Unknown},
+		"Request URI Too Long (tlslift: too_large, not_sent)": {Reason: TooLarge, Status: 414, Delivery: NotSent},
+	} {
+		if got := p.Phrase(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

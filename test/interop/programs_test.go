@@ -52,7 +52,7 @@ type reports struct {
 var programs = []program{
 	{
 		name: "PHP file_get_contents", needs: has("php"), words: []string{"php", "programs/contents.php"}, method: "GET",
-		reports: reports{"sent", "failed: file_get_contents", "failed: file_get_contents"},
+		reports: reports{"sent", "502 Bad Gateway (tlslift: connect, not_sent)", "502 Bad Gateway (tlslift: reset, unknown)"},
 	},
 	{
 		name: "PHP curl", words: []string{"php", "programs/form.php"}, method: "POST", heeds: true,
@@ -65,16 +65,16 @@ var programs = []program{
 	},
 	{
 		name: "Mono HttpWebRequest", needs: has("mono", "mcs"), words: []string{"mono", "BUILT/sender.exe"}, trims: true, method: "GET",
-		reports: reports{"failed: <api_result>", "(502)", "(502)"},
+		reports: reports{"failed: <api_result>", "(502) Bad Gateway (tlslift: connect, not_sent)", "(502) Bad Gateway (tlslift: reset, unknown)"},
 	},
 	{
 		name: "Python urllib", needs: has("python3"), words: []string{"python3", "programs/sender.py"}, method: "POST", heeds: true,
-		reports: reports{"failed: No data to send", "failed: HTTP Error 502", "failed: HTTP Error 502"},
+		reports: reports{"failed: No data to send", "HTTP Error 502: Bad Gateway (tlslift: connect, not_sent)", "HTTP Error 502: Bad Gateway (tlslift: reset, unknown)"},
 	},
 	{
 		name: "Python requests", words: []string{systemPython, "programs/status.py"}, trims: true, heeds: true, method: "GET",
 		needs:   append(has(systemPython), module("python3-requests", systemPython+" -c 'import requests'")),
-		reports: reports{"sent", "failed: 502", "failed: 502"},
+		reports: reports{"sent", "502 Bad Gateway (tlslift: connect, not_sent)", "502 Bad Gateway (tlslift: reset, unknown)"},
 	},
 	{
 		name: "Node http", needs: has("node"), words: []string{"node", "programs/sender.js"}, trims: true, method: "GET",
@@ -87,7 +87,7 @@ var programs = []program{
 	{
 		name: "Perl LWP", words: []string{"perl", "programs/sender.pl"}, trims: true, method: "POST",
 		needs:   append(has("perl"), module("LWP", "perl -MLWP::UserAgent -e 1")),
-		reports: reports{"failed: <api_result>", "failed: 502", "failed: 502"},
+		reports: reports{"failed: <api_result>", "502 Bad Gateway (tlslift: connect, not_sent)", "502 Bad Gateway (tlslift: reset, unknown)"},
 	},
 }
 

@@ -82,8 +82,10 @@ func told(said string) string {
 		return "failed, with our sentence"
 	case strings.Contains(said, "No data to send"):
 		return "failed, with the API's words"
+	case strings.Contains(said, ", not_sent)"), strings.Contains(said, ", unknown)"):
+		return "failed, with the reason phrase"
 	case strings.Contains(said, "502"):
-		return "failed, with the status"
+		return "failed, with the status alone"
 	default:
 		return "failed"
 	}
