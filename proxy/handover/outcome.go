@@ -21,14 +21,15 @@ type outcome struct {
 	Start      time.Time `json:"start"`
 	End        time.Time `json:"end"`
 
-	Ingress  string `json:"ingress,omitempty"`
-	Method   string `json:"method,omitempty"`
-	Host     string `json:"host,omitempty"`
-	Label    string `json:"label,omitempty"`
-	Ours     bool   `json:"ours,omitempty"`
-	Upgraded bool   `json:"upgraded,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Handling string `json:"handling,omitempty"`
+	Ingress   string `json:"ingress,omitempty"`
+	Method    string `json:"method,omitempty"`
+	Host      string `json:"host,omitempty"`
+	Label     string `json:"label,omitempty"`
+	Ours      bool   `json:"ours,omitempty"`
+	Upgraded  bool   `json:"upgraded,omitempty"`
+	FallsBack bool   `json:"falls_back,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Handling  string `json:"handling,omitempty"`
 
 	Status       int      `json:"status,omitempty"`
 	FromUpstream bool     `json:"from_upstream,omitempty"`
@@ -86,7 +87,7 @@ func wire(o *call.Outcome) *outcome {
 	w := &outcome{
 		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured,
 		ID: o.ID, Start: o.Start, End: o.End,
-		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded,
+		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack,
 		Version: o.Version.String(), Handling: o.Handling.String(),
 		Status: o.Status, FromUpstream: o.FromUpstream, Reason: o.Reason.String(), Delivery: o.Delivery.String(),
 		ClientGone: o.ClientGone, UserAgent: o.UserAgent, Failure: o.Failure.String(),
@@ -112,7 +113,7 @@ func (w *outcome) decode() *call.Outcome {
 	o := &call.Outcome{
 		Client: call.Identity{Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured},
 		ID:     w.ID, Start: w.Start, End: w.End,
-		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded,
+		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack,
 		Version: parse[call.Version](w.Version), Handling: parse[call.Handling](w.Handling),
 		Status: w.Status, FromUpstream: w.FromUpstream, Reason: parse[problem.Reason](w.Reason), Delivery: parse[problem.Delivery](w.Delivery),
 		ClientGone: w.ClientGone, UserAgent: w.UserAgent, Failure: parse[call.HandshakeFailure](w.Failure),
