@@ -24,32 +24,43 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 	if !q.st.Rewrite.WSDL || q.out.Method != http.MethodGet || resp.StatusCode != http.StatusOK || !rewrite.IsXML(first(resp.Header, "Content-Type")) {
 		return
 	}
-	b := &documentBody{Closer: q.answer.ReadCloser}
-	defer func() { q.answer.ReadCloser = b }()
-	coding, limit := first(resp.Header, "Content-Encoding"), q.st.Upstream.ResponseBuffer
-	if q.ex.Delivery != problem.Answered { // a stream: its beginning says whether it is one
-		begin := make([]byte, documentBeginning)
-		n, err := io.ReadAtLeast(q.answer.ReadCloser, begin, 1)
-		b.Reader = io.MultiReader(bytes.NewReader(begin[:n]), afterwards(q.answer.ReadCloser, err))
-		if text, _ := decoded(begin[:n], coding, documentBeginning); rewrite.Describes(text, first(resp.Header, "Content-Type")) {
-			q.skipped("it is larger than limits.response_buffer")
-		}
+	answer, ok := q.answer.ReadCloser.(interface{ Beginning() []byte })
+	if !ok {
+		return
+	}
+	contentType, coding := first(resp.Header, "Content-Type"), first(resp.Header, "Content-Encoding")
+	limit, beginning := q.st.Upstream.ResponseBuffer, answer.Beginning()
+	if coding != "" {
+		beginning, _ = decoded(beginning, coding, documentBeginning)
+	}
+	if !rewrite.Describes(beginning, contentType) {
+		return
+	}
+	size := resp.ContentLength
+	if coding != "" {
+		limit = min(limit, size*maxInflation)
+		size = limit
+	}
+	if q.ex.Delivery != problem.Answered {
+		q.skipped("it is larger than limits.response_buffer, or no memory was free for it")
+		return
+	}
+	if !q.c.http.Share().Extend(4 * size) { // as it came, inflated, as markup, and changed
+		q.skipped("no memory was free for it")
 		return
 	}
 	raw, err := io.ReadAll(q.answer.ReadCloser)
-	b.Reader = bytes.NewReader(raw)
+	b := &documentBody{Reader: bytes.NewReader(raw), Closer: q.answer.ReadCloser}
+	q.answer.ReadCloser = b
+	var text []byte
+	if err == nil {
+		text, err = decoded(raw, coding, limit)
+	}
 	if err != nil {
-		b.Reader = io.MultiReader(b.Reader, afterwards(nil, err))
+		q.skipped(err.Error())
 		return
 	}
-	text, err := decoded(raw, coding, limit)
-	if err != nil {
-		if rewrite.Describes(text, first(resp.Header, "Content-Type")) {
-			q.skipped(err.Error())
-		}
-		return
-	}
-	changed, err := v.Document(text, first(resp.Header, "Content-Type"))
+	changed, err := v.Document(text, contentType)
 	switch {
 	case err != nil:
 		q.skipped("it is no well-formed XML in a known charset")
@@ -70,27 +81,20 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 	q.c.s.metrics.Rewrite(rewrite.WSDL)
 }
 
-// documentBeginning is how much of a stream is looked at, in bytes.
-const documentBeginning = 8 << 10
+const (
+	// documentBeginning is how much of an answer is inflated to find out what it
+	// is, in bytes.
+	documentBeginning = 8 << 10
+	// maxInflation is how many times larger an inflated document may be. Real ones
+	// are 10 to 20 times larger.
+	maxInflation = 64
+)
 
-// documentBody is a body in memory, or one whose beginning is.
+// documentBody is a body in memory.
 type documentBody struct {
-	io.Reader
+	*bytes.Reader
 	io.Closer
 }
-
-// afterwards is what follows the beginning of a stream: an error that came with
-// it, else the rest.
-func afterwards(rest io.Reader, err error) io.Reader {
-	if err == nil {
-		return rest
-	}
-	return failingReader{err}
-}
-
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
 func (q *request) skipped(why string) {
 	q.c.s.metrics.Rewrite(rewrite.WSDLSkipped)

@@ -66,6 +66,10 @@ func IsXML(contentType string) bool {
 // Describes reports whether a body, or the beginning of one, is a WSDL or XML
 // schema document.
 func Describes(beginning []byte, contentType string) bool {
+	// Most answers are in ASCII, and name none of the namespaces.
+	if !isWide(beginning) && !named(beginning) {
+		return false
+	}
 	text, _, _, err := markup(beginning, contentType)
 	if err != nil {
 		return false
@@ -80,6 +84,17 @@ func Describes(beginning []byte, contentType string) bool {
 			return described(root.Name)
 		}
 	}
+}
+
+// isWide reports UTF-16.
+func isWide(body []byte) bool {
+	return len(body) > 1 && (body[0] == 0 || body[1] == 0 || body[0] >= 0xfe && body[1] >= 0xfe)
+}
+
+// named reports whether a body, in a charset that is like ASCII, has the name of
+// one of the root elements' namespaces.
+func named(body []byte) bool {
+	return bytes.Contains(body, []byte(nsWSDL)) || bytes.Contains(body, []byte(nsWSDL2)) || bytes.Contains(body, []byte(nsSchema))
 }
 
 // Errors of Document: it looks like a WSDL or XML schema but cannot be changed.

@@ -125,6 +125,25 @@ type streamBody struct {
 	err error // how it ended
 }
 
+// Beginning is the first of the bytes that are not delivered yet; it waits for
+// the first one. It must not be changed. Without free memory it is empty.
+func (b *streamBody) Beginning() []byte {
+	held := &b.memory.held
+	if left := held.next(); left != nil || b.err != nil {
+		return left
+	}
+	room := held.room(0)
+	if room == nil {
+		return nil
+	}
+	n, err := b.src.Read(room)
+	held.took(n)
+	if err != nil {
+		b.err = b.over(err)
+	}
+	return held.next()
+}
+
 func (b *streamBody) Read(p []byte) (n int, err error) {
 	if n, _ = b.memory.held.Read(p); n > 0 {
 		return n, nil

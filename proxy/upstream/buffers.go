@@ -70,6 +70,10 @@ func (h *heldBody) next() []byte {
 	return nil
 }
 
+// Beginning is the first of the bytes that are not delivered yet. It must not be
+// changed.
+func (h *heldBody) Beginning() []byte { return h.next() }
+
 func (h *heldBody) Read(p []byte) (int, error) {
 	left := h.next()
 	if left == nil {
