@@ -8,12 +8,13 @@ import (
 
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
 )
 
 func TestEveryVerdictHasAFix(t *testing.T) {
 	t.Parallel()
 	for _, v := range ledger.Verdicts {
-		for f := range ledger.Families() {
+		for f := range call.Families() {
 			fix := fixes.For(v.String(), f.String())
 			if fix.Sentence == "" || len(fix.Sentence) > 240 {
 				t.Errorf("%s, %s: the sentence is %q", v, f, fix.Sentence)

@@ -98,7 +98,7 @@ func decode(rec *record, latest int64) (*row, error) {
 		name: rec.Client, source: text(rec.Source), configured: rec.Configured,
 		first: when(rec.First), last: when(rec.Last),
 		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
-		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: parseFamily(rec.Family),
+		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),
 	}
 	r.offered, _ = parseVersion(rec.Offered)
 	if r.first == 0 && !r.configured || r.last < r.first {

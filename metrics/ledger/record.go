@@ -24,9 +24,9 @@ func (l *Ledger) Record(o *call.Outcome) {
 	}
 	name, now := cleanName(o.Client.Name), o.End.Unix()
 	asked, sighted := request && o.Ours, s != nil && s.Ours
-	var family Family
+	var family call.Family
 	if asked {
-		family = FamilyOf(o.UserAgent)
+		family = call.FamilyOf(o.UserAgent)
 	}
 
 	l.mu.Lock()
@@ -64,7 +64,7 @@ func (r *row) seen(rung call.Rung, now int64) {
 }
 
 // request records a request for one of our upstreams.
-func (r *row) request(o *call.Outcome, family Family, now int64) {
+func (r *row) request(o *call.Outcome, family call.Family, now int64) {
 	r.totals.count(key{ofRequests, uint8(o.Ingress), uint8(o.Version), 0})
 	r.totals.count(key{ofFamilies, uint8(family), 0, 0})
 	r.family = family

@@ -38,7 +38,7 @@ type row struct {
 	library string       // guessed from the newest hello that offers TLS 1.2
 	old     string       // guessed from the newest hello that does not
 	ja4     string       // of the newest hello
-	family  Family       // of the newest request
+	family  call.Family  // of the newest request
 
 	totals  tallies
 	exposed [len(redact.AllKinds)]exposed

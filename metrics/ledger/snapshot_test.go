@@ -112,7 +112,7 @@ func fullest(name string) *row {
 	wide := strings.Repeat("<", maxText)
 	r := &row{
 		name: name, source: wide, first: now - 1, last: now, lastInsecure: now, lastSecure: now, lastLifted: now,
-		offered: call.Version13, library: wide, old: wide, ja4: wide, family: FamilyApacheHTTP,
+		offered: call.Version13, library: wide, old: wide, ja4: wide, family: call.FamilyApacheHTTP,
 	}
 	for _, v := range Verdicts {
 		r.evidence[v] = now
@@ -130,7 +130,7 @@ func fullest(name string) *row {
 	for _, f := range call.HandshakeFailures {
 		count(key{ofFailures, uint8(f), 0, 0})
 	}
-	for f := range Families() {
+	for f := range call.Families() {
 		count(key{ofFamilies, uint8(f), 0, 0})
 	}
 	for i := range redact.AllKinds {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"cmp"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 // standing is what follows from a row at one time.
@@ -33,7 +35,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 // in for what is not known.
 func (r *row) libraryFor(v Verdict) string {
 	family := ""
-	if r.family != FamilyNone && r.family != FamilyOther {
+	if r.family != call.FamilyNone && r.family != call.FamilyOther {
 		family = r.family.String()
 	}
 	switch v {

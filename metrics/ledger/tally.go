@@ -95,7 +95,7 @@ func (k key) words() (a, b string) {
 	case ofFailures:
 		return call.HandshakeFailure(k.a).String(), ""
 	default:
-		return Family(k.a).String(), ""
+		return call.Family(k.a).String(), ""
 	}
 }
 
@@ -116,7 +116,7 @@ func parseTotal(of, a, b string) (k key, ok bool) {
 		failure, _ := call.ParseHandshakeFailure(a)
 		k.a, ok = uint8(failure), true
 	case ofFamilies:
-		k.a, ok = uint8(parseFamily(a)), true
+		k.a, ok = uint8(call.ParseFamily(a)), true
 	}
 	return k, ok
 }

@@ -1,4 +1,4 @@
-package ledger
+package call
 
 import (
 	"bytes"
@@ -88,9 +88,9 @@ func Families() iter.Seq[Family] {
 	}
 }
 
-// parseFamily is the inverse of String, for what was stored; an unknown name
+// ParseFamily is the inverse of String, for what was stored; an unknown name
 // is FamilyOther.
-func parseFamily(name string) Family {
+func ParseFamily(name string) Family {
 	for f, n := range familyNames {
 		if n == name {
 			return Family(f)

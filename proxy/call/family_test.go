@@ -1,4 +1,4 @@
-package ledger
+package call
 
 import "testing"
 
@@ -66,4 +66,13 @@ func FuzzFamilyOf(f *testing.F) {
 			t.Fatalf("%q has a family outside of the set", ua)
 		}
 	})
+}
+
+func TestFamilyNames(t *testing.T) {
+	t.Parallel()
+	for f := range Families() {
+		if f.String() == "" || ParseFamily(f.String()) != f {
+			t.Errorf("family %d: its name %q does not come back", f, f)
+		}
+	}
 }
