@@ -76,9 +76,6 @@ func advise(c *call.Conn) string {
 	switch h := c.Hello; {
 	case h != nil && h.Modern():
 		return "This client offers TLS 1.2 or higher: it does not need tlslift. Call the https URL directly."
-	case h != nil && h.Library().Advice != "":
-		advice := h.Library().Advice
-		return strings.ToUpper(advice[:1]) + advice[1:] + "."
 	case h != nil:
 		return "This client offers at most TLS " + c.Offered().String() + ": update its TLS library or runtime until it offers TLS 1.2."
 	default:

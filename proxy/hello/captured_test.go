@@ -36,21 +36,34 @@ func readCaptured(t testing.TB) []captured {
 	return all
 }
 
+// A guess names what wrote the hello, or nothing: a wrong name sends the owner
+// of a client the wrong way.
 func TestRealClientsAreReadAndNamed(t *testing.T) {
 	t.Parallel()
 	all := readCaptured(t)
-	if len(all) < 30 {
-		t.Fatalf("%d hellos", len(all))
-	}
+	unnamed := 0
 	for _, c := range all {
 		h, n, err := Parse(c.raw)
 		if err != nil || n != len(c.raw) {
 			t.Errorf("%s: %d of %d bytes, %v", c.client, n, len(c.raw), err)
 			continue
 		}
-		if got := h.Library(); got.String() != c.library || got.Advice == "" {
-			t.Errorf("%s (%s): %s, want %s", c.client, h.JA4(), got, c.library)
+		switch got := h.Library().String(); got {
+		case c.library:
+		case "unknown":
+			unnamed++
+			t.Logf("unknown: %s, written by %s", c.client, c.library)
+		default:
+			t.Errorf("%s (%s): %s, written by %s", c.client, h.JA4(), got, c.library)
 		}
+	}
+	if len(all) < 60 {
+		t.Errorf("only %d hellos", len(all))
+	}
+	share := 100 * float64(unnamed) / float64(len(all))
+	t.Logf("%d hellos, %d unknown (%.0f %%), none wrong", len(all), unnamed, share)
+	if share > 20 {
+		t.Errorf("%.0f %% are unknown", share)
 	}
 }
 
@@ -89,12 +102,16 @@ func TestRecordedClientsAreNamed(t *testing.T) {
 		{regexp.MustCompile(`^(Safari (7|8|9|1\d)|Apple)`), "Secure Transport OS X 10.9"},
 		{regexp.MustCompile(`^go `), "Go"},
 	}
-	checked := 0
+	checked, recorded, unnamed := 0, 0, 0
 	forEachRecording(t, file, func(name string, raw []byte) {
 		h, n, err := Parse(raw)
 		if err != nil || n != len(raw) {
 			t.Errorf("%s: %d of %d bytes, %v", name, n, len(raw), err)
 			return
+		}
+		recorded++
+		if h.Library().Name == "" {
+			unnamed++
 		}
 		for _, w := range want {
 			if w.name.MatchString(name) {
@@ -106,6 +123,7 @@ func TestRecordedClientsAreNamed(t *testing.T) {
 			}
 		}
 	})
+	t.Logf("%d recordings, %d unknown (%.0f %%)", recorded, unnamed, 100*float64(unnamed)/float64(recorded))
 	if checked < 80 {
 		t.Errorf("only %d recordings were checked", checked)
 	}
@@ -135,12 +153,12 @@ func forEachRecording(t testing.TB, file *os.File, f func(name string, raw []byt
 	}
 }
 
-func TestLibrariesAllSayWhatToDo(t *testing.T) {
+func TestLibrariesHaveNamesOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	for id, l := range libraries {
-		if l.Advice == "" || seen[l.String()] || (l.Name == "") != (libraryID(id) == unknown) {
-			t.Errorf("%d: %+v", id, l)
+	seen := map[string]bool{"unknown": true}
+	for l := range Libraries() {
+		if seen[l.String()] {
+			t.Errorf("%+v", l)
 		}
 		seen[l.String()] = true
 	}

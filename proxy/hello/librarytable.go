@@ -1,16 +1,22 @@
 package hello
 
+import (
+	"iter"
+	"slices"
+)
+
 type libraryID uint8
 
 const (
 	unknown libraryID = iota
 	schannelXP
 	schannel7
-	schannelNET
+	schannel
 	schannel10
 	java6
 	java7
 	java8
+	java
 	javaCurrent
 	openSSL098
 	openSSL10
@@ -31,48 +37,39 @@ const (
 	numLibraries
 )
 
-const (
-	adviceOpenSSL    = "it can speak TLS 1.2 and 1.3: remove what limits the program to old versions (a fixed protocol method or constant, MaxProtocol in openssl.cnf)"
-	adviceOpenSSLOld = "upgrade OpenSSL to 3.x together with the program, language runtime or distribution that brings it"
-	adviceSChannel   = "move the application to Windows Server 2016 or later, which speaks TLS 1.2 by default"
-	adviceAndroid    = "upgrade Android, or give the application a TLS library of its own (Conscrypt from Play services)"
-)
-
-// libraries says what each guess is called and what its owner should change.
-// The names are labels of metrics: they do not change between releases.
+// libraries says what each guess is called. The names are labels of metrics:
+// they do not change between releases. What the owner of a client is to change
+// is in docs/fixes, which a test holds to this table.
 var libraries = [numLibraries]Library{
-	unknown:    {Advice: "find out which library or runtime this program makes HTTPS calls with, and upgrade it to one that speaks TLS 1.2"},
-	schannelXP: {"SChannel", "Windows XP, Server 2003", adviceSChannel + ": this one ends at TLS 1.0"},
-	schannel7: {
-		"SChannel", "Windows Vista, 7, Server 2008",
-		"switch TLS 1.2 on: Windows 7 and Server 2008 R2 need KB3140245 and DefaultSecureProtocols, Server 2008 KB4019276, Vista an upgrade; for .NET Framework set SchUseStrongCrypto and SystemDefaultTlsVersions",
-	},
-	schannelNET: {
-		"SChannel", "Windows 8.1 or later, limited to old TLS",
-		"the system can speak TLS 1.2: for .NET Framework set SchUseStrongCrypto and SystemDefaultTlsVersions, or remove the SecurityProtocol line from the program",
-	},
-	schannel10:     {"SChannel", "Windows 7 to 11 with TLS 1.2", "nothing is needed but the https URL: it offers TLS 1.2"},
-	java6:          {"Java", "6 or older", "upgrade to Java 8u261 or later (Java 6u141 and later know TLS 1.2 with -Dhttps.protocols=TLSv1.2)"},
-	java7:          {"Java", "7", "start it with -Dhttps.protocols=TLSv1.2 -Djdk.tls.client.protocols=TLSv1.2, or upgrade to Java 8u261 or later"},
-	java8:          {"Java", "8 before 8u261", "it offers TLS 1.2; if it comes with less, remove https.protocols and jdk.tls.client.protocols from its options"},
-	javaCurrent:    {"Java", "8u261, 9 or later", "it can speak TLS 1.2 and 1.3: remove https.protocols, jdk.tls.client.protocols or setEnabledProtocols that limit it to TLS 1.0"},
-	openSSL098:     {"OpenSSL", "0.9.8 or older", adviceOpenSSLOld},
-	openSSL10:      {"OpenSSL", "1.0.x", adviceOpenSSLOld + "; 1.0.1 and 1.0.2 can speak TLS 1.2 where the program does not ask for TLSv1 alone"},
-	openSSLCurrent: {"OpenSSL", "1.1.0 or later", adviceOpenSSL},
-	libreSSL:       {"LibreSSL", "2.x", adviceOpenSSL},
-	gnuTLS:         {"GnuTLS", "3.x", "it can speak TLS 1.2 and 1.3: remove -VERS- and %NO_EXTENSIONS from the priority string of the program or the system"},
-	nss3:           {"NSS", "3.x before TLS 1.2 (Firefox 26 and older)", "upgrade NSS to 3.15.1 or later together with the program that brings it"},
-	nssCurrent:     {"NSS", "3.15.1 or later", "it can speak TLS 1.2: raise the highest version in the program's or the system's NSS policy"},
-	android2:       {"Android", "2.x", adviceAndroid},
-	android4:       {"Android", "4.x", adviceAndroid + "; 4.1 and later speak TLS 1.2 once the application enables it on its sockets"},
-	android5:       {"Android", "5 or later", "nothing is needed but the https URL: it offers TLS 1.2"},
-	appleOld:       {"Secure Transport", "OS X 10.6 to 10.8", "upgrade to OS X 10.9 or later, which speaks TLS 1.2"},
-	appleNew:       {"Secure Transport", "OS X 10.9, iOS 5 or later", "nothing is needed but the https URL: it offers TLS 1.2"},
-	presto:         {"Presto", "Opera 12", "enable TLS 1.2 in its settings, or replace it"},
-	mono:           {"Mono", "5 or later (BoringSSL)", "it can speak TLS 1.2: remove the SecurityProtocol line from the program, or add SecurityProtocolType.Tls12"},
-	chromium:       {"BoringSSL", "Chromium and its kin", "upgrade the program"},
-	goTLS:          {"Go", "crypto/tls", "it can speak TLS 1.2 and 1.3: remove MaxVersion from the program's tls.Config"},
+	schannelXP:     {"SChannel", "Windows XP, Server 2003"},
+	schannel7:      {"SChannel", "Windows Vista, 7, Server 2008"},
+	schannel:       {"SChannel", ""},
+	schannel10:     {"SChannel", "Windows 7 to 11 with TLS 1.2"},
+	java6:          {"Java", "6 or older"},
+	java7:          {"Java", "7"},
+	java8:          {"Java", "8 before 8u261"},
+	java:           {"Java", ""},
+	javaCurrent:    {"Java", "8u261, 9 or later"},
+	openSSL098:     {"OpenSSL", "0.9.8 or older"},
+	openSSL10:      {"OpenSSL", "1.0.x"},
+	openSSLCurrent: {"OpenSSL", "1.1.0 or later"},
+	libreSSL:       {"LibreSSL", "2.x"},
+	gnuTLS:         {"GnuTLS", "3.x"},
+	nss3:           {"NSS", "3.x before TLS 1.2 (Firefox 26 and older)"},
+	nssCurrent:     {"NSS", "3.15.1 or later"},
+	android2:       {"Android", "2.x"},
+	android4:       {"Android", "4.x"},
+	android5:       {"Android", "5 or later"},
+	appleOld:       {"Secure Transport", "OS X 10.6 to 10.8"},
+	appleNew:       {"Secure Transport", "OS X 10.9, iOS 5 or later"},
+	presto:         {"Presto", "Opera 12"},
+	mono:           {"Mono", "5 or later (BoringSSL)"},
+	chromium:       {"BoringSSL", "Chromium and its kin"},
+	goTLS:          {"Go", "crypto/tls"},
 }
+
+// Libraries yields every library that can be guessed.
+func Libraries() iter.Seq[Library] { return slices.Values(libraries[1:]) }
 
 // bySuites knows sets of suites by JA4's second part. They were taken from
 // hellos of real clients: those that the interop tests run, and recordings
