@@ -159,6 +159,7 @@ func (a *app) start() error {
 	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
 		notify(daemon.SdNotifyReady)
 	}
+	a.warn(a.cfg.Load())
 	a.log.Info("ready", ready...)
 	debug.FreeOSMemory() // what the start needed
 	go releaseMemory(a.server.Peak, a.stopped)
@@ -174,6 +175,13 @@ func (a *app) adopt() {
 	defer a.log.sink.Unshare()
 	if err := a.previous.Serving(a.server.Count); err != nil {
 		a.log.Error("some outcomes of the process before this one are not counted", zap.Error(err))
+	}
+}
+
+// warn logs what refuses clients that could be served.
+func (a *app) warn(cfg *configs.Config) {
+	for _, w := range nameless(cfg) {
+		a.log.Warn("configuration", zap.String("problem", w))
 	}
 }
 
@@ -311,6 +319,7 @@ func (a *app) reconfigure() error {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}
 	a.log.level.SetLevel(zapLevel(cfg.Log.Level))
+	a.warn(cfg)
 	a.cfg.Store(cfg)
 	return nil
 }

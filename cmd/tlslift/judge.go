@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -54,9 +55,24 @@ func warnings(cfg *configs.Config) []string {
 	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
 		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses: anyone who steals its key can pretend to be any address; make one with `tlslift ca init`, or add the constraint")
 	}
+	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
 			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))
+		}
+	}
+	return out
+}
+
+// nameless names the listeners that stand where the API itself would, at port
+// 443, and have no answer for callers that offer TLS 1.2 and name no server.
+// Redirected callers have one: the address that they called.
+func nameless(cfg *configs.Config) []string {
+	var out []string
+	for i, l := range cfg.Listen {
+		_, port, _ := net.SplitHostPort(l.Address)
+		if port == "443" && l.Accepts(configs.WayTLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
+			out = append(out, fmt.Sprintf("listen[%d]: %s has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
 		}
 	}
 	return out

@@ -91,6 +91,34 @@ func reports(output, place, key string) bool {
 	return false
 }
 
+// TestNamelessListenersAreWarnedOf, by `check` and at a start: a
+// listener that stands where the API itself would, without default_upstream,
+// refuses callers that name no server.
+func TestNamelessListenersAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	const at443 = "127.44.3.12:443"
+	probe, err := net.Listen("tcp", at443)
+	if err != nil {
+		t.Skipf("port 443 cannot be had: %v", err)
+	}
+	_ = probe.Close()
+	const problem = "listen[0]: " + at443 + " has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream"
+	for listen, warned := range map[string]bool{
+		"{address: '" + at443 + "'}":                                      true,
+		"{address: '" + at443 + "', default_upstream: api.smsportal.com}": false,
+		"{address: '" + at443 + "', accept: [gateway]}":                   false,
+		"{address: '" + at443 + "', transparent: true}":                   false,
+		"{address: '127.0.0.1:0'}":                                        false,
+	} {
+		got := harness.Run(t, nil, "check", "--config", harness.TempFile(t, "listen.yaml", "listen: ["+listen+"]\n"))
+		if got.Code != 0 || strings.Contains(got.Stdout, "note: "+problem+"\n") != warned {
+			t.Errorf("%s: status %d, %s%s", listen, got.Code, got.Stdout, got.Stderr)
+		}
+	}
+	s := harness.Start(t, harness.Options{Config: "listen: [{address: '" + at443 + "'}]"})
+	s.WaitLog(harness.Match{"level": "warn", "msg": "configuration", "problem": problem})
+}
+
 // TestFlagsStandOverEnvironmentOverFile, and the variables that Kubernetes
 // makes for a Service called tlslift are nobody's.
 func TestFlagsStandOverEnvironmentOverFile(t *testing.T) {
