@@ -205,8 +205,11 @@ func (c *conn) sight(v call.Sighted) *call.Sighted {
 const settleTime = time.Second
 
 // libraryOf is the guessed library and era of a hello; "" when there is no
-// guess.
+// hello or no guess.
 func libraryOf(h *hello.ClientHello) string {
+	if h == nil {
+		return ""
+	}
 	lib := h.Library()
 	if lib.Name == "" {
 		return ""

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
 )
 
@@ -20,6 +21,7 @@ type selfTestAnswer struct {
 	Cipher     string `json:"tls_cipher,omitempty"`
 	JA4        string `json:"ja4,omitempty"`
 	Library    string `json:"library,omitempty"`
+	Program    string `json:"program,omitempty"`
 	Offers     string `json:"offers,omitempty"`
 	Insecure   bool   `json:"insecure"`
 	Advice     string `json:"advice"`
@@ -29,13 +31,17 @@ type selfTestAnswer struct {
 // to change. Nothing of the request itself is given back.
 func (q *request) selfTest() {
 	c, o := q.c, &q.out
+	program := call.FamilyOf(first(q.r.Header, "User-Agent"))
 	a := selfTestAnswer{
 		Client: c.client.Name, Source: c.client.Rung.String(), Address: c.facts.Client.Addr().String(),
 		Ingress: o.Ingress.String(), TLSVersion: o.Version.String(), Cipher: cipherName(o.Cipher),
-		JA4: o.JA4, Insecure: o.Insecure(), Advice: advise(c.facts),
+		JA4: o.JA4, Insecure: o.Insecure(), Advice: advise(c.facts, program),
 	}
 	if h := c.facts.Hello; h != nil {
 		a.Library, a.Offers = h.Library().String(), c.facts.Offered().String()
+	}
+	if program != call.FamilyOther {
+		a.Program = program.String()
 	}
 	o.Label = call.LabelOther
 	contentType, body := "text/plain; charset=utf-8", a.text()
@@ -66,19 +72,13 @@ func (a *selfTestAnswer) text() []byte {
 	line("offers", a.Offers)
 	line("JA4", a.JA4)
 	line("library", a.Library)
+	line("program", a.Program)
 	line("insecure", strconv.FormatBool(a.Insecure))
 	line("advice", a.Advice)
 	return []byte(b.String())
 }
 
 // advise is the sentence for the caller's owner.
-func advise(c *call.Conn) string {
-	switch h := c.Hello; {
-	case h != nil && h.Modern():
-		return "This client offers TLS 1.2 or higher: it does not need tlslift. Call the https URL directly."
-	case h != nil:
-		return "This client offers at most TLS " + c.Offered().String() + ": update its TLS library or runtime until it offers TLS 1.2."
-	default:
-		return "This client calls in clear: change the URL in its configuration from http to https. If that fails, its runtime is too old for TLS 1.2: update it."
-	}
+func advise(c *call.Conn, program call.Family) string {
+	return fixes.For(fixes.Client{Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String()}).Sentence
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 )
@@ -40,12 +41,12 @@ func (s *splice) answer(turns *hello.Turns) {
 		c.facts = &facts
 		return
 	}
-	failure, advice := refusedFor(a.Alert)
+	failure, obstacle := refusedFor(a.Alert)
 	if c.facts.Hello.Framing == hello.SSLv2 {
-		failure, advice = call.HandshakeSSLv2Hello, adviceSSLv2Framed
+		failure, obstacle = call.HandshakeSSLv2Hello, fixes.SSLv2Upstream
 	}
 	s.failed(failure)
-	s.t.warn("the upstream refused a spliced client", failure.String(), advice, zap.Uint8("alert", a.Alert))
+	s.t.warn("the upstream refused a spliced client", failure, obstacle, zap.Uint8("alert", a.Alert))
 }
 
 // turned is told how the conversation goes.
@@ -65,7 +66,7 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 			return // it says why, in clear: see up
 		}
 		s.failed(call.HandshakeClientAlert)
-		s.t.warn("a spliced client refused the upstream", call.HandshakeClientAlert.String(), adviceUpstreamRoots)
+		s.t.warn("a spliced client refused the upstream", call.HandshakeClientAlert, fixes.LeftUpstream)
 	}
 }
 
@@ -99,18 +100,18 @@ func (s *splice) end(accepted bool) {
 }
 
 // refusedFor is the reason of an upstream's alert (RFC 8446 section 6.2), and
-// what can be done.
-func refusedFor(alert uint8) (call.HandshakeFailure, string) {
+// what is in the way.
+func refusedFor(alert uint8) (call.HandshakeFailure, fixes.Obstacle) {
 	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {
 	case handshakeFailure, insufficientSecurity:
-		return call.HandshakeNoSharedCipher, adviceNoSharedCipher
+		return call.HandshakeNoSharedCipher, "no-shared-cipher"
 	case protocolVersion:
-		return call.HandshakeVersion, adviceUpstreamVersion
+		return call.HandshakeVersion, fixes.UpstreamVersion
 	case unrecognizedName:
-		return call.HandshakeOther, adviceUpstreamName
+		return call.HandshakeOther, fixes.UpstreamName
 	default:
-		return call.HandshakeOther, adviceUpstreamAlert
+		return call.HandshakeOther, fixes.UpstreamAlert
 	}
 }
 
@@ -136,7 +137,7 @@ func (s *splice) up(p []byte) bool {
 	switch s.head[6] {
 	case badCertificate, certificateUnknown, unknownCA:
 		s.failed(call.HandshakeClientRejectedCA)
-		s.t.warn("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA.String(), adviceUpstreamRoots)
+		s.t.warn("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA, "distrusts-upstream")
 	default:
 		s.failed(call.HandshakeClientAlert)
 	}

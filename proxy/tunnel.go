@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
 	"tlslift/proxy/decide"
 	"tlslift/proxy/hello"
@@ -277,7 +278,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	if late != nil && !c.handed {
 		// The client finished the handshake, and only then found that it does
 		// not trust us.
-		t.warn("the client left after the handshake", late.Failure.String(), adviceFor[late.Failure])
+		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure))
 		t.out.Sighted = c.sight(t.sighting(call.Sighted{
 			Handling: call.Terminated, Failed: true, Failure: late.Failure, CertificateShown: true,
 		}))
@@ -308,7 +309,7 @@ func (t *tunnel) hand(v call.Sighted) {
 
 // noCA refuses a client that would have to be terminated.
 func (t *tunnel) noCA() {
-	t.warn("handshake refused", call.HandshakeVersion.String(), adviceNoCA)
+	t.warn("handshake refused", call.HandshakeVersion, fixes.NoCA)
 	t.out.Failure = call.HandshakeVersion
 	t.refused(call.Sighted{Failure: call.HandshakeVersion})
 	legacy.Refuse(t.c.front, t.c.facts.Hello, legacy.AlertProtocolVersion)
@@ -320,7 +321,7 @@ func (t *tunnel) failed(err error) {
 	var e *legacy.Error
 	shown := errors.As(err, &e) && e.Presented
 	if t.c.facts.Hello != nil {
-		t.warn("handshake failed", failure.String(), adviceFor[failure], zap.Error(err))
+		t.warn("handshake failed", failure, obstacleHere(failure), zap.Error(err))
 	}
 	t.out.Failure = failure
 	t.refused(call.Sighted{Failure: t.out.Failure, CertificateShown: shown})
@@ -391,7 +392,7 @@ func (t *tunnel) finish() {
 }
 
 // warn logs what a client's owner has to know.
-func (t *tunnel) warn(what, reason, advice string, more ...zap.Field) {
+func (t *tunnel) warn(what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
 	facts := t.c.facts
 	t.c.s.log.Warn(what, append([]zap.Field{
 		zap.String("client", t.c.client.Name),
@@ -400,7 +401,7 @@ func (t *tunnel) warn(what, reason, advice string, more ...zap.Field) {
 		zap.String("ja4", facts.JA4),
 		zap.String("library", facts.Hello.Library().String()),
 		zap.String("offered", facts.Offered().String()),
-		zap.String("reason", reason),
-		zap.String("advice", advice),
+		zap.String("reason", reason.String()),
+		zap.String("advice", adviceFor(o, facts.Hello, t.out.UserAgent)),
 	}, more...)...)
 }

@@ -1,11 +1,13 @@
 // Package fixes says what to change in a client so that it needs tlslift no
-// more: one page per runtime and per obstacle, and the rule that finds the page
-// for a client's verdict and library. The pages are part of the binary.
+// more: one function makes the advice, from a table of obstacles and a table of
+// facts about programs and TLS libraries, and there is a page for each. The
+// pages are part of the binary.
 package fixes
 
 import (
 	"embed"
 	"html/template"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -13,112 +15,126 @@ import (
 //go:embed *.md
 var pages embed.FS
 
-// Fix is what the owner of a client is told.
+// Client is what is known of a client: three facts that do not stand in for
+// each other. Each may be empty.
+type Client struct {
+	Obstacle Obstacle // a verdict of metrics/ledger, or why a handshake failed
+	Library  string   // its TLS library, as package hello names it
+	Program  string   // its program, as call.Family names it
+}
+
+// Fix is what to change in a client.
 type Fix struct {
-	Sentence string // one or two sentences, plain text
-	Page     string // the page about the obstacle or the runtime, without ".md"
-	Runtime  string // the page about the runtime, if it is known and another one; else ""
+	Key      string   // what the advice is about, e.g. "legacy-only/php/openssl-098"; "" = nothing
+	Sentence string   // for the owner of the client; plain text
+	Operator string   // what whoever runs tlslift can do until then; "" = nothing
+	Pages    []string // what to read, first things first, without ".md"
 }
 
 // FallsBack is added for a client whose URL is the API's own, in clear.
 const FallsBack = "It falls back to clear if tlslift is not there: refuse port 80 until it is changed."
 
-// verdict texts, by the words of metrics/ledger. The page is used when the
-// runtime is not known, or always when first is set: then the obstacle comes
-// before the runtime.
-var verdicts = map[string]struct {
-	sentence string
-	page     string
-	first    bool
-}{
-	"plaintext":          {"Change its API address from http to https.", "http-to-https", true},
-	"legacy-only":        {"It offers at most TLS 1.1: switch TLS 1.2 on, or update the runtime or its TLS library.", "other", false},
-	"sslv2-framed":       {"It opens with an SSLv2-format hello, as Java 6 and OpenSSL 0.9.8 do: update the runtime or its TLS library to TLS 1.2.", "other", false},
-	"capable":            {"It can speak TLS 1.2 already: use https addresses and take the proxy out.", "drop-the-proxy", true},
-	"no-shared-cipher":   {"It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.", "shared-ciphers", true},
-	"distrusts-ca":       {"It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.", "trust-the-ca", true},
-	"distrusts-upstream": {"It rejects SMSPortal's certificate: update its root certificates.", "upstream-certificate", true},
-}
-
-// runtimes maps what a library guess or User-Agent family contains, in lower
-// case, to a page and an addition to the sentence. The first match wins.
-var runtimes = []struct {
-	contains string
-	page     string
-	advice   string
-}{
-	{"javascript", "node", ""},
-	{"java 6", "java", "Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later."},
-	{"java 5", "java", "Java 5 has no TLS 1.2: move to Java 8 or later."},
-	{"java 7", "java", "Java 7 has TLS 1.2, off by default before 7u131: -Dhttps.protocols=TLSv1.2."},
-	{"java 8", "java", "Java 8 has TLS 1.2 on by default."},
-	{"java", "java", ""},
-	{"jsse", "java", ""},
-	{"jax-ws", "java", ""},
-	{"axis", "java", ""},
-	{"cxf", "java", ""},
-	{"httpclient", "java", ""},
-	{"coldfusion", "java", "ColdFusion uses the Java it runs on."},
-	{"winhttp", "winhttp", "Windows 7 to Server 2012 need KB3140245 and DefaultSecureProtocols."},
-	{"msxml", "winhttp", "Windows 7 to Server 2012 need KB3140245 and DefaultSecureProtocols."},
-	{".net 1", "dotnet", ".NET 1 has no TLS 1.2: move to 4.7.2 or later."},
-	{".net", "dotnet", "Set SchUseStrongCrypto and SystemDefaultTlsVersions, or target 4.7.2."},
-	{"mono", "dotnet", "Mono has TLS 1.2 since 4.8."},
-	{"powershell", "dotnet", "Set SchUseStrongCrypto and SystemDefaultTlsVersions."},
-	{"schannel", "dotnet", "On Windows, TLS 1.2 has to be in the system and switched on for the program."},
-	{"windows", "dotnet", "On Windows, TLS 1.2 has to be in the system and switched on for the program."},
-	{"php", "php", "PHP needs OpenSSL 1.0.1 or later, and libcurl 7.34 or later."},
-	{"python", "python", "Python needs 2.7.9 or 3.4, and OpenSSL 1.0.1 or later."},
-	{"perl", "perl", "Perl needs IO::Socket::SSL on OpenSSL 1.0.1 or later."},
-	{"ruby", "ruby", "Ruby needs 2.0 or later, and OpenSSL 1.0.1 or later."},
-	{"synapse", "delphi", "Synapse needs current OpenSSL DLLs."},
-	{"indy", "delphi", "Indy needs OpenSSL 1.0.2 DLLs and sslvTLSv1_2."},
-	{"delphi", "delphi", ""},
-	{"node", "node", ""},
-	{"curl", "curl-openssl", "curl needs OpenSSL 1.0.1 or later."},
-	{"wget", "curl-openssl", "Wget needs OpenSSL 1.0.1 or a current GnuTLS."},
-	{"openssl", "curl-openssl", "OpenSSL has TLS 1.2 since 1.0.1."},
-}
-
-// For finds the fix for a verdict (a word of metrics/ledger) and a library or
-// User-Agent family as the ledger names it; either may be empty.
-func For(verdict, library string) Fix {
-	v, ok := verdicts[verdict]
+// For makes the advice for a client.
+func For(c Client) Fix {
+	o, ok := obstacles[c.Obstacle]
 	if !ok {
 		return Fix{}
 	}
-	f := Fix{Sentence: v.sentence, Page: v.page}
-	page, advice := runtime(library)
-	if page == "" {
-		return f
+	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
+	f := Fix{Key: string(c.Obstacle), Operator: o.operator}
+	said := []string{o.sentence}
+	for _, r := range []*Runtime{program, library} {
+		if r != nil {
+			f.Key += "/" + r.Key
+		}
 	}
-	if v.first {
-		f.Runtime = page
+	if o.runtime {
+		said = append(said, changes(o, program, library)...)
+	}
+	f.Sentence = strings.Join(said, " ")
+	read := []string{pageOf(program), pageOf(library)}
+	if o.last && (program != nil || library != nil) {
+		f.Pages = unique(read)
 	} else {
-		f.Page = page
-	}
-	if advice != "" && (verdict == "plaintext" || verdict == "legacy-only" || verdict == "sslv2-framed") {
-		f.Sentence += " " + advice
+		f.Pages = unique(append([]string{o.page}, read...))
 	}
 	return f
 }
 
-func runtime(library string) (page, advice string) {
-	library = strings.ToLower(library)
-	if library == "" {
-		return "", ""
+// changes is what the program and its TLS library add to an obstacle. A library
+// that nothing can help has the only word; one that the program's own advice
+// covers has none.
+func changes(o about, program, library *Runtime) []string {
+	switch {
+	case library != nil && library.Hopeless:
+		return []string{library.Change}
+	case program == nil && library == nil && o.unknown != "":
+		return []string{o.unknown}
+	case program == nil || program.Change == "":
+		if library != nil && library.Change != "" {
+			return []string{library.Change}
+		}
+		if o.unknown != "" {
+			return []string{o.unknown}
+		}
+		return nil
+	case library == nil || library.Change == "" || library.Page == program.Page:
+		return []string{program.Change}
+	default:
+		return []string{program.Change, library.Change}
 	}
-	for _, r := range runtimes {
-		if strings.Contains(library, r.contains) {
-			return r.page, r.advice
+}
+
+// Known reports whether the tables have anything about a client's library or
+// program.
+func Known(c Client) bool {
+	return runtimeOf(programs, c.Program) != nil || runtimeOf(libraries, c.Library) != nil
+}
+
+// Runtimes yields every program and TLS library of the tables.
+func Runtimes() iter.Seq[Runtime] {
+	return func(yield func(Runtime) bool) {
+		for _, r := range slices.Concat(programs, libraries) {
+			if !yield(r) {
+				return
+			}
 		}
 	}
-	return "", ""
+}
+
+func pageOf(r *Runtime) string {
+	if r == nil {
+		return ""
+	}
+	return r.Page
+}
+
+// unique drops what is empty or was there before.
+func unique(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if n != "" && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func runtimeOf(table []Runtime, name string) *Runtime {
+	if name == "" {
+		return nil
+	}
+	for i := range table {
+		if slices.Contains(table[i].Names, name) {
+			return &table[i]
+		}
+	}
+	return nil
 }
 
 // Page is one page of advice.
 type Page struct {
-	Name  string        // as in Fix.Page
+	Name  string        // as in Fix.Pages
 	Title string        // plain text
 	HTML  template.HTML // without the title
 }

@@ -2,56 +2,180 @@ package fixes_test
 
 import (
 	"html"
+	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
+	"tlslift/proxy/hello"
 )
 
-func TestEveryVerdictHasAFix(t *testing.T) {
+// Every verdict, program and library gives a sentence that fits a table, and
+// pages that exist; nothing in the tables is a name that nobody has.
+func TestEveryClientHasAFix(t *testing.T) {
 	t.Parallel()
+	libraries, families := []string{"", "unknown"}, []string{""}
+	for l := range hello.Libraries() {
+		libraries = append(libraries, l.String())
+	}
+	for f := range call.Families() {
+		families = append(families, f.String())
+	}
 	for _, v := range ledger.Verdicts {
-		for f := range call.Families() {
-			fix := fixes.For(v.String(), f.String())
-			if fix.Sentence == "" || len(fix.Sentence) > 240 {
-				t.Errorf("%s, %s: the sentence is %q", v, f, fix.Sentence)
-			}
-			for _, name := range []string{fix.Page, fix.Runtime} {
-				if _, ok := fixes.Lookup(name); !ok && (name != "" || name == fix.Page) {
-					t.Errorf("%s, %s: there is no page %q", v, f, name)
+		for _, l := range libraries {
+			for _, f := range families {
+				c := fixes.Client{Obstacle: fixes.Obstacle(v.String()), Library: l, Program: f}
+				fix := fixes.For(c)
+				if fix.Sentence == "" || len(fix.Sentence) > 330 || len(fix.Pages) == 0 || fix.Key == "" {
+					t.Errorf("%+v: %+v (%d bytes)", c, fix, len(fix.Sentence))
 				}
-			}
-			if fix.Page == fix.Runtime {
-				t.Errorf("%s, %s: the page %q is named twice", v, f, fix.Page)
+				for i, name := range fix.Pages {
+					if _, ok := fixes.Lookup(name); !ok || slices.Contains(fix.Pages[:i], name) {
+						t.Errorf("%+v: pages %q", c, fix.Pages)
+					}
+				}
 			}
 		}
 	}
-	if fix := fixes.For("", "Java 6"); fix != (fixes.Fix{}) {
+	if fix := fixes.For(fixes.Client{Program: "Java 7"}); fix.Sentence != "" {
 		t.Errorf("a client never seen: %+v", fix)
+	}
+}
+
+func TestTheTablesNameWhatExists(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for f := range call.Families() {
+		known[f.String()] = true
+		if fixes.Known(fixes.Client{Program: f.String()}) == (f == call.FamilyOther || f == call.FamilyBrowser) {
+			t.Errorf("program %q has no advice, or should have none", f)
+		}
+	}
+	for l := range hello.Libraries() {
+		known[l.String()] = true
+		if !fixes.Known(fixes.Client{Library: l.String()}) {
+			t.Errorf("library %q has no advice", l)
+		}
+	}
+	keys := map[string]bool{}
+	for r := range fixes.Runtimes() {
+		if _, ok := fixes.Lookup(r.Page); !ok || keys[r.Key] || r.Key == "" {
+			t.Errorf("%+v", r)
+		}
+		keys[r.Key] = true
+		for _, n := range r.Names {
+			if !known[n] {
+				t.Errorf("%s: nobody is called %q", r.Key, n)
+			}
+		}
+		if r.Change != "" && (len(r.Change) > 130 || len(fixes.Facts(r.Page)) == 0 && r.Page != "perl" && r.Page != "ruby") {
+			t.Errorf("%s: %d bytes, or no facts behind it: %s", r.Key, len(r.Change), r.Change)
+		}
 	}
 }
 
 func TestFor(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ verdict, library, page, runtime string }{
-		{"plaintext", "Java 6 or older", "http-to-https", "java"},
-		{"plaintext", "none", "http-to-https", ""},
-		{"legacy-only", "OpenSSL 0.9.8", "curl-openssl", ""},
-		{"legacy-only", "Schannel (Windows XP)", "dotnet", ""},
-		{"legacy-only", "", "other", ""},
-		{"sslv2-framed", "Java 6 (JSSE)", "java", ""},
-		{"capable", "PHP", "drop-the-proxy", "php"},
-		{"distrusts-ca", "Python requests", "trust-the-ca", "python"},
-		{"no-shared-cipher", "Java 7", "shared-ciphers", "java"},
-		{"legacy-only", "Mono", "dotnet", ""},
-		{"legacy-only", "Indy", "delphi", ""},
-		{"plaintext", "WinHTTP", "http-to-https", "winhttp"},
+	for _, c := range []struct {
+		obstacle, library, program string
+		pages                      string
+		says, not                  string
+	}{
+		// A program on a library: the program's page first, the library's second.
+		{"legacy-only", "OpenSSL 1.0.x", "PHP", "php curl-openssl", "OpenSSL 1.0.1 and 1.0.2", ""},
+		{"legacy-only", "OpenSSL 0.9.8 or older", "PHP", "php curl-openssl", "0.9.8 has no TLS 1.2", "PHP uses"},
+		{"plaintext", "", "PHP", "http-to-https php", "OpenSSL", ""},
+		{"capable", "OpenSSL 1.1.0 or later", "PHP", "drop-the-proxy php curl-openssl", "take the proxy out", "openssl.cnf"},
+		// OpenSSL 3 that offers TLS 1.0 was limited, not old.
+		{"legacy-only", "OpenSSL 1.1.0 or later", "", "curl-openssl", "MaxProtocol", "pdate"},
+		// A WinHTTP program with an SChannel hello has WinHTTP's page first.
+		{"legacy-only", "SChannel", "WinHTTP", "winhttp windows", "KB3140245", "SchUseStrongCrypto"},
+		// XP cannot be switched on, whatever the program.
+		{"legacy-only", "SChannel Windows XP, Server 2003", ".NET 2-3.5", "dotnet windows", "move the program", "SchUseStrongCrypto"},
+		{"legacy-only", "SChannel Windows XP, Server 2003", "WinHTTP", "winhttp windows", "nothing switches more on", "switch TLS 1.2 on"},
+		{"plaintext", "", "WinINet", "http-to-https access-vba", "Internet Options", "SchUseStrongCrypto"},
+		{"plaintext", "", "PowerShell", "http-to-https powershell", "SecurityProtocol = 'Tls12'", ""},
+		{"plaintext", "", "none", "http-to-https no-user-agent", "https", ""},
+		{"plaintext", "", "other", "http-to-https", "https", ""},
+		{"plaintext", "", "Java 6 or older", "http-to-https java", "only with paid updates", "TLSv1.2"},
+		{"sslv2-framed", "Java 6 or older", "Apache HttpClient", "java", "Java 8", "https.protocols"},
+		{"sslv2-framed", "", "", "other", "SSLv2Hello", ""},
+		{"legacy-only", "unknown", "", "other", "Update its runtime", ""},
+		{"legacy-only", "Java 7", "Java 7", "java", "https.protocols", ""},
+		{"plaintext", "", "Axis 1", "http-to-https java", "Java it runs on", ""},
+		{"plaintext", "", "Delphi", "http-to-https delphi", "WinHTTP", ""},
+		{"plaintext", "", "SAP NetWeaver", "http-to-https sap", "CommonCryptoLib", ""},
+		{"plaintext", "", "Oracle UTL_HTTP", "http-to-https oracle-utl-http", "wallet", ""},
+		{"plaintext", "", "Lotus Notes", "http-to-https domino", "9.0.1 FP3", ""},
+		{"plaintext", "", "ColdFusion", "http-to-https coldfusion", "Java 8", ""},
+		{"shut-out", "", "", "shut-out", "http://", ""},
+		{"no-server-name", "", "", "no-server-name", "SNI", ""},
+		{"names-wrong-host", "", "", "names-wrong-host", "localhost", ""},
+		{"distrusts-ca", "", "Python requests", "trust-the-ca python", "install the CA", ""},
 	} {
-		if got := fixes.For(c.verdict, c.library); got.Page != c.page || got.Runtime != c.runtime {
-			t.Errorf("%s, %q: pages %q and %q, want %q and %q", c.verdict, c.library, got.Page, got.Runtime, c.page, c.runtime)
+		got := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(c.obstacle), Library: c.library, Program: c.program})
+		if strings.Join(got.Pages, " ") != c.pages || !strings.Contains(got.Sentence, c.says) || c.not != "" && strings.Contains(got.Sentence, c.not) {
+			t.Errorf("%s, %q, %q: %+v, want pages %q, %q and not %q", c.obstacle, c.library, c.program, got, c.pages, c.says, c.not)
+		}
+	}
+}
+
+// Sentences that were wrong once: each of them sent an owner the wrong way.
+func TestNoPageSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, name := range fixes.Names() {
+		page, _ := fixes.Lookup(name)
+		for _, wrong := range []string{"requests[security]==2.27", "6u141", "only through pyOpenSSL", "speaks TLS 1.0 only", "TLSv1.2</code> ends that"} {
+			if strings.Contains(html.UnescapeString(string(page.HTML)), wrong) {
+				t.Errorf("%s says %q", name, wrong)
+			}
+		}
+	}
+}
+
+// The tables of versions on the pages are those of facts.go.
+// TLSLIFT_UPDATE=1 writes them.
+func TestPagesShowTheFacts(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- facts: generated from facts.go -->\n", "<!-- end of facts -->"
+	for _, name := range fixes.Names() {
+		text, err := os.ReadFile(name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, rest, marked := strings.Cut(string(text), begin)
+		table, tail, closed := strings.Cut(rest, end)
+		if len(fixes.Facts(name)) == 0 && !marked {
+			continue
+		}
+		if !marked || !closed || len(fixes.Facts(name)) == 0 {
+			t.Errorf("%s: marks %t and %t, %d facts", name, marked, closed, len(fixes.Facts(name)))
+			continue
+		}
+		want := fixes.FactsTable(name)
+		if table == want {
+			continue
+		}
+		if os.Getenv("TLSLIFT_UPDATE") == "" {
+			t.Errorf("%s: its table is not that of facts.go; TLSLIFT_UPDATE=1 writes it", name)
+		} else if err := os.WriteFile(name+".md", []byte(head+begin+want+end+tail), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestFactsHaveSources(t *testing.T) {
+	t.Parallel()
+	for _, name := range fixes.Names() {
+		for _, f := range fixes.Facts(name) {
+			if u, err := url.Parse(f.Source); err != nil || u.Host == "" || f.Versions == "" || f.TLS12 == "" {
+				t.Errorf("%s: %+v", name, f)
+			}
 		}
 	}
 }
@@ -61,9 +185,9 @@ func TestFor(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	tags := regexp.MustCompile(`<[^>]*>`)
-	known := regexp.MustCompile(`^</?(h2|p|ul|ol|li|em|strong|code|pre|pre tabindex="0"|div|div class="scroll" tabindex="0"|table|thead|tbody|tr|td|th|th scope="col")>$`)
+	known := regexp.MustCompile(`^</?(h2|p|ul|ol|li|em|strong|code|pre|pre tabindex="0"|div|div class="scroll" tabindex="0"|table|thead|tbody|tr|td|th|th scope="col"|a|a href="[^"]*")>$`)
 	names := fixes.Names()
-	if len(names) < 14 {
+	if len(names) < 28 {
 		t.Fatalf("only %d pages: %v", len(names), names)
 	}
 	for _, name := range names {

@@ -8,14 +8,14 @@ import (
 
 // render turns the little of Markdown that the pages of this package use into
 // HTML: headings, paragraphs, lists, tables, code blocks, and within a line
-// code, emphasis and bold. Everything else is escaped text. It is for our own
+// code, emphasis, bold and links. Everything else is escaped text. It is for our own
 // pages, not for anything that comes from outside.
 func render(text string) (title string, out template.HTML) {
 	r := renderer{lines: strings.Split(strings.TrimSpace(text), "\n")}
 	for r.more() {
 		line := r.lines[r.at]
 		switch {
-		case line == "":
+		case line == "" || strings.HasPrefix(line, "<!--"):
 			r.at++
 		case strings.HasPrefix(line, "# "):
 			title = line[2:]
@@ -116,13 +116,18 @@ func (r *renderer) paragraph() {
 	r.put("</p>\n")
 }
 
-// inline renders code, bold and emphasis within a line.
+// inline renders code, bold, emphasis and links within a line.
 func inline(s string) string {
 	var b strings.Builder
 	for s != "" {
-		i := strings.IndexAny(s, "`*")
+		i := strings.IndexAny(s, "`*[")
 		if i < 0 {
 			break
+		}
+		if s[i] == '[' {
+			b.WriteString(html.EscapeString(s[:i]))
+			s = link(&b, s[i:])
+			continue
 		}
 		b.WriteString(html.EscapeString(s[:i]))
 		mark, tag := s[i:i+1], "code"
@@ -142,4 +147,24 @@ func inline(s string) string {
 	}
 	b.WriteString(html.EscapeString(s))
 	return b.String()
+}
+
+// link renders the link that s begins with, or its bracket if it is none, and
+// returns what follows. A link to another page is one of the page's own server;
+// of one to elsewhere only the host is shown: the admin side links to nobody.
+func link(b *strings.Builder, s string) string {
+	text, rest, found := strings.Cut(s[1:], "](")
+	target, after, closed := strings.Cut(rest, ")")
+	if !found || !closed || strings.ContainsAny(text, "[]") {
+		b.WriteByte('[')
+		return s[1:]
+	}
+	if page, own := strings.CutSuffix(target, ".md"); own {
+		b.WriteString(`<a href="/fixes/` + html.EscapeString(page) + `">` + html.EscapeString(text) + "</a>")
+		return after
+	}
+	_, place, _ := strings.Cut(target, "://")
+	place, _, _ = strings.Cut(place, "/")
+	b.WriteString(html.EscapeString(text + " (" + place + ")"))
+	return after
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +55,8 @@ func newDescs() (d descs) {
 	d.verdictTime = desc("client_verdict_timestamp_seconds",
 		"When the client last showed what its current verdict is about.", "client", "verdict")
 	d.library = desc("client_library_info",
-		"1 for the client's guessed TLS library or runtime, and how the client was named.", "client", "library", "identity_source")
+		"1 for the client's TLS library, guessed from its hello, its program, from its User-Agent, and how the client was named.",
+		"client", "library", "program", "identity_source")
 
 	d.clients = desc("clients",
 		"Discovered clients now: tracked in the ledger, and labelled in the metrics.", "kind")
@@ -192,11 +194,7 @@ func (e *emitter) client(r *row, st standing) {
 		e.seconds(d.verdictTime, r.evidence[st.verdict], false, r.name, st.verdict.String())
 	}
 	if r.first != 0 {
-		library := st.library
-		if library == "" {
-			library = "unknown"
-		}
-		e.gauge(d.library, 1, r.name, library, r.source)
+		e.gauge(d.library, 1, r.name, cmp.Or(st.library, "unknown"), cmp.Or(st.program, "unknown"), r.source)
 	}
 }
 

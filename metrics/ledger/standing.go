@@ -14,7 +14,8 @@ type standing struct {
 	verdict   Verdict
 	regressed bool
 	fallsBack bool
-	library   string
+	library   string // of the hello that the verdict is about; "" = unknown
+	program   string // of the newest request's User-Agent; "" = unknown
 }
 
 func (r *row) standing(p *policy, now time.Time) standing {
@@ -25,27 +26,34 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)
 	if r.first != 0 {
 		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.MigratedAfter)
-		s.library = r.libraryFor(s.verdict)
+		s.library, s.program = r.libraryFor(s.verdict), r.program()
 	}
 	return s
 }
 
-// libraryFor is the runtime to name beside a verdict: for plain HTTP the
-// User-Agent shows it, for TLS the hello that the verdict is about. Each stands
-// in for what is not known.
+// libraryFor is the TLS library to name beside a verdict: that of the hello that
+// the verdict is about. Another hello's library does not stand in for it.
 func (r *row) libraryFor(v Verdict) string {
-	family := ""
-	if r.family != call.FamilyNone && r.family != call.FamilyOther {
-		family = r.family.String()
-	}
 	switch v {
 	case Plaintext:
-		return cmp.Or(family, r.old, r.library)
+		return cmp.Or(r.old, r.library)
 	case LegacyOnly, SSLv2Framed, DistrustsCA:
-		return cmp.Or(r.old, family, r.library)
+		if r.old == "" && r.totals.insecureHellos() == 0 {
+			return r.library // a client that offers TLS 1.2 and is terminated
+		}
+		return r.old
 	default:
-		return cmp.Or(r.library, family, r.old)
+		return r.library
 	}
+}
+
+// program is what the newest request's User-Agent shows. To send none is a sign
+// too, but only once there was a request.
+func (r *row) program() string {
+	if r.family == call.FamilyOther || r.family == call.FamilyNone && r.totals.total(ofFamilies, uint8(call.FamilyNone)) == 0 {
+		return ""
+	}
+	return r.family.String()
 }
 
 // at is the time of Unix seconds; 0 is the zero time.

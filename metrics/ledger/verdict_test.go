@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -155,31 +156,52 @@ func TestForeignTrafficHasNoRow(t *testing.T) {
 	}
 }
 
-// The library beside a verdict is that of what the verdict is about.
+// The library beside a verdict is that of the hello that the verdict is about;
+// the program is the User-Agent's. Neither stands in for the other.
 func TestTheLibraryFitsTheVerdict(t *testing.T) {
 	t.Parallel()
 	s := script{newRig(Settings{}), "a"}
-	want := func(verdict Verdict, library string) {
+	want := func(verdict Verdict, library, program string) {
 		t.Helper()
-		if r := s.row(t, "a"); r.Verdict != verdict || r.Library != library {
-			t.Errorf("%q by %q, want %q by %q", r.Verdict, r.Library, verdict, library)
+		if r := s.row(t, "a"); r.Verdict != verdict || r.Library != library || r.Program != program {
+			t.Errorf("%q by %q in %q, want %q by %q in %q", r.Verdict, r.Library, r.Program, verdict, library, program)
 		}
 	}
 	modern, unknown := spliced(), spliced()
 	modern.Failed, unknown.Failed = true, true
-	modern.Hello = &call.Offer{Max: call.Version13, Library: "OpenSSL 3"}
-	old := ended(call.Version10)
-	old.Hello.Library = "OpenSSL 0.9.8"
+	modern.Hello = &call.Offer{Max: call.Version13, Library: "OpenSSL 1.1.0 or later"}
+	old, oldUnknown := ended(call.Version10), ended(call.Version10)
+	old.Hello.Library = "OpenSSL 0.9.8 or older"
+	s.shows(oldUnknown)
+	want(LegacyOnly, "", "")
 	o := plain("h")
-	o.UserAgent = "Java/1.7.0_80"
+	o.UserAgent = "PHP/5.3"
 	s.asks(o)
-	want(Plaintext, "Java 7")
-	s.shows(old)
-	want(LegacyOnly, "OpenSSL 0.9.8")
+	want(LegacyOnly, "", "PHP")
 	s.shows(modern)
+	want(LegacyOnly, "", "PHP")
+	s.shows(old)
+	want(LegacyOnly, "OpenSSL 0.9.8 or older", "PHP")
+	if r := s.row(t, "a"); !slices.Equal(r.FixPages, []string{"php", "curl-openssl"}) || r.FixKey != "legacy-only/php/openssl-098" {
+		t.Errorf("pages %q, key %q", r.FixPages, r.FixKey)
+	}
 	s.shows(unknown)
-	want(LegacyOnly, "OpenSSL 0.9.8")
+	want(LegacyOnly, "OpenSSL 0.9.8 or older", "PHP")
 	s.wait(20 * dayLong)
 	s.shows(unknown)
-	want(Capable, "OpenSSL 3")
+	want(Capable, "OpenSSL 1.1.0 or later", "PHP")
+}
+
+// To send no User-Agent is a sign too, once there was a request.
+func TestNoUserAgent(t *testing.T) {
+	t.Parallel()
+	s := script{newRig(Settings{}), "a"}
+	s.shows(ended(call.Version10))
+	if r := s.row(t, "a"); r.Program != "" {
+		t.Errorf("without a request the program is %q", r.Program)
+	}
+	s.asks(terminated(call.Version10))
+	if r := s.row(t, "a"); r.Program != "none" || !slices.Contains(r.FixPages, "no-user-agent") {
+		t.Errorf("the program is %q, the pages are %q", r.Program, r.FixPages)
+	}
 }

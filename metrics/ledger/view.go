@@ -23,11 +23,13 @@ type Row struct {
 	State     State   `json:"state"`
 	Verdict   Verdict `json:"verdict,omitzero"`
 	Regressed bool    `json:"regressed,omitempty"`           // declared migrated and insecure since
-	Library   string  `json:"library,omitempty"`             // guessed from the hello or the User-Agent
+	Library   string  `json:"library,omitempty"`             // its TLS library, guessed from the hello
 	FallsBack bool    `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
-	Fix       string  `json:"fix,omitempty"`                 // what its owner is to change
-	FixPage   string  `json:"fix_page,omitempty"`            // a page of docs/fixes
-	FixMore   string  `json:"fix_more,omitempty"`            // another, about its runtime
+	Program   string  `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
+
+	Fix      string   `json:"fix,omitempty"`       // what its owner is to change
+	FixKey   string   `json:"fix_key,omitempty"`   // what that is about: obstacle, program, library
+	FixPages []string `json:"fix_pages,omitempty"` // pages of docs/fixes, first things first
 
 	FirstSeen    time.Time `json:"first_seen,omitzero"`
 	LastSeen     time.Time `json:"last_seen,omitzero"`
@@ -174,7 +176,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.verdict, Regressed: st.regressed, FallsBack: st.fallsBack, Library: st.library,
+		State: st.state, Verdict: st.verdict, Regressed: st.regressed, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
 		Declared: st.Declared, JA4: r.ja4,
@@ -188,13 +190,33 @@ func (r *row) brief(p *policy, now time.Time) Row {
 }
 
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library and whether it falls back.
+// library, the program and whether it falls back.
 func (v *Row) Advise() {
-	fix := fixes.For(v.Verdict.String(), v.Library)
-	v.Fix, v.FixPage, v.FixMore = fix.Sentence, fix.Page, fix.Runtime
+	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program})
+	v.Fix, v.FixKey, v.FixPages = fix.Sentence, fix.Key, fix.Pages
 	if v.FallsBack {
 		v.Fix = strings.TrimSpace(v.Fix + " " + fixes.FallsBack)
 	}
+}
+
+// FixPage is the page to read first; "" = none.
+func (v *Row) FixPage() string {
+	if len(v.FixPages) == 0 {
+		return ""
+	}
+	return v.FixPages[0]
+}
+
+// Runtime names the client's program and TLS library, as far as they are known.
+func (v *Row) Runtime() string {
+	program := v.Program
+	if program == call.FamilyNone.String() {
+		program = ""
+	}
+	if program == v.Library || program == "" || v.Library == "" {
+		return cmp.Or(program, v.Library)
+	}
+	return program + ", " + v.Library
 }
 
 func (r *row) viewCounts(v *Row) {

@@ -50,7 +50,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	v.Chart = c.SVG()
 	v.History = slices.Clone(row.History)
 	slices.Reverse(v.History)
-	for _, name := range []string{row.FixPage, row.FixMore} {
+	for _, name := range row.FixPages {
 		if p, ok := fixes.Lookup(name); ok {
 			v.Fixes = append(v.Fixes, p)
 		}

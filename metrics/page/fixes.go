@@ -31,7 +31,11 @@ func newFixIndex() fixIndex {
 	var x fixIndex
 	taken := make(map[string]bool)
 	for _, v := range ledger.Verdicts {
-		name := fixes.For(v.String(), "").Page
+		pages := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())}).Pages
+		if len(pages) == 0 {
+			continue
+		}
+		name := pages[0]
 		if p, ok := fixes.Lookup(name); ok && name != anyProgram && !taken[name] {
 			taken[name] = true
 			x.Obstacles = append(x.Obstacles, obstacle{p, v})

@@ -33,10 +33,10 @@ var columns = []struct {
 	{"client", "Client", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Client, b.Client) }},
 	{"state", "State", false, func(a, b *ledger.Row) int { return a.Urgency() - b.Urgency() }},
 	{"verdict", "Verdict", false, func(a, b *ledger.Row) int { return rank(a) - rank(b) }},
-	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Library, b.Library) }},
+	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Runtime(), b.Runtime()) }},
 	{"requests", "Requests a day", true, func(a, b *ledger.Row) int { return cmp.Compare(a.RequestsPerDay, b.RequestsPerDay) }},
 	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
-	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage+a.Fix, b.FixPage+b.Fix) }},
+	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage()+a.Fix, b.FixPage()+b.Fix) }},
 }
 
 // rank orders verdicts by precedence, none last.
@@ -86,7 +86,7 @@ func columnOf(key string) int {
 func (f *filter) selects(r *ledger.Row) bool {
 	return (f.State == "" || r.State.String() == f.State) &&
 		(f.Verdict == "" || r.Verdict.String() == f.Verdict) &&
-		(f.Text == "" || strings.Contains(strings.ToLower(r.Client+"\n"+r.Library), strings.ToLower(f.Text)))
+		(f.Text == "" || strings.Contains(strings.ToLower(r.Client+"\n"+r.Runtime()), strings.ToLower(f.Text)))
 }
 
 // sort sorts rows, which come by name.

@@ -25,7 +25,7 @@ type instance struct {
 	lastInsecure, lastSecure time.Time
 	verdict                  ledger.Verdict
 	verdictAt                float64 // when it last said so
-	library, source          string
+	library, program, source string
 	libraryAt                float64
 }
 
@@ -46,7 +46,7 @@ func (f *fleet) client(name string) *fleetClient {
 // labels tell it, once those of the metric itself are taken away.
 func (c *fleetClient) instance(m model.Metric) *instance {
 	m = m.Clone()
-	for _, own := range []model.LabelName{model.MetricNameLabel, "client", "verdict", "library", "identity_source"} {
+	for _, own := range []model.LabelName{model.MetricNameLabel, "client", "verdict", "library", "program", "identity_source"} {
 		delete(m, own)
 	}
 	key := m.Fingerprint()
@@ -107,8 +107,16 @@ func (f *fleet) takeVerdict(client string, m model.Metric, at float64) {
 
 func (f *fleet) takeLibrary(client string, m model.Metric, at float64) {
 	if i := f.client(client).instance(m); at > i.libraryAt {
-		i.library, i.source, i.libraryAt = string(m["library"]), string(m["identity_source"]), at
+		i.library, i.program, i.source, i.libraryAt = known(m["library"]), known(m["program"]), string(m["identity_source"]), at
 	}
+}
+
+// known is a label's value; "" for one that says unknown.
+func known(v model.LabelValue) string {
+	if v == "unknown" {
+		return ""
+	}
+	return string(v)
 }
 
 // week is the number of days that a rate is over: seven, or what a younger
@@ -165,7 +173,7 @@ func (f *fleet) judge(c *fleetClient) {
 		}
 	}
 	if best != nil {
-		c.row.Verdict, c.row.Library, c.row.Source = best.verdict, best.library, best.source
+		c.row.Verdict, c.row.Library, c.row.Program, c.row.Source = best.verdict, best.library, best.program, best.source
 	}
 	for _, i := range c.instances { // no verdict yet, or no library seen there
 		if c.row.Source == "" || i.source != "" && i.source < c.row.Source && best == nil {

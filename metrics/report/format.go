@@ -90,7 +90,7 @@ func cells(r *Client) []string {
 	if r.Regressed {
 		state += " (regressed)"
 	}
-	return []string{r.Client, state, r.Verdict.String(), r.Library, chart.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
+	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), chart.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
 }
 
 func date(t time.Time) string {
@@ -186,7 +186,7 @@ func markdown(s string) string {
 // csvTitles head the CSV; more columns than a person would read, for programs
 // and spreadsheets. Columns may be added at the end, never renamed.
 var csvTitles = []string{
-	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "requests_per_day", "connections_per_day",
+	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "program", "requests_per_day", "connections_per_day",
 	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page", "falls_back_to_clear",
 }
 
@@ -198,10 +198,10 @@ func (r *Report) writeCSV(w io.Writer) error {
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		line := []string{
-			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library,
+			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library, c.Program,
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
 			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
-			stamp(c.Declared), c.Fix, c.FixPage, strconv.FormatBool(c.FallsBack),
+			stamp(c.Declared), c.Fix, c.FixPage(), strconv.FormatBool(c.FallsBack),
 		}
 		for j := range line {
 			line[j] = cell(line[j])

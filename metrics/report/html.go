@@ -75,8 +75,8 @@ func (r *Report) chart() template.HTML {
 func (r *Report) fixPages() []string {
 	var names []string
 	for i := range r.Clients {
-		for _, name := range []string{r.Clients[i].FixPage, r.Clients[i].FixMore} {
-			if name != "" && !slices.Contains(names, name) {
+		for _, name := range r.Clients[i].FixPages {
+			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}

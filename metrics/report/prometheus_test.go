@@ -60,8 +60,8 @@ func TestFromPrometheus(t *testing.T) {
 			sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(0)), sample(`"client":"a","pod":"2","verdict":"legacy-only"`, ago(0)),
 			sample(`"client":"a","pod":"1","verdict":"nonsense"`, ago(0)))},
 		[2]string{"(0 * tlslift_client_library_info + time())[", many(
-			sample(`"client":"a","pod":"1","library":"PHP","identity_source":"address"`, ago(0)),
-			sample(`"client":"a","pod":"2","library":"Java 6","identity_source":"address"`, ago(0)))},
+			sample(`"client":"a","pod":"1","library":"unknown","program":"PHP","identity_source":"address"`, ago(0)),
+			sample(`"client":"a","pod":"2","library":"Java 7","program":"Axis 1","identity_source":"address"`, ago(0)))},
 	)
 	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Access: Access{Token: "secret"}, Now: now})
 	if err != nil {
@@ -71,7 +71,7 @@ func TestFromPrometheus(t *testing.T) {
 		t.Fatalf("clients: %+v", r.Clients)
 	}
 	a, unseen, gone := r.Clients[0], r.Clients[1], r.Clients[2]
-	if a.Client != "a" || a.State != ledger.Mixed || a.Verdict != ledger.LegacyOnly || a.Library != "Java 6" || a.Source != "address" || a.RequestsPerDay != 100 || a.FixPage != "java" {
+	if a.Client != "a" || a.State != ledger.Mixed || a.Verdict != ledger.LegacyOnly || a.Library != "Java 7" || a.Program != "Axis 1" || a.Source != "address" || a.RequestsPerDay != 100 || a.FixPage() != "java" {
 		t.Errorf("a: %+v", a)
 	}
 	if unseen.State != ledger.Unseen || !unseen.Configured || unseen.Verdict != ledger.NoVerdict {

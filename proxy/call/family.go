@@ -13,7 +13,7 @@ type Family uint8
 // The families. Old runtimes are distinguished where they need different
 // changes.
 const (
-	FamilyNone Family = iota // no User-Agent at all: PHP streams, PHP curl, raw sockets
+	FamilyNone Family = iota // no User-Agent at all: PHP, .NET, Oracle, raw sockets
 	FamilyOther
 	FamilyJava6
 	FamilyJava7
@@ -41,6 +41,7 @@ const (
 	FamilyDelphi
 	FamilyWinHTTP
 	FamilyMSXML
+	FamilyWinINet
 	FamilyPythonUrllib
 	FamilyPythonRequests
 	FamilyPython
@@ -49,6 +50,9 @@ const (
 	FamilyGo
 	FamilyColdFusion
 	FamilyPowerShell
+	FamilySAP
+	FamilyOracle
+	FamilyNotes
 	FamilyAndroid
 	FamilyBrowser
 	numFamilies = iota
@@ -64,9 +68,10 @@ var familyNames = [numFamilies]string{
 	FamilyLWP: "Perl LWP", FamilySOAPLite: "Perl SOAP::Lite",
 	FamilyCurlOld: "curl before 7.34", FamilyCurl: "curl", FamilyWget: "Wget",
 	FamilySynapse: "Synapse", FamilyIndy: "Indy", FamilyDelphi: "Delphi",
-	FamilyWinHTTP: "WinHTTP", FamilyMSXML: "MSXML",
+	FamilyWinHTTP: "WinHTTP", FamilyMSXML: "MSXML", FamilyWinINet: "WinINet",
 	FamilyPythonUrllib: "Python urllib", FamilyPythonRequests: "Python requests", FamilyPython: "Python",
 	FamilyRuby: "Ruby", FamilyNode: "Node.js", FamilyGo: "Go", FamilyColdFusion: "ColdFusion",
+	FamilySAP: "SAP NetWeaver", FamilyOracle: "Oracle UTL_HTTP", FamilyNotes: "Lotus Notes",
 	FamilyPowerShell: "PowerShell", FamilyAndroid: "Android", FamilyBrowser: "browser",
 }
 
@@ -88,8 +93,8 @@ func Families() iter.Seq[Family] {
 	}
 }
 
-// ParseFamily is the inverse of String, for what was stored; an unknown name
-// is FamilyOther.
+// ParseFamily is the inverse of String, for what was stored; an unknown name is
+// FamilyOther.
 func ParseFamily(name string) Family {
 	for f, n := range familyNames {
 		if n == name {
@@ -151,7 +156,16 @@ var prefixes = []struct {
 	{"go-http-client", FamilyGo},
 	{"go 1.1 package http", FamilyGo},
 	{"cfschttp", FamilyColdFusion},
+	{"cfschedule", FamilyColdFusion},
 	{"coldfusion", FamilyColdFusion},
+	{"sap netweaver", FamilySAP},
+	{"sap web application server", FamilySAP},
+	{"utl_http", FamilyOracle},
+	{"oracle httpclient", FamilyJava}, // of Oracle's application servers
+	{"rpt-httpclient", FamilyJava},
+	{"lotus-notes", FamilyNotes},
+	{"lotus notes", FamilyNotes},
+	{"domino", FamilyNotes},
 	{"dalvik", FamilyAndroid},
 	{"okhttp", FamilyAndroid},
 	{"restsharp", FamilyNet},
@@ -173,10 +187,11 @@ var mozillas = []struct {
 	{[]byte("indy library"), FamilyIndy},
 	{[]byte("winhttp"), FamilyWinHTTP},
 	{[]byte("msxml"), FamilyMSXML},
-	{[]byte(".net clr 4."), FamilyNet4},
-	{[]byte(".net clr 2."), FamilyNet2},
-	{[]byte(".net clr 3."), FamilyNet2},
-	{[]byte(".net clr 1."), FamilyNet1},
+	{[]byte("lotus-notes"), FamilyNotes},
+	// Internet Explorer, or a program on WinINet: MSXML2.XMLHTTP in VBA, VB6,
+	// Access and Excel. It lists the .NET versions of the machine, and is none.
+	{[]byte("msie "), FamilyWinINet},
+	{[]byte("trident/"), FamilyWinINet},
 }
 
 // scanned bounds how much of a User-Agent is looked at, in bytes.

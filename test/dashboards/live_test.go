@@ -64,7 +64,7 @@ scrape_configs:
 		"count(tlslift:upstream_handshakes:rate5m > 0) > bool 0":                 {1},
 		"count(tlslift:added_latency_seconds:mean5m) > bool 0":                   {1},
 		`sum(tlslift:clients_by_max_version:count{max_version=~"1.0|1.3"})`:      {2},
-		`count(tlslift:client_library_timestamp_seconds:max{library="Synapse"})`: {1},
+		`count(tlslift:client_library_timestamp_seconds:max{program="Synapse"})`: {1},
 		"tlslift:proxy_errors:ratio15m":                                          {0},
 	} {
 		eventually(t, expr, func() bool {

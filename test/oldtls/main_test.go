@@ -232,6 +232,9 @@ type standing struct {
 	State    string            `json:"state"`
 	Verdict  string            `json:"verdict"`
 	Library  string            `json:"library"`
+	Program  string            `json:"program"`
+	Fix      string            `json:"fix"`
+	Pages    []string          `json:"fix_pages"`
 	Failures map[string]uint64 `json:"handshake_failures"`
 }
 

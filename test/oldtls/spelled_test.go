@@ -22,6 +22,7 @@ type spelled struct {
 	suites  []uint16
 	sni     string
 	alpn    string
+	formats []byte // of elliptic curve points; nil = no such extension
 }
 
 // The alerts that answers are compared with (RFC 8446 6).
@@ -53,7 +54,7 @@ func (h spelled) message() []byte {
 			}
 		})
 		b.AddBytes([]byte{1, 0}) // no compression
-		if h.sni != "" || h.alpn != "" {
+		if h.sni != "" || h.alpn != "" || h.formats != nil {
 			b.AddUint16LengthPrefixed(h.extensions)
 		}
 	})
@@ -69,6 +70,12 @@ func (h spelled) extensions(b *cryptobyte.Builder) {
 		nested(0, func(b *cryptobyte.Builder) {
 			b.AddUint8(0)
 			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(h.sni)) })
+		})
+	}
+	if h.formats != nil {
+		b.AddUint16(11)
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+			b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(h.formats) })
 		})
 	}
 	if h.alpn != "" {

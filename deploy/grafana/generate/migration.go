@@ -97,7 +97,7 @@ func clients() *table.PanelBuilder {
 	p := newTable("Clients", "Every client of the fleet. Requests inside spliced TLS cannot be seen: a migrated client has none.").
 		WithTarget(rows("A", `max by (client, state) (tlslift:client_state)`)).
 		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)`)).
-		WithTarget(rows("C", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)`)).
+		WithTarget(rows("C", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max)`)).
 		WithTarget(rows("D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60`)).
 		WithTarget(rows("E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000`)).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last insecure", true)})
@@ -105,6 +105,7 @@ func clients() *table.PanelBuilder {
 		{field: "client", title: "client"},
 		{field: "state", title: "state", width: 110, props: words(stateColours)},
 		{field: "verdict", title: "verdict", width: 150},
+		{field: "program", title: "program", width: 140},
 		{field: "library", title: "library", width: 200},
 		{field: "Value #D", title: "requests/day", width: 130, props: []dashboard.DynamicConfigValue{property("unit", "none"), property("decimals", 0)}},
 		{field: "Value #E", title: "last insecure", width: 160, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
@@ -134,11 +135,12 @@ func silent() *table.PanelBuilder {
 	p := newTable("Silent", "Seen once, and not for two weeks. Ask the owner: switched off, migrated past the proxy, or a job that runs rarely?").
 		WithTarget(rows("A", `1000 * max by (client) ({__name__=~"tlslift:client_last_(insecure|secure)_timestamp_seconds:max"})
 and on (client) tlslift:client_state{state="silent"}`)).
-		WithTarget(rows("B", `max by (client, library) (tlslift:client_library_timestamp_seconds:max)
+		WithTarget(rows("B", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max)
 and on (client) tlslift:client_state{state="silent"}`)).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{sortBy("last seen", true)})
 	return joined(p, []column{
 		{field: "client", title: "client"},
+		{field: "program", title: "program", width: 130},
 		{field: "library", title: "library", width: 150},
 		{field: "Value #A", title: "last seen", width: 140, props: []dashboard.DynamicConfigValue{property("unit", "dateTimeFromNow")}},
 	}, "Value #B")

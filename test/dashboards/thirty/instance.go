@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/test/dashboards/prom"
 )
 
@@ -109,7 +110,11 @@ func (i *instance) see(c *state, which string, at time.Time) {
 	if source == "" {
 		source = "name"
 	}
-	i.set("tlslift_client_library_info", 1, "client", c.Name, "library", c.Library, "identity_source", source)
+	library, program := c.Library, "unknown"
+	if call.ParseFamily(c.Library) != call.FamilyOther { // the script has one name for either
+		library, program = "unknown", c.Library
+	}
+	i.set("tlslift_client_library_info", 1, "client", c.Name, "library", library, "program", program, "identity_source", source)
 }
 
 const separator = "\xff"

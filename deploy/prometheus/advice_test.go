@@ -1,0 +1,71 @@
+package prometheus_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"tlslift/docs/fixes"
+	"tlslift/metrics/ledger"
+)
+
+// advised are the alerts about a client that say what to change in it.
+var advised = []string{"InsecureClientAppeared", "ClientRegressed"}
+
+// advice is the annotation that looks a client's verdict up and gives the
+// sentence that docs/fixes has for it.
+func advice() string {
+	var b strings.Builder
+	b.WriteString(`{{ range printf "tlslift:client_verdict{client=%q}" $labels.client | query }}{{ with .Labels.verdict }}`)
+	for i, v := range ledger.Verdicts {
+		if i > 0 {
+			b.WriteString("{{ else ")
+		} else {
+			b.WriteString("{{ ")
+		}
+		fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())})
+		b.WriteString(`if eq . "` + v.String() + `" }}` + fix.Sentence)
+	}
+	b.WriteString("{{ end }}{{ end }}{{ end }}")
+	return b.String()
+}
+
+// TestAlertsGiveTheAdvice of the one table that has it. TLSLIFT_UPDATE=1 writes
+// it into alerts.yml and its copy.
+func TestAlertsGiveTheAdvice(t *testing.T) {
+	t.Parallel()
+	want := "          fix: '" + strings.ReplaceAll(advice(), "'", "''") + "'\n"
+	for _, file := range []string{"alerts.yml", "../helm/tlslift/files/alerts.yml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		alert, given := "", 0
+		for line := range strings.Lines(string(text)) {
+			if _, name, is := strings.Cut(line, "- alert: "); is {
+				alert = strings.TrimSpace(name)
+			}
+			isFix := strings.HasPrefix(line, "          fix: ")
+			if isFix && line == want {
+				given++
+			}
+			if isFix {
+				continue
+			}
+			if strings.HasPrefix(line, "          runbook_url: ") && (alert == advised[0] || alert == advised[1]) {
+				out.WriteString(want)
+			}
+			out.WriteString(line)
+		}
+		switch {
+		case given == len(advised):
+		case os.Getenv("TLSLIFT_UPDATE") == "":
+			t.Errorf("%s: %d of %d alerts give the advice of docs/fixes; TLSLIFT_UPDATE=1 writes it", file, given, len(advised))
+		default:
+			if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package fixes
+
+// Obstacle is what stands between a client and speaking TLS 1.2 by itself. The
+// verdicts of metrics/ledger are obstacles by their words; the rest are why one
+// handshake failed, for the log.
+type Obstacle string
+
+// Obstacles that are no verdict: the operator can do something about them, or
+// nobody need.
+const (
+	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
+	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version, or a fallback
+	NoCommonSuite   Obstacle = "no-common-suite"  // shares no suite with us
+	NoSignature     Obstacle = "no-signature"     // verifies no signature of ours
+	SSLv2Refused    Obstacle = "sslv2-refused"    // its framing is not accepted here
+	SSLv2Upstream   Obstacle = "sslv2-upstream"   // its framing is not read by the upstream
+	GaveUp          Obstacle = "gave-up"          // an alert of its own
+	LeftUpstream    Obstacle = "left-upstream"    // left after the upstream's certificate
+	TooSlow         Obstacle = "too-slow"         // did not finish in time
+	HungUp          Obstacle = "hung-up"          // closed without an alert
+	NotTLS          Obstacle = "not-tls"          // is no TLS
+	UpstreamVersion Obstacle = "upstream-version" // the upstream has none of its versions
+	UpstreamName    Obstacle = "upstream-name"    // the upstream does not serve the name
+	UpstreamAlert   Obstacle = "upstream-alert"   // the upstream sent another alert
+	Unclear         Obstacle = "unclear"
+)
+
+// about says of each obstacle what its owner and the operator can do.
+type about struct {
+	sentence string // for the owner of the client
+	unknown  string // what follows when neither program nor library is known
+	operator string // what helps until then, for whoever runs tlslift
+	page     string // "" = none
+	runtime  bool   // the runtime's own advice follows
+	last     bool   // the obstacle's page comes after those of the runtime
+}
+
+var obstacles = map[Obstacle]about{
+	"plaintext": {
+		sentence: "Change its API address from http to https.",
+		page:     "http-to-https", runtime: true,
+	},
+	"legacy-only": {
+		sentence: "It offers at most TLS 1.1.",
+		unknown:  "Update its runtime or TLS library to one that has TLS 1.2.",
+		page:     "other", runtime: true, last: true,
+	},
+	"sslv2-framed": {
+		sentence: "Its hello has the SSL 2.0 format, which modern servers refuse.",
+		unknown:  "Turn SSLv2Hello (SSL 2.0) off in it, and update its runtime or TLS library.",
+		page:     "other", runtime: true, last: true,
+	},
+	"capable": {
+		sentence: "It can speak TLS 1.2 already: use https addresses and take the proxy out.",
+		page:     "drop-the-proxy",
+	},
+	"no-shared-cipher": {
+		sentence: "It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.",
+		operator: "Until then, list it in legacy_tls.terminate_clients.",
+		page:     "shared-ciphers",
+	},
+	"shut-out": {
+		sentence: "It cannot get in: it has SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 ciphers. Until it is updated, have it call http:// addresses through tlslift, which works today.",
+		page:     "shut-out",
+	},
+	"no-server-name": {
+		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
+		operator: "Or set default_upstream on the listener.",
+		page:     "no-server-name",
+	},
+	"names-wrong-host": {
+		sentence: "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
+		page:     "names-wrong-host",
+	},
+	"distrusts-ca": {
+		sentence: "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
+		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
+		page:     "trust-the-ca",
+	},
+	"distrusts-upstream": {
+		sentence: "It rejects SMSPortal's certificate: update its root certificates.",
+		page:     "upstream-certificate",
+	},
+
+	NoCA: {
+		sentence: "It offers at most TLS 1.1, and tlslift has no CA to answer it with.",
+		operator: "Make one with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift.",
+		runtime:  true,
+	},
+	VersionRefused: {
+		sentence: "It offers no version that legacy_tls.min_version permits, or fell back although it can do better: update its TLS library.",
+		runtime:  true,
+	},
+	NoCommonSuite: {
+		sentence: "It shares no cipher suite with tlslift: update its TLS library.",
+		operator: "If RC4 is all it has, legacy_tls.rc4 helps until then.", runtime: true,
+	},
+	NoSignature: {sentence: "It verifies no signature that tlslift can make: update its TLS library.", runtime: true},
+	SSLv2Refused: {
+		sentence: "Its hello has the SSL 2.0 format: turn SSLv2Hello (SSL 2.0) off in it.",
+		operator: "Or allow that with legacy_tls.sslv2_hello.", runtime: true,
+	},
+	SSLv2Upstream: {
+		sentence: "It offers TLS 1.2, but its hello has the SSL 2.0 format, which the upstream does not read: turn SSLv2Hello (SSL 2.0) off in it.",
+		operator: "Until then, list it in legacy_tls.terminate_clients.",
+	},
+	GaveUp:       {sentence: "It gave up by itself: its own log says why."},
+	LeftUpstream: {sentence: "It left when it had seen the API's certificate: update its root certificates."},
+	TooSlow:      {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
+	HungUp: {
+		sentence: "It hung up during the handshake: it may not trust tlslift's CA.",
+		operator: "See docs/certificates.md.",
+	},
+	NotTLS: {sentence: "What it sent is not TLS."},
+	UpstreamVersion: {
+		sentence: "The upstream has none of the TLS versions that it offers: update its TLS library.",
+		operator: "Until then, list it in legacy_tls.terminate_clients.",
+	},
+	UpstreamName: {sentence: "The upstream does not serve the host that it names: compare the name in its configuration with the API's."},
+	UpstreamAlert: {
+		sentence: "The upstream refused it with the TLS alert of that number; tlslift passed both through untouched.",
+		operator: "With legacy_tls.terminate_clients, tlslift speaks to the upstream instead.",
+	},
+	Unclear: {sentence: "The other fields of this line say more."},
+}

@@ -1,0 +1,93 @@
+package fixes
+
+// Check is how a fact was checked.
+type Check uint8
+
+// The ways to check a fact, the strongest first.
+const (
+	RunHere      Check = iota // such a program was run, and its hello recorded
+	ReadInSource              // read in the program's source
+	Documented                // its maker says so
+)
+
+func (c Check) String() string {
+	return [...]string{RunHere: "run here", ReadInSource: "read in its source", Documented: "documented"}[c]
+}
+
+// Fact is what some versions of a program or TLS library can do.
+type Fact struct {
+	Versions string
+	TLS12    string // whether they have TLS 1.2, and what it takes
+	Checked  Check
+	Source   string // URL
+}
+
+// Runtime is a program or a TLS library that a client may be.
+type Runtime struct {
+	Key      string   // in Fix.Key
+	Names    []string // as call.Family or package hello names it
+	Page     string   // without ".md"
+	Change   string   // one sentence: what to change; "" = the page says it
+	Hopeless bool     // no setting gives it TLS 1.2, whatever program is above it
+}
+
+// programs are what the User-Agent shows: names of call.Family.
+var programs = []Runtime{
+	{Key: "java-6", Names: []string{"Java 6 or older"}, Page: "java", Change: "Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later."},
+	{Key: "java-7", Names: []string{"Java 7"}, Page: "java", Change: "Java 7 has TLS 1.2, off by default: start it with -Dhttps.protocols=TLSv1.2."},
+	{Key: "java-8", Names: []string{"Java 8"}, Page: "java", Change: "Java 8 has TLS 1.2 on by default: remove what limits it."},
+	{Key: "java", Names: []string{"Java"}, Page: "java", Change: "Java 8 and later have TLS 1.2 on by default: remove what limits it."},
+	{Key: "axis", Names: []string{"Axis 1", "Axis2", "JAX-WS", "Apache CXF"}, Page: "java", Change: "It uses the TLS of the Java it runs on: that has to be Java 8, or Java 7 with TLS 1.2 switched on."},
+	{Key: "httpclient", Names: []string{"Commons HttpClient 3", "Apache HttpClient"}, Page: "java", Change: "It uses the TLS of the Java it runs on, and does not read https.protocols: move to Java 8, or say TLSv1.2 in code."},
+	{Key: "coldfusion", Names: []string{"ColdFusion"}, Page: "coldfusion", Change: "ColdFusion uses the Java it runs on: point it at Java 8."},
+	{Key: "dotnet-1", Names: []string{".NET 1"}, Page: "dotnet", Change: ".NET 1 has no TLS 1.2: move to 4.7.2 or later."},
+	{Key: "dotnet", Names: []string{".NET 2-3.5", ".NET 4", ".NET"}, Page: "dotnet", Change: "Set SchUseStrongCrypto and SystemDefaultTlsVersions, or target 4.7.2."},
+	{Key: "powershell", Names: []string{"PowerShell"}, Page: "powershell", Change: "Put [Net.ServicePointManager]::SecurityProtocol = 'Tls12' at the top of the script."},
+	{Key: "winhttp", Names: []string{"WinHTTP", "MSXML"}, Page: "winhttp", Change: "Windows 7 to Server 2012 need KB3140245 and DefaultSecureProtocols; later ones need nothing."},
+	{Key: "wininet", Names: []string{"WinINet"}, Page: "access-vba", Change: "Switch Use TLS 1.2 on in Internet Options, or use MSXML2.ServerXMLHTTP.6.0."},
+	{Key: "php", Names: []string{"PHP", "PHP SOAP"}, Page: "php", Change: "PHP uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0."},
+	{Key: "python", Names: []string{"Python", "Python urllib", "Python requests"}, Page: "python", Change: "Python uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0."},
+	{Key: "perl", Names: []string{"Perl LWP", "Perl SOAP::Lite"}, Page: "perl", Change: "Perl needs IO::Socket::SSL on OpenSSL 1.0.1 or later."},
+	{Key: "ruby", Names: []string{"Ruby"}, Page: "ruby", Change: "Ruby needs 2.0 or later, and OpenSSL 1.0.1 or later."},
+	{Key: "node", Names: []string{"Node.js"}, Page: "node", Change: "Node.js 0.10 and later have TLS 1.2 on by default: remove what limits it."},
+	{Key: "curl-old", Names: []string{"curl before 7.34"}, Page: "curl-openssl", Change: "curl needs OpenSSL 1.0.1 or later; remove -1, --tlsv1.0 and -3."},
+	{Key: "curl", Names: []string{"curl", "Wget"}, Page: "curl-openssl", Change: "It needs OpenSSL 1.0.1 or a current GnuTLS; remove options that name TLS 1.0."},
+	{Key: "synapse", Names: []string{"Synapse"}, Page: "delphi", Change: "Synapse needs current OpenSSL DLLs."},
+	{Key: "indy", Names: []string{"Indy"}, Page: "delphi", Change: "Indy needs OpenSSL 1.0.2 DLLs, sslvTLSv1_2, and a VerifyMode."},
+	{Key: "delphi", Names: []string{"Delphi"}, Page: "delphi", Change: "Delphi's own client uses WinHTTP: Windows has to have TLS 1.2, or SecureProtocols in code."},
+	{Key: "sap", Names: []string{"SAP NetWeaver"}, Page: "sap", Change: "SAP needs CommonCryptoLib 8.4 or later, and TLS 1.2 in ssl/client_ciphersuites."},
+	{Key: "oracle", Names: []string{"Oracle UTL_HTTP"}, Page: "oracle-utl-http", Change: "UTL_HTTP has the TLS of the database and needs a wallet: move to 12.2 or later."},
+	{Key: "notes", Names: []string{"Lotus Notes"}, Page: "domino", Change: "Notes and Domino need 9.0.1 FP3 IF2 or later; Java agents need https.protocols=TLSv1.2."},
+	{Key: "go", Names: []string{"Go"}, Page: "libraries", Change: "Go has TLS 1.2 since 1.2: remove MaxVersion from its tls.Config."},
+	{Key: "android", Names: []string{"Android"}, Page: "libraries", Change: "Android has TLS 1.2 on by default from 5.0, and from 4.1 where the program enables it."},
+	{Key: "nameless", Names: []string{"none"}, Page: "no-user-agent"},
+}
+
+// libraries are what the hello shows: names of package hello.
+var libraries = []Runtime{
+	{Key: "schannel-xp", Names: []string{"SChannel Windows XP, Server 2003"}, Page: "windows", Hopeless: true, Change: "Windows XP and Server 2003 end at TLS 1.0, and nothing switches more on: move the program to a later Windows."},
+	{Key: "schannel-7", Names: []string{"SChannel Windows Vista, 7, Server 2008"}, Page: "windows", Change: "Windows 7, Server 2008 R2 and 2008 SP2 have TLS 1.2 once it is switched on; Vista does not."},
+	{Key: "schannel", Names: []string{"SChannel"}, Page: "windows", Change: "On Windows, TLS 1.2 has to be in the system and switched on for the program."},
+	{Key: "schannel-12", Names: []string{"SChannel Windows 7 to 11 with TLS 1.2"}, Page: "windows"},
+	{Key: "java-6-tls", Names: []string{"Java 6 or older"}, Page: "java", Hopeless: true, Change: "Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later."},
+	{Key: "java-7-tls", Names: []string{"Java 7"}, Page: "java", Change: "Java 7 has TLS 1.2, off by default: switch it on, or move to Java 8."},
+	{Key: "java-8-tls", Names: []string{"Java 8 before 8u261"}, Page: "java", Change: "Java 8 has TLS 1.2 on by default: remove https.protocols and jdk.tls.client.protocols that limit it."},
+	{Key: "java-tls", Names: []string{"Java"}, Page: "java", Change: "Java 8 and later have TLS 1.2 on by default: move there, and remove what limits the program."},
+	{Key: "java-9-tls", Names: []string{"Java 8u261, 9 or later"}, Page: "java", Change: "Its Java has TLS 1.2 and 1.3: remove https.protocols, jdk.tls.client.protocols or setEnabledProtocols that limit it."},
+	{Key: "openssl-098", Names: []string{"OpenSSL 0.9.8 or older"}, Page: "curl-openssl", Hopeless: true, Change: "OpenSSL 0.9.8 has no TLS 1.2, and nothing switches it on: update OpenSSL with the program or system that brings it."},
+	{Key: "openssl-10", Names: []string{"OpenSSL 1.0.x"}, Page: "curl-openssl", Change: "OpenSSL 1.0.1 and 1.0.2 have TLS 1.2 where the program does not ask for TLS 1.0 alone; 1.0.0 does not."},
+	{Key: "openssl-11", Names: []string{"OpenSSL 1.1.0 or later"}, Page: "curl-openssl", Change: "Its OpenSSL has TLS 1.2: remove the limit (a fixed protocol version in the program, or MaxProtocol in openssl.cnf)."},
+	{Key: "libressl", Names: []string{"LibreSSL 2.x"}, Page: "libraries", Change: "LibreSSL has TLS 1.2: remove the protocol version that the program fixes."},
+	{Key: "gnutls", Names: []string{"GnuTLS 3.x"}, Page: "libraries", Change: "GnuTLS 3 has TLS 1.2: remove -VERS- and %NO_EXTENSIONS from the priority string of the program or the system."},
+	{Key: "nss-old", Names: []string{"NSS 3.x before TLS 1.2 (Firefox 26 and older)"}, Page: "libraries", Change: "NSS has TLS 1.2 from 3.15.1 on: update it with the program that brings it."},
+	{Key: "nss", Names: []string{"NSS 3.15.1 or later"}, Page: "libraries", Change: "Its NSS has TLS 1.2: raise the highest version in the program or in the system's policy."},
+	{Key: "android-2", Names: []string{"Android 2.x"}, Page: "libraries", Hopeless: true, Change: "Android 2 has no TLS 1.2: update it, or give the application a TLS library of its own."},
+	{Key: "android-4", Names: []string{"Android 4.x"}, Page: "libraries", Change: "Android 4.1 and later have TLS 1.2 once the application enables it on its sockets."},
+	{Key: "android-5", Names: []string{"Android 5 or later"}, Page: "libraries"},
+	{Key: "apple-old", Names: []string{"Secure Transport OS X 10.6 to 10.8"}, Page: "libraries", Hopeless: true, Change: "OS X has TLS 1.2 from 10.9 on: update it."},
+	{Key: "apple", Names: []string{"Secure Transport OS X 10.9, iOS 5 or later"}, Page: "libraries"},
+	{Key: "presto", Names: []string{"Presto Opera 12"}, Page: "libraries", Change: "Enable TLS 1.2 in its settings, or replace it."},
+	{Key: "mono", Names: []string{"Mono 5 or later (BoringSSL)"}, Page: "dotnet", Change: "Mono has TLS 1.2 since 4.8: remove the SecurityProtocol line from the program, or add SecurityProtocolType.Tls12."},
+	{Key: "boringssl", Names: []string{"BoringSSL Chromium and its kin"}, Page: "libraries", Change: "Update the program."},
+	{Key: "go-tls", Names: []string{"Go crypto/tls"}, Page: "libraries", Change: "Go has TLS 1.2: remove MaxVersion from the program's tls.Config."},
+}
