@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"crypto/tls"
+	"slices"
+
 	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
+	"tlslift/proxy/host"
 )
 
 // adviceFor is what the log says about a client that could not get in: the same
@@ -26,8 +30,10 @@ func programOf(userAgent string) string {
 
 // obstacleHere is what stands between us and a client whose handshake with us
 // failed.
-func obstacleHere(f call.HandshakeFailure) fixes.Obstacle {
+func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle {
 	switch {
+	case (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h):
+		return "shut-out"
 	case f == call.HandshakeVersion:
 		return fixes.VersionRefused
 	case f == call.HandshakeNoSharedCipher:
@@ -38,6 +44,8 @@ func obstacleHere(f call.HandshakeFailure) fixes.Obstacle {
 		return fixes.SSLv2Refused
 	case f == call.HandshakeClientRejectedCA:
 		return "distrusts-ca"
+	case f == call.HandshakeNoServerName:
+		return "no-server-name"
 	case f == call.HandshakeClientAlert:
 		return fixes.GaveUp
 	case f == call.HandshakeTimeout:
@@ -56,6 +64,8 @@ func obstacleOf(c *call.Conn) fixes.Obstacle {
 	switch h := c.Hello; {
 	case h == nil:
 		return "plaintext"
+	case h.Modern() && wrongName(c):
+		return "names-wrong-host"
 	case h.Modern():
 		return "capable"
 	case h.Framing == hello.SSLv2:
@@ -63,4 +73,29 @@ func obstacleOf(c *call.Conn) fixes.Obstacle {
 	default:
 		return "legacy-only"
 	}
+}
+
+// shutOut reports whether the hello offers nothing that crypto/tls could agree
+// to, whatever the settings: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5
+// suites.
+func shutOut(h *hello.ClientHello) bool {
+	if h.MaxVersion < tls.VersionTLS10 {
+		return true
+	}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if h.HasCipher(suite.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+// wrongName reports whether the hello names another host than the CONNECT that
+// it came by, or the client's own machine.
+func wrongName(c *call.Conn) bool {
+	if c.Hello.ServerName == "" {
+		return false
+	}
+	name, err := host.Parse(c.Hello.ServerName)
+	return err != nil || name.Loopback() || c.Ingress == call.Connect && name != c.Authority
 }

@@ -189,7 +189,8 @@ func (c *conn) sight(v call.Sighted) *call.Sighted {
 	if h := c.facts.Hello; h != nil {
 		v.Hello = &call.Offer{
 			Max: c.facts.Offered(), SSLv2: h.Framing == hello.SSLv2, SNI: h.SNI(), Fallback: h.FallbackSCSV,
-			Library: libraryOf(h), JA4: c.facts.JA4,
+			Library: libraryOf(h), JA4: c.facts.JA4, WrongName: wrongName(c.facts),
+			ShutOut: v.Failure != call.HandshakeOK && shutOut(h),
 		}
 		v.Version = cmp.Or(c.facts.Version, v.Hello.Max)
 	}

@@ -113,6 +113,9 @@ func (t *tunnel) secure() {
 		shaking.over.Store(true)
 		t.dialAndRelay(t.st.foreign(t.decision), call.Tunnelled, raw)
 	default:
+		if t.out.Failure = t.decision.Failure; t.out.Failure != call.HandshakeOK {
+			t.warn("handshake refused", t.out.Failure, obstacleHere(t.out.Failure, h))
+		}
 		t.refuse(t.decision.Reason, legacy.Alert(t.decision.Alert), t.decision.Detail)
 	}
 }
@@ -278,7 +281,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	if late != nil && !c.handed {
 		// The client finished the handshake, and only then found that it does
 		// not trust us.
-		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure))
+		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, h))
 		t.out.Sighted = c.sight(t.sighting(call.Sighted{
 			Handling: call.Terminated, Failed: true, Failure: late.Failure, CertificateShown: true,
 		}))
@@ -320,8 +323,8 @@ func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
 	var e *legacy.Error
 	shown := errors.As(err, &e) && e.Presented
-	if t.c.facts.Hello != nil {
-		t.warn("handshake failed", failure, obstacleHere(failure), zap.Error(err))
+	if h := t.c.facts.Hello; h != nil {
+		t.warn("handshake failed", failure, obstacleHere(failure, h), zap.Error(err))
 	}
 	t.out.Failure = failure
 	t.refused(call.Sighted{Failure: t.out.Failure, CertificateShown: shown})
@@ -343,7 +346,7 @@ func (t *tunnel) refused(v call.Sighted) {
 // refuse ends a TLS connection with an alert (RFC 8446 section 6.2).
 func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
 	t.out.Reason, t.out.Detail, t.out.Decision = reason, detail, decide.Refuse.String()
-	t.refused(call.Sighted{})
+	t.refused(call.Sighted{Failure: t.out.Failure})
 	legacy.Refuse(t.c.front, t.c.facts.Hello, alert)
 }
 

@@ -114,6 +114,12 @@ func (r *row) hello(h *call.Offer, now int64) {
 	if h.SSLv2 {
 		r.evidence.note(SSLv2Framed, now)
 	}
+	switch {
+	case h.WrongName:
+		r.evidence.note(NamesWrongHost, now)
+	case h.SNI:
+		r.evidence[NamesWrongHost], r.evidence[NoServerName] = 0, 0
+	}
 }
 
 func (r *row) connection(s *call.Sighted, now int64) {
@@ -140,10 +146,11 @@ func (r *row) connection(s *call.Sighted, now int64) {
 	switch s.Handling {
 	case call.Plain:
 		r.evidence.note(Plaintext, now)
+		r.evidence[ShutOut] = 0 // it is up again; why it must change is in LegacyOnly and NoSharedCipher
 	case call.Terminated:
-		r.evidence[DistrustsCA] = 0
+		r.evidence[DistrustsCA], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0
 	case call.Spliced:
-		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher] = 0, 0
+		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0, 0
 	}
 }
 
@@ -159,15 +166,20 @@ func (r *row) failure(s *call.Sighted, now int64) {
 		old = offered != call.VersionNone && offered.Insecure() && !s.Hello.Fallback
 	}
 	switch s.Failure {
+	case call.HandshakeNoServerName:
+		r.evidence.note(NoServerName, now)
 	case call.HandshakeNoSharedCipher, call.HandshakeSignature:
 		if !offered.Insecure() {
 			r.evidence.note(NoSharedCipher, now)
 			old = true
 		}
 	case call.HandshakeClientRejectedCA:
-		if s.AtUpstream {
+		switch {
+		case s.AtUpstream && s.Hello != nil && s.Hello.WrongName:
+			// It was shown the certificate of the host that it named: that is NamesWrongHost.
+		case s.AtUpstream:
 			r.evidence.note(DistrustsUpstream, now)
-		} else {
+		default:
 			r.evidence.note(DistrustsCA, now)
 		}
 	case call.HandshakeEOF:
@@ -178,6 +190,10 @@ func (r *row) failure(s *call.Sighted, now int64) {
 		}
 	case call.HandshakeSSLv2Hello:
 		r.evidence.note(SSLv2Framed, now)
+		old = true
+	}
+	if s.Hello != nil && s.Hello.ShutOut {
+		r.evidence.note(ShutOut, now)
 		old = true
 	}
 	if old {

@@ -37,7 +37,7 @@ func (r *row) libraryFor(v Verdict) string {
 	switch v {
 	case Plaintext:
 		return cmp.Or(r.old, r.library)
-	case LegacyOnly, SSLv2Framed, DistrustsCA:
+	case LegacyOnly, SSLv2Framed, DistrustsCA, ShutOut:
 		if r.old == "" && r.totals.insecureHellos() == 0 {
 			return r.library // a client that offers TLS 1.2 and is terminated
 		}

@@ -13,22 +13,27 @@ type Verdict uint8
 // merely makes it insecure, and what is harder to change before what is easy.
 const (
 	NoVerdict         Verdict = iota // not seen yet
+	ShutOut                          // has nothing that anybody could agree on: it is down
 	DistrustsCA                      // refuses tlslift's own CA, so it cannot be terminated
 	DistrustsUpstream                // refuses SMSPortal's certificate
 	NoSharedCipher                   // offers 1.2 but no suite that the upstream has
+	NoServerName                     // offers 1.2, names no server, and nothing here answers such callers
 	SSLv2Framed                      // sends its hello in SSLv2 framing
 	LegacyOnly                       // offers at most TLS 1.1
+	NamesWrongHost                   // its hello names another host than it calls
 	Capable                          // offers TLS 1.2 or later: needs no proxy
 	Plaintext                        // speaks plain HTTP; what TLS it has is not known
 )
 
 // Verdicts lists every verdict, highest precedence first.
-var Verdicts = [...]Verdict{DistrustsCA, DistrustsUpstream, NoSharedCipher, SSLv2Framed, LegacyOnly, Capable, Plaintext}
+var Verdicts = [...]Verdict{
+	ShutOut, DistrustsCA, DistrustsUpstream, NoSharedCipher, NoServerName, SSLv2Framed, LegacyOnly, NamesWrongHost, Capable, Plaintext,
+}
 
 var verdictWords = [...]string{
-	NoVerdict: "", DistrustsCA: "distrusts-ca", DistrustsUpstream: "distrusts-upstream",
-	NoSharedCipher: "no-shared-cipher", SSLv2Framed: "sslv2-framed", LegacyOnly: "legacy-only",
-	Capable: "capable", Plaintext: "plaintext",
+	NoVerdict: "", ShutOut: "shut-out", DistrustsCA: "distrusts-ca", DistrustsUpstream: "distrusts-upstream",
+	NoSharedCipher: "no-shared-cipher", NoServerName: "no-server-name", SSLv2Framed: "sslv2-framed",
+	LegacyOnly: "legacy-only", NamesWrongHost: "names-wrong-host", Capable: "capable", Plaintext: "plaintext",
 }
 
 // String is the value of the metrics label "verdict"; "" for NoVerdict.

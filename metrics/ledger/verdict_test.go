@@ -26,6 +26,20 @@ func (s script) hangsUp() {
 	s.shows(v)
 }
 
+// outOf is a handshake of a client that nobody can agree with.
+func outOf(v call.Version) call.Sighted {
+	s := refused(v, call.HandshakeNoSharedCipher)
+	s.Hello.ShutOut = true
+	return s
+}
+
+// misnaming is a spliced connection whose hello names another host.
+func misnaming() call.Sighted {
+	s := spliced()
+	s.Hello.SNI, s.Hello.WrongName = true, true
+	return s
+}
+
 func TestVerdictAndState(t *testing.T) {
 	t.Parallel()
 	sslv2 := ended(call.Version10)
@@ -101,6 +115,44 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(ended(call.Version10))
 			s.wait(100 * dayLong)
 		}, LegacyOnly, Silent},
+		{"SSL 3.0 alone: shut out", func(s script) { s.shows(outOf(call.VersionSSL3)) }, ShutOut, Insecure},
+		{"export ciphers alone: shut out", func(s script) { s.shows(outOf(call.Version10)) }, ShutOut, Insecure},
+		{"shut out, and calls http now: up, and still old", func(s script) {
+			s.shows(outOf(call.Version10))
+			s.shows(call.Sighted{Handling: call.Plain})
+			s.asks(plain("a"))
+		}, LegacyOnly, Insecure},
+		{"shut out, then with another list of ciphers", func(s script) {
+			s.shows(outOf(call.Version10))
+			s.shows(ended(call.Version10))
+		}, LegacyOnly, Insecure},
+		{"DHE alone at TLS 1.2, refused by the upstream", func(s script) {
+			v := declined(call.Version12, call.HandshakeNoSharedCipher)
+			v.Hello.ShutOut = true
+			s.shows(v)
+		}, ShutOut, Insecure},
+		{"names no server", func(s script) { s.shows(refused(call.Version12, call.HandshakeNoServerName)) }, NoServerName, Unseen},
+		{"named no server, names one now", func(s script) {
+			s.shows(refused(call.Version12, call.HandshakeNoServerName))
+			s.shows(spliced())
+		}, Capable, Migrated},
+		{"names localhost", func(s script) { s.shows(misnaming()) }, NamesWrongHost, Migrated},
+		{"names localhost, and rejects the certificate that it got for it", func(s script) {
+			v := declined(call.Version12, call.HandshakeClientRejectedCA)
+			v.Hello.SNI, v.Hello.WrongName = true, true
+			s.shows(v)
+		}, NamesWrongHost, Unseen},
+		{"names localhost over old TLS: its age comes first", func(s script) {
+			v := ended(call.Version10)
+			v.Hello.SNI, v.Hello.WrongName = true, true
+			s.shows(v)
+		}, LegacyOnly, Insecure},
+		{"named localhost, names the host now", func(s script) {
+			s.shows(misnaming())
+			v := spliced()
+			v.Hello.SNI = true
+			s.shows(v)
+		}, Capable, Migrated},
 		{"a scanner's garbage is no sign of anything", func(s script) {
 			s.shows(call.Sighted{Handling: call.Refused, Failed: true, Failure: call.HandshakeNotTLS})
 		}, NoVerdict, Unseen},

@@ -112,5 +112,12 @@ type Offer struct {
 	SNI      bool    // it names a server
 	Fallback bool    // TLS_FALLBACK_SCSV (RFC 7507): the client can do better than it offers
 	Library  string  // guessed from the hello; "" = unknown
-	JA4      string
+
+	// WrongName says that it names another host than the one it calls.
+	WrongName bool
+	// ShutOut says that it offers nothing that we, or any current server, could
+	// agree to: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 suites.
+	ShutOut bool
+
+	JA4 string
 }

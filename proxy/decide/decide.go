@@ -62,10 +62,11 @@ type Decision struct {
 	Direct bool      // not through the parent proxy, which takes TLS and plain HTTP alone
 
 	// Of a refusal.
-	Reason problem.Reason
-	Detail string // for the log: a closed text
-	Closes bool   // the connection cannot go on, though the reason alone would let it
-	Alert  uint8  // TLS alert (RFC 8446 section 6), where there is no HTTP yet
+	Reason  problem.Reason
+	Detail  string                // for the log: a closed text
+	Closes  bool                  // the connection cannot go on, though the reason alone would let it
+	Failure call.HandshakeFailure // what it says of the client; HandshakeOK = nothing
+	Alert   uint8                 // TLS alert (RFC 8446 section 6), where there is no HTTP yet
 }
 
 // Others is what happens to hosts that are no upstream.

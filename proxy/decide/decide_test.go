@@ -386,6 +386,22 @@ func TestHello(t *testing.T) {
 			t.Errorf("%s: our own hello is not a loop: %v", c.what, d.Reason)
 		}
 	}
+	// What a refused modern client shows: one that names nobody may be for us, and
+	// one that calls us by our own name is.
+	for _, c := range []struct {
+		sni     string
+		ours    bool
+		failure call.HandshakeFailure
+	}{
+		{"", true, call.HandshakeNoServerName},
+		{"localhost", true, call.HandshakeOK},
+		{other, false, call.HandshakeOK},
+	} {
+		d := settings(OthersRefuse, true).Hello(conn(direct), Hello{Modern: true, ServerName: c.sni})
+		if d.Action != Refuse || d.Ours != c.ours || d.Failure != c.failure {
+			t.Errorf("direct, SNI %q: %+v", c.sni, d)
+		}
+	}
 	d := settings(OthersRefuse, false).Hello(conn(connect(host.SelfTest)), Hello{})
 	if d.Action != Refuse || d.Reason != problem.Host || d.Alert != alertProtocolVersion {
 		t.Errorf("the self-test without a CA: %+v", d)

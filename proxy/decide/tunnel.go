@@ -87,7 +87,8 @@ func (s *Settings) aim(c *call.Conn, h Hello) Decision {
 	case !s.accepts(c.Listener, c.Ingress):
 		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
 	}
-	if name, err := host.Parse(h.ServerName); err == nil {
+	name, err := host.Parse(h.ServerName)
+	if err == nil {
 		if _, ours := s.Upstream(name); ours || name == selfTest {
 			return Decision{Action: Splice, Host: name, Ours: true}
 		}
@@ -101,11 +102,14 @@ func (s *Settings) aim(c *call.Conn, h Hello) Decision {
 		}
 	}
 	if h.Modern && !h.Terminate {
-		detail := detailModernOther
-		if h.ServerName == "" {
-			detail = detailModernNone
+		d := Decision{Reason: problem.Host, Detail: detailModernOther, Alert: alertUnrecognizedName}
+		switch {
+		case h.ServerName == "": // it may be for one of ours: nobody else's clients are sent here
+			d.Ours, d.Detail, d.Failure = true, detailModernNone, call.HandshakeNoServerName
+		case err == nil && name.Loopback():
+			d.Ours = true // the client calls us by our own name
 		}
-		return Decision{Reason: problem.Host, Detail: detail, Alert: alertUnrecognizedName}
+		return d
 	}
 	return Decision{Action: Terminate, Ours: true}
 }

@@ -13,6 +13,93 @@ import (
 	"tlslift/test/smsportal"
 )
 
+// TestShutOutIsUpAgainOverHTTP: a client that nobody can agree with is told, in
+// the log and on its page, what works today; when it does that, it is no longer
+// down, and its age is what is left to mend.
+func TestShutOutIsUpAgainOverHTTP(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, callers(1)).caller(t, 0)
+	h := spelled{version: tls.VersionTLS10, suites: []uint16{0x0033, 0x0004, 0x0003, 0x0009}, sni: api}
+	refused(t, say(t, connect.open(t, s, api), h.wire()), alertHandshakeFailure)
+	s.failed(t, "no_shared_cipher")
+	if line := s.says("handshake failed", nil); !strings.Contains(line.String("advice"), "http:// addresses through tlslift") {
+		t.Errorf("the log says %v", line)
+	}
+	got := s.standing(t)
+	if got.Verdict != "shut-out" || got.State != "insecure" || !slices.Equal(got.Pages, []string{"shut-out"}) {
+		t.Errorf("the client stands %+v", got)
+	}
+	if line := s.says("handshake failed", nil); !strings.HasPrefix(line.String("advice"), got.Fix) {
+		t.Errorf("the log says %v, the API %q", line, got.Fix)
+	}
+	s.WaitMetric(1, "tlslift_client_verdict", "client", s.client, "verdict", "shut-out")
+	if _, page := s.Get("/clients/" + s.client); !strings.Contains(page, html.EscapeString(got.Fix)) || !strings.Contains(page, "What works today") {
+		t.Errorf("its page lacks %q", got.Fix)
+	}
+
+	answer := harness.Dial(t, s.ListenAddr(0)).Send("GET http://" + api + credits + " HTTP/1.0\r\n\r\n").Answer("GET")
+	if answer.StatusCode != 200 {
+		t.Fatalf("%d %s", answer.StatusCode, answer.Text)
+	}
+	s.says("request", harness.Match{"status": "200"})
+	if got := s.standing(t); got.Verdict != "legacy-only" || !strings.Contains(got.Fix, "at most TLS 1.1") {
+		t.Errorf("the client stands %+v", got)
+	}
+}
+
+// TestNoServerName: a modern client that names nobody, where nothing answers
+// such callers, is refused with a reason and advice of its own.
+func TestNoServerName(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, callers(1)).caller(t, 0)
+	refused(t, say(t, direct.open(t, s, ""), spelled{version: tls.VersionTLS12, suites: plainSuites}.wire()), alertUnrecognizedName)
+	s.failed(t, "no_server_name")
+	line := s.says("handshake refused", harness.Match{"reason": "no_server_name"})
+	if !strings.Contains(line.String("advice"), "default_upstream") || line.String("offered") != "1.2" || line.String("level") != "warn" {
+		t.Errorf("the log says %v", line)
+	}
+	s.says("tunnel", harness.Match{"handling": "refused", "handshake": "no_server_name", "error": "host"})
+	if got := s.standing(t); got.Verdict != "no-server-name" || !slices.Contains(got.Pages, "no-server-name") || got.Failures["no_server_name"] != 1 {
+		t.Errorf("the client stands %+v", got)
+	}
+	s.WaitMetric(1, "tlslift_client_verdict", "client", s.client, "verdict", "no-server-name")
+	s.counts(t, wants{0, lastSecure, []string{"client", s.client}}, wants{0, lastInsecure, []string{"client", s.client}})
+}
+
+// TestNamesWrongHost: the hello names localhost, or another host than the
+// CONNECT.
+func TestNamesWrongHost(t *testing.T) {
+	t.Parallel()
+	names := []string{"localhost", "sms-gateway", legacy}
+	stage := start(t, smsportal.Options{}, callers(len(names)+1))
+	for i, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := stage.caller(t, i)
+			c := s.hello(t, connect, api, naming(tls.VersionTLS12, s.portal.Roots(), name, api))
+			if answer := c.Send(ask(api, credits)).Answer("GET"); answer.StatusCode != 200 {
+				t.Fatalf("%d %s", answer.StatusCode, answer.Text)
+			}
+			c.Close()
+			s.says("tunnel", harness.Match{"handling": "spliced"})
+			got := s.standing(t)
+			if got.Verdict != "names-wrong-host" || !strings.Contains(got.Fix, "names another host") || !slices.Contains(got.Pages, "names-wrong-host") {
+				t.Errorf("the client stands %+v", got)
+			}
+			s.WaitMetric(1, "tlslift_client_verdict", "client", s.client, "verdict", "names-wrong-host")
+		})
+	}
+	t.Run("direct, localhost", func(t *testing.T) {
+		t.Parallel()
+		s := stage.caller(t, len(names))
+		refused(t, say(t, direct.open(t, s, ""), spelled{version: tls.VersionTLS12, suites: plainSuites, sni: "localhost"}.wire()), alertUnrecognizedName)
+		s.says("tunnel", harness.Match{"handling": "refused"})
+		if got := s.standing(t); got.Verdict != "names-wrong-host" {
+			t.Errorf("the client stands %+v", got)
+		}
+	})
+}
+
 // TestOneAdviceEverywhere: log, page, API, report and self-test say the same of
 // the same client, from three facts: obstacle, TLS library, program.
 func TestOneAdviceEverywhere(t *testing.T) {

@@ -73,7 +73,7 @@ func TestSSL3(t *testing.T) {
 			}
 			s.WaitMetric(1, "tlslift_client_hellos_total", "client", s.client, "max_version", "ssl3", "framing", "tls", "sni", "no")
 			s.WaitMetric(1, "tlslift_client_connections_total", "client", s.client, "tls_version", "ssl3", "handling", "refused")
-			if got := s.standing(t); got.Verdict != "legacy-only" {
+			if got := s.standing(t); got.Verdict != "shut-out" {
 				t.Errorf("the client stands %+v", got)
 			}
 		})
@@ -84,15 +84,17 @@ func TestSSL3(t *testing.T) {
 func TestNothingShared(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name   string
-		suites []uint16
+		name    string
+		suites  []uint16
+		verdict string
 	}{
-		{"EXPORT", []uint16{0x0003, 0x0006, 0x0008}},
-		{"DES", []uint16{0x0009}},
-		{"DHE", []uint16{0x0033, 0x0039, 0x0016}},
-		{"anonymous", []uint16{0x0034, 0x001b}},
-		{"RC4", []uint16{0x0005, 0x0004}}, // unless legacy_tls.rc4
-		{"nothing", nil},
+		{"EXPORT", []uint16{0x0003, 0x0006, 0x0008}, "shut-out"},
+		{"DES", []uint16{0x0009}, "shut-out"},
+		{"DHE", []uint16{0x0033, 0x0039, 0x0016}, "shut-out"},
+		{"RC4-MD5", []uint16{0x0004}, "shut-out"},
+		{"anonymous", []uint16{0x0034, 0x001b}, "shut-out"},
+		{"RC4", []uint16{0x0005, 0x0004}, "legacy-only"}, // legacy_tls.rc4 would help
+		{"nothing", nil, "shut-out"},
 	}
 	stage := start(t, smsportal.Options{}, callers(len(tests)))
 	for i, tt := range tests {
@@ -104,6 +106,9 @@ func TestNothingShared(t *testing.T) {
 			s.failed(t, "no_shared_cipher")
 			if line := s.says("handshake failed", harness.Match{"reason": "no_shared_cipher"}); line.String("advice") == "" || line.String("ja4") == "" {
 				t.Errorf("the log says %v", line)
+			}
+			if got := s.standing(t); got.Verdict != tt.verdict || got.State != "insecure" {
+				t.Errorf("the client stands %+v, want %s", got, tt.verdict)
 			}
 		})
 	}
