@@ -4,6 +4,7 @@ import (
 	"embed"
 	"html/template"
 	"io"
+	"regexp"
 	"slices"
 
 	"tlslift/docs/fixes"
@@ -16,6 +17,10 @@ var files embed.FS
 
 // htmlDays is how many days the picture shows.
 const htmlDays = 90
+
+// ownLink is a link of one page of advice to another. A file that was mailed has
+// nowhere to lead to.
+var ownLink = regexp.MustCompile(`<a href="/fixes/[^"]*">([^<]*)</a>`)
 
 type htmlView struct {
 	Headline string
@@ -57,6 +62,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	}
 	for _, name := range r.fixPages() {
 		if p, ok := fixes.Lookup(name); ok {
+			p.HTML = template.HTML(ownLink.ReplaceAllString(string(p.HTML), "$1")) //nolint:gosec // our own page, less some tags
 			v.Fixes = append(v.Fixes, p)
 		}
 	}

@@ -131,6 +131,7 @@ func TestHTMLIsOneFile(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	r := fromLedger(filled(t, ""))
+	r.Clients[0].FixPages = append(r.Clients[0].FixPages, "windows") // it leads to other pages
 	if err := r.Write(&b, "html", false); err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +140,9 @@ func TestHTMLIsOneFile(t *testing.T) {
 		if strings.Contains(text, bad) {
 			t.Errorf("it loads something: %q", bad)
 		}
+	}
+	if strings.Contains(text, `href="/`) {
+		t.Error("it links to a server that it has left")
 	}
 	for _, want := range []string{`href="#fix-http-to-https"`, `id="fix-http-to-https"`, `id="fix-java"`, `id="fix-drop-the-proxy"`} {
 		if !strings.Contains(text, want) {
