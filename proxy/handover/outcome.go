@@ -57,12 +57,14 @@ type sighted struct {
 }
 
 type offer struct {
-	Max      string `json:"max"`
-	SSLv2    bool   `json:"sslv2,omitempty"`
-	SNI      bool   `json:"sni,omitempty"`
-	Fallback bool   `json:"fallback,omitempty"`
-	Library  string `json:"library,omitempty"`
-	JA4      string `json:"ja4,omitempty"`
+	Max       string `json:"max"`
+	SSLv2     bool   `json:"sslv2,omitempty"`
+	SNI       bool   `json:"sni,omitempty"`
+	Fallback  bool   `json:"fallback,omitempty"`
+	Library   string `json:"library,omitempty"`
+	WrongName bool   `json:"wrong_name,omitempty"`
+	ShutOut   bool   `json:"shut_out,omitempty"`
+	JA4       string `json:"ja4,omitempty"`
 }
 
 // kindWords are the kinds' words between processes.
@@ -103,7 +105,7 @@ func wire(o *call.Outcome) *outcome {
 			Failed: s.Failed, Failure: s.Failure.String(), AtUpstream: s.AtUpstream, CertificateShown: s.CertificateShown,
 		}
 		if h := s.Hello; h != nil {
-			w.Sighted.Hello = &offer{h.Max.String(), h.SSLv2, h.SNI, h.Fallback, h.Library, h.JA4}
+			w.Sighted.Hello = &offer{h.Max.String(), h.SSLv2, h.SNI, h.Fallback, h.Library, h.WrongName, h.ShutOut, h.JA4}
 		}
 	}
 	return w
@@ -138,7 +140,8 @@ func (w *outcome) decode() *call.Outcome {
 		}
 		if h := s.Hello; h != nil {
 			o.Sighted.Hello = &call.Offer{
-				Max: parse[call.Version](h.Max), SSLv2: h.SSLv2, SNI: h.SNI, Fallback: h.Fallback, Library: h.Library, JA4: h.JA4,
+				Max: parse[call.Version](h.Max), SSLv2: h.SSLv2, SNI: h.SNI, Fallback: h.Fallback, Library: h.Library,
+				WrongName: h.WrongName, ShutOut: h.ShutOut, JA4: h.JA4,
 			}
 		}
 	}
