@@ -111,6 +111,7 @@ func (s *Server) reconcile(c *listenerChange) {
 	for _, l := range c.removed {
 		s.log.Info("no longer listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
 		l.remove()
+		l.Close() // now, not when accepting has noticed: the reload says that it is closed
 	}
 	for _, l := range c.added {
 		s.log.Info("listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
