@@ -27,7 +27,7 @@ func TestThroughParents(t *testing.T) {
 			n := newNamespace(t)
 			foreign := foreignLeaf(t)
 			secure := tls.NewListener(n.Listen(foreignAddr+":443"), &tls.Config{Certificates: []tls.Certificate{foreign}})
-			for _, ln := range []net.Listener{secure, n.Listen(foreignAddr+":80")} {
+			for _, ln := range []net.Listener{secure, n.Listen(foreignAddr + ":80")} {
 				server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "elsewhere") })}
 				go func() { _ = server.Serve(ln) }()
 				t.Cleanup(func() { _ = server.Close() })
