@@ -65,7 +65,7 @@ func (s *Server) deadline(d time.Duration) time.Time {
 func (t *tunnel) turnAway() {
 	c := t.c
 	_ = c.front.SetReadDeadline(time.Now().Add(min(settleTime, c.front.Hurry())))
-	if h, _, err := hello.Read(c.front, hello.MaxSize); err == nil {
+	if h, _, err := hello.Read(c.front, hello.Usual); err == nil {
 		t.read(h)
 	}
 	t.refuse(c.refusal.Reason, legacy.AlertInternalError, c.refusal.Detail)
@@ -89,7 +89,9 @@ func (t *tunnel) secure() {
 	c.front.Carry(shaking)
 	defer shaking.over.Store(true)
 	_ = c.front.SetReadDeadline(s.deadline(t.st.Legacy.Timeout))
-	h, raw, err := hello.Read(c.front, hello.MaxSize)
+	share := s.budget.Share()
+	defer share.Release(0)
+	h, raw, err := hello.ReadWithin(c.front, hello.MaxSize, func(n int) bool { return share.Gather(int64(n), 0) })
 	_ = c.front.SetReadDeadline(time.Time{})
 	if err != nil {
 		t.failed(err)

@@ -14,9 +14,12 @@ import (
 )
 
 // MaxSize is the most bytes a ClientHello may take on the wire, record
-// headers included: what the callers of this package pass to Read. Those with
-// post-quantum key shares take 2 KiB; servers, too, take little more than this.
-const MaxSize = 16 << 10
+// headers included: what the callers of this package pass to Read.
+const MaxSize = 64 << 10
+
+// Usual is more than any hello in use takes, in bytes: those with post-quantum
+// key shares take 2 KiB.
+const Usual = 16 << 10
 
 var (
 	// ErrIncomplete says that all bytes so far are right and more are needed.

@@ -177,7 +177,7 @@ func TestSSLv2Framing(t *testing.T) {
 
 func TestReadKeepsToItsLimitAndItsReader(t *testing.T) {
 	t.Parallel()
-	big := records(buildHello(VersionTLS12, plainSuites, []extension{{21, make([]byte, 12000)}}), 9000)
+	big := records(buildHello(VersionTLS12, plainSuites, []extension{{21, make([]byte, 20000)}}), 16000)
 	if _, _, err := Read(bytes.NewReader(big), len(big)); err != nil {
 		t.Errorf("a limit of exactly its size: %v", err)
 	}
@@ -201,6 +201,23 @@ func TestReadKeepsToItsLimitAndItsReader(t *testing.T) {
 	early := append(slices.Clone(big), "early data"...)
 	if _, raw, err := Read(bytes.NewReader(early), MaxSize); err != nil || !bytes.HasPrefix(early, raw) {
 		t.Errorf("with early data: %v", err)
+	}
+}
+
+// TestReadWithin: only a hello that is larger than usual asks for memory.
+func TestReadWithin(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]bool{300: false, 12_000: false, 40_000: true, 60_000: true} {
+		raw := records(buildHello(VersionTLS12, plainSuites, []extension{{21, make([]byte, size)}}), 16000)
+		asked := 0
+		h, _, err := ReadWithin(bytes.NewReader(raw), MaxSize, func(n int) bool { asked += n; return true })
+		if err != nil || h == nil || (asked > 0) != want || asked > 2*(MaxSize-Usual) {
+			t.Errorf("%d: asked for %d bytes, %v", size, asked, err)
+		}
+		_, _, err = ReadWithin(bytes.NewReader(raw), MaxSize, func(int) bool { return false })
+		if errors.Is(err, ErrTooLarge) != want {
+			t.Errorf("%d, none free: %v", size, err)
+		}
 	}
 }
 

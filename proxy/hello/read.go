@@ -19,6 +19,12 @@ const maxEmptyReads = 100
 // those of Parse, ErrTooLarge, or the reader's; an end of the stream within
 // the hello is io.ErrUnexpectedEOF, one before it io.EOF.
 func Read(r io.Reader, limit int) (h *ClientHello, raw []byte, err error) {
+	return ReadWithin(r, limit, func(int) bool { return true })
+}
+
+// ReadWithin is Read for a hello whose memory is counted: more is asked before
+// the hello takes n bytes beyond Usual. Without them it is ErrTooLarge.
+func ReadWithin(r io.Reader, limit int, more func(n int) bool) (h *ClientHello, raw []byte, err error) {
 	var a assembler
 	buf := make([]byte, 0, readChunk)
 	empty := 0
@@ -34,7 +40,14 @@ func Read(r io.Reader, limit int) (h *ClientHello, raw []byte, err error) {
 			return nil, buf, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 		}
 		if len(buf) == cap(buf) {
-			buf = append(make([]byte, 0, min(4*cap(buf), limit)), buf...)
+			size := min(4*cap(buf), limit)
+			if cap(buf) < Usual {
+				size = min(size, Usual)
+			}
+			if size > Usual && !more(2*(size-cap(buf))) { // and the message apart from its records
+				return nil, buf, fmt.Errorf("%w: no memory is free for more than %d bytes", ErrTooLarge, len(buf))
+			}
+			buf = append(make([]byte, 0, size), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -47,7 +47,7 @@ func TestServersAnswer(t *testing.T) {
 		"a long alert":            {record(recordAlert, []byte{2, 40, 0}), Answer{}, ErrMalformed},
 		"a ClientHello":           {records(buildHello(VersionTLS12, plainSuites, nil), 9000), Answer{}, ErrMalformed},
 		"cut short":               {records(message(typeServerHello, []byte{3, 3, 0}), 9000), Answer{}, ErrMalformed},
-		"never ending":            {bytes.Repeat(record(recordHandshake, append([]byte{2, 0, 0x3f, 0}, make([]byte, 4000)...)), 5), Answer{}, ErrIncomplete},
+		"never ending":            {bytes.Repeat(record(recordHandshake, append([]byte{2, 0, 0xff, 0}, make([]byte, 4000)...)), 5), Answer{}, ErrIncomplete},
 	} {
 		for _, step := range []int{1, 7, 1 << 20} {
 			var o AnswerObserver
