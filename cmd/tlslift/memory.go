@@ -29,10 +29,10 @@ const (
 	leastHeld = 8 << 20
 	usualHeld = 256 << 20
 	// releaseEvery is how often it is looked at what callers cost.
-	releaseEvery = 2 * time.Second
+	releaseEvery = time.Second
 	// releaseAgain is after how many intervals memory is given back again: idle
-	// connections to an upstream are closed after 5 s.
-	releaseAgain = 2
+	// connections to an upstream are closed after 5 to 6 s.
+	releaseAgain = 7
 	// releaseFrom is how many bytes callers must have cost for their end to be
 	// worth a collection.
 	releaseFrom = 2 << 20

@@ -50,31 +50,32 @@ func TestRelease(t *testing.T) {
 	const mib = 1 << 20
 	var r releaser
 	for i, step := range []struct {
-		cost int64
-		due  bool
+		cost  int64
+		times int // in a row
+		due   bool
 	}{
-		{0, false},
-		{mib, false},
-		{0, false}, // too little to matter
-		{40 * mib, false},
-		{30 * mib, false},
-		{20 * mib, true},
-		{20 * mib, false},
-		{20 * mib, true}, // again
-		{20 * mib, false},
-		{5 * mib, true},
-		{mib, true}, // fell further: from here it is counted again
-		{0, false},
-		{0, true},
-		{0, false},
-		{100 * mib, false},
-		{10 * mib, true},
-		{90 * mib, false},
-		{90 * mib, false}, // callers came back: not again
-		{90 * mib, false},
+		{0, 1, false},
+		{mib, 1, false},
+		{0, 1, false}, // too little to matter
+		{40 * mib, 1, false},
+		{30 * mib, 1, false},
+		{20 * mib, 1, true},
+		{20 * mib, releaseAgain - 1, false},
+		{20 * mib, 1, true}, // again
+		{20 * mib, 2 * releaseAgain, false},
+		{5 * mib, 1, true},
+		{mib, 1, true}, // fell further: from here it is counted again
+		{0, releaseAgain - 1, false},
+		{0, 1, true},
+		{0, 2 * releaseAgain, false},
+		{100 * mib, 1, false},
+		{10 * mib, 1, true},
+		{90 * mib, 2 * releaseAgain, false}, // callers came back: not again
 	} {
-		if got := r.due(step.cost); got != step.due {
-			t.Errorf("step %d, %d MiB: %v", i, step.cost/mib, got)
+		for range step.times {
+			if got := r.due(step.cost); got != step.due {
+				t.Errorf("step %d, %d MiB: %v", i, step.cost/mib, got)
+			}
 		}
 	}
 }
