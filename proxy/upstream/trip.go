@@ -45,7 +45,7 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 		return nil, err
 	}
 	if ex.Caller != nil && ex.Caller.Gone() {
-		ex.Owned.giveBack(l)
+		ex.Owned.put(l)
 		return nil, errCallerGone
 	}
 	ex.Reused, ex.TLSVersion = l.c.Used, l.c.Version

@@ -335,11 +335,17 @@ func (p *Pool) Reserve(c *Conn) bool {
 	return c.reserved && !p.retired
 }
 
-// Return gives a connection back that was not used after all.
+// Return gives a connection back that was not used after all. One that was made
+// for nothing, and is more than are kept ready, is closed.
 func (p *Pool) Return(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.give(c)
+	if !c.Used && len(p.waiters) == 0 && len(p.fresh) >= p.opts.Warm {
+		p.close(c)
+	} else {
+		p.give(c)
+	}
+	p.count()
 }
 
 // Discard closes a connection that is not to be used again.

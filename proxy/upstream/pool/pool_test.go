@@ -226,6 +226,42 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// TestReturned: a connection that was not used after all is for who waits, else
+// it is kept with its age, unless it was made for nothing.
+func TestReturned(t *testing.T) {
+	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
+		c := w.get()
+		w.wg.Go(func() {
+			got, err := w.Get(t.Context())
+			if err != nil || got != c {
+				t.Errorf("the one who waits gets another: %v", err)
+				return
+			}
+			got.Used = true
+			w.Put(got)
+		})
+		synctest.Wait()
+		w.Return(c)
+		synctest.Wait()
+		since := c.since
+		time.Sleep(time.Second)
+		if w.get() != c {
+			t.Fatal("it is not kept")
+		}
+		w.Return(c)
+		if c.since != since || w.made() != 1 {
+			t.Errorf("idle since %v, and was since %v; %d connections", c.since, since, w.made())
+		}
+		w.balanced()
+	})
+	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
+		w.Return(w.get())
+		if w.idle != 0 || w.busy != 0 {
+			t.Errorf("%d idle and %d busy connections are kept", w.idle, w.busy)
+		}
+	})
+}
+
 // TestSlowDial: a request whose dial is under way waits for longer than others
 // would for a free connection.
 func TestSlowDial(t *testing.T) {
