@@ -173,7 +173,7 @@ func TestPresets(t *testing.T) {
 		}
 	}
 	gateway := loaded(t, Source{File: "gateway.yaml"})
-	if gateway.Listen[0].Address != "0.0.0.0:3128" || gateway.Others != OthersRefuse ||
+	if gateway.Listen[0].Address != ":3128" || gateway.Others != OthersRefuse ||
 		gateway.Limits.DrainDelay != 10*time.Second || !loopback(gateway.Admin.Address) {
 		t.Errorf("gateway: got %+v", gateway)
 	}

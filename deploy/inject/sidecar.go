@@ -209,7 +209,7 @@ clients:
   track: 100
   label_limit: 10
 limits:
-  connections: 512
-  connections_per_client: 512
+  connections: 576
+  connections_per_client: 576
 `
 }

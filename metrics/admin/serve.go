@@ -24,7 +24,7 @@ var defaultLimits = limits{
 	write:       30 * time.Second,
 	idle:        60 * time.Second,
 	headerBytes: 16 << 10,
-	connections: 512,
+	connections: 576,
 }
 
 // Serve serves everything on ln until Shutdown, and closes it. Whether a token

@@ -35,7 +35,6 @@ type burden struct {
 	callers int
 	quick   int // of these in the quick run; 0 = it goes without
 	words   []string
-	crowded int // callers that may be told wordLimit besides
 	call    func(c net.Conn, n int) (word string)
 }
 
@@ -45,10 +44,6 @@ const (
 	wordLate  = "408 client_timeout not_sent"
 	wordLimit = "503 limit not_sent"
 )
-
-// reserve is how many of the sidecar's 512 connections are not for an address that
-// has seven eighths of them: its next callers are told so.
-const reserve = 512 / 8
 
 const (
 	lateSize  = 900_000
@@ -61,14 +56,14 @@ var burdens = []burden{
 		call: func(c net.Conn, n int) string { return ask(c, n, "/late") },
 	},
 	{
-		name: "half heads", callers: 500, quick: 500, words: []string{wordLate}, crowded: reserve,
+		name: "half heads", callers: 500, quick: 500, words: []string{wordLate},
 		call: func(c net.Conn, n int) string {
 			fmt.Fprintf(c, "GET http://%s/ HTTP/1.1\r\nHost: x\r\n%s", hostOf(n), strings.Repeat("X-Fill: "+strings.Repeat("f", 990)+"\r\n", 63))
 			return answerOf(c)
 		},
 	},
 	{
-		name: "half bodies", callers: 500, words: []string{wordLate}, crowded: reserve,
+		name: "half bodies", callers: 500, words: []string{wordLate},
 		call: func(c net.Conn, n int) string {
 			fmt.Fprintf(c, "POST http://%s/ HTTP/1.1\r\nHost: x\r\nContent-Length: 61440\r\n\r\n%s", hostOf(n), strings.Repeat("b", 60_000))
 			return answerOf(c)
@@ -188,7 +183,7 @@ func (b *burden) run(t *testing.T, server harness.Upstream, count int) {
 	left := time.Now()
 	t.Logf("%v; at most %.1f MiB of memory, %.1f in all", words, mib(most), mib(group.Peak()))
 	for word, n := range words {
-		if !slices.Contains(b.words, word) && (word != wordLimit || n > b.crowded) {
+		if !slices.Contains(b.words, word) {
 			t.Errorf("%d callers were told %q", n, word)
 		}
 	}
