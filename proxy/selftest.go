@@ -35,7 +35,7 @@ func (q *request) selfTest() {
 	a := selfTestAnswer{
 		Client: c.client.Name, Source: c.client.Rung.String(), Address: c.facts.Client.Addr().String(),
 		Ingress: o.Ingress.String(), TLSVersion: o.Version.String(), Cipher: cipherName(o.Cipher),
-		JA4: o.JA4, Insecure: o.Insecure(), Advice: advise(c.facts, program),
+		JA4: o.JA4, Insecure: o.Insecure(), Advice: q.advise(program),
 	}
 	if h := c.facts.Hello; h != nil {
 		a.Library, a.Offers = h.Library().String(), c.facts.Offered().String()
@@ -79,6 +79,9 @@ func (a *selfTestAnswer) text() []byte {
 }
 
 // advise is the sentence for the caller's owner.
-func advise(c *call.Conn, program call.Family) string {
-	return fixes.For(fixes.Client{Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String()}).Sentence
+func (q *request) advise(program call.Family) string {
+	c := q.c.facts
+	return fixes.For(fixes.Client{
+		Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String(), FallsBack: q.fallsBack(),
+	}).Sentence
 }

@@ -21,6 +21,8 @@ type Client struct {
 	Obstacle Obstacle // a verdict of metrics/ledger, or why a handshake failed
 	Library  string   // its TLS library, as package hello names it
 	Program  string   // its program, as call.Family names it
+
+	FallsBack bool // its URL is the API's own, in clear
 }
 
 // Fix is what to change in a client.
@@ -31,8 +33,8 @@ type Fix struct {
 	Pages    []string // what to read, first things first, without ".md"
 }
 
-// FallsBack is added for a client whose URL is the API's own, in clear.
-const FallsBack = "It falls back to clear if tlslift is not there: refuse port 80 until it is changed."
+// fallsBack is added for a client whose URL is the API's own, in clear.
+const fallsBack = "It falls back to clear if tlslift is not there: refuse port 80 until it is changed."
 
 // For makes the advice for a client.
 func For(c Client) Fix {
@@ -50,6 +52,9 @@ func For(c Client) Fix {
 	}
 	if o.runtime {
 		said = append(said, changes(o, program, library)...)
+	}
+	if c.FallsBack {
+		said = append(said, fallsBack)
 	}
 	f.Sentence = strings.Join(said, " ")
 	read := []string{pageOf(program), pageOf(library)}

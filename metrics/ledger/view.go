@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"tlslift/docs/fixes"
@@ -192,11 +191,8 @@ func (r *row) brief(p *policy, now time.Time) Row {
 // Advise fills in what the client's owner is to change, from the verdict, the
 // library, the program and whether it falls back.
 func (v *Row) Advise() {
-	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program})
+	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack})
 	v.Fix, v.FixKey, v.FixPages = fix.Sentence, fix.Key, fix.Pages
-	if v.FallsBack {
-		v.Fix = strings.TrimSpace(v.Fix + " " + fixes.FallsBack)
-	}
 }
 
 // FixPage is the page to read first; "" = none.
