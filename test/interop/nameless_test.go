@@ -80,6 +80,11 @@ admin: {address: ""}
 				"java", "-XX:TieredStopAtLevel=1", "-Djsse.enableSNIExtension=false", "programs/Nameless.java", "https://api.smsportal.com" + path, theirs,
 			}},
 			{"Python without a name", nil, false, []string{systemPython, "programs/nameless.py", "api.smsportal.com", path, theirs}},
+			// As small TLS libraries of devices do: one suite, one curve, no name.
+			{"one suite and no name", has("openssl"), false, []string{
+				"sh", "-c", "printf 'GET " + path + " HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -noservername -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256" +
+					" -curves P-256 -CAfile " + theirs + " -verify_return_error -connect api.smsportal.com:443 2>/dev/null",
+			}},
 			{"Python without a name, TLS 1.0", nil, true, []string{systemPython, "programs/nameless.py", "api.smsportal.com", path, files.Root, "old"}},
 		} {
 			t.Run(way.name+"/"+program.name, func(t *testing.T) {
