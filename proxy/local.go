@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // LocalAddrs knows the addresses of this host's interfaces, asked for at most
@@ -60,4 +63,15 @@ func addrPort(a net.Addr) netip.AddrPort {
 	}
 	ap := tcp.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// lookup implements decide.Settings.Lookup. Go's resolver reads the hosts file.
+func (s *Server) lookup(n host.Name) []netip.Addr {
+	ctx, cancel := context.WithTimeout(s.work, time.Second)
+	defer cancel()
+	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", n.String())
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs
 }

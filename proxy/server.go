@@ -17,6 +17,7 @@ import (
 	"tlslift/proxy/budget"
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
+	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/legacy"
 	"tlslift/proxy/rewrite"
@@ -162,6 +163,18 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 		}
 	}
 	return false
+}
+
+// listensAt implements decide.Settings.Listens.
+func (s *Server) listensAt(ap netip.AddrPort) (host.Name, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		if s.local.Covers(addrPort(l.Addr()), ap) {
+			return l.conf.Load().DefaultUpstream, true
+		}
+	}
+	return host.Name{}, false
 }
 
 // Covers reports whether a listener bound to bound is reached at ap.

@@ -95,7 +95,8 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		st.terminate[c] = true
 	}
 	st.decide = decide.Settings{
-		Others: set.Others, Local: s.local.Has, Authenticated: set.Ladder.Authenticates(), AllowInternal: set.AllowInternal, CA: set.CA != nil, Own: s.Own,
+		Others: set.Others, Local: s.local.Has, Authenticated: set.Ladder.Authenticates(), AllowInternal: set.AllowInternal, CA: set.CA != nil,
+		Own: s.Own, Listens: s.listensAt, Lookup: s.lookup,
 	}
 	st.http = http1.Limits{
 		HeaderBytes: set.Limits.HeaderBytes, BodyBytes: set.Limits.BodyBytes,

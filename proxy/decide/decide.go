@@ -96,8 +96,15 @@ type Settings struct {
 	Authenticated bool
 	// CA says that there is a CA, so TLS can be terminated.
 	CA bool
-	// Own reports whether an address is one of our own listeners.
+	// Own reports whether an address is one of our own listeners, or the admin
+	// side's.
 	Own func(netip.AddrPort) bool
+	// Listens returns the default_upstream of the listener at an address; false
+	// when there is none.
+	Listens func(netip.AddrPort) (host.Name, bool)
+	// Lookup returns the addresses of a name as this machine's programs see it,
+	// by its hosts file too. It may take a second.
+	Lookup func(host.Name) []netip.Addr
 	// HostAt is the upstream that an address belongs to; the zero Name for none.
 	HostAt func(netip.Addr) host.Name
 }
@@ -181,6 +188,26 @@ func (s *Settings) self(n host.Name, port uint16) bool {
 	default:
 		return false
 	}
+}
+
+// listener is the listener of ours that an http URL names: its default_upstream,
+// and whether there is one. The admin side is none.
+func (s *Settings) listener(c *call.Conn, n host.Name, port uint16) (byDefault host.Name, ok bool) {
+	var at []netip.Addr
+	switch {
+	case n.IsAddr():
+		at = []netip.Addr{n.Addr()}
+	case n.Loopback():
+		at = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	case port == c.Local.Port(): // or it is not worth asking for
+		at = s.Lookup(n)
+	}
+	for _, a := range at {
+		if byDefault, ok = s.Listens(netip.AddrPortFrom(a, port)); ok {
+			return byDefault, true
+		}
+	}
+	return host.Name{}, false
 }
 
 // foreign decides about a host that is no upstream, for plain HTTP or a tunnel.

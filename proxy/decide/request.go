@@ -85,17 +85,39 @@ func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix st
 	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
 		return host.Name{}, ""
 	}
-	// A name in absolute form, or a Service's address, is not known for our own.
-	// Its port tells, unless every web server has it.
-	samePort := p.portOr80() == c.Local.Port()
-	self := !t.Absolute || s.self(p.Host, p.portOr80()) || samePort && p.portOr80() != portHTTP
-	if n, prefix = s.pathHost(t.Path); !n.IsZero() && (self || samePort) {
+	n, prefix = s.pathHost(t.Path)
+	byDefault, named := c.Listener.DefaultUpstream, !t.Absolute
+	if t.Absolute {
+		if byDefault, named = s.listener(c, p.Host, p.portOr80()); !named && !s.mayName(c, p, !n.IsZero()) {
+			return host.Name{}, ""
+		}
+	}
+	switch {
+	case !n.IsZero():
 		return n, prefix
+	case !named:
+		byDefault = c.Listener.DefaultUpstream
 	}
-	if self && (c.Guess.IsZero() || c.Guess == c.Listener.DefaultUpstream) && p.Ingress != call.Transparent {
-		return c.Listener.DefaultUpstream, ""
+	if c.Guess != c.Listener.DefaultUpstream && !c.Guess.IsZero() || p.Ingress == call.Transparent {
+		return host.Name{}, ""
 	}
-	return host.Name{}, ""
+	return byDefault, ""
+}
+
+// mayName reports whether a host that is not known for this machine may yet be
+// one of its names, such as a Service's in Kubernetes. The listener's own port
+// tells, and the path, if it names an upstream; but what a caller would fetch from
+// somebody else must never reach an upstream.
+func (s *Settings) mayName(c *call.Conn, p Place, path bool) bool {
+	if p.portOr80() != c.Local.Port() {
+		return false
+	}
+	if path && p.portOr80() != portHTTP {
+		return true // nobody else's path begins with our hosts, on this very port
+	}
+	text := p.Host.String()
+	private := !p.Host.IsAddr() && (!strings.Contains(text, ".") || strings.HasSuffix(text, ".svc") || strings.HasSuffix(text, ".svc.cluster.local"))
+	return private && s.others(c) != OthersPass
 }
 
 // pathHost is the host of ours that a path begins with, and the prefix that

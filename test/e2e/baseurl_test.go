@@ -42,7 +42,8 @@ func TestBaseURL(t *testing.T) {
 		{byDefault, call, "www.mymobileapi.com", "www.mymobileapi.com"},
 		{byDefault, "/rest.mymobileapi.com" + call, byDefault, "rest.mymobileapi.com"},
 		{byDefault, "http://" + byDefault + call, byDefault, "api.smsportal.com"},
-		{byDefault, "http://tlslift:" + port(byDefault) + call, byDefault, "api.smsportal.com"},
+		{byDefault, "http://localhost:" + port(byDefault) + call, byDefault, "api.smsportal.com"},
+		{plain, "http://" + byDefault + call, plain, "api.smsportal.com"}, // that listener's own
 	} {
 		for _, version := range []string{"1.0", "1.1"} {
 			if c.host == "" && version == "1.1" {
@@ -164,5 +165,29 @@ func TestBaseURLErrorsNameTheHost(t *testing.T) {
 	if answer.StatusCode != 502 || answer.Problem() != "connect" || answer.Delivery() != "not_sent" ||
 		!strings.Contains(answer.Text, "api.smsportal.com") || strings.Contains(answer.Text, "/HOST") || !strings.Contains(answer.Text, "<api_result>") {
 		t.Errorf("%d %s %s", answer.StatusCode, answer.Problem(), answer.Text)
+	}
+}
+
+// TestNothingForeignReachesAnUpstream: what a caller would fetch from somebody
+// else, or from the admin side, is no base URL, whatever its port.
+func TestNothingForeignReachesAnUpstream(t *testing.T) {
+	t.Parallel()
+	for _, others := range []string{"pass", "refuse"} {
+		server, p := portal(t, smsportal.Options{}, withDefault+"others: "+others+"\n")
+		for _, target := range []string{
+			"http://" + p.AdminAddr() + "/api/v1/clients",
+			"http://" + p.AdminAddr() + "/api.smsportal.com/x",
+			"http://localhost:" + port(p.AdminAddr()) + "/quit",
+			"http://intranet.invalid:" + port(p.ListenAddr(1)) + "/hr",
+			"http://archive.invalid/api.smsportal.com/x",
+		} {
+			answer := harness.Dial(t, p.ListenAddr(1)).Send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n\r\n").Answer("GET")
+			if answer.Problem() == "" {
+				t.Errorf("%s, %s: %d %s", others, target, answer.StatusCode, answer.Text)
+			}
+		}
+		if n := server.Count(); n != 0 {
+			t.Errorf("%s: %d requests reached the upstream", others, n)
+		}
 	}
 }
