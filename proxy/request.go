@@ -28,7 +28,7 @@ type request struct {
 	out      call.Outcome
 	decision decide.Decision
 	place    decide.Place
-	first    bool   // of what its connection carries
+	first    bool   // of what its connection carries, or it has waited behind another one
 	target   string // path and query as they go up
 	query    string // of target; never logged
 
@@ -50,7 +50,7 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	}
 	q.c, q.st, q.w, q.r = c, c.s.settings.Load(), w, r
 	c.req = q
-	q.first, c.begun = !c.begun, true
+	q.first, c.begun = !c.begun || r.Queued, true
 	word, _ := call.Method(r.Method)
 	q.out = call.Outcome{
 		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: word, Label: call.LabelDenied,

@@ -16,7 +16,8 @@ const (
 
 // AskCaller reports whether a request's caller must be asked for before the
 // first byte goes upstream. The first request of a connection may have waited
-// in the accept queue of a process that was starting; how long, nobody knows.
+// in the accept queue of a process that was starting, one that was sent before the
+// answer to another in the queue behind that; how long, nobody knows.
 func AskCaller(first bool, waited time.Duration) bool { return first || waited > waitUnasked }
 
 // GaveUp reports whether a caller no longer waits for its answer, so its request

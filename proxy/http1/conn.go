@@ -139,7 +139,8 @@ func NewConn(nc net.Conn, o Options) *Conn {
 func (c *Conn) Serve(h Handler) End {
 	defer c.share.Release(0)
 	for {
-		if c.r == c.w {
+		queued := c.r != c.w
+		if !queued {
 			c.release()
 			err := c.await()
 			unasked := c.options.Unasked && !c.served && isTimeout(err)
@@ -147,14 +148,14 @@ func (c *Conn) Serve(h Handler) End {
 				return Closed
 			}
 		}
-		if end := c.serve(h); end != goingOn {
+		if end := c.serve(h, queued); end != goingOn {
 			return end
 		}
 	}
 }
 
 // serve answers the request whose first bytes have come.
-func (c *Conn) serve(h Handler) End {
+func (c *Conn) serve(h Handler, queued bool) End {
 	c.limits = c.options.Limits()
 	switch c.readHead() {
 	case headBlank:
@@ -165,6 +166,7 @@ func (c *Conn) serve(h Handler) End {
 	if c.r == c.w {
 		c.release() // an upstream may take its time
 	}
+	c.req.Queued = queued
 	c.resp.begin()
 	h.ServeHTTP1(&c.resp, &c.req)
 	if c.resp.hijacked {

@@ -42,6 +42,9 @@ type Request struct {
 	Target string
 	// Blanks says that the target came with raw spaces or tabs.
 	Blanks bool
+	// Queued says that its first bytes were there when the request before it was
+	// answered: how long it has waited is not known.
+	Queued bool
 	// Refusal is not nil for a request that cannot be served. Method, Target,
 	// Authority and version are then as much as is safe to repeat, without the
 	// query; there are no fields and no body.

@@ -275,7 +275,7 @@ func TestAllocations(t *testing.T) {
 		})
 		got := testing.AllocsPerRun(1000, func() {
 			c.release()
-			if c.fill() != nil || c.serve(h) != goingOn {
+			if c.fill() != nil || c.serve(h, false) != goingOn {
 				t.Fatal("not served")
 			}
 		})
@@ -297,7 +297,7 @@ func BenchmarkServe(b *testing.B) {
 	for b.Loop() {
 		c.release()
 		_ = c.fill()
-		if c.serve(h) != goingOn {
+		if c.serve(h, false) != goingOn {
 			b.Fatal("not served")
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"tlslift/test/fault"
 	"tlslift/test/harness"
 	"tlslift/test/nameserver"
+	"tlslift/test/smsportal"
 )
 
 // departure is what a caller does while its request waits.
@@ -269,5 +270,34 @@ func (g *gate) open() {
 			_ = near.Close()
 			<-up
 		})
+	}
+}
+
+// TestQueuedCallersThatGaveUp: a request that was sent before the one before it
+// was answered has waited too.
+func TestQueuedCallersThatGaveUp(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	server, p := portal(t, smsportal.Options{Override: func(r *smsportal.Request) (smsportal.Response, bool) {
+		if r.Target == "/first" {
+			<-goOn
+		}
+		return smsportal.Response{}, true
+	}}, "")
+	c := dial(t, p).Send(ways[0].request("GET", "/first", "", "") + ways[0].request("GET", "/second", "", ""))
+	if err := server.WaitRequests(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(giveUpAfter)
+	c.CloseWrite()
+	close(goOn)
+	if answer := c.Answer("GET"); answer.StatusCode != 200 {
+		t.Errorf("the first: %d", answer.StatusCode)
+	}
+	if answer := c.Answer("GET"); answer.StatusCode != 502 || answer.Problem() != "client_gone" || answer.Delivery() != "not_sent" {
+		t.Errorf("the second: %d %s %s", answer.StatusCode, answer.Problem(), answer.Delivery())
+	}
+	if n := server.Count(); n != 1 {
+		t.Errorf("%d requests went upstream", n)
 	}
 }
