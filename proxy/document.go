@@ -34,6 +34,9 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 		beginning, _ = decoded(beginning, coding, documentBeginning)
 	}
 	if !rewrite.Describes(beginning, contentType) {
+		if rewrite.AsksForDescription(q.target) && !rewrite.Begins(beginning) {
+			q.skipped("its root element is not at its beginning, or its content coding is not gzip or deflate")
+		}
 		return
 	}
 	size := resp.ContentLength
@@ -84,7 +87,7 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 const (
 	// documentBeginning is how much of an answer is inflated to find out what it
 	// is, in bytes.
-	documentBeginning = 8 << 10
+	documentBeginning = 32 << 10
 	// maxInflation is how many times larger an inflated document may be. Real ones
 	// are 10 to 20 times larger.
 	maxInflation = 64
@@ -104,7 +107,7 @@ func (q *request) skipped(why string) {
 
 // Errors of decoded.
 var (
-	errInflated = errors.New("inflated, it is larger than limits.response_buffer")
+	errInflated = errors.New("inflated, it is larger than may be held")
 	errCoding   = errors.New("its content coding is not gzip or deflate")
 	errDeflated = errors.New("its content coding cannot be undone")
 )

@@ -86,6 +86,35 @@ func Describes(beginning []byte, contentType string) bool {
 	}
 }
 
+// Begins reports whether the root element is in the beginning of a body.
+func Begins(beginning []byte) bool {
+	text, _, _, err := markup(beginning, "")
+	if err != nil {
+		return false
+	}
+	for d := decoder(text); ; {
+		token, err := d.Token()
+		if err != nil {
+			return false
+		}
+		if _, ok := token.(xml.StartElement); ok {
+			return true
+		}
+	}
+}
+
+// AsksForDescription reports whether a target, path and query, is one by which
+// toolchains ask for a WSDL or XML schema document.
+func AsksForDescription(target string) bool {
+	path, query, _ := strings.Cut(strings.ToLower(target), "?")
+	for _, q := range []string{"wsdl", "singlewsdl", "xsd"} {
+		if query == q || strings.HasPrefix(query, q+"=") || strings.HasPrefix(query, q+"&") || strings.HasSuffix(path, "."+q) {
+			return true
+		}
+	}
+	return false
+}
+
 // isWide reports UTF-16.
 func isWide(body []byte) bool {
 	return len(body) > 1 && (body[0] == 0 || body[1] == 0 || body[0] >= 0xfe && body[1] >= 0xfe)

@@ -79,6 +79,7 @@ func TestWSDLThatStays(t *testing.T) {
 	t.Parallel()
 	document := string(wsdlOf(t))
 	large := strings.Replace(document, "<wsdl:types>", "<!--"+strings.Repeat("x", 80<<10)+"--><wsdl:types>", 1)
+	late := strings.Replace(document, "<wsdl:definitions", "<!--"+strings.Repeat("x", 66<<10)+"--><wsdl:definitions", 1)
 	quoted := "<api_result><data>" + strings.TrimPrefix(document, `<?xml version="1.0" encoding="UTF-8"?>`) + "</data></api_result>"
 	for name, c := range map[string]struct {
 		method, kind, coding, body string
@@ -93,8 +94,9 @@ func TestWSDLThatStays(t *testing.T) {
 		"too large inflated":   {"GET", "text/xml", "gzip", gzipped(large), 200, 1},
 		"broken":               {"GET", "text/xml", "", document[:len(document)-20], 200, 1},
 		"cut within the gzip":  {"GET", "text/xml", "gzip", gzipped(document)[:len(gzipped(document))-8], 200, 1},
-		"not gzip":             {"GET", "text/xml", "gzip", "no", 200, 0},
-		"an unknown coding":    {"GET", "text/xml", "br", "no", 200, 0},
+		"not gzip":             {"GET", "text/xml", "gzip", "no", 200, 1},
+		"an unknown coding":    {"GET", "text/xml", "br", "no", 200, 1},
+		"a long comment first": {"GET", "text/xml", "", late, 200, 1},
 		"an empty answer":      {"GET", "text/xml", "", "", 200, 0},
 		"a large other answer": {"GET", "text/xml", "", "<a>" + strings.Repeat("x", 80<<10) + "</a>", 200, 0},
 	} {
