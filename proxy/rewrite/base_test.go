@@ -85,6 +85,7 @@ func TestBaseURL(t *testing.T) {
 
 		// A cookie reaches its own host alone.
 		{below(), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com/api5"},
+		{below(func(v *View) { v.Base.Path = "/a/b;Max-Age=0/c" }), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com/a"},
 		{below(fromRoot), "Set-Cookie", "a=b; Path=x", "a=b; Path=/API.smsportal.com"},
 		{below(fromHidden), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com"},
 		{below(), "Set-Cookie", "a=b; Path=/; Secure; domain=.smsportal.com; HttpOnly", "a=b; HttpOnly; Path=/API.smsportal.com"},

@@ -58,6 +58,9 @@ func (v View) scoped() bool { return v.Base != nil && v.Base.Prefix != "" }
 
 // defaultPath is the path of a cookie that names none (RFC 6265 5.1.4).
 func defaultPath(path string) string {
+	if i := strings.IndexByte(path, ';'); i >= 0 {
+		path = path[:i] // no cookie's Path can say more
+	}
 	return path[:max(0, strings.LastIndexByte(path, '/'))]
 }
 

@@ -135,7 +135,10 @@ func (l *lease) discard() {
 func signsIn(values []string) bool {
 	for _, v := range values {
 		for part := range strings.SplitSeq(v, ",") {
-			scheme, _, _ := strings.Cut(strings.TrimLeft(part, " \t"), " ")
+			scheme := strings.Trim(part, " \t")
+			if i := strings.IndexAny(scheme, " \t"); i >= 0 {
+				scheme = scheme[:i]
+			}
 			if strings.EqualFold(scheme, "NTLM") || strings.EqualFold(scheme, "Negotiate") {
 				return true
 			}
