@@ -77,7 +77,7 @@ func upgrading(t *testing.T, config string, env ...string) (server *smsportal.Se
 	ca := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
 	slowCA := harness.TempFile(t, "slow-ca.pem", string(slow.CAPEM()))
 	p = harness.Start(t, harness.Options{
-		Config: "state: {file: ledger.json}\nothers: pass\nupstreams:\n  " + harness.UpstreamEntry("slow.smsportal.com", slow, slowCA, "") +
+		Config: "state: {file: ledger.json}\nothers: pass\nupstream: {dial_timeout: 1m, tls_timeout: 1m}\nupstreams:\n  " + harness.UpstreamEntry("slow.smsportal.com", slow, slowCA, "") +
 			"  " + harness.UpstreamEntry("api.smsportal.com", server, ca, "") + config,
 		Env: env,
 	})

@@ -59,6 +59,7 @@ func (c *Caller) Conn() net.Conn { return c.conn }
 // Send writes the bytes; a peer that closed meanwhile is not an error, its
 // answer tells more.
 func (c *Caller) Send(text string) *Caller {
+	_ = c.conn.SetDeadline(time.Now().Add(Patience)) // of each exchange, not of all
 	_, _ = io.WriteString(c.conn, text)
 	return c
 }

@@ -20,7 +20,7 @@ import (
 
 // Patience bounds every wait of the tests. It is long because it only matters
 // when something is broken; a healthy run never waits for it.
-const Patience = 30 * time.Second
+const Patience = 90 * time.Second
 
 // LogsVariable names a directory for the whole logs of failed tests, of which
 // the test itself shows only the end.
