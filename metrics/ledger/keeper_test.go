@@ -65,8 +65,10 @@ func TestAFileSurvivesRestarts(t *testing.T) {
 
 // A ledger that was released is another process's to keep: nothing is written
 // until it is reclaimed, and then whatever came meanwhile is there.
+//
+// It runs alone: a process that another test is starting has the file's lock for a
+// moment, as every descriptor between fork and exec.
 func TestReleasedFile(t *testing.T) {
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.json")
 	log, logs := watched()
 	g := newRigIn(Options{File: path, Logger: log}, Settings{})
