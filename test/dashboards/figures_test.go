@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
 	"tlslift/test/dashboards/prom"
 	"tlslift/test/dashboards/thirty"
 )
@@ -157,6 +158,14 @@ func (t truth) offers() map[string]float64 {
 	return all
 }
 
+// runtime is the client's library and program: the script has one name for either.
+func runtime(c thirty.Client) string {
+	if call.ParseFamily(c.Library) != call.FamilyOther {
+		return " unknown " + c.Library
+	}
+	return " " + c.Library + " unknown"
+}
+
 func (t truth) tables() []figure {
 	requests := t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
 		n := 0.0
@@ -179,7 +188,7 @@ func (t truth) tables() []figure {
 		})},
 		{panel: "Clients", ref: "B", reduce: last, want: t.of(verdict)},
 		{panel: "Clients", ref: "C", reduce: reported, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
-			return " " + c.Library, 1, !lastSeen(seen).IsZero()
+			return runtime(c), 1, !lastSeen(seen).IsZero()
 		})},
 		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
 		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Sightings) (string, float64, bool) {
@@ -196,7 +205,7 @@ func (t truth) tables() []figure {
 			return "", milli(lastSeen(seen)), t.states[c.Name] == ledger.Silent
 		})},
 		{panel: "Silent", ref: "B", reduce: reported, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
-			return " " + c.Library, 1, t.states[c.Name] == ledger.Silent
+			return runtime(c), 1, t.states[c.Name] == ledger.Silent
 		})},
 	}
 }
