@@ -188,11 +188,7 @@ func (a *acceptor) arrived(nc net.Conn, l *call.Listener) *call.Conn {
 	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
 	if l.Transparent && a.OriginalDst != nil {
 		dst := a.OriginalDst(nc)
-		// A connection that was not redirected may be tracked too, and was going
-		// here.
-		if dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port()); dst != facts.Local {
-			facts.OriginalDst = dst
-		}
+		facts.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
 	}
 	return facts
 }
