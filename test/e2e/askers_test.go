@@ -1,3 +1,5 @@
+//go:build linux
+
 package e2e
 
 import (
@@ -45,7 +47,7 @@ func peakKiB(t *testing.T, pid int) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		t.Skipf("SKIP: no /proc here: %v", err)
+		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "VmHWM:")
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
@@ -58,9 +60,6 @@ func peakKiB(t *testing.T, pid int) int {
 // TestAskersWhoDoNotReadCostLittle: 200 of them, each for all of 10,000 clients.
 // One that reads gets every client, page by page, as the report does.
 func TestAskersWhoDoNotReadCostLittle(t *testing.T) {
-	if raceEnabled {
-		t.Skip("SKIP: the race detector multiplies memory")
-	}
 	t.Parallel()
 	_, p := portal(t, smsportal.Options{}, "state: {file: "+fullLedger(t)+"}")
 	p.WaitMetric(manyClients, "tlslift_clients", "kind", "tracked")
@@ -95,7 +94,10 @@ func TestAskersWhoDoNotReadCostLittle(t *testing.T) {
 	}
 	grown := peakKiB(t, p.PID()) - before
 	t.Logf("200 askers: %d were told to come again, %d KiB more memory", busy, grown)
-	if grown > 64<<10 {
+	switch {
+	case harness.RaceEnabled:
+		t.Log("NOT HELD: the race detector multiplies memory")
+	case grown > 64<<10:
 		t.Errorf("200 askers who do not read cost %d KiB", grown)
 	}
 	if busy == 0 {

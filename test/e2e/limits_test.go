@@ -260,7 +260,7 @@ func TestUpstreamPoolIsBounded(t *testing.T) {
 // others served and memory bounded.
 func TestManySlowConnectionsCostLittle(t *testing.T) {
 	count := 10_000
-	if raceEnabled || testing.Short() {
+	if harness.RaceEnabled || testing.Short() {
 		count = 1_000 // the race detector multiplies memory
 	}
 	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("limits: {connections: %d, connections_per_client: %d, header_timeout: 60s}", 2*count, 2*count)) // one address: its share is seven eighths
@@ -283,7 +283,7 @@ func TestManySlowConnectionsCostLittle(t *testing.T) {
 	t.Logf("a proper caller waited %v behind %d slow ones", time.Since(began), count)
 	each := float64(residentKiB(t, p.PID())-before) / float64(count)
 	t.Logf("%.1f KiB each", each)
-	if !raceEnabled && each > 64 {
+	if !harness.RaceEnabled && each > 64 {
 		t.Errorf("%.1f KiB for each slow connection", each)
 	}
 }
