@@ -190,26 +190,6 @@ func (s *Settings) self(n host.Name, port uint16) bool {
 	}
 }
 
-// listener is the listener of ours that an http URL names: its default_upstream,
-// and whether there is one. The admin side is none.
-func (s *Settings) listener(c *call.Conn, n host.Name, port uint16) (byDefault host.Name, ok bool) {
-	var at []netip.Addr
-	switch {
-	case n.IsAddr():
-		at = []netip.Addr{n.Addr()}
-	case n.Loopback():
-		at = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
-	case port == c.Local.Port(): // or it is not worth asking for
-		at = s.Lookup(n)
-	}
-	for _, a := range at {
-		if byDefault, ok = s.Listens(netip.AddrPortFrom(a, port)); ok {
-			return byDefault, true
-		}
-	}
-	return host.Name{}, false
-}
-
 // foreign decides about a host that is no upstream, for plain HTTP or a tunnel.
 func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action, needed Others) Decision {
 	switch {

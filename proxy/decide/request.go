@@ -2,7 +2,6 @@ package decide
 
 import (
 	"net/http"
-	"strings"
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/host"
@@ -76,65 +75,6 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 		return p, refuse(problem.Malformed, detailNoHost)
 	}
 	return p, Decision{Action: Upgrade}
-}
-
-// base is the host that a base URL means (design, section 1): the first segment
-// of the path, if that is one of ours, else default_upstream. A caller that
-// names one of our hosts, or another proxy's target, uses none: the zero Name.
-func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix string) {
-	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
-		return host.Name{}, ""
-	}
-	n, prefix = s.pathHost(t.Path)
-	byDefault, named := c.Listener.DefaultUpstream, !t.Absolute
-	if t.Absolute {
-		if byDefault, named = s.listener(c, p.Host, p.portOr80()); !named && !s.mayName(c, p, !n.IsZero()) {
-			return host.Name{}, ""
-		}
-	}
-	switch {
-	case !n.IsZero():
-		return n, prefix
-	case !named:
-		byDefault = c.Listener.DefaultUpstream
-	}
-	if c.Guess != c.Listener.DefaultUpstream && !c.Guess.IsZero() || p.Ingress == call.Transparent {
-		return host.Name{}, ""
-	}
-	return byDefault, ""
-}
-
-// mayName reports whether a host that is not known for this machine may yet be
-// one of its names, such as a Service's in Kubernetes. The listener's own port
-// tells, and the path, if it names an upstream; but what a caller would fetch from
-// somebody else must never reach an upstream.
-func (s *Settings) mayName(c *call.Conn, p Place, path bool) bool {
-	if p.portOr80() != c.Local.Port() {
-		return false
-	}
-	if path && p.portOr80() != portHTTP {
-		return true // nobody else's path begins with our hosts, on this very port
-	}
-	text := p.Host.String()
-	private := !p.Host.IsAddr() && (!strings.Contains(text, ".") || strings.HasSuffix(text, ".svc") || strings.HasSuffix(text, ".svc.cluster.local"))
-	return private && s.others(c) != OthersPass
-}
-
-// pathHost is the host of ours that a path begins with, and the prefix that
-// names it. Nothing is decoded: the caller's URL is what its owner wrote.
-func (s *Settings) pathHost(path string) (n host.Name, prefix string) {
-	if !strings.HasPrefix(path, "/") {
-		return host.Name{}, ""
-	}
-	end := strings.IndexAny(path[1:], "/?")
-	if end < 0 {
-		end = len(path) - 1
-	}
-	n, port, err := host.ParseAuthority(path[1 : 1+end])
-	if err != nil || port != 0 && port != portHTTP && port != portHTTPS || !s.knows(n) {
-		return host.Name{}, ""
-	}
-	return n, path[:1+end]
 }
 
 // knows reports whether a host is one of ours, or the self-test.

@@ -1,0 +1,89 @@
+package decide
+
+import (
+	"net/netip"
+	"strings"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/host"
+)
+
+// base is the host that a base URL means (design, section 1): the first segment
+// of the path, if that is one of ours, else default_upstream. A caller that
+// names one of our hosts, or another proxy's target, uses none: the zero Name.
+func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix string) {
+	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
+		return host.Name{}, ""
+	}
+	n, prefix = s.pathHost(t.Path)
+	byDefault := c.Listener.DefaultUpstream
+	if t.Absolute {
+		var ok bool
+		if byDefault, ok = s.listener(c, p.Host, p.portOr80(), !n.IsZero()); !ok {
+			return host.Name{}, ""
+		}
+	}
+	switch {
+	case !n.IsZero():
+		return n, prefix
+	case p.Ingress == call.Transparent, !c.Guess.IsZero() && c.Guess != c.Listener.DefaultUpstream:
+		return host.Name{}, ""
+	default:
+		return byDefault, ""
+	}
+}
+
+// listener is the listener of ours that an http URL names: its default_upstream,
+// and whether there is one. The admin side is none. inPath says that the URL's path
+// names an upstream.
+func (s *Settings) listener(c *call.Conn, n host.Name, port uint16, inPath bool) (byDefault host.Name, ok bool) {
+	here, byDefault := port == c.Local.Port(), c.Listener.DefaultUpstream
+	var at []netip.Addr
+	switch {
+	case n.IsAddr():
+		at = []netip.Addr{n.Addr()}
+	case n.Loopback():
+		at = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	case !here || !inPath && byDefault.IsZero(): // nothing to find out
+	case s.mayName(c, n, port, inPath):
+		return byDefault, true
+	default:
+		at = s.Lookup(n)
+	}
+	for _, a := range at {
+		if found, ok := s.Listens(netip.AddrPortFrom(a, port)); ok {
+			return found, true
+		}
+	}
+	return byDefault, here && s.mayName(c, n, port, inPath)
+}
+
+// mayName reports whether a host may be a name of this machine that it does not
+// know itself, such as a Service's in Kubernetes; the URL has the listener's own
+// port. What a caller would fetch from another server must never reach an
+// upstream.
+func (s *Settings) mayName(c *call.Conn, n host.Name, port uint16, inPath bool) bool {
+	if inPath && port != portHTTP {
+		return true // no other server has our hosts in its paths, on this very port
+	}
+	text := n.String()
+	private := !n.IsAddr() && (!strings.Contains(text, ".") || strings.HasSuffix(text, ".svc") || strings.HasSuffix(text, ".svc.cluster.local"))
+	return private && s.others(c) != OthersPass
+}
+
+// pathHost is the host of ours that a path begins with, and the prefix that
+// names it. Nothing is decoded: the caller's URL is what its owner wrote.
+func (s *Settings) pathHost(path string) (n host.Name, prefix string) {
+	if !strings.HasPrefix(path, "/") {
+		return host.Name{}, ""
+	}
+	end := strings.IndexAny(path[1:], "/?")
+	if end < 0 {
+		end = len(path) - 1
+	}
+	n, port, err := host.ParseAuthority(path[1 : 1+end])
+	if err != nil || port != 0 && port != portHTTP && port != portHTTPS || !s.knows(n) {
+		return host.Name{}, ""
+	}
+	return n, path[:1+end]
+}
