@@ -34,7 +34,7 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 		beginning, _ = decoded(beginning, coding, documentBeginning)
 	}
 	if !rewrite.Describes(beginning, contentType) {
-		if rewrite.AsksForDescription(q.target) && !rewrite.Begins(beginning) {
+		if rewrite.AsksForDescription(q.target) && !rewrite.Begins(beginning, contentType) {
 			q.skipped("its root element is not at its beginning, or its content coding is not gzip or deflate")
 		}
 		return

@@ -70,35 +70,29 @@ func Describes(beginning []byte, contentType string) bool {
 	if !isWide(beginning) && !named(beginning) {
 		return false
 	}
-	text, _, _, err := markup(beginning, contentType)
-	if err != nil {
-		return false
-	}
-	d := decoder(text)
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return false
-		}
-		if root, ok := token.(xml.StartElement); ok {
-			return described(root.Name)
-		}
-	}
+	root, ok := rootOf(beginning, contentType)
+	return ok && described(root)
 }
 
 // Begins reports whether the root element is in the beginning of a body.
-func Begins(beginning []byte) bool {
-	text, _, _, err := markup(beginning, "")
+func Begins(beginning []byte, contentType string) bool {
+	_, ok := rootOf(beginning, contentType)
+	return ok
+}
+
+// rootOf is the root element of a document, as far as it can be read.
+func rootOf(beginning []byte, contentType string) (xml.Name, bool) {
+	text, _, _, err := markup(beginning, contentType)
 	if err != nil {
-		return false
+		return xml.Name{}, false
 	}
 	for d := decoder(text); ; {
 		token, err := d.Token()
 		if err != nil {
-			return false
+			return xml.Name{}, false
 		}
-		if _, ok := token.(xml.StartElement); ok {
-			return true
+		if root, ok := token.(xml.StartElement); ok {
+			return root.Name, true
 		}
 	}
 }

@@ -47,6 +47,26 @@ func TestWSDL(t *testing.T) {
 	}
 }
 
+// TestWSDLConditionally: a toolchain that has a description asks whether it has
+// changed, by the tag that it was given.
+func TestWSDLConditionally(t *testing.T) {
+	t.Parallel()
+	document := wsdlOf(t)
+	_, p := portal(t, smsportal.Options{Override: func(r *smsportal.Request) (smsportal.Response, bool) {
+		h := http.Header{"Content-Type": {"text/xml"}, "Etag": {`"1"`}}
+		if r.Header.Get("If-None-Match") == `W/"1"` { // RFC 9110 13.1.2: compared weakly
+			return smsportal.Response{Status: 304, Header: h}, true
+		}
+		return smsportal.Response{Header: h, Body: document}, true
+	}}, "")
+	c := dial(t, p)
+	const request = "GET /api5/api.asmx?wsdl HTTP/1.1\r\nHost: api.smsportal.com\r\n"
+	tag := c.Send(request + "\r\n").Answer("GET").Header.Get("Etag")
+	if answer := c.Send(request + "If-None-Match: " + tag + "\r\n\r\n").Answer("GET"); answer.StatusCode != 304 || answer.Text != "" {
+		t.Errorf("%s: %d %s", tag, answer.StatusCode, answer.Text)
+	}
+}
+
 // wsdlOf is what the pretend SMSPortal describes its service by.
 func wsdlOf(t *testing.T) []byte {
 	_, p := portal(t, smsportal.Options{}, "rewrite: {wsdl: false}")
