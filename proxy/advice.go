@@ -28,35 +28,28 @@ func programOf(userAgent string) string {
 	return ""
 }
 
-// obstacleHere is what stands between us and a client whose handshake with us
-// failed.
+// obstacles are what stands between us and a client whose handshake with us
+// failed, by why it did.
+var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
+	call.HandshakeVersion:          fixes.VersionRefused,
+	call.HandshakeNoSharedCipher:   fixes.NoCommonSuite,
+	call.HandshakeSignature:        fixes.NoSignature,
+	call.HandshakeSSLv2Hello:       fixes.SSLv2Refused,
+	call.HandshakeClientRejectedCA: "distrusts-ca",
+	call.HandshakeNoServerName:     "no-server-name",
+	call.HandshakeClientAlert:      fixes.GaveUp,
+	call.HandshakeTimeout:          fixes.TooSlow,
+	call.HandshakeEOF:              fixes.HungUp,
+	call.HandshakeNotTLS:           fixes.NotTLS,
+	call.HandshakeOther:            fixes.Unclear,
+}
+
+// obstacleHere is the obstacle of a client whose handshake with us failed.
 func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle {
-	switch {
-	case (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h):
+	if (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h) {
 		return "shut-out"
-	case f == call.HandshakeVersion:
-		return fixes.VersionRefused
-	case f == call.HandshakeNoSharedCipher:
-		return fixes.NoCommonSuite
-	case f == call.HandshakeSignature:
-		return fixes.NoSignature
-	case f == call.HandshakeSSLv2Hello:
-		return fixes.SSLv2Refused
-	case f == call.HandshakeClientRejectedCA:
-		return "distrusts-ca"
-	case f == call.HandshakeNoServerName:
-		return "no-server-name"
-	case f == call.HandshakeClientAlert:
-		return fixes.GaveUp
-	case f == call.HandshakeTimeout:
-		return fixes.TooSlow
-	case f == call.HandshakeEOF:
-		return fixes.HungUp
-	case f == call.HandshakeNotTLS:
-		return fixes.NotTLS
-	default:
-		return fixes.Unclear
 	}
+	return obstacles[f]
 }
 
 // obstacleOf is what the hello, or its absence, shows of a client that got in.
