@@ -22,7 +22,7 @@ type logging struct {
 }
 
 // newLogging makes the logger: JSON lines with ts, level and msg, or lines for
-// people. No call of it waits for whoever reads out.
+// people. None of its methods waits for the reader of out.
 func newLogging(c configs.Log, out io.Writer) *logging {
 	enc := zapcore.EncoderConfig{
 		TimeKey:        "ts",

@@ -56,7 +56,7 @@ func run(args []string, stdout, stderr *os.File) int {
 	return exitFailed
 }
 
-// lastWords bounds how long the end waits for whoever reads standard error.
+// lastWords is how long the process waits for the reader of standard error before it ends.
 const lastWords = time.Second
 
 // printLast prints the last line of a process. A reader that does not read does

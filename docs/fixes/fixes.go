@@ -29,7 +29,7 @@ type Client struct {
 type Fix struct {
 	Key      string   // what the advice is about, e.g. "legacy-only/php/openssl-098"; "" = nothing
 	Sentence string   // for the owner of the client; plain text
-	Operator string   // what whoever runs tlslift can do until then; "" = nothing
+	Operator string   // what the operator of tlslift can do until then; "" = nothing
 	Pages    []string // what to read, first things first, without ".md"
 }
 

@@ -29,7 +29,7 @@ const (
 type about struct {
 	sentence string // for the owner of the client
 	unknown  string // what follows when neither program nor library is known
-	operator string // what helps until then, for whoever runs tlslift
+	operator string // what helps until then, for the operator of tlslift
 	page     string // "" = none
 	runtime  bool   // the runtime's own advice follows
 	last     bool   // the obstacle's page comes after those of the runtime

@@ -10,7 +10,7 @@ import (
 
 // crowd is the open connections of one listener. It never stops accepting: when
 // there are too many, the peer that has the most of them loses one. A probe is
-// answered however many connections somebody else holds open.
+// answered no matter how many connections another peer holds open.
 type crowd struct {
 	net.Listener
 	most int
@@ -112,7 +112,7 @@ func (c *crowd) changed(conn net.Conn, state http.ConnState) {
 }
 
 // peerOf is who an address counts as: an IPv4 address, or the /64 of an IPv6
-// address. The zero Prefix is somebody unknown.
+// address. The zero Prefix is an unknown peer.
 func peerOf(address string) netip.Prefix {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -36,7 +36,7 @@ var Answers = [...]Answer{
 	{TooLarge, http.StatusRequestURITooLong, NotSent, closes, "The request line is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
 	{Misdirected, http.StatusMisdirectedRequest, NotSent, stays, "The request names another host than the tunnel it came through.", "Open a tunnel of its own for each host."},
 	{Method, http.StatusNotImplemented, NotSent, stays, "This method, or an upgrade to another protocol, is not supported.", "Send a plain HTTP request."},
-	{Method, http.StatusNotImplemented, NotSent, closes, "The request begins with a word that is no method of HTTP.", "Look at the request before it on the same connection: a Content-Length that counts characters, not bytes, leaves the end of the body behind."},
+	{Method, http.StatusNotImplemented, NotSent, closes, "The first word of the request is not an HTTP method.", "Look at the request before it on the same connection: a Content-Length that counts characters, not bytes, leaves the end of the body behind."},
 	{Loop, http.StatusLoopDetected, NotSent, closes, "The request came back to the proxy that sent it.", "The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: ask for it without the proxy."},
 	{Limit, http.StatusServiceUnavailable, NotSent, closes, "The proxy has as many connections, or as much memory in use, as it may.", "Try again later, and close connections that are no longer needed."},
 	{Draining, http.StatusServiceUnavailable, NotSent, closes, "The proxy is shutting down.", "Try again."},
@@ -55,8 +55,8 @@ var Answers = [...]Answer{
 	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was broken or incomplete.", "Look at the status of the API."},
 }
 
-// Texts for a request, in origin form, that names no host of ours: whoever wrote
-// its URL meant a base URL.
+// Texts for a request, in origin form, that names no host of ours: its
+// URL was meant as a base URL.
 const (
 	hostless       = "The request names no API host."
 	hostlessAdvice = "Begin the path of the URL with the host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to set default_upstream on this listener."
@@ -76,6 +76,6 @@ func (p *Problem) answer() Answer {
 			return a
 		}
 	}
-	// Never, unless somebody forgot a row: the words stay true.
+	// Only if a row is missing: the words stay true.
 	return Answer{p.Reason, http.StatusBadGateway, d, closes, "The request failed.", "Ask the operator of tlslift."}
 }
