@@ -69,23 +69,20 @@ type settings struct {
 	terminate map[string]bool
 	http      http1.Limits
 	upstream  *upstream.Snapshot
+	// upgraded reports whether requests to a host are upgraded: links to it are to
+	// stay http for a caller that cannot follow https.
+	upgraded func(host.Name) bool
 }
 
 // use completes the settings with the upstream side made of them.
 func (st *settings) use(up *upstream.Snapshot) {
 	st.upstream, st.decide.Upstream, st.decide.HostAt = up, up.Port, up.KnownHost
+	st.upgraded = func(n host.Name) bool { _, ours := up.Port(n); return ours }
 }
 
 // foreign is the way to a host that is not ours, as was decided.
 func (st *settings) foreign(d decide.Decision) *upstream.Route {
 	return st.upstream.Foreign(d.Host, d.Port, d.Guard, d.Direct)
-}
-
-// upgraded reports whether requests to the host are upgraded: links to it are
-// to stay http for a caller that cannot follow https.
-func (st *settings) upgraded(n host.Name) bool {
-	_, ours := st.upstream.Port(n)
-	return ours
 }
 
 // newSettings makes everything that can fail but the upstream side.

@@ -100,13 +100,13 @@ func rootOf(beginning []byte, contentType string) (xml.Name, bool) {
 // AsksForDescription reports whether a target, path and query, is one by which
 // toolchains ask for a WSDL or XML schema document.
 func AsksForDescription(target string) bool {
-	path, query, _ := strings.Cut(strings.ToLower(target), "?")
-	for _, q := range []string{"wsdl", "singlewsdl", "xsd"} {
-		if query == q || strings.HasPrefix(query, q+"=") || strings.HasPrefix(query, q+"&") || strings.HasSuffix(path, "."+q) {
-			return true
-		}
+	path, query, _ := strings.Cut(target, "?")
+	if i := strings.IndexAny(query, "=&"); i >= 0 {
+		query = query[:i]
 	}
-	return false
+	suffix := path[strings.LastIndexByte(path, '.')+1:]
+	return strings.EqualFold(query, "wsdl") || strings.EqualFold(query, "singleWsdl") || strings.EqualFold(query, "xsd") ||
+		strings.EqualFold(suffix, "wsdl") || strings.EqualFold(suffix, "xsd")
 }
 
 // isWide reports UTF-16.

@@ -201,3 +201,20 @@ func FuzzDocument(f *testing.F) {
 		}
 	})
 }
+
+func TestAsksForDescription(t *testing.T) {
+	for target, want := range map[string]bool{
+		"/api5/api.asmx?WSDL": true, "/a?wsdl=1": true, "/a?singleWsdl": true, "/a?xsd=xsd0&b": true, "/a/b.WSDL": true, "/a.xsd?b=c": true, "/a?wsdl&x": true,
+		"/api5/http5.aspx?Type=credits": false, "/": false, "/wsdl": false, "/a?b=wsdl": false, "/a?wsdlx": false, "": false,
+	} {
+		if got := AsksForDescription(target); got != want {
+			t.Errorf("%s: %v", target, got)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		AsksForDescription("/api5/http5.aspx?Type=credits")
+		Describes([]byte("<api_result/>"), "text/xml")
+	}); n != 0 {
+		t.Errorf("%v allocations for what is no description", n)
+	}
+}
