@@ -19,7 +19,7 @@ type Turns struct {
 	answer   AnswerObserver // of the server's first message
 	version  uint16         // negotiated; 0 = not known yet
 	settled  bool
-	verdict  int8 // of the client on the server's hello and certificate: 1 accepted, -1 declined, 0 not known
+	talk     conversation
 
 	early    bool // the client sent data before the server's first message
 	sent     int  // records of application data, as their type has it, from the client
@@ -34,17 +34,17 @@ const tickets = 2
 
 // Up takes the next bytes from the client, its hello included.
 func (t *Turns) Up(p []byte) {
-	if t.settled {
+	if t.Over() {
 		return
 	}
 	if !t.up.each(p, t.fromClient) {
-		t.settled = true
+		t.broke()
 	}
 }
 
 // Down takes the next bytes from the server.
 func (t *Turns) Down(p []byte) {
-	if t.settled {
+	if t.Over() {
 		return
 	}
 	if t.version == 0 {
@@ -59,9 +59,12 @@ func (t *Turns) Down(p []byte) {
 		}
 	}
 	if !t.down.each(p, t.fromServer) {
-		t.settled = true
+		t.broke()
 	}
 }
+
+// broke ends the look-out: no TLS is spoken.
+func (t *Turns) broke() { t.settled, t.version = true, 0 }
 
 // Answer is the server's first message; ErrIncomplete while that has not come.
 func (t *Turns) Answer() (Answer, error) { return t.answer.Answer() }
@@ -91,31 +94,33 @@ func (t *Turns) Waiting() bool {
 	}
 }
 
-// Accepted reports whether the client went on with the handshake after it had
-// seen the server's certificate: by its key exchange or its Finished.
-func (t *Turns) Accepted() bool { return t.verdict > 0 }
+// Called reports whether the client has made a call.
+func (t *Turns) Called() bool { return t.talk.called }
 
-// Declined reports whether the client answered the server's part of the
-// handshake with an alert.
-func (t *Turns) Declined() bool { return t.verdict < 0 }
-
-// encryptedAlert is the length of an alert's record in TLS 1.3: the alert, its
-// type, and the tag of every suite but one (RFC 8446 5.2 and 6). A Finished is
-// more than twice as long.
-const encryptedAlert = 2 + 1 + 16
-
-func (t *Turns) judgeClient(kind byte, length int) {
-	switch {
-	case t.verdict != 0 || t.version == 0:
-	case kind == recordAlert, kind == recordData && t.version >= VersionTLS13 && length <= encryptedAlert:
-		t.verdict = -1
-	case kind == recordData, t.version < VersionTLS13 && (kind == recordHandshake || kind == recordCCS):
-		t.verdict = 1
-	}
+// Failed reports whether the handshake has failed: by the server's alert, or by
+// the client's. Its Ending is known then.
+func (t *Turns) Failed() bool {
+	a, err := t.answer.Answer()
+	return err == nil && a.Refused || t.talk.alert == Rejected || t.talk.alert == GaveUp
 }
 
-func (t *Turns) fromClient(kind byte, length int) {
-	t.judgeClient(kind, length)
+// Accepted reports whether the client went on after it had seen the server's
+// certificate.
+func (t *Turns) Accepted() bool { return t.talk.accepted }
+
+// Over reports whether nothing more is to be learned: neither of the turns nor
+// of the connection's Ending.
+func (t *Turns) Over() bool { return t.settled && (t.talk.called || t.version == 0) }
+
+// Ending is what the connection has come to. byClient says that the client was
+// the first to end its side.
+func (t *Turns) Ending(byClient bool) Ending {
+	a, err := t.answer.Answer()
+	return t.talk.ending(err == nil && a.Refused, byClient)
+}
+
+func (t *Turns) fromClient(kind byte, length int, alert *[2]byte) {
+	t.talk.client(t.version, kind, length, alert)
 	if kind != recordData {
 		return
 	}
@@ -128,7 +133,10 @@ func (t *Turns) fromClient(kind byte, length int) {
 	t.judge()
 }
 
-func (t *Turns) fromServer(kind byte, _ int) {
+func (t *Turns) fromServer(kind byte, _ int, _ *[2]byte) {
+	if t.version != 0 {
+		t.talk.server(t.version, kind)
+	}
 	if kind != recordData || t.sent == 0 {
 		return // in TLS 1.3 the server's part of the handshake
 	}
@@ -162,11 +170,13 @@ type recordReader struct {
 	have   int // bytes of the header
 	left   int // bytes of the record that are still to come
 	begun  bool
+	short  bool    // the record is an alert in clear, by its length
+	alert  [2]byte // that alert
 }
 
-// each calls f with the type and length of each record that begins in p. It
-// reports false when these are no records.
-func (r *recordReader) each(p []byte, f func(kind byte, length int)) bool {
+// each calls f with the type and length of each record that begins in p; with
+// an alert in clear, once it is whole. It reports false when these are no records.
+func (r *recordReader) each(p []byte, f func(kind byte, length int, alert *[2]byte)) bool {
 	if !r.begun && len(p) > 0 {
 		r.begun = true
 		if p[0]&0x80 != 0 { // a hello in SSL 2.0 framing (RFC 5246 E.2)
@@ -179,8 +189,15 @@ func (r *recordReader) each(p []byte, f func(kind byte, length int)) bool {
 	for len(p) > 0 {
 		if r.left > 0 {
 			n := min(r.left, len(p))
+			if r.short {
+				copy(r.alert[len(r.alert)-r.left:], p[:n])
+			}
 			r.left -= n
 			p = p[n:]
+			if r.short && r.left == 0 {
+				r.short = false
+				f(recordAlert, len(r.alert), &r.alert)
+			}
 			continue
 		}
 		n := copy(r.header[r.have:], p)
@@ -194,7 +211,9 @@ func (r *recordReader) each(p []byte, f func(kind byte, length int)) bool {
 			return false
 		}
 		r.left = int(binary.BigEndian.Uint16(r.header[3:]))
-		f(r.header[0], r.left)
+		if r.short = r.header[0] == recordAlert && r.left == len(r.alert); !r.short {
+			f(r.header[0], r.left, nil)
+		}
 	}
 	return true
 }
