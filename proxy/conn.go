@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -9,7 +8,6 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
-	"tlslift/proxy/hello"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/upstream"
 )
@@ -30,8 +28,7 @@ type conn struct {
 
 	begun bool // http has served a request
 
-	handed  bool         // the connection's evidence was handed over
-	sighted call.Sighted // that evidence
+	evidence evidence // what the connection shows of its client
 
 	owned upstream.Owned // connections to the far side that are this caller's alone
 
@@ -104,6 +101,7 @@ func (c *conn) do(f func()) {
 		}
 	}()
 	f()
+	c.ended()
 }
 
 // serveHTTP answers the requests on nc, which is the front's connection or the
@@ -117,6 +115,9 @@ func (c *conn) serveHTTP(nc net.Conn) {
 	c.front.Carry(serving{c.http})
 	end := c.http.Serve(c)
 	c.front.Carry(nil)
+	if c.tunnel != nil && end != http1.Hijacked {
+		c.tunnel.out.Ending = c.endOf(end)
+	}
 	switch end {
 	case http1.Hijacked:
 		c.connected()
@@ -127,6 +128,22 @@ func (c *conn) serveHTTP(nc net.Conn) {
 		nc.Close()
 	default:
 		nc.Close()
+	}
+}
+
+// endOf is how a tunnel ended whose requests were served here.
+func (c *conn) endOf(end http1.End) call.End {
+	switch {
+	case end == http1.Idle:
+		return call.EndIdle
+	case end == http1.Broken:
+		return call.EndResetByClient
+	case end != http1.Reset:
+		return call.EndClosed
+	case c.s.work.Err() != nil:
+		return call.EndCut
+	default:
+		return call.EndResetByUpstream // its answer broke off
 	}
 }
 
@@ -178,42 +195,6 @@ func (c *conn) identifyConnection() {
 	}
 }
 
-// sight is what the connection shows of its client, once: at its first call, or
-// at its end. Later calls return nil.
-func (c *conn) sight(v call.Sighted) *call.Sighted {
-	if c.handed {
-		return nil
-	}
-	c.handed = true
-	v.Version = c.facts.Version
-	if h := c.facts.Hello; h != nil {
-		v.Hello = &call.Offer{
-			Max: c.facts.Offered(), SSLv2: h.Framing == hello.SSLv2, SNI: h.SNI(), Fallback: h.FallbackSCSV,
-			Library: libraryOf(h), JA4: c.facts.JA4, WrongName: wrongName(c.facts),
-			ShutOut: v.Failure != call.HandshakeOK && shutOut(h),
-		}
-		v.Version = cmp.Or(c.facts.Version, v.Hello.Max)
-	}
-	if !v.Ours || v.Hello != nil && v.Hello.Fallback && v.Handling == call.Refused {
-		v.Failed = true // a fallback can do better than it says
-	}
-	c.sighted = v
-	return &c.sighted
-}
-
 // settleTime is how long a connection that owes nobody an answer may be still
 // before a drain takes it for idle.
 const settleTime = time.Second
-
-// libraryOf is the guessed library and era of a hello; "" when there is no
-// hello or no guess.
-func libraryOf(h *hello.ClientHello) string {
-	if h == nil {
-		return ""
-	}
-	lib := h.Library()
-	if lib.Name == "" {
-		return ""
-	}
-	return lib.String()
-}

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"errors"
 	"net"
 	"net/http"
+	"os"
 
 	"github.com/elazarl/goproxy"
 
@@ -86,13 +88,14 @@ func (c *conn) connected() {
 	c.http, c.url = nil, nil // an idle tunnel holds nothing of the CONNECT
 	switch {
 	case t.broken != nil:
+		t.out.Ending = call.EndResetByClient
 		t.silent()
 		return
 	case t.decision.Action == decide.Relay:
 		t.relay(call.Tunnelled, nil)
 		return
 	}
-	switch kind, _ := front.Sniff(c.front, c.s.deadline(t.st.Limits.HeaderTimeout)); kind {
+	switch kind, err := front.Sniff(c.front, c.s.deadline(t.st.Limits.HeaderTimeout)); kind {
 	case front.KindHTTP:
 		t.out.Decision = decide.Upgrade.String()
 		c.serveHTTP(c.front)
@@ -100,6 +103,10 @@ func (c *conn) connected() {
 	case front.KindTLS, front.KindSSLv2:
 		t.secure()
 	default:
+		t.out.Ending = call.EndClosed
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.out.Ending = call.EndIdle
+		}
 		t.silent()
 	}
 }

@@ -31,7 +31,8 @@ func (s *Server) writeLine(level zapcore.Level, msg string, o *call.Outcome) {
 }
 
 // line is an outcome as the log has it (design, section 8). Each key is always
-// there, but for detail and those of tunnels alone.
+// there, but for detail, delivery, which only requests have, and those of tunnels
+// alone.
 type line call.Outcome
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.
@@ -49,7 +50,11 @@ func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("api_type", o.APIType)
 	enc.AddInt("status", o.Status)
 	enc.AddString("origin", originOf(o))
-	enc.AddString("delivery", o.Delivery.String())
+	if o.Kind == call.Tunnel {
+		enc.AddString("end", o.Ending.String())
+	} else {
+		enc.AddString("delivery", o.Delivery.String())
+	}
 	enc.AddBool("client_gone", o.ClientGone)
 	enc.AddInt64("request_bytes", o.RequestBytes)
 	enc.AddInt64("response_bytes", o.ResponseBytes)

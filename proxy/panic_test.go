@@ -13,6 +13,7 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
+	"tlslift/proxy/hello"
 	"tlslift/proxy/problem"
 )
 
@@ -45,7 +46,7 @@ func TestPanicInATunnel(t *testing.T) {
 			t.far = near
 			go func() { _, _ = io.Copy(io.Discard, far) }()
 			t.c.relay = newPair(t.c.front, t.far, []byte("hello"), time.Minute)
-			t.c.relay.up = func([]byte) bool { panic("secret") }
+			t.c.relay.turned = func(*hello.Turns, bool) { panic("secret") }
 			t.carry()
 		},
 	} {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/hello"
 )
@@ -20,14 +21,10 @@ const relayBuffer = 16<<10 + 512
 
 var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
 
-// relayed says how a relay ended.
+// relayed says what a relay carried.
 type relayed struct {
 	up, down int64 // bytes towards the far side, and back
-	idle     bool  // ended for want of traffic
-	err      error // the first failure that was no end of stream
 }
-
-var errIdle = errors.New("nothing moved for too long")
 
 // pair is two connections between which bytes are relayed, untouched.
 type pair struct {
@@ -44,21 +41,69 @@ type pair struct {
 	// turned is told of every change, under mu; nil = nobody. What is much to do
 	// is done when the far side speaks: an idle pair has one large stack then.
 	turned func(turns *hello.Turns, down bool)
-	// up is shown what the near side says until it returns false; nil = nothing.
-	up func([]byte) bool
+	// again is called when bytes of the far side pass, at most once in a renewal
+	// after the beginning of TLS is over; nil = nobody is.
+	again   func()
+	againAt atomic.Int64 // when it may be called next, Unix nanoseconds
+
+	ending    sync.Mutex // of what follows
+	end       call.End
+	ended     [2]bool // the near side has ended its stream, the far side has
+	nearFirst bool    // the near side was the first to end, well or not
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
 	p := &pair{near: near, far: far, first: first, idle: idle}
 	p.last.Store(time.Now().UnixNano())
 	p.looking.Store(true)
+	p.againAt.Store(time.Now().Add(renewal).UnixNano())
 	return p
+}
+
+// near and far are the sides of a pair.
+const none, near, far = -1, 0, 1
+
+// note takes down how the pair ends. What fails once a side has ended, or the
+// pair has failed, is a consequence.
+func (p *pair) note(end call.End, side int) {
+	p.ending.Lock()
+	defer p.ending.Unlock()
+	if p.end == call.EndNone {
+		p.nearFirst = side == near
+	}
+	if end == call.EndResetByClient && p.ended[far] {
+		end = call.EndClosed // there was no more to come
+	}
+	switch {
+	case end == call.EndClosed && p.end == call.EndNone:
+		p.end = end
+	case end != call.EndClosed && p.end <= call.EndClosed && (side < 0 || !p.ended[side]):
+		p.end = end
+	}
+	if end == call.EndClosed {
+		p.ended[side] = true
+	}
+}
+
+// failed notes what went wrong on a side.
+func (p *pair) failed(side int, err error) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p.note(call.EndIdle, none)
+	case side == near:
+		p.note(call.EndResetByClient, near)
+	default:
+		p.note(call.EndResetByUpstream, far)
+	}
 }
 
 // look follows whose turn it is.
 func (p *pair) look(down bool, bytes []byte) {
 	p.lastDown.Store(down)
 	if !p.looking.Load() {
+		if at := p.againAt.Load(); down && p.again != nil && p.last.Load() > at && p.againAt.CompareAndSwap(at, p.last.Load()+int64(renewal)) {
+			p.again()
+		}
 		return
 	}
 	p.mu.Lock()
@@ -71,17 +116,9 @@ func (p *pair) look(down bool, bytes []byte) {
 	if p.turned != nil {
 		p.turned(&p.turns, down)
 	}
-	if p.turns.Settled() {
+	if p.turns.Over() || p.turned == nil && p.turns.Settled() {
 		p.looking.Store(false)
 	}
-}
-
-// accepted reports whether the near side went on after the far side's
-// certificate.
-func (p *pair) accepted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.turns.Accepted()
 }
 
 // answered reports whether the near side is waiting for nothing.
@@ -91,6 +128,9 @@ func (p *pair) answered() bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.turns.Settled() {
+		return p.lastDown.Load()
+	}
 	return !p.turns.Waiting()
 }
 
@@ -100,7 +140,6 @@ func (p *pair) answered() bool {
 // goes on in the caller.
 func (p *pair) relay() relayed {
 	var res relayed
-	var upErr, downErr error
 	var panicked stack
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -111,21 +150,19 @@ func (p *pair) relay() relayed {
 			}
 		}()
 		early := int64(len(p.first))
-		if upErr = p.writeFirst(); upErr != nil {
+		if err := p.writeFirst(); err != nil {
+			p.failed(far, err)
 			p.reset()
 			return
 		}
-		res.up, upErr = p.carry(p.far, p.near, p.up, false)
-		res.up += early
+		res.up = p.carry(p.far, p.near, far, near) + early
 	})
-	res.down, downErr = p.carry(p.near, p.far, nil, true)
+	res.down = p.carry(p.near, p.far, near, far)
 	wg.Wait()
 	if panicked != nil {
 		panic(panicked)
 	}
 	p.close()
-	res.idle = errors.Is(upErr, errIdle) || errors.Is(downErr, errIdle)
-	res.err = errors.Join(upErr, downErr)
 	return res
 }
 
@@ -156,7 +193,10 @@ func (p *pair) reset() {
 }
 
 // Cut implements front.Carrier.
-func (p *pair) Cut() { p.reset() }
+func (p *pair) Cut() {
+	p.note(call.EndCut, none)
+	p.reset()
+}
 
 // Retire implements front.Carrier: a relay ends when its two sides do.
 func (*pair) Retire() {}
@@ -192,50 +232,48 @@ func (p *pair) wait(src net.Conn) {
 
 // carry copies src to dst until src ends, then half-closes dst. A failure ends
 // both connections, so that the other direction wakes up.
-func (p *pair) carry(dst, src net.Conn, watch func([]byte) bool, down bool) (int64, error) {
-	var total int64
+func (p *pair) carry(dst, src net.Conn, to, from int) (total int64) {
 	reader := newIdleReader(src)
 	for {
 		p.wait(src)
 		buf, n, err := reader.read()
 		if n > 0 {
 			p.last.Store(time.Now().UnixNano())
-			p.look(down, buf[:n])
-			if watch != nil && !watch(buf[:n]) {
-				watch = nil
-			}
+			p.look(from == far, buf[:n])
 			dst.SetWriteDeadline(time.Now().Add(p.idle))
 			m, werr := dst.Write(buf[:n])
 			total += int64(m)
 			reader.release()
 			if werr != nil {
+				p.failed(to, werr)
 				p.reset()
-				return total, werr
+				return total
 			}
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			return total, closeWrite(dst)
+			p.note(call.EndClosed, from)
+			closeWrite(dst)
+			return total
 		case errors.Is(err, os.ErrDeadlineExceeded) && p.left() > 0:
 			// The other direction moved meanwhile.
 		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.note(call.EndIdle, none)
 			p.close()
-			return total, errIdle
+			return total
 		default:
+			p.failed(from, err)
 			p.reset()
-			return total, err
+			return total
 		}
 	}
 }
 
-func closeWrite(c net.Conn) error {
+func closeWrite(c net.Conn) {
 	if hc, ok := c.(interface{ CloseWrite() error }); ok {
-		err := hc.CloseWrite()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		return err
+		_ = hc.CloseWrite()
+		return
 	}
-	return c.Close()
+	c.Close()
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 // pipe is two connected TCP sockets.
@@ -36,12 +38,11 @@ func pipe(t *testing.T) (near, far *net.TCPConn) {
 }
 
 // relaying starts a relay between a client and a server and returns their ends.
-func relaying(t *testing.T, idle time.Duration, first []byte, up func([]byte) bool) (client, server *net.TCPConn, p *pair, done chan relayed) {
+func relaying(t *testing.T, idle time.Duration, first []byte) (client, server *net.TCPConn, p *pair, done chan relayed) {
 	t.Helper()
 	client, near := pipe(t)
 	far, server := pipe(t)
 	p = newPair(near, far, first, idle)
-	p.up = up
 	done = make(chan relayed, 1)
 	go func() { done <- p.relay() }()
 	return client, server, p, done
@@ -49,7 +50,7 @@ func relaying(t *testing.T, idle time.Duration, first []byte, up func([]byte) bo
 
 func TestRelayCarriesBothWaysAndPassesHalfCloses(t *testing.T) {
 	t.Parallel()
-	client, server, _, done := relaying(t, time.Minute, []byte("hello "), nil)
+	client, server, p, done := relaying(t, time.Minute, []byte("hello "))
 	payload := make([]byte, 3<<20)
 	_, _ = rand.Read(payload)
 	go func() {
@@ -69,34 +70,34 @@ func TestRelayCarriesBothWaysAndPassesHalfCloses(t *testing.T) {
 		t.Fatalf("the client got %d bytes (%v)", len(got), err)
 	}
 	res := <-done
-	if res.up != int64(len(payload)+6) || res.down != 100_000 || res.idle || res.err != nil {
-		t.Errorf("%+v", res)
+	if res.up != int64(len(payload)+6) || res.down != 100_000 || p.end != call.EndClosed || !p.nearFirst {
+		t.Errorf("%+v, %v", res, p.end)
 	}
 }
 
 // timed starts a relay between pipes in memory, for tests with a clock of
 // their own.
-func timed(idle time.Duration) (client, server net.Conn, done chan relayed) {
+func timed(idle time.Duration) (client, server net.Conn, p *pair, done chan relayed) {
 	client, near := net.Pipe()
 	far, server := net.Pipe()
 	done = make(chan relayed, 1)
-	p := newPair(near, far, nil, idle)
+	p = newPair(near, far, nil, idle)
 	go func() { done <- p.relay() }()
-	return client, server, done
+	return client, server, p, done
 }
 
 // TestRelayPassesResetsOn: an answer without a length must not seem whole
 // because its sender broke down.
 func TestRelayPassesResetsOn(t *testing.T) {
 	t.Parallel()
-	for name, broken := range map[string]func(client, server *net.TCPConn) (breaks, told *net.TCPConn){
-		"far side":  func(client, server *net.TCPConn) (_, _ *net.TCPConn) { return server, client },
-		"near side": func(client, server *net.TCPConn) (_, _ *net.TCPConn) { return client, server },
+	for name, broken := range map[string]func(client, server *net.TCPConn) (breaks, told *net.TCPConn, end call.End){
+		"far side":  func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) { return server, client, call.EndResetByUpstream },
+		"near side": func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) { return client, server, call.EndResetByClient },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, server, _, done := relaying(t, time.Minute, nil, nil)
-			breaks, told := broken(client, server)
+			client, server, p, done := relaying(t, time.Minute, nil)
+			breaks, told, end := broken(client, server)
 			_, _ = breaks.Write([]byte("half an ans"))
 			if _, err := io.ReadFull(told, make([]byte, 11)); err != nil {
 				t.Fatal(err)
@@ -106,8 +107,8 @@ func TestRelayPassesResetsOn(t *testing.T) {
 			if _, err := told.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 				t.Errorf("the other side is told %v", err)
 			}
-			if res := <-done; res.err == nil {
-				t.Error("the relay ended without an error")
+			if <-done; p.end != end || p.nearFirst != (end == call.EndResetByClient) {
+				t.Errorf("the relay ended %v, the near side first: %v", p.end, p.nearFirst)
 			}
 		})
 	}
@@ -116,10 +117,10 @@ func TestRelayPassesResetsOn(t *testing.T) {
 func TestRelayEndsWhenIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, _, done := timed(time.Hour)
+		client, _, p, done := timed(time.Hour)
 		began := time.Now()
-		if res := <-done; !res.idle || !errors.Is(res.err, errIdle) || time.Since(began) != time.Hour {
-			t.Errorf("%+v after %v", res, time.Since(began))
+		if <-done; p.end != call.EndIdle || time.Since(began) != time.Hour {
+			t.Errorf("%v after %v", p.end, time.Since(began))
 		}
 		if _, err := client.Read(make([]byte, 1)); err == nil {
 			t.Error("the client's connection is still open")
@@ -130,7 +131,7 @@ func TestRelayEndsWhenIdle(t *testing.T) {
 func TestRelayIsKeptAwakeByEitherDirection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, server, done := timed(3 * time.Minute)
+		client, server, p, done := timed(3 * time.Minute)
 		go func() { _, _ = io.Copy(io.Discard, client) }()
 		for range 8 {
 			time.Sleep(2 * time.Minute)
@@ -139,15 +140,15 @@ func TestRelayIsKeptAwakeByEitherDirection(t *testing.T) {
 			}
 		}
 		server.Close()
-		if res := <-done; res.down != 8 || res.idle {
-			t.Errorf("%+v", res)
+		if res := <-done; res.down != 8 || p.end == call.EndIdle {
+			t.Errorf("%+v, %v", res, p.end)
 		}
 	})
 }
 
 func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {
 	t.Parallel()
-	client, server, p, done := relaying(t, time.Minute, nil, nil)
+	client, server, p, done := relaying(t, time.Minute, nil)
 	if _, err := client.Write([]byte("question")); err != nil {
 		t.Fatal(err)
 	}
@@ -161,24 +162,7 @@ func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {
 	if _, err := io.ReadFull(client, make([]byte, 6)); err != nil {
 		t.Fatal("a drain cut a tunnel that was waiting for its answer")
 	}
-	if res := <-done; !res.idle {
-		t.Errorf("%+v: want it closed as idle", res)
-	}
-}
-
-func TestWatcherSeesTheBeginning(t *testing.T) {
-	t.Parallel()
-	var up []byte
-	client, server, _, done := relaying(t, time.Minute, nil, func(p []byte) bool { up = append(up, p...); return len(up) < 3 })
-	_, _ = client.Write([]byte("abc"))
-	_, _ = io.ReadFull(server, make([]byte, 3))
-	_, _ = client.Write([]byte("more"))
-	_, _ = server.Write([]byte("xyz"))
-	_, _ = io.ReadFull(client, make([]byte, 3))
-	client.Close()
-	server.Close()
-	<-done
-	if string(up) != "abc" {
-		t.Errorf("up %q", up)
+	if <-done; p.end != call.EndIdle {
+		t.Errorf("%v: want it closed as idle", p.end)
 	}
 }

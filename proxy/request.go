@@ -291,13 +291,19 @@ func (q *request) finish() {
 	if o.Ours && o.Insecure() {
 		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
 	}
+	if o.FromUpstream && o.Reason == problem.None {
+		o.Delivery = q.ex.Delivery // a streamed answer may not have come to its end
+	}
 	q.presence()
 	if !c.named {
 		c.identifyConnection()
 		o.Client = c.client
 	}
-	if !c.handed {
-		o.Sighted = c.sight(q.sighting())
+	o.Offer = c.evidence.offer
+	if v := q.sighting(); !v.NoCall {
+		o.Sighted = c.sight(c.client, v)
+	} else if c.tunnel == nil {
+		c.evidence.refused = v
 	}
 	if t := c.tunnel; t != nil {
 		t.out.RequestBytes += o.RequestBytes
@@ -316,7 +322,7 @@ func (q *request) sighting() call.Sighted {
 		v.Ingress = q.c.facts.Ingress
 	case o.Reason == problem.ClientGone: // its call was like any other
 	case o.Reason.Denied() && (q.closes || !o.Ours):
-		v.Handling = call.Refused
+		v.Handling, v.NoCall = call.Refused, true
 	case o.Label == call.LabelOther && q.route != nil:
 		v.Handling = call.Tunnelled
 	}

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
@@ -11,92 +13,109 @@ import (
 )
 
 // splice observes a connection that is relayed untouched: what the upstream
-// answers to the hello, and whether the client then goes on. Each direction is
-// watched by the goroutine that carries it.
+// answers to the hello, and whether the client then calls.
 type splice struct {
-	t        *tunnel
-	answered bool // the upstream's answer was looked at; used by the goroutine of that direction alone
+	t *tunnel
 
 	mu     sync.Mutex // of what follows, and of the tunnel and its connection meanwhile
-	judged bool       // it is known whether the two came together
-	head   []byte     // of the client's second record, up to an alert's length
+	called bool
+	judged bool // it is known what the connection came to
 }
 
-// answer takes note of the upstream's answer.
-func (s *splice) answer(turns *hello.Turns) {
-	if s.answered || !turns.Answered() {
-		return
-	}
-	s.answered = true
-	a, err := turns.Answer()
-	if err != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.t.c
-	if !a.Refused {
-		facts := *c.facts
-		facts.Version, facts.Cipher = call.VersionOf(a.Version), a.CipherSuite
-		c.facts = &facts
-		return
-	}
-	failure, obstacle := refusedFor(a.Alert)
-	if c.facts.Hello.Framing == hello.SSLv2 {
-		failure, obstacle = call.HandshakeSSLv2Hello, fixes.SSLv2Upstream
-	}
-	s.failed(failure)
-	s.t.warn("the upstream refused a spliced client", failure, obstacle, zap.Uint8("alert", a.Alert))
-}
+// renewal is how long calls on a spliced connection go unmentioned after one was
+// mentioned.
+const renewal = time.Hour
 
 // turned is told how the conversation goes.
 func (s *splice) turned(turns *hello.Turns, down bool) {
-	if down {
-		s.answer(turns)
-	}
-	switch {
-	case turns.Accepted() && down:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.accepted()
-	case turns.Declined():
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.t.c.facts.Version < call.Version13 || s.judged {
-			return // it says why, in clear: see up
-		}
-		s.failed(call.HandshakeClientAlert)
-		s.t.warn("a spliced client refused the upstream", call.HandshakeClientAlert, fixes.LeftUpstream)
-	}
-}
-
-// accepted hands over a connection whose two ends came together; under mu.
-func (s *splice) accepted() {
-	if !s.judged {
-		s.judged = true
-		s.t.hand(call.Sighted{Handling: call.Spliced})
-	}
-}
-
-// failed hands over one whose ends did not; under mu.
-func (s *splice) failed(failure call.HandshakeFailure) {
-	if !s.judged {
-		s.judged = true
-		s.t.out.Failure = failure
-		s.t.hand(call.Sighted{Handling: call.Spliced, Failed: true, Failure: failure, AtUpstream: true})
-	}
-}
-
-// end is called when the connection is over. If neither side has said anything
-// about the other, the side that left did not accept it.
-func (s *splice) end(accepted bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if accepted {
-		s.accepted()
+	called := down && turns.Called()
+	if !called && !turns.Failed() {
 		return
 	}
-	s.failed(call.HandshakeEOF)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.judged:
+	case called:
+		s.called, s.judged = true, true
+		s.agreed(turns)
+		s.t.hand(call.Sighted{Handling: call.Spliced})
+	default:
+		s.t.hand(s.judge(turns, true))
+	}
+}
+
+// again is told that there was a call since the last one that was mentioned.
+func (s *splice) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.called {
+		return
+	}
+	v := s.t.sighting(call.Sighted{Handling: call.Spliced, Again: true})
+	v.Version = s.t.c.facts.Version
+	s.t.sighted(&v)
+}
+
+// agreed takes note of what the two ends have agreed on; under mu.
+func (s *splice) agreed(turns *hello.Turns) {
+	a, err := turns.Answer()
+	if err != nil || a.Refused {
+		return
+	}
+	facts := *s.t.c.facts
+	facts.Version, facts.Cipher = call.VersionOf(a.Version), a.CipherSuite
+	s.t.c.facts = &facts
+}
+
+// end is called when the connection is over. byClient says that the client was
+// the first to end its side.
+func (s *splice) end(turns *hello.Turns, byClient bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.judged {
+		s.t.out.Sighted = s.t.c.sight(s.t.c.client, s.t.sighting(s.judge(turns, byClient)))
+	}
+}
+
+// judge says what a connection shows on which there was no call; under mu.
+func (s *splice) judge(turns *hello.Turns, byClient bool) call.Sighted {
+	s.judged = true
+	s.agreed(turns)
+	t, ending := s.t, turns.Ending(byClient)
+	v := call.Sighted{Handling: call.Spliced, NoCall: true, AtUpstream: true}
+	v.Wordless = ending == hello.HungUp || ending == hello.LeftSilently
+	switch ending {
+	case hello.Refused:
+		a, _ := turns.Answer()
+		failure, obstacle := refusedFor(a.Alert)
+		if t.c.facts.Hello.Framing == hello.SSLv2 {
+			failure, obstacle = call.HandshakeSSLv2Hello, fixes.SSLv2Upstream
+		}
+		v.Failure = failure
+		t.warn("the upstream refused a spliced client", failure, obstacle, zap.Uint8("alert", a.Alert))
+	case hello.Rejected:
+		v.Failure = call.HandshakeClientRejectedUpstream
+		t.warn("a spliced client does not trust the upstream", v.Failure, "distrusts-upstream")
+	case hello.GaveUp:
+		v.Failure = call.HandshakeClientAlert
+		t.warn("a spliced client gave up", v.Failure, fixes.GaveUp)
+	case hello.HungUp:
+		v.Failure = call.HandshakeEOF
+		t.tell(zapcore.WarnLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+	case hello.LeftSilently:
+		v.Failure = call.HandshakeNoCall
+		t.tell(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+	case hello.Cut, hello.Left:
+		v.Failure = call.HandshakeNoCall
+		if !turns.Accepted() {
+			v.Failure = call.HandshakeEOF
+		}
+	default:
+		v.Failure = call.HandshakeEOF
+	}
+	t.out.Failure = v.Failure
+	return v
 }
 
 // refusedFor is the reason of an upstream's alert (RFC 8446 section 6.2), and
@@ -113,33 +132,4 @@ func refusedFor(alert uint8) (call.HandshakeFailure, fixes.Obstacle) {
 	default:
 		return call.HandshakeOther, fixes.UpstreamAlert
 	}
-}
-
-// alertSize is the length of an unencrypted alert with its record's header.
-const alertSize = 7
-
-// up is shown what the client says after its hello. Up to TLS 1.2 a client
-// that does not trust a certificate says so in clear.
-func (s *splice) up(p []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.head = append(s.head, p[:min(len(p), alertSize-len(s.head))]...)
-	const recordAlert, fatal = 21, 2
-	switch {
-	case s.head[0] != recordAlert:
-		return false
-	case len(s.head) < alertSize:
-		return true
-	case s.head[3] != 0 || s.head[4] != 2 || s.head[5] != fatal:
-		return false
-	}
-	const badCertificate, certificateUnknown, unknownCA = 42, 46, 48
-	switch s.head[6] {
-	case badCertificate, certificateUnknown, unknownCA:
-		s.failed(call.HandshakeClientRejectedCA)
-		s.t.warn("a spliced client does not trust the upstream", call.HandshakeClientRejectedCA, "distrusts-upstream")
-	default:
-		s.failed(call.HandshakeClientAlert)
-	}
-	return false
 }

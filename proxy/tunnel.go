@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
@@ -76,6 +77,7 @@ func (t *tunnel) read(h *hello.ClientHello) {
 	facts := *t.c.facts
 	facts.Hello, facts.JA4 = h, h.JA4()
 	t.c.facts = &facts
+	t.c.offered()
 	if t.out.Host == "" {
 		n, _ := host.Parse(h.ServerName)
 		t.out.Host = n.String()
@@ -104,6 +106,9 @@ func (t *tunnel) secure() {
 	t.out.Decision, t.out.Ours = t.decision.Action.String(), t.decision.Ours
 	if n := t.named(); !n.IsZero() {
 		t.out.Host = n.String()
+	}
+	if t.decision.Action == decide.Splice || t.decision.Action == decide.Terminate {
+		c.awaitCall(t.ours())
 	}
 	switch t.decision.Action {
 	case decide.Splice:
@@ -168,9 +173,9 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 	c.relay = newPair(c.front, t.far, first, t.st.Limits.TunnelIdleTimeout)
 	if handling == call.Spliced {
 		t.watch = &splice{t: t}
-		c.relay.up, c.relay.turned = t.watch.up, t.watch.turned
+		c.relay.turned, c.relay.again = t.watch.turned, t.watch.again
 	} else {
-		t.hand(call.Sighted{Handling: handling})
+		t.hand(call.Sighted{Handling: handling, NoCall: true})
 	}
 	c.front.Carry(c.relay)
 }
@@ -183,10 +188,10 @@ func (t *tunnel) carry() {
 	res := t.relayed(p)
 	c.front.Carry(nil)
 	if t.watch != nil {
-		t.watch.end(p.accepted())
+		t.watch.end(&p.turns, p.nearFirst)
 	}
 	t.out.RequestBytes, t.out.ResponseBytes = res.up, res.down
-	t.out.FromUpstream = true
+	t.out.FromUpstream, t.out.Ending = true, p.end
 	t.served()
 }
 
@@ -246,7 +251,7 @@ func (c *conn) relayOnwards(st *settings, d decide.Decision, host host.Name) {
 	if err != nil {
 		q := request{c: c, ex: ex}
 		t.out.Reason, t.out.Detail = q.explain(err)
-		t.out.Delivery = q.out.Delivery
+		t.out.Delivery, t.out.Ending = q.out.Delivery, call.EndHandshake
 		t.silent()
 		return
 	}
@@ -280,21 +285,34 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	t.out.Handling = call.Terminated
 	var late *legacy.Error
 	c.serveHTTP(legacy.Watch(nc, func(e *legacy.Error) { late = e }))
-	if late != nil && !c.handed {
-		// The client finished the handshake, and only then found that it does
-		// not trust us.
-		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, h))
-		t.out.Sighted = c.sight(t.sighting(call.Sighted{
-			Handling: call.Terminated, Failed: true, Failure: late.Failure, CertificateShown: true,
-		}))
+	if !c.evidence.handed {
+		t.uncalled(late)
 	}
 	t.served()
 }
 
+// uncalled ends a terminated connection on which nothing was asked. late is the
+// failure of its first read, if that failed.
+func (t *tunnel) uncalled(late *legacy.Error) {
+	t.out.Failure = call.HandshakeNoCall
+	if late != nil && (late.Presented || late.Alert != legacy.AlertNone) {
+		// The client finished the handshake, and only then found that it does
+		// not trust us.
+		t.out.Failure = late.Failure
+		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, t.c.facts.Hello))
+	}
+	t.out.Sighted = t.c.sight(t.c.client, t.sighting(call.Sighted{
+		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, Wordless: late != nil && late.Presented,
+	}))
+}
+
+// ours reports whether the tunnel is for one of our upstreams.
+func (t *tunnel) ours() bool { return t.out.Ours && t.out.Host != host.SelfTest }
+
 // sighting completes what the tunnel shows of its client.
 func (t *tunnel) sighting(v call.Sighted) call.Sighted {
 	v.Ingress = t.c.facts.Ingress
-	v.Ours = t.out.Ours && t.out.Host != host.SelfTest
+	v.Ours = t.ours()
 	v.Host = t.c.facts.Authority.String()
 	if v.Host == "" {
 		v.Host = t.decision.Host.String()
@@ -304,12 +322,16 @@ func (t *tunnel) sighting(v call.Sighted) call.Sighted {
 
 // hand hands over what the tunnel shows of its client before it ends.
 func (t *tunnel) hand(v call.Sighted) {
-	c := t.c
-	if sighted := c.sight(t.sighting(v)); sighted != nil {
-		o := t.out
-		o.Kind, o.Conn, o.Client, o.End, o.Sighted = call.Sighting, c.facts, c.client, c.s.now(), sighted
-		c.s.finish(&o)
+	if sighted := t.c.sight(t.c.client, t.sighting(v)); sighted != nil {
+		t.sighted(sighted)
 	}
+}
+
+// sighted hands over a sighting by itself.
+func (t *tunnel) sighted(v *call.Sighted) {
+	c, o := t.c, t.out
+	o.Kind, o.Conn, o.Client, o.End, o.Sighted, o.Offer = call.Sighting, c.facts, c.client, c.s.now(), v, c.evidence.offer
+	c.s.finish(&o)
 }
 
 // noCA refuses a client that would have to be terminated.
@@ -329,7 +351,7 @@ func (t *tunnel) failed(err error) {
 		t.warn("handshake failed", failure, obstacleHere(failure, h), zap.Error(err))
 	}
 	t.out.Failure = failure
-	t.refused(call.Sighted{Failure: t.out.Failure, CertificateShown: shown})
+	t.refused(call.Sighted{Failure: t.out.Failure, Wordless: shown && failure == call.HandshakeEOF})
 	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
 		legacy.Refuse(t.c.front, nil, legacy.AlertDecodeError)
 	}
@@ -340,8 +362,8 @@ func (t *tunnel) failed(err error) {
 func (t *tunnel) refused(v call.Sighted) {
 	t.out.Handling = call.Refused
 	t.c.front.Show(call.Refused)
-	v.Handling = call.Refused
-	t.out.Sighted = t.c.sight(t.sighting(v))
+	v.Handling, v.NoCall = call.Refused, true
+	t.out.Sighted = t.c.sight(t.c.client, t.sighting(v))
 	t.finish()
 }
 
@@ -363,7 +385,7 @@ func (t *tunnel) silent() {
 
 // served ends a tunnel that was carried to its end.
 func (t *tunnel) served() {
-	t.out.Status, t.out.Delivery = http.StatusOK, problem.Answered
+	t.out.Status = http.StatusOK
 	t.finish()
 }
 
@@ -374,7 +396,7 @@ func (t *tunnel) panicked() {
 	if t.far != nil {
 		t.far.Close()
 	}
-	t.out.Reason, t.out.Delivery = problem.Protocol, problem.Unknown
+	t.out.Reason, t.out.Delivery, t.out.Ending = problem.Protocol, problem.Unknown, call.EndCut
 	t.finish()
 }
 
@@ -386,20 +408,27 @@ func (t *tunnel) finish() {
 	t.finished = true
 	c, o := t.c, &t.out
 	o.Conn, o.Client, o.End = c.facts, c.client, c.s.now()
-	o.Version, o.Cipher, o.JA4 = c.facts.Version, c.facts.Cipher, c.facts.JA4
+	o.Version, o.Cipher, o.JA4, o.Offer = c.facts.Version, c.facts.Cipher, c.facts.JA4, c.evidence.offer
+	if o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall || o.Handling == call.Refused {
+		o.Ending = call.EndHandshake
+	}
 	if o.Version == call.VersionNone {
 		o.Version = c.facts.Offered()
 	}
 	if o.Sighted == nil {
-		o.Sighted = c.sight(t.sighting(call.Sighted{Handling: o.Handling}))
+		o.Sighted = c.sight(c.client, t.sighting(call.Sighted{Handling: o.Handling, NoCall: true}))
 	}
 	c.s.finish(o)
 }
 
 // warn logs what a client's owner has to know.
 func (t *tunnel) warn(what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
+	t.tell(zapcore.WarnLevel, what, reason, o, more...)
+}
+
+func (t *tunnel) tell(level zapcore.Level, what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
 	facts := t.c.facts
-	t.c.s.log.Warn(what, append([]zap.Field{
+	t.c.s.log.Log(level, what, append([]zap.Field{
 		zap.String("client", t.c.client.Name),
 		zap.String("client_addr", facts.ClientText),
 		zap.String("host", t.out.Host),

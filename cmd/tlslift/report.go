@@ -22,7 +22,8 @@ The source is one of:
   --prometheus URL   any Prometheus-compatible API that scrapes the fleet
 
 States: insecure, mixed, silent, unseen, migrated; "regressed" stands for
-clients that were declared migrated and have been insecure since.
+clients that were declared migrated and have been insecure since. "no-calls"
+stands for addresses that connected and never made a call, such as scanners.
 
 With --fail-if the exit status is 1 when any client is in one of the states,
 --only or not: for a build that is to fail while somebody still needs tlslift.`
@@ -69,7 +70,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
-		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed"},
+		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "no-calls"},
 		"fail-if": {"insecure", "mixed", "silent", "unseen", "migrated", "regressed"},
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))

@@ -110,7 +110,7 @@ func refused(v call.Version, why call.HandshakeFailure) call.Sighted {
 // declined is one between a client and the upstream that failed.
 func declined(v call.Version, why call.HandshakeFailure) call.Sighted {
 	s := spliced()
-	s.Version, s.Hello, s.Failed, s.Failure, s.AtUpstream = v, offers(v), true, why, true
+	s.Version, s.Hello, s.NoCall, s.Failure, s.AtUpstream = v, offers(v), true, why, true
 	return s
 }
 

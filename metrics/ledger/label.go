@@ -161,14 +161,15 @@ func (s *series) request(o *call.Outcome, upstream uint8, now int64) {
 }
 
 func (s *series) sighted(c *call.Sighted) {
-	if h := c.Hello; h != nil {
+	if h := c.Hello; h != nil && c.Was == "" {
 		s.count(key{seriesHellos, uint8(h.Max), bit(h.SSLv2), bit(h.SNI)})
-	}
-	if c.Ingress != call.Unknown { // or it ended before it showed a way in
-		s.count(key{seriesConnections, uint8(c.Ingress), uint8(c.Version), uint8(c.Handling)})
 	}
 	if c.Failure != call.HandshakeOK {
 		s.count(key{seriesFailures, uint8(c.Failure), 0, 0})
+	}
+	// Else it ended before it showed a way in.
+	if c.Ingress != call.Unknown && (!c.NoCall || c.Handling == call.Refused || c.Handling == call.Tunnelled) {
+		s.count(key{seriesConnections, uint8(c.Ingress), uint8(c.Version), uint8(c.Handling)})
 	}
 }
 

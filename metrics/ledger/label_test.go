@@ -353,10 +353,9 @@ func TestSeries(t *testing.T) {
 		}},
 		"failed once it was in": {func(g rig) {
 			v := ended(call.Version10)
-			v.Failed, v.Failure = true, call.HandshakeClientRejectedCA
+			v.NoCall, v.Failure = true, call.HandshakeClientRejectedCA
 			g.sight("c", v)
 		}, []string{
-			`tlslift_client_connections_total{client="c",handling="terminated",ingress="connect",tls_version="1.0"}`,
 			`tlslift_client_handshake_failures_total{client="c",reason="client_rejected_ca"}`,
 		}},
 	} {
@@ -370,7 +369,7 @@ func TestSeries(t *testing.T) {
 		}
 	}
 	g := newRig(Settings{LabelLimit: 1})
-	g.sight("c", call.Sighted{Handling: call.Refused, Failed: true}) // no way in
+	g.sight("c", call.Sighted{Handling: call.Refused, NoCall: true}) // no way in
 	g.scrape(t).absent(t, connectionsTotal)
 }
 

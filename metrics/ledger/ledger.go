@@ -69,10 +69,9 @@ type Ledger struct {
 	upstreams []string // values of the label; a row's series name them by place
 	rows      map[string]*row
 
-	tracked    int        // rows of discovered clients
-	evictable  list.List  // of those rows, the ones that may give way, longest unseen first
-	overflowed uint64     // observations without a row for their client
-	pruned     int32      // day of the last search for forgotten clients
+	tracked    int                   // rows of discovered clients
+	queues     [numClasses]list.List // those rows, longest unseen first
+	overflowed uint64                // observations without a row for their client
 	labels     labelTable // who has series
 	overflow   row
 }

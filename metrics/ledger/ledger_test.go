@@ -175,18 +175,44 @@ func TestClientsForgottenForLongMakeRoom(t *testing.T) {
 	g := newRig(Settings{Track: 2})
 	g.request("a", plain("h"))
 	g.request("b", plain("h"))
-	g.clock.advance(300 * dayLong)
+	g.clock.advance(27 * dayLong)
 	g.request("b", plain("h"))
 	g.request("c", plain("h"))
 	if _, ok := g.Row("a"); !ok {
-		t.Error("a was dropped after 300 days")
+		t.Error("a was dropped after 27 days")
 	}
-	g.clock.advance(101 * dayLong)
+	g.clock.advance(dayLong)
 	g.request("c", plain("h"))
 	if _, ok := g.Row("a"); ok {
-		t.Error("a is still there after 401 days, though its place is needed")
+		t.Error("a is still there after 28 days, though its place is needed")
 	}
+	g.row(t, "b")
 	g.row(t, "c")
+}
+
+// Who makes no call gives way to everybody else, live or silent.
+func TestClientsWithoutACallMakeRoomFirst(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{Track: 3})
+	g.request("old insecure", plain("h"))
+	g.sight("old secure", spliced())
+	g.clock.advance(100 * dayLong)
+	for i := range 50 {
+		g.clock.advance(time.Second)
+		g.sight(fmt.Sprint("scanner", i), declined(call.Version13, call.HandshakeNoCall))
+	}
+	g.row(t, "old insecure")
+	g.row(t, "old secure")
+	g.row(t, "scanner49")
+	g.request("new", plain("h"))
+	if _, ok := g.Row("scanner49"); ok {
+		t.Error("a scanner kept its place")
+	}
+	if s := g.Summary(); s.Clients != 3 || s.States["no-calls"] != 0 || s.Insecure != 1 || s.Active != 1 {
+		t.Errorf("%+v", s)
+	}
+	g.row(t, "old insecure")
+	g.row(t, "new")
 }
 
 func TestHostileTextIsBounded(t *testing.T) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"tlslift/proxy/call"
@@ -31,11 +32,14 @@ func (l *Ledger) Record(o *call.Outcome) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if sighted && s.Was != "" {
+		l.withdraw(cleanName(s.Was), s.Hello)
+	}
 	r := l.find(name, asked || sighted, now)
 	if asked || sighted {
 		r.seen(o.Client.Rung, now)
 		if sighted {
-			r.sighted(s, now)
+			r.sighted(s, o.Offer, now)
 		}
 		if asked {
 			r.request(o, family, now)
@@ -44,7 +48,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 		l.changed.Store(true)
 	}
 	counts := l.seriesOf(r, now)
-	if s != nil {
+	if s != nil && !s.Again {
 		counts.sighted(s)
 	}
 	if request {
@@ -69,11 +73,10 @@ func (r *row) request(o *call.Outcome, family call.Family, now int64) {
 	r.totals.count(key{ofFamilies, uint8(family), 0, 0})
 	r.family = family
 	r.host(o.Host, now)
+	r.called(o.Handling, o.Version, now)
 	if d := r.today(now); o.Version.Insecure() {
-		r.lastInsecure = max(r.lastInsecure, now)
 		increment(&d.InsecureRequests)
 	} else {
-		r.lastSecure = max(r.lastSecure, now)
 		increment(&d.SecureRequests)
 	}
 	if o.Version.Insecure() || o.Handling == call.Terminated {
@@ -82,19 +85,42 @@ func (r *row) request(o *call.Outcome, family call.Family, now int64) {
 	if o.FallsBack {
 		r.lastFallsBack = max(r.lastFallsBack, now)
 	}
-	if o.Version == call.VersionNone {
-		r.evidence.note(Plaintext, now)
+	if o.Offer != nil {
+		r.offer(o.Offer, now)
 	}
 	r.expose(o.Exposed, now)
 }
 
-// sighted records what a connection shows. The failure comes last: what it says
-// depends on whether the client ever got in.
-func (r *row) sighted(s *call.Sighted, now int64) {
-	if s.Hello != nil {
-		r.hello(s.Hello, now)
+// called records that the client made a call.
+func (r *row) called(h call.Handling, v call.Version, now int64) {
+	if v.Insecure() {
+		r.lastInsecure = max(r.lastInsecure, now)
+	} else {
+		r.lastSecure = max(r.lastSecure, now)
 	}
-	if s.Handling != call.Tunnelled {
+	switch h {
+	case call.Plain:
+		r.evidence.note(Plaintext, now)
+		r.evidence[ShutOut] = 0 // it is up again; why it must change is in LegacyOnly and NoSharedCipher
+	case call.Terminated:
+		r.evidence[DistrustsCA], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0
+	case call.Spliced:
+		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0, 0
+	}
+}
+
+// sighted records what a connection shows. The failure comes last: what it says
+// depends on whether the client ever got in. The failure comes last: what it says
+// depends on whether the client ever got in.
+func (r *row) sighted(s *call.Sighted, offer *call.Offer, now int64) {
+	if s.Hello != nil {
+		r.totals.count(key{ofHellos, uint8(s.Hello.Max), 0, 0})
+		offer = s.Hello
+	}
+	if offer != nil {
+		r.offer(offer, now)
+	}
+	if s.Handling != call.Tunnelled && (!s.NoCall || s.Handling == call.Refused) {
 		r.connection(s, now)
 	}
 	if s.Failure != call.HandshakeOK {
@@ -102,9 +128,32 @@ func (r *row) sighted(s *call.Sighted, now int64) {
 	}
 }
 
-func (r *row) hello(h *call.Offer, now int64) {
+// withdraw takes back a hello that was recorded under a name that its client
+// turned out to have a better one than. A row that nothing else has made goes.
+// What was exported stays.
+func (l *Ledger) withdraw(name string, h *call.Offer) {
+	r := l.rows[name]
+	if r == nil || h == nil {
+		return
+	}
+	if n := r.totals.at(key{ofHellos, uint8(h.Max), 0, 0}); *n > 0 {
+		*n--
+	}
+	r.totals = slices.DeleteFunc(r.totals, func(t tally) bool { return t.n == 0 })
+	if len(r.totals) > 0 || r.first == 0 {
+		return
+	}
+	if !r.configured {
+		l.evict(r)
+		return
+	}
+	*r = row{name: r.name, configured: true, series: r.series, used: r.used, place: r.place}
+	l.queue(r)
+}
+
+// offer records what a hello says that its client can do.
+func (r *row) offer(h *call.Offer, now int64) {
 	r.offered = max(r.offered, h.Max)
-	r.totals.count(key{ofHellos, uint8(h.Max), 0, 0})
 	r.guess(h)
 	if h.Fallback || !h.Max.Insecure() {
 		r.evidence.note(Capable, now)
@@ -122,82 +171,57 @@ func (r *row) hello(h *call.Offer, now int64) {
 	}
 }
 
+// connection records a connection on which there was a call, or that was refused.
 func (r *row) connection(s *call.Sighted, now int64) {
-	// A refused client that sent TLS_FALLBACK_SCSV can do better than it offers.
-	failed := s.Failed || s.Handling == call.Refused && s.Hello != nil && s.Hello.Fallback
-	if !failed || s.Handling != call.Terminated { // or it would look as if the client had got in
+	if !s.Again {
 		r.totals.count(key{ofConnections, uint8(s.Handling), uint8(s.Version), 0})
+		if s.Handling != call.Plain && s.Handling != call.Terminated {
+			r.host(s.Host, now) // of the others, the requests name it
+		}
 	}
-	if s.Handling == call.Spliced || s.Handling == call.Refused {
-		r.host(s.Host, now) // of any other, the requests name it
-	}
-	if failed {
+	if s.NoCall || s.Handling == call.Refused {
 		return
 	}
-	d := r.today(now)
-	switch {
-	case s.Version.Insecure():
-		r.lastInsecure = max(r.lastInsecure, now)
-		increment(&d.InsecureConnections)
-	case s.Handling != call.Refused:
-		r.lastSecure = max(r.lastSecure, now)
-		increment(&d.SecureConnections)
-	}
-	switch s.Handling {
-	case call.Plain:
-		r.evidence.note(Plaintext, now)
-		r.evidence[ShutOut] = 0 // it is up again; why it must change is in LegacyOnly and NoSharedCipher
-	case call.Terminated:
-		r.evidence[DistrustsCA], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0
-	case call.Spliced:
-		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0, 0
+	r.called(s.Handling, s.Version, now)
+	if d := r.today(now); !s.Again || !d.active() {
+		increment(d.connections(s.Version.Insecure()))
 	}
 }
 
-// failure records a handshake that failed. A client that offers nothing modern,
-// or shares nothing modern with its peer, is insecure traffic: without tlslift
-// it cannot get through either.
+// failure records a handshake that failed, or after which nobody called. That
+// says what its client could do, and not how it stands.
 func (r *row) failure(s *call.Sighted, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})
-	var offered call.Version
-	old := false
-	if s.Hello != nil {
-		offered = s.Hello.Max
-		old = offered != call.VersionNone && offered.Insecure() && !s.Hello.Fallback
+	if s.Handling != call.Refused { // which was counted
+		r.host(s.Host, now)
 	}
 	switch s.Failure {
 	case call.HandshakeNoServerName:
 		r.evidence.note(NoServerName, now)
 	case call.HandshakeNoSharedCipher, call.HandshakeSignature:
-		if !offered.Insecure() {
+		if s.Hello == nil || !s.Hello.Max.Insecure() {
 			r.evidence.note(NoSharedCipher, now)
-			old = true
 		}
 	case call.HandshakeClientRejectedCA:
-		switch {
-		case s.AtUpstream && s.Hello != nil && s.Hello.WrongName:
-			// It was shown the certificate of the host that it named: that is NamesWrongHost.
-		case s.AtUpstream:
+		r.evidence.note(DistrustsCA, now)
+	case call.HandshakeClientRejectedUpstream:
+		if s.Hello == nil || !s.Hello.WrongName { // else it was shown the certificate of the host that it named
 			r.evidence.note(DistrustsUpstream, now)
-		default:
-			r.evidence.note(DistrustsCA, now)
 		}
-	case call.HandshakeEOF:
-		// Mono, SChannel and old Node.js say no more than this when they do not
+	case call.HandshakeEOF, call.HandshakeNoCall:
+		// Mono, SChannel, wget and Node.js say no more than this when they do not
 		// trust a certificate. A client that once got in has another reason.
-		if s.CertificateShown && !s.AtUpstream && r.totals.total(ofConnections, uint8(call.Terminated)) == 0 {
+		switch {
+		case s.Wordless && s.AtUpstream && r.totals.total(ofConnections, uint8(call.Spliced)) == 0:
+			r.evidence.note(DistrustsUpstream, now)
+		case s.Wordless && !s.AtUpstream && r.totals.total(ofConnections, uint8(call.Terminated)) == 0:
 			r.evidence.note(DistrustsCA, now)
 		}
 	case call.HandshakeSSLv2Hello:
 		r.evidence.note(SSLv2Framed, now)
-		old = true
 	}
 	if s.Hello != nil && s.Hello.ShutOut {
 		r.evidence.note(ShutOut, now)
-		old = true
-	}
-	if old {
-		r.lastInsecure = max(r.lastInsecure, now)
 	}
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"strings"
+	"time"
 
 	"tlslift/proxy/call"
 )
@@ -42,36 +43,79 @@ func (l *Ledger) newRow(name string) *row {
 	return r
 }
 
-// queue puts a row at the end of those that give way to newer clients, or takes
-// it out: only a discovered client that was never insecure gives way.
+// class says how soon a discovered client gives way to a newer one.
+type class uint8
+
+const (
+	uncalled   class = iota // it never made a call, and goes first
+	secure                  // it was never insecure
+	onceInsecure
+	numClasses
+)
+
+func (r *row) classOf() class {
+	switch {
+	case r.lastInsecure != 0:
+		return onceInsecure
+	case r.lastSecure != 0:
+		return secure
+	default:
+		return uncalled
+	}
+}
+
+// queue puts a discovered client's row at the end of those of its class.
 func (l *Ledger) queue(r *row) {
-	switch gives := !r.configured && r.first != 0 && r.lastInsecure == 0 && r != &l.overflow; {
-	case gives && r.place == nil:
-		r.place = l.evictable.PushBack(r)
-	case gives:
-		l.evictable.MoveToBack(r.place)
-	case r.place != nil:
-		l.evictable.Remove(r.place)
+	class := r.classOf()
+	if r.place != nil && class == r.class && !r.configured {
+		l.queues[class].MoveToBack(r.place)
+		return
+	}
+	l.unqueue(r)
+	if !r.configured && r.first != 0 && r != &l.overflow {
+		r.class, r.place = class, l.queues[class].PushBack(r)
+	}
+}
+
+func (l *Ledger) unqueue(r *row) {
+	if r.place != nil {
+		l.queues[r.class].Remove(r.place)
 		r.place = nil
 	}
 }
 
-// makeRoom evicts the rows that are one too many. If none may be evicted, it
-// looks once a day for discovered clients of which not even a day's history is
-// left.
+// makeRoom evicts the rows that are one too many: those that never made a call,
+// then those that have been silent for long, then those that were never
+// insecure, the longest unseen first. A client that was insecure of late stays.
 func (l *Ledger) makeRoom(now int64) bool {
-	for l.tracked >= l.policy.Track && l.evictable.Len() > 0 {
-		l.evict(l.evictable.Front().Value.(*row))
-	}
-	if today := dayOf(now); l.tracked >= l.policy.Track && l.pruned != today {
-		l.pruned = today
-		for _, r := range l.rows {
-			if !r.configured && r.first != 0 && r.last < now-historyDays*86400 {
-				l.evict(r)
-			}
+	for l.tracked >= l.policy.Track {
+		r := l.longestUnseen(now)
+		if r == nil {
+			return false
 		}
+		l.evict(r)
 	}
-	return l.tracked < l.policy.Track
+	return true
+}
+
+// longestUnseen is the row that gives way next; nil if none does.
+func (l *Ledger) longestUnseen(now int64) *row {
+	front := func(c class) *row {
+		if e := l.queues[c].Front(); e != nil {
+			return e.Value.(*row)
+		}
+		return nil
+	}
+	if r := front(uncalled); r != nil {
+		return r
+	}
+	// Twice the time after which a client counts as silent.
+	long := now - 2*int64(l.policy.MigratedAfter/time.Second)
+	a, b := front(secure), front(onceInsecure)
+	if b != nil && b.last <= long && (a == nil || b.last <= a.last) {
+		return b
+	}
+	return a
 }
 
 // evict drops the row of a discovered client. What its series showed goes to the
@@ -83,9 +127,7 @@ func (l *Ledger) evict(r *row) {
 		}
 		l.endLabel(r)
 	}
-	if r.place != nil {
-		l.evictable.Remove(r.place)
-	}
+	l.unqueue(r)
 	delete(l.rows, r.name)
 	l.tracked--
 }

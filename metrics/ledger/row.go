@@ -47,7 +47,8 @@ type row struct {
 
 	series *series       // what its metrics show; nil = it has no label
 	used   int64         // last traffic of any kind, 0 = none in this process
-	place  *list.Element // in Ledger.evictable; nil = it does not give way
+	place  *list.Element // in Ledger.queues; nil = it is configured, or no client's
+	class  class         // the queue that place is in
 }
 
 type exposed struct {
@@ -73,6 +74,14 @@ type DayCounts struct {
 	SecureRequests      uint32 `json:"secure_requests"`
 	InsecureConnections uint32 `json:"insecure_connections"`
 	SecureConnections   uint32 `json:"secure_connections"`
+}
+
+// connections is the count of a day's connections of one kind.
+func (c *DayCounts) connections(insecure bool) *uint32 {
+	if insecure {
+		return &c.InsecureConnections
+	}
+	return &c.SecureConnections
 }
 
 func (c DayCounts) insecure() bool { return c.InsecureRequests|c.InsecureConnections != 0 }

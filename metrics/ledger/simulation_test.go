@@ -38,10 +38,14 @@ const (
 	actRejectsCA                // a TLS 1.0 hello, our leaf rejected
 	actModern                   // a TLS 1.3 hello, spliced
 	actNoShared                 // a TLS 1.2 hello, the upstream refuses
+	actDistrusts                // a TLS 1.3 hello, the upstream's certificate rejected
+	actScan                     // a TLS 1.3 handshake and no more
 	actForeign                  // plain HTTP to somebody else
 )
 
-func (k actKind) insecure() bool { return k < actModern || k == actNoShared }
+func (k actKind) insecure() bool { return k <= actSSLv2 }
+
+func (k actKind) secure() bool { return k == actModern }
 
 // plan says what a client does on a day; nothing is silence.
 type plan func(day int, r *rand.Rand) []actKind
@@ -122,7 +126,10 @@ func simPopulation(r *rand.Rand) []*simClient {
 			c.declared = day(d)
 			c.plan = until(d, always(old), until(d+10, nothing, [2]plan{nothing, monthly(old, 3)}[i/10%2]))
 		case 9:
-			c.plan = [3]plan{nothing, always(actForeign), always(actModern)}[i/10%3]
+			c.plan = [6]plan{
+				nothing, always(actForeign), always(actModern), weekdays(actScan), always(actDistrusts),
+				until(d, always(actDistrusts), always(actModern)),
+			}[i/10%6]
 		}
 		clients = append(clients, c)
 	}
@@ -132,24 +139,26 @@ func simPopulation(r *rand.Rand) []*simClient {
 // truth works a state and verdict out from everything a client did.
 func (c *simClient) truth(now time.Time) (State, Verdict, bool) {
 	declared := !c.declared.IsZero() && !now.Before(c.declared)
-	var insecureN, secureN, insecureEver, everything, sinceDeclared bool
+	var insecureN, secureN, called, everything, sinceDeclared bool
 	for _, a := range c.acts {
 		if a.kind == actForeign {
 			continue
 		}
 		everything = true
 		recent := now.Sub(a.at) < simN
-		insecureEver = insecureEver || a.kind.insecure()
+		called = called || a.kind.insecure() || a.kind.secure()
 		insecureN = insecureN || recent && a.kind.insecure()
-		secureN = secureN || recent && !a.kind.insecure()
+		secureN = secureN || recent && a.kind.secure()
 		sinceDeclared = sinceDeclared || declared && a.at.After(c.declared) && a.kind.insecure()
 	}
 	verdict := c.trueVerdict(declared)
 	switch {
-	case declared && !sinceDeclared:
-		return Migrated, verdict, false
 	case !everything:
 		return Unseen, verdict, false
+	case !called:
+		return NoCalls, verdict, false
+	case declared && !sinceDeclared:
+		return Migrated, verdict, false
 	case insecureN && secureN:
 		return Mixed, verdict, sinceDeclared
 	case insecureN:
@@ -164,6 +173,7 @@ func (c *simClient) truth(now time.Time) (State, Verdict, bool) {
 var actVerdicts = map[actKind][]Verdict{
 	actPlain: {Plaintext}, actLegacy: {LegacyOnly}, actSSLv2: {LegacyOnly, SSLv2Framed}, actRefused: {LegacyOnly},
 	actRejectsCA: {LegacyOnly, DistrustsCA}, actModern: {Capable}, actNoShared: {Capable, NoSharedCipher},
+	actDistrusts: {Capable, DistrustsUpstream}, actScan: {Capable},
 }
 
 func (c *simClient) trueVerdict(declared bool) Verdict {
@@ -181,7 +191,7 @@ func (c *simClient) trueVerdict(declared bool) Verdict {
 	holds := make(map[Verdict]bool)
 	for _, a := range acts {
 		if a.kind == actModern {
-			holds[NoSharedCipher] = false
+			holds[NoSharedCipher], holds[DistrustsUpstream] = false, false
 		}
 		if a.kind == actLegacy || a.kind == actSSLv2 {
 			holds[DistrustsCA] = false
@@ -209,7 +219,7 @@ func perform(g rig, client string, kind actKind) {
 		v := ended(call.Version10)
 		v.Ours, v.Hello.SSLv2 = true, kind == actSSLv2
 		o := terminated(call.Version10)
-		o.Sighted = &v
+		o.Sighted, o.Offer = &v, v.Hello
 		g.request(client, o)
 	case actRefused:
 		g.sight(client, refused(call.Version10, call.HandshakeVersion))
@@ -219,6 +229,10 @@ func perform(g rig, client string, kind actKind) {
 		g.sight(client, spliced())
 	case actNoShared:
 		g.sight(client, declined(call.Version12, call.HandshakeNoSharedCipher))
+	case actDistrusts:
+		g.sight(client, declined(call.Version13, call.HandshakeClientRejectedUpstream))
+	case actScan:
+		g.sight(client, declined(call.Version13, call.HandshakeNoCall))
 	case actForeign:
 		g.request(client, foreign())
 	}

@@ -20,7 +20,7 @@ type standing struct {
 
 func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
-	s := standing{Sightings: Sightings{LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
+	s := standing{Sightings: Sightings{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
 	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)

@@ -14,14 +14,16 @@ const (
 	Insecure              // insecure within the last N days, nothing secure
 	Mixed                 // both within the last N days
 	Migrated              // secure within the last N days and nothing insecure; or declared and nothing insecure since
-	Silent                // nothing for N days; that is not migrated
+	Silent                // no call for N days; that is not migrated
+	NoCalls               // seen, and never made a call: no client to migrate
 )
 
 // States lists every state, most urgent first.
-var States = [...]State{Insecure, Mixed, Silent, Unseen, Migrated}
+var States = [...]State{Insecure, Mixed, Silent, Unseen, Migrated, NoCalls}
 
 var stateWords = [...]string{
 	Unseen: "unseen", Insecure: "insecure", Mixed: "mixed", Migrated: "migrated", Silent: "silent",
+	NoCalls: "no-calls",
 }
 
 func (s State) String() string {
@@ -38,7 +40,7 @@ func ParseState(word string) (State, error) {
 			return State(s), nil
 		}
 	}
-	return Unseen, fmt.Errorf("state %q: there are insecure, mixed, migrated, silent and unseen", word)
+	return Unseen, fmt.Errorf("state %q: there are insecure, mixed, migrated, silent, unseen and no-calls", word)
 }
 
 // MarshalText makes a State its word in JSON.
@@ -52,8 +54,9 @@ func (s *State) UnmarshalText(text []byte) (err error) {
 
 // Sightings are the times that a state is made from; the zero time is never.
 // They are also what the metrics export: a fleet's states follow from the newest
-// of each over its instances.
+// of each over its instances. LastInsecure and LastSecure are of calls.
 type Sightings struct {
+	FirstSeen    time.Time // with or without a call
 	LastInsecure time.Time
 	LastSecure   time.Time
 	Declared     time.Time // by its owner, as migrated; zero = not declared
@@ -61,10 +64,12 @@ type Sightings struct {
 
 // StateAt is the state at a time, with migratedAfter as the N of design,
 // section 5. A declaration counts from its own time on: what was insecure
-// before it is forgiven, and silence does not undo it.
+// before it is forgiven, and silence does not undo it. It says nothing of a
+// client that never made a call.
 func (s Sightings) StateAt(now time.Time, migratedAfter time.Duration) State {
 	within := func(t time.Time) bool { return !t.IsZero() && now.Sub(t) < migratedAfter }
-	if s.declaredAt(now) && !s.LastInsecure.After(s.Declared) {
+	called := !s.LastInsecure.IsZero() || !s.LastSecure.IsZero()
+	if called && s.declaredAt(now) && !s.LastInsecure.After(s.Declared) {
 		return Migrated
 	}
 	switch insecure, secure := within(s.LastInsecure), within(s.LastSecure); {
@@ -74,10 +79,12 @@ func (s Sightings) StateAt(now time.Time, migratedAfter time.Duration) State {
 		return Insecure
 	case secure:
 		return Migrated
-	case s.LastInsecure.IsZero() && s.LastSecure.IsZero():
+	case called:
+		return Silent
+	case s.FirstSeen.IsZero():
 		return Unseen
 	default:
-		return Silent
+		return NoCalls
 	}
 }
 

@@ -32,7 +32,10 @@ func TestStateAt(t *testing.T) {
 		{"declared, insecure since", Sightings{LastInsecure: ago(1), LastSecure: ago(1), Declared: ago(2)}, Mixed, true},
 		{"declared, insecure since, then silent", Sightings{LastInsecure: ago(20), Declared: ago(30)}, Silent, true},
 		{"declared for a day to come", Sightings{LastInsecure: ago(1), Declared: ago(-1)}, Insecure, false},
-		{"declared, never seen", Sightings{Declared: ago(1)}, Migrated, false},
+		{"declared, never seen", Sightings{Declared: ago(1)}, Unseen, false},
+		{"seen, no call", Sightings{FirstSeen: ago(3)}, NoCalls, false},
+		{"seen long ago, no call", Sightings{FirstSeen: ago(300)}, NoCalls, false},
+		{"declared, seen, no call", Sightings{FirstSeen: ago(3), Declared: ago(1)}, NoCalls, false},
 	} {
 		if got := c.s.StateAt(now, 14*dayLong); got != c.want {
 			t.Errorf("%s: state %s, want %s", c.name, got, c.want)

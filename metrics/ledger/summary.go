@@ -9,7 +9,7 @@ import (
 type Summary struct {
 	Generated            time.Time      `json:"generated"`
 	MigratedAfterSeconds int64          `json:"migrated_after_seconds"`
-	Clients              int            `json:"clients"`
+	Clients              int            `json:"clients"` // without those that never made a call
 	States               map[string]int `json:"states"` // every state is there
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
@@ -135,8 +135,11 @@ func (s *Summary) Add(r *Row) {
 }
 
 func (s *Summary) count(state State, verdict Verdict, regressed, fallsBack bool, lastInsecure, lifted time.Time) {
-	s.Clients++
 	s.States[state.String()]++
+	if state == NoCalls {
+		return // no client to migrate
+	}
+	s.Clients++
 	if verdict != NoVerdict {
 		s.Verdicts[verdict.String()]++
 	}

@@ -22,7 +22,7 @@ func (s script) wait(d time.Duration) { s.clock.advance(d) }
 // certificate.
 func (s script) hangsUp() {
 	v := refused(call.Version10, call.HandshakeEOF)
-	v.CertificateShown = true
+	v.Wordless = true
 	s.shows(v)
 }
 
@@ -57,7 +57,7 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(ended(call.Version10))
 			s.asks(terminated(call.Version10))
 		}, LegacyOnly, Insecure},
-		{"an old hello, refused", func(s script) { s.shows(refused(call.Version10, call.HandshakeVersion)) }, LegacyOnly, Insecure},
+		{"an old hello, refused", func(s script) { s.shows(refused(call.Version10, call.HandshakeVersion)) }, LegacyOnly, NoCalls},
 		{"SSLv2 framing", func(s script) {
 			s.shows(sslv2)
 			s.asks(terminated(call.Version10))
@@ -66,36 +66,54 @@ func TestVerdictAndState(t *testing.T) {
 			v := declined(call.Version12, call.HandshakeSSLv2Hello)
 			v.Hello.SSLv2 = true
 			s.shows(v)
-		}, SSLv2Framed, Insecure},
+		}, SSLv2Framed, NoCalls},
 		{"modern, spliced", func(s script) { s.shows(spliced()) }, Capable, Migrated},
 		{"modern hello beside plain HTTP", func(s script) {
 			s.asks(plain("a"))
 			s.shows(spliced())
 		}, Capable, Mixed},
-		{"a fallback hello", func(s script) { s.shows(fallback) }, Capable, Unseen},
-		{"rejects our CA", func(s script) { s.shows(refused(call.Version10, call.HandshakeClientRejectedCA)) }, DistrustsCA, Insecure},
+		{"a fallback hello", func(s script) { s.shows(fallback) }, Capable, NoCalls},
+		{"rejects our CA", func(s script) { s.shows(refused(call.Version10, call.HandshakeClientRejectedCA)) }, DistrustsCA, NoCalls},
 		{"rejects our CA once it is in", func(s script) {
 			v := ended(call.Version10)
-			v.Failed, v.Failure = true, call.HandshakeClientRejectedCA
+			v.NoCall, v.Failure = true, call.HandshakeClientRejectedCA
 			s.shows(v)
-		}, DistrustsCA, Insecure},
+		}, DistrustsCA, NoCalls},
 		{"rejected our CA, now trusts it", func(s script) {
 			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
 			s.shows(ended(call.Version10))
 		}, LegacyOnly, Insecure},
-		{"hung up at our certificate and never got in", func(s script) { s.hangsUp() }, DistrustsCA, Insecure},
+		{"hung up at our certificate and never got in", func(s script) { s.hangsUp() }, DistrustsCA, NoCalls},
 		{"hung up at our certificate, then got in", func(s script) {
 			s.hangsUp()
 			s.shows(ended(call.Version10))
 			s.hangsUp()
 		}, LegacyOnly, Insecure},
-		{"hung up before it saw a certificate", func(s script) { s.shows(refused(call.Version10, call.HandshakeEOF)) }, LegacyOnly, Insecure},
+		{"hung up before it saw a certificate", func(s script) { s.shows(refused(call.Version10, call.HandshakeEOF)) }, LegacyOnly, NoCalls},
 		{"rejects the upstream's certificate", func(s script) {
 			s.shows(spliced())
-			s.shows(declined(call.Version12, call.HandshakeClientRejectedCA))
+			s.shows(declined(call.Version12, call.HandshakeClientRejectedUpstream))
 		}, DistrustsUpstream, Migrated},
-		{"shares no suite with the upstream", func(s script) { s.shows(declined(call.Version12, call.HandshakeNoSharedCipher)) }, NoSharedCipher, Insecure},
-		{"shares no suite, offers 1.0", func(s script) { s.shows(refused(call.Version10, call.HandshakeNoSharedCipher)) }, LegacyOnly, Insecure},
+		{"rejects the upstream's certificate, and nothing else", func(s script) {
+			s.shows(declined(call.Version13, call.HandshakeClientRejectedUpstream))
+		}, DistrustsUpstream, NoCalls},
+		{"leaves at the upstream's certificate without a word", func(s script) {
+			v := declined(call.Version13, call.HandshakeNoCall)
+			v.Wordless = true
+			s.shows(v)
+		}, DistrustsUpstream, NoCalls},
+		{"leaves without a word though it got through before", func(s script) {
+			v := declined(call.Version13, call.HandshakeNoCall)
+			v.Wordless = true
+			s.shows(spliced())
+			s.shows(v)
+		}, Capable, Migrated},
+		{"takes its leave after the handshake", func(s script) { s.shows(declined(call.Version13, call.HandshakeNoCall)) }, Capable, NoCalls},
+		{"nothing but a hello so far", func(s script) {
+			s.shows(call.Sighted{Ingress: call.Connect, NoCall: true, Early: true, Hello: offers(call.Version10)})
+		}, LegacyOnly, NoCalls},
+		{"shares no suite with the upstream", func(s script) { s.shows(declined(call.Version12, call.HandshakeNoSharedCipher)) }, NoSharedCipher, NoCalls},
+		{"shares no suite, offers 1.0", func(s script) { s.shows(refused(call.Version10, call.HandshakeNoSharedCipher)) }, LegacyOnly, NoCalls},
 		{"changed from legacy to modern a while ago", func(s script) {
 			s.shows(ended(call.Version10))
 			s.wait(15 * dayLong)
@@ -115,8 +133,8 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(ended(call.Version10))
 			s.wait(100 * dayLong)
 		}, LegacyOnly, Silent},
-		{"SSL 3.0 alone: shut out", func(s script) { s.shows(outOf(call.VersionSSL3)) }, ShutOut, Insecure},
-		{"export ciphers alone: shut out", func(s script) { s.shows(outOf(call.Version10)) }, ShutOut, Insecure},
+		{"SSL 3.0 alone: shut out", func(s script) { s.shows(outOf(call.VersionSSL3)) }, ShutOut, NoCalls},
+		{"export ciphers alone: shut out", func(s script) { s.shows(outOf(call.Version10)) }, ShutOut, NoCalls},
 		{"shut out, and calls http now: up, and still old", func(s script) {
 			s.shows(outOf(call.Version10))
 			s.shows(call.Sighted{Handling: call.Plain})
@@ -130,18 +148,18 @@ func TestVerdictAndState(t *testing.T) {
 			v := declined(call.Version12, call.HandshakeNoSharedCipher)
 			v.Hello.ShutOut = true
 			s.shows(v)
-		}, ShutOut, Insecure},
-		{"names no server", func(s script) { s.shows(refused(call.Version12, call.HandshakeNoServerName)) }, NoServerName, Unseen},
+		}, ShutOut, NoCalls},
+		{"names no server", func(s script) { s.shows(refused(call.Version12, call.HandshakeNoServerName)) }, NoServerName, NoCalls},
 		{"named no server, names one now", func(s script) {
 			s.shows(refused(call.Version12, call.HandshakeNoServerName))
 			s.shows(spliced())
 		}, Capable, Migrated},
 		{"names localhost", func(s script) { s.shows(misnaming()) }, NamesWrongHost, Migrated},
 		{"names localhost, and rejects the certificate that it got for it", func(s script) {
-			v := declined(call.Version12, call.HandshakeClientRejectedCA)
+			v := declined(call.Version12, call.HandshakeClientRejectedUpstream)
 			v.Hello.SNI, v.Hello.WrongName = true, true
 			s.shows(v)
-		}, NamesWrongHost, Unseen},
+		}, NamesWrongHost, NoCalls},
 		{"names localhost over old TLS: its age comes first", func(s script) {
 			v := ended(call.Version10)
 			v.Hello.SNI, v.Hello.WrongName = true, true
@@ -154,8 +172,8 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(v)
 		}, Capable, Migrated},
 		{"a scanner's garbage is no sign of anything", func(s script) {
-			s.shows(call.Sighted{Handling: call.Refused, Failed: true, Failure: call.HandshakeNotTLS})
-		}, NoVerdict, Unseen},
+			s.shows(call.Sighted{Handling: call.Refused, NoCall: true, Failure: call.HandshakeNotTLS})
+		}, NoVerdict, NoCalls},
 	} {
 		s := script{newRig(Settings{}), "10.0.0.1"}
 		c.do(s)
@@ -203,7 +221,7 @@ func TestForeignTrafficHasNoRow(t *testing.T) {
 	}
 	// A tunnel to one of ours that is passed on unread shows no call.
 	g.sight("10.0.0.1", call.Sighted{Ingress: call.Connect, Handling: call.Tunnelled})
-	if r := g.row(t, "10.0.0.1"); r.State != Unseen || len(r.Connections) != 0 {
+	if r := g.row(t, "10.0.0.1"); r.State != NoCalls || len(r.Connections) != 0 {
 		t.Errorf("a tunnel unread: %+v", r)
 	}
 }
@@ -220,7 +238,7 @@ func TestTheLibraryFitsTheVerdict(t *testing.T) {
 		}
 	}
 	modern, unknown := spliced(), spliced()
-	modern.Failed, unknown.Failed = true, true
+	modern.NoCall, unknown.NoCall = true, true
 	modern.Hello = &call.Offer{Max: call.Version13, Library: "OpenSSL 1.1.0 or later"}
 	old, oldUnknown := ended(call.Version10), ended(call.Version10)
 	old.Hello.Library = "OpenSSL 0.9.8 or older"

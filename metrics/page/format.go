@@ -48,11 +48,12 @@ func clientName(r *http.Request) string {
 
 // stateTexts say what a state means.
 var stateTexts = map[string]string{
-	"insecure": "seen with plain HTTP or old TLS, and nothing secure lately",
+	"insecure": "called with plain HTTP or old TLS, and nothing secure lately",
 	"mixed":    "seen both ways lately: some of it has changed",
 	"silent":   "not seen lately, which is not the same as migrated",
 	"unseen":   "named in the configuration, never seen",
 	"migrated": "secure, and nothing insecure lately",
+	"no-calls": "connected and never made a call: a scanner, a health check, or a client whose handshake fails; in no share",
 }
 
 // ago says how long ago something was, in the largest unit that fits.

@@ -118,6 +118,9 @@ func (v *indexView) table(f filter, rows []ledger.Row) {
 	v.Filter = f
 	for _, state := range ledger.States {
 		word := state.String()
+		if state == ledger.NoCalls && v.Summary.States[word] == 0 && f.State != word {
+			continue
+		}
 		v.States = append(v.States, stateTile{
 			State: state, Count: v.Summary.States[word], Here: f.State == word,
 			Link: f.link(func(f *filter) {

@@ -136,7 +136,7 @@ func (f *fleet) rows() []ledger.Row {
 			r.LastInsecure, r.LastSecure = later(r.LastInsecure, i.lastInsecure), later(r.LastSecure, i.lastSecure)
 		}
 		r.LastSeen = later(r.LastInsecure, r.LastSecure)
-		s := ledger.Sightings{LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
+		s := ledger.Sightings{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
 		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
 		f.judge(c)
 		switch r.Source {

@@ -86,6 +86,12 @@ func (f *fleetTest) act(r *replica, c call.Identity, kind int) {
 		o.Sighted = &call.Sighted{
 			Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, SNI: true},
 		}
+	case 3: // a handshake and no more
+		o.Kind = call.Sighting
+		o.Sighted = &call.Sighted{
+			Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, SNI: true},
+			NoCall: true, Failure: call.HandshakeNoCall, AtUpstream: true,
+		}
 	}
 	r.ledger.Record(&o)
 	f.all.Record(&o)
@@ -173,6 +179,9 @@ func (f *fleetTest) live(r *rand.Rand) {
 			if kind < 3 {
 				f.act(f.replicas[r.IntN(2)], h.client, kind)
 			}
+		}
+		if hour%24 == 7 {
+			f.act(f.replicas[day%2], call.Identity{Name: "scanner", Rung: call.RungAddress}, 3)
 		}
 		f.at = f.at.Add(time.Hour)
 		if f.at.Unix()%int64(scrapeEvery/time.Second) == 0 {

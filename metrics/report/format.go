@@ -51,6 +51,9 @@ func (r *Report) headline() string {
 	s := &r.Summary
 	states := make([]string, 0, len(ledger.States))
 	for _, state := range ledger.States {
+		if state == ledger.NoCalls {
+			continue // no client to migrate
+		}
 		states = append(states, fmt.Sprintf("%d %s", s.States[state.String()], state))
 	}
 	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %.0f %% (%d of %d). Needing tlslift: %d.",
@@ -60,6 +63,9 @@ func (r *Report) headline() string {
 	}
 	if s.FallsBack > 0 {
 		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
+	}
+	if n := s.States[ledger.NoCalls.String()]; n > 0 {
+		text += fmt.Sprintf(" Not counted, since they never made a call: %d.", n)
 	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, call.LabelOverflow)

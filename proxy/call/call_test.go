@@ -31,7 +31,7 @@ func TestWordsAreTheContract(t *testing.T) {
 		rungs = append(rungs, r.String())
 	}
 	for _, c := range []struct{ got, want []string }{
-		{failures, []string{"client_alert", "client_rejected_ca", "eof", "no_server_name", "no_shared_cipher", "not_tls", "other", "signature", "sslv2_hello", "timeout", "version"}},
+		{failures, []string{"client_alert", "client_rejected_ca", "client_rejected_upstream", "eof", "no_call", "no_server_name", "no_shared_cipher", "not_tls", "other", "signature", "sslv2_hello", "timeout", "version"}},
 		{ingresses, []string{"connect", "forward", "gateway", "tls", "transparent"}},
 		{handlings, []string{"plain", "refused", "spliced", "terminated", "tunnelled"}},
 		{versions, []string{"1.0", "1.1", "1.2", "1.3", "none", "ssl3"}},

@@ -12,11 +12,13 @@ const (
 	HandshakeSignature                         // no signature algorithm in common
 	HandshakeSSLv2Hello                        // an SSLv2-framed hello that was not accepted
 	HandshakeClientRejectedCA                  // the client does not trust the certificate it was shown
+	HandshakeClientRejectedUpstream            // the same of the upstream's certificate, spliced
 	HandshakeNoServerName                      // offers TLS 1.2, names no server (SNI), and the listener has no answer for such callers
 	HandshakeClientAlert                       // the client gave up with another alert
 	HandshakeTimeout                           // not finished in time
 	HandshakeEOF                               // closed without an alert
 	HandshakeNotTLS                            // neither HTTP nor TLS
+	HandshakeNoCall                            // it succeeded, and the client left without a call
 	HandshakeOther
 	numHandshakeFailures
 )
@@ -24,16 +26,17 @@ const (
 // HandshakeFailures lists every failure, in the order of the contract.
 var HandshakeFailures = [...]HandshakeFailure{
 	HandshakeVersion, HandshakeNoSharedCipher, HandshakeSignature, HandshakeSSLv2Hello,
-	HandshakeClientRejectedCA, HandshakeNoServerName, HandshakeClientAlert, HandshakeTimeout, HandshakeEOF,
+	HandshakeClientRejectedCA, HandshakeClientRejectedUpstream, HandshakeNoServerName, HandshakeNoCall,
+	HandshakeClientAlert, HandshakeTimeout, HandshakeEOF,
 	HandshakeNotTLS, HandshakeOther,
 }
 
 var handshakeWords = [numHandshakeFailures]string{
 	HandshakeOK: "", HandshakeVersion: "version", HandshakeNoSharedCipher: "no_shared_cipher",
 	HandshakeSignature: "signature", HandshakeSSLv2Hello: "sslv2_hello",
-	HandshakeClientRejectedCA: "client_rejected_ca", HandshakeNoServerName: "no_server_name",
-	HandshakeClientAlert: "client_alert",
-	HandshakeTimeout:     "timeout", HandshakeEOF: "eof", HandshakeNotTLS: "not_tls", HandshakeOther: "other",
+	HandshakeClientRejectedCA: "client_rejected_ca", HandshakeClientRejectedUpstream: "client_rejected_upstream",
+	HandshakeNoServerName: "no_server_name", HandshakeNoCall: "no_call", HandshakeClientAlert: "client_alert",
+	HandshakeTimeout: "timeout", HandshakeEOF: "eof", HandshakeNotTLS: "not_tls", HandshakeOther: "other",
 }
 
 func (f HandshakeFailure) String() string {

@@ -8,7 +8,7 @@ import (
 // TestHandshakeFailureWords holds the label values of the metrics contract.
 func TestHandshakeFailureWords(t *testing.T) {
 	t.Parallel()
-	want := []string{"version", "no_shared_cipher", "signature", "sslv2_hello", "client_rejected_ca", "no_server_name", "client_alert", "timeout", "eof", "not_tls", "other"}
+	want := []string{"version", "no_shared_cipher", "signature", "sslv2_hello", "client_rejected_ca", "client_rejected_upstream", "no_server_name", "no_call", "client_alert", "timeout", "eof", "not_tls", "other"}
 	var words []string
 	for _, f := range HandshakeFailures {
 		words = append(words, f.String())

@@ -66,11 +66,18 @@ type Outcome struct {
 	UserAgent string       // the raw header; only its family is kept
 	Exposed   redact.Kinds // secrets that were readable, or weakly protected, on the way here
 
-	// Failure is why a tunnel's handshake failed.
+	// Offer is what the connection's ClientHello offered; nil without one. It
+	// says what its client could do, by whatever name the client goes.
+	Offer *Offer
+
+	Ending End // of a tunnel
+
+	// Failure is why a tunnel's handshake failed, or that nobody called on it.
 	Failure HandshakeFailure
 
-	// Sighted is what the connection shows of its client. It is set in one
-	// Outcome of each connection: that of its first call, or of its end.
+	// Sighted is what the connection shows of its client. It is handed over once:
+	// with the first call, or at the end. Its hello goes ahead if there was no
+	// call for 10 seconds.
 	Sighted *Sighted
 }
 
@@ -88,21 +95,31 @@ type Sighted struct {
 	Version  Version // negotiated; of a refused connection, the highest offered
 	Host     string  // that it was for, when no request names one
 
-	// Failed says that the connection shows nothing of how the client stands:
-	// it ended without a call, or not by the client's doing.
-	Failed bool
+	// NoCall says that the connection shows nothing of how the client stands: no
+	// call was made on it. A call is a request, or on a spliced connection what
+	// hello.Called says.
+	NoCall bool
+	// Early says that only the hello is handed over so far.
+	Early bool
+	// Again says that the connection was handed over before, and that there was
+	// another call.
+	Again bool
 
-	// Hello is what its ClientHello offered; nil without one.
+	// Hello is what its ClientHello offered; nil without one, or when it was
+	// handed over before.
 	Hello *Offer
+	// Was is the name that the hello was handed over under, if the client has
+	// got a better one since; "" otherwise.
+	Was string
 
 	// Failure is why its handshake failed; HandshakeOK if it did not.
 	Failure HandshakeFailure
 	// AtUpstream says that the handshake was one between the client and the
 	// upstream, spliced.
 	AtUpstream bool
-	// CertificateShown says that the client had been sent our certificate when
-	// the handshake failed.
-	CertificateShown bool
+	// Wordless says that the client had been shown the certificate, and closed
+	// the connection without a word.
+	Wordless bool
 }
 
 // Offer is what a ClientHello says of its client.

@@ -39,21 +39,25 @@ type outcome struct {
 	UserAgent    string   `json:"user_agent,omitempty"`
 	Exposed      []string `json:"exposed,omitempty"`
 	Failure      string   `json:"failure,omitempty"`
+	Offer        *offer   `json:"offer,omitempty"`
 
 	Sighted *sighted `json:"sighted,omitempty"`
 }
 
 type sighted struct {
-	Ours             bool   `json:"ours,omitempty"`
-	Ingress          string `json:"ingress,omitempty"`
-	Handling         string `json:"handling,omitempty"`
-	Version          string `json:"version,omitempty"`
-	Host             string `json:"host,omitempty"`
-	Failed           bool   `json:"failed,omitempty"`
-	Failure          string `json:"failure,omitempty"`
-	AtUpstream       bool   `json:"at_upstream,omitempty"`
-	CertificateShown bool   `json:"certificate_shown,omitempty"`
-	Hello            *offer `json:"hello,omitempty"`
+	Ours       bool   `json:"ours,omitempty"`
+	Ingress    string `json:"ingress,omitempty"`
+	Handling   string `json:"handling,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Host       string `json:"host,omitempty"`
+	NoCall     bool   `json:"no_call,omitempty"`
+	Early      bool   `json:"early,omitempty"`
+	Again      bool   `json:"again,omitempty"`
+	Was        string `json:"was,omitempty"`
+	Failure    string `json:"failure,omitempty"`
+	AtUpstream bool   `json:"at_upstream,omitempty"`
+	Wordless   bool   `json:"wordless,omitempty"`
+	Hello      *offer `json:"hello,omitempty"`
 }
 
 type offer struct {
@@ -92,7 +96,7 @@ func wire(o *call.Outcome) *outcome {
 		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack,
 		Version: o.Version.String(), Handling: o.Handling.String(),
 		Status: o.Status, FromUpstream: o.FromUpstream, Reason: o.Reason.String(), Delivery: o.Delivery.String(),
-		ClientGone: o.ClientGone, UserAgent: o.UserAgent, Failure: o.Failure.String(),
+		ClientGone: o.ClientGone, UserAgent: o.UserAgent, Failure: o.Failure.String(), Offer: wireOffer(o.Offer),
 	}
 	for _, k := range redact.AllKinds {
 		if o.Exposed.Has(k) {
@@ -102,13 +106,28 @@ func wire(o *call.Outcome) *outcome {
 	if s := o.Sighted; s != nil {
 		w.Sighted = &sighted{
 			Ours: s.Ours, Ingress: s.Ingress.String(), Handling: s.Handling.String(), Version: s.Version.String(), Host: s.Host,
-			Failed: s.Failed, Failure: s.Failure.String(), AtUpstream: s.AtUpstream, CertificateShown: s.CertificateShown,
-		}
-		if h := s.Hello; h != nil {
-			w.Sighted.Hello = &offer{h.Max.String(), h.SSLv2, h.SNI, h.Fallback, h.Library, h.WrongName, h.ShutOut, h.JA4}
+			NoCall: s.NoCall, Early: s.Early, Again: s.Again, Was: s.Was,
+			Failure: s.Failure.String(), AtUpstream: s.AtUpstream, Wordless: s.Wordless, Hello: wireOffer(s.Hello),
 		}
 	}
 	return w
+}
+
+func wireOffer(h *call.Offer) *offer {
+	if h == nil {
+		return nil
+	}
+	return &offer{h.Max.String(), h.SSLv2, h.SNI, h.Fallback, h.Library, h.WrongName, h.ShutOut, h.JA4}
+}
+
+func (h *offer) decode() *call.Offer {
+	if h == nil {
+		return nil
+	}
+	return &call.Offer{
+		Max: parse[call.Version](h.Max), SSLv2: h.SSLv2, SNI: h.SNI, Fallback: h.Fallback, Library: h.Library,
+		WrongName: h.WrongName, ShutOut: h.ShutOut, JA4: h.JA4,
+	}
 }
 
 func (w *outcome) decode() *call.Outcome {
@@ -118,7 +137,7 @@ func (w *outcome) decode() *call.Outcome {
 		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack,
 		Version: parse[call.Version](w.Version), Handling: parse[call.Handling](w.Handling),
 		Status: w.Status, FromUpstream: w.FromUpstream, Reason: parse[problem.Reason](w.Reason), Delivery: parse[problem.Delivery](w.Delivery),
-		ClientGone: w.ClientGone, UserAgent: w.UserAgent, Failure: parse[call.HandshakeFailure](w.Failure),
+		ClientGone: w.ClientGone, UserAgent: w.UserAgent, Failure: parse[call.HandshakeFailure](w.Failure), Offer: w.Offer.decode(),
 	}
 	for kind, word := range kindWords {
 		if word == w.Kind {
@@ -135,14 +154,8 @@ func (w *outcome) decode() *call.Outcome {
 	if s := w.Sighted; s != nil {
 		o.Sighted = &call.Sighted{
 			Ours: s.Ours, Ingress: parse[call.Ingress](s.Ingress), Handling: parse[call.Handling](s.Handling),
-			Version: parse[call.Version](s.Version), Host: s.Host, Failed: s.Failed, Failure: parse[call.HandshakeFailure](s.Failure),
-			AtUpstream: s.AtUpstream, CertificateShown: s.CertificateShown,
-		}
-		if h := s.Hello; h != nil {
-			o.Sighted.Hello = &call.Offer{
-				Max: parse[call.Version](h.Max), SSLv2: h.SSLv2, SNI: h.SNI, Fallback: h.Fallback, Library: h.Library,
-				WrongName: h.WrongName, ShutOut: h.ShutOut, JA4: h.JA4,
-			}
+			Version: parse[call.Version](s.Version), Host: s.Host, NoCall: s.NoCall, Early: s.Early, Again: s.Again, Was: s.Was,
+			Failure: parse[call.HandshakeFailure](s.Failure), AtUpstream: s.AtUpstream, Wordless: s.Wordless, Hello: s.Hello.decode(),
 		}
 	}
 	return o

@@ -13,7 +13,7 @@ import (
 // neither the metrics nor the ledger read them.
 var local = map[string]bool{
 	"Conn": true, "Upstream": true, "Path": true, "APIType": true, "Cipher": true, "JA4": true, "Decision": true, "Detail": true,
-	"RequestBytes": true, "ResponseBytes": true, "UpstreamVersion": true, "UpstreamReused": true,
+	"RequestBytes": true, "ResponseBytes": true, "UpstreamVersion": true, "UpstreamReused": true, "Ending": true,
 }
 
 // full is an outcome in which every field says something.

@@ -2,9 +2,11 @@ package http1
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"tlslift/proxy/budget"
@@ -50,10 +52,13 @@ type End uint8
 // The ends.
 const (
 	goingOn End = iota
-	// Closed: the caller ended its side or was idle for too long, or an answer
-	// announced the end. No unread bytes are known of, but the socket may hold
-	// some.
+	// Closed: the caller ended its side, or an answer announced the end. No
+	// unread bytes are known of, but the socket may hold some.
 	Closed
+	// Idle: the caller asked for nothing for too long. It is closed as Closed is.
+	Idle
+	// Broken: the caller reset the connection.
+	Broken
 	// Lingering: the caller may still be sending what was not read. Our side
 	// must be half-closed and the rest drained, else the socket's reset throws
 	// away the answer (RFC 9112 section 9.6).
@@ -70,6 +75,10 @@ func (e End) String() string {
 	switch e {
 	case Closed:
 		return "closed"
+	case Idle:
+		return "idle"
+	case Broken:
+		return "broken"
 	case Lingering:
 		return "lingering"
 	case Reset:
@@ -145,12 +154,24 @@ func (c *Conn) Serve(h Handler) End {
 			err := c.await()
 			unasked := c.options.Unasked && !c.served && isTimeout(err)
 			if err != nil && !unasked {
-				return Closed
+				return ended(err)
 			}
 		}
 		if end := c.serve(h, queued); end != goingOn {
 			return end
 		}
+	}
+}
+
+// ended says how a connection ended on which reading for a request failed.
+func ended(err error) End {
+	switch {
+	case isTimeout(err):
+		return Idle
+	case errors.Is(err, syscall.ECONNRESET):
+		return Broken
+	default:
+		return Closed
 	}
 }
 

@@ -26,7 +26,7 @@ func TestShutOutIsUpAgainOverHTTP(t *testing.T) {
 		t.Errorf("the log says %v", line)
 	}
 	got := s.standing(t)
-	if got.Verdict != "shut-out" || got.State != "insecure" || !slices.Equal(got.Pages, []string{"shut-out"}) {
+	if got.Verdict != "shut-out" || got.State != "no-calls" || !slices.Equal(got.Pages, []string{"shut-out"}) {
 		t.Errorf("the client stands %+v", got)
 	}
 	if line := s.says("handshake failed", nil); !strings.HasPrefix(line.String("advice"), got.Fix) {

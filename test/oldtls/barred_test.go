@@ -31,7 +31,7 @@ func TestCallersThatAreNotAllowed(t *testing.T) {
 	}
 	s.WaitMetric(float64(len(requests)+2), "tlslift_denied_total", "reason", "acl")
 	s.WaitLogs(0, harness.Match{"msg": "request", "error": "acl", "delivery": "not_sent", "status": 403}, len(requests))
-	s.WaitLogs(0, harness.Match{"msg": "tunnel", "error": "acl", "delivery": "not_sent", "handling": "refused", "host": api}, 2)
+	s.WaitLogs(0, harness.Match{"msg": "tunnel", "error": "acl", "end": "handshake", "handling": "refused", "host": api}, 2)
 	if n := s.portal.Connections(); n != 0 {
 		t.Errorf("%d connections to the API", n)
 	}

@@ -32,7 +32,7 @@ func TestWithoutCA(t *testing.T) {
 					t.Errorf("the log says %v", line)
 				}
 				s.WaitMetric(1, "tlslift_client_connections_total", "client", s.client, "ingress", w.name, "tls_version", words[version], "handling", "refused")
-				if got := s.standing(t); got.Verdict != "legacy-only" || got.State != "insecure" {
+				if got := s.standing(t); got.Verdict != "legacy-only" || got.State != "no-calls" {
 					t.Errorf("the client stands %+v", got)
 				}
 			})
@@ -107,7 +107,7 @@ func TestNothingShared(t *testing.T) {
 			if line := s.says("handshake failed", harness.Match{"reason": "no_shared_cipher"}); line.String("advice") == "" || line.String("ja4") == "" {
 				t.Errorf("the log says %v", line)
 			}
-			if got := s.standing(t); got.Verdict != tt.verdict || got.State != "insecure" {
+			if got := s.standing(t); got.Verdict != tt.verdict || got.State != "no-calls" {
 				t.Errorf("the client stands %+v, want %s", got, tt.verdict)
 			}
 		})

@@ -59,14 +59,14 @@ func TestWhoNeverGotThroughIsNotMigrated(t *testing.T) {
 
 func (s *stage) neverThrough(t *testing.T) {
 	t.Helper()
-	s.counts(t, wants{0, lastSecure, nil}, wants{0, lastInsecure, nil}, wants{1, "tlslift_client_connections_total", []string{"client", s.client, "handling", "spliced"}})
-	if got := s.standing(t); got.State == "migrated" || got.State == "mixed" {
+	s.counts(t, wants{0, lastSecure, nil}, wants{0, lastInsecure, nil}, wants{0, "tlslift_client_connections_total", []string{"client", s.client, "handling", "spliced"}})
+	if got := s.standing(t); got.State != "no-calls" {
 		t.Errorf("the client stands %+v", got)
 	}
 }
 
 // TestTunnelWithoutARequest: a client that finished its handshake and says no
-// more was there all the same.
+// more is none to migrate, though its hello shows what it could do.
 func TestTunnelWithoutARequest(t *testing.T) {
 	t.Parallel()
 	for _, w := range ways {
@@ -74,12 +74,13 @@ func TestTunnelWithoutARequest(t *testing.T) {
 			t.Parallel()
 			s := start(t, smsportal.Options{}, "limits: {header_timeout: 100ms}")
 			s.hello(t, w, legacy, speaking(tls.VersionTLS10, s.ours, legacy)).Rest()
-			line := s.says("tunnel", harness.Match{"handling": "terminated", "ingress": w.name, "tls_version": "1.0", "host": legacy})
+			line := s.says("tunnel", harness.Match{"handling": "terminated", "ingress": w.name, "tls_version": "1.0", "host": legacy, "handshake": "no_call", "end": "idle"})
 			if line.String("ja4") == "" || line.String("tls_cipher") == "" {
 				t.Errorf("logged %v", line)
 			}
-			s.counts(t, wants{1, "tlslift_client_connections_total", []string{"client", s.client, "handling", "terminated", "tls_version", "1.0", "ingress", w.name}})
-			if got := s.standing(t); got.State != "insecure" {
+			s.failed(t, "no_call")
+			s.counts(t, wants{0, "tlslift_client_connections_total", nil}, wants{0, lastInsecure, nil}, wants{1, "tlslift_client_hellos_total", nil})
+			if got := s.standing(t); got.State != "no-calls" || got.Verdict != "legacy-only" {
 				t.Errorf("the client stands %+v", got)
 			}
 		})

@@ -246,8 +246,8 @@ legacy_tls: {terminate_clients: [chosen]}`)
 		s.WaitMetric(1, "tlslift_upgrades_total", "client", "chosen", "from", words[version])
 	}
 	other := tls.Client(harness.Dial(t, s.ListenAddr(1)).Tunnel(api+":443").Conn(), speaking(tls.VersionTLS12, s.portal.Roots(), api))
-	if err := other.Handshake(); err != nil {
-		t.Errorf("another client: %v", err)
+	if answer := harness.NewCaller(t, other).Send(ask(api, "/")).Answer("GET"); answer.Problem() != "" {
+		t.Errorf("another client: %d %s", answer.StatusCode, answer.Problem())
 	}
 	s.WaitMetric(1, "tlslift_client_connections_total", "client", "other", "handling", "spliced")
 }

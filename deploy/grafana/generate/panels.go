@@ -21,7 +21,7 @@ const (
 )
 
 var (
-	stateColours   = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue}
+	stateColours   = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue, "no-calls": "#b8b8c0"}
 	versionColours = colours{
 		"plain http": red, "TLS ssl3": "#a3271f", "TLS 1.0": orange, "TLS 1.1": "#d9c04a", "TLS 1.2": "#7fc29b", "TLS 1.3": green,
 	}

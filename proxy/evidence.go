@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"cmp"
+	"sync"
+	"time"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/hello"
+)
+
+// callTime is how long a connection is waited on for a call before its hello is
+// handed over without one.
+const callTime = 10 * time.Second
+
+// evidence is what a connection shows of its client, and how much of it was
+// handed over.
+type evidence struct {
+	handed  bool         // all of it was
+	sighted call.Sighted // it
+	offer   *call.Offer  // of the hello; nil without one
+	refused call.Sighted // of a plain connection: its latest request, which was refused; zero = none was
+
+	mu    sync.Mutex  // of what follows: a timer may hand the hello over
+	timer *time.Timer // that one
+	over  bool        // the timer is too late
+	under string      // the name that the hello was handed over under; "" = it was not
+}
+
+// offered takes the connection's hello.
+func (c *conn) offered() {
+	h := c.facts.Hello
+	c.evidence.offer = &call.Offer{
+		Max: c.facts.Offered(), SSLv2: h.Framing == hello.SSLv2, SNI: h.SNI(), Fallback: h.FallbackSCSV,
+		Library: libraryOf(h), JA4: c.facts.JA4, WrongName: wrongName(c.facts), ShutOut: shutOut(h),
+	}
+}
+
+// awaitCall hands the hello over when no call came in time. ours says that the
+// connection is for one of our upstreams.
+func (c *conn) awaitCall(ours bool) {
+	e := &c.evidence
+	o := call.Outcome{Kind: call.Sighting, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Offer: e.offer}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.timer = time.AfterFunc(callTime, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.over {
+			return
+		}
+		e.under = o.Client.Name
+		o.End = c.s.now()
+		o.Sighted = &call.Sighted{Ours: ours, Ingress: o.Ingress, Early: true, NoCall: true, Hello: o.Offer}
+		c.s.finish(&o)
+	})
+}
+
+// hello is what is still to be handed over of the hello of a client that goes by
+// a name. was is the name that it was handed over under before, if another.
+func (e *evidence) hello(name string) (offer *call.Offer, was string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+	if e.under == name {
+		return nil, ""
+	}
+	return e.offer, e.under
+}
+
+// sight is what the connection shows of its client, once: at its first call, or
+// at its end. Later calls return nil.
+func (c *conn) sight(client call.Identity, v call.Sighted) *call.Sighted {
+	e := &c.evidence
+	if e.handed {
+		return nil
+	}
+	e.handed = true
+	v.Hello, v.Was = e.hello(client.Name)
+	v.Version = cmp.Or(c.facts.Version, c.facts.Offered())
+	e.sighted = v
+	return &e.sighted
+}
+
+// ended hands over what a plain connection shows on which every request was
+// refused.
+func (c *conn) ended() {
+	e := &c.evidence
+	if e.handed || c.tunnel != nil || !e.refused.NoCall {
+		return
+	}
+	v := c.sight(c.client, e.refused)
+	c.s.finish(&call.Outcome{Kind: call.Sighting, Conn: c.facts, Client: c.client, End: c.s.now(), Ingress: v.Ingress, Sighted: v})
+}
+
+// libraryOf is the guessed library and era of a hello; "" when there is no
+// hello or no guess.
+func libraryOf(h *hello.ClientHello) string {
+	if h == nil {
+		return ""
+	}
+	lib := h.Library()
+	if lib.Name == "" {
+		return ""
+	}
+	return lib.String()
+}
