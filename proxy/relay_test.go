@@ -91,8 +91,12 @@ func timed(idle time.Duration) (client, server net.Conn, p *pair, done chan rela
 func TestRelayPassesResetsOn(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]func(client, server *net.TCPConn) (breaks, told *net.TCPConn, end call.End){
-		"far side":  func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) { return server, client, call.EndResetByUpstream },
-		"near side": func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) { return client, server, call.EndResetByClient },
+		"far side": func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) {
+			return server, client, call.EndResetByUpstream
+		},
+		"near side": func(client, server *net.TCPConn) (_, _ *net.TCPConn, _ call.End) {
+			return client, server, call.EndResetByClient
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

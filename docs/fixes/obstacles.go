@@ -104,12 +104,12 @@ var obstacles = map[Obstacle]about{
 		sentence: "It offers TLS 1.2, but its hello has the SSL 2.0 format, which the upstream does not read: turn SSLv2Hello (SSL 2.0) off in it.",
 		operator: "Until then, list it in legacy_tls.terminate_clients.",
 	},
-	GaveUp:       {sentence: "It gave up by itself: its own log says why."},
+	GaveUp: {sentence: "It gave up by itself: its own log says why."},
 	LeftUpstream: {
 		sentence: "It left without a word once it had seen the API's certificate: it may not trust it. Update its root certificates.",
 		operator: "A health check that only completes the handshake looks the same.",
 	},
-	TooSlow:      {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
+	TooSlow: {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
 	HungUp: {
 		sentence: "It hung up during the handshake: it may not trust tlslift's CA.",
 		operator: "See docs/certificates.md.",

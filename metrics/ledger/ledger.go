@@ -72,7 +72,7 @@ type Ledger struct {
 	tracked    int                   // rows of discovered clients
 	queues     [numClasses]list.List // those rows, longest unseen first
 	overflowed uint64                // observations without a row for their client
-	labels     labelTable // who has series
+	labels     labelTable            // who has series
 	overflow   row
 }
 

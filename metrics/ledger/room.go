@@ -47,8 +47,8 @@ func (l *Ledger) newRow(name string) *row {
 type class uint8
 
 const (
-	uncalled   class = iota // it never made a call, and goes first
-	secure                  // it was never insecure
+	uncalled class = iota // it never made a call, and goes first
+	secure                // it was never insecure
 	onceInsecure
 	numClasses
 )

@@ -10,7 +10,7 @@ type Summary struct {
 	Generated            time.Time      `json:"generated"`
 	MigratedAfterSeconds int64          `json:"migrated_after_seconds"`
 	Clients              int            `json:"clients"` // without those that never made a call
-	States               map[string]int `json:"states"` // every state is there
+	States               map[string]int `json:"states"`  // every state is there
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
 

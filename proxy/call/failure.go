@@ -6,19 +6,19 @@ type HandshakeFailure uint8
 
 // The failures. HandshakeOK is the zero value: none.
 const (
-	HandshakeOK               HandshakeFailure = iota
-	HandshakeVersion                           // offers nothing we may speak
-	HandshakeNoSharedCipher                    // shares no cipher suite with us, or with the upstream when spliced
-	HandshakeSignature                         // no signature algorithm in common
-	HandshakeSSLv2Hello                        // an SSLv2-framed hello that was not accepted
-	HandshakeClientRejectedCA                  // the client does not trust the certificate it was shown
-	HandshakeClientRejectedUpstream            // the same of the upstream's certificate, spliced
-	HandshakeNoServerName                      // offers TLS 1.2, names no server (SNI), and the listener has no answer for such callers
-	HandshakeClientAlert                       // the client gave up with another alert
-	HandshakeTimeout                           // not finished in time
-	HandshakeEOF                               // closed without an alert
-	HandshakeNotTLS                            // neither HTTP nor TLS
-	HandshakeNoCall                            // it succeeded, and the client left without a call
+	HandshakeOK                     HandshakeFailure = iota
+	HandshakeVersion                                 // offers nothing we may speak
+	HandshakeNoSharedCipher                          // shares no cipher suite with us, or with the upstream when spliced
+	HandshakeSignature                               // no signature algorithm in common
+	HandshakeSSLv2Hello                              // an SSLv2-framed hello that was not accepted
+	HandshakeClientRejectedCA                        // the client does not trust the certificate it was shown
+	HandshakeClientRejectedUpstream                  // the same of the upstream's certificate, spliced
+	HandshakeNoServerName                            // offers TLS 1.2, names no server (SNI), and the listener has no answer for such callers
+	HandshakeClientAlert                             // the client gave up with another alert
+	HandshakeTimeout                                 // not finished in time
+	HandshakeEOF                                     // closed without an alert
+	HandshakeNotTLS                                  // neither HTTP nor TLS
+	HandshakeNoCall                                  // it succeeded, and the client left without a call
 	HandshakeOther
 	numHandshakeFailures
 )

@@ -23,6 +23,7 @@ type tlsClient struct {
 	shows     string                 // what its output must hold; "" = every answer of the exchange and nothing else
 	command   func(tlsCall) []string // makes the exchange
 	env       func(tlsCall) []string // beside that of every client
+	leaves    bool                   // it distrusts without a word
 	fails     string                 // the reason that is counted when it cannot get in
 	why       string                 // it cannot, for the table
 	helps     string                 // what lets it in nevertheless; "" = nothing here
@@ -131,6 +132,23 @@ func modernTLSClients() []tlsClient {
 		{name: "Mono HttpWebRequest", tools: []string{"mono", "mcs"}, library: mono6, command: monoTLS, env: monoHome},
 		{name: "node 0.12", tools: []string{nodeTool}, library: openssl1, command: nodeTLS()},
 		{name: "Chromium", tools: []string{"chromium"}, library: "BoringSSL Chromium and its kin", proxyOnly: true, shows: echo("GET", "/exchange/get", ""), command: chromium, env: monoHome},
+	}
+}
+
+// distrustingModernClients are given a root that is not the upstream's.
+func distrustingModernClients() []tlsClient {
+	return []tlsClient{
+		{name: "Java 17", tools: []string{"java", "javac"}, command: javaURL("")},
+		{name: "wget", tools: []string{"wget"}, command: wgetTLS(""), leaves: true},
+		{name: "curl", tools: []string{"curl"}, command: curlTLS()},
+		{name: "Python urllib", tools: []string{"python3"}, command: runs("python3", "client.py")},
+		{name: "Perl LWP", tools: []string{"perl"}, check: perlTLS, command: runs("perl", "client.pl")},
+		{name: "node", tools: []string{"node"}, command: runs("node", "client.js"), leaves: true},
+		{name: "PHP curl", tools: []string{"php"}, check: phpCurl, command: runs("php", "curl.php")},
+		{name: "PHP streams", tools: []string{"php"}, command: runs("php", "streams.php")},
+		{name: "Go", tools: []string{"go"}, command: func(c tlsCall) []string { return []string{"go", "run", filepath.Join(own, "client.go"), c.base} }},
+		{name: "Ruby Net::HTTP", tools: []string{"ruby"}, command: runs("ruby", "client.rb")},
+		{name: "gnutls-cli", tools: []string{"gnutls-cli"}, raw: true, piped: true, command: gnutls("NORMAL")},
 	}
 }
 

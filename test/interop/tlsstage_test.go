@@ -36,7 +36,13 @@ const (
 // startTLS starts it. config is laid over what the test needs.
 func startTLS(t *testing.T, listeners int, config string, root trusted) *tlsStage {
 	t.Helper()
-	server, err := smsportal.New(smsportal.Options{RSA: true, Override: func(r *smsportal.Request) (smsportal.Response, bool) {
+	return startTLSAt(t, 0, listeners, config, root)
+}
+
+// startTLSAt has an upstream that speaks no higher TLS version; 0 = 1.3.
+func startTLSAt(t *testing.T, highest uint16, listeners int, config string, root trusted) *tlsStage {
+	t.Helper()
+	server, err := smsportal.New(smsportal.Options{RSA: true, MaxVersion: highest, Override: func(r *smsportal.Request) (smsportal.Response, bool) {
 		if r.Target == "/large" {
 			return smsportal.Response{Body: []byte(bigAnswer)}, true
 		}
