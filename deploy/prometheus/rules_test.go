@@ -20,7 +20,7 @@ const runbooks = "../../docs/runbooks"
 var contract = []string{
 	"InsecureClientAppeared", "ClientRegressed", "ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
 	"UpstreamCertificateExpiring", "SigningCAExpiring", "ProxyErrorRatioHigh", "SidecarsNotScraped",
-	"CredentialsStillInClear", "SidecarRemovable",
+	"CredentialsStillInClear", "CredentialsOverOldTLS", "SidecarRemovable",
 	"CallsDenied", "Saturated", "UpstreamClassicHellos", "ReloadRefused", "LedgerNotWritten", "LogLinesLost",
 }
 

@@ -35,7 +35,8 @@ type record struct {
 
 	Evidence []storedTime  `json:"evidence,omitempty"`
 	Counts   []storedCount `json:"counts,omitempty"`
-	Exposed  []storedTime  `json:"credentials_exposed,omitempty"`
+	Exposed  []storedTime  `json:"credentials_exposed,omitempty"` // in clear
+	Weakly   []storedTime  `json:"credentials_over_old_tls,omitempty"`
 	Hosts    []storedTime  `json:"hosts,omitempty"`
 	Days     [][5]uint32   `json:"days,omitempty"` // the date as 20260301, then DayCounts in its order
 }
@@ -70,9 +71,11 @@ func encode(r *row, p *policy) record {
 		a, b := t.words()
 		rec.Counts = append(rec.Counts, storedCount{subjectWords[t.subject], a, b, t.n})
 	}
-	for i, e := range r.exposed {
-		if e.count > 0 {
-			rec.Exposed = append(rec.Exposed, storedTime{redact.AllKinds[i].String(), e.count, at(e.last)})
+	for over, to := range []*[]storedTime{&rec.Exposed, &rec.Weakly} {
+		for i, e := range r.exposed[over] {
+			if e.count > 0 {
+				*to = append(*to, storedTime{redact.AllKinds[i].String(), e.count, at(e.last)})
+			}
 		}
 	}
 	for _, h := range r.hosts {
@@ -114,10 +117,12 @@ func decode(rec *record, latest int64) (*row, error) {
 			*r.totals.at(k) = c.N
 		}
 	}
-	for _, e := range rec.Exposed {
-		i := slices.IndexFunc(redact.AllKinds[:], func(k redact.Kind) bool { return k.String() == e.Name })
-		if i >= 0 {
-			r.exposed[i] = exposed{e.N, when(e.Last)}
+	for over, from := range [][]storedTime{rec.Exposed, rec.Weakly} {
+		for _, e := range from {
+			i := slices.IndexFunc(redact.AllKinds[:], func(k redact.Kind) bool { return k.String() == e.Name })
+			if i >= 0 {
+				r.exposed[over][i] = exposed{e.N, when(e.Last)}
+			}
 		}
 	}
 	for _, h := range rec.Hosts {

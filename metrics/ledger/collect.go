@@ -224,7 +224,7 @@ func (e *emitter) labels(client string, k key) []string {
 	case seriesFailures:
 		return []string{client, call.HandshakeFailure(k.a).String()}
 	case seriesExposed:
-		return []string{client, redact.Kind(k.a).String(), word(k.b != 0, "old_tls", "clear")}
+		return []string{client, redact.Kind(k.a).String(), overWords[k.b]}
 	default:
 		return []string{client, version(k.a)}
 	}

@@ -173,6 +173,9 @@ func (s *series) sighted(c *call.Sighted) {
 	}
 }
 
+// overWords are the values of the label "over": whether a secret came in clear.
+var overWords = [...]string{"clear", "old_tls"}
+
 func bit(b bool) uint8 {
 	if b {
 		return 1

@@ -25,6 +25,7 @@ func TestARowShowsWhatWasSeen(t *testing.T) {
 	g.request(name, again)
 	g.clock.advance(dayLong)
 	old := terminated(call.Version10)
+	old.Exposed = 1 << redact.KindBasic
 	old.Sighted = &call.Sighted{
 		Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
 		Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d"},
@@ -50,7 +51,7 @@ func TestARowShowsWhatWasSeen(t *testing.T) {
 	if got.Library != "OpenSSL 0.9.8" || got.HighestOffered != "1.0" || got.Verdict != LegacyOnly || got.Source != "address" {
 		t.Errorf("library %q, offered %q, verdict %q, source %q", got.Library, got.HighestOffered, got.Verdict, got.Source)
 	}
-	if len(got.Exposed) != 2 || got.Exposed[0].Kind != "query" || got.Exposed[0].Count != 3 {
+	if want := "[{query clear 3} {basic clear 3} {basic old_tls 1}]"; exposures(got) != want {
 		t.Errorf("secrets exposed: %+v", got.Exposed)
 	}
 	if len(got.Hosts) != 2 || got.UserAgents["PHP SOAP"] != 3 {
@@ -64,6 +65,15 @@ func TestARowShowsWhatWasSeen(t *testing.T) {
 	if err != nil || fmt.Sprintf("%+v", back) != fmt.Sprintf("%+v", got) {
 		t.Errorf("JSON does not come back (%v):\n%+v\n%+v", err, back, got)
 	}
+}
+
+// exposures are the counts without their times.
+func exposures(r Row) string {
+	var all []string
+	for _, e := range r.Exposed {
+		all = append(all, fmt.Sprintf("{%s %s %d}", e.Kind, e.Over, e.Count))
+	}
+	return "[" + strings.Join(all, " ") + "]"
 }
 
 func TestHistoryIsBounded(t *testing.T) {

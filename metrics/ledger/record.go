@@ -88,7 +88,7 @@ func (r *row) request(o *call.Outcome, family call.Family, now int64) {
 	if o.Offer != nil {
 		r.offer(o.Offer, now)
 	}
-	r.expose(o.Exposed, now)
+	r.expose(o.Exposed, o.Version, now)
 }
 
 // called records that the client made a call.
@@ -226,14 +226,15 @@ func (r *row) failure(s *call.Sighted, now int64) {
 }
 
 // expose counts the secrets of one request.
-func (r *row) expose(kinds redact.Kinds, now int64) {
+func (r *row) expose(kinds redact.Kinds, over call.Version, now int64) {
 	if kinds == 0 {
 		return
 	}
 	for i, kind := range redact.AllKinds {
 		if kinds.Has(kind) {
-			r.exposed[i].count++
-			r.exposed[i].last = now
+			e := &r.exposed[bit(over != call.VersionNone)][i]
+			e.count++
+			e.last = now
 		}
 	}
 }

@@ -41,7 +41,7 @@ type row struct {
 	family  call.Family  // of the newest request
 
 	totals  tallies
-	exposed [len(redact.AllKinds)]exposed
+	exposed [2][len(redact.AllKinds)]exposed // in clear, and over old TLS
 	hosts   []hostCount
 	days    []day // ascending
 

@@ -134,7 +134,7 @@ func fullest(name string) *row {
 		count(key{ofFamilies, uint8(f), 0, 0})
 	}
 	for i := range redact.AllKinds {
-		r.exposed[i] = exposed{1<<64 - 1, now}
+		r.exposed[0][i], r.exposed[1][i] = exposed{1<<64 - 1, now}, exposed{1<<64 - 1, now}
 	}
 	for i := range maxHosts {
 		r.hosts = append(r.hosts, hostCount{fmt.Sprint(i) + wide[1:], 1<<64 - 1, now})

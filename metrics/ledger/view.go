@@ -68,9 +68,11 @@ type ConnectionCount struct {
 	Count      uint64 `json:"count"`
 }
 
-// ExposedCount counts requests that carried one kind of secret in clear.
+// ExposedCount counts requests that carried one kind of secret, in clear or over
+// old TLS.
 type ExposedCount struct {
 	Kind  string    `json:"kind"`
+	Over  string    `json:"over"` // clear, old_tls
 	Count uint64    `json:"count"`
 	Last  time.Time `json:"last"`
 }
@@ -231,9 +233,11 @@ func (r *row) viewCounts(v *Row) {
 			v.UserAgent = r.family.String()
 		}
 	}
-	for i, e := range r.exposed {
-		if e.count > 0 {
-			v.Exposed = append(v.Exposed, ExposedCount{redact.AllKinds[i].String(), e.count, at(e.last)})
+	for over, kinds := range r.exposed {
+		for i, e := range kinds {
+			if e.count > 0 {
+				v.Exposed = append(v.Exposed, ExposedCount{redact.AllKinds[i].String(), overWords[over], e.count, at(e.last)})
+			}
 		}
 	}
 	for _, h := range r.hosts {

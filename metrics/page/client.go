@@ -21,6 +21,8 @@ type clientView struct {
 	Failures []countView
 	Hellos   []countView
 	Agents   []countView
+	Clear    []ledger.ExposedCount // secrets that came in clear
+	Weak     []ledger.ExposedCount // secrets that came over old TLS
 }
 
 type countView struct {
@@ -57,6 +59,13 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(v.Fixes) > 0 && !slices.ContainsFunc(v.Fixes, func(p fixes.Page) bool { return s.advice.isProgram(p.Name) }) {
 		v.Programs = s.advice.Programs
+	}
+	for _, e := range row.Exposed {
+		if e.Over == "clear" {
+			v.Clear = append(v.Clear, e)
+		} else {
+			v.Weak = append(v.Weak, e)
+		}
 	}
 	v.Failures, v.Hellos, v.Agents = sorted(row.Failures), sorted(row.Hellos), sorted(row.UserAgents)
 	s.render(w, http.StatusOK, s.client, v)

@@ -81,17 +81,21 @@ func everyRule(t *testing.T, s *prom.Server) {
 // alerts: whose expression has a result at the end of the month, and for whom.
 func alerts(t *testing.T, s *prom.Server, w *thirty.World) {
 	now, before := w.HourAt(thirty.Now), w.HourAt(thirty.Ago(1))
-	var exposing []string
+	exposing := make(map[string][]string)
 	for _, c := range thirty.Clients {
-		if total(now, "secret/", c.Name) > total(before, "secret/", c.Name) {
-			exposing = append(exposing, c.Name)
+		for _, over := range []string{"clear", "old_tls"} {
+			if total(now, "exposed/"+over, c.Name) > total(before, "exposed/"+over, c.Name) {
+				exposing[over] = append(exposing[over], c.Name)
+			}
 		}
 	}
-	slices.Sort(exposing)
+	slices.Sort(exposing["clear"])
+	slices.Sort(exposing["old_tls"])
 	want := map[string][]string{
 		"InsecureClientAppeared":  {"10.4.7.19"},
 		"ClientRegressed":         {"newsletter"},
-		"CredentialsStillInClear": exposing,
+		"CredentialsStillInClear": exposing["clear"],
+		"CredentialsOverOldTLS":   exposing["old_tls"],
 		"ClientRejectsCA":         {"10.4.2.8"},
 		"SigningCAExpiring":       {""},
 		"SidecarRemovable":        {"pay/refunds"},

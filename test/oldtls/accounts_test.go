@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"tlslift/test/harness"
@@ -54,6 +55,9 @@ func TestAccountsOnOneConnection(t *testing.T) {
 		if got := s.standing(t); got.State != "insecure" || got.Verdict != "legacy-only" || got.Fix == "" {
 			t.Errorf("%s stands %+v", name, got)
 		}
+	}
+	if _, page := s.Get("/clients/acme"); !strings.Contains(page, "Secrets over old TLS") || strings.Contains(page, "Secrets in clear") {
+		t.Error("its page does not say how its secrets came")
 	}
 	m := s.Metrics()
 	if n := m.Sum("tlslift_client_hellos_total"); n != 1 {

@@ -30,8 +30,8 @@ func migration() *dashboard.DashboardBuilder {
 		WithPanel(perDay("Failed handshakes by reason",
 			"TLS handshakes of clients that failed. client_rejected_ca: the client does not trust tlslift's CA.",
 			"{{reason}}", "tlslift:client_handshake_failures:rate5m").Height(8).Span(8)).
-		WithPanel(perDay("Secrets in clear",
-			"Requests with a password, token or key that could be read on the client's side. Change the secret once the client has migrated.",
+		WithPanel(perDay("Secrets in clear or over old TLS",
+			"Requests with a password, token or key that could be read on the client's side, or that only TLS 1.0 or 1.1 protected. Change the secret once the client has migrated.",
 			"{{kind}}", "tlslift:client_credentials_exposed:rate5m").Height(8).Span(8))
 }
 

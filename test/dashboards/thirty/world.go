@@ -153,6 +153,7 @@ func (w *World) insecure(c *state, i *instance, n float64) {
 	}
 	i.add("tlslift_client_credentials_exposed_total", n, "client", c.Name, "kind", c.secret, "over", over)
 	w.count("secret/"+c.secret, c, n)
+	w.count("exposed/"+over, c, n)
 	i.add("tlslift_upgrades_total", n, "client", c.Name, "from", v.String())
 	w.count("upgrade/"+v.String(), c, n)
 	c.seen.LastInsecure = w.at
