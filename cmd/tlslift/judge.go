@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"tlslift/configs"
@@ -55,10 +58,37 @@ func warnings(cfg *configs.Config) []string {
 	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
 		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses: anyone who steals its key can pretend to be any address; make one with `tlslift ca init`, or add the constraint")
 	}
+	out = append(out, misdeclared(cfg)...)
 	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
 			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))
+		}
+	}
+	return out
+}
+
+// misdeclared names the declarations for clients that no other key names and no
+// caller can be named: a misspelt one would hide that its client is not migrated.
+func misdeclared(cfg *configs.Config) []string {
+	c := &cfg.Clients
+	if c.Account != configs.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != "" {
+		return nil // callers name themselves
+	}
+	known := map[string]bool{c.Workload: true}
+	for _, n := range c.Names {
+		known[n.Name] = true
+	}
+	for _, l := range cfg.Listen {
+		known[l.Client] = true
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(cfg.Policy.Clients)) {
+		if _, err := netip.ParseAddr(strings.TrimSuffix(name, "/64")); err == nil {
+			continue // an address, which callers are named by
+		}
+		if !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
+			out = append(out, fmt.Sprintf("policy.clients.%s: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener", name))
 		}
 	}
 	return out

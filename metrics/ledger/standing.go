@@ -10,12 +10,13 @@ import (
 // standing is what follows from a row at one time.
 type standing struct {
 	Sightings
-	state     State
-	verdict   Verdict
-	regressed bool
-	fallsBack bool
-	library   string // of the hello that the verdict is about; "" = unknown
-	program   string // of the newest request's User-Agent; "" = unknown
+	state       State
+	verdict     Verdict
+	regressed   bool
+	misdeclared bool
+	fallsBack   bool
+	library     string // of the hello that the verdict is about; "" = unknown
+	program     string // of the newest request's User-Agent; "" = unknown
 }
 
 func (r *row) standing(p *policy, now time.Time) standing {
@@ -23,6 +24,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s := standing{Sightings: Sightings{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
+	s.misdeclared = s.MisdeclaredAt(now)
 	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)
 	if r.first != 0 {
 		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.MigratedAfter)

@@ -94,6 +94,25 @@ func (s Sightings) RegressedAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.After(s.Declared)
 }
 
+// MigratedBy says what a migrated client is taken for one by: that it was seen
+// to be, or that its owner says so.
+func (s Sightings) MigratedBy(now time.Time, migratedAfter time.Duration) string {
+	switch {
+	case s.StateAt(now, migratedAfter) != Migrated:
+		return ""
+	case !s.LastSecure.IsZero() && s.LastSecure.After(s.LastInsecure):
+		return "proof"
+	default:
+		return "declaration"
+	}
+}
+
+// MisdeclaredAt reports whether a client was declared migrated that was never
+// seen making a call: its name may be misspelt.
+func (s Sightings) MisdeclaredAt(now time.Time) bool {
+	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero()
+}
+
 func (s Sightings) declaredAt(now time.Time) bool {
 	return !s.Declared.IsZero() && !now.Before(s.Declared)
 }

@@ -13,6 +13,7 @@ type Summary struct {
 	States               map[string]int `json:"states"`  // every state is there
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
+	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call
 
 	// Insecure and Active are clients seen within the last N days (N is
 	// MigratedAfterSeconds); their quotient is the insecure share.
@@ -58,7 +59,7 @@ func (l *Ledger) Summary() Summary {
 	weekAgo := dayOf(now.Unix()) - 7
 	l.each(func(r *row) {
 		st := r.standing(p, now)
-		s.count(st.state, st.verdict, st.regressed, st.fallsBack, st.LastInsecure, at(r.lastLifted))
+		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
@@ -131,11 +132,14 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 
 // Add counts a client that is known by its Row.
 func (s *Summary) Add(r *Row) {
-	s.count(r.State, r.Verdict, r.Regressed, r.FallsBack, r.LastInsecure, r.LastUpgraded)
+	s.count(r.State, r.Verdict, r.Regressed, r.Misdeclared, r.FallsBack, r.LastInsecure, r.LastUpgraded)
 }
 
-func (s *Summary) count(state State, verdict Verdict, regressed, fallsBack bool, lastInsecure, lifted time.Time) {
+func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fallsBack bool, lastInsecure, lifted time.Time) {
 	s.States[state.String()]++
+	if misdeclared {
+		s.Misdeclared++
+	}
 	if state == NoCalls {
 		return // no client to migrate
 	}

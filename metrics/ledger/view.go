@@ -19,12 +19,17 @@ type Row struct {
 	Source     string `json:"identity_source,omitempty"`
 	Configured bool   `json:"configured"`
 
-	State     State   `json:"state"`
-	Verdict   Verdict `json:"verdict,omitzero"`
-	Regressed bool    `json:"regressed,omitempty"`           // declared migrated and insecure since
-	Library   string  `json:"library,omitempty"`             // its TLS library, guessed from the hello
-	FallsBack bool    `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
-	Program   string  `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
+	State   State   `json:"state"`
+	Verdict Verdict `json:"verdict,omitzero"`
+	// MigratedBy says what a migrated client is taken for one by: proof, that it
+	// was seen to be secure; or the declaration of its owner.
+	MigratedBy  string `json:"migrated_by,omitempty"`
+	Misdeclared bool   `json:"misdeclared,omitempty"` // declared migrated, and never seen making a call
+
+	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
+	Library   string `json:"library,omitempty"`             // its TLS library, guessed from the hello
+	FallsBack bool   `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
+	Program   string `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
 
 	Fix      string   `json:"fix,omitempty"`       // what its owner is to change
 	FixKey   string   `json:"fix_key,omitempty"`   // what that is about: obstacle, program, library
@@ -177,7 +182,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.verdict, Regressed: st.regressed, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
+		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
 		Declared: st.Declared, JA4: r.ja4,

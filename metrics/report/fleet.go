@@ -138,6 +138,7 @@ func (f *fleet) rows() []ledger.Row {
 		r.LastSeen = later(r.LastInsecure, r.LastSecure)
 		s := ledger.Sightings{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
 		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
+		r.MigratedBy, r.Misdeclared = s.MigratedBy(f.now, f.migratedAfter), s.MisdeclaredAt(f.now)
 		f.judge(c)
 		switch r.Source {
 		case "listener", "proxy_auth", "workload", "name":

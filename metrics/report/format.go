@@ -61,6 +61,9 @@ func (r *Report) headline() string {
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
+	if s.Misdeclared > 0 {
+		text += fmt.Sprintf(" Declared migrated and never seen: %d.", s.Misdeclared)
+	}
 	if s.FallsBack > 0 {
 		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
 	}
@@ -93,8 +96,13 @@ var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a
 // cells are a client's columns.
 func cells(r *Client) []string {
 	state := r.State.String()
-	if r.Regressed {
+	switch {
+	case r.Regressed:
 		state += " (regressed)"
+	case r.Misdeclared:
+		state += " (declared migrated)"
+	case r.MigratedBy == "declaration":
+		state += " (declared)"
 	}
 	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), chart.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
 }

@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// TestDeclaredIsNotProven: a declaration counts for a client that was seen. For
+// a name that nobody has it is an error that page, API, report and check show.
+func TestDeclaredIsNotProven(t *testing.T) {
+	t.Parallel()
+	const config = `
+listen: [{address: '127.0.0.1:0', client: billing}, {address: '127.0.0.1:0', client: never}]
+policy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01}, billing: {}}}`
+	_, p := portal(t, smsportal.Options{}, config)
+	p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	p.WaitMetric(1, requestsTotal, "client", "billing")
+
+	_, body := p.Get("/api/v1/clients")
+	var list struct {
+		Clients []struct {
+			Client, State string
+			Misdeclared   bool
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &list); err != nil {
+		t.Fatalf("%v in %.300s", err, body)
+	}
+	for _, c := range list.Clients {
+		want := "unseen"
+		if c.Client == "billing" {
+			want = "insecure"
+		}
+		if c.State != want || c.Misdeclared == (c.Client == "billing") {
+			t.Errorf("%+v", c)
+		}
+	}
+	if _, page := p.Get("/"); !strings.Contains(page, "<strong>2</strong> declared migrated, and never seen") {
+		t.Error("the status page does not say so")
+	}
+	if _, page := p.Get("/clients/bilingg"); !strings.Contains(page, "never seen making a call") {
+		t.Error("the client's page does not say so")
+	}
+	report := harness.Run(t, nil, "report", "--admin", "http://"+p.AdminAddr())
+	if !strings.Contains(report.Stdout, "Declared migrated and never seen: 2.") || strings.Contains(report.Stdout, "1 migrated") {
+		t.Errorf("the report says %s", report.Stdout)
+	}
+	file := harness.TempFile(t, "declared.yaml", "listen: [{address: '127.0.0.1:0', client: never}]\npolicy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01}, 10.0.0.1: {migrated: 2026-01-01}}}\n")
+	check := harness.Run(t, nil, "check", "--config", file)
+	if out := check.Stdout + check.Stderr; check.Code != 0 || strings.Count(out, "it is declared migrated, and nothing else") != 1 || !strings.Contains(out, "policy.clients.bilingg") {
+		t.Errorf("check says %d %s", check.Code, out)
+	}
+}
