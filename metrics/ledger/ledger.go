@@ -72,6 +72,7 @@ type Ledger struct {
 	tracked    int                   // rows of discovered clients
 	queues     [numClasses]list.List // those rows, longest unseen first
 	overflowed uint64                // observations without a row for their client
+	homes      map[string]int        // of those rows, the ones with an unchecked name, by their address
 	labels     labelTable            // who has series
 	overflow   row
 }
@@ -101,7 +102,7 @@ func New(o Options) *Ledger {
 	l := &Ledger{
 		clock: o.Clock, logger: o.Logger, descs: newDescs(),
 		policy: newPolicy(Settings{}), upstreams: []string{call.LabelOther, call.LabelDenied},
-		rows:     make(map[string]*row),
+		rows: make(map[string]*row), homes: make(map[string]int),
 		labels:   labelTable{rows: make(map[*row]struct{})},
 		overflow: row{name: call.LabelOverflow, source: "overflow", series: new(series)},
 	}
@@ -161,6 +162,7 @@ func (l *Ledger) Configure(s Settings) {
 	}
 	now := l.clock().Unix()
 	l.tracked, l.labels.discovered = 0, 0
+	clear(l.homes)
 	for name, r := range l.rows {
 		if _, configured := p.clients[name]; configured != r.configured {
 			r.configured = configured
@@ -176,6 +178,7 @@ func (l *Ledger) Configure(s Settings) {
 		}
 		if r.first != 0 {
 			l.tracked++
+			l.count(r, 1)
 		}
 	}
 }
@@ -190,6 +193,7 @@ func (l *Ledger) adopt(rows []*row) {
 			l.rows[r.name] = r
 			l.queue(r)
 			l.tracked++
+			l.count(r, 1)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,40 @@ func TestEvictionSparesInsecureAndConfiguredClients(t *testing.T) {
 	if s := g.Stats(); s.Overflowed != 1 || s.Tracked != 10 || over.Requests[0].Count != 1 {
 		t.Errorf("stats %+v, overflow %+v", s, over)
 	}
+}
+
+// Names that nobody checks are anybody's to invent: those of one address fill a
+// tenth of the ledger, and the rest of its calls are the address's own.
+func TestInventedNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	options := Options{File: filepath.Join(t.TempDir(), "ledger.json")}
+	g := newRigIn(options, Settings{Track: 100})
+	from := func(rung call.Rung, name, address string) {
+		o := plain("h")
+		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Rung: rung, Address: address}
+		g.Record(&o)
+	}
+	for i := range 500 {
+		from(call.RungProxyUser, fmt.Sprint("invented", i), "10.0.0.1")
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g = rigAt(g.clock, options, Settings{Track: 100})
+	defer g.Close()
+	from(call.RungAccount, "invented by another way", "10.0.0.1")
+	from(call.RungAccount, "acme", "10.0.0.2")
+	from(call.RungProxyUser, "invented3", "10.0.0.1") // it is known
+	if s := g.Stats(); s.Tracked != 12 || s.Overflowed != 0 {
+		t.Errorf("%+v, want 10 invented clients, their address, and another", s)
+	}
+	if r := g.row(t, "10.0.0.1"); r.State != Insecure || r.Requests[0].Count != 491 {
+		t.Errorf("the address itself: %+v", r)
+	}
+	if r := g.row(t, "invented3"); r.Requests[0].Count != 2 {
+		t.Errorf("a name that is known: %+v", r)
+	}
+	g.row(t, "acme")
 }
 
 // A lowered limit takes effect with the next new client.

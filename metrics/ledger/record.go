@@ -35,7 +35,12 @@ func (l *Ledger) Record(o *call.Outcome) {
 	if sighted && s.Was != "" {
 		l.withdraw(cleanName(s.Was), s.Hello)
 	}
+	name, home := l.house(name, &o.Client)
 	r := l.find(name, asked || sighted, now)
+	if r.first == 0 && r != &l.overflow && (asked || sighted) && home != "" {
+		r.home = home
+		l.count(r, 1)
+	}
 	if asked || sighted {
 		r.seen(o.Client.Rung, now)
 		if sighted {

@@ -118,6 +118,33 @@ func (l *Ledger) longestUnseen(now int64) *row {
 	return a
 }
 
+// house is the name of the row that a client goes to. An address that has
+// invented more names than its share has one for the rest: its own. home is the
+// address of a name that nobody checks.
+func (l *Ledger) house(name string, id *call.Identity) (to, home string) {
+	if id.Configured || id.Address == "" || id.Rung != call.RungProxyUser && id.Rung != call.RungAccount {
+		return name, ""
+	}
+	home = cleanName(id.Address)
+	if r := l.rows[name]; (r == nil || !r.known()) && l.homes[home] >= max(1, l.policy.Track/nameShare) {
+		return home, ""
+	}
+	return name, home
+}
+
+// nameShare is the part of the ledger that the names of one address may fill.
+const nameShare = 10
+
+// count keeps account of a row that came or goes.
+func (l *Ledger) count(r *row, n int) {
+	if r.home == "" || r.configured {
+		return
+	}
+	if l.homes[r.home] += n; l.homes[r.home] <= 0 {
+		delete(l.homes, r.home)
+	}
+}
+
 // evict drops the row of a discovered client. What its series showed goes to the
 // overflow row: the client is one of those without a row from now on.
 func (l *Ledger) evict(r *row) {
@@ -128,6 +155,7 @@ func (l *Ledger) evict(r *row) {
 		l.endLabel(r)
 	}
 	l.unqueue(r)
+	l.count(r, -1)
 	delete(l.rows, r.name)
 	l.tracked--
 }

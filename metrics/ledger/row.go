@@ -27,6 +27,7 @@ const (
 type row struct {
 	name, source string
 	configured   bool
+	home         string // the address that an unchecked name was first seen from; "" = it is none
 
 	first, last              int64
 	lastInsecure, lastSecure int64

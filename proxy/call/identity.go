@@ -44,4 +44,5 @@ type Identity struct {
 	Name       string
 	Rung       Rung
 	Configured bool
+	Address    string // of a name that nobody checks: what the address that it called from is called
 }

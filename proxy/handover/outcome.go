@@ -17,6 +17,7 @@ type outcome struct {
 	Client     string    `json:"client,omitempty"`
 	Rung       string    `json:"rung,omitempty"`
 	Configured bool      `json:"configured,omitempty"`
+	Address    string    `json:"address,omitempty"`
 	ID         string    `json:"id,omitempty"`
 	Start      time.Time `json:"start"`
 	End        time.Time `json:"end"`
@@ -91,7 +92,7 @@ func Decode(text json.RawMessage) (*call.Outcome, error) {
 
 func wire(o *call.Outcome) *outcome {
 	w := &outcome{
-		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured,
+		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured, Address: o.Client.Address,
 		ID: o.ID, Start: o.Start, End: o.End,
 		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack,
 		Version: o.Version.String(), Handling: o.Handling.String(),
@@ -132,7 +133,7 @@ func (h *offer) decode() *call.Offer {
 
 func (w *outcome) decode() *call.Outcome {
 	o := &call.Outcome{
-		Client: call.Identity{Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured},
+		Client: call.Identity{Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured, Address: w.Address},
 		ID:     w.ID, Start: w.Start, End: w.End,
 		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack,
 		Version: parse[call.Version](w.Version), Handling: parse[call.Handling](w.Handling),

@@ -156,7 +156,7 @@ func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQue
 		} else if l.proxyUser && id.Rung > call.RungProxyUser {
 			if user, ok := basicUser(proxyAuthorization); ok {
 				if name := Safe(user); name != "" {
-					id = l.named(name, call.RungProxyUser)
+					id = l.named(name, call.RungProxyUser, id.Name)
 				}
 			}
 		}
@@ -175,7 +175,7 @@ func (l *Ladder) Within(outer call.Identity, authorization, rawQuery string, for
 	if name == "" {
 		return outer
 	}
-	return l.named(name, call.RungAccount)
+	return l.named(name, call.RungAccount, outer.Name)
 }
 
 // base climbs the rungs that need no request.
@@ -190,17 +190,28 @@ func (l *Ladder) base(a *call.Conn) call.Identity {
 	if name, ok := l.ranges.find(addr); ok {
 		return call.Identity{Name: name, Rung: call.RungName, Configured: true}
 	}
-	if !addr.IsValid() {
-		return l.named("unknown", call.RungAddress)
+	address := addressName(addr)
+	return l.named(address, call.RungAddress, address)
+}
+
+// addressName is the name of an address. In IPv6 that is its /64: a host changes
+// its address within it daily (RFC 8981).
+func addressName(addr netip.Addr) string {
+	switch {
+	case !addr.IsValid():
+		return "unknown"
+	case addr.Is6() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast():
+		return netip.PrefixFrom(addr, 64).Masked().String()
+	default:
+		return addr.String()
 	}
-	return l.named(addr.String(), call.RungAddress)
 }
 
 // named is an identity whose name was discovered, though the configuration may
 // know it all the same.
-func (l *Ladder) named(name string, r call.Rung) call.Identity {
+func (l *Ladder) named(name string, r call.Rung, address string) call.Identity {
 	_, known := l.known[name]
-	return call.Identity{Name: name, Rung: r, Configured: known}
+	return call.Identity{Name: name, Rung: r, Configured: known, Address: address}
 }
 
 // carriesProxyCredentials reports whether a way in can carry them: only a
