@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+
+	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+)
+
+// TestTunnelsSayHowTheyEnded, and claim no delivery, which nobody can know.
+func TestTunnelsSayHowTheyEnded(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() { // a server that does what the first byte says
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				order := make([]byte, 1)
+				_, _ = io.ReadFull(conn, order)
+				switch order[0] {
+				case 'r':
+					_ = conn.(*net.TCPConn).SetLinger(0)
+				case 'h':
+					_, _ = io.Copy(io.Discard, conn)
+				}
+			}()
+		}
+	}()
+	foreign := listener.Addr().String()
+	_, p := portal(t, smsportal.Options{}, "others: pass\nlimits: {tunnel_idle_timeout: 1s}")
+	_, q := portal(t, smsportal.Options{}, "others: pass\nlimits: {drain_timeout: 1s}")
+	for _, tt := range []struct {
+		end string
+		p   *harness.Process
+		do  func(c *harness.Caller)
+	}{
+		{"closed", p, func(c *harness.Caller) { c.Send("c").Rest(); c.Close() }},
+		{"reset_by_upstream", p, func(c *harness.Caller) { c.Send("r") }},
+		{"reset_by_client", p, func(c *harness.Caller) { c.Send("h").Reset() }},
+		{"idle", p, func(c *harness.Caller) { c.Send("h") }},
+		{"cut", q, func(c *harness.Caller) { c.Send("h"); q.Signal(syscall.SIGTERM) }},
+	} {
+		mark := tt.p.Mark()
+		tt.do(harness.Dial(t, tt.p.Addr()).Tunnel(foreign))
+		line := tt.p.WaitLogAfter(mark, harness.Match{"msg": "tunnel", "handling": "tunnelled"})
+		if _, claims := line["delivery"]; claims || line.String("end") != tt.end {
+			t.Errorf("%s: %v", tt.end, line)
+		}
+	}
+}
+
+// TestDeliveryOfAStreamedAnswer is that of its end: a caller that leaves before
+// it has not got a complete answer.
+func TestDeliveryOfAStreamedAnswer(t *testing.T) {
+	t.Parallel()
+	large := []byte(strings.Repeat("x", 50<<20))
+	_, p := portal(t, smsportal.Options{Override: func(*smsportal.Request) (smsportal.Response, bool) {
+		return smsportal.Response{Body: large}, true
+	}}, "")
+	c := harness.Dial(t, p.Addr()).Send("GET " + api + "/left HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := io.ReadFull(c.Bytes(), make([]byte, 3<<20)); err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"}); line.String("delivery") != "unknown" || line.String("client_gone") != "true" {
+		t.Errorf("the log says %v", line)
+	}
+	harness.Dial(t, p.Addr()).Send("GET " + api + "/read HTTP/1.0\r\nHost: x\r\n\r\n").Rest()
+	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/read"}); line.String("delivery") != "answered" {
+		t.Errorf("the log says %v", line)
+	}
+}
