@@ -63,7 +63,7 @@ clients: {label_limit: %d}`, state, labels))
 	from(insecure).Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET")
 	p.WaitMetric(1, requestsTotal, "client", insecure)
 	m = p.Metrics()
-	if m.Sum(overflow) != 0 || m.Sum("tlslift_clients", "kind", "labelled") != labels || m.Has(firstSeen, "client", secure(0)) {
+	if m.Sum(overflow) != 0 || m.Sum("tlslift_clients", "kind", "labelled") != labels || !m.Has(firstSeen, "client", insecure) {
 		t.Errorf("%v, overflow %v", m["tlslift_clients"], m.Sum(overflow))
 	}
 }
