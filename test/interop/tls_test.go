@@ -241,7 +241,7 @@ func (s *tlsStage) judgeHopeless(t *testing.T, c tlsClient, way string, n int) t
 	if line := s.In(t).WaitLog(harness.Match{"msg": "handshake failed", "client": name}); line.String("advice") == "" || line.String("reason") != c.fails {
 		t.Errorf("the log says %v", line)
 	}
-	if row := s.row(t, name); row.Verdict != "legacy-only" && row.Verdict != "sslv2-framed" && row.Verdict != "shut-out" || row.State != "insecure" {
+	if row := s.row(t, name); row.Verdict != "legacy-only" && row.Verdict != "sslv2-framed" && row.Verdict != "shut-out" || row.State != "no-calls" {
 		t.Errorf("stands %+v", row)
 	}
 	return tlsResult{done: true, reason: reason}
