@@ -198,8 +198,8 @@ func (s *tlsStage) judgeModern(t *testing.T, c tlsClient, way string, n int) tls
 	version := line.String("tls_version")
 	if m.Sum("tlslift_client_connections_total", "client", name, "ingress", way, "handling", "spliced", "tls_version", version) == 0 ||
 		m.Sum("tlslift_client_connections_total", "client", name, "handling", "terminated") != 0 ||
-		m.Sum("tlslift_client_handshake_failures_total", "client", name) != 0 {
-		t.Errorf("the connections are counted wrong: %v", m["tlslift_client_connections_total"])
+		m.Sum("tlslift_client_handshake_failures_total", "client", name) != m.Sum("tlslift_client_handshake_failures_total", "client", name, "reason", "no_call") {
+		t.Errorf("the connections are counted wrong: %v", m["tlslift_client_connections_total"]) // browsers connect in advance, and leave
 	}
 	row := s.row(t, name)
 	if row.Library != c.library {
