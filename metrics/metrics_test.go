@@ -211,6 +211,10 @@ func (f *fixture) exerciseClient(name string) {
 	f.record(name, first)
 	f.record(name, denied())
 	f.record(name, lost("*.smsportal.com", problem.Reset, problem.Unknown))
+	f.record(name, sighting(call.Sighted{ // until the next connection gets in
+		Ours: true, Ingress: call.Connect, Handling: call.Refused, Failed: true,
+		Hello: &call.Offer{Max: call.Version12}, Failure: call.HandshakeNoServerName,
+	}))
 	f.record(name, spliced())
 	f.record(name, sighting(call.Sighted{
 		Ours: true, Ingress: call.TLS, Version: call.Version10, Handling: call.Refused,

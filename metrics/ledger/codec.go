@@ -35,6 +35,7 @@ type record struct {
 	Family     string `json:"user_agent_family,omitempty"`
 
 	Evidence []storedTime  `json:"evidence,omitempty"`
+	Refuted  []storedTime  `json:"refuted,omitempty"`
 	Counts   []storedCount `json:"counts,omitempty"`
 	Exposed  []storedTime  `json:"credentials_exposed,omitempty"` // in clear
 	Weakly   []storedTime  `json:"credentials_over_old_tls,omitempty"`
@@ -64,8 +65,11 @@ func encode(r *row, p *policy) record {
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
 	}
 	for _, verdict := range Verdicts {
-		if t := r.evidence[verdict]; t != 0 {
+		if t := r.evidence.Held(verdict); t != 0 {
 			rec.Evidence = append(rec.Evidence, storedTime{Name: verdict.String(), Last: at(t)})
+		}
+		if t := r.evidence.Refuted(verdict); t != 0 {
+			rec.Refuted = append(rec.Refuted, storedTime{Name: verdict.String(), Last: at(t)})
 		}
 	}
 	for _, t := range r.totals {
@@ -111,6 +115,11 @@ func decode(rec *record, latest int64) (*row, error) {
 	for _, e := range rec.Evidence {
 		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {
 			r.evidence[v] = when(e.Last)
+		}
+	}
+	for _, e := range rec.Refuted {
+		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {
+			r.evidence[v] = -when(e.Last)
 		}
 	}
 	for _, c := range rec.Counts {

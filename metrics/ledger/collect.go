@@ -17,7 +17,7 @@ type descs struct {
 	counters [numSubjects]*prometheus.Desc // by subject; nil for totals
 
 	firstSeen, lastInsecure, lastSecure, declared *prometheus.Desc
-	verdict, verdictTime, library                 *prometheus.Desc
+	verdict, verdictTime, refuted, library        *prometheus.Desc
 
 	clients, overflow, lastWrite, writeFailures *prometheus.Desc
 }
@@ -53,7 +53,9 @@ func newDescs() (d descs) {
 	d.verdict = desc("client_verdict",
 		"1 for the client's current verdict; absent before the first sight.", "client", "verdict")
 	d.verdictTime = desc("client_verdict_timestamp_seconds",
-		"When the client last showed what its current verdict is about.", "client", "verdict")
+		"When the client last showed what the verdict is about, for each verdict that it gave evidence of.", "client", "verdict")
+	d.refuted = desc("client_verdict_refuted_timestamp_seconds",
+		"When what the verdict is about last succeeded, for each verdict that held once and does no longer.", "client", "verdict")
 	d.library = desc("client_library_info",
 		"1 for the client's TLS library, guessed from its hello, its program, from its User-Agent, and how the client was named.",
 		"client", "library", "program", "identity_source")
@@ -78,7 +80,7 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 		}
 	}
 	for _, c := range [...]*prometheus.Desc{
-		d.firstSeen, d.lastInsecure, d.lastSecure, d.declared, d.verdict, d.verdictTime, d.library,
+		d.firstSeen, d.lastInsecure, d.lastSecure, d.declared, d.verdict, d.verdictTime, d.refuted, d.library,
 		d.clients, d.overflow, d.lastWrite, d.writeFailures,
 	} {
 		ch <- c
@@ -191,7 +193,10 @@ func (e *emitter) client(r *row, st standing) {
 	}
 	if st.verdict != NoVerdict {
 		e.gauge(d.verdict, 1, r.name, st.verdict.String())
-		e.seconds(d.verdictTime, r.evidence[st.verdict], false, r.name, st.verdict.String())
+	}
+	for _, v := range Verdicts {
+		e.seconds(d.verdictTime, r.evidence.Held(v), false, r.name, v.String())
+		e.seconds(d.refuted, r.evidence.Refuted(v), false, r.name, v.String())
 	}
 	if r.first != 0 {
 		e.gauge(d.library, 1, r.name, cmp.Or(st.library, "unknown"), cmp.Or(st.program, "unknown"), r.source)

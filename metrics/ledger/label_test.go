@@ -373,8 +373,8 @@ func TestSeries(t *testing.T) {
 	g.scrape(t).absent(t, connectionsTotal)
 }
 
-// The verdict and library series show the current ones, with the time of the
-// verdict's newest evidence.
+// The verdict and library series show the current ones. Of the evidence all is
+// shown, for a fleet's verdict is chosen from all of it.
 func TestOnlyTheCurrentVerdictExists(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{LabelLimit: 1})
@@ -389,10 +389,11 @@ func TestOnlyTheCurrentVerdictExists(t *testing.T) {
 	v.Hello.Library = "OpenSSL 3"
 	g.sight("c", v)
 	s = g.scrape(t)
-	for _, name := range []string{"tlslift_client_verdict", "tlslift_client_verdict_timestamp_seconds"} {
-		if got := s.of(name); len(got) != 1 || !s.has(name, `verdict="capable"`) {
-			t.Errorf("%v", got)
-		}
+	if got := s.of("tlslift_client_verdict"); len(got) != 1 || !s.has("tlslift_client_verdict", `verdict="capable"`) {
+		t.Errorf("%v", got)
+	}
+	for _, verdict := range []string{`verdict="capable"`, `verdict="plaintext"`} {
+		s.expect(t, float64(epoch.Add(time.Hour).Unix()), "tlslift_client_verdict_timestamp_seconds", verdict)
 	}
 	s.absent(t, "tlslift_client_library_info", `library="unknown"`)
 	s.expect(t, 1, "tlslift_client_library_info", `library="OpenSSL 3"`)

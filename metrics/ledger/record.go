@@ -106,16 +106,15 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 	switch h {
 	case call.Plain:
 		r.evidence.note(Plaintext, now)
-		r.evidence[ShutOut] = 0 // it is up again; why it must change is in LegacyOnly and NoSharedCipher
+		r.evidence.refute(now, ShutOut) // it is up again; why it must change is in LegacyOnly and NoSharedCipher
 	case call.Terminated:
-		r.evidence[DistrustsCA], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0
+		r.evidence.refute(now, DistrustsCA, ShutOut, NoServerName)
 	case call.Spliced:
-		r.evidence[DistrustsUpstream], r.evidence[NoSharedCipher], r.evidence[ShutOut], r.evidence[NoServerName] = 0, 0, 0, 0
+		r.evidence.refute(now, DistrustsUpstream, NoSharedCipher, ShutOut, NoServerName)
 	}
 }
 
 // sighted records what a connection shows. The failure comes last: what it says
-// depends on whether the client ever got in. The failure comes last: what it says
 // depends on whether the client ever got in.
 func (r *row) sighted(s *call.Sighted, offer *call.Offer, now int64) {
 	if s.Hello != nil {
@@ -172,7 +171,7 @@ func (r *row) offer(h *call.Offer, now int64) {
 	case h.WrongName:
 		r.evidence.note(NamesWrongHost, now)
 	case h.SNI:
-		r.evidence[NamesWrongHost], r.evidence[NoServerName] = 0, 0
+		r.evidence.refute(now, NamesWrongHost, NoServerName)
 	}
 }
 

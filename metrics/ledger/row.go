@@ -33,7 +33,7 @@ type row struct {
 	lastInsecure, lastSecure int64
 	lastLifted               int64 // last request that only tlslift made possible
 	lastFallsBack            int64 // last request that goes out in clear without tlslift
-	evidence                 evidence
+	evidence                 Evidence
 
 	offered call.Version // the highest ever
 	library string       // guessed from the newest hello that offers TLS 1.2

@@ -27,7 +27,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s.misdeclared = s.MisdeclaredAt(now)
 	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)
 	if r.first != 0 {
-		s.verdict = r.evidence.verdictAt(now, r.last, unixOf(declared), p.MigratedAfter)
+		s.verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
 		s.library, s.program = r.libraryFor(s.verdict), r.program()
 	}
 	return s

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"time"
 )
 
 // Verdict says what stands between a client and speaking TLS 1.2 by itself.
@@ -61,35 +60,4 @@ func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil 
 func (v *Verdict) UnmarshalText(text []byte) (err error) {
 	*v, err = ParseVerdict(string(text))
 	return err
-}
-
-// evidence holds, for each verdict, when it was last seen to hold (Unix
-// seconds, 0 = never).
-type evidence [len(verdictWords)]int64
-
-// note records that a verdict holds.
-func (e *evidence) note(v Verdict, now int64) { e[v] = max(e[v], now) }
-
-// verdictAt weighs the evidence of a client last seen at lastSeen. What counts
-// is the last migratedAfter of what was seen, so that a client that has fallen
-// silent keeps its verdict and one that has changed loses the old one; after a
-// declaration only what came later counts. When that leaves nothing, the
-// newest evidence decides.
-func (e *evidence) verdictAt(now time.Time, lastSeen, declared int64, migratedAfter time.Duration) Verdict {
-	after := lastSeen - int64(migratedAfter/time.Second)
-	if declared != 0 && declared <= now.Unix() {
-		after = max(after, declared)
-	}
-	for _, v := range Verdicts {
-		if e[v] > after && e[v] != 0 {
-			return v
-		}
-	}
-	newest := NoVerdict
-	for _, v := range Verdicts {
-		if e[v] != 0 && (newest == NoVerdict || e[v] > e[newest]) {
-			newest = v
-		}
-	}
-	return newest
 }

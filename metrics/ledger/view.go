@@ -31,6 +31,8 @@ type Row struct {
 	FallsBack bool   `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
 	Program   string `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
 
+	Evidence Evidence `json:"evidence,omitzero"` // what the verdict is chosen from
+
 	Fix      string   `json:"fix,omitempty"`       // what its owner is to change
 	FixKey   string   `json:"fix_key,omitempty"`   // what that is about: obstacle, program, library
 	FixPages []string `json:"fix_pages,omitempty"` // pages of docs/fixes, first things first
@@ -185,7 +187,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
-		Declared: st.Declared, JA4: r.ja4,
+		Declared: st.Declared, Evidence: r.evidence, JA4: r.ja4,
 	}
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
