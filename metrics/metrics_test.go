@@ -212,7 +212,7 @@ func (f *fixture) exerciseClient(name string) {
 	f.record(name, denied())
 	f.record(name, lost("*.smsportal.com", problem.Reset, problem.Unknown))
 	f.record(name, sighting(call.Sighted{ // until the next connection gets in
-		Ours: true, Ingress: call.Connect, Handling: call.Refused, Failed: true,
+		Ours: true, Ingress: call.Connect, Handling: call.Refused, NoCall: true,
 		Hello: &call.Offer{Max: call.Version12}, Failure: call.HandshakeNoServerName,
 	}))
 	f.record(name, spliced())

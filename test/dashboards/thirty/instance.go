@@ -106,6 +106,7 @@ func (i *instance) see(c *state, which string, at time.Time) {
 		i.set("tlslift_client_first_seen_timestamp_seconds", float64(at.Unix()), "client", c.Name)
 	}
 	i.set("tlslift_client_verdict", 1, "client", c.Name, "verdict", c.Verdict.String())
+	i.set("tlslift_client_verdict_timestamp_seconds", float64(at.Unix()), "client", c.Name, "verdict", c.Verdict.String())
 	source := c.Source
 	if source == "" {
 		source = "name"
