@@ -17,9 +17,12 @@ import (
 const reportLong = `Report who still needs tlslift, why, and what to change.
 
 The source is one of:
-  --admin URL        one running instance, by its admin address
-  --state FILE       the state file of one instance, running or stopped
+  --admin URL        a running instance, by its admin address
+  --state FILE       the state file of an instance, running or stopped
   --prometheus URL   any Prometheus-compatible API that scrapes the fleet
+
+Repeat --admin and --state to read several instances, each once. Clients with
+the same name are then one client: the newest times, the sums of the counts.
 
 States: insecure, mixed, silent, unseen, migrated; "regressed" stands for
 clients that were declared migrated and have been insecure since. "no-calls"
@@ -29,13 +32,15 @@ With --fail-if the exit status is 1 when any client is in one of the states,
 --only or not: for a build that is to fail while somebody still needs tlslift.`
 
 const reportExample = `  tlslift report --admin http://127.0.0.1:9128
+  tlslift report --admin 10.0.0.5:9128 --admin 10.0.0.6:9128 --state stopped.json --token-file token
   tlslift report --prometheus https://prometheus.example --token-file token --format html > report.html
   tlslift report --state ledger.json --only insecure,mixed --by-owner
   tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed`
 
 // reportFlags are the flags of "tlslift report".
 type reportFlags struct {
-	admin, state, prometheus      string
+	admin, state                  []string
+	prometheus                    string
 	tokenFile, user, passwordFile string
 	format, ownersFile, output    string
 	only, failIf                  []string
@@ -46,7 +51,7 @@ type reportFlags struct {
 func newReportCommand() *cobra.Command {
 	f := new(reportFlags)
 	cmd := &cobra.Command{
-		Use:     "report --admin URL | --state FILE | --prometheus URL",
+		Use:     "report {--admin URL | --state FILE}... | --prometheus URL",
 		Short:   "Report who still needs tlslift, why, and what to change",
 		Long:    reportLong,
 		Example: reportExample,
@@ -54,10 +59,10 @@ func newReportCommand() *cobra.Command {
 		RunE:    f.run,
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.admin, "admin", "", "admin `URL` of one instance, as http://127.0.0.1:9128 or 127.0.0.1:9128")
-	fl.StringVar(&f.state, "state", "", "state `file` of an instance")
+	fl.StringArrayVar(&f.admin, "admin", nil, "admin `URL` of an instance, as http://127.0.0.1:9128 or 127.0.0.1:9128; may be repeated")
+	fl.StringArrayVar(&f.state, "state", nil, "state `file` of an instance; may be repeated")
 	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
-	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for --admin or --prometheus")
+	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for every --admin, or for --prometheus")
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
 	fl.StringVar(&f.format, "format", "table", "`form`: "+strings.Join(report.Formats[:], ", "))
@@ -146,7 +151,7 @@ func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
 	return only, failIf, fmt.Errorf("--format %q: there are %s", f.format, strings.Join(report.Formats[:], ", "))
 }
 
-// read reads the one source that was given.
+// read reads the sources that were given.
 func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
 	access, err := f.access()
 	if err != nil {
@@ -160,20 +165,19 @@ func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch given := cmd.Flags().Changed; {
-	case given("admin") && !given("state") && !given("prometheus"):
-		if after != 0 {
-			return nil, usageError{errors.New("--migrated-after: the instance decides that itself (policy.migrated_after)")}
-		}
-		return report.FromAdmin(cmd.Context(), f.admin, access)
-	case given("state") && !given("admin") && !given("prometheus"):
-		return report.FromState(f.state, time.Now(), after)
-	case given("prometheus") && !given("admin") && !given("state"):
+	switch instances := len(f.admin) + len(f.state); {
+	case f.prometheus != "" && instances == 0:
 		return report.FromPrometheus(cmd.Context(), report.PrometheusOptions{
 			URL: f.prometheus, Access: access, Now: time.Now(), MigratedAfter: after, Lookback: lookback,
 		})
+	case f.prometheus != "" || instances == 0:
+		return nil, usageError{errors.New("report needs --admin and --state, each as often as there are instances, or --prometheus")}
+	case after != 0 && instances == 1 && len(f.admin) == 1:
+		return nil, usageError{errors.New("--migrated-after: the instance decides that itself (policy.migrated_after)")}
 	}
-	return nil, usageError{errors.New("report needs one of --admin, --state and --prometheus")}
+	return report.FromInstances(cmd.Context(), report.InstancesOptions{
+		Admin: f.admin, State: f.state, Access: access, Now: time.Now(), MigratedAfter: after,
+	})
 }
 
 func (f *reportFlags) access() (report.Access, error) {

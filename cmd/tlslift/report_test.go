@@ -73,6 +73,7 @@ func TestReport(t *testing.T) {
 		{"owners", []string{"--state", state, "--owners", owners, "--by-owner"}, "jane (1 client)", "", exitDone},
 		{"csv", []string{"--state", state, "--format", "csv"}, "shop/web,workload,shop,insecure", "", exitDone},
 		{"fails", []string{"--state", state, "--fail-if", "insecure,mixed", "--only", "migrated"}, "10.0.0.1", "shop/web", exitFailed},
+		{"two instances", []string{"--state", state, "--state", stateFile(t), "--format", "json"}, `"count": 2`, "", exitDone},
 		{"does not fail", []string{"--state", state, "--fail-if", "regressed,silent"}, "shop/web", "", exitDone},
 	} {
 		out, problem, status := runReport(c.args...)
@@ -99,8 +100,9 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "one of --admin, --state and --prometheus"},
-		{[]string{"--state", "a", "--admin", "http://b"}, "one of --admin, --state and --prometheus"},
+		{nil, "report needs --admin and --state, each as often as there are instances, or --prometheus"},
+		{[]string{"--state", "a", "--prometheus", "http://b"}, "or --prometheus"},
+		{[]string{"--admin", "http://b", "--prometheus", "http://b"}, "or --prometheus"},
 		{[]string{"--state", "a", "--format", "pdf"}, `--format "pdf"`},
 		{[]string{"--state", "a", "--only", "fine"}, `--only: state "fine"`},
 		{[]string{"--state", "a", "--fail-if", "fine"}, `--fail-if: state "fine"`},
@@ -111,6 +113,10 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		if _, problem, status := runReport(c.args...); status != exitUsage || !strings.Contains(problem, c.want) {
 			t.Errorf("%v: %d, %s", c.args, status, problem)
 		}
+	}
+	same := stateFile(t)
+	if _, problem, status := runReport("--state", same, "--state", same); status != exitFailed || !strings.Contains(problem, "is given twice") {
+		t.Errorf("one file twice: %d, %s", status, problem)
 	}
 	if _, problem, status := runReport("--state", filepath.Join(t.TempDir(), "none")); status != exitFailed || !strings.Contains(problem, "there is no state file") {
 		t.Errorf("a missing file: %d, %s", status, problem)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -23,8 +24,7 @@ type fleetClient struct {
 // instance is what one instance says of one client.
 type instance struct {
 	lastInsecure, lastSecure time.Time
-	verdict                  ledger.Verdict
-	verdictAt                float64 // when it last said so
+	evidence                 ledger.Evidence
 	library, program, source string
 	libraryAt                float64
 }
@@ -87,21 +87,22 @@ func (f *fleet) questions(q queries) []question {
 		rate(q.requests, func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
 		rate(q.connections, func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
 		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
-		{q.verdictPast, f.takeVerdict},
-		{q.verdictNow, f.takeVerdict},
+		{q.held, f.takeEvidence(1)},
+		{q.refuted, f.takeEvidence(-1)},
 		{q.libraryPast, f.takeLibrary},
 		{q.libraryNow, f.takeLibrary},
 	}
 }
 
-// takeVerdict keeps what an instance said last; at is when it said so.
-func (f *fleet) takeVerdict(client string, m model.Metric, at float64) {
-	v, err := ledger.ParseVerdict(string(m["verdict"]))
-	if err != nil || v == ledger.NoVerdict {
-		return
-	}
-	if i := f.client(client).instance(m); at > i.verdictAt {
-		i.verdict, i.verdictAt = v, at
+// takeEvidence adds when a verdict was seen to hold (sign 1) or was refuted (-1).
+func (f *fleet) takeEvidence(sign int64) func(client string, m model.Metric, v float64) {
+	return func(client string, m model.Metric, v float64) {
+		verdict, err := ledger.ParseVerdict(string(m["verdict"]))
+		if at := seconds(v); err == nil && verdict != ledger.NoVerdict && !at.IsZero() {
+			var one ledger.Evidence
+			one[verdict] = sign * at.Unix()
+			f.client(client).instance(m).evidence.Merge(one)
+		}
 	}
 }
 
@@ -127,6 +128,19 @@ func (f *fleet) week(r *ledger.Row) float64 {
 	return min(7, max(1, float64(f.now.UTC().Truncate(day).Sub(first)/day+1)))
 }
 
+// settle tells which clients are configured, as far as metrics show it.
+func (f *fleet) settle() {
+	for _, c := range f.clients {
+		c.row.Configured = c.row.FirstSeen.IsZero()
+		for _, i := range c.instances {
+			switch i.source {
+			case "listener", "proxy_auth", "workload", "name":
+				c.row.Configured = true
+			}
+		}
+	}
+}
+
 // rows works out what follows from all of it.
 func (f *fleet) rows() []ledger.Row {
 	rows := make([]ledger.Row, 0, len(f.clients))
@@ -134,76 +148,51 @@ func (f *fleet) rows() []ledger.Row {
 		r := &c.row
 		for _, i := range c.instances {
 			r.LastInsecure, r.LastSecure = later(r.LastInsecure, i.lastInsecure), later(r.LastSecure, i.lastSecure)
+			r.Evidence.Merge(i.evidence)
 		}
-		r.LastSeen = later(r.LastInsecure, r.LastSecure)
+		r.LastSeen = later(r.LastSeen, later(r.LastInsecure, r.LastSecure))
 		s := ledger.Sightings{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
 		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
 		r.MigratedBy, r.Misdeclared = s.MigratedBy(f.now, f.migratedAfter), s.MisdeclaredAt(f.now)
+		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
 		f.judge(c)
-		switch r.Source {
-		case "listener", "proxy_auth", "workload", "name":
-			r.Configured = true
-		case "":
-			r.Configured = r.FirstSeen.IsZero()
-		}
 		r.Advise()
 		rows = append(rows, *r)
 	}
 	return rows
 }
 
-// judge chooses the verdict, and the library and rung of the instance that gave
-// it.
+// judge chooses the verdict by the ledger's own definition, and names the
+// library, program and rung of the instance with its newest evidence.
 func (f *fleet) judge(c *fleetClient) {
-	after := c.row.LastSeen.Add(-f.migratedAfter)
-	if !f.now.Before(c.row.Declared) {
-		after = later(after, c.row.Declared)
-	}
+	r := &c.row
+	r.Verdict = r.Evidence.VerdictAt(f.now, r.Declared, f.migratedAfter)
 	var best *instance
 	for _, i := range c.instances {
-		if i.verdict != ledger.NoVerdict && i.evidence().After(after) && (best == nil || i.before(best)) {
+		if r.Verdict != ledger.NoVerdict && i.evidence.Held(r.Verdict) != 0 && (best == nil || i.before(best, r.Verdict)) {
 			best = i
 		}
 	}
-	if best == nil { // as the ledger does: the newest decides
-		for _, i := range c.instances {
-			if i.verdict != ledger.NoVerdict && (best == nil || i.evidence().After(best.evidence()) ||
-				i.evidence().Equal(best.evidence()) && i.before(best)) {
-				best = i
-			}
-		}
-	}
 	if best != nil {
-		c.row.Verdict, c.row.Library, c.row.Program, c.row.Source = best.verdict, best.library, best.program, best.source
+		r.Library, r.Program, r.Source = best.library, best.program, best.source
 	}
 	for _, i := range c.instances { // no verdict yet, or no library seen there
-		if c.row.Source == "" || i.source != "" && i.source < c.row.Source && best == nil {
-			c.row.Source = i.source
+		if r.Source == "" || i.source != "" && i.source < r.Source && best == nil {
+			r.Source = i.source
 		}
 	}
 }
 
-// evidence is when what an instance's verdict rests on was last seen: of one
-// about secure traffic the last of any kind, of the others the last that was
-// insecure, if there was any.
-func (i *instance) evidence() time.Time {
-	seen := later(i.lastInsecure, i.lastSecure)
-	if i.verdict == ledger.Capable || i.verdict == ledger.DistrustsUpstream || i.lastInsecure.IsZero() {
-		return seen
+// before orders the instances that have evidence of a verdict: by what is
+// newest, then known, then by what makes the choice the same each time.
+func (i *instance) before(j *instance, v ledger.Verdict) bool {
+	if i.evidence[v] != j.evidence[v] {
+		return i.evidence[v] > j.evidence[v]
 	}
-	return i.lastInsecure
-}
-
-// before orders instances by the precedence of their verdicts, then by what
-// makes the choice the same each time.
-func (i *instance) before(j *instance) bool {
-	if i.verdict != j.verdict {
-		return i.verdict < j.verdict
+	if (i.library+i.program == "") != (j.library+j.program == "") {
+		return i.library+i.program != ""
 	}
-	if (i.library == "") != (j.library == "") {
-		return i.library != ""
-	}
-	return i.library < j.library
+	return cmp.Or(cmp.Compare(i.library, j.library), cmp.Compare(i.program, j.program), cmp.Compare(i.source, j.source)) < 0
 }
 
 func later(a, b time.Time) time.Time {

@@ -93,6 +93,13 @@ func (f *fleetTest) act(r *replica, c call.Identity, kind int) {
 			NoCall: true, Failure: call.HandshakeNoCall, AtUpstream: true,
 		}
 	}
+	if kind == doesReject {
+		o.Kind = call.Sighting
+		o.Sighted = &call.Sighted{
+			Ours: true, Ingress: call.Connect, Handling: call.Terminated, NoCall: true, Failure: call.HandshakeClientRejectedCA,
+			Hello: &call.Offer{Max: call.Version10, SNI: true, Library: "OpenSSL 0.9.8"},
+		}
+	}
 	r.ledger.Record(&o)
 	f.all.Record(&o)
 }

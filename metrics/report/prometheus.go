@@ -30,8 +30,8 @@ type PrometheusOptions struct {
 
 // FromPrometheus reads the whole fleet. States come from the newest timestamps
 // over all instances, those that are gone included as far as the store
-// remembers them. Of the verdicts of several instances those count whose
-// evidence still does, and of these the one with the highest precedence.
+// remembers them. The verdict is that of the newest evidence of each kind over
+// all instances, by ledger.Evidence's VerdictAt.
 func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	u, err := address(o.URL, &o.Access)
 	if err != nil {
@@ -57,6 +57,7 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}
+	f.settle()
 	return newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, f.rows()), nil
 }
 

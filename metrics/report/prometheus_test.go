@@ -45,20 +45,19 @@ func TestFromPrometheus(t *testing.T) {
 	ago := func(days int) int64 { return now.Add(-time.Duration(days) * dayLong).Unix() }
 	s := pretend(t, func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer secret" },
 		[2]string{"count by (client)", many(sample(`"client":"a"`, 2), sample(`"client":"gone"`, 1), sample(`"client":"unseen"`, 1), sample(`"nobody":"x"`, 1))},
-		[2]string{"first_seen", many(sample(`"client":"a"`, ago(30)), sample(`"client":"gone"`, ago(60)))},
+		[2]string{"min_over_time(tlslift_client_first_seen", many(sample(`"client":"a"`, ago(30)), sample(`"client":"gone"`, ago(60)))},
 		[2]string{"max_over_time(tlslift_client_last_insecure", many(
 			sample(`"client":"a","pod":"1"`, ago(1)), sample(`"client":"a","pod":"2"`, ago(3)), sample(`"client":"a","pod":"3"`, ago(20)),
 			sample(`"client":"gone","pod":"1"`, ago(40)))},
 		[2]string{"max_over_time(tlslift_client_last_secure", many(sample(`"client":"a","pod":"2"`, ago(2)), sample(`"client":"stranger"`, ago(2)))},
 		[2]string{"declared", many(sample(`"client":"gone"`, ago(39)), sample(`"client":"a"`, "NaN"))},
 		[2]string{"tlslift_client_requests_total", sample(`"client":"a"`, 700)},
-		[2]string{"(0 * tlslift_client_verdict + time())[", many(
-			sample(`"client":"gone","pod":"1","verdict":"plaintext"`, ago(40)), sample(`"client":"gone","pod":"1","verdict":"legacy-only"`, ago(50)),
-			sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(3)),
+		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
+			sample(`"client":"gone","pod":"1","verdict":"plaintext"`, ago(40)), sample(`"client":"gone","pod":"1","verdict":"legacy-only"`, ago(55)),
+			sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(3)), sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(1)),
+			sample(`"client":"a","pod":"2","verdict":"legacy-only"`, ago(3)), sample(`"client":"a","pod":"1","verdict":"nonsense"`, ago(0)),
 			sample(`"client":"a","pod":"3","verdict":"sslv2-framed"`, ago(19)))}, // its evidence is too old
-		[2]string{"(tlslift_client_verdict)", many(
-			sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(0)), sample(`"client":"a","pod":"2","verdict":"legacy-only"`, ago(0)),
-			sample(`"client":"a","pod":"1","verdict":"nonsense"`, ago(0)))},
+		[2]string{"max_over_time(tlslift_client_verdict_refuted_timestamp_seconds", sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(2))},
 		[2]string{"(0 * tlslift_client_library_info + time())[", many(
 			sample(`"client":"a","pod":"1","library":"unknown","program":"PHP","identity_source":"address"`, ago(0)),
 			sample(`"client":"a","pod":"2","library":"Java 7","program":"Axis 1","identity_source":"address"`, ago(0)))},

@@ -12,6 +12,8 @@ import (
 const (
 	ruleLastInsecure = "tlslift:client_last_insecure_timestamp_seconds:max"
 	ruleLastSecure   = "tlslift:client_last_secure_timestamp_seconds:max"
+	ruleHeld         = "tlslift:client_verdict_timestamp_seconds:max"
+	ruleRefuted      = "tlslift:client_verdict_refuted_timestamp_seconds:max"
 )
 
 // queries are what is asked, in PromQL. They use the metrics of docs/metrics.md
@@ -20,7 +22,8 @@ type queries struct {
 	instances                                              string // of tlslift, with or without clients
 	clients, firstSeen, lastInsecure, lastSecure, declared string
 	requests, connections, upgraded                        string
-	verdictNow, verdictPast, libraryNow, libraryPast       string
+	held, refuted                                          string
+	libraryNow, libraryPast                                string
 }
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
@@ -62,8 +65,8 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
 		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!="tunnelled"}[7d]))`,
 		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
-		verdictNow:  "timestamp(tlslift_client_verdict)",
-		verdictPast: past("tlslift_client_verdict"),
+		held:        newest("verdict", ruleHeld),
+		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",
 		libraryPast: past("tlslift_client_library_info"),
 	}

@@ -1,0 +1,166 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
+)
+
+// InstancesOptions say which instances to read. Each is named once: by its admin
+// address or by its state file.
+type InstancesOptions struct {
+	Admin         []string
+	State         []string
+	Access        Access // to every admin address
+	Now           time.Time
+	MigratedAfter time.Duration // 0 = what all of them say
+}
+
+// FromInstances reads instances without a Prometheus. Of several, clients with
+// the same name are one: its times are the newest, its counts the sums, and its
+// verdict that of the newest evidence of each kind, as FromPrometheus has it.
+// A report of several has no daily history: clients of a day cannot be added up.
+// An instance that cannot be read is an error, for the report would be too good.
+func FromInstances(ctx context.Context, o InstancesOptions) (*Report, error) {
+	var reports []*Report
+	add := func(r *Report, err error) error {
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(reports, func(other *Report) bool { return other.Source == r.Source }) {
+			return fmt.Errorf("%s is given twice: it would count twice", r.Source)
+		}
+		reports = append(reports, r)
+		return nil
+	}
+	for _, admin := range o.Admin {
+		if err := add(FromAdmin(ctx, admin, o.Access)); err != nil {
+			return nil, err
+		}
+	}
+	for _, state := range o.State {
+		if err := add(FromState(state, o.Now, o.MigratedAfter)); err != nil {
+			return nil, err
+		}
+	}
+	switch len(reports) {
+	case 0:
+		return nil, errors.New("no instance is given")
+	case 1:
+		return reports[0], nil
+	}
+	return merge(reports, o.MigratedAfter)
+}
+
+// merge makes one report of several instances'. migratedAfter is 0 for what all
+// of them say.
+func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
+	now, names := reports[0].Summary.Generated, make([]string, len(reports))
+	for i, r := range reports {
+		now, names[i] = later(now, r.Summary.Generated), r.Source
+		own := time.Duration(r.Summary.MigratedAfterSeconds) * time.Second
+		if first := time.Duration(reports[0].Summary.MigratedAfterSeconds) * time.Second; migratedAfter == 0 && own != first {
+			return nil, fmt.Errorf("policy.migrated_after is %s in %s and %s in %s: give --migrated-after",
+				model.Duration(first), names[0], model.Duration(own), names[i])
+		}
+	}
+	if migratedAfter == 0 {
+		migratedAfter = time.Duration(reports[0].Summary.MigratedAfterSeconds) * time.Second
+	}
+	f := newFleet(now, migratedAfter)
+	for i, r := range reports {
+		for n := range r.Clients {
+			f.add(model.Fingerprint(i), &r.Clients[n].Row)
+		}
+	}
+	merged := newReport(strings.Join(names, ", "), now, migratedAfter, f.rows())
+	for _, r := range reports {
+		s := &merged.Summary
+		s.Tracked, s.Limit, s.Overflowed = s.Tracked+r.Summary.Tracked, s.Limit+r.Summary.Limit, s.Overflowed+r.Summary.Overflowed
+	}
+	return merged, nil
+}
+
+// add takes what one instance says of a client.
+func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
+	c := f.client(r.Client)
+	if f.clients[r.Client] == nil {
+		f.clients[r.Client] = c
+		c.row = ledger.Row{Client: r.Client, HighestOffered: r.HighestOffered}
+	}
+	c.instances[source] = &instance{
+		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, evidence: r.Evidence,
+		library: r.Library, program: r.Program, source: r.Source,
+	}
+	f.addTimes(&c.row, r)
+	addCounts(&c.row, r)
+}
+
+// addTimes adds the times, what follows from the newest, and the rates.
+func (f *fleet) addTimes(to, r *ledger.Row) {
+	requests := to.RequestsPerDay*f.week(to) + r.RequestsPerDay*f.week(r)
+	connections := to.ConnectionsPerDay*f.week(to) + r.ConnectionsPerDay*f.week(r)
+	if to.FirstSeen.IsZero() || !r.FirstSeen.IsZero() && r.FirstSeen.Before(to.FirstSeen) {
+		to.FirstSeen = r.FirstSeen
+	}
+	to.RequestsPerDay, to.ConnectionsPerDay = requests/f.week(to), connections/f.week(to)
+	if !r.LastSeen.Before(to.LastSeen) {
+		to.LastSeen, to.UserAgent, to.JA4 = r.LastSeen, r.UserAgent, r.JA4
+	}
+	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
+	to.Configured, to.FallsBack = to.Configured || r.Configured, to.FallsBack || r.FallsBack
+	if versionOf(r.HighestOffered) > versionOf(to.HighestOffered) {
+		to.HighestOffered = r.HighestOffered
+	}
+}
+
+// versionOf is the place of a version's word in their order, -1 for none of them.
+func versionOf(word string) int {
+	return slices.IndexFunc(call.Versions[:], func(v call.Version) bool { return v.String() == word })
+}
+
+// addCounts adds up everything that is counted.
+func addCounts(to, r *ledger.Row) {
+	addUp(&to.Requests, r.Requests, func(a, b *ledger.RequestCount) bool {
+		return a.Ingress == b.Ingress && a.TLSVersion == b.TLSVersion
+	}, func(a, b *ledger.RequestCount) { a.Count += b.Count })
+	addUp(&to.Connections, r.Connections, func(a, b *ledger.ConnectionCount) bool {
+		return a.Handling == b.Handling && a.TLSVersion == b.TLSVersion
+	}, func(a, b *ledger.ConnectionCount) { a.Count += b.Count })
+	addUp(&to.Exposed, r.Exposed, func(a, b *ledger.ExposedCount) bool { return a.Kind == b.Kind && a.Over == b.Over },
+		func(a, b *ledger.ExposedCount) { a.Count, a.Last = a.Count+b.Count, later(a.Last, b.Last) })
+	addUp(&to.Hosts, r.Hosts, func(a, b *ledger.HostCount) bool { return a.Host == b.Host },
+		func(a, b *ledger.HostCount) { a.Count, a.Last = a.Count+b.Count, later(a.Last, b.Last) })
+	addWords(&to.Hellos, r.Hellos)
+	addWords(&to.Failures, r.Failures)
+	addWords(&to.UserAgents, r.UserAgents)
+}
+
+// addUp adds each entry of a list to the same one of another, or appends it.
+func addUp[T any](to *[]T, from []T, same func(a, b *T) bool, plus func(a, b *T)) {
+	for i := range from {
+		one := &from[i]
+		if n := slices.IndexFunc(*to, func(other T) bool { return same(&other, one) }); n >= 0 {
+			plus(&(*to)[n], one)
+		} else {
+			*to = append(*to, *one)
+		}
+	}
+}
+
+func addWords(to *map[string]uint64, from map[string]uint64) {
+	for word, n := range from {
+		if *to == nil {
+			*to = make(map[string]uint64, len(from))
+		}
+		(*to)[word] += n
+	}
+}

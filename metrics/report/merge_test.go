@@ -1,0 +1,77 @@
+package report
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+)
+
+func TestMergeAddsUp(t *testing.T) {
+	t.Parallel()
+	ago := func(days int) time.Time { return now.Add(-time.Duration(days) * dayLong) }
+	of := func(source string, r ledger.Row) *Report {
+		r.Client = "erp"
+		report := newReport(source, now, 14*dayLong, []ledger.Row{r})
+		report.Summary.Overflowed, report.Summary.Tracked, report.Summary.Limit = 1, 2, 3
+		return report
+	}
+	evidence := func(v ledger.Verdict, at time.Time) (e ledger.Evidence) {
+		e[v] = at.Unix()
+		return e
+	}
+	a := of("a", ledger.Row{
+		FirstSeen: ago(30), LastSeen: ago(1), LastInsecure: ago(1), Evidence: evidence(ledger.LegacyOnly, ago(1)),
+		Library: "Java 7", Source: "name", RequestsPerDay: 10, HighestOffered: "1.0", UserAgent: "Java", FallsBack: true,
+		Requests: []ledger.RequestCount{{Ingress: "forward", TLSVersion: "none", Count: 70}}, Hellos: map[string]uint64{"1.0": 4},
+		Exposed: []ledger.ExposedCount{{Kind: "query", Count: 3, Last: ago(2)}}, Hosts: []ledger.HostCount{{Host: "h", Count: 1, Last: ago(9)}},
+	})
+	b := of("b", ledger.Row{ // since today
+		FirstSeen: now, LastSeen: now, LastSecure: now, Evidence: evidence(ledger.Capable, now), Configured: true, Declared: ago(20),
+		Library: "Java 8", Source: "address", RequestsPerDay: 14, HighestOffered: "1.3", UserAgent: "curl",
+		Requests: []ledger.RequestCount{{Ingress: "connect", TLSVersion: "1.2", Count: 9}, {Ingress: "forward", TLSVersion: "none", Count: 5}},
+		Hellos:   map[string]uint64{"1.0": 1, "1.3": 1}, Exposed: []ledger.ExposedCount{{Kind: "query", Count: 1, Last: ago(1)}},
+		Hosts: []ledger.HostCount{{Host: "h", Count: 1, Last: ago(10)}},
+	})
+	want := ledger.Row{
+		Client: "erp", Source: "name", Configured: true, State: ledger.Mixed, Verdict: ledger.LegacyOnly, Regressed: true, FallsBack: true,
+		Library: "Java 7", HighestOffered: "1.3", UserAgent: "curl", RequestsPerDay: 12,
+		FirstSeen: ago(30), LastSeen: now, LastInsecure: ago(1), LastSecure: now, Declared: ago(20),
+		Requests: []ledger.RequestCount{{Ingress: "forward", TLSVersion: "none", Count: 75}, {Ingress: "connect", TLSVersion: "1.2", Count: 9}},
+		Hellos:   map[string]uint64{"1.0": 5, "1.3": 1}, Exposed: []ledger.ExposedCount{{Kind: "query", Count: 4, Last: ago(1)}},
+		Hosts: []ledger.HostCount{{Host: "h", Count: 2, Last: ago(9)}},
+	}
+	want.Evidence = evidence(ledger.LegacyOnly, ago(1))
+	want.Evidence.Merge(evidence(ledger.Capable, now))
+	want.Advise()
+	got, err := merge([]*Report{a, b}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Clients) != 1 || !reflect.DeepEqual(got.Clients[0].Row, want) {
+		t.Errorf("got\n%+v, want\n%+v", got.Clients, want)
+	}
+	if s := got.Summary; got.Source != "a, b" || s.Overflowed != 2 || s.Tracked != 4 || s.Limit != 6 || s.Clients != 1 || s.Regressed != 1 {
+		t.Errorf("%s: %+v", got.Source, s)
+	}
+	b.Summary.MigratedAfterSeconds = 60
+	if _, err := merge([]*Report{a, b}, 0); err == nil || !strings.Contains(err.Error(), "is 2w in a and 1m in b: give --migrated-after") {
+		t.Errorf("instances that differ: %v", err)
+	}
+	if r, err := merge([]*Report{a, b}, 40*dayLong); err != nil || r.Summary.MigratedAfterSeconds != 40*86400 {
+		t.Errorf("--migrated-after: %v", err)
+	}
+}
+
+// A declaration that one instance does not know yet silences what falls back.
+func TestADeclaredClientDoesNotFallBack(t *testing.T) {
+	t.Parallel()
+	calls := ledger.Row{Client: "erp", FirstSeen: now.Add(-2 * dayLong), LastSeen: now.Add(-2 * dayLong), LastInsecure: now.Add(-2 * dayLong), FallsBack: true}
+	declared := ledger.Row{Client: "erp", Configured: true, Declared: now.Add(-dayLong)}
+	r, err := merge([]*Report{newReport("a", now, 14*dayLong, []ledger.Row{calls}), newReport("b", now, 14*dayLong, []ledger.Row{declared})}, 0)
+	if err != nil || len(r.Clients) != 1 || r.Clients[0].FallsBack || r.Clients[0].State != ledger.Migrated {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
