@@ -121,8 +121,10 @@ type ClientName struct {
 	Match []netip.Prefix // masked, IPv4-mapped addresses unmapped; at least one
 }
 
-// Policy is when a client counts as migrated.
+// Policy is by when all clients shall be migrated, and when one counts as
+// migrated.
 type Policy struct {
+	Target        time.Time               // the end of the day, in UTC, by which all shall be done; zero = none
 	MigratedAfter time.Duration           // secure, and nothing insecure for this long: migrated
 	Clients       map[string]ClientPolicy // by client name; nil = none
 }

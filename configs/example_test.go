@@ -29,7 +29,7 @@ legacy_tls.handshake_timeout legacy_tls.sslv2_hello legacy_tls.rc4 legacy_tls.sh
 legacy_tls.terminate_clients legacy_tls.allow_unconstrained_ca
 clients clients.names clients.names[].name clients.names[].match clients.workload clients.proxy_user
 clients.users_file clients.account clients.account_key_file clients.track clients.label_limit
-policy policy.migrated_after policy.clients policy.clients.*.migrated
+policy policy.target policy.migrated_after policy.clients policy.clients.*.migrated
 rewrite rewrite.location rewrite.cookies rewrite.hsts rewrite.wsdl
 state state.file
 limits limits.header_bytes limits.body_bytes limits.response_buffer limits.memory limits.connections

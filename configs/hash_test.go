@@ -29,6 +29,7 @@ func TestHash(t *testing.T) {
 		"a name server":     func(c *Config) { c.Upstream.DNSServers = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:53")} },
 		"a limit":           func(c *Config) { c.Limits.Connections++ },
 		"a time":            func(c *Config) { c.Limits.DrainTimeout++ },
+		"a target":          func(c *Config) { c.Policy.Target = time.Unix(1, 0) },
 		"a declared client": func(c *Config) { c.Policy.Clients = map[string]ClientPolicy{"a": {Migrated: time.Unix(1, 0)}} },
 		"another date":      func(c *Config) { c.Policy.Clients = map[string]ClientPolicy{"a": {Migrated: time.Unix(2, 0)}} },
 	} {

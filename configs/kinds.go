@@ -241,12 +241,30 @@ var moment = kind[time.Time]{
 		if err != nil {
 			t, err = time.Parse(time.RFC3339, text)
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			return time.Time{}, faultf("write e.g. 2027-03-01 or 2027-03-01T08:00:00+02:00", "%s is not a date or time", quoted(text))
-		case t.Year() < 2000 || t.Year() > 2199:
-			return time.Time{}, faultf("write a year from 2000 to 2199", "%s is not a likely date", quoted(text))
 		}
-		return t, nil
+		return t, unlikely(t, text)
 	},
+}
+
+// wholeDay is a date, which is the end of that day in UTC: the first instant of
+// the next. Programs that read and write YAML add a midnight to dates.
+var wholeDay = kind[time.Time]{
+	noun: "a date", example: "2027-03-01", tags: []string{strTag, timeTag},
+	parse: func(text string) (time.Time, *fault) {
+		t, err := time.Parse(time.DateOnly, strings.TrimSuffix(text, "T00:00:00Z"))
+		if err != nil {
+			return time.Time{}, faultf("write e.g. 2027-03-01", "%s is not a date", quoted(text))
+		}
+		return t.AddDate(0, 0, 1), unlikely(t, text)
+	},
+}
+
+// unlikely is what is wrong with a date that somebody must have mistyped.
+func unlikely(t time.Time, text string) *fault {
+	if t.Year() < 2000 || t.Year() > 2199 {
+		return faultf("write a year from 2000 to 2199", "%s is not a likely date", quoted(text))
+	}
+	return nil
 }

@@ -157,6 +157,7 @@ clients:
   track: 1
   label_limit: 0
 policy:
+  target: 2027-03-01
   migrated_after: 31d12h
   clients:
     10.1.2.3: {migrated: 2027-01-04T08:00:00+02:00}
@@ -231,7 +232,7 @@ func everyValueRead(dir string) *Config {
 			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: AccountHash, AccountKeyFile: in("hmac"), Track: 1,
 		},
 		Policy: Policy{
-			MigratedAfter: (31*24 + 12) * time.Hour,
+			Target: time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC), MigratedAfter: (31*24 + 12) * time.Hour,
 			Clients: map[string]ClientPolicy{
 				"10.1.2.3": {Migrated: morning},
 				"archive":  {Migrated: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
@@ -297,6 +298,17 @@ func TestUsersCloseTheDefaultListener(t *testing.T) {
 		cfg := loaded(t, Source{File: file, Flags: Flags{Listen: c.listen}})
 		if got := cfg.Listen[0].Accept; !slices.Equal(got, c.want) {
 			t.Errorf("%s: accepts %v", name, got)
+		}
+	}
+}
+
+// A chart's values and other rewritten YAML have a midnight with the date.
+func TestTargetThatATemplateWrote(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"2027-03-01", `"2027-03-01"`, "2027-03-01T00:00:00Z"} {
+		c, err := Load(Source{File: written(t, "policy: {target: "+text+"}\n")})
+		if want := time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC); err != nil || !c.Policy.Target.Equal(want) {
+			t.Errorf("%s: %v, %v", text, c, err)
 		}
 	}
 }

@@ -129,6 +129,7 @@ func (l *loader) clientKeys(c *Clients) []key {
 
 func policyKeys(c *Policy) []key {
 	return []key{
+		value("target", &c.Target, wholeDay),
 		value("migrated_after", &c.MigratedAfter, span(time.Second, 3650*day)),
 		named("clients", &c.Clients, func(p *ClientPolicy) []key {
 			return []key{value("migrated", &p.Migrated, moment)}

@@ -13,6 +13,7 @@ import (
 // clients, upstreams and limits.
 func (a *app) applyConfig(cfg *configs.Config) {
 	settings := ledger.Settings{
+		Target:        cfg.Policy.Target,
 		MigratedAfter: cfg.Policy.MigratedAfter,
 		Workload:      cfg.Clients.Workload,
 		Upstreams:     upstreamLabels(cfg),

@@ -19,7 +19,7 @@ type descs struct {
 	firstSeen, lastInsecure, lastSecure, declared *prometheus.Desc
 	verdict, verdictTime, refuted, library        *prometheus.Desc
 
-	clients, overflow, lastWrite, writeFailures *prometheus.Desc
+	target, clients, overflow, lastWrite, writeFailures *prometheus.Desc
 }
 
 func newDescs() (d descs) {
@@ -60,6 +60,8 @@ func newDescs() (d descs) {
 		"1 for the client's TLS library, guessed from its hello, its program, from its User-Agent, and how the client was named.",
 		"client", "library", "program", "identity_source")
 
+	d.target = desc("target_timestamp_seconds",
+		"The end of the day by which all clients shall be migrated, from the configuration; 0 is none.")
 	d.clients = desc("clients",
 		"Discovered clients now: tracked in the ledger, and labelled in the metrics.", "kind")
 	d.overflow = desc("client_overflow_total",
@@ -81,7 +83,7 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 	}
 	for _, c := range [...]*prometheus.Desc{
 		d.firstSeen, d.lastInsecure, d.lastSecure, d.declared, d.verdict, d.verdictTime, d.refuted, d.library,
-		d.clients, d.overflow, d.lastWrite, d.writeFailures,
+		d.target, d.clients, d.overflow, d.lastWrite, d.writeFailures,
 	} {
 		ch <- c
 	}
@@ -141,6 +143,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 		out.client(r, r.standing(e.policy, now))
 	}
 	d := &l.descs
+	out.seconds(d.target, unixOf(e.policy.Target), true)
 	out.gauge(d.clients, float64(e.tracked), "tracked")
 	out.gauge(d.clients, float64(e.labelled), "labelled")
 	out.counter(d.overflow, e.unlabelled)

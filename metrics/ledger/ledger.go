@@ -38,6 +38,7 @@ type Options struct {
 
 // Settings is what the configuration says of clients.
 type Settings struct {
+	Target        time.Time     // all shall be migrated before this time; zero = no such date
 	MigratedAfter time.Duration // nothing insecure for this long is migrated; 0 = 14 days
 	Clients       []Configured  // the clients that the configuration names
 	Workload      string        // the one of Clients that everything on this instance is; "" = not a sidecar

@@ -33,7 +33,8 @@ type header struct {
 }
 
 type settings struct {
-	MigratedAfterSeconds int64 `json:"migrated_after_seconds"`
+	Target               time.Time `json:"target,omitzero"`
+	MigratedAfterSeconds int64     `json:"migrated_after_seconds"`
 }
 
 // writeSnapshot writes the ledger as of now to a new file, and returns its
@@ -73,7 +74,7 @@ func headerLine(now time.Time, sum hash.Hash) []byte {
 func (l *Ledger) writeBody(out io.Writer) error {
 	p := l.currentPolicy()
 	enc := json.NewEncoder(out)
-	err := enc.Encode(settings{int64(p.MigratedAfter / time.Second)})
+	err := enc.Encode(settings{p.Target.UTC(), int64(p.MigratedAfter / time.Second)})
 	l.each(func(r *row) {
 		if err == nil && r.name != call.LabelOverflow {
 			err = enc.Encode(encode(r, p))
@@ -84,6 +85,7 @@ func (l *Ledger) writeBody(out io.Writer) error {
 
 // snapshot is what a file holds.
 type snapshot struct {
+	target        time.Time
 	migratedAfter time.Duration
 	rows          []*row
 	clients       []Configured // the rows that were configured
@@ -133,6 +135,7 @@ func (s *snapshot) take(n int, line []byte, latest int64) {
 	if n == 0 {
 		var known settings
 		if json.Unmarshal(line, &known) == nil {
+			s.target = known.Target
 			s.migratedAfter = time.Duration(known.MigratedAfterSeconds) * time.Second
 		}
 		return
@@ -178,6 +181,6 @@ func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger,
 	}
 	l := New(Options{Clock: func() time.Time { return now }})
 	l.adopt(s.rows)
-	l.Configure(Settings{MigratedAfter: migratedAfter, Clients: s.clients, Track: maxRows})
+	l.Configure(Settings{Target: s.target, MigratedAfter: migratedAfter, Clients: s.clients, Track: maxRows})
 	return l, nil
 }
