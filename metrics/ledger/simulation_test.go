@@ -260,6 +260,7 @@ func simulate(t *testing.T, restarts int) {
 	}
 	g := newRigIn(options, settings)
 	states := make(map[State]int)
+	var insecure []int // at the end of each day
 	for day := range simDays {
 		if restarts > 0 && day > 0 && day%(simDays/restarts) == 0 {
 			if err := g.Close(); err != nil {
@@ -269,6 +270,7 @@ func simulate(t *testing.T, restarts int) {
 		}
 		simDay(g, clients, day, r)
 		g.clock.set(epoch.Add(time.Duration(day+1) * dayLong))
+		insecure = append(insecure, 0)
 		for _, c := range clients {
 			state, verdict, regressed := c.truth(g.clock.now())
 			got, ok := g.Row(c.name)
@@ -280,7 +282,11 @@ func simulate(t *testing.T, restarts int) {
 					got.State, got.Verdict, got.Regressed, state, verdict, regressed)
 			}
 			states[state]++
+			if state == Insecure || state == Mixed {
+				insecure[day]++
+			}
 		}
+		checkCloses(t, g, insecure)
 	}
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
@@ -289,6 +295,19 @@ func simulate(t *testing.T, restarts int) {
 		if states[s] == 0 {
 			t.Errorf("no client was ever %s: the simulation shows too little", s)
 		}
+	}
+}
+
+// checkCloses: the history says how many clients were insecure at the end of each
+// day, as the states said then.
+func checkCloses(t *testing.T, g rig, want []int) {
+	t.Helper()
+	now, p := g.clock.now(), g.currentPolicy()
+	past := closes{today: dayOf(now.Unix()), window: int32(p.MigratedAfter / dayLong)}
+	g.each(func(r *row) { past.add(r, unixOf(p.clients[r.name].Migrated)) })
+	want = want[max(0, len(want)-forecastDays):]
+	if got := past.insecure[forecastDays-len(want):]; !slices.Equal(got, want) {
+		t.Fatalf("%s: insecure at the end of each day:\n%v, the truth is\n%v", now, got, want)
 	}
 }
 

@@ -39,8 +39,8 @@ func TestReadFileShowsWhatTheProcessShowed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.json")
 	g := newRigIn(Options{File: path}, Settings{
-		MigratedAfter: 5 * dayLong,
-		Clients:       []Configured{{Name: "declared", Migrated: epoch.Add(dayLong)}, {Name: "unseen"}},
+		Target: epoch.Add(30 * dayLong), MigratedAfter: 5 * dayLong,
+		Clients: []Configured{{Name: "declared", Migrated: epoch.Add(dayLong)}, {Name: "unseen"}},
 	})
 	defer g.Close()
 	g.request("declared", plain("h"))
@@ -59,6 +59,9 @@ func TestReadFileShowsWhatTheProcessShowed(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%+v", read.Snapshot()); got != want {
 		t.Errorf("read:\n%s\nshown:\n%s", got, want)
+	}
+	if s := read.Summary(); !s.Forecast.Target.Equal(epoch.Add(30 * dayLong)) {
+		t.Errorf("the target read is %s", s.Forecast.Target)
 	}
 	longer, err := ReadFile(path, g.clock.now(), 10*dayLong)
 	if err != nil {

@@ -33,6 +33,8 @@ type Summary struct {
 	// there. Of a fleet it is not known.
 	FallsBack int `json:"falls_back_to_clear"`
 
+	Forecast Forecast `json:"forecast"`
+
 	Tracked    int        `json:"tracked"`
 	Limit      int        `json:"track_limit"`
 	Overflowed uint64     `json:"overflowed"` // observations without room for their client
@@ -56,7 +58,9 @@ func (l *Ledger) Summary() Summary {
 	now, p := l.clock(), l.currentPolicy()
 	s := NewSummary(now, p.MigratedAfter)
 	totals := make(map[int32]*DayTotal)
-	weekAgo := dayOf(now.Unix()) - 7
+	today := dayOf(now.Unix())
+	weekAgo := today - 7
+	past := closes{today: today, window: int32(p.MigratedAfter / (24 * time.Hour))}
 	l.each(func(r *row) {
 		st := r.standing(p, now)
 		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.LastInsecure, at(r.lastLifted))
@@ -64,7 +68,9 @@ func (l *Ledger) Summary() Summary {
 			addDay(totals, &r.days[i])
 		}
 		s.countBack(r.days, weekAgo)
+		past.add(r, unixOf(st.Declared))
 	})
+	s.Forecast = Trend{now, at(past.first), s.Insecure, past.slope(), p.Target}.Forecast()
 	stats := l.Stats()
 	s.Tracked, s.Limit, s.Overflowed = stats.Tracked, stats.Limit, stats.Overflowed
 	numbers := make([]int32, 0, len(totals))

@@ -58,6 +58,9 @@ func (r *Report) headline() string {
 	}
 	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %.0f %% (%d of %d). Needing tlslift: %d.",
 		chart.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), 100*s.InsecureShare(), s.Insecure, s.Active, s.NeedsTlslift)
+	if sentence := s.Forecast.Sentence(); sentence != "" {
+		text += " " + sentence
+	}
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}

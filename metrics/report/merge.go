@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ type InstancesOptions struct {
 // FromInstances reads instances without a Prometheus. Of several, clients with
 // the same name are one: its times are the newest, its counts the sums, and its
 // verdict that of the newest evidence of each kind, as FromPrometheus has it.
-// A report of several has no daily history: clients of a day cannot be added up.
+// A report of several has no daily history and so no pace: clients of a day
+// cannot be added up. Of several targets the first counts.
 // An instance that cannot be read is an error, for the report would be too good.
 func FromInstances(ctx context.Context, o InstancesOptions) (*Report, error) {
 	var reports []*Report
@@ -82,10 +84,15 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 		}
 	}
 	merged := newReport(strings.Join(names, ", "), now, migratedAfter, f.rows())
+	var target time.Time
 	for _, r := range reports {
+		if t := r.Summary.Forecast.Target; target.IsZero() || !t.IsZero() && t.Before(target) {
+			target = t
+		}
 		s := &merged.Summary
 		s.Tracked, s.Limit, s.Overflowed = s.Tracked+r.Summary.Tracked, s.Limit+r.Summary.Limit, s.Overflowed+r.Summary.Overflowed
 	}
+	merged.forecast(math.NaN(), target)
 	return merged, nil
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -73,5 +74,23 @@ func TestADeclaredClientDoesNotFallBack(t *testing.T) {
 	r, err := merge([]*Report{newReport("a", now, 14*dayLong, []ledger.Row{calls}), newReport("b", now, 14*dayLong, []ledger.Row{declared})}, 0)
 	if err != nil || len(r.Clients) != 1 || r.Clients[0].FallsBack || r.Clients[0].State != ledger.Migrated {
 		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+// Instances have one target; while it is being changed, the first counts.
+func TestMergedReportsKeepTheTarget(t *testing.T) {
+	t.Parallel()
+	row := ledger.Row{Client: "erp", FirstSeen: now.Add(-40 * dayLong), LastSeen: now, LastInsecure: now}
+	reports := make([]*Report, 3)
+	for i, target := range []time.Time{{}, now.Add(30 * dayLong), now.Add(10 * dayLong)} {
+		reports[i] = newReport(string(rune('a'+i)), now, 14*dayLong, []ledger.Row{row})
+		reports[i].forecast(math.NaN(), target)
+	}
+	r, err := merge(reports, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := r.Summary.Forecast; f.DaysLeft != 10 || f.PerWeek != nil || f.Sentence() != "10 days to "+f.TargetDate()+". Needed: 0.7 clients a week. There is no forecast yet." {
+		t.Errorf("forecast %+v: %s", f, f.Sentence())
 	}
 }

@@ -58,7 +58,11 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}
 	f.settle()
-	return newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, f.rows()), nil
+	r := newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, f.rows())
+	if err := a.forecast(ctx, r); err != nil {
+		return nil, fmt.Errorf("prometheus %s: %w", u, err)
+	}
+	return r, nil
 }
 
 // question is one query and what is done with each sample of the answer that
@@ -91,6 +95,25 @@ func (a asker) known(ctx context.Context, q queries, lookback time.Duration) err
 		err = fmt.Errorf("no series of tlslift were found in the last %s: is this the right address, and does it scrape tlslift (/metrics)?",
 			model.Duration(lookback))
 	}
+	return err
+}
+
+// forecast continues what the recording rules know of the past; without the
+// rules there is no pace.
+func (a asker) forecast(ctx context.Context, r *Report) error {
+	pace, target := math.NaN(), time.Time{}
+	slope, err := a.vector(ctx, ruleSlope)
+	if err != nil {
+		return err
+	}
+	if len(slope) == 1 {
+		pace = float64(slope[0].Value)
+	}
+	date, err := a.vector(ctx, targetQuery)
+	if err == nil && len(date) == 1 {
+		target = seconds(float64(date[0].Value))
+	}
+	r.forecast(pace, target)
 	return err
 }
 

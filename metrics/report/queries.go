@@ -16,6 +16,13 @@ const (
 	ruleRefuted      = "tlslift:client_verdict_refuted_timestamp_seconds:max"
 )
 
+// What a forecast is made from: the pace, which the rules know, and the earliest
+// target of all instances.
+const (
+	ruleSlope   = "tlslift:insecure_clients:deriv28d"
+	targetQuery = "min(tlslift_target_timestamp_seconds > 0)"
+)
+
 // queries are what is asked, in PromQL. They use the metrics of docs/metrics.md
 // and, where the store has them, the recording rules.
 type queries struct {

@@ -41,6 +41,18 @@ func newReport(source string, now time.Time, migratedAfter time.Duration, rows [
 	return r
 }
 
+// forecast makes the forecast. slope is in clients per second, NaN if it is not
+// known; target is zero if there is none.
+func (r *Report) forecast(slope float64, target time.Time) {
+	t := ledger.Trend{Now: r.Summary.Generated, Insecure: r.Summary.Insecure, Slope: slope, Target: target}
+	for i := range r.Clients {
+		if first := r.Clients[i].FirstSeen; !first.IsZero() && (t.FirstSeen.IsZero() || first.Before(t.FirstSeen)) {
+			t.FirstSeen = first
+		}
+	}
+	r.Summary.Forecast = t.Forecast()
+}
+
 // Selection is a set of states, and of relapses, which are no state of their
 // own.
 type Selection struct {

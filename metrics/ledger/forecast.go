@@ -1,0 +1,234 @@
+package ledger
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Forecast is where the migration is heading. The recording rules
+// (deploy/prometheus) compute the same of a fleet: the line of least squares
+// through the number of insecure clients at the end of each of the last 28 days
+// (UTC), continued from the number of now.
+type Forecast struct {
+	Course        Course    `json:"course"`
+	Target        time.Time `json:"target,omitzero"`           // the end of the day of policy.target
+	DaysLeft      int       `json:"days_left,omitempty"`       // whole days until Target; negative after it
+	NeededPerWeek float64   `json:"needed_per_week,omitempty"` // clients; all that are left in the last week
+	PerWeek       *float64  `json:"per_week,omitempty"`        // change of the number of insecure clients; absent = not known
+	End           time.Time `json:"end,omitzero"`              // when none is left at this pace; absent = not within 100 years, or not known
+}
+
+// Course is a forecast in a word.
+type Course string
+
+// The courses.
+const (
+	NoneLeft   Course = "none-left"  // no client is insecure
+	Collecting Course = "collecting" // the history is too short to tell
+	Falling    Course = "falling"    // they become fewer, and there is no target
+	OnTrack    Course = "on-track"   // none is left before the target
+	OffTrack   Course = "off-track"  // some are left at the target
+	Stalled    Course = "stalled"    // they do not become fewer, and there is no target
+)
+
+const (
+	forecastDays = 28 // of history
+	minCloses    = 14 // ends of days; of fewer there is no pace
+	weekSeconds  = 7 * 86400
+	farthest     = 100 * 365 * 86400             // seconds ahead; a later end is never
+	leastFall    = -0.5 / (forecastDays * 86400) // clients per second: half a client in 28 days; what falls slower does not fall
+)
+
+// Trend is what a forecast is made from.
+type Trend struct {
+	Now       time.Time
+	FirstSeen time.Time // of the client that was seen first; zero = none was
+	Insecure  int       // clients that are insecure now
+	Slope     float64   // clients per second; NaN = not known
+	Target    time.Time // zero = none
+}
+
+// Forecast continues a trend. Before 28 days of history only a falling number
+// says anything: nobody counts as migrated before migrated_after has passed,
+// while more and more clients are seen for the first time.
+func (t Trend) Forecast() Forecast {
+	f := Forecast{Target: t.Target, Course: Collecting}
+	left := t.Target.Sub(t.Now)
+	if !t.Target.IsZero() {
+		f.DaysLeft = int(math.Floor(left.Hours() / 24))
+	}
+	if !t.Target.IsZero() && left > 0 {
+		f.NeededPerWeek = rounded(float64(t.Insecure) / max(1, left.Seconds()/weekSeconds))
+	}
+	falling := t.Slope <= leastFall
+	if !math.IsNaN(t.Slope) {
+		perWeek := rounded(t.Slope * weekSeconds)
+		f.PerWeek = &perWeek
+	}
+	if ahead := float64(t.Insecure) / -t.Slope; falling && ahead < farthest {
+		f.End = time.Unix(t.Now.Unix()+int64(ahead), 0).UTC()
+	}
+	old := !t.FirstSeen.IsZero() && t.Now.Sub(t.FirstSeen) >= forecastDays*24*time.Hour
+	switch {
+	case t.FirstSeen.IsZero():
+	case t.Insecure == 0:
+		f.Course = NoneLeft
+	case !t.Target.IsZero() && left <= 0:
+		f.Course = OffTrack
+	case falling && t.Target.IsZero():
+		f.Course = Falling
+	case falling && !f.End.IsZero() && !f.End.After(t.Target):
+		f.Course = OnTrack
+	case falling, old && f.PerWeek != nil && !t.Target.IsZero():
+		f.Course = OffTrack
+	case old && f.PerWeek != nil:
+		f.Course = Stalled
+	}
+	return f
+}
+
+// Behind reports whether the migration needs more than it gets: what the alert
+// MigrationOffTrack is about.
+func (f Forecast) Behind() bool { return f.Course == OffTrack || f.Course == Stalled }
+
+func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
+
+// Sentence says it to a person; "" = there is nothing to say. The zero Forecast
+// is that of an instance which makes none.
+func (f Forecast) Sentence() string {
+	if f.Course == "" || f.Course == Collecting && f.Target.IsZero() {
+		return ""
+	}
+	var parts []string
+	switch day := f.TargetDate(); {
+	case day == "":
+	case f.DaysLeft > 0:
+		parts = append(parts, fmt.Sprintf("%s to %s.", plural(f.DaysLeft, "day"), day))
+	case f.DaysLeft == 0:
+		parts = append(parts, "The target is today, "+day+".")
+	default:
+		parts = append(parts, fmt.Sprintf("The target, %s, was %s ago.", day, plural(-f.DaysLeft, "day")))
+	}
+	switch f.Course {
+	case NoneLeft:
+		if f.Target.IsZero() {
+			return ""
+		}
+		return strings.Join(append(parts, "No client is insecure."), " ")
+	case OnTrack:
+		parts = append([]string{"On track."}, parts...)
+	case OffTrack:
+		parts = append([]string{"Off track."}, parts...)
+	case Stalled:
+		parts = append([]string{"Stalled."}, parts...)
+	}
+	if f.NeededPerWeek > 0 {
+		parts = append(parts, "Needed: "+clients(f.NeededPerWeek)+" a week.")
+	}
+	return strings.Join(append(parts, f.pace()), " ")
+}
+
+func (f Forecast) pace() string {
+	switch {
+	case f.PerWeek == nil, f.Course == Collecting:
+		return "There is no forecast yet."
+	case *f.PerWeek >= 0.05:
+		return "Pace: " + number(*f.PerWeek) + " more a week."
+	case *f.PerWeek > leastFall*weekSeconds:
+		return "Pace: no fewer in the last 28 days."
+	case f.End.IsZero():
+		return "Pace: " + number(-*f.PerWeek) + " fewer a week."
+	}
+	return "Pace: " + number(-*f.PerWeek) + " fewer a week; none is left by " + f.End.Format(time.DateOnly) + "."
+}
+
+// TargetDate is the day of the target; "" = there is none.
+func (f Forecast) TargetDate() string {
+	if f.Target.IsZero() {
+		return ""
+	}
+	return f.Target.UTC().Add(-time.Second).Format(time.DateOnly)
+}
+
+func clients(n float64) string {
+	if text := number(n); text != "1" {
+		return text + " clients"
+	}
+	return "1 client"
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// number has one decimal, if that is not 0.
+func number(v float64) string {
+	if v < 0.05 {
+		return "less than 0.1"
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+}
+
+// closes are how many clients were insecure at the end of each day before today.
+type closes struct {
+	today, window int32 // window is migrated_after in days
+	insecure      [forecastDays]int
+	first         int64 // when the client that was seen first was; 0 = none was
+}
+
+// add counts a client, which was insecure on each day of its history that says
+// so.
+func (c *closes) add(r *row, declared int64) {
+	if r.first == 0 {
+		return
+	}
+	if c.first == 0 || r.first < c.first {
+		c.first = r.first
+	}
+	i, last := 0, int32(math.MinInt32) // the newest insecure day so far
+	for n := range c.insecure {
+		end := c.today - forecastDays + int32(n)
+		for ; i < len(r.days) && r.days[i].number <= end; i++ {
+			if r.days[i].insecure() {
+				last = r.days[i].number
+			}
+		}
+		if last > end-c.window && last != math.MinInt32 && !r.forgiven(last, end, declared) {
+			c.insecure[n]++
+		}
+	}
+}
+
+// forgiven reports whether a client that was last insecure on one day was
+// declared migrated between that and the end of a later one.
+func (r *row) forgiven(last, end int32, declared int64) bool {
+	if declared == 0 || dayOf(declared-1) > end {
+		return false
+	}
+	if dayOf(r.lastInsecure) == last {
+		return r.lastInsecure <= declared
+	}
+	return last < dayOf(declared)
+}
+
+// slope is that of the line of least squares, in clients per second; NaN while
+// there are too few days.
+func (c *closes) slope() float64 {
+	n := min(forecastDays, int(c.today-dayOf(c.first)))
+	if c.first == 0 || n < minCloses {
+		return math.NaN()
+	}
+	var sx, sy, sxx, sxy float64
+	for i, v := range c.insecure[forecastDays-n:] {
+		x, y := float64(i), float64(v)
+		sx, sy, sxx, sxy = sx+x, sy+y, sxx+x*x, sxy+x*y
+	}
+	k := float64(n)
+	return (k*sxy - sx*sy) / (k*sxx - sx*sx) / 86400
+}
