@@ -18,7 +18,7 @@ const runbooks = "../../docs/runbooks"
 
 // contract names every alert there is.
 var contract = []string{
-	"InsecureClientAppeared", "ClientRegressed", "ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
+	"InsecureClientAppeared", "ClientRegressed", "MigrationOffTrack", "ClientInsecureNearTarget", "ClientRejectsCA", "ClientsOverflowing", "SmsDeliveryUnknown", "UpstreamTLSVerifyFailing",
 	"UpstreamCertificateExpiring", "SigningCAExpiring", "ProxyErrorRatioHigh", "SidecarsNotScraped",
 	"CredentialsStillInClear", "CredentialsOverOldTLS", "SidecarRemovable",
 	"CallsDenied", "Saturated", "UpstreamClassicHellos", "ReloadRefused", "LedgerNotWritten", "LogLinesLost",

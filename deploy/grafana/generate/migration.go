@@ -65,7 +65,7 @@ const (
 
 func burnDown() *timeseries.PanelBuilder {
 	return newSeries("Burn-down",
-		"Insecure clients, and the pace of the last two weeks continued. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
+		"Insecure clients, and the pace of the last 28 days continued. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
 		TimeFrom("+"+burnDownSpan).TimeShift(burnDownBack).HideTimeOverride(true).
 		Decimals(0).AxisSoftMax(5).LineWidth(2).
 		WithTarget(over("A", "insecure clients", `tlslift:insecure_clients:count`)).
@@ -80,7 +80,7 @@ func burnDown() *timeseries.PanelBuilder {
 // one that there was counts.
 const forecast = `clamp_min(
   last_over_time(tlslift:insecure_clients:count[60d])
-    + last_over_time(tlslift:insecure_clients:deriv14d[60d])
+    + last_over_time(tlslift:insecure_clients:deriv28d[60d])
     * (time() - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 600),
   0
 )`
