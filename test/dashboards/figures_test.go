@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -56,14 +57,24 @@ func (t truth) insecureConnections(h thirty.Hour) float64 {
 	return bad / all
 }
 
-// regression is the slope of the number of insecure clients over two weeks.
+// regression is the slope of the number of insecure clients at the end of each
+// of the last 28 days.
 func (t truth) regression() float64 {
 	var n, sx, sy, sxx, sxy float64
-	for at := thirty.Ago(14); !at.After(thirty.Now); at = at.Add(hour) {
+	for at := thirty.Now.Truncate(24 * hour); at.After(thirty.Ago(28)); at = at.Add(-24 * hour) {
 		x, y := at.Sub(thirty.Now).Seconds(), insecure(t.w.HourAt(at))
 		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
 	}
 	return (n*sxy - sx*sy) / (n*sxx - sx*sx)
+}
+
+// most is the greatest number of insecure clients at any time.
+func (t truth) most() float64 {
+	n := 0.0
+	for _, h := range t.w.Hours {
+		n = max(n, insecure(h))
+	}
+	return n
 }
 
 // of is a value for each client for which there is one.
@@ -104,6 +115,7 @@ func migrationFigures(w *thirty.World) []figure {
 		return max(0, insecure(t.now)+t.slope*(at-float64(thirty.Now.Unix())))
 	}
 	ahead := thirty.Ago(-10).Truncate(2 * hour)
+	left := thirty.Target.Sub(thirty.Now)
 	figures := []figure{
 		{panel: "Insecure clients", ref: "A", reduce: last, want: one(share(t.now))},
 		{panel: "Insecure clients", ref: "B", reduce: last, want: one(share(t.week))},
@@ -112,6 +124,13 @@ func migrationFigures(w *thirty.World) []figure {
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Now), want: one(insecure(t.now))},
 		{panel: "Burn-down", ref: "A", reduce: at(thirty.Ago(9)), want: one(insecure(w.HourAt(thirty.Ago(9))))},
 		{panel: "Burn-down", ref: "B", reduce: at(ahead), want: one(forecast(float64(ahead.Unix()))), absolute: 0.1},
+		{panel: "Burn-down", ref: "C", reduce: at(ahead), want: one(insecure(t.now) * float64(thirty.Target.Sub(ahead)) / float64(left)), absolute: 0.1},
+		{panel: "Burn-down", ref: "C", reduce: last, want: one(0)},
+		{panel: "Burn-down", ref: "D", reduce: at(thirty.Target), want: one(t.most())},
+		{panel: "Burn-down", ref: "D", reduce: number, want: one(1)},
+		{panel: "Target", ref: "A", reduce: last, want: one(math.Floor(left.Hours() / 24))},
+		{panel: "Target", ref: "B", reduce: last, want: one(insecure(t.now) / (left.Hours() / 24 / 7)), absolute: 0.01},
+		{panel: "Target", ref: "C", reduce: last, want: one(-t.slope * 7 * 86400), absolute: 0.01},
 		{panel: "Version mix", ref: "A", reduce: last, want: t.mix("none"), relative: 0.1, absolute: 0.002},
 		{panel: "Version mix", ref: "B", reduce: last, want: t.mix("1.0", "1.1", "1.2", "1.3"), relative: 0.1, absolute: 0.002},
 		{panel: "What they could do", ref: "A", reduce: still, want: t.offers()},

@@ -121,4 +121,7 @@ func still(s []prom.Sample) float64 {
 	return last(s)
 }
 
+// number is how many samples there are.
+func number(s []prom.Sample) float64 { return float64(len(s)) }
+
 func one(v float64) map[string]float64 { return map[string]float64{"": v} }

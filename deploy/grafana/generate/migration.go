@@ -17,9 +17,10 @@ import (
 func migration() *dashboard.DashboardBuilder {
 	return newDashboard("tlslift-migration", "tlslift / Migration",
 		"Which clients still need tlslift, and how fast they become fewer.", "now-30d").
-		WithPanel(shareOfClients().Height(5).Span(8)).
-		WithPanel(shareOfConnections().Height(5).Span(8)).
-		WithPanel(clientsByState().Height(5).Span(8)).
+		WithPanel(shareOfClients().Height(5).Span(6)).
+		WithPanel(shareOfConnections().Height(5).Span(6)).
+		WithPanel(clientsByState().Height(5).Span(6)).
+		WithPanel(target().Height(5).Span(6)).
 		WithPanel(burnDown().Height(10).Span(15)).
 		WithPanel(statesOverTime().Height(10).Span(9)).
 		WithPanel(clients().Height(12).Span(24)).
@@ -57,6 +58,15 @@ func clientsByState() *stat.PanelBuilder {
 	return paint(p, stateColours, states...)
 }
 
+func target() *stat.PanelBuilder {
+	return newStat("Target", "Days to policy.target; how many clients a week it needs; how many fewer there were a week, by the line of best fit through the last 28 ends of days.", "none").
+		Decimals(1).NoValue("no target").
+		WithTarget(now("A", "days left", `floor((tlslift:target_timestamp_seconds:min - time()) / 86400)`)).
+		WithTarget(now("B", "clients a week are needed", `tlslift:insecure_clients:needed_per_week`)).
+		WithTarget(now("C", "fewer a week", `-604800 * tlslift:insecure_clients:deriv28d`)).
+		OverrideByName("days left", []dashboard.DynamicConfigValue{property("decimals", 0)})
+}
+
 // The burn-down looks as far ahead as back: its range is its own.
 const (
 	burnDownSpan = "90d" // of which
@@ -65,14 +75,22 @@ const (
 
 func burnDown() *timeseries.PanelBuilder {
 	return newSeries("Burn-down",
-		"Insecure clients, and the pace of the last 28 days continued. A client counts until it was not insecure for two weeks, or its migration was declared.", "none").
+		"Insecure clients, and the pace of the last 28 days continued. A client counts until it was not insecure for two weeks, or its migration was declared. The line that is needed ends at the target.", "none").
 		TimeFrom("+"+burnDownSpan).TimeShift(burnDownBack).HideTimeOverride(true).
 		Decimals(0).AxisSoftMax(5).LineWidth(2).
 		WithTarget(over("A", "insecure clients", `tlslift:insecure_clients:count`)).
 		WithTarget(over("B", "forecast", forecast)).
+		WithTarget(over("C", "needed", needed)).
+		WithTarget(over("D", "target", targetMark)).
 		OverrideByName("insecure clients", []dashboard.DynamicConfigValue{fixed(red), property("custom.fillOpacity", 18)}).
 		OverrideByName("forecast", []dashboard.DynamicConfigValue{
 			fixed(red), property("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}), property("custom.fillOpacity", 0),
+		}).
+		OverrideByName("needed", []dashboard.DynamicConfigValue{
+			fixed(blue), property("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{2, 6}}), property("custom.fillOpacity", 0),
+		}).
+		OverrideByName("target", []dashboard.DynamicConfigValue{
+			fixed(blue), property("custom.drawStyle", "bars"), property("custom.fillOpacity", 100), property("custom.lineWidth", 2),
 		})
 }
 
@@ -84,6 +102,17 @@ const forecast = `clamp_min(
     * (time() - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 600),
   0
 )`
+
+// From the last count straight to none at the target.
+const needed = `last_over_time(tlslift:insecure_clients:count[60d])
+  * (last_over_time(tlslift:target_timestamp_seconds:min[60d]) - time() >= 0)
+  / (last_over_time(tlslift:target_timestamp_seconds:min[60d])
+    - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 0)
+  and on () time() - last_over_time(tlslift:insecure_clients:observed_timestamp_seconds[60d]) > 600`
+
+// One bar, at the last step before the target.
+const targetMark = `max_over_time(tlslift:insecure_clients:count[90d])
+  and on () 0 <= last_over_time(tlslift:target_timestamp_seconds:min[60d]) - time() < $__interval_ms / 1000`
 
 func statesOverTime() *timeseries.PanelBuilder {
 	p := newSeries("Clients by state over time", "Every known client is in exactly one state.", "none").Decimals(0)

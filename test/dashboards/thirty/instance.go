@@ -72,6 +72,11 @@ func (i *instance) begin(w *World, ago float64) {
 	}
 	i.set("process_start_time_seconds", float64(w.at.Add(-time.Minute).Unix()))
 	i.set("tlslift_build_info", 1, "version", "1.0.0", "revision", "4f2c1d0", "goversion", "go1.26.8")
+	if i.client == "" { // the sidecars were injected before there was a target
+		i.set("tlslift_target_timestamp_seconds", float64(Target.Unix()))
+	} else {
+		i.set("tlslift_target_timestamp_seconds", 0)
+	}
 	for _, c := range w.clients {
 		if c.Source == "" && i.serves(c.Client) {
 			i.configure(c.Client)

@@ -28,6 +28,9 @@ var (
 	Start = Now.Add(-Days * day)
 )
 
+// Target is the end of the day by which all shall be done.
+var Target = time.Date(2026, 8, 11, 0, 0, 0, 0, time.UTC)
+
 // Ago is a time before Now in days; a negative one is to come.
 func Ago(days float64) time.Time { return Now.Add(-time.Duration(days * float64(day))) }
 
@@ -70,6 +73,12 @@ type Client struct {
 
 	declared float64 // in days before Now; 0 is never
 	sidecar  bool    // it has its own; else it comes through the gateways
+}
+
+// Insecure reports whether the script has the client be insecure at a time.
+func (c *Client) Insecure(at time.Time) bool {
+	ago := Now.Sub(at).Hours() / 24
+	return in(c.insecure, ago) || in(c.rejects, ago)
 }
 
 // Sidecar reports whether the client comes through a sidecar of its own.
