@@ -65,5 +65,6 @@ func TestMonth(t *testing.T) {
 	t.Run("alerts", func(t *testing.T) { alerts(t, s, w) })
 	t.Run("panels", func(t *testing.T) { panels(t, s, w) })
 	t.Run("report", func(t *testing.T) { reported(t, s, w) })
+	t.Run("forecasts", func(t *testing.T) { forecasts(t, s, w) })
 	t.Run("runbooks", func(t *testing.T) { runbooks(t, s) })
 }

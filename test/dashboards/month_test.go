@@ -11,6 +11,7 @@ import (
 
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/report"
+	"tlslift/proxy/call"
 	"tlslift/test/dashboards/prom"
 	"tlslift/test/dashboards/thirty"
 )
@@ -155,6 +156,71 @@ func reported(t *testing.T, s *prom.Server, w *thirty.World) {
 	}
 	for name := range want {
 		t.Errorf("%s: not in the report", name)
+	}
+}
+
+// forecasts: the rules, by the report, and a ledger that has seen the same fleet
+// say the same of the future, at several times.
+func forecasts(t *testing.T, s *prom.Server, w *thirty.World) {
+	var now time.Time
+	settings := ledger.Settings{Target: thirty.Target, MigratedAfter: thirty.MigratedAfter}
+	for name, seen := range w.HourAt(thirty.Now).Seen {
+		if !seen.Declared.IsZero() {
+			settings.Clients = append(settings.Clients, ledger.Configured{Name: name, Migrated: seen.Declared})
+		}
+	}
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	l.Configure(settings)
+	record := func(name string, version call.Version, at time.Time) {
+		if at.Equal(at.Truncate(24 * hour)) { // the rules take midnight for the end of a day
+			at = at.Add(-time.Second)
+		}
+		now = at
+		l.Record(&call.Outcome{
+			Kind: call.Request, Ours: true, Client: call.Identity{Name: name, Rung: call.RungAddress}, End: at,
+			Ingress: call.Forward, Handling: call.Plain, Version: version, Host: "api.smsportal.com", Label: "*.smsportal.com",
+		})
+	}
+	before := make(map[string]ledger.Sightings)
+	asked := 0
+	for _, h := range w.Hours {
+		for name, seen := range h.Seen {
+			was := before[name]
+			before[name] = seen
+			if !seen.LastInsecure.Equal(was.LastInsecure) {
+				record(name, call.VersionNone, seen.LastInsecure)
+			}
+			if !seen.LastSecure.Equal(was.LastSecure) {
+				record(name, call.Version12, seen.LastSecure)
+			}
+		}
+		if now = h.At; now.Hour() != 12 || !slices.Contains([]int{1, 3, 6, 12, 17, 19}, int(thirty.Now.Sub(now)/(24*time.Hour))) && now != thirty.Now {
+			continue
+		}
+		asked++
+		r, err := report.FromPrometheus(t.Context(), report.PrometheusOptions{URL: s.URL, Now: now, MigratedAfter: thirty.MigratedAfter, Lookback: 48 * hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := r.Summary.Forecast, l.Summary().Forecast
+		if got.Course != want.Course || got.Sentence() != want.Sentence() {
+			t.Errorf("%s: the fleet: %s, %s\nthe ledger: %s, %s", now, got.Course, got.Sentence(), want.Course, want.Sentence())
+		}
+		alarm := false
+		rules, _, err := thirty.Rules(alertsFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range rules {
+			alarm = alarm || rule.Alert == "MigrationOffTrack" && len(query(t, s, rule.Expr, now)) != 0
+		}
+		if alarm != want.Behind() {
+			t.Errorf("%s: MigrationOffTrack %t, the course is %s", now, alarm, want.Course)
+		}
+		t.Logf("%s: %s, %s", now, want.Course, want.Sentence())
+	}
+	if asked != 7 {
+		t.Errorf("asked %d times only", asked)
 	}
 }
 

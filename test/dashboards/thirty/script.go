@@ -75,12 +75,6 @@ type Client struct {
 	sidecar  bool    // it has its own; else it comes through the gateways
 }
 
-// Insecure reports whether the script has the client be insecure at a time.
-func (c *Client) Insecure(at time.Time) bool {
-	ago := Now.Sub(at).Hours() / 24
-	return in(c.insecure, ago) || in(c.rejects, ago)
-}
-
 // Sidecar reports whether the client comes through a sidecar of its own.
 func (c *Client) Sidecar() bool { return c.sidecar }
 
