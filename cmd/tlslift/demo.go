@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tlslift/configs"
+	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
-	"tlslift/test/smsportal"
 )
 
 // demoPace is how often the callers of a running demo call.

@@ -27,8 +27,8 @@ import (
 	"syscall"
 	"time"
 
+	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
-	"tlslift/test/smsportal"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"tlslift/test/smsportal"
+	"tlslift/deploy/demo/smsportal"
 )
 
 func TestCountsTellNumbersAlone(t *testing.T) {

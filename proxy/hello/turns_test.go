@@ -5,7 +5,7 @@ import (
 	"net"
 	"testing"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 )
 
 // said is a piece of a conversation: who spoke, and in which records.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 	"tlslift/test/fault"
 )
 

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
-	"tlslift/test/smsportal"
 )
 
 // TestOpenConnectionsAreAllOfThem: the gauge is what limits.connections is

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
 )

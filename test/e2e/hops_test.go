@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/test/smsportal"
+	"tlslift/deploy/demo/smsportal"
 )
 
 // TestHopByHop: RFC 9110 7.6.1, both ways, those named in Connection first.

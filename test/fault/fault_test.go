@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 )
 
 func start(t *testing.T, options Options) *Server {

@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"tlslift/test/certs"
-	"tlslift/test/wire"
+	"tlslift/deploy/demo/certs"
+	"tlslift/deploy/demo/wire"
 )
 
 // Script says what to do with each request once its head was read.

@@ -15,7 +15,7 @@ import (
 	"regexp"
 	"syscall"
 
-	"tlslift/test/smsportal"
+	"tlslift/deploy/demo/smsportal"
 )
 
 func main() {

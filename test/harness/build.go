@@ -84,7 +84,7 @@ func lookAtSource() error {
 	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
 		return nil // built with -trimpath: there is nothing to look at
 	}
-	for _, part := range []string{"go.mod", "go.sum", "cmd", "configs", "docs/fixes", "deploy/inject", "metrics", "proxy", "test/certs", "test/smsportal", "test/wire"} {
+	for _, part := range []string{"go.mod", "go.sum", "cmd", "configs", "docs/fixes", "deploy/inject", "metrics", "proxy", "deploy/demo"} {
 		err := filepath.WalkDir(filepath.Join(root, part), func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") {
 				return err

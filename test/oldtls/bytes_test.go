@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 	"tlslift/test/harness"
 )
 

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 	"tlslift/test/harness"
 	"tlslift/test/parent"
 )

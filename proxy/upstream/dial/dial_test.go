@@ -16,10 +16,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/deploy/demo/certs"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
-	"tlslift/test/certs"
 	"tlslift/test/memnet"
 )
 

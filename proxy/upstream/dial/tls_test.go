@@ -8,9 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"tlslift/deploy/demo/certs"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
-	"tlslift/test/certs"
 )
 
 // serveTLS answers handshakes on a network, and sends a byte after each.

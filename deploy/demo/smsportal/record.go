@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"tlslift/test/wire"
+	"tlslift/deploy/demo/wire"
 )
 
 // Request is one request as it came over the wire. It is not changed after it

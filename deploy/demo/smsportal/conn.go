@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/test/wire"
+	"tlslift/deploy/demo/wire"
 )
 
 // Response is what the server answers. Status 0 means 200.

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"tlslift/test/certs"
+	"tlslift/deploy/demo/certs"
 )
 
 // Hosts are the names the real API answers to; the certificate names them all.
