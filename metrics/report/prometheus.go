@@ -1,15 +1,17 @@
 package report
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math"
-	"strings"
+	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 )
 
@@ -18,6 +20,10 @@ const (
 	DefaultMigratedAfter = 14 * 24 * time.Hour
 	DefaultLookback      = 90 * 24 * time.Hour
 )
+
+// maxVector bounds the bytes of one answer: 10,000 clients with all their
+// verdicts on 20 instances.
+const maxVector = 512 << 20
 
 // PrometheusOptions say what to ask a Prometheus-compatible API.
 type PrometheusOptions struct {
@@ -37,17 +43,13 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prometheus: %w", err)
 	}
-	client, err := api.NewClient(api.Config{Address: u.String(), Client: o.Access.client()})
-	if err != nil {
-		return nil, fmt.Errorf("prometheus: %w", err)
-	}
 	if o.MigratedAfter <= 0 {
 		o.MigratedAfter = DefaultMigratedAfter
 	}
 	if o.Lookback <= 0 {
 		o.Lookback = DefaultLookback
 	}
-	a := asker{api: promv1.NewAPI(client), now: o.Now}
+	a := asker{client: o.Access.client(), url: u.JoinPath("api/v1/query"), now: o.Now}
 	f := newFleet(o.Now, o.MigratedAfter)
 	q := newQueries(o.Lookback, o.MigratedAfter)
 	err = a.ask(ctx, f.questions(q))
@@ -74,8 +76,9 @@ type question struct {
 
 // asker asks instant queries, all as of one time.
 type asker struct {
-	api promv1.API
-	now time.Time
+	client *http.Client
+	url    *url.URL // of the query endpoint
+	now    time.Time
 }
 
 func (a asker) ask(ctx context.Context, questions []question) error {
@@ -117,15 +120,49 @@ func (a asker) forecast(ctx context.Context, r *Report) error {
 	return err
 }
 
-// vector asks one query.
+// queryAnswer is an answer of the query endpoint.
+type queryAnswer struct {
+	Status    string `json:"status"`
+	ErrorType string `json:"errorType"`
+	Error     string `json:"error"`
+	Data      struct {
+		ResultType string          `json:"resultType"`
+		Result     json.RawMessage `json:"result"`
+	} `json:"data"`
+}
+
+// vector asks one query (https://prometheus.io/docs/prometheus/latest/querying/api/,
+// Instant queries).
 func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
-	value, _, _, err := a.api.Query(ctx, query, a.now)
+	target := *a.url
+	target.RawQuery = url.Values{"query": {query}, "time": {strconv.FormatInt(a.now.Unix(), 10)}}.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
-		return nil, refusal(query, err)
+		return nil, err
 	}
-	vector, ok := value.(model.Vector)
-	if !ok {
-		return nil, fmt.Errorf("the answer is a %s; the query was %s", value.Type(), query)
+	response, err := a.client.Do(request)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return nil, fmt.Errorf("%s: give --token-file, or --user and --password-file", response.Status)
+	}
+	// An error of the query's own comes as JSON too, with another status.
+	var answer queryAnswer
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxVector)).Decode(&answer); err != nil || answer.Status == "" {
+		return nil, fmt.Errorf("it does not answer as Prometheus does (%s): is this the right address, without /api/v1?", response.Status)
+	}
+	if answer.Status != "success" {
+		return nil, fmt.Errorf("%s: %s; the query was %s", cmp.Or(answer.ErrorType, response.Status), answer.Error, query)
+	}
+	if answer.Data.ResultType != model.ValVector.String() {
+		return nil, fmt.Errorf("the answer is a %s; the query was %s", answer.Data.ResultType, query)
+	}
+	var vector model.Vector
+	if err := json.Unmarshal(answer.Data.Result, &vector); err != nil {
+		return nil, fmt.Errorf("read the answer: %w; the query was %s", err, query)
 	}
 	return vector, nil
 }
@@ -141,21 +178,6 @@ func (a asker) one(ctx context.Context, q question) error {
 		}
 	}
 	return nil
-}
-
-// refusal says why a query got no answer, the cause first: a query fills lines,
-// and says something only about what Prometheus itself made of it.
-func refusal(query string, err error) error {
-	var refused *promv1.Error
-	switch {
-	case !errors.As(err, &refused):
-		return cause(err)
-	case strings.Contains(refused.Msg+refused.Detail, "401"), refused.Msg == "client error: 403":
-		return fmt.Errorf("it wants credentials: give --token-file, or --user and --password-file: %w", err)
-	case refused.Type == promv1.ErrBadResponse, refused.Type == promv1.ErrClient:
-		return fmt.Errorf("it does not answer as Prometheus does (%s): is this the right address, without /api/v1?", refused.Msg)
-	}
-	return fmt.Errorf("%w; the query was %s", err, query)
 }
 
 // seconds is the time of a timestamp gauge.

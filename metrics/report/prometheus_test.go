@@ -104,7 +104,7 @@ func TestPrometheusErrors(t *testing.T) {
 		want    string
 	}{
 		"wrong password":     {PrometheusOptions{URL: closed.URL, Access: Access{User: "me", Password: "x"}}, "--token-file"},
-		"forbidden":          {PrometheusOptions{URL: forbidden.URL}, "it wants credentials"},
+		"forbidden":          {PrometheusOptions{URL: forbidden.URL}, "403 Forbidden: give --token-file"},
 		"a failing query":    {PrometheusOptions{URL: bad.URL}, "too many samples"},
 		"an answer of sorts": {PrometheusOptions{URL: scalar.URL}, "the answer is a scalar"},
 		"not a URL":          {PrometheusOptions{URL: "prometheus"}, "http://host:port"},
