@@ -153,8 +153,8 @@ func Lookup(name string) (Page, bool) {
 	if err != nil {
 		return Page{}, false
 	}
-	title, html := render(string(text))
-	return Page{Name: name, Title: title, HTML: html}, true
+	title, html, err := render(text)
+	return Page{Name: name, Title: title, HTML: html}, err == nil
 }
 
 // Names lists the pages in alphabetical order.

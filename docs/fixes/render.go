@@ -1,170 +1,86 @@
 package fixes
 
 import (
-	"html"
+	"bytes"
 	"html/template"
+	"net/url"
 	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	tables "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/renderer"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 )
 
-// render turns the little of Markdown that the pages of this package use into
-// HTML: headings, paragraphs, lists, tables, code blocks, and within a line
-// code, emphasis, bold and links. Everything else is escaped text. It is for our own
-// pages, not for anything that comes from outside.
-func render(text string) (title string, out template.HTML) {
-	r := renderer{lines: strings.Split(strings.TrimSpace(text), "\n")}
-	for r.more() {
-		line := r.lines[r.at]
-		switch {
-		case line == "" || strings.HasPrefix(line, "<!--"):
-			r.at++
-		case strings.HasPrefix(line, "# "):
-			title = line[2:]
-			r.at++
-		case strings.HasPrefix(line, "## "):
-			r.put("<h2>", inline(line[3:]), "</h2>\n")
-			r.at++
-		case strings.HasPrefix(line, "```"):
-			r.code()
-		case strings.HasPrefix(line, "|"):
-			r.table()
-		case listItem(line) != "":
-			r.list()
-		default:
-			r.paragraph()
+// render turns a page of this package into HTML and takes its title out of it.
+// It is for our own pages, not for anything that comes from outside.
+func render(page []byte) (title string, out template.HTML, err error) {
+	markdown := goldmark.New(goldmark.WithExtensions(extension.Table),
+		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(pageRenderer{}, 1))))
+	doc := markdown.Parser().Parse(text.NewReader(page))
+	for node := doc.FirstChild(); node != nil; {
+		next := node.NextSibling()
+		if heading, ok := node.(*ast.Heading); ok && heading.Level == 1 {
+			title = string(heading.Lines().Value(page))
+			doc.RemoveChild(doc, node)
 		}
+		node = next
 	}
-	return title, template.HTML(r.out.String()) //nolint:gosec // our own text, escaped by inline and code
+	var b bytes.Buffer
+	err = markdown.Renderer().Render(&b, page, doc)
+	return title, template.HTML(b.String()), err //nolint:gosec // our own text, escaped by goldmark
 }
 
-type renderer struct {
-	lines []string
-	at    int
-	out   strings.Builder
+// pageRenderer renders what is special on the admin page: what is wider than a
+// telephone scrolls, with the keyboard too, and nothing links to other hosts.
+type pageRenderer struct{}
+
+func (pageRenderer) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+	r.Register(ast.KindFencedCodeBlock, renderCode)
+	r.Register(ast.KindHTMLBlock, renderNothing)
+	r.Register(ast.KindLink, renderLink)
+	r.Register(tables.KindTable, renderTable)
 }
 
-func (r *renderer) more() bool { return r.at < len(r.lines) }
+func renderNothing(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus, error) {
+	return ast.WalkSkipChildren, nil
+}
 
-func (r *renderer) put(parts ...string) {
-	for _, p := range parts {
-		r.out.WriteString(p)
+func renderCode(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	if entering {
+		_, _ = w.WriteString(`<pre tabindex="0"><code>`)
+		_, _ = w.Write(util.EscapeHTML(node.Lines().Value(source)))
+		_, _ = w.WriteString("</code></pre>\n")
 	}
+	return ast.WalkContinue, nil
 }
 
-func (r *renderer) code() {
-	r.at++
-	r.put(`<pre tabindex="0"><code>`)
-	for r.more() && !strings.HasPrefix(r.lines[r.at], "```") {
-		r.put(html.EscapeString(r.lines[r.at]), "\n")
-		r.at++
+func renderTable(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.WalkStatus, error) {
+	if entering {
+		_, _ = w.WriteString("<div class=\"scroll\" tabindex=\"0\"><table>\n")
+	} else {
+		_, _ = w.WriteString("</tbody></table></div>\n")
 	}
-	r.at++
-	r.put("</code></pre>\n")
+	return ast.WalkContinue, nil
 }
 
-func (r *renderer) table() {
-	r.put(`<div class="scroll" tabindex="0"><table><thead>`)
-	for row := 0; r.more() && strings.HasPrefix(r.lines[r.at], "|"); row++ {
-		cells := strings.Split(strings.Trim(r.lines[r.at], "|"), "|")
-		r.at++
-		if row == 1 { // the line of dashes
-			continue
-		}
-		tag := "td"
-		if row == 0 {
-			tag = `th scope="col"`
-		}
-		r.put("<tr>")
-		for _, c := range cells {
-			r.put("<", tag, ">", inline(strings.TrimSpace(c)), "</", tag[:2], ">")
-		}
-		r.put("</tr>")
-		if row == 0 {
-			r.put("</thead><tbody>")
-		}
-	}
-	r.put("</tbody></table></div>\n")
-}
-
-func (r *renderer) list() {
-	tag := listItem(r.lines[r.at])
-	r.put("<", tag, ">")
-	for r.more() && listItem(r.lines[r.at]) == tag {
-		_, item, _ := strings.Cut(r.lines[r.at], " ")
-		r.put("<li>", inline(item), "</li>")
-		r.at++
-	}
-	r.put("</", tag, ">\n")
-}
-
-// listItem is the tag of the list that a line belongs to; "" = none.
-func listItem(line string) string {
+// renderLink links to other pages of this package; of a link to elsewhere it
+// shows the host.
+func renderLink(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
+	target := string(node.(*ast.Link).Destination)
+	page, own := strings.CutSuffix(target, ".md")
 	switch {
-	case strings.HasPrefix(line, "- "):
-		return "ul"
-	case len(line) > 3 && line[0] >= '1' && line[0] <= '9' && line[1] == '.' && line[2] == ' ':
-		return "ol"
-	}
-	return ""
-}
-
-func (r *renderer) paragraph() {
-	r.put("<p>")
-	for r.more() && r.lines[r.at] != "" && !strings.HasPrefix(r.lines[r.at], "```") {
-		r.put(inline(r.lines[r.at]), "\n")
-		r.at++
-	}
-	r.put("</p>\n")
-}
-
-// inline renders code, bold, emphasis and links within a line.
-func inline(s string) string {
-	var b strings.Builder
-	for s != "" {
-		i := strings.IndexAny(s, "`*[")
-		if i < 0 {
-			break
+	case own && entering:
+		_, _ = w.WriteString(`<a href="/fixes/` + template.HTMLEscapeString(page) + `">`)
+	case own:
+		_, _ = w.WriteString("</a>")
+	case !entering:
+		if u, err := url.Parse(target); err == nil {
+			_, _ = w.WriteString(" (" + template.HTMLEscapeString(u.Host) + ")")
 		}
-		if s[i] == '[' {
-			b.WriteString(html.EscapeString(s[:i]))
-			s = link(&b, s[i:])
-			continue
-		}
-		b.WriteString(html.EscapeString(s[:i]))
-		mark, tag := s[i:i+1], "code"
-		if s[i] == '*' {
-			mark, tag = "*", "em"
-			if strings.HasPrefix(s[i:], "**") {
-				mark, tag = "**", "strong"
-			}
-		}
-		text, rest, closed := strings.Cut(s[i+len(mark):], mark)
-		if !closed {
-			s = s[i:]
-			break
-		}
-		b.WriteString("<" + tag + ">" + html.EscapeString(text) + "</" + tag + ">")
-		s = rest
 	}
-	b.WriteString(html.EscapeString(s))
-	return b.String()
-}
-
-// link renders the link that s begins with, or its bracket if it is none, and
-// returns what follows. A link to another page is one of the page's own server;
-// of one to elsewhere only the host is shown: the admin side links to nobody.
-func link(b *strings.Builder, s string) string {
-	text, rest, found := strings.Cut(s[1:], "](")
-	target, after, closed := strings.Cut(rest, ")")
-	if !found || !closed || strings.ContainsAny(text, "[]") {
-		b.WriteByte('[')
-		return s[1:]
-	}
-	if page, own := strings.CutSuffix(target, ".md"); own {
-		b.WriteString(`<a href="/fixes/` + html.EscapeString(page) + `">` + html.EscapeString(text) + "</a>")
-		return after
-	}
-	_, place, _ := strings.Cut(target, "://")
-	place, _, _ = strings.Cut(place, "/")
-	b.WriteString(html.EscapeString(text + " (" + place + ")"))
-	return after
+	return ast.WalkContinue, nil
 }
