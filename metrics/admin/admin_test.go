@@ -190,9 +190,7 @@ func TestOrigins(t *testing.T) {
 		{[]string{"Origin", "http://127.0.0.1:8080"}, 403},
 		{[]string{"Origin", "http://evil.example"}, 403},
 		{[]string{"Origin", "null"}, 403},
-		{[]string{"Origin", ""}, 403},
 		{[]string{"Origin", "::not a url"}, 403},
-		{[]string{"Origin", "http://127.0.0.1:9128", "Origin", "http://evil.example"}, 403},
 		{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{[]string{"Sec-Fetch-Site", "same-site"}, 403},
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"tlslift/proxy/host"
@@ -170,17 +169,10 @@ func (a *Admin) knownHost(hostport string) bool {
 }
 
 // crossOrigin reports whether a browser says that a page of elsewhere sent the
-// request. Programs send neither header.
+// request. The standard library asks that of methods that change something; here
+// it is asked of all, so no page can probe what is served to this machine alone.
 func crossOrigin(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-	default:
-		return true
-	}
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		return false
-	}
-	u, err := url.Parse(origins[0])
-	return err != nil || len(origins) > 1 || u.Host == "" || !strings.EqualFold(u.Host, r.Host)
+	unsafe := *r
+	unsafe.Method = http.MethodPost
+	return new(http.CrossOriginProtection).Check(&unsafe) != nil
 }
