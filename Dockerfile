@@ -16,6 +16,7 @@ RUN make build VERSION="$VERSION" REVISION="$REVISION" BIN=/out
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/tlslift /tlslift
+COPY LICENSE docs/third-party-notices.txt /licenses/
 # An uncommon number, so that a redirect can exempt exactly this process.
 USER 47128:47128
 EXPOSE 3128 9129

@@ -13,7 +13,7 @@ GORELEASER_VERSION   := v2.15.1
 SYFT_VERSION         := v1.57.0
 VULNDB               ?=
 
-.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image sbom snapshot fuzz endurance clean tools help
+.PHONY: all build run test race lint fmt vuln cross bench interop dashboards k8s systemd image licenses sbom snapshot fuzz endurance clean tools help
 
 all: build
 
@@ -61,7 +61,10 @@ vuln: $(TOOLS)/govulncheck ## known vulnerabilities (VULNDB=dir for an unpacked 
 	$(TOOLS)/govulncheck $(if $(VULNDB),-db file://$(VULNDB)) ./...
 
 image: build ## a loadable image archive, without an engine: bin/tlslift.tar
-	$(GO) run ./deploy/image -t tlslift:$(VERSION) -o $(BIN)/tlslift.tar -ca /etc/ssl/certs/ca-certificates.crt -version $(VERSION) -revision $(REVISION) $(BIN)/tlslift
+	$(GO) run ./deploy/image -t tlslift:$(VERSION) -o $(BIN)/tlslift.tar -ca /etc/ssl/certs/ca-certificates.crt -legal LICENSE,docs/third-party-notices.txt -version $(VERSION) -revision $(REVISION) $(BIN)/tlslift
+
+licenses: ## the licences of what is linked in, in docs/third-party-notices.txt
+	$(GO) run ./deploy/licenses -o docs/third-party-notices.txt
 
 sbom: image $(TOOLS)/syft ## what the image is made of: bin/tlslift.spdx.json
 	SYFT_CHECK_FOR_APP_UPDATE=false $(TOOLS)/syft scan docker-archive:$(BIN)/tlslift.tar -o spdx-json=$(BIN)/tlslift.spdx.json

@@ -61,8 +61,9 @@ func write(t *testing.T, name, text string, mode os.FileMode) string {
 func TestImageOfABinary(t *testing.T) {
 	t.Parallel()
 	binary, ca := write(t, "tlslift", "BINARY", 0o600), write(t, "ca.crt", "CERTIFICATES", 0o600)
-	data := make1(t, "-ca", ca, "-version", "1.0", binary, "run")
-	if !bytes.Equal(data, make1(t, "-ca", ca, "-version", "1.0", binary, "run")) {
+	notices := write(t, "notices.txt", "NOTICES", 0o600)
+	data := make1(t, "-ca", ca, "-legal", notices, "-version", "1.0", binary, "run")
+	if !bytes.Equal(data, make1(t, "-ca", ca, "-legal", notices, "-version", "1.0", binary, "run")) {
 		t.Error("the same input gives other bytes")
 	}
 	files, _, names := unpack(t, data)
@@ -94,7 +95,7 @@ func TestImageOfABinary(t *testing.T) {
 	if string(inside["tlslift"]) != "BINARY" || headers["tlslift"].Mode != 0o755 || string(inside["etc/ssl/certs/ca-certificates.crt"]) != "CERTIFICATES" {
 		t.Errorf("%v", order)
 	}
-	if !slices.Equal(order, []string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "tlslift"}) {
+	if !slices.Equal(order, []string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "licenses/", "licenses/notices.txt", "tlslift"}) {
 		t.Errorf("not only what was asked for: %v", order)
 	}
 }
@@ -125,15 +126,15 @@ func TestRefused(t *testing.T) {
 		"is not NAME:TAG": {tag: "tlslift", config: settings{User: "1:1"}},
 		"is not UID:GID":  {tag: "tlslift:1", config: settings{User: "nobody"}},
 	} {
-		if err := build(&i, "x", "", "", []string{binary}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := build(&i, "x", sources{command: []string{binary}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	i := image{tag: "tlslift:1", config: settings{User: "1:1"}}
-	if err := build(&i, "", "", "", []string{binary}); err == nil || !strings.Contains(err.Error(), "usage") {
+	if err := build(&i, "", sources{command: []string{binary}}); err == nil || !strings.Contains(err.Error(), "usage") {
 		t.Error(err)
 	}
-	if err := build(&i, "x", "", "", []string{binary + ".missing"}); !errors.Is(err, os.ErrNotExist) {
+	if err := build(&i, "x", sources{command: []string{binary + ".missing"}}); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 }

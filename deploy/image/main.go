@@ -15,6 +15,7 @@ import (
 	"path"
 	"regexp"
 	"runtime"
+	"strings"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -23,8 +24,10 @@ func run(args []string) int {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	i := image{}
 	out := flags.String("o", "", "archive to write")
-	root := flags.String("root", "", "folder to take as the image's root, instead of a binary")
-	ca := flags.String("ca", "", "bundle of CA certificates")
+	var from sources
+	flags.StringVar(&from.root, "root", "", "folder to take as the image's root, instead of a binary")
+	flags.StringVar(&from.ca, "ca", "", "bundle of CA certificates")
+	flags.StringVar(&from.legal, "legal", "", "comma-separated `files` to put into /licenses")
 	flags.StringVar(&i.tag, "t", "", "NAME:TAG")
 	flags.StringVar(&i.config.User, "user", "47128:47128", "numeric UID:GID")
 	flags.StringVar(&i.arch, "arch", runtime.GOARCH, "amd64 or arm64")
@@ -33,7 +36,8 @@ func run(args []string) int {
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	err := build(&i, *out, *root, *ca, flags.Args())
+	from.command = flags.Args()
+	err := build(&i, *out, from)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "image: "+err.Error())
 		return 1
@@ -46,7 +50,16 @@ var (
 	numeric   = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
 )
 
-func build(i *image, out, root, ca string, args []string) error {
+// sources are what an image is made from.
+type sources struct {
+	root    string   // folder; "" = the command's binary alone
+	ca      string   // bundle of CA certificates; "" = none
+	legal   string   // files for /licenses, with commas between them
+	command []string // the binary and its arguments
+}
+
+func build(i *image, out string, from sources) error {
+	args := from.command
 	switch {
 	case !reference.MatchString(i.tag):
 		return fmt.Errorf("-t %q is not NAME:TAG", i.tag)
@@ -55,8 +68,8 @@ func build(i *image, out, root, ca string, args []string) error {
 	case out == "" || len(args) == 0:
 		return errors.New("usage: image -t NAME:TAG -o FILE [flags] BINARY [ARG...]")
 	}
-	if root != "" {
-		if err := i.addTree(root); err != nil {
+	if from.root != "" {
+		if err := i.addTree(from.root); err != nil {
 			return err
 		}
 		i.config.Entrypoint = args[:1]
@@ -68,8 +81,16 @@ func build(i *image, out, root, ca string, args []string) error {
 		i.config.Entrypoint = []string{name}
 	}
 	i.config.Cmd = args[1:]
-	if ca != "" {
-		if err := i.addFile(ca, "/etc/ssl/certs/ca-certificates.crt", 0o644); err != nil {
+	if from.ca != "" {
+		if err := i.addFile(from.ca, "/etc/ssl/certs/ca-certificates.crt", 0o644); err != nil {
+			return err
+		}
+	}
+	for file := range strings.SplitSeq(from.legal, ",") {
+		if file == "" {
+			continue
+		}
+		if err := i.addFile(file, "/licenses/"+path.Base(file), 0o644); err != nil {
 			return err
 		}
 	}
