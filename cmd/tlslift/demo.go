@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tlslift/configs"
+	"tlslift/deploy/demo/callers"
 	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 )
@@ -47,12 +50,12 @@ that the status page has something to show.`,
 
 // demo is what runs while the story is told.
 type demo struct {
-	out    io.Writer
-	portal *smsportal.Server
-	app    *app
-	dir    string
-	roots  demoRoots
-	told   int
+	out     io.Writer
+	portal  *smsportal.Server
+	app     *app
+	dir     string
+	callers []callers.Caller // in the order of their listeners
+	calls   int
 }
 
 func runDemo(ctx context.Context, out, stderr io.Writer, once, verbose bool) error {
@@ -82,8 +85,8 @@ func runDemo(ctx context.Context, out, stderr io.Writer, once, verbose bool) err
 			fmt.Fprintln(out, "\nStopping.")
 			return nil
 		case <-tick.C:
-			for _, c := range d.callers() {
-				_, _ = c.call(ctx, d)
+			for n := range d.callers {
+				_, _ = d.call(ctx, n)
 			}
 		}
 	}
@@ -106,9 +109,15 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 	if err := os.WriteFile(portalCA, d.portal.CAPEM(), 0o600); err != nil {
 		return nil, err
 	}
-	if d.roots, err = newDemoRoots(d.portal.CAPEM(), files.Root); err != nil {
+	lift, portal := x509.NewCertPool(), x509.NewCertPool()
+	root, err := os.ReadFile(files.Root)
+	if err != nil {
 		return nil, err
 	}
+	if !lift.AppendCertsFromPEM(root) || !portal.AppendCertsFromPEM(d.portal.CAPEM()) {
+		return nil, errors.New("a certificate cannot be read")
+	}
+	d.callers = callers.All(lift, portal)
 	cfg, err := d.config(portalCA, files)
 	if err != nil {
 		return nil, err
@@ -124,8 +133,8 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, error) {
 	var b strings.Builder
 	b.WriteString("listen:\n")
-	for _, c := range d.callers() {
-		fmt.Fprintf(&b, "  - {address: \"127.0.0.1:0\", client: %s}\n", c.name)
+	for _, c := range d.callers {
+		fmt.Fprintf(&b, "  - {address: \"127.0.0.1:0\", client: %s}\n", c.Name)
 	}
 	b.WriteString("admin: {address: \"127.0.0.1:0\"}\nupstreams:\n")
 	for _, h := range []string{"api.smsportal.com", "www.mymobileapi.com", "*.smsportal.com", "*.mymobileapi.com"} {
@@ -162,16 +171,22 @@ tlslift stands in front of it, with one port for each application.
 `, d.portal.Addr())
 }
 
+// call makes the n-th caller call.
+func (d *demo) call(ctx context.Context, n int) (answer string, err error) {
+	d.calls++
+	return d.callers[n].Call(ctx, d.address(n), d.calls)
+}
+
 // tell lets every caller call once and prints what happened.
 func (d *demo) tell(ctx context.Context) error {
-	for i, c := range d.callers() {
+	for i, c := range d.callers {
 		before := d.portal.Count()
-		answer, err := c.call(ctx, d)
+		answer, err := d.call(ctx, i)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		fmt.Fprintf(d.out, "%d. %s\n", i+1, c.who)
-		fmt.Fprintf(d.out, "   came in:   %s\n", c.came)
+		fmt.Fprintf(d.out, "%d. %s\n", i+1, c.Who)
+		fmt.Fprintf(d.out, "   came in:   %s\n", c.CameIn)
 		for _, r := range d.portal.Requests()[before:] {
 			fmt.Fprintf(d.out, "   went out:  %s %s, %s, to %s\n", r.Method, pathOnly(r.Target), tls.VersionName(r.TLSVersion), r.ServerName)
 		}

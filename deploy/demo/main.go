@@ -4,7 +4,7 @@
 //
 //	demo setup -dir DIR -owner UID                 a CA for tlslift and the folder for both certificates
 //	demo portal -listen :8443 -stats :8080 -ca F   the pretend SMSPortal
-//	demo callers -proxy HOST -root F               calls by four sample applications, until it is ended
+//	demo callers -proxy HOST -root F -portal F     calls by the sample applications, until it is ended
 //	demo relay -listen :9127 -to 127.0.0.1:9128    tlslift's status page, out of its container's loopback
 //	demo get URL                                   one GET: a health check for an image without a shell
 //	demo loop -after D -every D URL                GETs with a number behind URL, until SIGTERM and for D after it;
@@ -48,7 +48,7 @@ func run(args []string) int {
 		case "portal":
 			err = portal(ctx, args[1:])
 		case "callers":
-			err = callers(ctx, args[1:])
+			err = call(ctx, args[1:])
 		case "relay":
 			err = relay(ctx, args[1:])
 		}
