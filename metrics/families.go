@@ -51,7 +51,7 @@ type families struct {
 func define(o Options) families {
 	return families{
 		responses: counters("responses_total",
-			"Answers by status code and by who wrote them.",
+			"Answers by status code and origin: tlslift or the upstream.",
 			"upstream", "code", "origin"),
 		handshakes: counters("upstream_handshakes_total",
 			"TLS handshakes with upstreams, by negotiated version and suite.",

@@ -180,7 +180,7 @@ func (q *request) explain(err error) (problem.Reason, string) {
 func (q *request) explainBody(reason problem.Reason) (problem.Reason, string) {
 	o := &q.out
 	switch {
-	case q.c.s.work.Err() != nil: // cut at the shutdown deadline
+	case q.c.s.baseCtx.Err() != nil: // cut at the shutdown deadline
 		o.ClientGone = false
 		const detail = "shutting down while the caller's body was on its way"
 		if o.Delivery == problem.NotSent {

@@ -17,8 +17,8 @@ import (
 // a caller that stalls or breaks its framing has, as a rule, sent nothing.
 const holdBody = http1.Large
 
-// patienceForMemory is how long a body waits for memory at most.
-const patienceForMemory = 10 * time.Second
+// memoryTimeout is how long a body waits for memory at most.
+const memoryTimeout = 10 * time.Second
 
 var errNoMemory = errors.New("no memory for a large body")
 
@@ -56,7 +56,7 @@ func (b *heldBody) release() {
 // hold reads the body's beginning and puts it back in front of the rest. What
 // does not fit a small buffer comes out of the share; without memory for it the
 // error is errNoMemory. Other errors are the caller's. Nothing was sent yet.
-func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, patience time.Duration) (*heldBody, error) {
+func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, timeout time.Duration) (*heldBody, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
 	}
@@ -64,7 +64,7 @@ func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, patience
 	var err error
 	for err == nil && len(data) < holdBody {
 		if len(data) == cap(data) {
-			if !share.Gather(holdBody, patience) {
+			if !share.Gather(holdBody, timeout) {
 				err = errNoMemory
 				break
 			}

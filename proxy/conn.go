@@ -140,7 +140,7 @@ func (c *conn) endOf(end http1.End) call.End {
 		return call.EndResetByClient
 	case end != http1.Reset:
 		return call.EndClosed
-	case c.s.work.Err() != nil:
+	case c.s.baseCtx.Err() != nil:
 		return call.EndCut
 	default:
 		return call.EndResetByUpstream // its answer broke off
@@ -158,8 +158,8 @@ func connOf(ctx context.Context) *conn {
 // limits are those of the connection's next request.
 func (c *conn) limits() http1.Limits {
 	lim := c.s.settings.Load().http
-	if hurry := c.front.Hurry(); hurry > 0 {
-		lim.HeaderTimeout, lim.IdleTimeout = hurry, hurry
+	if timeout := c.front.RejectTimeout(); timeout > 0 {
+		lim.HeaderTimeout, lim.IdleTimeout = timeout, timeout
 	}
 	return lim
 }
@@ -168,7 +168,7 @@ func (c *conn) limits() http1.Limits {
 // credentials are needed and missing or wrong.
 func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) bool {
 	if !c.named {
-		c.client, c.final = st.Ladder.Connection(c.facts)
+		c.client, c.final = st.Resolver.Connection(c.facts)
 		c.named = c.final
 	}
 	if c.final {
@@ -177,20 +177,20 @@ func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, autho
 	c.named = true
 	if c.inside {
 		// A CONNECT was named already; only the account can name it better.
-		c.client = st.Ladder.Within(c.outer, authorization, query, form)
+		c.client = st.Resolver.Within(c.outer, authorization, query, form)
 		return true
 	}
 	facts := *c.facts
 	facts.Ingress = in
 	var err error
-	c.client, err = st.Ladder.Request(&facts, proxyAuthorization, authorization, query, form)
+	c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, form)
 	return err == nil
 }
 
 // identifyConnection names the caller by what is known without a request.
 func (c *conn) identifyConnection() {
 	if !c.named {
-		c.client, c.final = c.s.settings.Load().Ladder.Connection(c.facts)
+		c.client, c.final = c.s.settings.Load().Resolver.Connection(c.facts)
 		c.named = true
 	}
 }

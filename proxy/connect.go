@@ -26,7 +26,7 @@ func (q *request) connect() {
 	if q.refusedEarly(nil) {
 		return
 	}
-	d := q.st.decide.Connect(c.facts, q.r.Name, q.r.Port, decide.Asked{
+	d := q.st.decide.Connect(c.facts, q.r.Name, q.r.Port, decide.Head{
 		Method: o.Method, OwnVia: rewrite.HasVia(q.r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
 	o.Decision, o.Ours = d.Action.String(), d.Ours
@@ -40,7 +40,7 @@ func (q *request) connect() {
 	case decide.Relay: // dialled now, while a failure can still be told in HTTP
 		o.Label = call.LabelOther
 		var err error
-		if t.far, err = c.s.transport.DialTunnel(c.s.work, q.st.foreign(d), &q.ex); err != nil {
+		if t.far, err = c.s.transport.DialTunnel(c.s.baseCtx, q.st.foreign(d), &q.ex); err != nil {
 			reason, detail := q.explain(err)
 			q.refuse(reason, 0, detail)
 			return
@@ -89,7 +89,7 @@ func (c *conn) connected() {
 	switch {
 	case t.broken != nil:
 		t.out.Ending = call.EndResetByClient
-		t.silent()
+		t.endUnused()
 		return
 	case t.decision.Action == decide.Relay:
 		t.relay(call.Tunnelled, nil)
@@ -99,7 +99,7 @@ func (c *conn) connected() {
 	case front.KindHTTP:
 		t.out.Decision = decide.Upgrade.String()
 		c.serveHTTP(c.front)
-		t.served()
+		t.completed()
 	case front.KindTLS, front.KindSSLv2:
 		t.secure()
 	default:
@@ -107,6 +107,6 @@ func (c *conn) connected() {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.out.Ending = call.EndIdle
 		}
-		t.silent()
+		t.endUnused()
 	}
 }

@@ -66,7 +66,7 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 	changed, err := v.Document(text, contentType)
 	switch {
 	case err != nil:
-		q.skipped("it is no well-formed XML in a known charset")
+		q.skipped("it is not well-formed XML in a known charset")
 		return
 	case bytes.Equal(changed, text):
 		return

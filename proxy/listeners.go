@@ -97,7 +97,7 @@ func (s *Server) open(address string) (net.Listener, error) {
 		return ln, nil
 	}
 	lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
-	return front.Listen(s.work, lc, address)
+	return front.Listen(s.baseCtx, lc, address)
 }
 
 // reconcile puts the listeners in force; it cannot fail. Removed ones accept no

@@ -67,7 +67,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // lookup implements decide.Settings.Lookup. Go's resolver reads the hosts file.
 func (s *Server) lookup(n host.Name) []netip.Addr {
-	ctx, cancel := context.WithTimeout(s.work, time.Second)
+	ctx, cancel := context.WithTimeout(s.baseCtx, time.Second)
 	defer cancel()
 	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", n.String())
 	for i := range addrs {

@@ -46,7 +46,7 @@ func TestPanicInATunnel(t *testing.T) {
 			t.far = near
 			go func() { _, _ = io.Copy(io.Discard, far) }()
 			t.c.relay = newPair(t.c.front, t.far, []byte("hello"), time.Minute)
-			t.c.relay.turned = func(*hello.Turns, bool) { panic("secret") }
+			t.c.relay.onTurn = func(*hello.Turns, bool) { panic("secret") }
 			t.carry()
 		},
 	} {

@@ -38,13 +38,13 @@ type pair struct {
 	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
 	mu      sync.Mutex
 	turns   hello.Turns // under mu
-	// turned is told of every change, under mu; nil = nobody. What is much to do
+	// onTurn is told of every change, under mu; nil = nobody. What is much to do
 	// is done when the far side speaks: an idle pair has one large stack then.
-	turned func(turns *hello.Turns, down bool)
-	// again is called when bytes of the far side pass, at most once in a renewal
+	onTurn func(turns *hello.Turns, down bool)
+	// onRenewal is called when bytes of the far side pass, at most once in a renewal
 	// after the beginning of TLS is over; nil = nobody is.
-	again   func()
-	againAt atomic.Int64 // when it may be called next, Unix nanoseconds
+	onRenewal func()
+	againAt   atomic.Int64 // when it may be called next, Unix nanoseconds
 
 	ending    sync.Mutex // of what follows
 	end       call.End
@@ -97,12 +97,12 @@ func (p *pair) failed(side int, err error) {
 	}
 }
 
-// look follows whose turn it is.
-func (p *pair) look(down bool, bytes []byte) {
+// observe follows whose turn it is.
+func (p *pair) observe(down bool, bytes []byte) {
 	p.lastDown.Store(down)
 	if !p.looking.Load() {
-		if at := p.againAt.Load(); down && p.again != nil && p.last.Load() > at && p.againAt.CompareAndSwap(at, p.last.Load()+int64(renewal)) {
-			p.again()
+		if at := p.againAt.Load(); down && p.onRenewal != nil && p.last.Load() > at && p.againAt.CompareAndSwap(at, p.last.Load()+int64(renewal)) {
+			p.onRenewal()
 		}
 		return
 	}
@@ -113,10 +113,10 @@ func (p *pair) look(down bool, bytes []byte) {
 	} else {
 		p.turns.Up(bytes)
 	}
-	if p.turned != nil {
-		p.turned(&p.turns, down)
+	if p.onTurn != nil {
+		p.onTurn(&p.turns, down)
 	}
-	if p.turns.Over() || p.turned == nil && p.turns.Settled() {
+	if p.turns.Over() || p.onTurn == nil && p.turns.Settled() {
 		p.looking.Store(false)
 	}
 }
@@ -172,7 +172,7 @@ func (p *pair) writeFirst() error {
 	if len(p.first) == 0 {
 		return nil
 	}
-	p.look(false, p.first)
+	p.observe(false, p.first)
 	p.far.SetWriteDeadline(time.Now().Add(p.idle))
 	_, err := p.far.Write(p.first)
 	p.first = nil
@@ -192,8 +192,8 @@ func (p *pair) reset() {
 	p.close()
 }
 
-// Cut implements front.Carrier.
-func (p *pair) Cut() {
+// Abort implements front.Carrier.
+func (p *pair) Abort() {
 	p.note(call.EndCut, none)
 	p.reset()
 }
@@ -239,7 +239,7 @@ func (p *pair) carry(dst, src net.Conn, to, from int) (total int64) {
 		buf, n, err := reader.read()
 		if n > 0 {
 			p.last.Store(time.Now().UnixNano())
-			p.look(from == far, buf[:n])
+			p.observe(from == far, buf[:n])
 			dst.SetWriteDeadline(time.Now().Add(p.idle))
 			m, werr := dst.Write(buf[:n])
 			total += int64(m)

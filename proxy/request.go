@@ -107,7 +107,7 @@ func (q *request) serve() {
 	if q.refusedEarly(bodyErr) {
 		return
 	}
-	q.decision = q.st.decide.Request(c.facts, place, found, decide.Asked{
+	q.decision = q.st.decide.Request(c.facts, place, found, decide.Head{
 		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
 	q.out.Decision, q.out.Ours, q.out.FallsBack = q.decision.Action.String(), q.decision.Ours, q.fallsBack()
@@ -181,11 +181,11 @@ func (q *request) refusedEarly(bodyErr error) bool {
 // does not finish it has sent nothing, and looks at it for what the log and the
 // ledger say.
 func (q *request) readBody() error {
-	patience := patienceForMemory
+	timeout := memoryTimeout
 	if limit := q.st.Limits.BodyTimeout; limit > 0 {
-		patience = min(patience, limit)
+		timeout = min(timeout, limit)
 	}
-	held, err := hold(&q.r.Request, &q.c.s.buffers, q.c.http.Share(), patience)
+	held, err := hold(&q.r.Request, &q.c.s.buffers, q.c.http.Share(), timeout)
 	if err != nil || held == nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	q.ex.Caller, q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q, q.c.http.AbortBody, &q.memory, &q.c.owned
 	q.ex.Share = q.c.http.Share()
 	began := s.now()
-	resp, err := s.transport.Do(s.work, r, q.route, &q.ex)
+	resp, err := s.transport.Do(s.baseCtx, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)
 	q.out.Upgraded = q.out.Ours && !neverSent(err)
 	if err != nil {
@@ -337,7 +337,7 @@ func (q *request) presence() {
 		o.ClientGone = true
 		return
 	}
-	if o.Duration() < patience && o.Reason == problem.None {
+	if o.Duration() < presenceCheckAfter && o.Reason == problem.None {
 		return
 	}
 	switch s := q.c.front.Standing(); {
@@ -363,9 +363,9 @@ func (q *request) Gone() bool {
 	return decide.GaveUp(c.facts.Handling, s)
 }
 
-// patience is how long a request may take before its caller's presence is
+// presenceCheckAfter is how long a request may take before its caller's presence is
 // checked: no caller hangs up sooner, and no real API answers so fast.
-const patience = 10 * time.Millisecond
+const presenceCheckAfter = 10 * time.Millisecond
 
 func first(h http.Header, key string) string {
 	if v := h[key]; len(v) > 0 {

@@ -91,7 +91,7 @@ type Server struct {
 
 	accepting     context.Context // ends when accepting ends
 	stopAccepting context.CancelFunc
-	work          context.Context // ends at the shutdown deadline
+	baseCtx       context.Context // ends at the shutdown deadline
 	cutWork       context.CancelFunc
 	serving       sync.WaitGroup // accept loops and the connections they accepted
 	active        atomic.Int64   // requests and relays under way
@@ -123,8 +123,8 @@ func New(o Options) (*Server, error) {
 	s.viaName = "tlslift-" + s.ids.prefix
 	s.via = [2]string{rewrite.ViaElement("1.0", s.viaName), rewrite.ViaElement("1.1", s.viaName)}
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
-	s.work, s.cutWork = context.WithCancel(context.Background())
-	s.budget = budget.New(s.work, o.Settings.Limits.memory())
+	s.baseCtx, s.cutWork = context.WithCancel(context.Background())
+	s.budget = budget.New(s.baseCtx, o.Settings.Limits.memory())
 	st, err := s.newSettings(o.Settings)
 	if err != nil {
 		return nil, err

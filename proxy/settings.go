@@ -24,9 +24,9 @@ type Settings struct {
 	Others        decide.Others
 	AllowInternal bool // foreign hosts may be internal addresses for every caller
 
-	Ladder  *identity.Ladder
-	Rewrite rewrite.Options
-	Limits  Limits
+	Resolver *identity.Resolver
+	Rewrite  rewrite.Options
+	Limits   Limits
 
 	CA        *authority.CA  // nil: legacy hellos are refused, counted and explained
 	LeafNames []host.Pattern // of the leaf for callers that name no host
@@ -92,7 +92,7 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		st.terminate[c] = true
 	}
 	st.decide = decide.Settings{
-		Others: set.Others, Local: s.local.Has, Authenticated: set.Ladder.Authenticates(), AllowInternal: set.AllowInternal, CA: set.CA != nil,
+		Others: set.Others, Local: s.local.Has, Authenticated: set.Resolver.Authenticates(), AllowInternal: set.AllowInternal, CA: set.CA != nil,
 		Own: s.Own, Listens: s.listensAt, Lookup: s.lookup,
 	}
 	st.http = http1.Limits{
@@ -196,5 +196,5 @@ func (s *Server) CANotAfter() time.Time {
 	return time.Time{}
 }
 
-// Ladder is how callers are named at the moment.
-func (s *Server) Ladder() *identity.Ladder { return s.settings.Load().Ladder }
+// Resolver is how callers are named at the moment.
+func (s *Server) Resolver() *identity.Resolver { return s.settings.Load().Resolver }

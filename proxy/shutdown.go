@@ -39,7 +39,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	if left := s.shared.Wait(finishing); left > 0 {
 		cut = int(s.active.Load())
 		s.cutWork() // requests in flight get 504 unknown
-		s.shared.Cut()
+		s.shared.Abort()
 		last, done := context.WithTimeout(context.WithoutCancel(ctx), lastWordsFor(ctx))
 		s.shared.Wait(last)
 		done()
@@ -81,8 +81,8 @@ func (h *handshaking) Drain() {
 	})
 }
 
-// Cut implements front.Carrier.
-func (h *handshaking) Cut() { front.Reset(h.c) }
+// Abort implements front.Carrier.
+func (h *handshaking) Abort() { front.Reset(h.c) }
 
 // serving carries a connection that speaks HTTP.
 type serving struct{ *http1.Conn }
@@ -90,5 +90,5 @@ type serving struct{ *http1.Conn }
 // Drain implements front.Carrier.
 func (s serving) Drain() { s.Conn.Drain(front.Grace) }
 
-// Cut implements front.Carrier.
-func (s serving) Cut() { s.AbortBody() }
+// Abort implements front.Carrier.
+func (s serving) Abort() { s.AbortBody() }

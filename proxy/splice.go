@@ -102,10 +102,10 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Sighted {
 		t.warn("a spliced client gave up", v.Failure, fixes.GaveUp)
 	case hello.HungUp:
 		v.Failure = call.HandshakeEOF
-		t.tell(zapcore.WarnLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+		t.logHandshake(zapcore.WarnLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
 	case hello.LeftSilently:
 		v.Failure = call.HandshakeNoCall
-		t.tell(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+		t.logHandshake(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
 	case hello.Cut, hello.Left:
 		v.Failure = call.HandshakeNoCall
 		if !turns.Accepted() {

@@ -65,7 +65,7 @@ func (s *Server) deadline(d time.Duration) time.Time {
 // turnAway refuses a connection that may not connect.
 func (t *tunnel) turnAway() {
 	c := t.c
-	_ = c.front.SetReadDeadline(time.Now().Add(min(settleTime, c.front.Hurry())))
+	_ = c.front.SetReadDeadline(time.Now().Add(min(settleTime, c.front.RejectTimeout())))
 	if h, _, err := hello.Read(c.front, hello.Usual); err == nil {
 		t.read(h)
 	}
@@ -108,7 +108,7 @@ func (t *tunnel) secure() {
 		t.out.Host = n.String()
 	}
 	if t.decision.Action == decide.Splice || t.decision.Action == decide.Terminate {
-		c.awaitCall(t.ours())
+		c.awaitCall(t.forUpstream())
 	}
 	switch t.decision.Action {
 	case decide.Splice:
@@ -150,9 +150,9 @@ func (t *tunnel) splice(h *hello.ClientHello, raw []byte, shaking *handshaking) 
 func (t *tunnel) dialAndRelay(route *upstream.Route, handling call.Handling, first []byte) {
 	s := t.c.s
 	var ex upstream.Exchange
-	far, err := s.transport.DialTunnel(s.work, route, &ex)
+	far, err := s.transport.DialTunnel(s.baseCtx, route, &ex)
 	if err != nil {
-		t.forget()
+		t.unregisterHello()
 		q := request{c: t.c, ex: ex}
 		reason, detail := q.explain(err)
 		t.out.Delivery = q.out.Delivery
@@ -173,7 +173,7 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 	c.relay = newPair(c.front, t.far, first, t.st.Limits.TunnelIdleTimeout)
 	if handling == call.Spliced {
 		t.watch = &splice{t: t}
-		c.relay.turned, c.relay.again = t.watch.turned, t.watch.again
+		c.relay.onTurn, c.relay.onRenewal = t.watch.turned, t.watch.again
 	} else {
 		t.hand(call.Sighted{Handling: handling, NoCall: true})
 	}
@@ -184,7 +184,7 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 func (t *tunnel) carry() {
 	c, p := t.c, t.c.relay
 	c.relay = nil
-	defer t.forget()
+	defer t.unregisterHello()
 	res := t.relayed(p)
 	c.front.Carry(nil)
 	if t.watch != nil {
@@ -192,7 +192,7 @@ func (t *tunnel) carry() {
 	}
 	t.out.RequestBytes, t.out.ResponseBytes = res.up, res.down
 	t.out.FromUpstream, t.out.Ending = true, p.end
-	t.served()
+	t.completed()
 }
 
 // relayed relays, and counts as under way meanwhile.
@@ -202,8 +202,8 @@ func (t *tunnel) relayed(p *pair) relayed {
 	return p.relay()
 }
 
-// forget ends the look-out for a spliced hello that comes back to us.
-func (t *tunnel) forget() {
+// unregisterHello ends the look-out for a spliced hello that comes back to us.
+func (t *tunnel) unregisterHello() {
 	if t.release != nil {
 		t.release()
 	}
@@ -247,12 +247,12 @@ func (c *conn) relayOnwards(st *settings, d decide.Decision, host host.Name) {
 	t.decision = d
 	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), host.String(), call.LabelOther
 	var ex upstream.Exchange
-	far, err := c.s.transport.DialTunnel(c.s.work, st.foreign(d), &ex)
+	far, err := c.s.transport.DialTunnel(c.s.baseCtx, st.foreign(d), &ex)
 	if err != nil {
 		q := request{c: c, ex: ex}
 		t.out.Reason, t.out.Detail = q.explain(err)
 		t.out.Delivery, t.out.Ending = q.out.Delivery, call.EndHandshake
-		t.silent()
+		t.endUnused()
 		return
 	}
 	t.far = far
@@ -271,7 +271,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 		return
 	}
 	c.front.Unread(raw)
-	nc, res, err := t.st.legacy.Handshake(c.s.work, c.front, h, t.decision.Host, t.decision.Guess)
+	nc, res, err := t.st.legacy.Handshake(c.s.baseCtx, c.front, h, t.decision.Host, t.decision.Guess)
 	if err != nil {
 		t.failed(err)
 		return
@@ -288,7 +288,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	if !c.evidence.handed {
 		t.uncalled(late)
 	}
-	t.served()
+	t.completed()
 }
 
 // uncalled ends a terminated connection on which nothing was asked. late is the
@@ -306,13 +306,13 @@ func (t *tunnel) uncalled(late *legacy.Error) {
 	}))
 }
 
-// ours reports whether the tunnel is for one of our upstreams.
-func (t *tunnel) ours() bool { return t.out.Ours && t.out.Host != host.SelfTest }
+// forUpstream reports whether the tunnel is for one of our upstreams.
+func (t *tunnel) forUpstream() bool { return t.out.Ours && t.out.Host != host.SelfTest }
 
 // sighting completes what the tunnel shows of its client.
 func (t *tunnel) sighting(v call.Sighted) call.Sighted {
 	v.Ingress = t.c.facts.Ingress
-	v.Ours = t.ours()
+	v.Ours = t.forUpstream()
 	v.Host = t.c.facts.Authority.String()
 	if v.Host == "" {
 		v.Host = t.decision.Host.String()
@@ -374,8 +374,8 @@ func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string
 	legacy.Refuse(t.c.front, t.c.facts.Hello, alert)
 }
 
-// silent ends a tunnel in which nothing was said.
-func (t *tunnel) silent() {
+// endUnused ends a tunnel in which nothing was said.
+func (t *tunnel) endUnused() {
 	if t.far != nil {
 		t.far.Close()
 	}
@@ -383,8 +383,8 @@ func (t *tunnel) silent() {
 	t.finish()
 }
 
-// served ends a tunnel that was carried to its end.
-func (t *tunnel) served() {
+// completed ends a tunnel that was carried to its end.
+func (t *tunnel) completed() {
 	t.out.Status = http.StatusOK
 	t.finish()
 }
@@ -392,7 +392,7 @@ func (t *tunnel) served() {
 // panicked ends a tunnel in which something of ours panicked: what became of its
 // bytes nobody knows.
 func (t *tunnel) panicked() {
-	t.forget()
+	t.unregisterHello()
 	if t.far != nil {
 		t.far.Close()
 	}
@@ -423,10 +423,10 @@ func (t *tunnel) finish() {
 
 // warn logs what a client's owner has to know.
 func (t *tunnel) warn(what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
-	t.tell(zapcore.WarnLevel, what, reason, o, more...)
+	t.logHandshake(zapcore.WarnLevel, what, reason, o, more...)
 }
 
-func (t *tunnel) tell(level zapcore.Level, what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
+func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
 	facts := t.c.facts
 	t.c.s.log.Log(level, what, append([]zap.Field{
 		zap.String("client", t.c.client.Name),

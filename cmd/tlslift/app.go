@@ -259,7 +259,7 @@ func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
 				a.reload(why)
 			}
 		case err := <-a.ended:
-			a.log.Error("ended by itself", zap.Error(err))
+			a.log.Error("stopped unexpectedly", zap.Error(err))
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func (a *app) applyConfig(cfg *configs.Config) {
 		Track:         cfg.Clients.Track,
 		LabelLimit:    cfg.Clients.LabelLimit,
 	}
-	for _, name := range clientNames(cfg, a.server.Ladder()) {
+	for _, name := range clientNames(cfg, a.server.Resolver()) {
 		settings.Clients = append(settings.Clients, ledger.Configured{Name: name, Migrated: cfg.Policy.Clients[name].Migrated})
 	}
 	a.ledger.Configure(settings)
@@ -45,7 +45,7 @@ func upstreamLabels(cfg *configs.Config) []string {
 
 // clientNames are the clients that the configuration knows: listeners', ranges',
 // the workload, policy's, and those of the users file.
-func clientNames(cfg *configs.Config, ladder *identity.Ladder) []string {
+func clientNames(cfg *configs.Config, ladder *identity.Resolver) []string {
 	names := ladder.Configured()
 	for _, l := range cfg.Listen {
 		if l.Client != "" {

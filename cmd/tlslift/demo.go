@@ -30,20 +30,20 @@ func newDemoCommand() *cobra.Command {
 	var once, verbose bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show it at work: a pretend SMSPortal, the proxy, and sample callers",
+		Short: "Try tlslift with a pretend SMSPortal and sample callers",
 		Long: `Start a pretend SMSPortal in this process (REST, api5 and SOAP, TLS 1.2 and
 higher only, a throw-away CA), the proxy in front of it, and callers that stand
 for a PHP 5 script, a Delphi program, a Java 6 service, a .NET job and a modern
-one. The story of each request is printed: what came in, what went out.
+one. It prints what came in and what went out for each request.
 
-Nothing leaves this machine. Without --once the callers go on until Ctrl-C, so
-that the status page has something to show.`,
+Nothing leaves this machine. Without --once, the callers keep calling until you
+press Ctrl-C, so the status page has something to show.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once, verbose)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "tell the story once and exit 0")
+	cmd.Flags().BoolVar(&once, "once", false, "make each call once, then exit")
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "also print the proxy's own log lines, to standard error")
 	return cmd
 }
@@ -212,7 +212,7 @@ Look at
 Call it yourself
   curl -x http://%[2]s 'http://api.smsportal.com/api5/http5.aspx?Type=credits&Username=me&Password=secret'
   curl -x http://%[2]s http://check.tlslift.test/
-The callers go on calling. Ctrl-C ends the demo.
+The callers keep calling. Press Ctrl-C to stop the demo.
 `, admin, d.address(0))
 }
 

@@ -34,7 +34,7 @@ func checkFiles(cfg *configs.Config) configs.Problems {
 	if file := cfg.State.File; file != "" {
 		dir := filepath.Dir(file)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			out = append(out, cfg.Problem("state.file", "the directory "+dir+" does not exist, so that the ledger would live in memory alone", "make it, writable for tlslift"))
+			out = append(out, cfg.Problem("state.file", "the directory "+dir+" does not exist, so the ledger would be kept in memory only", "make it, writable for tlslift"))
 		}
 	}
 	return out

@@ -27,19 +27,19 @@ func newInjectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inject [-f F]...",
 		Short: "Add the sidecar to Kubernetes manifests, or take it out",
-		Long: `Read Kubernetes manifests (YAML or JSON, standard input without -f) and write
-them with tlslift as a native sidecar beside every workload: Deployment,
-StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod, and Lists of them. All else
-passes as it is. What was done is told on standard error.
+		Long: `Read Kubernetes manifests (YAML or JSON; standard input without -f) and add
+tlslift as a native sidecar to every workload: Deployment, StatefulSet,
+DaemonSet, ReplicaSet, Job, CronJob, Pod, and Lists of them. Everything else is
+printed unchanged. Standard error shows what was done to each object.
 
-Injecting again brings the sidecar up to date; --uninject takes it out and
-leaves what was there before.
+Run it again to update the sidecar. --uninject removes the sidecar and restores
+the manifest.
 
-The application's containers are told of the proxy by http_proxy, HTTP_PROXY,
-https_proxy, no_proxy and JAVA_TOOL_OPTIONS. With --transparent they are told
-nothing: an init container with NET_ADMIN redirects their TCP 80 and 443.
+The application's containers get the proxy in http_proxy, HTTP_PROXY,
+https_proxy, no_proxy and JAVA_TOOL_OPTIONS. With --transparent they get no
+variables: an init container with NET_ADMIN redirects their TCP 80 and 443.
 
-Annotations of a pod template stand over the flags: tlslift/inject ("false": not
+Annotations of a pod template override the flags: tlslift/inject ("false": not
 here), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
 tlslift/containers, tlslift/no-proxy, tlslift/cpu-request, tlslift/memory-request,
 tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,

@@ -53,10 +53,10 @@ func warnings(cfg *configs.Config) []string {
 		out = append(out, "clients.account_key_file has no effect: clients.account is "+string(cfg.Clients.Account))
 	}
 	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
-		out = append(out, ca.KeyFile+" can be read by others: anyone who has it can speak for the API to every client that trusts the CA; chmod 600 it")
+		out = append(out, ca.KeyFile+" can be read by other users, and anyone who has it can impersonate the API to every client that trusts the CA: run chmod 600")
 	}
 	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
-		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses: anyone who steals its key can pretend to be any address; make one with `tlslift ca init`, or add the constraint")
+		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses, so anyone who steals its key can impersonate any address: make a new CA with `tlslift ca init`, or add the constraint")
 	}
 	out = append(out, misdeclared(cfg)...)
 	out = append(out, nameless(cfg)...)

@@ -49,7 +49,7 @@ func allNamed(managed []string, cfg *configs.Config) error {
 		return nil
 	}
 	slices.Sort(strange)
-	return fmt.Errorf("the service manager opened %s, which is no listen or admin address, so that its callers would never be answered: "+
+	return fmt.Errorf("the service manager opened %s, which is not a listen or admin address, so its callers would never get an answer: "+
 		"add it to listen, written alike, or take it out of the socket unit and restart (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
 }
 
@@ -65,7 +65,7 @@ func reloadRefused(err error, cfg, old *configs.Config) error {
 		_, port, _ := net.SplitHostPort(failed.Address)
 		for _, l := range old.Listen {
 			if _, taken, _ := net.SplitHostPort(l.Address); taken == port {
-				fix = "remove " + l.Address + " in a reload of its own first, or restart tlslift"
+				fix = "remove " + l.Address + " in a separate reload first, or restart tlslift"
 			}
 		}
 	}

@@ -14,14 +14,14 @@ func newRedirectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redirect apply|remove|status",
 		Short: "Turn this network namespace's TCP 80 and 443 to tlslift (Linux)",
-		Long: `Turn the connections that are made in this network namespace (a pod, or a whole
-host) to tlslift, with nftables rules of its own: TCP 80 and 443, IPv4 and IPv6,
-to every address but the machine's own, by every user but tlslift's own.
+		Long: `Redirect outgoing TCP 80 and 443 of this network namespace (a pod, or a whole
+host) to tlslift, for IPv4 and IPv6. The nftables rules exempt tlslift's own user
+and the machine's own addresses.
 
-tlslift must listen on 127.0.0.1 and [::1] with transparent: true. What is not
-for an upstream of its configuration, it passes to where it was going.
+tlslift must listen on 127.0.0.1 and [::1] with transparent: true. It relays
+connections to other hosts unchanged to their original destination.
 
-Needs CAP_NET_ADMIN and Linux 5.2.`,
+Requires CAP_NET_ADMIN and Linux 5.2.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
@@ -83,11 +83,10 @@ func newRedirectStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Tell the rules as the kernel has them; exit status 1 when there are none",
-		Long: `Tell the rules as the kernel has them; exit status 1 when there are none.
+		Long: `Show the active rules. The exit status is 1 when there are none.
 
-Reading them needs CAP_NET_ADMIN, as changing them does. A sidecar has no
-capabilities: the log of the init container that wrote the rules tells them,
-kubectl logs POD -c tlslift-redirect.`,
+Requires CAP_NET_ADMIN, which a sidecar does not have. In a pod, read the log of
+the init container that wrote the rules: kubectl logs POD -c tlslift-redirect.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules, ok, err := redirect.Status()
@@ -106,7 +105,7 @@ kubectl logs POD -c tlslift-redirect.`,
 // explainStatus says where the rules of a pod can be read without a capability.
 func explainStatus(err error) error {
 	if errors.Is(err, redirect.ErrPermission) {
-		return fmt.Errorf("%w; in a pod, kubectl logs POD -c %s tells what was redirected", err, inject.RedirectName)
+		return fmt.Errorf("%w; in a pod, kubectl logs POD -c %s shows what was redirected", err, inject.RedirectName)
 	}
 	return err
 }

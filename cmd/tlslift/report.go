@@ -14,22 +14,22 @@ import (
 	"tlslift/metrics/report"
 )
 
-const reportLong = `Report who still needs tlslift, why, and what to change.
+const reportLong = `Report which clients still need tlslift, why, and what to change in each.
 
 The source is one of:
   --admin URL        a running instance, by its admin address
   --state FILE       the state file of an instance, running or stopped
   --prometheus URL   any Prometheus-compatible API that scrapes the fleet
 
-Repeat --admin and --state to read several instances, each once. Clients with
-the same name are then one client: the newest times, the sums of the counts.
+Repeat --admin and --state to read several instances. Clients with the same name
+are then one client, with the newest times and the sums of the counts.
 
-States: insecure, mixed, silent, unseen, migrated; "regressed" stands for
-clients that were declared migrated and have been insecure since. "no-calls"
-stands for addresses that connected and never made a call, such as scanners.
+States: insecure, mixed, silent, unseen, migrated and no-calls, which stands for
+addresses that connected and never made a call, such as scanners. "regressed"
+selects clients that were declared migrated and have been insecure since.
 
-With --fail-if the exit status is 1 when any client is in one of the states,
---only or not: for a build that is to fail while somebody still needs tlslift.`
+With --fail-if, the exit status is 1 when any client is in one of the states,
+whatever --only selects. Use it to fail a build while a client needs tlslift.`
 
 const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --admin 10.0.0.5:9128 --admin 10.0.0.6:9128 --state stopped.json --token-file token
@@ -52,7 +52,7 @@ func newReportCommand() *cobra.Command {
 	f := new(reportFlags)
 	cmd := &cobra.Command{
 		Use:     "report {--admin URL | --state FILE}... | --prometheus URL",
-		Short:   "Report who still needs tlslift, why, and what to change",
+		Short:   "Report which clients still need tlslift, why, and what to change",
 		Long:    reportLong,
 		Example: reportExample,
 		Args:    noArgs,

@@ -8,9 +8,9 @@ import (
 	"tlslift/configs"
 )
 
-const rootLong = `tlslift keeps applications working that cannot speak modern TLS, and shows who
-still needs it. It accepts plaintext HTTP and TLS 1.0/1.1 from them and sends
-each request on, once, over verified TLS 1.2 or 1.3.
+const rootLong = `tlslift keeps applications working that cannot speak modern TLS, and shows which
+clients still need it. It accepts plaintext HTTP and TLS 1.0/1.1 from them and
+forwards each request, once, over verified TLS 1.2 or 1.3.
 
 Without a subcommand it runs the proxy on 127.0.0.1:3128, with metrics and the
 status page on 127.0.0.1:9128:
@@ -24,7 +24,7 @@ func newRootCommand() *cobra.Command {
 	f := new(runFlags)
 	root := &cobra.Command{
 		Use:           "tlslift",
-		Short:         "Lift old clients' calls to verified TLS 1.2+, once, and show who still needs it",
+		Short:         "Forward old clients' calls over verified TLS 1.2+, and show which clients still need it",
 		Long:          rootLong,
 		Args:          rootArgs,
 		SilenceUsage:  true,

@@ -22,14 +22,15 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the proxy (the default command)",
-		Long: `Run the proxy until SIGTERM or SIGINT. Flags stand over TLSLIFT_* variables,
-those over the configuration file, that over the defaults.
+		Long: `Run the proxy until SIGTERM or SIGINT.
 
-SIGHUP, and any change of the file, reloads it: a configuration with an error
-is refused and the old one stays. SIGUSR2 upgrades: the program is started anew
-from its path and takes this process's place once it is ready; callers notice
-nothing. SIGTERM drains: readiness goes off, what is in
-flight is finished, and how many requests had to be cut is logged.`,
+Precedence: flags, TLSLIFT_* variables, the configuration file, defaults.
+
+SIGHUP, or a change of the file, reloads the configuration. A configuration with
+an error is refused, and the old one stays in effect. SIGUSR2 upgrades: tlslift
+starts the program at its own path, which replaces this process once it is ready.
+Callers notice nothing. SIGTERM drains: tlslift reports that it is not ready,
+finishes the requests in flight, and logs how many it had to cut off.`,
 		Example: `  tlslift run
   tlslift run --config /etc/tlslift/tlslift.yaml
   tlslift run --listen 127.0.0.1:3128 --listen 127.0.0.1:80 --upstream api.smsportal.com`,

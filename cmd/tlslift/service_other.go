@@ -12,9 +12,8 @@ func newServiceCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "service",
 		Short: "Install and control the Windows service (Windows)",
-		Long: `Install and control the Windows service. On Linux, systemd does this: the deb and
-rpm packages bring tlslift.service and tlslift.socket, and docs/hosts.md tells the
-rest.`,
+		Long: `Install and control the Windows service. On Linux, systemd does this: the
+deb and rpm packages contain tlslift.service and tlslift.socket. See docs/hosts.md.`,
 		Hidden: true,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError{errors.New("service is for Windows; on Linux use systemd: systemctl enable --now tlslift")}

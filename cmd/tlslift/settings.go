@@ -59,7 +59,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	}
 	var problems configs.Problems
 	var err error
-	if set.Ladder, err = newLadder(cfg, madeKey); err != nil {
+	if set.Resolver, err = newLadder(cfg, madeKey); err != nil {
 		problems = append(problems, cfg.Problem("clients", err.Error(), ""))
 	}
 	if set.CA, err = loadCA(cfg); err != nil {
@@ -135,7 +135,7 @@ func leafNames(cfg *configs.Config) []host.Pattern {
 	return names
 }
 
-func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Ladder, error) {
+func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, error) {
 	o := identity.Options{
 		Workload:  cfg.Clients.Workload,
 		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,

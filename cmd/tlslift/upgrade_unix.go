@@ -116,7 +116,7 @@ func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 }
 
 func (a *app) upgradeFailed(err error) {
-	a.log.Error("upgrade failed, this process goes on", zap.Error(err))
+	a.log.Error("upgrade failed, this process keeps serving", zap.Error(err))
 	text := err.Error()
 	a.lastUpgrade.Store(&text)
 }
@@ -171,7 +171,7 @@ func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handov
 	retired()
 	failure := <-why
 	if failure != nil {
-		a.log.Error("nobody serves any more", zap.Error(failure))
+		a.log.Error("no process serves any more", zap.Error(failure))
 	}
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))

@@ -85,7 +85,7 @@ func Instructions(certs []*x509.Certificate, path string, format Format) string 
 	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + trustStorePassword}[format]
 	fmt.Fprintf(&b, "%s holds %s, %s.\n", path, certs[0].Subject, form)
 	if _, selfSigned := Roots(certs); !selfSigned {
-		fmt.Fprintf(&b, "That is no root: %s issued it, and most clients need that one.\n", certs[0].Issuer)
+		fmt.Fprintf(&b, "This is not a root: %s issued it, and most clients need that certificate.\n", certs[0].Issuer)
 	}
 	word := [...]string{PEM: "pem", DER: "der", PKCS12: "pkcs12"}[format]
 	for section := range strings.SplitSeq(strings.TrimSpace(instructions), "\n\n") {

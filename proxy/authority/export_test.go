@@ -66,7 +66,7 @@ func TestRootIsTakenOutOfAChain(t *testing.T) {
 	if got, selfSigned = Roots(alone); selfSigned || len(got) != 1 {
 		t.Errorf("an intermediate alone: %d, self-signed: %v", len(got), selfSigned)
 	}
-	if text := Instructions(alone, "out/file", PEM); !strings.Contains(text, "That is no root") {
+	if text := Instructions(alone, "out/file", PEM); !strings.Contains(text, "This is not a root") {
 		t.Errorf("an intermediate passes for the root:\n%s", text)
 	}
 }

@@ -135,7 +135,7 @@ func (b *Budget) leave(c class, i int) {
 }
 
 // wait waits in a queue for n bytes.
-func (b *Budget) wait(c class, n int64, patience time.Duration) bool {
+func (b *Budget) wait(c class, n int64, timeout time.Duration) bool {
 	w := &waiter{n: n, got: make(chan struct{})}
 	b.mu.Lock()
 	b.queues[c] = append(b.queues[c], w)
@@ -143,7 +143,7 @@ func (b *Budget) wait(c class, n int64, patience time.Duration) bool {
 	b.mu.Unlock()
 	b.serve() // what was given back before w was seen to wait
 
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-w.got:
@@ -175,10 +175,10 @@ type Share struct {
 func (b *Budget) Share() Share { return Share{of: b} }
 
 // get takes n bytes, and waits for them if others wait or they are not free.
-func (s *Share) get(c class, n int64, patience time.Duration) bool {
+func (s *Share) get(c class, n int64, timeout time.Duration) bool {
 	if b := s.of; b != nil {
 		free := b.waiting[c].Load() == 0 && b.take(n, b.most(c))
-		if !free && (patience <= 0 || n > b.most(c) || !b.wait(c, n, patience)) {
+		if !free && (timeout <= 0 || n > b.most(c) || !b.wait(c, n, timeout)) {
 			return false
 		}
 	}
@@ -189,11 +189,11 @@ func (s *Share) get(c class, n int64, patience time.Duration) bool {
 // Gather takes n bytes for a head or a body that has not come whole. It waits
 // for them, but not while the share holds something. It reports whether it got
 // them.
-func (s *Share) Gather(n int64, patience time.Duration) bool {
+func (s *Share) Gather(n int64, timeout time.Duration) bool {
 	if s.held > 0 {
-		patience = 0
+		timeout = 0
 	}
-	return s.get(unfinished, n, patience)
+	return s.get(unfinished, n, timeout)
 }
 
 // Tight reports whether half of what unfinished requests may take is held, and
@@ -204,8 +204,8 @@ func (s *Share) Tight() bool {
 
 // Reserve takes the PerSend bytes of a request that is to be sent, once, and waits
 // for them. It reports whether the share has them.
-func (s *Share) Reserve(patience time.Duration) bool {
-	s.reserved = s.reserved || s.get(send, PerSend, patience)
+func (s *Share) Reserve(timeout time.Duration) bool {
+	s.reserved = s.reserved || s.get(send, PerSend, timeout)
 	return s.reserved
 }
 

@@ -139,7 +139,7 @@ const (
 	detailOwnHello    = "this hello is one that tlslift itself is sending"
 	detailOwnDst      = "the original destination is tlslift itself"
 	detailSelfTestCA  = "the self-test over TLS needs a CA: see legacy_tls.ca"
-	detailModernOther = "a modern client names a host that is no upstream"
+	detailModernOther = "a modern client names a host that is not an upstream"
 	detailModernNone  = "a modern client names no host (no SNI), and the listener has no default_upstream"
 )
 

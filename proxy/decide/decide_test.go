@@ -87,7 +87,7 @@ var ways = map[string]func(*call.Conn){
 	},
 }
 
-func (s *Settings) ask(c *call.Conn, t Target, a Asked) (Place, Decision) {
+func (s *Settings) ask(c *call.Conn, t Target, a Head) (Place, Decision) {
 	p, found := s.Find(c, t)
 	return p, s.Request(c, p, found, a)
 }
@@ -103,7 +103,7 @@ func TestWaysAgree(t *testing.T) {
 				for _, absolute := range []bool{false, true} {
 					c, n := conn(change), host.MustParse(name)
 					s := settings(others, true)
-					_, d := s.ask(c, Target{Absolute: absolute, Scheme: "http", Host: n}, Asked{Method: "GET"})
+					_, d := s.ask(c, Target{Absolute: absolute, Scheme: "http", Host: n}, Head{Method: "GET"})
 					want := want
 					switch {
 					case !c.Authority.IsZero() && c.Authority != n:
@@ -189,7 +189,7 @@ func TestPorts(t *testing.T) {
 		{"inside TLS, 443", "nameless old TLS", Target{Host: host.MustParse(api), Port: 443}, true},
 		{"inside TLS, 81", "nameless old TLS", Target{Host: host.MustParse(api), Port: 81}, false},
 	} {
-		_, d := settings(OthersPass, true).ask(conn(ways[c.way]), c.target, Asked{Method: "GET"})
+		_, d := settings(OthersPass, true).ask(conn(ways[c.way]), c.target, Head{Method: "GET"})
 		if (d.Action == Upgrade) != c.allowed || !c.allowed && d.Reason != problem.Port {
 			t.Errorf("%s: %v %v", c.what, d.Action, d.Reason)
 		}
@@ -207,20 +207,20 @@ func TestPrecedence(t *testing.T) {
 		what   string
 		conn   *call.Conn
 		target Target
-		asked  Asked
+		asked  Head
 		want   problem.Reason
 	}{
-		{"barred", conn(barred), Target{}, Asked{Method: "TRACE", AuthFailed: true}, problem.ACL},
-		{"credentials", conn(), Target{}, Asked{Method: "TRACE", AuthFailed: true}, problem.ProxyAuth},
-		{"no host", conn(), Target{}, Asked{Method: "TRACE"}, problem.Malformed},
-		{"trace", conn(), foreign, Asked{Method: http.MethodTrace, Upgrade: true, OwnVia: true}, problem.Method},
-		{"upgrade", conn(), foreign, Asked{Method: "GET", Upgrade: true, OwnVia: true}, problem.Method},
-		{"via", conn(noGateway), foreign, Asked{Method: "GET", OwnVia: true}, problem.Loop},
-		{"ingress", conn(noGateway), foreign, Asked{Method: "GET"}, problem.ACL},
-		{"host", conn(), foreign, Asked{Method: "GET"}, problem.Host},
-		{"foreign https", conn(), Target{Absolute: true, Scheme: "https", Host: host.MustParse(other)}, Asked{Method: "GET"}, problem.Host},
-		{"ourselves", conn(), Target{Host: host.MustParse("127.0.0.1"), Port: 3128}, Asked{Method: "GET"}, problem.Loop},
-		{"ourselves by name", conn(), Target{Host: host.MustParse("localhost"), Port: 3128}, Asked{Method: "GET"}, problem.Loop},
+		{"barred", conn(barred), Target{}, Head{Method: "TRACE", AuthFailed: true}, problem.ACL},
+		{"credentials", conn(), Target{}, Head{Method: "TRACE", AuthFailed: true}, problem.ProxyAuth},
+		{"no host", conn(), Target{}, Head{Method: "TRACE"}, problem.Malformed},
+		{"trace", conn(), foreign, Head{Method: http.MethodTrace, Upgrade: true, OwnVia: true}, problem.Method},
+		{"upgrade", conn(), foreign, Head{Method: "GET", Upgrade: true, OwnVia: true}, problem.Method},
+		{"via", conn(noGateway), foreign, Head{Method: "GET", OwnVia: true}, problem.Loop},
+		{"ingress", conn(noGateway), foreign, Head{Method: "GET"}, problem.ACL},
+		{"host", conn(), foreign, Head{Method: "GET"}, problem.Host},
+		{"foreign https", conn(), Target{Absolute: true, Scheme: "https", Host: host.MustParse(other)}, Head{Method: "GET"}, problem.Host},
+		{"ourselves", conn(), Target{Host: host.MustParse("127.0.0.1"), Port: 3128}, Head{Method: "GET"}, problem.Loop},
+		{"ourselves by name", conn(), Target{Host: host.MustParse("localhost"), Port: 3128}, Head{Method: "GET"}, problem.Loop},
 	} {
 		_, d := settings(OthersRefuse, true).ask(c.conn, c.target, c.asked)
 		if d.Action != Refuse || d.Reason != c.want || d.Detail == "" {
@@ -237,27 +237,27 @@ func TestConnect(t *testing.T) {
 		others Others
 		host   string
 		port   uint16
-		asked  Asked
+		asked  Head
 		want   Action
 		reason problem.Reason
 	}{
-		{"ours", conn(), OthersRefuse, api, 443, Asked{}, Inspect, 0},
-		{"ours, no port", conn(), OthersRefuse, api, 0, Asked{}, Inspect, 0},
-		{"ours, its own port", conn(), OthersRefuse, odd, 8443, Asked{}, Inspect, 0},
-		{"ours, port 80", conn(), OthersPass, api, 80, Asked{}, Refuse, problem.Port},
-		{"ours, port 22", conn(), OthersPass, api, 22, Asked{}, Refuse, problem.Port},
-		{"self-test", conn(), OthersRefuse, host.SelfTest, 443, Asked{}, Inspect, 0},
-		{"foreign, refuse", conn(), OthersRefuse, other, 443, Asked{}, Refuse, problem.Host},
-		{"foreign, tunnel", conn(), OthersTunnel, other, 22, Asked{}, Relay, 0},
-		{"foreign, pass", conn(), OthersPass, other, 443, Asked{}, Relay, 0},
-		{"ourselves", conn(), OthersPass, "127.0.0.1", 3128, Asked{}, Refuse, problem.Loop},
-		{"our Via", conn(), OthersPass, api, 443, Asked{OwnVia: true}, Refuse, problem.Loop},
-		{"barred", conn(func(c *call.Conn) { c.Barred = true }), OthersPass, api, 443, Asked{AuthFailed: true}, Refuse, problem.ACL},
-		{"credentials", conn(), OthersPass, "", 0, Asked{AuthFailed: true}, Refuse, problem.ProxyAuth},
-		{"no host", conn(), OthersPass, "", 443, Asked{}, Refuse, problem.Malformed},
-		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Asked{}, Refuse, problem.Method},
-		{"nested in TLS", conn(ways["nameless old TLS"]), OthersPass, api, 443, Asked{}, Refuse, problem.Method},
-		{"not accepted", conn(func(c *call.Conn) { c.Listener.Connect = false }), OthersPass, api, 443, Asked{}, Refuse, problem.ACL},
+		{"ours", conn(), OthersRefuse, api, 443, Head{}, Inspect, 0},
+		{"ours, no port", conn(), OthersRefuse, api, 0, Head{}, Inspect, 0},
+		{"ours, its own port", conn(), OthersRefuse, odd, 8443, Head{}, Inspect, 0},
+		{"ours, port 80", conn(), OthersPass, api, 80, Head{}, Refuse, problem.Port},
+		{"ours, port 22", conn(), OthersPass, api, 22, Head{}, Refuse, problem.Port},
+		{"self-test", conn(), OthersRefuse, host.SelfTest, 443, Head{}, Inspect, 0},
+		{"foreign, refuse", conn(), OthersRefuse, other, 443, Head{}, Refuse, problem.Host},
+		{"foreign, tunnel", conn(), OthersTunnel, other, 22, Head{}, Relay, 0},
+		{"foreign, pass", conn(), OthersPass, other, 443, Head{}, Relay, 0},
+		{"ourselves", conn(), OthersPass, "127.0.0.1", 3128, Head{}, Refuse, problem.Loop},
+		{"our Via", conn(), OthersPass, api, 443, Head{OwnVia: true}, Refuse, problem.Loop},
+		{"barred", conn(func(c *call.Conn) { c.Barred = true }), OthersPass, api, 443, Head{AuthFailed: true}, Refuse, problem.ACL},
+		{"credentials", conn(), OthersPass, "", 0, Head{AuthFailed: true}, Refuse, problem.ProxyAuth},
+		{"no host", conn(), OthersPass, "", 443, Head{}, Refuse, problem.Malformed},
+		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
+		{"nested in TLS", conn(ways["nameless old TLS"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
+		{"not accepted", conn(func(c *call.Conn) { c.Listener.Connect = false }), OthersPass, api, 443, Head{}, Refuse, problem.ACL},
 	} {
 		n, _ := host.Parse(c.host)
 		d := settings(c.others, true).Connect(c.conn, n, c.port, c.asked)
@@ -439,17 +439,17 @@ func TestLocalCallers(t *testing.T) {
 			want = Pass
 		}
 		target := Target{Absolute: true, Scheme: "http", Host: host.MustParse(other)}
-		if _, d := settings(OthersAuto, true).ask(c, target, Asked{Method: "GET"}); d.Action != want {
+		if _, d := settings(OthersAuto, true).ask(c, target, Head{Method: "GET"}); d.Action != want {
 			t.Errorf("%s, auto: %+v", tt.name, d)
 		}
-		if d := settings(OthersAuto, true).Connect(c, host.MustParse(other), 443, Asked{}); (d.Action == Relay) != tt.local {
+		if d := settings(OthersAuto, true).Connect(c, host.MustParse(other), 443, Head{}); (d.Action == Relay) != tt.local {
 			t.Errorf("%s, CONNECT, auto: %+v", tt.name, d)
 		}
 		for _, allowed := range []bool{false, true} {
 			s := settings(OthersPass, true)
 			s.AllowInternal = allowed
 			guarded := !tt.local && !allowed
-			_, d := s.ask(c, target, Asked{Method: "GET"})
+			_, d := s.ask(c, target, Head{Method: "GET"})
 			if d.Action != Pass || d.Guard != guarded {
 				t.Errorf("%s, allowed %v: %+v", tt.name, allowed, d)
 			}
@@ -499,7 +499,7 @@ func TestWaysWithoutCredentials(t *testing.T) {
 			for what, d := range map[string]Decision{
 				"forward":        askOnly(s, conn(free), Target{Absolute: true, Scheme: "http", Host: name}),
 				"inside CONNECT": askOnly(s, conn(ways["inside CONNECT"], free), Target{Host: name}),
-				"CONNECT":        s.Connect(conn(free), name, 443, Asked{}),
+				"CONNECT":        s.Connect(conn(free), name, 443, Head{}),
 			} {
 				if d.Action == Refuse {
 					t.Errorf("needed %v, open %v, %s: %v", needed, open, what, d.Reason)
@@ -510,7 +510,7 @@ func TestWaysWithoutCredentials(t *testing.T) {
 }
 
 func askOnly(s *Settings, c *call.Conn, t Target) Decision {
-	_, d := s.ask(c, t, Asked{Method: "GET"})
+	_, d := s.ask(c, t, Head{Method: "GET"})
 	return d
 }
 
@@ -531,7 +531,7 @@ func TestMethods(t *testing.T) {
 	} {
 		for name, want := range map[string]string{api: tt.ours, host.SelfTest: tt.ours, other: tt.foreign} {
 			got := ""
-			_, d := settings(OthersPass, true).ask(conn(), Target{Absolute: true, Scheme: "http", Host: host.MustParse(name)}, Asked{Method: tt.method})
+			_, d := settings(OthersPass, true).ask(conn(), Target{Absolute: true, Scheme: "http", Host: host.MustParse(name)}, Head{Method: tt.method})
 			switch {
 			case d.Action == Refuse && d.Reason != problem.Method:
 				t.Errorf("%s to %s: %v", tt.method, name, d.Reason)
@@ -546,16 +546,16 @@ func TestMethods(t *testing.T) {
 		}
 	}
 	text := Target{Absolute: true, Scheme: "http", Host: host.MustParse(other)}
-	if _, d := settings(OthersPass, true).ask(conn(), text, Asked{Method: "PIN", Blanks: true}); d.Reason != problem.Method || !d.Closes {
+	if _, d := settings(OthersPass, true).ask(conn(), text, Head{Method: "PIN", Blanks: true}); d.Reason != problem.Method || !d.Closes {
 		t.Errorf("a text before the request line: %+v", d)
 	}
-	if _, d := settings(OthersPass, true).ask(conn(), text, Asked{Method: "GET", Blanks: true}); d.Action != Pass {
+	if _, d := settings(OthersPass, true).ask(conn(), text, Head{Method: "GET", Blanks: true}); d.Action != Pass {
 		t.Errorf("blanks in a target: %+v", d)
 	}
-	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Asked{Method: "8861POST"}); d.Reason != problem.Method || !d.Closes {
+	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Head{Method: "8861POST"}); d.Reason != problem.Method || !d.Closes {
 		t.Errorf("without a host: %+v", d)
 	}
-	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Asked{Method: "8861POST", AuthFailed: true}); d.Reason != problem.ProxyAuth {
+	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Head{Method: "8861POST", AuthFailed: true}); d.Reason != problem.ProxyAuth {
 		t.Errorf("without credentials: %+v", d)
 	}
 }

@@ -17,8 +17,8 @@ type Target struct {
 	Path     string    // path and query, byte for byte
 }
 
-// Asked is what a request's head says besides its target.
-type Asked struct {
+// Head is what a request's head says besides its target.
+type Head struct {
 	Method     string
 	Blanks     bool // its target came with raw spaces or tabs
 	Upgrade    bool // it asks for another protocol
@@ -109,7 +109,7 @@ func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 
 // Request decides about one request that is no CONNECT. found is what Find
 // decided.
-func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decision {
+func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decision {
 	switch {
 	case c.Barred:
 		return refuse(problem.ACL, detailBarred)
@@ -156,7 +156,7 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Asked) Decis
 // hosts, methods are a closed set. Any other one is often the end of a body whose
 // length was counted in characters, not in bytes, so the connection cannot go on.
 // Nor can it if the target has blanks: then the true request line is in it.
-func (s *Settings) serves(a Asked, n host.Name) bool {
+func (s *Settings) serves(a Head, n host.Name) bool {
 	if _, known := call.Method(a.Method); known {
 		return true
 	}

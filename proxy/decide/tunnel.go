@@ -17,7 +17,7 @@ const (
 
 // Connect decides about a CONNECT (RFC 9110 section 9.3.6) to a host and port.
 // Port 0 is 443.
-func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Asked) Decision {
+func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Head) Decision {
 	switch {
 	case c.Barred:
 		return refuse(problem.ACL, detailBarred)
@@ -63,7 +63,7 @@ func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
 	}
 	d := Decision{Action: Splice, Host: c.Authority, Ours: true}
 	if c.Authority.IsZero() {
-		if d = s.aim(c, h); d.Action != Splice {
+		if d = s.chooseHost(c, h); d.Action != Splice {
 			return d
 		}
 	}
@@ -76,11 +76,11 @@ func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
 	return d
 }
 
-// aim finds the host that a ClientHello straight away is for: its SNI, else the
+// chooseHost finds the host that a ClientHello straight away is for: its SNI, else the
 // original destination, else default_upstream, else whatever the inner Host
 // says, which needs the TLS to end here. The Action is Splice unless the
 // decision is final.
-func (s *Settings) aim(c *call.Conn, h Hello) Decision {
+func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	switch {
 	case c.Barred:
 		return Decision{Reason: problem.ACL, Detail: detailBarred, Alert: alertAccessDenied}
@@ -98,7 +98,7 @@ func (s *Settings) aim(c *call.Conn, h Hello) Decision {
 	}
 	if n := c.Listener.DefaultUpstream; h.ServerName == "" {
 		if _, ours := s.Upstream(n); ours {
-			return guess(n, h)
+			return toDefault(n, h)
 		}
 	}
 	if h.Modern && !h.Terminate {
@@ -114,10 +114,10 @@ func (s *Settings) aim(c *call.Conn, h Hello) Decision {
 	return Decision{Action: Terminate, Ours: true}
 }
 
-// guess aims at the host that a nameless caller may mean: a spliced connection
+// toDefault aims at the host that a nameless caller may mean: a spliced connection
 // goes there. A terminated one gets the leaf with all names, and its inner Host
 // decides.
-func guess(n host.Name, h Hello) Decision {
+func toDefault(n host.Name, h Hello) Decision {
 	if h.Modern && !h.Terminate {
 		return Decision{Action: Splice, Host: n, Guess: n, Ours: true}
 	}
@@ -130,17 +130,17 @@ func guess(n host.Name, h Hello) Decision {
 func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
 	if h.ServerName == "" {
 		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
-			return guess(n, h)
+			return toDefault(n, h)
 		}
 	}
 	if s.Own(c.OriginalDst) {
 		return Decision{Reason: problem.Loop, Detail: detailOwnDst, Alert: alertInternalError}
 	}
-	return s.onwards(c)
+	return s.relayOnward(c)
 }
 
-// onwards relays a redirected connection to where it was going.
-func (s *Settings) onwards(c *call.Conn) Decision {
+// relayOnward relays a redirected connection to where it was going.
+func (s *Settings) relayOnward(c *call.Conn) Decision {
 	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port(), Guard: s.guard(c)}
 }
 
@@ -179,7 +179,7 @@ func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 // untouched is onwards for bytes that a parent proxy does not take: they are not
 // TLS.
 func (s *Settings) untouched(c *call.Conn) Decision {
-	d := s.onwards(c)
+	d := s.relayOnward(c)
 	d.Direct = true
 	return d
 }

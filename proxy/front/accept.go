@@ -159,8 +159,8 @@ func (a *acceptor) admit(c *Conn) {
 	}
 	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
 		// Every request of the connection is refused.
-		c.facts.Barred, c.hurry = true, a.Shared.hurry()
-		deadline = time.Now().Add(c.hurry)
+		c.facts.Barred, c.rejectTimeout = true, a.Shared.rejectTimeout()
+		deadline = time.Now().Add(c.rejectTimeout)
 	}
 	a.direct(c, deadline)
 }
@@ -201,13 +201,13 @@ func (a *acceptor) drop(c *Conn, reason problem.Reason) {
 	c.discard()
 }
 
-// silence is how long after the accept a redirected caller that says nothing may
+// serverFirstTimeout is how long after the accept a redirected caller that says nothing may
 // be waiting for a server that speaks first.
-const silence = time.Second
+const serverFirstTimeout = time.Second
 
 // sniff is Sniff for a connection whose caller may connect.
 func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
-	soon := c.facts.Accepted.Add(silence)
+	soon := c.facts.Accepted.Add(serverFirstTimeout)
 	if !c.facts.OriginalDst.IsValid() || c.facts.Barred || !deadline.IsZero() && deadline.Before(soon) {
 		return Sniff(c, deadline)
 	}
@@ -248,8 +248,8 @@ func (a *acceptor) isOwn(facts *call.Conn) bool {
 // refuse lets the handler answer why the caller may not connect, under short
 // timeouts. A caller that says nothing is told too, unless it left.
 func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
-	c.hurry = a.Shared.hurry()
-	kind, err := Sniff(c, time.Now().Add(c.hurry))
+	c.rejectTimeout = a.Shared.rejectTimeout()
+	kind, err := Sniff(c, time.Now().Add(c.rejectTimeout))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		kind = KindSilent

@@ -84,9 +84,9 @@ func TestSilentCallers(t *testing.T) {
 	}{
 		{"admitted", Limits{HeaderTimeout: headerTimeout}, "", func(*setup) {}, headerTimeout, "", ""},
 		{"admitted, one byte", Limits{HeaderTimeout: headerTimeout}, "\x80", func(*setup) {}, headerTimeout, "", ""},
-		{"over the limit, one byte", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "\x80", func(*setup) {}, maxHurry, "limit silent", ""},
-		{"over the limit", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*setup) {}, maxHurry, "limit silent", ""},
-		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }, maxHurry, "", "acl"},
+		{"over the limit, one byte", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "\x80", func(*setup) {}, maxRejectTimeout, "limit silent", ""},
+		{"over the limit", Limits{ConnectionsPerClient: 1, HeaderTimeout: headerTimeout}, "", func(*setup) {}, maxRejectTimeout, "limit silent", ""},
+		{"barred", Limits{HeaderTimeout: headerTimeout}, "", func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }, maxRejectTimeout, "", "acl"},
 		{"no header", Limits{HeaderTimeout: headerTimeout}, "", func(o *setup) { o.ProxyProtocolFrom = prefixes("0.0.0.0/0") }, headerTimeout, "", ""},
 	}
 	for _, tt := range tests {
@@ -148,8 +148,8 @@ func TestSilentRedirectedCallers(t *testing.T) {
 		{"silent, with a short limit", time.Second / 2, []func(*setup){redirected}, "", "", time.Second / 2},
 		{"speaks", headerTimeout, []func(*setup){redirected}, clientHello, "in tls " + caller + " ", 0},
 		{"one byte", headerTimeout, []func(*setup){redirected}, "\x80", "", headerTimeout},
-		{"barred", headerTimeout, []func(*setup){redirected, func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", maxHurry},
-		{"our own", headerTimeout, []func(*setup){own}, "", "loop silent " + caller + " ", time.Second + maxHurry},
+		{"barred", headerTimeout, []func(*setup){redirected, func(o *setup) { o.Allow = prefixes("10.0.0.0/8") }}, "", "", maxRejectTimeout},
+		{"our own", headerTimeout, []func(*setup){own}, "", "loop silent " + caller + " ", time.Second + maxRejectTimeout},
 		{"not redirected", headerTimeout, nil, "", "", headerTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,11 +290,11 @@ func TestHurry(t *testing.T) {
 	t.Parallel()
 	s := NewShared(Limits{Connections: 80}, func(call.Handling, int) {})
 	for n := range 81 {
-		want := maxHurry
+		want := maxRejectTimeout
 		if n > 70 {
-			want = max(minHurry, maxHurry*time.Duration(80-n)/10)
+			want = max(minRejectTimeout, maxRejectTimeout*time.Duration(80-n)/10)
 		}
-		if got := s.hurry(); got != want {
+		if got := s.rejectTimeout(); got != want {
 			t.Errorf("%d open: %v, want %v", n, got, want)
 		}
 		near, _ := pipes(caller)
@@ -305,7 +305,7 @@ func TestHurry(t *testing.T) {
 		}
 	}
 	s.SetLimits(Limits{})
-	if got := s.hurry(); got != maxHurry {
+	if got := s.rejectTimeout(); got != maxRejectTimeout {
 		t.Errorf("without a limit: %v", got)
 	}
 }

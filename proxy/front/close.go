@@ -41,10 +41,10 @@ func (c *Conn) drainInput() {
 	for left := lingerBytes; left > 0; {
 		total := lingerTotal
 		switch {
-		case c.hurry > 0:
-			total = c.hurry
+		case c.rejectTimeout > 0:
+			total = c.rejectTimeout
 		case c.shared.Draining():
-			total = maxHurry
+			total = maxRejectTimeout
 		}
 		idle := time.Now().Add(lingerIdle)
 		if end := start.Add(total); idle.After(end) {

@@ -98,8 +98,8 @@ func TestLingering(t *testing.T) {
 		{"silence", linger, func(*end) {}, lingerIdle},
 		{"bytes now and then", linger, func(far *end) { drip(far, 1, lingerIdle-time.Nanosecond) }, lingerTotal},
 		{"too many bytes", linger, func(far *end) { drip(far, lingerBytes/4, time.Second) }, 4 * time.Second},
-		{"hurried", func(_ *testing.T, c *Conn, _ *end) { c.hurry = maxHurry; c.Linger() }, func(far *end) { drip(far, 1, time.Second) }, maxHurry},
-		{"draining", func(_ *testing.T, c *Conn, _ *end) { c.shared.Drain(); c.Linger() }, func(far *end) { drip(far, 1, time.Second) }, maxHurry},
+		{"hurried", func(_ *testing.T, c *Conn, _ *end) { c.rejectTimeout = maxRejectTimeout; c.Linger() }, func(far *end) { drip(far, 1, time.Second) }, maxRejectTimeout},
+		{"draining", func(_ *testing.T, c *Conn, _ *end) { c.shared.Drain(); c.Linger() }, func(far *end) { drip(far, 1, time.Second) }, maxRejectTimeout},
 		{"a drain begins", func(_ *testing.T, c *Conn, _ *end) {
 			c.Linger()
 			time.AfterFunc(3500*time.Millisecond, c.shared.Drain)

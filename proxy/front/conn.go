@@ -24,8 +24,8 @@ type Conn struct {
 	early []byte      // read, and to be read again; set by keep
 	holds atomic.Bool // early is not empty
 
-	instant bool          // reads do not wait
-	hurry   time.Duration // every timeout of a refused caller; 0 = not refused
+	instant       bool          // reads do not wait
+	rejectTimeout time.Duration // every timeout of a refused caller; 0 = not refused
 
 	closed atomic.Bool
 	lost   atomic.Bool // a write failed, or the connection was seen to be reset
@@ -129,8 +129,8 @@ type Carrier interface {
 	Retire()
 	// Drain makes it end as soon as nothing is under way.
 	Drain()
-	// Cut makes it end now, with an answer if one can still be given.
-	Cut()
+	// Abort makes it end now, with an answer if one can still be given.
+	Abort()
 }
 
 // Carry says what carries the connection from now on; nil is nothing. When its
@@ -145,8 +145,8 @@ func (c *Conn) Carry(by Carrier) {
 	if by != nil && c.shared.draining.Load() {
 		by.Drain()
 	}
-	if by != nil && c.shared.cutting.Load() {
-		by.Cut()
+	if by != nil && c.shared.aborting.Load() {
+		by.Abort()
 	}
 }
 

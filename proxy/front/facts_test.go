@@ -47,8 +47,8 @@ func TestFacts(t *testing.T) {
 					defer c.Close()
 					<-dialled
 					f := c.Facts()
-					if kind != KindTLS || refusal != nil || c.Hurry() > 0 {
-						t.Errorf("%v, %v, hurried %v", kind, refusal, c.Hurry() > 0)
+					if kind != KindTLS || refusal != nil || c.RejectTimeout() > 0 {
+						t.Errorf("%v, %v, hurried %v", kind, refusal, c.RejectTimeout() > 0)
 					}
 					if f.Listener != &tt.listener || f.Peer.String() != far.LocalAddr().String() || f.Client != f.Peer || f.ClientText != f.Peer.String() ||
 						f.Local.String() != ln.Addr().String() || f.OriginalDst.String() != tt.dst || f.Accepted.Before(start) || f.Barred {

@@ -16,10 +16,10 @@ func (l Limits) unreserved() int { return l.Connections - l.Connections/8 }
 // Every timeout of a caller whose every request is refused is between these. The
 // lower one is enough for a head that follows the connection's handshake at once.
 const (
-	minHurry = 100 * time.Millisecond
-	maxHurry = 2 * time.Second
+	minRejectTimeout = 100 * time.Millisecond
+	maxRejectTimeout = 2 * time.Second
 )
 
-// Hurry is every timeout of a caller whose every request is refused; 0 for any
+// RejectTimeout is every timeout of a caller whose every request is refused; 0 for any
 // other caller.
-func (c *Conn) Hurry() time.Duration { return c.hurry }
+func (c *Conn) RejectTimeout() time.Duration { return c.rejectTimeout }

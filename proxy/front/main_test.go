@@ -162,8 +162,8 @@ func respond(c *Conn, kind Kind, refusal *Refusal) {
 	case c.Facts().Barred:
 		how = "barred"
 	}
-	if (c.Hurry() > 0) != (how != "in") {
-		how += ", hurry: " + c.Hurry().String()
+	if (c.RejectTimeout() > 0) != (how != "in") {
+		how += ", hurry: " + c.RejectTimeout().String()
 	}
 	line := ""
 	if kind == KindHTTP {

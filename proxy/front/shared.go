@@ -20,7 +20,7 @@ type Shared struct {
 	gauge  func(h call.Handling, delta int)
 
 	draining atomic.Bool
-	cutting  atomic.Bool
+	aborting atomic.Bool
 
 	mu      sync.Mutex
 	clients map[netip.Addr]int // open connections by client key
@@ -86,11 +86,11 @@ func (s *Shared) Drain() {
 	}
 }
 
-// Cut asks every carrier, those to come as well, to end now.
-func (s *Shared) Cut() {
-	s.cutting.Store(true)
+// Abort asks every carrier, those to come as well, to end now.
+func (s *Shared) Abort() {
+	s.aborting.Store(true)
 	for _, c := range s.list() {
-		c.notify(Carrier.Cut)
+		c.notify(Carrier.Abort)
 	}
 }
 
@@ -222,21 +222,21 @@ func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused st
 	return ""
 }
 
-// hurry is how long a refused caller that is silent is waited for. It holds a
+// rejectTimeout is how long a refused caller that is silent is waited for. It holds a
 // place, so it is less the fewer of the reserved places are free.
-func (s *Shared) hurry() time.Duration {
+func (s *Shared) rejectTimeout() time.Duration {
 	lim := s.limits.Load()
 	reserve := lim.Connections - lim.unreserved()
 	if reserve == 0 {
-		return maxHurry
+		return maxRejectTimeout
 	}
 	s.mu.Lock()
 	free := lim.Connections - len(s.conns)
 	s.mu.Unlock()
 	if free >= reserve {
-		return maxHurry
+		return maxRejectTimeout
 	}
-	return max(minHurry, maxHurry*time.Duration(free)/time.Duration(reserve))
+	return max(minRejectTimeout, maxRejectTimeout*time.Duration(free)/time.Duration(reserve))
 }
 
 // clientKey is what connections are counted by: an IPv4 address, or the /64

@@ -25,7 +25,7 @@ type carrier struct{ retired, drained, cut atomic.Int64 }
 
 func (c *carrier) Retire() { c.retired.Add(1) }
 func (c *carrier) Drain()  { c.drained.Add(1) }
-func (c *carrier) Cut()    { c.cut.Add(1) }
+func (c *carrier) Abort()  { c.cut.Add(1) }
 
 func (c *carrier) called() (both [2]bool) { return [2]bool{c.drained.Load() > 0, c.cut.Load() > 0} }
 
@@ -78,12 +78,12 @@ func TestCarry(t *testing.T) {
 		{"nothing", func(_ *Shared, c *Conn, _, by *carrier) { c.Carry(by) }, [2]bool{}, [2]bool{}},
 		{"drained", func(s *Shared, c *Conn, _, by *carrier) { c.Carry(by); s.Drain() }, [2]bool{}, [2]bool{true, false}},
 		{"draining", func(s *Shared, c *Conn, _, by *carrier) { s.Drain(); c.Carry(by) }, [2]bool{}, [2]bool{true, false}},
-		{"cut", func(s *Shared, c *Conn, _, by *carrier) { s.Drain(); c.Carry(by); s.Cut() }, [2]bool{}, [2]bool{true, true}},
-		{"cutting", func(s *Shared, c *Conn, _, by *carrier) { s.Drain(); s.Cut(); c.Carry(by) }, [2]bool{}, [2]bool{true, true}},
-		{"replaced", func(s *Shared, c *Conn, old, by *carrier) { c.Carry(old); c.Carry(by); s.Drain(); s.Cut() }, [2]bool{}, [2]bool{true, true}},
-		{"replaced while draining", func(s *Shared, c *Conn, old, by *carrier) { c.Carry(old); s.Drain(); c.Carry(by); s.Cut() }, [2]bool{true, false}, [2]bool{true, true}},
-		{"removed", func(s *Shared, c *Conn, old, _ *carrier) { c.Carry(old); c.Carry(nil); s.Drain(); s.Cut() }, [2]bool{}, [2]bool{}},
-		{"closed", func(s *Shared, c *Conn, old, _ *carrier) { c.Carry(old); c.Close(); s.Drain(); s.Cut() }, [2]bool{}, [2]bool{}},
+		{"cut", func(s *Shared, c *Conn, _, by *carrier) { s.Drain(); c.Carry(by); s.Abort() }, [2]bool{}, [2]bool{true, true}},
+		{"cutting", func(s *Shared, c *Conn, _, by *carrier) { s.Drain(); s.Abort(); c.Carry(by) }, [2]bool{}, [2]bool{true, true}},
+		{"replaced", func(s *Shared, c *Conn, old, by *carrier) { c.Carry(old); c.Carry(by); s.Drain(); s.Abort() }, [2]bool{}, [2]bool{true, true}},
+		{"replaced while draining", func(s *Shared, c *Conn, old, by *carrier) { c.Carry(old); s.Drain(); c.Carry(by); s.Abort() }, [2]bool{true, false}, [2]bool{true, true}},
+		{"removed", func(s *Shared, c *Conn, old, _ *carrier) { c.Carry(old); c.Carry(nil); s.Drain(); s.Abort() }, [2]bool{}, [2]bool{}},
+		{"closed", func(s *Shared, c *Conn, old, _ *carrier) { c.Carry(old); c.Close(); s.Drain(); s.Abort() }, [2]bool{}, [2]bool{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestCarryDuringDrain(t *testing.T) {
 func TestDrainWhileAwaiting(t *testing.T) {
 	t.Parallel()
 	const balancer = "203.0.113.1:1"
-	cut := func(s *Shared) { s.Drain(); s.Cut() }
+	cut := func(s *Shared) { s.Drain(); s.Abort() }
 	tests := []struct {
 		name, from, raw string
 		end             func(*Shared)
@@ -168,7 +168,7 @@ func TestDrainWhileAwaiting(t *testing.T) {
 		{"cut, one byte", caller, "\x80", cut, 0},
 		{"cut, half a header", balancer, v2TCP4[:9], cut, 0},
 		{"cut, a header", balancer, v2TCP4, cut, 0},
-		{"cut within grace", caller, "", func(s *Shared) { s.Drain(); time.Sleep(Grace / 2); s.Cut() }, Grace / 2},
+		{"cut within grace", caller, "", func(s *Shared) { s.Drain(); time.Sleep(Grace / 2); s.Abort() }, Grace / 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -389,7 +389,7 @@ func TestConcurrently(t *testing.T) {
 		for i := range callers {
 			group.Go(func() { h.ask("192.0.2.7:1", split(get, 1+i%20)...) })
 		}
-		for _, f := range []func(){h.shared.Drain, h.shared.Cut, h.shared.CloseAll} {
+		for _, f := range []func(){h.shared.Drain, h.shared.Abort, h.shared.CloseAll} {
 			group.Go(f)
 		}
 		group.Go(func() { h.shared.Wait(t.Context()) })

@@ -83,8 +83,8 @@ func (awaiting) Retire() {}
 // Drain implements Carrier.
 func (a awaiting) Drain() { _ = a.c.nc.SetReadDeadline(time.Now().Add(Grace)) }
 
-// Cut implements Carrier.
-func (a awaiting) Cut() { _ = a.c.nc.SetReadDeadline(time.Unix(1, 0)) }
+// Abort implements Carrier.
+func (a awaiting) Abort() { _ = a.c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 // Peek waits until n bytes have arrived and returns all that did, without
 // consuming them; they are valid until the Conn is next read. It returns fewer

@@ -51,7 +51,7 @@ func newTalk(f *os.File) (*talk, error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		c.Close()
-		return nil, fmt.Errorf("descriptor %d is no Unix socket", conversation)
+		return nil, fmt.Errorf("descriptor %d is not a Unix socket", conversation)
 	}
 	return &talk{UnixConn: u, in: json.NewDecoder(u), out: json.NewEncoder(u)}, nil
 }
@@ -75,26 +75,26 @@ func pair() (near *talk, far *os.File, err error) {
 	return near, far, err
 }
 
-func (t *talk) say(m message) error {
+func (t *talk) send(m message) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_ = t.SetWriteDeadline(time.Now().Add(unread))
 	return t.out.Encode(m)
 }
 
-// hear waits for a word until the deadline.
-func (t *talk) hear(word string, deadline time.Time) error {
+// receive waits for a word until the deadline.
+func (t *talk) receive(word string, deadline time.Time) error {
 	_ = t.SetReadDeadline(deadline)
 	var m message
 	err := t.in.Decode(&m)
-	if err == nil && m.Word != word {
-		err = fmt.Errorf("it said %q, not %q", m.Word, word)
+	if err == nil && m.Kind != word {
+		err = fmt.Errorf("it said %q, not %q", m.Kind, word)
 	}
 	return err
 }
 
-// ended makes the end of the conversation a sentence.
-func ended(err error, what string) error {
+// closedError makes the end of the conversation a sentence.
+func closedError(err error, what string) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		return errors.New(what)
 	}

@@ -78,10 +78,10 @@ func Start(ctx context.Context, program Program, state State, listeners []net.Li
 // begin tells the process what it gets and waits until it is ready.
 func (n *Next) begin(ctx context.Context, state State) error {
 	defer context.AfterFunc(ctx, func() { n.talk.Close() })()
-	if err := n.talk.say(message{State: &state}); err != nil {
+	if err := n.talk.send(message{State: &state}); err != nil {
 		return err
 	}
-	err := n.talk.hear(wordReady, time.Time{})
+	err := n.talk.receive(wordReady, time.Time{})
 	if ctx.Err() != nil {
 		return fmt.Errorf("it did not become ready: %w", context.Cause(ctx))
 	}
@@ -99,15 +99,15 @@ func (n *Next) giveUp(why error) error {
 		<-n.ended
 		return why
 	}
-	return fmt.Errorf("%w (process %d: %s)", ended(why, "it ended before it was ready"), n.PID(), n.cmd.ProcessState)
+	return fmt.Errorf("%w (process %d: %s)", closedError(why, "it ended before it was ready"), n.PID(), n.cmd.ProcessState)
 }
 
 // Go lets the process serve, and waits until it does. With an error it is ended.
 func (n *Next) Go() error {
-	if err := n.talk.say(message{Word: wordGo}); err != nil {
+	if err := n.talk.send(message{Kind: wordGo}); err != nil {
 		return n.giveUp(err)
 	}
-	if err := n.talk.hear(wordServing, time.Now().Add(stall)); err != nil {
+	if err := n.talk.receive(wordServing, time.Now().Add(stall)); err != nil {
 		return n.giveUp(err)
 	}
 	go n.watch()
@@ -116,7 +116,7 @@ func (n *Next) Go() error {
 
 // watch waits for the end of the process.
 func (n *Next) watch() {
-	n.done <- ended(n.talk.hear(wordEnding, time.Time{}), "it has ended unexpectedly")
+	n.done <- closedError(n.talk.receive(wordEnding, time.Time{}), "it has ended unexpectedly")
 }
 
 // Done receives, once, when the process serves no more: nil if it is ending in
@@ -135,7 +135,7 @@ func (n *Next) Outcome(encoded json.RawMessage) error {
 	if n.broken.Load() {
 		return nil
 	}
-	err := n.talk.say(message{Outcome: encoded})
+	err := n.talk.send(message{Outcome: encoded})
 	if err != nil && n.broken.Swap(true) {
 		return nil
 	}

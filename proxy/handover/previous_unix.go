@@ -56,25 +56,25 @@ func Inherited() (*Previous, error) {
 // Ready says that this process could start, and waits until it is to serve. It
 // returns an error if the old process gave it up, or ended.
 func (p *Previous) Ready() error {
-	if err := p.talk.say(message{Word: wordReady}); err != nil {
-		return fmt.Errorf("tell the old process: %w", err)
+	if err := p.talk.send(message{Kind: wordReady}); err != nil {
+		return fmt.Errorf("notify the old process: %w", err)
 	}
-	if err := p.talk.hear(wordGo, time.Now().Add(stall)); err != nil {
-		return fmt.Errorf("wait for the old process: %w", ended(err, "it ended, or goes on itself"))
+	if err := p.talk.receive(wordGo, time.Now().Add(stall)); err != nil {
+		return fmt.Errorf("wait for the old process: %w", closedError(err, "it ended, or keeps serving"))
 	}
 	return nil
 }
 
 // Ending says that this process is to end, so that the old one does not take
 // all of its time. Serving must have begun.
-func (p *Previous) Ending() { _ = p.talk.say(message{Word: wordEnding}) }
+func (p *Previous) Ending() { _ = p.talk.send(message{Kind: wordEnding}) }
 
 // Serving says that this process serves, and hands each outcome of the old
 // process to count until that ends. It returns an error if some were lost.
 func (p *Previous) Serving(count func(*call.Outcome)) error {
 	defer p.talk.Close()
-	if err := p.talk.say(message{Word: wordServing}); err != nil {
-		return fmt.Errorf("tell the old process: %w", err)
+	if err := p.talk.send(message{Kind: wordServing}); err != nil {
+		return fmt.Errorf("notify the old process: %w", err)
 	}
 	_ = p.talk.SetReadDeadline(time.Time{})
 	for {

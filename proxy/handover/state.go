@@ -19,7 +19,7 @@ type Socket struct {
 // message is what either side says.
 type message struct {
 	State   *State          `json:"state,omitempty"`
-	Word    string          `json:"word,omitempty"`
+	Kind    string          `json:"word,omitempty"`
 	Outcome json.RawMessage `json:"outcome,omitempty"`
 }
 

@@ -26,8 +26,8 @@ type body struct {
 
 	aborted bool // under c.mu
 
-	say       sync.Mutex // of what is written about 100-continue
-	expecting bool       // the caller waits for it, and may go on without
+	continueMu sync.Mutex // of what is written about 100-continue
+	expecting  bool       // the caller waits for it, and may go on without
 }
 
 var errBodyOver = errors.New("the request is over")
@@ -151,11 +151,11 @@ func (b *body) arm() error {
 	if b.aborted {
 		return os.ErrDeadlineExceeded
 	}
-	patience := c.limits.BodyTimeout
-	if c.share.Tight() && (patience <= 0 || patience > patienceWhenTight) {
-		patience = patienceWhenTight
+	timeout := c.limits.BodyTimeout
+	if c.share.Tight() && (timeout <= 0 || timeout > tightTimeout) {
+		timeout = tightTimeout
 	}
-	_ = c.nc.SetReadDeadline(after(patience))
+	_ = c.nc.SetReadDeadline(after(timeout))
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (b *body) cut(err error) error {
 	case err == nil:
 		err = io.ErrNoProgress
 	case errors.Is(err, io.EOF):
-		b.c.gone = true
+		b.c.halfClosed = true
 		err = io.ErrUnexpectedEOF
 	case isTimeout(err):
 		err = os.ErrDeadlineExceeded
@@ -198,8 +198,8 @@ func (b *body) fail(reason problem.Reason, err error) error {
 // sayContinue asks a caller that waits for it to send the body (RFC 9110
 // section 10.1.1), unless the answer has begun.
 func (b *body) sayContinue() error {
-	b.say.Lock()
-	defer b.say.Unlock()
+	b.continueMu.Lock()
+	defer b.continueMu.Unlock()
 	if !b.expecting {
 		return nil
 	}
@@ -213,10 +213,10 @@ func (b *body) sayContinue() error {
 // is dropped. A caller that still waits for 100-continue may send the body or
 // leave it, so nothing that follows could be understood.
 func (b *body) settle() bool {
-	b.say.Lock()
+	b.continueMu.Lock()
 	expecting := b.expecting
 	b.expecting = false
-	b.say.Unlock()
+	b.continueMu.Unlock()
 	if expecting || !b.mu.TryLock() {
 		return false
 	}

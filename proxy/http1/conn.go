@@ -97,10 +97,10 @@ type Conn struct {
 	limits  Limits // of the request being served
 
 	// Reading. One goroutine at a time: Serve's, or the body's reader.
-	wait waiter
-	in   []byte // borrowed while it holds bytes or waits for some; nil otherwise
-	r, w int    // in[r:w] was read and not yet used
-	gone bool   // the caller ended its side
+	wait       waiter
+	in         []byte // borrowed while it holds bytes or waits for some; nil otherwise
+	r, w       int    // in[r:w] was read and not yet used
+	halfClosed bool   // the caller ended its side
 
 	share budget.Share // what the request being read or served holds
 
@@ -154,7 +154,7 @@ func (c *Conn) Serve(h Handler) End {
 			err := c.await()
 			unasked := c.options.Unasked && !c.served && isTimeout(err)
 			if err != nil && !unasked {
-				return ended(err)
+				return readEnd(err)
 			}
 		}
 		if end := c.serve(h, queued); end != goingOn {
@@ -163,8 +163,8 @@ func (c *Conn) Serve(h Handler) End {
 	}
 }
 
-// ended says how a connection ended on which reading for a request failed.
-func ended(err error) End {
+// readEnd says how a connection ended on which reading for a request failed.
+func readEnd(err error) End {
 	switch {
 	case isTimeout(err):
 		return Idle
@@ -197,13 +197,13 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	read := c.endBody()
 	last := c.resp.closes
 	c.resp.release()
-	c.forget()
+	c.resetRequest()
 	switch {
 	case !whole:
 		return Reset
 	case !last && read:
 		return goingOn
-	case c.gone || read && c.r == c.w:
+	case c.halfClosed || read && c.r == c.w:
 		return Closed
 	default:
 		return Lingering
@@ -214,8 +214,8 @@ func (c *Conn) serve(h Handler, queued bool) End {
 // given back when the request was answered.
 func (c *Conn) Share() *budget.Share { return &c.share }
 
-// forget lets go of a request that was answered.
-func (c *Conn) forget() {
+// resetRequest lets go of a request that was answered.
+func (c *Conn) resetRequest() {
 	refused := c.req.Refusal != nil
 	c.req.reset()
 	c.head = headParser{req: &c.req}
@@ -243,16 +243,16 @@ func (c *Conn) Drain(grace time.Duration) {
 // What has come of later requests is kept, up to one buffer. The handler may call
 // Ended while nothing reads the request's body.
 func (c *Conn) Ended() bool {
-	for !c.gone && (c.in == nil || c.w < len(c.in)) {
+	for !c.halfClosed && (c.in == nil || c.w < len(c.in)) {
 		if err := c.fill(); err != nil {
-			c.gone = c.gone || !isTimeout(err)
+			c.halfClosed = c.halfClosed || !isTimeout(err)
 			break
 		}
 	}
 	if c.r == c.w {
 		c.release()
 	}
-	return c.gone
+	return c.halfClosed
 }
 
 // Retire lets the connection end after its next answer, for which it waits as

@@ -19,10 +19,10 @@ type headParser struct {
 	close, keepAlive        bool // what it says
 	hopKeepAlive            bool // Proxy-Connection: keep-alive
 
-	length  int64 // of the body; 0 without one
-	chunked bool
-	expect  bool // 100-continue
-	silent  bool // it has no length, and nothing may follow it
+	length     int64 // of the body; 0 without one
+	chunked    bool
+	expect     bool // 100-continue
+	lengthless bool // it has no length, and nothing may follow it
 }
 
 // parse reads a whole head: the request line, the field lines and the empty
@@ -48,7 +48,7 @@ func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
 	if ref := p.judgeFraming(bodyBytes); ref != nil {
 		return ref
 	}
-	p.req.Close = p.silent || !p.persistent()
+	p.req.Close = p.lengthless || !p.persistent()
 	return nil
 }
 
@@ -218,7 +218,7 @@ func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 		if _, query, _ := strings.Cut(p.req.Target, "?"); query == "" || p.req.Header["Content-Type"] != nil {
 			return malformed(detailNoLength)
 		}
-		p.silent = true
+		p.lengthless = true
 	}
 	p.expect = p.expect && !http10 && (p.length > 0 || p.chunked)
 	return nil

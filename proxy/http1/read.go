@@ -13,16 +13,16 @@ import (
 // that they hardly use.
 func (c *Conn) await() error {
 	lim := c.options.Limits()
-	patience := lim.IdleTimeout
+	timeout := lim.IdleTimeout
 	if !c.served {
-		patience = lim.HeaderTimeout
+		timeout = lim.HeaderTimeout
 	}
 	c.mu.Lock()
 	c.waiting = true
 	if c.draining.Load() && c.grace >= 0 {
-		patience = max(c.grace, 1)
+		timeout = max(c.grace, 1)
 	}
-	_ = c.nc.SetReadDeadline(after(patience)) // of a closed connection, reading says so
+	_ = c.nc.SetReadDeadline(after(timeout)) // of a closed connection, reading says so
 	c.mu.Unlock()
 
 	err := c.wait.read(c)
@@ -31,7 +31,7 @@ func (c *Conn) await() error {
 	c.waiting = false
 	c.mu.Unlock()
 	if errors.Is(err, io.EOF) {
-		c.gone = true
+		c.halfClosed = true
 	}
 	return err
 }
@@ -59,11 +59,11 @@ func (c *Conn) grow() bool {
 	if len(c.in) >= largeBuffer && c.limits.HeaderBytes > 0 {
 		size = max(c.limits.HeaderBytes, len(c.in)+smallBuffer)
 	}
-	patience := patienceForMemory
+	timeout := memoryTimeout
 	if !c.headBy.IsZero() {
-		patience = time.Until(c.headBy)
+		timeout = time.Until(c.headBy)
 	}
-	if !c.share.Gather(int64(size)-c.large(), patience) {
+	if !c.share.Gather(int64(size)-c.large(), timeout) {
 		return false
 	}
 	var grown []byte
@@ -89,12 +89,12 @@ func (c *Conn) large() int64 {
 
 // Callers wait for memory, and memory waits for callers.
 const (
-	// patienceForMemory is how long a head without a time limit, or a body,
+	// memoryTimeout is how long a head without a time limit, or a body,
 	// waits for memory at most.
-	patienceForMemory = 10 * time.Second
-	// patienceWhenTight is how long a head that is larger than a small buffer has
+	memoryTimeout = 10 * time.Second
+	// tightTimeout is how long a head that is larger than a small buffer has
 	// left, and a body may take without progress, when memory is tight.
-	patienceWhenTight = time.Second
+	tightTimeout = time.Second
 )
 
 var errNoMemory = errors.New("no memory is free")
@@ -121,7 +121,7 @@ func (c *Conn) fill() error {
 	case err == nil:
 		return io.ErrNoProgress
 	case errors.Is(err, io.EOF):
-		c.gone = true
+		c.halfClosed = true
 	}
 	return err
 }
@@ -220,7 +220,7 @@ func (c *Conn) moreHead() error {
 		return errNoMemory
 	}
 	if c.share.Tight() {
-		if soon := time.Now().Add(patienceWhenTight); c.headBy.IsZero() || soon.Before(c.headBy) {
+		if soon := time.Now().Add(tightTimeout); c.headBy.IsZero() || soon.Before(c.headBy) {
 			c.headBy = soon
 			_ = c.nc.SetReadDeadline(c.headBy)
 		}
@@ -254,7 +254,7 @@ func (c *Conn) begin(head string) headResult {
 	if ref := c.head.parse(head, c.limits.BodyBytes); ref != nil {
 		return c.refuse(ref)
 	}
-	if c.head.silent && c.follows(len(head)) {
+	if c.head.lengthless && c.follows(len(head)) {
 		return c.refuse(malformed(detailNoLength))
 	}
 	c.r += len(head)

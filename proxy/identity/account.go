@@ -13,7 +13,7 @@ const scanLimit = 64 << 10
 
 // accountName is the API account as a safe name, hashed if so configured; ""
 // when the request names none.
-func (l *Ladder) accountName(authorization, rawQuery string, form func() []byte) string {
+func (l *Resolver) accountName(authorization, rawQuery string, form func() []byte) string {
 	account, ok := basicUser(authorization)
 	if !ok {
 		account = username(rawQuery)

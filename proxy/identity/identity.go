@@ -1,6 +1,6 @@
-// Package identity says who is calling. It climbs a ladder, first match wins,
-// and the rung that answered is itself recorded (design, section 5): the
-// listener's own client, proxy credentials, the user part of the proxy URL, the
+// Package identity names the client behind a request. It tries these sources in
+// order, the first match wins, and the source is recorded too (design, section
+// 5): the listener's own client, proxy credentials, the user part of the proxy URL, the
 // workload constant of a sidecar, a configured name for an address, the API
 // account, the source address.
 //
@@ -53,22 +53,22 @@ type Options struct {
 	Clock func() time.Time // nil = time.Now; paces failed logins only
 }
 
-// Ladder names callers. It is safe for concurrent use and immutable but for
+// Resolver names callers. It is safe for concurrent use and immutable but for
 // its caches; a reload makes a new one.
-type Ladder struct {
-	workload   string
-	proxyUser  bool
-	account    AccountMode
-	accountKey []byte
-	ranges     ranges
-	known      map[string]struct{}
-	doorman    *doorman // nil = no proxy authentication
+type Resolver struct {
+	workload      string
+	proxyUser     bool
+	account       AccountMode
+	accountKey    []byte
+	ranges        ranges
+	known         map[string]struct{}
+	authenticator *authenticator // nil = no proxy authentication
 }
 
-// New builds a Ladder. It fails when a name is not safe as a label value, a
+// New builds a Resolver. It fails when a name is not safe as a label value, a
 // range is given to two names, or the account key is too short.
-func New(o Options) (*Ladder, error) {
-	l := &Ladder{
+func New(o Options) (*Resolver, error) {
+	l := &Resolver{
 		workload:   o.Workload,
 		proxyUser:  o.ProxyUser,
 		account:    o.Account,
@@ -100,17 +100,17 @@ func New(o Options) (*Ladder, error) {
 		}
 	}
 	if o.Users != nil {
-		l.doorman = newDoorman(o.Users, o.Clock)
+		l.authenticator = newAuthenticator(o.Users, o.Clock)
 	}
 	return l, nil
 }
 
 // Authenticates reports whether callers need proxy credentials.
-func (l *Ladder) Authenticates() bool { return l.doorman != nil }
+func (l *Resolver) Authenticates() bool { return l.authenticator != nil }
 
-// Configured returns every name that the ladder knows from the configuration,
+// Configured returns every name that the Resolver knows from the configuration,
 // in no order; names of listeners are not among them.
-func (l *Ladder) Configured() []string {
+func (l *Resolver) Configured() []string {
 	names := make([]string, 0, len(l.known))
 	for name := range l.known {
 		names = append(names, name)
@@ -121,12 +121,12 @@ func (l *Ladder) Configured() []string {
 // Connection names the caller by what is known before a request. It is final
 // when no request can change the name or be refused for its credentials, so
 // that Request need not be called.
-func (l *Ladder) Connection(a *call.Conn) (id call.Identity, final bool) {
+func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	id = l.base(a)
-	credentials := l.doorman != nil || l.proxyUser
+	credentials := l.authenticator != nil || l.proxyUser
 	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
 	switch {
-	case credentials && carries && (id.Rung > call.RungProxyUser || l.doorman != nil):
+	case credentials && carries && (id.Rung > call.RungProxyUser || l.authenticator != nil):
 		return id, false
 	case l.account != AccountOff && id.Rung > call.RungAccount:
 		return id, false
@@ -142,11 +142,11 @@ func (l *Ladder) Connection(a *call.Conn) (id call.Identity, final bool) {
 //
 // The only error is ErrProxyAuth, on the forward and connect ways in. The
 // caller removes Proxy-Authorization from what it sends on.
-func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
+func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {
-		if l.doorman != nil {
-			user, ok := l.doorman.admit(a.Client.Addr(), proxyAuthorization)
+		if l.authenticator != nil {
+			user, ok := l.authenticator.authenticate(a.Client.Addr(), proxyAuthorization)
 			if !ok {
 				return id, ErrProxyAuth
 			}
@@ -167,7 +167,7 @@ func (l *Ladder) Request(a *call.Conn, proxyAuthorization, authorization, rawQue
 // Within names the caller of a request inside a tunnel whose CONNECT (or whose
 // connection) was named outer: such a request carries no proxy credentials, so
 // only the API account can name it better.
-func (l *Ladder) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
+func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
 	if l.account == AccountOff || outer.Rung <= call.RungAccount {
 		return outer
 	}
@@ -179,7 +179,7 @@ func (l *Ladder) Within(outer call.Identity, authorization, rawQuery string, for
 }
 
 // base climbs the rungs that need no request.
-func (l *Ladder) base(a *call.Conn) call.Identity {
+func (l *Resolver) base(a *call.Conn) call.Identity {
 	if a.Listener != nil && a.Listener.Client != "" {
 		return call.Identity{Name: a.Listener.Client, Rung: call.RungListener, Configured: true}
 	}
@@ -209,7 +209,7 @@ func addressName(addr netip.Addr) string {
 
 // named is an identity whose name was discovered, though the configuration may
 // know it all the same.
-func (l *Ladder) named(name string, r call.Rung, address string) call.Identity {
+func (l *Resolver) named(name string, r call.Rung, address string) call.Identity {
 	_, known := l.known[name]
 	return call.Identity{Name: name, Rung: r, Configured: known, Address: address}
 }

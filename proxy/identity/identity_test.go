@@ -42,7 +42,7 @@ func users(t testing.TB, user, password string) Users {
 	return Users{user: hash}
 }
 
-func mustNew(t testing.TB, o Options) *Ladder {
+func mustNew(t testing.TB, o Options) *Resolver {
 	t.Helper()
 	l, err := New(o)
 	if err != nil {
@@ -58,7 +58,7 @@ var named = []Name{
 	{"everything-6", prefixes("::/0")},
 }
 
-func TestTheLadder(t *testing.T) {
+func TestOrderOfSources(t *testing.T) {
 	t.Parallel()
 	key := []byte("0123456789abcdef")
 	const legacy = "Type=credits&UserName=acme%20corp&Password=hunter2"

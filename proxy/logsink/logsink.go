@@ -26,14 +26,14 @@ const (
 )
 
 const (
-	// pace is the least time between two writes: at a thousand requests a second
+	// writeInterval is the least time between two writes: at a thousand requests a second
 	// and more, lines share a system call.
-	pace = 2 * time.Millisecond
+	writeInterval = 2 * time.Millisecond
 	// retry is the time between two writes while they fail.
 	retry = time.Second
-	// patience is how long a write may take before the reader counts as stalled,
+	// stallTimeout is how long a write may take before the reader counts as stalled,
 	// and how long Close waits for the last one.
-	patience = time.Second
+	stallTimeout = time.Second
 	// keepBuffer is the largest buffer kept between writes, in bytes.
 	keepBuffer = 256 << 10
 )
@@ -88,9 +88,9 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	case !s.closed && s.flying+len(s.pending.text)+len(line) <= MaxPending:
 		s.pending.add(line, keep)
 	case !s.closed && keep:
-		s.lose(s.kept.push(line))
+		s.countLost(s.kept.push(line))
 	default:
-		s.lose(1)
+		s.countLost(1)
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -98,8 +98,8 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	}
 }
 
-// lose counts lost lines. s.mu is held.
-func (s *Sink) lose(lines int) {
+// countLost counts lost lines. s.mu is held.
+func (s *Sink) countLost(lines int) {
 	s.lost += uint64(lines)
 	s.unsaid += uint64(lines)
 }
@@ -114,7 +114,7 @@ type Status struct {
 func (s *Sink) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stalled := !s.since.IsZero() && time.Since(s.since) >= patience
+	stalled := !s.since.IsZero() && time.Since(s.since) >= stallTimeout
 	return Status{Lost: s.lost, Behind: stalled || s.err != nil || s.unsaid > 0}
 }
 
@@ -128,7 +128,7 @@ func (s *Sink) Close() error {
 		close(s.closing)
 	}
 	s.mu.Unlock()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(stallTimeout)
 	defer timer.Stop()
 	select {
 	case <-s.done:
@@ -142,7 +142,7 @@ func (s *Sink) Close() error {
 
 func (s *Sink) run() {
 	defer close(s.done)
-	timer := time.NewTimer(pace)
+	timer := time.NewTimer(writeInterval)
 	defer timer.Stop()
 	for failed := false; ; {
 		if !failed {
@@ -156,7 +156,7 @@ func (s *Sink) run() {
 		if last {
 			return
 		}
-		timer.Reset(pace)
+		timer.Reset(writeInterval)
 		if failed {
 			timer.Reset(retry)
 		}
@@ -263,7 +263,7 @@ func (s *Sink) failed(b *batch, written int) {
 	newer := s.kept.lines
 	s.kept = ring{}
 	for _, line := range append(kept, newer...) {
-		s.lose(s.kept.push(line))
+		s.countLost(s.kept.push(line))
 	}
-	s.lose(lost)
+	s.countLost(lost)
 }

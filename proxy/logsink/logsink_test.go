@@ -111,7 +111,7 @@ func TestABusySinkWritesManyLinesAtOnce(t *testing.T) {
 		for range 100 {
 			s.info("more")
 		}
-		time.Sleep(2 * pace)
+		time.Sleep(2 * writeInterval)
 		synctest.Wait()
 		if out.writes != 2 || len(out.lines()) != 101 {
 			t.Errorf("%d writes for %d lines, want 2 for 101", out.writes, len(out.lines()))
@@ -147,7 +147,7 @@ func TestAStalledReader(t *testing.T) {
 				s.error("doubt %d %500d", i, 0)
 			}
 		}
-		time.Sleep(patience)
+		time.Sleep(stallTimeout)
 		synctest.Wait()
 		if st := s.Status(); !st.Behind || st.Lost != dropped {
 			t.Errorf("while stalled: %+v", st)
@@ -191,7 +191,7 @@ func TestNothingWaitsForAStalledReader(t *testing.T) {
 		if waited := time.Since(begin); waited != 0 {
 			t.Errorf("40 lines took %v", waited)
 		}
-		if err := s.Close(); !errors.Is(err, errStalled) || time.Since(begin) != patience {
+		if err := s.Close(); !errors.Is(err, errStalled) || time.Since(begin) != stallTimeout {
 			t.Errorf("Close returned %v after %v", err, time.Since(begin))
 		}
 		lost := s.Status().Lost

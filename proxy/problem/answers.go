@@ -34,7 +34,7 @@ var Answers = [...]Answer{
 	{TooLarge, http.StatusRequestEntityTooLarge, Unknown, closes, "The body of the request is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
 	{TooLarge, http.StatusRequestHeaderFieldsTooLarge, NotSent, closes, "The head of the request is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
 	{TooLarge, http.StatusRequestURITooLong, NotSent, closes, "The request line is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
-	{Misdirected, http.StatusMisdirectedRequest, NotSent, stays, "The request names another host than the tunnel it came through.", "Open a tunnel of its own for each host."},
+	{Misdirected, http.StatusMisdirectedRequest, NotSent, stays, "The request names another host than the tunnel it came through.", "Open a separate tunnel for each host."},
 	{Method, http.StatusNotImplemented, NotSent, stays, "This method, or an upgrade to another protocol, is not supported.", "Send a plain HTTP request."},
 	{Method, http.StatusNotImplemented, NotSent, closes, "The first word of the request is not an HTTP method.", "Look at the request before it on the same connection: a Content-Length that counts characters, not bytes, leaves the end of the body behind."},
 	{Loop, http.StatusLoopDetected, NotSent, closes, "The request came back to the proxy that sent it.", "The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: ask for it without the proxy."},

@@ -25,7 +25,7 @@ var (
 	ErrPermission = errors.New("CAP_NET_ADMIN is needed")
 	// ErrForeign: there is a table of our name with rules that Apply did not
 	// write.
-	ErrForeign = errors.New("the table " + TableName + " holds rules of somebody else")
+	ErrForeign = errors.New("the table " + TableName + " holds rules that are not tlslift's")
 )
 
 // Rules say which of the locally made TCP connections are redirected: those to
@@ -47,7 +47,7 @@ func (r Rules) Validate() error {
 	case slices.Contains(r.Ports, 0):
 		return errors.New("redirect port 0: there is none")
 	case len(r.ExceptUIDs) == 0:
-		return errors.New("redirect everybody: tlslift's own connections would come back to it; except its user")
+		return errors.New("redirecting all users would send tlslift's own connections back to it: exempt its user")
 	}
 	return nil
 }

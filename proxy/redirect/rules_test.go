@@ -20,7 +20,7 @@ func TestValidate(t *testing.T) {
 		"to 0":    {func(r *Rules) { r.To = 0 }, "port 0"},
 		"nothing": {func(r *Rules) { r.Ports = nil }, "no port"},
 		"port 0":  {func(r *Rules) { r.Ports = []uint16{80, 0} }, "port 0"},
-		"all":     {func(r *Rules) { r.ExceptUIDs = nil }, "everybody"},
+		"all":     {func(r *Rules) { r.ExceptUIDs = nil }, "all users"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -99,7 +99,7 @@ func (x *trip) finish() {
 	x.ex.Delivery = problem.Answered
 	if v := a.Header["Keep-Alive"]; len(v) > 0 {
 		if idle := keepAliveTimeout(v[0]); idle > 0 && x.p != nil {
-			x.p.Learn(idle)
+			x.p.LearnIdleTimeout(idle)
 		}
 	}
 	x.end(!a.Close)

@@ -92,7 +92,7 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	if ex.Share == nil {
 		ex.Share = &ex.Memory.share
 	}
-	if !fitsSmall(req) && !ex.Share.Reserve(patienceForMemory) {
+	if !fitsSmall(req) && !ex.Share.Reserve(memoryTimeout) {
 		return nil, ex.fail(errNoMemory)
 	}
 	m, err := prepare(req, r, ex.Target)

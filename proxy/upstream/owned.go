@@ -68,7 +68,7 @@ func (o *Owned) take(r *Route) (lease, bool) {
 			continue
 		}
 		o.idle = slices.Delete(o.idle, i, i+1)
-		if (l.end == nil || l.end.Stop()) && l.c.Quiet() {
+		if (l.end == nil || l.end.Stop()) && l.c.Reusable() {
 			return l, true
 		}
 		l.discard()
@@ -89,7 +89,7 @@ func (o *Owned) put(l lease) {
 	}
 	l.end = nil
 	if !l.c.Signed {
-		l.end = time.AfterFunc(foreignIdle, l.c.Cut)
+		l.end = time.AfterFunc(foreignIdle, l.c.Abort)
 	}
 	if len(o.idle) >= maxOwned {
 		o.idle[0].discard()
@@ -125,7 +125,7 @@ func (l *lease) discard() {
 		return
 	}
 	if !l.r.snapshot.background.Go(l.c.Close) {
-		l.c.Cut()
+		l.c.Abort()
 	}
 }
 

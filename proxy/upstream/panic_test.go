@@ -117,7 +117,7 @@ func TestPanicsStayInTheirConnection(t *testing.T) {
 				if seen.Len() == 0 {
 					t.Error("nothing was logged")
 				}
-				for range 3 { // the keeper is there, too
+				for range 3 { // the maintenance loop is there, too
 					wantOK(t, tr, r)
 					time.Sleep(time.Minute)
 				}

@@ -115,7 +115,7 @@ func (t *Transport) Close() {
 	for _, g := range t.Snapshot().groups {
 		g.retire()
 	}
-	t.eachPool((*pool.Pool).Cut)
+	t.eachPool((*pool.Pool).Abort)
 	t.wg.Wait()
 }
 

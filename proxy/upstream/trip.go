@@ -54,9 +54,9 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 	return x.run(ctx, m, req)
 }
 
-// patienceForMemory is how long a request waits for the memory that it must own
+// memoryTimeout is how long a request waits for the memory that it must own
 // before it is sent.
-const patienceForMemory = time.Second
+const memoryTimeout = time.Second
 
 // reserve gives a request the memory that it needs to be sent on c. That is done
 // only now: a request that waits for a connection holds as little as possible.
@@ -64,9 +64,9 @@ func reserve(share *budget.Share, c *pool.Conn) error {
 	switch {
 	case share.Reserve(0):
 		return nil
-	case !share.Reserve(patienceForMemory):
+	case !share.Reserve(memoryTimeout):
 		return errNoMemory
-	case !c.Quiet(): // it has ended meanwhile
+	case !c.Reusable(): // it has ended meanwhile
 		return errEnded
 	default:
 		return nil

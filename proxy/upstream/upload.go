@@ -115,7 +115,7 @@ func (u *upload) halt(abort bool) {
 	u.stopped = true
 	u.c.SetWriteDeadline(time.Unix(1, 0))
 	if abort {
-		u.c.Cut()
+		u.c.Abort()
 	}
 }
 
@@ -133,7 +133,7 @@ func (u *upload) run() {
 	defer close(u.done)
 	if err := contain.Do(u.s.opts.Logger, "send a request's body", u.send); err != nil {
 		u.err = err
-		u.c.Cut()
+		u.c.Abort()
 	}
 	u.ended = u.s.now()
 	wait := u.s.opts.ResponseTimeout

@@ -210,7 +210,7 @@ func TestUpgradeThatFails(t *testing.T) {
 			mark := p.Mark()
 			spoil(t, p)
 			p.Signal(syscall.SIGUSR2)
-			line := p.WaitLogAfter(mark, harness.Match{"msg": "upgrade failed, this process goes on", "level": "error"})
+			line := p.WaitLogAfter(mark, harness.Match{"msg": "upgrade failed, this process keeps serving", "level": "error"})
 			if !strings.Contains(line.String("error"), "it ended before it was ready") || !strings.Contains(line.String("error"), "exit status") {
 				t.Errorf("the error says %q", line.String("error"))
 			}
@@ -277,7 +277,7 @@ func TestUpgradeToAnotherProgram(t *testing.T) {
 		put([]byte(other))
 		mark := p.Mark()
 		p.Signal(syscall.SIGUSR2)
-		p.WaitLogAfter(mark, harness.Match{"msg": "upgrade failed, this process goes on"})
+		p.WaitLogAfter(mark, harness.Match{"msg": "upgrade failed, this process keeps serving"})
 		if answer := p.Ask(getA); answer.Problem() != "" {
 			t.Errorf("after %q: %d %q", other, answer.StatusCode, answer.Problem())
 		}

@@ -120,9 +120,9 @@ func (c *Conn) limit(set func(time.Time) error, at time.Time) {
 	}
 }
 
-// Quiet reports whether the connection is open and nothing has come. It does
+// Reusable reports whether the connection is open and nothing has come. It does
 // not wait, and takes session tickets that have come.
-func (c *Conn) Quiet() bool { return c.holdsNothing(modePoll) }
+func (c *Conn) Reusable() bool { return c.holdsNothing(modePoll) }
 
 // Clean is Quiet without asking the kernel: nothing is left of the last
 // exchange in any layer.
@@ -143,7 +143,7 @@ func (c *Conn) holdsNothing(m readMode) bool {
 func (c *Conn) Truncated() bool { return c.tls != nil && c.sock.eof }
 
 // Remote is the other end of the socket.
-func (c *Conn) Remote() netip.AddrPort { return c.sock.way.key.remote }
+func (c *Conn) Remote() netip.AddrPort { return c.sock.route.key.remote }
 
 // State describes the connection, which must be one over TLS.
 func (c *Conn) State() tls.ConnectionState { return c.tls.ConnectionState() }
@@ -156,11 +156,11 @@ func (c *Conn) Close() {
 	c.mu.Lock()
 	c.unwatch()
 	c.mu.Unlock()
-	late := time.AfterFunc(closeWait, c.Cut)
+	late := time.AfterFunc(closeWait, c.Abort)
 	defer late.Stop()
 	_ = c.top.Close()
-	c.Cut()
+	c.Abort()
 }
 
-// Cut closes the socket, even while the connection is in use.
-func (c *Conn) Cut() { _ = c.sock.Close() }
+// Abort closes the socket, even while the connection is in use.
+func (c *Conn) Abort() { _ = c.sock.Close() }

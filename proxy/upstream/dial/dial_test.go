@@ -232,14 +232,14 @@ func TestQuiet(t *testing.T) {
 			if c == nil {
 				return
 			}
-			defer func() { c.Cut(); <-ended }()
+			defer func() { c.Abort(); <-ended }()
 			for range 1000 { // the tickets have been sent
-				if !c.Quiet() || !c.Clean() {
+				if !c.Reusable() || !c.Clean() {
 					t.Fatal("not quiet")
 				}
 			}
 			close(end)
-			for c.Quiet() {
+			for c.Reusable() {
 				time.Sleep(time.Millisecond)
 			}
 			if name != "bytes" && name != "close_notify" && c.Reader.Buffered() > 0 {
@@ -261,12 +261,12 @@ func TestQuietWhereReadsWait(t *testing.T) {
 		if !c.Clean() || time.Since(start) != 0 {
 			t.Error("not clean, or slow")
 		}
-		if !c.Quiet() || time.Since(start) > 2*pollWait {
+		if !c.Reusable() || time.Since(start) > 2*pollWait {
 			t.Error("not quiet, or slow")
 		}
 		c.SetDeadline(time.Now().Add(time.Second))
 		_, _ = far.Write([]byte("x"))
-		if c.Quiet() {
+		if c.Reusable() {
 			t.Error("quiet")
 		}
 		c.Close()

@@ -19,12 +19,12 @@ type Loops struct {
 // side sees them, is one of ours that is open now. A socket is known before its
 // first byte is written, so ask after having read one.
 func (l *Loops) OwnSocket(peer, local netip.AddrPort) bool {
-	return l.sockets.met(ends{local: unmapped(peer), remote: unmapped(local)})
+	return l.sockets.sawAgain(ends{local: unmapped(peer), remote: unmapped(local)})
 }
 
 // OwnHello reports whether random is that of a ClientHello (RFC 8446 section
 // 4.1.2) that is being sent, or was registered.
-func (l *Loops) OwnHello(random [32]byte) bool { return l.hellos.met(random) }
+func (l *Loops) OwnHello(random [32]byte) bool { return l.hellos.sawAgain(random) }
 
 // RegisterHello makes OwnHello report random until release is called, which
 // may be done more than once.
@@ -38,8 +38,8 @@ func (l *Loops) RegisterHello(random [32]byte) (release func()) {
 // as they lead to different places.
 type ends struct{ local, remote netip.AddrPort }
 
-// sight is something of ours that is under way, and whether it came back.
-type sight[K comparable] struct {
+// inFlight is something of ours that is under way, and whether it came back.
+type inFlight[K comparable] struct {
 	key   K
 	times int // it is under way; under its registry's lock
 	back  atomic.Bool
@@ -47,26 +47,26 @@ type sight[K comparable] struct {
 
 type registry[K comparable] struct {
 	mu   sync.Mutex
-	open map[K]*sight[K]
+	open map[K]*inFlight[K]
 }
 
 // add keeps a key until drop is called with the result, once for each add.
-func (r *registry[K]) add(key K) *sight[K] {
+func (r *registry[K]) add(key K) *inFlight[K] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
-		r.open = make(map[K]*sight[K])
+		r.open = make(map[K]*inFlight[K])
 	}
 	s := r.open[key]
 	if s == nil {
-		s = &sight[K]{key: key}
+		s = &inFlight[K]{key: key}
 		r.open[key] = s
 	}
 	s.times++
 	return s
 }
 
-func (r *registry[K]) drop(s *sight[K]) {
+func (r *registry[K]) drop(s *inFlight[K]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.times--; s.times <= 0 {
@@ -74,8 +74,8 @@ func (r *registry[K]) drop(s *sight[K]) {
 	}
 }
 
-// met reports whether the key is under way, and marks it as seen.
-func (r *registry[K]) met(key K) bool {
+// sawAgain reports whether the key is under way, and marks it as seen.
+func (r *registry[K]) sawAgain(key K) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.open[key]
@@ -101,7 +101,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 type helloConn struct {
 	net.Conn
 	loops *Loops
-	hello *sight[[32]byte] // nil = none was written
+	hello *inFlight[[32]byte] // nil = none was written
 	wrote bool
 }
 

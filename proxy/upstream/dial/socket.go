@@ -42,7 +42,7 @@ type socket struct {
 	net.Conn
 	try    func([]byte) (int, error) // reads without waiting; nil = that cannot be done
 	loops  *Loops
-	way    *sight[ends]
+	route  *inFlight[ends]
 	sent   atomic.Int64
 	closed atomic.Bool
 	mode   readMode
@@ -52,7 +52,7 @@ type socket struct {
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(c net.Conn, loops *Loops) *socket {
 	way := loops.sockets.add(ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())})
-	s := &socket{Conn: c, loops: loops, way: way}
+	s := &socket{Conn: c, loops: loops, route: way}
 	if t, ok := c.(interface{ TryRead(p []byte) (int, error) }); ok {
 		s.try = t.TryRead
 	} else {
@@ -104,7 +104,7 @@ func (s *socket) Close() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	s.loops.sockets.drop(s.way)
+	s.loops.sockets.drop(s.route)
 	return s.Conn.Close()
 }
 

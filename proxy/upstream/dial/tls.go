@@ -162,7 +162,7 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	hello := &helloConn{Conn: top, loops: d.Loops}
 	c := tls.Client(hello, conf)
 	err = c.HandshakeContext(handshake)
-	cameBack := hello.done() || s.way.back.Load()
+	cameBack := hello.done() || s.route.back.Load()
 	if err != nil {
 		var verification *tls.CertificateVerificationError
 		switch {

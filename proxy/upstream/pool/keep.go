@@ -11,22 +11,22 @@ const (
 	inUse = 10 * time.Minute
 	// A server that closes fresh connections younger than unwanted does not want
 	// them: it is dialled less and less often.
-	unwanted   = 5 * time.Second
-	backoff    = time.Second
-	mostDelay  = time.Minute
-	keeperTick = time.Second
+	unwanted        = 5 * time.Second
+	backoff         = time.Second
+	mostDelay       = time.Minute
+	maintenanceTick = time.Second
 	// lead is how long before used connections cease to be trusted fresh ones
 	// are made in their place; half the window if that is less.
 	lead = 2 * time.Second
 )
 
-// keep wakes the keeper when a fresh connection is missing, and starts it when
-// the pool comes to use.
-func (p *Pool) keep(now time.Time) {
+// startMaintenance wakes the maintenance loop when a fresh connection is
+// missing, and starts it when the pool comes into use.
+func (p *Pool) startMaintenance(now time.Time) {
 	switch {
 	case p.retired:
 	case !p.kept:
-		p.kept = p.Go(p.keeper)
+		p.kept = p.Go(p.maintenanceLoop)
 	case p.missing(now):
 		select {
 		case p.kick <- struct{}{}:
@@ -35,9 +35,9 @@ func (p *Pool) keep(now time.Time) {
 	}
 }
 
-// keeper looks after the idle connections while the pool is in use.
-func (p *Pool) keeper() {
-	ticker := time.NewTicker(keeperTick)
+// maintenanceLoop looks after the idle connections while the pool is in use.
+func (p *Pool) maintenanceLoop() {
+	ticker := time.NewTicker(maintenanceTick)
 	defer ticker.Stop()
 	ended := false
 	defer func() {
@@ -47,7 +47,7 @@ func (p *Pool) keeper() {
 			p.mu.Unlock()
 		}
 	}()
-	for p.tend() {
+	for p.maintain() {
 		select {
 		case <-p.Context.Done():
 			p.Retire()
@@ -65,15 +65,15 @@ func (p *Pool) unlocked(f func()) {
 	f()
 }
 
-// tend closes connections that have ended or are too old, learns from them, and
+// maintain closes connections that have ended or are too old, learns from them, and
 // makes the fresh ones that are missing, one after the other. It reports whether
 // anything is left to look after.
-func (p *Pool) tend() (again bool) {
+func (p *Pool) maintain() (again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, list := range []*[]*Conn{&p.used, &p.fresh} {
 		for _, c := range slices.Clone(*list) {
-			p.look(list, c)
+			p.probe(list, c)
 		}
 	}
 	now := p.Now()
@@ -88,17 +88,17 @@ func (p *Pool) tend() (again bool) {
 	return p.kept
 }
 
-// look finds out whether a connection that has been idle for a while has ended.
+// probe finds out whether a connection that has been idle for a while has ended.
 // It is not in the pool meanwhile: on Windows the look takes time, and requests
 // do not wait for it.
-func (p *Pool) look(list *[]*Conn, c *Conn) {
+func (p *Pool) probe(list *[]*Conn, c *Conn) {
 	i, now := slices.Index(*list, c), p.Now()
-	if i < 0 || now.Sub(c.since) < keeperTick {
+	if i < 0 || now.Sub(c.since) < maintenanceTick {
 		return
 	}
 	*list = slices.Delete(*list, i, i+1)
 	quiet := false
-	p.unlocked(func() { quiet = p.quiet(c) })
+	p.unlocked(func() { quiet = p.reusable(c) })
 	switch {
 	case !quiet:
 		p.lost(c, now)

@@ -20,7 +20,7 @@ func TestWarm(t *testing.T) {
 		w.want("first", 1, 2)
 
 		// The used one is hot: it is taken, and no fresh one is spent.
-		time.Sleep(hot)
+		time.Sleep(recentUse)
 		expect("hot", true, 3)
 
 		// After a pause a fresh one is preferred. It is not replaced while there
@@ -47,12 +47,12 @@ func TestWarm(t *testing.T) {
 		expect("after a while", false, 6)
 		w.want("after a while", 2, 2)
 
-		// Unused for long: all go, and the keeper too.
+		// Unused for long: all go, and the maintenance loop too.
 		time.Sleep(inUse + time.Minute)
 		w.want("unused", 0, 0)
 		w.Pool.mu.Lock()
 		if w.kept {
-			t.Error("the keeper runs on")
+			t.Error("the maintenance loop runs on")
 		}
 		w.Pool.mu.Unlock()
 		expect("again", false, w.made()+3)
@@ -88,7 +88,7 @@ func TestFreshThatEnd(t *testing.T) {
 		time.Sleep(unwanted)
 		w.want("first", 1, 1)
 		w.end(1)
-		time.Sleep(keeperTick)
+		time.Sleep(maintenanceTick)
 		w.want("replaced", 1, 1)
 		if w.made() != 3 {
 			t.Errorf("%d connections made", w.made())
@@ -145,7 +145,7 @@ func TestWindow(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		w.want("watched", 1, 0)
 		w.end(0)
-		time.Sleep(keeperTick)
+		time.Sleep(maintenanceTick)
 		w.want("ended", 0, 0)
 		w.Pool.mu.Lock()
 		window := w.life.window(time.Minute)
@@ -179,7 +179,7 @@ func TestLongLife(t *testing.T) {
 func TestLearn(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, w *world) {
 		w.call()
-		w.Learn(4 * time.Second)
+		w.LearnIdleTimeout(4 * time.Second)
 		time.Sleep(2 * time.Second)
 		if _, used := w.call(); !used {
 			t.Error("not used")

@@ -49,7 +49,7 @@ type Background struct {
 // Pool holds the connections to one target. It is safe for concurrent use.
 type Pool struct {
 	Background
-	kick chan struct{} // wakes the keeper; buffered
+	kick chan struct{} // wakes the maintenance loop; buffered
 
 	mu      sync.Mutex
 	opts    Options
@@ -59,7 +59,7 @@ type Pool struct {
 	dials   int       // under way
 	waiters []*waiter // first come, first served
 	lastUse time.Time
-	kept    bool // the keeper runs
+	kept    bool // the maintenance loop runs
 	retired bool // nothing is kept any more
 	life    life
 	fails   int       // dials and deaths of fresh connections, in a row
@@ -126,29 +126,29 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 		c := p.take(now)
 		if c == nil {
 			w := p.queue()
-			p.keep(now)
+			p.startMaintenance(now)
 			timeout := p.opts.Wait
 			p.mu.Unlock()
 			return p.wait(ctx, w, timeout)
 		}
-		p.keep(now)
+		p.startMaintenance(now)
 		p.mu.Unlock()
-		if p.quiet(c) {
+		if p.reusable(c) {
 			return c, nil
 		}
 		p.died(c)
 	}
 }
 
-// quiet is c.Quiet. A connection that cannot be looked at has ended.
-func (p *Pool) quiet(c *Conn) (quiet bool) {
-	err := contain.Do(p.Logger, "look at an idle connection", func() error { quiet = c.Quiet(); return nil })
+// reusable is c.Quiet. A connection that cannot be looked at has ended.
+func (p *Pool) reusable(c *Conn) (quiet bool) {
+	err := contain.Do(p.Logger, "look at an idle connection", func() error { quiet = c.Reusable(); return nil })
 	return err == nil && quiet
 }
 
-// hot is how long after a request its connection is preferred to a fresh one:
+// recentUse is how long after a request its connection is preferred to a fresh one:
 // the server is sure to be listening still.
-const hot = 250 * time.Millisecond
+const recentUse = 250 * time.Millisecond
 
 // take removes the best idle connection: one that was used just now, else a
 // fresh one that is not due to be replaced, else the one used last if it may
@@ -157,7 +157,7 @@ func (p *Pool) take(now time.Time) *Conn {
 	list, u, f := &p.fresh, len(p.used)-1, len(p.fresh)-1
 	if u >= 0 {
 		age := now.Sub(p.used[u].since)
-		if age <= hot || age <= p.life.window(p.opts.Idle) && (f < 0 || !now.Before(p.fresh[f].replace)) {
+		if age <= recentUse || age <= p.life.window(p.opts.Idle) && (f < 0 || !now.Before(p.fresh[f].replace)) {
 			list = &p.used
 		}
 	}
@@ -226,7 +226,7 @@ func (p *Pool) dial(w *waiter) {
 	if !p.answer(w, grant{c: c}) {
 		p.give(c)
 	}
-	p.keep(now)
+	p.startMaintenance(now)
 	p.count()
 }
 
@@ -276,7 +276,7 @@ func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Con
 	for {
 		select {
 		case g := <-w.got:
-			if g.c == nil || p.quiet(g.c) {
+			if g.c == nil || p.reusable(g.c) {
 				return g.c, g.err
 			}
 			p.died(g.c)
@@ -356,8 +356,8 @@ func (p *Pool) Discard(c *Conn) {
 	p.count()
 }
 
-// Learn notes how long the server leaves idle connections open by its own word.
-func (p *Pool) Learn(idle time.Duration) {
+// LearnIdleTimeout notes how long the server leaves idle connections open by its own word.
+func (p *Pool) LearnIdleTimeout(idle time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.life.seen(p.Now(), idle)
@@ -388,7 +388,7 @@ func (p *Pool) lost(c *Conn, now time.Time) {
 func (p *Pool) close(c *Conn) {
 	delete(p.all, c)
 	if !p.Go(c.Close) {
-		c.Cut()
+		c.Abort()
 	}
 	p.grow()
 }
@@ -413,12 +413,12 @@ func (p *Pool) Retire() {
 	p.CloseIdle()
 }
 
-// Cut closes the sockets of all connections, even of those in use.
-func (p *Pool) Cut() {
+// Abort closes the sockets of all connections, even of those in use.
+func (p *Pool) Abort() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.all {
-		c.Cut()
+		c.Abort()
 	}
 }
 

@@ -39,7 +39,7 @@ type world struct {
 	busy   int
 }
 
-// newWorld makes a pool in a bubble, with a second of patience.
+// newWorld makes a pool in a bubble, whose callers wait for a second.
 func newWorld(t *testing.T, o Options) *world {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &world{t: t, cancel: cancel, number: make(map[*dial.Conn]int)}
@@ -445,7 +445,7 @@ func TestEnd(t *testing.T) {
 		synctest.Wait()
 		w.cancel()
 		w.Retire()
-		w.Cut()
+		w.Abort()
 		w.Discard(c)
 		if err := <-got; reason(err) != problem.Draining {
 			t.Error(err)

@@ -28,35 +28,35 @@ type verified struct {
 	until time.Time
 }
 
-// doorman checks proxy credentials. A bcrypt check is slow on purpose, so a
+// authenticator checks proxy credentials. A bcrypt check is slow on purpose, so a
 // verified header is remembered for a while, failures are paced per source
 // address, and only a few checks run at once: guessing costs the guesser time,
 // not everybody's CPU.
-type doorman struct {
-	users Users
-	decoy []byte // compared with when the user is unknown, so that both take as long
-	clock func() time.Time
-	macs  sync.Pool
-	turns chan struct{}
-	pace  *pacer
+type authenticator struct {
+	users   Users
+	decoy   []byte // compared with when the user is unknown, so that both take as long
+	clock   func() time.Time
+	macs    sync.Pool
+	slots   chan struct{}
+	limiter *failureLimiter
 
 	mu   sync.RWMutex
 	seen map[digest]verified
 }
 
-func newDoorman(users Users, clock func() time.Time) *doorman {
+func newAuthenticator(users Users, clock func() time.Time) *authenticator {
 	if clock == nil {
 		clock = time.Now
 	}
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the process instead
-	d := &doorman{
-		users: users,
-		clock: clock,
-		macs:  sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }},
-		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		pace:  newPacer(),
-		seen:  make(map[digest]verified),
+	d := &authenticator{
+		users:   users,
+		clock:   clock,
+		macs:    sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }},
+		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		limiter: newFailureLimiter(),
+		seen:    make(map[digest]verified),
 	}
 	for _, hash := range users {
 		d.decoy = hash
@@ -65,8 +65,8 @@ func newDoorman(users Users, clock func() time.Time) *doorman {
 	return d
 }
 
-// admit checks a Proxy-Authorization header that came from addr.
-func (d *doorman) admit(addr netip.Addr, header string) (user string, ok bool) {
+// authenticate checks a Proxy-Authorization header that came from addr.
+func (d *authenticator) authenticate(addr netip.Addr, header string) (user string, ok bool) {
 	if header == "" {
 		return "", false
 	}
@@ -76,37 +76,37 @@ func (d *doorman) admit(addr netip.Addr, header string) (user string, ok bool) {
 		return user, true
 	}
 	user, password, ok := basicCredentials(header)
-	if !ok || !d.pace.take(addr, now) {
+	if !ok || !d.limiter.take(addr, now) {
 		return "", false
 	}
-	if !d.turn() {
+	if !d.acquire() {
 		return "", false
 	}
-	defer func() { <-d.turns }()
+	defer func() { <-d.slots }()
 	// An application opens many connections at once: the first of them has
 	// answered for the others meanwhile.
 	if _, ok = d.recall(key, now); !ok && !d.check(user, password) {
 		return "", false
 	}
-	d.pace.refund(addr)
+	d.limiter.refund(addr)
 	d.remember(key, verified{user: user, until: now.Add(verifiedFor)}, now)
 	return user, true
 }
 
 // recall finds credentials that were verified a while ago.
-func (d *doorman) recall(key digest, now time.Time) (user string, ok bool) {
+func (d *authenticator) recall(key digest, now time.Time) (user string, ok bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	v, ok := d.seen[key]
 	return v.user, ok && now.Before(v.until)
 }
 
-// turn waits for a turn at bcrypt. It is given back by reading from d.turns.
-func (d *doorman) turn() bool {
+// acquire waits for a turn at bcrypt. It is given back by reading from d.turns.
+func (d *authenticator) acquire() bool {
 	wait := time.NewTimer(queueFor)
 	defer wait.Stop()
 	select {
-	case d.turns <- struct{}{}:
+	case d.slots <- struct{}{}:
 		return true
 	case <-wait.C:
 		return false
@@ -114,7 +114,7 @@ func (d *doorman) turn() bool {
 }
 
 // check runs bcrypt.
-func (d *doorman) check(user, password string) bool {
+func (d *authenticator) check(user, password string) bool {
 	hash, known := d.users[user]
 	if !known {
 		hash = d.decoy
@@ -122,7 +122,7 @@ func (d *doorman) check(user, password string) bool {
 	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
 }
 
-func (d *doorman) digest(header string) (out digest) {
+func (d *authenticator) digest(header string) (out digest) {
 	mac := d.macs.Get().(hash.Hash)
 	mac.Reset()
 	mac.Write([]byte(header))
@@ -133,7 +133,7 @@ func (d *doorman) digest(header string) (out digest) {
 
 // remember keeps verified credentials; when there is no room, stale ones go
 // first, then any.
-func (d *doorman) remember(key digest, v verified, now time.Time) {
+func (d *authenticator) remember(key digest, v verified, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.seen) >= verifiedLimit {

@@ -9,14 +9,14 @@ import (
 const (
 	failureBurst  = 10              // tries an address has at once
 	failureRefill = 6 * time.Second // until one more
-	pacedLimit    = 8192            // addresses remembered
+	maxLimited    = 8192            // addresses remembered
 	restFor       = failureBurst * failureRefill
 )
 
-// pacer is a token bucket per source address. Tokens are taken before a check
+// failureLimiter is a token bucket per source address. Tokens are taken before a check
 // and given back after a good one, so that only failures cost any, however
 // many run at once.
-type pacer struct {
+type failureLimiter struct {
 	mu      sync.Mutex
 	buckets map[netip.Prefix]bucket
 	swept   time.Time
@@ -27,18 +27,20 @@ type bucket struct {
 	since  time.Time // the refill is counted from here
 }
 
-func newPacer() *pacer { return &pacer{buckets: make(map[netip.Prefix]bucket)} }
+func newFailureLimiter() *failureLimiter {
+	return &failureLimiter{buckets: make(map[netip.Prefix]bucket)}
+}
 
 // take reports whether addr may try now. When more addresses fail than can be
 // remembered, unknown ones have to wait: nobody's bucket is emptied to make
 // room for a guesser's next address.
-func (p *pacer) take(addr netip.Addr, now time.Time) bool {
+func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
 	who := network(addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, ok := p.buckets[who]
 	if !ok {
-		if len(p.buckets) >= pacedLimit && !p.sweep(now) {
+		if len(p.buckets) >= maxLimited && !p.sweep(now) {
 			return false
 		}
 		b = bucket{tokens: failureBurst, since: now}
@@ -57,7 +59,7 @@ func (p *pacer) take(addr netip.Addr, now time.Time) bool {
 }
 
 // refund gives back what a good try took.
-func (p *pacer) refund(addr netip.Addr) {
+func (p *failureLimiter) refund(addr netip.Addr) {
 	who := network(addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +76,7 @@ func (p *pacer) refund(addr netip.Addr) {
 
 // sweep forgets addresses that have rested long enough to be full again, at
 // most once a second, and reports whether there is room.
-func (p *pacer) sweep(now time.Time) bool {
+func (p *failureLimiter) sweep(now time.Time) bool {
 	if now.Sub(p.swept) < time.Second {
 		return false
 	}
@@ -84,7 +86,7 @@ func (p *pacer) sweep(now time.Time) bool {
 			delete(p.buckets, who)
 		}
 	}
-	return len(p.buckets) < pacedLimit
+	return len(p.buckets) < maxLimited
 }
 
 // network is what shares a bucket: an IPv4 address, or an IPv6 /64, since a

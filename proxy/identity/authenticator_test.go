@@ -22,27 +22,27 @@ var guesser = netip.MustParseAddr("192.0.2.66")
 func TestGuessersArePaced(t *testing.T) {
 	t.Parallel()
 	var clock moved
-	d := newDoorman(users(t, "app", "right"), clock.now)
+	d := newAuthenticator(users(t, "app", "right"), clock.now)
 	for i := range failureBurst {
-		if _, ok := d.admit(guesser, basic("app", fmt.Sprint("guess", i))); ok {
+		if _, ok := d.authenticate(guesser, basic("app", fmt.Sprint("guess", i))); ok {
 			t.Fatal("a wrong password was taken")
 		}
 	}
-	if _, ok := d.admit(guesser, basic("app", "right")); ok {
+	if _, ok := d.authenticate(guesser, basic("app", "right")); ok {
 		t.Error("after too many failures even the right password has to wait")
 	}
-	if _, ok := d.admit(netip.MustParseAddr("192.0.2.67"), basic("app", "right")); !ok {
+	if _, ok := d.authenticate(netip.MustParseAddr("192.0.2.67"), basic("app", "right")); !ok {
 		t.Error("another address has to wait too")
 	}
-	if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+	if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
 		t.Error("verified credentials are not remembered for everybody")
 	}
 	clock.by(failureRefill)
-	if _, ok := d.admit(guesser, basic("app", "still wrong")); ok {
+	if _, ok := d.authenticate(guesser, basic("app", "still wrong")); ok {
 		t.Error("a wrong password was taken")
 	}
 	clock.by(verifiedFor)
-	if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+	if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
 		t.Error("after a rest the right password is refused")
 	}
 }
@@ -50,32 +50,32 @@ func TestGuessersArePaced(t *testing.T) {
 func TestGoodLoginsCostNoTries(t *testing.T) {
 	t.Parallel()
 	var clock moved
-	d := newDoorman(users(t, "app", "right"), clock.now)
+	d := newAuthenticator(users(t, "app", "right"), clock.now)
 	for range 3 * failureBurst {
 		clock.by(verifiedFor) // so that each is checked again
-		if _, ok := d.admit(guesser, basic("app", "right")); !ok {
+		if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
 			t.Fatal("a good login was refused")
 		}
 	}
-	if len(d.pace.buckets) != 0 {
-		t.Errorf("%d addresses are remembered for good logins", len(d.pace.buckets))
+	if len(d.limiter.buckets) != 0 {
+		t.Errorf("%d addresses are remembered for good logins", len(d.limiter.buckets))
 	}
 }
 
 func TestPacerIsBounded(t *testing.T) {
 	t.Parallel()
-	p, now := newPacer(), time.Unix(1_700_000_000, 0)
+	p, now := newFailureLimiter(), time.Unix(1_700_000_000, 0)
 	address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
 	refused := 0
-	for i := range 3 * pacedLimit {
+	for i := range 3 * maxLimited {
 		if !p.take(address(i), now) {
 			refused++
 		}
 	}
-	if len(p.buckets) > pacedLimit || refused != 2*pacedLimit {
+	if len(p.buckets) > maxLimited || refused != 2*maxLimited {
 		t.Errorf("%d addresses, %d refused", len(p.buckets), refused)
 	}
-	if !p.take(address(5*pacedLimit), now.Add(restFor)) {
+	if !p.take(address(5*maxLimited), now.Add(restFor)) {
 		t.Error("no room after everybody has rested")
 	}
 }
@@ -90,7 +90,7 @@ func TestNeighboursInOneIPv6NetworkShareTries(t *testing.T) {
 
 func TestVerifiedCredentialsAreBounded(t *testing.T) {
 	t.Parallel()
-	d := newDoorman(users(t, "app", "right"), nil)
+	d := newAuthenticator(users(t, "app", "right"), nil)
 	now := time.Now()
 	for i := range 2 * verifiedLimit {
 		d.remember(d.digest(fmt.Sprint(i)), verified{"app", now.Add(verifiedFor)}, now)
@@ -106,8 +106,8 @@ func TestVerifiedCredentialsAreBounded(t *testing.T) {
 
 func TestNothingOfAPasswordIsKept(t *testing.T) {
 	t.Parallel()
-	d := newDoorman(users(t, "app", "hunter2"), nil)
-	if _, ok := d.admit(guesser, basic("app", "hunter2")); !ok {
+	d := newAuthenticator(users(t, "app", "hunter2"), nil)
+	if _, ok := d.authenticate(guesser, basic("app", "hunter2")); !ok {
 		t.Fatal("refused")
 	}
 	if dump := fmt.Sprintf("%+v", d.seen); strings.Contains(dump, "hunter2") || len(d.seen) != 1 {
@@ -117,13 +117,13 @@ func TestNothingOfAPasswordIsKept(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	d := newDoorman(users(t, "app", "right"), nil)
+	d := newAuthenticator(users(t, "app", "right"), nil)
 	var wg sync.WaitGroup
 	for i := range 32 { // 16 good ones are one check, 8 of the bad are no credentials at all
 		wg.Go(func() {
 			address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 			header := [4]string{basic("app", "right"), "Basic !", basic("app", "right"), basic("app", "wrong")}[i%4]
-			if _, ok := d.admit(address, header); ok != (i%2 == 0) {
+			if _, ok := d.authenticate(address, header); ok != (i%2 == 0) {
 				t.Errorf("%s: %t", header, ok)
 			}
 		})
