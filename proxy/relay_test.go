@@ -170,3 +170,42 @@ func TestDrainClosesWhatTheFarSideAnsweredAndKeepsWhatWaits(t *testing.T) {
 		t.Errorf("%v: want it closed as idle", p.end)
 	}
 }
+
+// A call on a connection that lives for days is mentioned once an hour, and only
+// when the far side answers.
+func TestRelayMentionsLaterCallsOnceInARenewal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, near := net.Pipe()
+		far, server := net.Pipe()
+		p := newPair(near, far, nil, 24*time.Hour)
+		mentioned := make(chan time.Time, 100)
+		p.looking.Store(false) // the beginning of TLS is over
+		p.onRenewal = func() { mentioned <- time.Now() }
+		done := make(chan relayed, 1)
+		go func() { done <- p.relay() }()
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		go func() { _, _ = io.Copy(io.Discard, server) }()
+		began := time.Now()
+		for range 3 * 60 {
+			time.Sleep(time.Minute)
+			_, _ = client.Write([]byte("ask"))
+			_, _ = server.Write([]byte("answer"))
+		}
+		for range 120 {
+			time.Sleep(time.Minute)
+			_, _ = client.Write([]byte("nobody answers"))
+		}
+		client.Close()
+		server.Close()
+		<-done
+		close(mentioned)
+		var minutes []int
+		for at := range mentioned {
+			minutes = append(minutes, int(at.Sub(began)/time.Minute))
+		}
+		if len(minutes) != 2 || minutes[0] <= 60 || minutes[1]-minutes[0] < 60 {
+			t.Errorf("mentioned at minutes %v, want two, an hour apart", minutes)
+		}
+	})
+}
