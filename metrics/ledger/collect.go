@@ -91,9 +91,9 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 
 // exported is a copy of what a scrape needs.
 type exported struct {
-	rows      []row // with a label; the overflow row is the last
+	rows      []exportedRow // with a label; the overflow row is the last
 	upstreams []string
-	policy    *policy
+	target    time.Time
 
 	tracked, labelled int
 	unlabelled        uint64
@@ -106,22 +106,28 @@ func (l *Ledger) export(now time.Time) exported {
 	defer l.mu.Unlock()
 	l.endLeases(now.Unix())
 	e := exported{
-		rows: make([]row, 0, len(l.labels.rows)+1), upstreams: l.upstreams, policy: l.policy,
+		rows: make([]exportedRow, 0, len(l.labels.rows)+1), upstreams: l.upstreams, target: l.policy.Target,
 		tracked: l.tracked, labelled: l.labels.discovered, unlabelled: l.labels.unlabelled,
 	}
 	for r := range l.labels.rows {
-		e.rows = append(e.rows, r.exported())
+		e.rows = append(e.rows, r.exported(l.policy, now))
 	}
-	e.rows = append(e.rows, l.overflow.exported())
+	e.rows = append(e.rows, l.overflow.exported(l.policy, now))
 	return e
 }
 
-// exported is a copy of what a row's metrics show.
-func (r *row) exported() row {
+// exportedRow is a copy of what a row's metrics show.
+type exportedRow struct {
+	row    // without what it keeps in lists
+	stands standing
+}
+
+// exported makes the copy. How the client stands follows from the lists too.
+func (r *row) exported(p *policy, now time.Time) exportedRow {
 	c, s := *r, *r.series
 	s.tallies = append(tallies(nil), s.tallies...)
 	c.series, c.hosts, c.days, c.totals = &s, nil, nil, nil
-	return c
+	return exportedRow{c, r.standing(p, now)}
 }
 
 // Collect implements prometheus.Collector. It renders the clients that have a
@@ -133,17 +139,17 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 	for i := range e.rows {
 		r := &e.rows[i]
 		for _, t := range r.series.tallies {
-			out.tally(r, t)
+			out.tally(&r.row, t)
 		}
 		if r.name == call.LabelOverflow {
 			out.seconds(l.descs.lastInsecure, r.series.lastInsecure, false, r.name)
 			out.seconds(l.descs.lastSecure, r.series.lastSecure, false, r.name)
 			continue
 		}
-		out.client(r, r.standing(e.policy, now))
+		out.client(&r.row, &r.stands)
 	}
 	d := &l.descs
-	out.seconds(d.target, unixOf(e.policy.Target), true)
+	out.seconds(d.target, unixOf(e.target), true)
 	out.gauge(d.clients, float64(e.tracked), "tracked")
 	out.gauge(d.clients, float64(e.labelled), "labelled")
 	out.counter(d.overflow, e.unlabelled)
@@ -186,7 +192,7 @@ func (e *emitter) seconds(d *prometheus.Desc, unix int64, always bool, labels ..
 
 // client emits the gauges of one client. A configured one has its timestamps
 // from the start.
-func (e *emitter) client(r *row, st standing) {
+func (e *emitter) client(r *row, st *standing) {
 	d := e.descs
 	e.seconds(d.firstSeen, r.first, r.configured, r.name)
 	e.seconds(d.lastInsecure, r.lastInsecure, r.configured, r.name)
