@@ -39,7 +39,7 @@ type record struct {
 	Counts   []storedCount `json:"counts,omitempty"`
 	Exposed  []storedTime  `json:"credentials_exposed,omitempty"` // in clear
 	Weakly   []storedTime  `json:"credentials_over_old_tls,omitempty"`
-	Hosts    []storedTime  `json:"hosts,omitempty"`
+	Marks    []storedMark  `json:"marks,omitempty"`
 	Days     [][5]uint32   `json:"days,omitempty"` // the date as 20260301, then DayCounts in its order
 }
 
@@ -54,6 +54,14 @@ type storedTime struct {
 	Name string    `json:"name"`
 	N    uint64    `json:"n,omitempty"`
 	Last time.Time `json:"last"`
+}
+
+type storedMark struct {
+	Of   string    `json:"of"`
+	Name string    `json:"name"`
+	N    uint64    `json:"n"`
+	Last time.Time `json:"last"`
+	Back time.Time `json:"back,omitzero"`
 }
 
 // encode is the stored form of a row.
@@ -83,8 +91,8 @@ func encode(r *row, p *policy) record {
 			}
 		}
 	}
-	for _, h := range r.hosts {
-		rec.Hosts = append(rec.Hosts, storedTime{h.name, h.count, at(h.last)})
+	for _, m := range r.marks {
+		rec.Marks = append(rec.Marks, storedMark{markWords[m.kind], m.text, m.count, at(m.last), at(m.back)})
 	}
 	for _, d := range r.days {
 		rec.Days = append(rec.Days, [5]uint32{
@@ -135,9 +143,11 @@ func decode(rec *record, latest int64) (*row, error) {
 			}
 		}
 	}
-	for _, h := range rec.Hosts {
-		if name := text(h.Name); len(r.hosts) < maxHosts && name != "" {
-			r.hosts = append(r.hosts, hostCount{name, h.N, when(h.Last)})
+	for _, m := range rec.Marks {
+		if kind := slices.Index(markWords[:], m.Of); kind >= 0 {
+			if known := r.mark(markKind(kind), text(m.Name), when(m.Last)); known != nil {
+				known.count, known.back = m.N, when(m.Back)
+			}
 		}
 	}
 	r.decodeDays(rec.Days, dayOf(latest))

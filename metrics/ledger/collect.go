@@ -126,7 +126,7 @@ type exportedRow struct {
 func (r *row) exported(p *policy, now time.Time) exportedRow {
 	c, s := *r, *r.series
 	s.tallies = append(tallies(nil), s.tallies...)
-	c.series, c.hosts, c.days, c.totals = &s, nil, nil, nil
+	c.series, c.marks, c.days, c.totals = &s, nil, nil, nil
 	return exportedRow{c, r.standing(p, now)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -78,6 +79,43 @@ func hostile(g rig, i int) {
 		g.sight(name, v)
 	case 2:
 		g.sight(name, declined(call.Version12, call.HandshakeFailures[i%len(call.HandshakeFailures)]))
+	}
+}
+
+// TestAFullLedger: ten thousand clients that show everything they can leave the
+// process its memory.
+func TestAFullLedger(t *testing.T) {
+	if !measuresMemory {
+		t.Skip("memory is not measured here")
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	agents := [...]string{"Java/1.6", "PHP/5", "Axis/1", "Python-urllib", "curl/8", "Wget", "Ruby", "Go-http-client"}
+	before := heap()
+	g := newRig(Settings{LabelLimit: 100})
+	for i := range defaultTrack {
+		for j := range maxMarks + 1 {
+			o := plain(fmt.Sprintf("host-number-%d.smsportal.com", j))
+			o.Kind, o.End, o.UserAgent = call.Request, g.clock.now(), agents[j%len(agents)]
+			o.Offer = &call.Offer{Max: call.Version10, JA4: fmt.Sprintf("t10d110600_9ee8ab185e0%d_000000000000", j), Library: fmt.Sprint("OpenSSL 1.0.", j)}
+			o.Client = call.Identity{
+				Name: fmt.Sprint("client", i), Rung: call.RungName,
+				Address: fmt.Sprintf("10.1%d.%d.%d", j, i>>8, i&255), Account: fmt.Sprintf("account-%d-%d", i, j),
+			}
+			g.Record(&o)
+		}
+	}
+	grown := heap() - before
+	t.Logf("%d bytes of each client", grown/defaultTrack)
+	if s := g.Stats(); s.Tracked != defaultTrack {
+		t.Errorf("%+v", s)
+	}
+	if grown > 64<<20 {
+		t.Errorf("they take %d MiB, at most 64 are allowed", grown>>20)
 	}
 }
 

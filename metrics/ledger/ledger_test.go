@@ -169,7 +169,7 @@ func TestInventedNamesAreBounded(t *testing.T) {
 	g := newRigIn(options, Settings{Track: 100})
 	from := func(rung call.Rung, name, address string) {
 		o := plain("h")
-		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Rung: rung, Address: address}
+		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Rung: rung, Address: address, Home: address}
 		g.Record(&o)
 	}
 	for i := range 500 {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -43,12 +44,15 @@ func (l *Ledger) Record(o *call.Outcome) {
 	}
 	if asked || sighted {
 		r.seen(o.Client.Rung, now)
+		offer := o.Offer
 		if sighted {
-			r.sighted(s, o.Offer, now)
+			offer = cmp.Or(s.Hello, offer)
+			r.sighted(s, offer, now)
 		}
 		if asked {
-			r.request(o, family, now)
+			r.request(o, now)
 		}
+		r.shows(o, offer, family, asked, asked || sighted && s.Called(), now)
 		l.queue(r)
 		l.changed.Store(true)
 	}
@@ -73,11 +77,9 @@ func (r *row) seen(rung call.Rung, now int64) {
 }
 
 // request records a request for one of our upstreams.
-func (r *row) request(o *call.Outcome, family call.Family, now int64) {
+func (r *row) request(o *call.Outcome, now int64) {
 	r.totals.count(key{ofRequests, uint8(o.Ingress), uint8(o.Version), 0})
-	r.totals.count(key{ofFamilies, uint8(family), 0, 0})
-	r.family = family
-	r.host(o.Host, now)
+	r.mark(ofHost, o.Host, now)
 	r.called(o.Handling, o.Version, now)
 	if d := r.today(now); o.Version.Insecure() {
 		increment(&d.InsecureRequests)
@@ -119,7 +121,6 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 func (r *row) sighted(s *call.Sighted, offer *call.Offer, now int64) {
 	if s.Hello != nil {
 		r.totals.count(key{ofHellos, uint8(s.Hello.Max), 0, 0})
-		offer = s.Hello
 	}
 	if offer != nil {
 		r.offer(offer, now)
@@ -144,6 +145,8 @@ func (l *Ledger) withdraw(name string, h *call.Offer) {
 		*n--
 	}
 	r.totals = slices.DeleteFunc(r.totals, func(t tally) bool { return t.n == 0 })
+	r.unmark(ofJA4, h.JA4)
+	r.unmark(ofLibrary, h.Library)
 	if len(r.totals) > 0 || r.first == 0 {
 		return
 	}
@@ -180,10 +183,10 @@ func (r *row) connection(s *call.Sighted, now int64) {
 	if !s.Again {
 		r.totals.count(key{ofConnections, uint8(s.Handling), uint8(s.Version), 0})
 		if s.Handling != call.Plain && s.Handling != call.Terminated {
-			r.host(s.Host, now) // of the others, the requests name it
+			r.mark(ofHost, s.Host, now) // of the others, the requests name it
 		}
 	}
-	if s.NoCall || s.Handling == call.Refused {
+	if !s.Called() {
 		return
 	}
 	r.called(s.Handling, s.Version, now)
@@ -197,7 +200,7 @@ func (r *row) connection(s *call.Sighted, now int64) {
 func (r *row) failure(s *call.Sighted, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})
 	if s.Handling != call.Refused { // which was counted
-		r.host(s.Host, now)
+		r.mark(ofHost, s.Host, now)
 	}
 	switch s.Failure {
 	case call.HandshakeNoServerName:

@@ -122,10 +122,10 @@ func (l *Ledger) longestUnseen(now int64) *row {
 // invented more names than its share has one for the rest: its own. home is the
 // address of a name that nobody checks.
 func (l *Ledger) house(name string, id *call.Identity) (to, home string) {
-	if id.Configured || id.Address == "" || id.Rung != call.RungProxyUser && id.Rung != call.RungAccount {
+	if id.Configured || id.Home == "" || id.Rung != call.RungProxyUser && id.Rung != call.RungAccount {
 		return name, ""
 	}
-	home = cleanName(id.Address)
+	home = cleanName(id.Home)
 	if r := l.rows[name]; (r == nil || !r.known()) && l.homes[home] >= max(1, l.policy.Track/nameShare) {
 		return home, ""
 	}

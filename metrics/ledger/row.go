@@ -13,7 +13,6 @@ import (
 
 const (
 	historyDays = 400 // kept of each client
-	maxHosts    = 8   // kept of each client; further ones are not counted
 	maxName     = 128 // bytes of a client's name
 	maxText     = 96  // bytes of any other text
 )
@@ -40,11 +39,11 @@ type row struct {
 	old     string       // guessed from the newest hello that does not
 	ja4     string       // of the newest hello
 	family  call.Family  // of the newest request
+	marks   []mark       // what showed itself behind the name
 
 	totals  tallies
 	exposed [2][len(redact.AllKinds)]exposed // in clear, and over old TLS
-	hosts   []hostCount
-	days    []day // ascending
+	days    []day                            // ascending
 
 	series *series       // what its metrics show; nil = it has no label
 	used   int64         // last traffic of any kind, 0 = none in this process
@@ -53,12 +52,6 @@ type row struct {
 }
 
 type exposed struct {
-	count uint64
-	last  int64
-}
-
-type hostCount struct {
-	name  string
 	count uint64
 	last  int64
 }
@@ -131,31 +124,12 @@ func (r *row) guess(h *call.Offer) {
 	if h.Library != "" && h.Library != *library {
 		*library = clip(h.Library, maxText)
 	}
-	if h.JA4 != r.ja4 {
-		r.ja4 = clip(h.JA4, maxText)
-	}
-}
-
-func (r *row) host(name string, now int64) {
-	if name == "" {
-		return
-	}
-	for i := range r.hosts {
-		if r.hosts[i].name == name {
-			r.hosts[i].count++
-			r.hosts[i].last = now
-			return
-		}
-	}
-	if len(r.hosts) < maxHosts {
-		r.hosts = append(r.hosts, hostCount{name: clip(name, maxText), count: 1, last: now})
-	}
 }
 
 // copy is a copy of everything that the file or a view shows.
 func (r *row) copy() row {
 	c := *r
-	c.hosts, c.days, c.totals = slices.Clone(r.hosts), slices.Clone(r.days), slices.Clone(r.totals)
+	c.marks, c.days, c.totals = slices.Clone(r.marks), slices.Clone(r.days), slices.Clone(r.totals)
 	c.series, c.place = nil, nil
 	return c
 }

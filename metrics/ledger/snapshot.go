@@ -20,9 +20,9 @@ import (
 // needs, and one client a line. The header carries the SHA-256 of all after it.
 const (
 	fileFormat  = "tlslift-ledger"
-	fileVersion = 1        // of the format; a file with a higher one is of a later tlslift
-	maxLine     = 64 << 10 // bytes; the fullest row has about half of that
-	maxRows     = 1 << 20  // read from a file
+	fileVersion = 1         // of the format; a file with a higher one is of a later tlslift
+	maxLine     = 128 << 10 // bytes; the fullest row has about half of that
+	maxRows     = 1 << 20   // read from a file
 )
 
 type header struct {

@@ -133,14 +133,13 @@ func fullest(name string) *row {
 	for _, f := range call.HandshakeFailures {
 		count(key{ofFailures, uint8(f), 0, 0})
 	}
-	for f := range call.Families() {
-		count(key{ofFamilies, uint8(f), 0, 0})
-	}
 	for i := range redact.AllKinds {
 		r.exposed[0][i], r.exposed[1][i] = exposed{1<<64 - 1, now}, exposed{1<<64 - 1, now}
 	}
-	for i := range maxHosts {
-		r.hosts = append(r.hosts, hostCount{fmt.Sprint(i) + wide[1:], 1<<64 - 1, now})
+	for kind := range numMarkKinds {
+		for i := range maxMarks {
+			r.marks = append(r.marks, mark{kind: kind, text: fmt.Sprint(i) + wide[1:], count: 1<<64 - 1, last: now, back: now})
+		}
 	}
 	for d := range int32(historyDays) {
 		r.days = append(r.days, day{dayOf(now) - historyDays + 1 + d, DayCounts{huge, huge, huge, huge}})
@@ -205,7 +204,7 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		for _, r := range s.rows {
-			if r.last > latest || r.first <= 0 || len(r.name) > maxName || len(r.library) > maxText || len(r.hosts) > maxHosts || len(r.days) > historyDays+1 {
+			if r.last > latest || r.first <= 0 || len(r.name) > maxName || len(r.library) > maxText || len(r.marks) > maxMarks*int(numMarkKinds) || len(r.days) > historyDays+1 {
 				t.Fatalf("unbounded: %+v", r)
 			}
 			rec := encode(r, newPolicy(Settings{}))

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"tlslift/proxy/call"
@@ -52,7 +53,7 @@ func (r *row) libraryFor(v Verdict) string {
 // program is what the newest request's User-Agent shows. To send none is a sign
 // too, but only once there was a request.
 func (r *row) program() string {
-	if r.family == call.FamilyOther || r.family == call.FamilyNone && r.totals.total(ofFamilies, uint8(call.FamilyNone)) == 0 {
+	if r.family == call.FamilyOther || r.family == call.FamilyNone && !slices.ContainsFunc(r.marks, func(m mark) bool { return m.kind == ofFamily }) {
 		return ""
 	}
 	return r.family.String()

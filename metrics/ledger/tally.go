@@ -15,7 +15,6 @@ const (
 	ofConnections                // by handling and TLS version
 	ofHellos                     // by highest version offered
 	ofFailures                   // by reason
-	ofFamilies                   // of User-Agents
 	numTotals
 )
 
@@ -31,7 +30,7 @@ const (
 )
 
 var subjectWords = [numTotals]string{
-	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures", ofFamilies: "families",
+	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures",
 }
 
 // key is one combination of values of a subject's closed sets, by their
@@ -102,10 +101,8 @@ func (k key) words() (a, b string) {
 		return call.Handling(k.a).String(), call.Version(k.b).String()
 	case ofHellos:
 		return call.Version(k.a).String(), ""
-	case ofFailures:
-		return call.HandshakeFailure(k.a).String(), ""
 	default:
-		return call.Family(k.a).String(), ""
+		return call.HandshakeFailure(k.a).String(), ""
 	}
 }
 
@@ -125,8 +122,6 @@ func parseTotal(of, a, b string) (k key, ok bool) {
 	case ofFailures:
 		failure, _ := call.ParseHandshakeFailure(a)
 		k.a, ok = uint8(failure), true
-	case ofFamilies:
-		k.a, ok = uint8(call.ParseFamily(a)), true
 	}
 	return k, ok
 }

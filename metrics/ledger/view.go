@@ -31,6 +31,10 @@ type Row struct {
 	FallsBack bool   `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
 	Program   string `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
 
+	// SeveralPrograms says that more than one program calls by this name; not known
+	// of a fleet.
+	SeveralPrograms bool `json:"several_programs,omitempty"`
+
 	Evidence Evidence `json:"evidence,omitzero"` // what the verdict is chosen from
 
 	Fix      string   `json:"fix,omitempty"`       // what its owner is to change
@@ -56,9 +60,27 @@ type Row struct {
 	Hellos      map[string]uint64 `json:"hellos,omitempty"`             // by highest version offered
 	Failures    map[string]uint64 `json:"handshake_failures,omitempty"` // by reason
 	UserAgents  map[string]uint64 `json:"user_agent_families,omitempty"`
+	Behind      Behind            `json:"behind,omitzero"`
 	Exposed     []ExposedCount    `json:"credentials_exposed,omitempty"`
 	Hosts       []HostCount       `json:"hosts,omitempty"`
 	History     []Day             `json:"history,omitempty"` // of one client's own page only
+}
+
+// Behind is what showed itself behind one client's name: at most 8 of each,
+// those seen last. Addresses and accounts are left out where they are the name.
+type Behind struct {
+	Addresses  []Shown `json:"addresses,omitempty"` // of IPv6 callers the /64
+	Accounts   []Shown `json:"accounts,omitempty"`  // with clients.account
+	UserAgents []Shown `json:"user_agent_families,omitempty"`
+	Libraries  []Shown `json:"libraries,omitempty"` // guessed from the hellos
+	JA4s       []Shown `json:"ja4,omitempty"`
+}
+
+// Shown is one thing that showed itself: how often, and when last.
+type Shown struct {
+	Name  string    `json:"name"`
+	Count uint64    `json:"count"` // requests, and connections without any
+	Last  time.Time `json:"last"`
 }
 
 // RequestCount counts requests by way in and TLS version.
@@ -187,7 +209,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
-		Declared: st.Declared, Evidence: r.evidence, JA4: r.ja4,
+		Declared: st.Declared, Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
 	}
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
@@ -235,9 +257,6 @@ func (r *row) viewCounts(v *Row) {
 			put(&v.Hellos, a, t.n)
 		case ofFailures:
 			put(&v.Failures, a, t.n)
-		case ofFamilies:
-			put(&v.UserAgents, a, t.n)
-			v.UserAgent = r.family.String()
 		}
 	}
 	for over, kinds := range r.exposed {
@@ -247,8 +266,31 @@ func (r *row) viewCounts(v *Row) {
 			}
 		}
 	}
-	for _, h := range r.hosts {
-		v.Hosts = append(v.Hosts, HostCount{h.name, h.count, at(h.last)})
+	r.viewMarks(v)
+}
+
+// viewMarks adds what showed itself behind the name, newest first. The row is a
+// copy.
+func (r *row) viewMarks(v *Row) {
+	slices.SortStableFunc(r.marks, func(a, b mark) int { return cmp.Compare(b.last, a.last) })
+	for _, m := range r.marks {
+		shown := Shown{m.text, m.count, at(m.last)}
+		switch m.kind {
+		case ofAddress:
+			v.Behind.Addresses = append(v.Behind.Addresses, shown)
+		case ofAccount:
+			v.Behind.Accounts = append(v.Behind.Accounts, shown)
+		case ofJA4:
+			v.Behind.JA4s = append(v.Behind.JA4s, shown)
+		case ofLibrary:
+			v.Behind.Libraries = append(v.Behind.Libraries, shown)
+		case ofFamily:
+			put(&v.UserAgents, m.text, m.count)
+			v.UserAgent = r.family.String()
+			v.Behind.UserAgents = append(v.Behind.UserAgents, shown)
+		case ofHost:
+			v.Hosts = append(v.Hosts, HostCount{m.text, m.count, at(m.last)})
+		}
 	}
 }
 

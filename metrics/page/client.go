@@ -20,7 +20,6 @@ type clientView struct {
 	Programs []fixes.Page // when the client's own program is not known
 	Failures []countView
 	Hellos   []countView
-	Agents   []countView
 	Clear    []ledger.ExposedCount // secrets that came in clear
 	Weak     []ledger.ExposedCount // secrets that came over old TLS
 }
@@ -67,7 +66,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 			v.Weak = append(v.Weak, e)
 		}
 	}
-	v.Failures, v.Hellos, v.Agents = sorted(row.Failures), sorted(row.Hellos), sorted(row.UserAgents)
+	v.Failures, v.Hellos = sorted(row.Failures), sorted(row.Hellos)
 	s.render(w, http.StatusOK, s.client, v)
 }
 

@@ -124,6 +124,7 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 	}
 	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
 	to.Configured, to.FallsBack = to.Configured || r.Configured, to.FallsBack || r.FallsBack
+	to.SeveralPrograms = to.SeveralPrograms || r.SeveralPrograms
 	if versionOf(r.HighestOffered) > versionOf(to.HighestOffered) {
 		to.HighestOffered = r.HighestOffered
 	}
@@ -146,6 +147,16 @@ func addCounts(to, r *ledger.Row) {
 		func(a, b *ledger.ExposedCount) { a.Count, a.Last = a.Count+b.Count, later(a.Last, b.Last) })
 	addUp(&to.Hosts, r.Hosts, func(a, b *ledger.HostCount) bool { return a.Host == b.Host },
 		func(a, b *ledger.HostCount) { a.Count, a.Last = a.Count+b.Count, later(a.Last, b.Last) })
+	for _, b := range [...]struct{ to, from *[]ledger.Shown }{
+		{&to.Behind.Addresses, &r.Behind.Addresses},
+		{&to.Behind.Accounts, &r.Behind.Accounts},
+		{&to.Behind.UserAgents, &r.Behind.UserAgents},
+		{&to.Behind.Libraries, &r.Behind.Libraries},
+		{&to.Behind.JA4s, &r.Behind.JA4s},
+	} {
+		addUp(b.to, *b.from, func(a, b *ledger.Shown) bool { return a.Name == b.Name },
+			func(a, b *ledger.Shown) { a.Count, a.Last = a.Count+b.Count, later(a.Last, b.Last) })
+	}
 	addWords(&to.Hellos, r.Hellos)
 	addWords(&to.Failures, r.Failures)
 	addWords(&to.UserAgents, r.UserAgents)

@@ -28,13 +28,15 @@ func TestMergeAddsUp(t *testing.T) {
 		Library: "Java 7", Source: "name", RequestsPerDay: 10, HighestOffered: "1.0", UserAgent: "Java", FallsBack: true,
 		Requests: []ledger.RequestCount{{Ingress: "forward", TLSVersion: "none", Count: 70}}, Hellos: map[string]uint64{"1.0": 4},
 		Exposed: []ledger.ExposedCount{{Kind: "query", Count: 3, Last: ago(2)}}, Hosts: []ledger.HostCount{{Host: "h", Count: 1, Last: ago(9)}},
+		Behind: ledger.Behind{Addresses: []ledger.Shown{{Name: "10.0.0.1", Count: 2, Last: ago(3)}}},
 	})
 	b := of("b", ledger.Row{ // since today
 		FirstSeen: now, LastSeen: now, LastSecure: now, Evidence: evidence(ledger.Capable, now), Configured: true, Declared: ago(20),
 		Library: "Java 8", Source: "address", RequestsPerDay: 14, HighestOffered: "1.3", UserAgent: "curl",
 		Requests: []ledger.RequestCount{{Ingress: "connect", TLSVersion: "1.2", Count: 9}, {Ingress: "forward", TLSVersion: "none", Count: 5}},
 		Hellos:   map[string]uint64{"1.0": 1, "1.3": 1}, Exposed: []ledger.ExposedCount{{Kind: "query", Count: 1, Last: ago(1)}},
-		Hosts: []ledger.HostCount{{Host: "h", Count: 1, Last: ago(10)}},
+		Hosts: []ledger.HostCount{{Host: "h", Count: 1, Last: ago(10)}}, SeveralPrograms: true,
+		Behind: ledger.Behind{Addresses: []ledger.Shown{{Name: "10.0.0.1", Count: 1, Last: ago(1)}, {Name: "10.0.0.2", Count: 1, Last: ago(1)}}},
 	})
 	want := ledger.Row{
 		Client: "erp", Source: "name", Configured: true, State: ledger.Mixed, Verdict: ledger.LegacyOnly, Regressed: true, FallsBack: true,
@@ -42,7 +44,8 @@ func TestMergeAddsUp(t *testing.T) {
 		FirstSeen: ago(30), LastSeen: now, LastInsecure: ago(1), LastSecure: now, Declared: ago(20),
 		Requests: []ledger.RequestCount{{Ingress: "forward", TLSVersion: "none", Count: 75}, {Ingress: "connect", TLSVersion: "1.2", Count: 9}},
 		Hellos:   map[string]uint64{"1.0": 5, "1.3": 1}, Exposed: []ledger.ExposedCount{{Kind: "query", Count: 4, Last: ago(1)}},
-		Hosts: []ledger.HostCount{{Host: "h", Count: 2, Last: ago(9)}},
+		Hosts: []ledger.HostCount{{Host: "h", Count: 2, Last: ago(9)}}, SeveralPrograms: true,
+		Behind: ledger.Behind{Addresses: []ledger.Shown{{Name: "10.0.0.1", Count: 3, Last: ago(1)}, {Name: "10.0.0.2", Count: 1, Last: ago(1)}}},
 	}
 	want.Evidence = evidence(ledger.LegacyOnly, ago(1))
 	want.Evidence.Merge(evidence(ledger.Capable, now))

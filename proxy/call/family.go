@@ -82,6 +82,34 @@ func (f Family) String() string {
 	return familyNames[FamilyOther]
 }
 
+// Runtime is what programs with that User-Agent run on. One program may show
+// several families of the same runtime: Axis fetches a WSDL as Java. "" is any.
+func (f Family) Runtime() string {
+	switch f {
+	case FamilyNone, FamilyOther, FamilyBrowser:
+		return ""
+	case FamilyJava6, FamilyJava7, FamilyJava8, FamilyJava, FamilyJAXWS, FamilyAxis, FamilyAxis2, FamilyCXF,
+		FamilyCommonsHTTP, FamilyApacheHTTP, FamilyColdFusion, FamilyAndroid:
+		return "Java"
+	case FamilyNet1, FamilyNet2, FamilyNet4, FamilyNet, FamilyPowerShell:
+		return ".NET"
+	case FamilyPHPSOAP, FamilyPHP:
+		return "PHP"
+	case FamilyLWP, FamilySOAPLite:
+		return "Perl"
+	case FamilyCurlOld, FamilyCurl:
+		return "curl"
+	case FamilySynapse, FamilyIndy, FamilyDelphi:
+		return "Delphi"
+	case FamilyWinHTTP, FamilyMSXML, FamilyWinINet:
+		return "Windows"
+	case FamilyPythonUrllib, FamilyPythonRequests, FamilyPython:
+		return "Python"
+	default:
+		return f.String()
+	}
+}
+
 // Families yields every family.
 func Families() iter.Seq[Family] {
 	return func(yield func(Family) bool) {

@@ -44,5 +44,7 @@ type Identity struct {
 	Name       string
 	Rung       Rung
 	Configured bool
-	Address    string // of a name that nobody checks: what the address that it called from is called
+	Address    string // that it called from; in IPv6 its /64
+	Account    string // the API account of the request, if it is looked for and another rung named the client
+	Home       string // of a name that nobody checks: the client that the caller is without it
 }

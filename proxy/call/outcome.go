@@ -122,6 +122,9 @@ type Sighted struct {
 	Wordless bool
 }
 
+// Called reports whether the client made a call on the connection.
+func (s *Sighted) Called() bool { return !s.NoCall && s.Handling != Refused }
+
 // Offer is what a ClientHello says of its client.
 type Offer struct {
 	Max      Version // the highest version offered

@@ -18,6 +18,8 @@ type outcome struct {
 	Rung       string    `json:"rung,omitempty"`
 	Configured bool      `json:"configured,omitempty"`
 	Address    string    `json:"address,omitempty"`
+	Account    string    `json:"account,omitempty"`
+	Home       string    `json:"home,omitempty"`
 	ID         string    `json:"id,omitempty"`
 	Start      time.Time `json:"start"`
 	End        time.Time `json:"end"`
@@ -92,7 +94,8 @@ func Decode(text json.RawMessage) (*call.Outcome, error) {
 
 func wire(o *call.Outcome) *outcome {
 	w := &outcome{
-		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured, Address: o.Client.Address,
+		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured,
+		Address: o.Client.Address, Account: o.Client.Account, Home: o.Client.Home,
 		ID: o.ID, Start: o.Start, End: o.End,
 		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack,
 		Version: o.Version.String(), Handling: o.Handling.String(),
@@ -133,8 +136,10 @@ func (h *offer) decode() *call.Offer {
 
 func (w *outcome) decode() *call.Outcome {
 	o := &call.Outcome{
-		Client: call.Identity{Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured, Address: w.Address},
-		ID:     w.ID, Start: w.Start, End: w.End,
+		Client: call.Identity{
+			Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured, Address: w.Address, Account: w.Account, Home: w.Home,
+		},
+		ID: w.ID, Start: w.Start, End: w.End,
 		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack,
 		Version: parse[call.Version](w.Version), Handling: parse[call.Handling](w.Handling),
 		Status: w.Status, FromUpstream: w.FromUpstream, Reason: parse[problem.Reason](w.Reason), Delivery: parse[problem.Delivery](w.Delivery),

@@ -128,7 +128,7 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	switch {
 	case credentials && carries && (id.Rung > call.RungProxyUser || l.authenticator != nil):
 		return id, false
-	case l.account != AccountOff && id.Rung > call.RungAccount:
+	case l.account != AccountOff:
 		return id, false
 	}
 	return id, true
@@ -151,12 +151,12 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 				return id, ErrProxyAuth
 			}
 			if id.Rung > call.RungProxyAuth {
-				id = call.Identity{Name: user, Rung: call.RungProxyAuth, Configured: true}
+				id = call.Identity{Name: user, Rung: call.RungProxyAuth, Configured: true, Address: id.Address}
 			}
 		} else if l.proxyUser && id.Rung > call.RungProxyUser {
 			if user, ok := basicUser(proxyAuthorization); ok {
 				if name := Safe(user); name != "" {
-					id = l.named(name, call.RungProxyUser, id.Name)
+					id = l.named(name, call.RungProxyUser, id)
 				}
 			}
 		}
@@ -166,32 +166,39 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 
 // Within names the caller of a request inside a tunnel whose CONNECT (or whose
 // connection) was named outer: such a request carries no proxy credentials, so
-// only the API account can name it better.
+// only the API account can name it better. Where a better rung has named it, the
+// account is kept beside the name.
 func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
-	if l.account == AccountOff || outer.Rung <= call.RungAccount {
+	if l.account == AccountOff {
 		return outer
 	}
 	name := l.accountName(authorization, rawQuery, form)
-	if name == "" {
-		return outer
+	if name != "" && outer.Rung > call.RungAccount {
+		return l.named(name, call.RungAccount, outer)
 	}
-	return l.named(name, call.RungAccount, outer.Name)
+	outer.Account = name
+	return outer
 }
 
 // base climbs the rungs that need no request.
 func (l *Resolver) base(a *call.Conn) call.Identity {
+	addr := a.Client.Addr().Unmap().WithZone("")
+	id := call.Identity{Configured: true, Address: addressName(addr)}
 	if a.Listener != nil && a.Listener.Client != "" {
-		return call.Identity{Name: a.Listener.Client, Rung: call.RungListener, Configured: true}
+		id.Name, id.Rung = a.Listener.Client, call.RungListener
+		return id
 	}
 	if l.workload != "" {
-		return call.Identity{Name: l.workload, Rung: call.RungWorkload, Configured: true}
+		id.Name, id.Rung = l.workload, call.RungWorkload
+		return id
 	}
-	addr := a.Client.Addr().Unmap().WithZone("")
 	if name, ok := l.ranges.find(addr); ok {
-		return call.Identity{Name: name, Rung: call.RungName, Configured: true}
+		id.Name, id.Rung = name, call.RungName
+		return id
 	}
-	address := addressName(addr)
-	return l.named(address, call.RungAddress, address)
+	id.Name, id.Rung = id.Address, call.RungAddress
+	_, id.Configured = l.known[id.Name]
+	return id
 }
 
 // addressName is the name of an address. In IPv6 that is its /64: a host changes
@@ -208,10 +215,10 @@ func addressName(addr netip.Addr) string {
 }
 
 // named is an identity whose name was discovered, though the configuration may
-// know it all the same.
-func (l *Resolver) named(name string, r call.Rung, address string) call.Identity {
+// know it all the same; without it the client is base.
+func (l *Resolver) named(name string, r call.Rung, base call.Identity) call.Identity {
 	_, known := l.known[name]
-	return call.Identity{Name: name, Rung: r, Configured: known, Address: address}
+	return call.Identity{Name: name, Rung: r, Configured: known, Address: base.Address, Home: base.Name}
 }
 
 // carriesProxyCredentials reports whether a way in can carry them: only a

@@ -117,7 +117,10 @@ func TestOrderOfSources(t *testing.T) {
 		{name: "a multipart form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nhal", want: ident("10.1.2.3", call.RungAddress, false)},
 		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: ident("10.1.2.3", call.RungAddress, false)},
 		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy, want: ident("billing", call.RungName, true)},
+		{
+			name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy,
+			want: call.Identity{Name: "billing", Rung: call.RungName, Configured: true, Account: "acme corp"},
+		},
 		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: ident(hashed(key, "acme"), call.RungAccount, false)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,8 +132,9 @@ func TestOrderOfSources(t *testing.T) {
 			l := mustNew(t, c.options)
 			got, err := l.Request(a, c.proxy, c.auth, c.query, func() []byte { return []byte(c.form) })
 			want := c.want
-			if want.Rung == call.RungProxyUser || want.Rung >= call.RungAccount {
-				want.Address = l.base(a).Name
+			base := l.base(a)
+			if want.Address = base.Address; want.Rung == call.RungProxyUser || want.Rung == call.RungAccount {
+				want.Home = base.Name
 			}
 			if err != nil || got != want {
 				t.Errorf("%+v, %v; want %+v", got, err, want)
@@ -165,7 +169,7 @@ func TestConnectionIsFinal(t *testing.T) {
 	}{
 		{"nothing configured", Options{}, nil, true},
 		{"account", Options{Account: AccountPlain}, nil, false},
-		{"account, but a workload", Options{Account: AccountPlain, Workload: "w"}, nil, true},
+		{"account, though a workload", Options{Account: AccountPlain, Workload: "w"}, nil, false},
 		{"proxy user", Options{ProxyUser: true, Workload: "w"}, nil, false},
 		{"proxy user, but a listener's client", Options{ProxyUser: true}, func(l *call.Listener) { l.Client = "c" }, true},
 		{"users, and a listener's client", Options{Users: withUsers}, func(l *call.Listener) { l.Client = "c" }, false},

@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"tlslift/proxy/call"
+)
+
+// maxMarks is how many marks of a kind are kept of each client; the one unseen
+// for longest gives way.
+const maxMarks = 8
+
+// markKind is a kind of thing that shows itself behind a client's name.
+type markKind uint8
+
+const (
+	ofAddress markKind = iota // that it calls from; in IPv6 a /64
+	ofAccount                 // of the API
+	ofJA4                     // of its hellos
+	ofLibrary                 // guessed from them
+	ofFamily                  // of its User-Agents
+	ofHost                    // that it calls
+	numMarkKinds
+)
+
+var markWords = [numMarkKinds]string{
+	ofAddress: "address", ofAccount: "account", ofJA4: "ja4", ofLibrary: "library", ofFamily: "user_agent_family", ofHost: "host",
+}
+
+// mark is one thing that showed itself behind a client's name.
+type mark struct {
+	kind markKind
+	text string
+
+	count uint64
+	last  int64
+	// back is when it last made a call again after another program had made one;
+	// 0 is never.
+	back int64
+
+	called, latest bool // it made a call in this process; it made the latest one of its kind
+}
+
+// mark counts one thing that showed itself and returns it; nil if there is none.
+func (r *row) mark(kind markKind, text string, now int64) *mark {
+	if text == "" {
+		return nil
+	}
+	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
+	n, oldest := 0, -1
+	for i := range r.marks {
+		m := &r.marks[i]
+		if m.kind != kind {
+			continue
+		}
+		if m.text == text {
+			m.count++
+			m.last = max(m.last, now)
+			return m
+		}
+		if n++; oldest < 0 || m.last < r.marks[oldest].last {
+			oldest = i
+		}
+	}
+	if n < maxMarks {
+		r.marks = append(r.marks, mark{})
+		oldest = len(r.marks) - 1
+	}
+	r.marks[oldest] = mark{kind: kind, text: strings.Clone(text), count: 1, last: now}
+	return &r.marks[oldest]
+}
+
+// unmark takes back what mark counted once.
+func (r *row) unmark(kind markKind, text string) {
+	r.marks = slices.DeleteFunc(r.marks, func(m mark) bool {
+		if m.kind != kind || m.text != text {
+			return false
+		}
+		m.count--
+		return m.count == 0
+	})
+}
+
+// shows records what one outcome shows behind the client's name. asked says that
+// it is a request, and called that the client made a call.
+func (r *row) shows(o *call.Outcome, offer *call.Offer, family call.Family, asked, called bool, now int64) {
+	var agent *mark
+	if asked {
+		r.family = family
+		agent = r.mark(ofFamily, family.String(), now)
+	}
+	if r.name == call.LabelOverflow {
+		return // anyone is behind it
+	}
+	r.alternate(agent, now)
+	if offer != nil {
+		library := r.mark(ofLibrary, offer.Library, now)
+		if called {
+			r.alternate(library, now)
+		}
+		if m := r.mark(ofJA4, offer.JA4, now); m != nil {
+			r.ja4 = m.text
+		}
+	}
+	for kind, text := range [...]string{ofAddress: o.Client.Address, ofAccount: o.Client.Account} {
+		if text != r.name {
+			r.mark(markKind(kind), text, now)
+		}
+	}
+}
+
+// program is what a mark says of the program that made it: what one program may
+// show more of is the same. "" = nothing.
+func (m *mark) program() string {
+	switch m.kind {
+	case ofFamily:
+		return call.ParseFamily(m.text).Runtime()
+	case ofLibrary:
+		name, _, _ := strings.Cut(m.text, " ")
+		if name == "Android" { // whose TLS came from Java's, and is taken for it
+			return "Java"
+		}
+		return name
+	default:
+		return ""
+	}
+}
+
+// alternate records that what left a mark made a call.
+func (r *row) alternate(m *mark, now int64) {
+	if m == nil || m.latest {
+		return
+	}
+	program := m.program()
+	if program == "" {
+		return
+	}
+	var returns, between bool
+	for i := range r.marks {
+		if x := &r.marks[i]; x.kind == m.kind {
+			same := x.program() == program
+			returns = returns || x.called && same
+			between = between || x.latest && !same
+			x.latest = false
+		}
+	}
+	if returns && between {
+		m.back = now
+	}
+	m.called, m.latest = true, true
+}
+
+// severalPrograms reports whether more than one program is behind the name: two
+// runtimes, or two TLS libraries, that both came back after the other within
+// migratedAfter of the client's newest sight. A program that was changed does not
+// come back, and one that somebody tried once does not either.
+func (r *row) severalPrograms(migratedAfter time.Duration) bool {
+	for _, kind := range [...]markKind{ofFamily, ofLibrary} {
+		first := ""
+		for i := range r.marks {
+			m := &r.marks[i]
+			if m.kind != kind || m.back == 0 || r.last-m.back >= int64(migratedAfter/time.Second) {
+				continue
+			}
+			switch program := m.program(); first {
+			case "":
+				first = program
+			case program:
+			default:
+				return true
+			}
+		}
+	}
+	return false
+}
