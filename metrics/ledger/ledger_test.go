@@ -366,10 +366,14 @@ func TestWhoFallsBackToClear(t *testing.T) {
 		}
 		return strings.Join(names, ", ")
 	}
-	if got, want := shown(), "both, own URL"; got != want {
+	if got, want := shown(), "both, declared, own URL"; got != want {
 		t.Errorf("at first: %s, want %s", got, want)
 	}
-	g.clock.advance(4 * dayLong)
+	g.clock.advance(dayLong)
+	if got, want := shown(), "both, own URL"; got != want {
+		t.Errorf("once it is declared: %s, want %s", got, want)
+	}
+	g.clock.advance(3 * dayLong)
 	g.request("declared", own)
 	if got, want := shown(), "both, declared, own URL"; got != want {
 		t.Errorf("after a relapse: %s, want %s", got, want)

@@ -26,7 +26,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
 	s.misdeclared = s.MisdeclaredAt(now)
-	s.fallsBack = r.lastFallsBack > unixOf(declared) && now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second)
+	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
 	if r.first != 0 {
 		s.verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
 		s.library, s.program = r.libraryFor(s.verdict), r.program()
