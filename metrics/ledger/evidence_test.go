@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"tlslift/proxy/call"
 )
 
 func TestVerdictAt(t *testing.T) {
@@ -77,5 +79,21 @@ func TestEvidenceInJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &out.Evidence); err != nil || out.Evidence != (Evidence{}) {
 			t.Errorf("%s: %v, %v", text, out.Evidence, err)
 		}
+	}
+}
+
+// An account on another's connection has shown an old hello without counting it:
+// the library of its modern hello does not stand in for one that is not known.
+func TestTheLibraryIsThatOfTheVerdictsHello(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{})
+	o := terminated(call.Version10)
+	o.Offer = offers(call.Version10)
+	g.request("acme", o)
+	s := spliced()
+	s.Hello.Library = "OpenSSL 1.1.0 or later"
+	g.sight("acme", s)
+	if r := g.row(t, "acme"); r.Verdict != LegacyOnly || r.Library != "" {
+		t.Errorf("%s, %q", r.Verdict, r.Library)
 	}
 }

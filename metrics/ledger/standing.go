@@ -37,11 +37,11 @@ func (r *row) standing(p *policy, now time.Time) standing {
 // libraryFor is the TLS library to name beside a verdict: that of the hello that
 // the verdict is about. Another hello's library does not stand in for it.
 func (r *row) libraryFor(v Verdict) string {
-	switch v {
-	case Plaintext:
+	switch v.about() {
+	case anyHello:
 		return cmp.Or(r.old, r.library)
-	case LegacyOnly, SSLv2Framed, DistrustsCA, ShutOut:
-		if r.old == "" && r.totals.insecureHellos() == 0 {
+	case oldHello:
+		if r.old == "" && r.evidence[LegacyOnly] == 0 {
 			return r.library // a client that offers TLS 1.2 and is terminated
 		}
 		return r.old

@@ -73,16 +73,6 @@ func (t tallies) total(s subject, a uint8) (n uint64) {
 	return n
 }
 
-// insecureHellos is how many hellos offered at most TLS 1.1.
-func (t tallies) insecureHellos() (n uint64) {
-	for _, e := range t {
-		if e.subject == ofHellos && call.Version(e.a).Insecure() {
-			n += e.n
-		}
-	}
-	return n
-}
-
 // sorted is a copy in the order of the sets.
 func (t tallies) sorted() tallies {
 	c := slices.Clone(t)

@@ -61,3 +61,27 @@ func (v *Verdict) UnmarshalText(text []byte) (err error) {
 	*v, err = ParseVerdict(string(text))
 	return err
 }
+
+// aboutHello says which of a client's hellos a verdict is about.
+type aboutHello uint8
+
+const (
+	modernHello aboutHello = iota // one that offers TLS 1.2
+	oldHello                      // one that does not
+	anyHello                      // there need not have been one
+)
+
+func (v Verdict) about() aboutHello {
+	switch v {
+	case Plaintext:
+		return anyHello
+	case LegacyOnly, SSLv2Framed, DistrustsCA, ShutOut:
+		return oldHello
+	default:
+		return modernHello
+	}
+}
+
+// SameHello reports whether two verdicts are about the same kind of hello, so that
+// a TLS library that is named beside one fits the other.
+func (v Verdict) SameHello(other Verdict) bool { return v.about() == other.about() }

@@ -163,7 +163,8 @@ func (f *fleet) rows() []ledger.Row {
 }
 
 // judge chooses the verdict by the ledger's own definition, and names the
-// library, program and rung of the instance with its newest evidence.
+// library, program and rung of the instance with its newest evidence. An
+// instance names the library of the hello that its own verdict is about.
 func (f *fleet) judge(c *fleetClient) {
 	r := &c.row
 	r.Verdict = r.Evidence.VerdictAt(f.now, r.Declared, f.migratedAfter)
@@ -175,6 +176,9 @@ func (f *fleet) judge(c *fleetClient) {
 	}
 	if best != nil {
 		r.Library, r.Program, r.Source = best.library, best.program, best.source
+		if own := best.evidence.VerdictAt(f.now, r.Declared, f.migratedAfter); !own.SameHello(r.Verdict) {
+			r.Library = "" // it is that of another hello
+		}
 	}
 	for _, i := range c.instances { // no verdict yet, or no library seen there
 		if r.Source == "" || i.source != "" && i.source < r.Source && best == nil {

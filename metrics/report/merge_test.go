@@ -97,3 +97,21 @@ func TestMergedReportsKeepTheTarget(t *testing.T) {
 		t.Errorf("forecast %+v: %s", f, f.Sentence())
 	}
 }
+
+// An instance names the library of the hello that its own verdict is about. For a
+// report with another verdict that may be the wrong hello: then none is named.
+func TestAReportNamesNoLibraryOfAnotherHello(t *testing.T) {
+	t.Parallel()
+	ago := func(days int) time.Time { return now.Add(-time.Duration(days) * dayLong) }
+	a := ledger.Row{Client: "erp", FirstSeen: ago(20), LastSeen: ago(13), LastInsecure: ago(15), LastSecure: ago(13), Library: "Java 6 or older", Program: "Java"}
+	a.Evidence[ledger.LegacyOnly], a.Evidence[ledger.Capable] = ago(15).Unix(), ago(13).Unix()
+	b := ledger.Row{Client: "erp", FirstSeen: now, LastSeen: now, LastInsecure: now}
+	b.Evidence[ledger.Plaintext] = now.Unix()
+	r, err := merge([]*Report{newReport("a", now, 14*dayLong, []ledger.Row{a}), newReport("b", now, 14*dayLong, []ledger.Row{b})}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := r.Clients[0]; c.Verdict != ledger.Capable || c.Library != "" || c.Program != "Java" {
+		t.Errorf("%s, %q, %q", c.Verdict, c.Library, c.Program)
+	}
+}
