@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/configs"
-	"tlslift/metrics/page/chart"
+	"tlslift/metrics/figures"
 	"tlslift/proxy"
 	"tlslift/proxy/logsink"
 )
@@ -64,7 +64,7 @@ func (l *logging) trouble() string {
 	if !st.Behind {
 		return ""
 	}
-	return "The log is not read, or its disk is full: " + chart.Plural(int(st.Lost), "line is", "lines are") + " lost."
+	return "The log is not read, or its disk is full: " + figures.Plural(int(st.Lost), "line is", "lines are") + " lost."
 }
 
 // sinkCore hands lines with their level to the sink, which drops those of lower

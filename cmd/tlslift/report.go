@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tlslift/metrics/page/chart"
+	"tlslift/metrics/figures"
 	"tlslift/metrics/report"
 )
 
@@ -122,7 +122,7 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if failing > 0 {
-		return fmt.Errorf("%s %s", chart.Plural(failing, "client is", "clients are"), anyOf(f.failIf))
+		return fmt.Errorf("%s %s", figures.Plural(failing, "client is", "clients are"), anyOf(f.failIf))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"tlslift/metrics/page/chart"
+	"tlslift/metrics/figures"
 )
 
 // base is what every page's layout needs.
@@ -23,8 +23,8 @@ func (s *server) funcs() template.FuncMap {
 		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
-		"short":     chart.Short,
-		"count":     func(n uint64) string { return chart.Short(float64(n)) },
+		"short":     figures.Short,
+		"count":     func(n uint64) string { return figures.Short(float64(n)) },
 		"clientURL": clientURL,
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
@@ -75,19 +76,19 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 func (v *indexView) headline() {
 	s := &v.Summary
 	quiet := s.States[ledger.Silent.String()] + s.States[ledger.Unseen.String()]
-	v.Percent = fmt.Sprintf("%.0f %%", 100*s.InsecureShare())
+	v.Percent = figures.Percent(s.Insecure, s.Active)
 	if s.ActiveWeekAgo > 0 {
-		v.WeekAgo = fmt.Sprintf("%.0f %%", 100*float64(s.InsecureWeekAgo)/float64(s.ActiveWeekAgo))
+		v.WeekAgo = figures.Percent(s.InsecureWeekAgo, s.ActiveWeekAgo)
 	}
 	switch {
 	case s.Clients == 0:
 		v.Headline, v.Detail = "No client has been seen yet", "Point an application at tlslift and it shows up here."
 	case s.NeedsTlslift > 0:
-		v.Headline = chart.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift")
-		v.Detail = fmt.Sprintf("%d of %d active clients are insecure.", s.Insecure, s.Active)
+		v.Headline = figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift")
+		v.Detail = figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client is", "active clients are") + " insecure."
 	case quiet > 0:
 		v.Headline = "Nothing that was seen lately needs tlslift"
-		v.Detail = "But " + chart.Plural(quiet, "client is", "clients are") + " silent or never seen: that is not the same as migrated. Ask the owners, then declare them."
+		v.Detail = "But " + figures.Plural(quiet, "client is", "clients are") + " silent or never seen: that is not the same as migrated. Ask the owners, then declare them."
 	default:
 		v.Done = true
 		v.Headline, v.Detail = "Nobody needs tlslift any more", "Every client is migrated. It can be taken away."

@@ -104,7 +104,7 @@ func TestIndex(t *testing.T) {
 		t.Fatalf("status %d: %s", w.Code, body)
 	}
 	for _, want := range []string{
-		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75 %",
+		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75%",
 		"declared migrated, and insecure again since", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
 		"never-there", "sslv2-framed", "Change its API address from http to https.", "tlslift 1.2.3", "127.0.0.1:3128",
 	} {

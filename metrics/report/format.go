@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode"
 
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
-	"tlslift/metrics/page/chart"
 	"tlslift/proxy/call"
 )
 
@@ -54,10 +54,11 @@ func (r *Report) headline() string {
 		if state == ledger.NoCalls {
 			continue // no client to migrate
 		}
-		states = append(states, fmt.Sprintf("%d %s", s.States[state.String()], state))
+		states = append(states, figures.Count(s.States[state.String()])+" "+state.String())
 	}
-	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %.0f %% (%d of %d). Needing tlslift: %d.",
-		chart.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), 100*s.InsecureShare(), s.Insecure, s.Active, s.NeedsTlslift)
+	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s (%s of %s). Needing tlslift: %s.",
+		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), figures.Percent(s.Insecure, s.Active),
+		figures.Count(s.Insecure), figures.Count(s.Active), figures.Count(s.NeedsTlslift))
 	if sentence := s.Forecast.Sentence(); sentence != "" {
 		text += " " + sentence
 	}
@@ -88,7 +89,7 @@ func (r *Report) asOf() string {
 func days(seconds int64) string {
 	d := time.Duration(seconds) * time.Second
 	if d%(24*time.Hour) == 0 {
-		return chart.Plural(int(d/(24*time.Hour)), "day", "days")
+		return figures.Plural(int(d/(24*time.Hour)), "day", "days")
 	}
 	return d.String()
 }
@@ -107,7 +108,7 @@ func cells(r *Client) []string {
 	case r.MigratedBy == "declaration":
 		state += " (declared)"
 	}
-	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), chart.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
+	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), figures.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
 }
 
 func date(t time.Time) string {
@@ -145,7 +146,7 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 }
 
 func ownerTitle(g group) string {
-	return cmp.Or(g.Owner, "No owner known") + " (" + chart.Plural(len(g.Clients), "client", "clients") + ")"
+	return cmp.Or(g.Owner, "No owner known") + " (" + figures.Plural(len(g.Clients), "client", "clients") + ")"
 }
 
 // terminal takes out what could steer a terminal or break a line.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tlslift/docs/fixes"
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
@@ -42,7 +43,7 @@ type htmlGroup struct {
 // writeHTML writes one file that needs nothing else: style, picture and the
 // pages of advice that its clients need are inside.
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
-	t, err := template.New("report.html").Funcs(template.FuncMap{"date": date, "short": chart.Short}).ParseFS(files, "report.html")
+	t, err := template.New("report.html").Funcs(template.FuncMap{"date": date, "short": figures.Short}).ParseFS(files, "report.html")
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func TestTable(t *testing.T) {
 	if err := r.Write(&b, "table", true); err != nil {
 		t.Fatal(err)
 	}
-	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67 % (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
+	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
 As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14 days.
 
 jane (1 client)

@@ -10,6 +10,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"tlslift/metrics/figures"
 )
 
 // Point is one day.
@@ -105,7 +107,7 @@ func (c Chart) axes(b *strings.Builder, ceiling uint64, date func(int) string) {
 			continue
 		}
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, left, width-right, y, y)
-		fmt.Fprintf(b, `<text class="axis" x="%d" y="%.1f" dy=".35em" text-anchor="end">%s</text>`, left-6, y, Short(float64(value)))
+		fmt.Fprintf(b, `<text class="axis" x="%d" y="%.1f" dy=".35em" text-anchor="end">%s</text>`, left-6, y, figures.Short(float64(value)))
 	}
 	for _, label := range []struct {
 		day    int

@@ -59,18 +59,6 @@ func TestSVGIsWellFormed(t *testing.T) {
 	}
 }
 
-func TestShort(t *testing.T) {
-	t.Parallel()
-	for v, want := range map[float64]string{
-		0: "0", 0.01: "<0.1", 0.4: "0.4", 1: "1", 1.25: "1.2", 99: "99", 123.4: "123", 9999: "9999",
-		10_000: "10k", 12_345: "12.3k", 1_000_000: "1M", 2_500_000_000: "2.5G",
-	} {
-		if got := Short(v); got != want {
-			t.Errorf("%g: %s, want %s", v, got, want)
-		}
-	}
-}
-
 func TestNiceCeiling(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[uint64]uint64{0: 2, 1: 2, 3: 4, 7: 8, 11: 20, 45: 50, 99: 100, 101: 200} {

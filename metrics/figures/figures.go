@@ -1,0 +1,71 @@
+// Package figures writes numbers for people: pages, reports and forecasts.
+package figures
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Short writes a figure with four digits at most: 0, 0.4, 12, 31.2k, 2M.
+func Short(v float64) string {
+	for _, u := range []struct {
+		above float64
+		name  string
+	}{{999_500_000, "G"}, {999_500, "M"}, {9_999.5, "k"}} {
+		if v >= u.above {
+			size := map[string]float64{"G": 1e9, "M": 1e6, "k": 1e3}[u.name]
+			return trim(v/size) + u.name
+		}
+	}
+	return trim(v)
+}
+
+func trim(v float64) string {
+	if v >= 99.5 || v == math.Trunc(v) {
+		return fmt.Sprintf("%.0f", v)
+	}
+	if v < 0.05 && v > 0 {
+		return "<0.1"
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
+}
+
+// Count writes a whole number with thousands separators: 10,000.
+func Count(n int) string {
+	if n < 0 {
+		return "-" + Count(-n)
+	}
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// Plural writes a number and what it counts, in the singular or the plural.
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Count(n) + " " + many
+}
+
+// Percent writes the share of part in all. Only none of them is 0%, and only all
+// of them are 100%.
+func Percent(part, all int) string {
+	if all == 0 {
+		return "0%"
+	}
+	share := 100 * float64(part) / float64(all)
+	switch {
+	case part > 0 && share < 0.1:
+		return "<0.1%"
+	case part < all && share >= 99.95:
+		return ">99.9%"
+	case share < 0.95, part < all && share >= 99:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", share), ".0") + "%"
+	}
+	return fmt.Sprintf("%.0f%%", share)
+}

@@ -1,0 +1,52 @@
+package figures
+
+import "testing"
+
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{
+		0: "0", 0.01: "<0.1", 0.4: "0.4", 1: "1", 1.25: "1.2", 99: "99", 123.4: "123", 9999: "9999",
+		10_000: "10k", 12_345: "12.3k", 1_000_000: "1M", 2_500_000_000: "2.5G",
+	} {
+		if got := Short(v); got != want {
+			t.Errorf("%g: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 12_345: "12,345", 1_234_567: "1,234,567", -1000: "-1,000"} {
+		if got := Count(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	if got := Plural(1, "client", "clients") + ", " + Plural(2000, "client", "clients"); got != "1 client, 2,000 clients" {
+		t.Error(got)
+	}
+}
+
+// A share that is nearly all is not all, and one that is nearly none is not none.
+func TestPercent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		part, all int
+		want      string
+	}{
+		{0, 0, "0%"},
+		{0, 10, "0%"},
+		{1, 3, "33%"},
+		{10, 10, "100%"},
+		{9406, 9411, "99.9%"},
+		{99_999, 100_000, ">99.9%"},
+		{199, 200, "99.5%"},
+		{99, 100, "99%"},
+		{1, 200, "0.5%"},
+		{1, 100_000, "<0.1%"},
+		{95, 10_000, "1%"},
+	} {
+		if got := Percent(c.part, c.all); got != c.want {
+			t.Errorf("%d of %d: %s, want %s", c.part, c.all, got, c.want)
+		}
+	}
+}
