@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tlslift/metrics/figures"
 )
 
 // Forecast is where the migration is heading. The recording rules
@@ -106,11 +108,11 @@ func (f Forecast) Sentence() string {
 	switch day := f.TargetDate(); {
 	case day == "":
 	case f.DaysLeft > 0:
-		parts = append(parts, fmt.Sprintf("%s to %s.", plural(f.DaysLeft, "day"), day))
+		parts = append(parts, fmt.Sprintf("%s to %s.", figures.Plural(f.DaysLeft, "day", "days"), day))
 	case f.DaysLeft == 0:
 		parts = append(parts, "The target is today, "+day+".")
 	default:
-		parts = append(parts, fmt.Sprintf("The target, %s, was %s ago.", day, plural(-f.DaysLeft, "day")))
+		parts = append(parts, fmt.Sprintf("The target, %s, was %s ago.", day, figures.Plural(-f.DaysLeft, "day", "days")))
 	}
 	switch f.Course {
 	case NoneLeft:
@@ -160,75 +162,13 @@ func clients(n float64) string {
 	return "1 client"
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// number has one decimal, if that is not 0.
+// number has one decimal, if that is not 0 and the figure is small.
 func number(v float64) string {
-	if v < 0.05 {
+	switch {
+	case v < 0.05:
 		return "less than 0.1"
+	case v >= 999.5:
+		return figures.Count(int(math.Round(v)))
 	}
 	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
-}
-
-// closes are how many clients were insecure at the end of each day before today.
-type closes struct {
-	today, window int32 // window is migrated_after in days
-	insecure      [forecastDays]int
-	first         int64 // when the client that was seen first was; 0 = none was
-}
-
-// add counts a client, which was insecure on each day of its history that says
-// so.
-func (c *closes) add(r *row, declared int64) {
-	if r.first == 0 {
-		return
-	}
-	if c.first == 0 || r.first < c.first {
-		c.first = r.first
-	}
-	i, last := 0, int32(math.MinInt32) // the newest insecure day so far
-	for n := range c.insecure {
-		end := c.today - forecastDays + int32(n)
-		for ; i < len(r.days) && r.days[i].number <= end; i++ {
-			if r.days[i].insecure() {
-				last = r.days[i].number
-			}
-		}
-		if last > end-c.window && last != math.MinInt32 && !r.forgiven(last, end, declared) {
-			c.insecure[n]++
-		}
-	}
-}
-
-// forgiven reports whether a client that was last insecure on one day was
-// declared migrated between that and the end of a later one.
-func (r *row) forgiven(last, end int32, declared int64) bool {
-	if declared == 0 || dayOf(declared-1) > end {
-		return false
-	}
-	if dayOf(r.lastInsecure) == last {
-		return r.lastInsecure <= declared
-	}
-	return last < dayOf(declared)
-}
-
-// slope is that of the line of least squares, in clients per second; NaN while
-// there are too few days.
-func (c *closes) slope() float64 {
-	n := min(forecastDays, int(c.today-dayOf(c.first)))
-	if c.first == 0 || n < minCloses {
-		return math.NaN()
-	}
-	var sx, sy, sxx, sxy float64
-	for i, v := range c.insecure[forecastDays-n:] {
-		x, y := float64(i), float64(v)
-		sx, sy, sxx, sxy = sx+x, sy+y, sxx+x*x, sxy+x*y
-	}
-	k := float64(n)
-	return (k*sxy - sx*sy) / (k*sxx - sx*sx) / 86400
 }

@@ -34,7 +34,7 @@ func TestForecast(t *testing.T) {
 		"passed":            {young, 3, unknown, in(-1), OffTrack, "Off track. The target, 2026-02-28, was 1 day ago. There is no forecast yet."},
 		"none left":         {old, 0, perWeek(-2), in(60), NoneLeft, "60 days to 2026-04-30. No client is insecure."},
 		"nobody seen":       {0, 0, unknown, in(60), Collecting, "60 days to 2026-04-30. There is no forecast yet."},
-		"never":             {old, 1_000_000, perWeek(-1), in(60), OffTrack, "Off track. 60 days to 2026-04-30. Needed: 115702.5 clients a week. Pace: 1 fewer a week."},
+		"never":             {old, 1_000_000, perWeek(-1), in(60), OffTrack, "Off track. 60 days to 2026-04-30. Needed: 115,702 clients a week. Pace: 1 fewer a week."},
 
 		"no target, fewer":     {old, 10, perWeek(-1), time.Time{}, Falling, "Pace: 1 fewer a week; none is left by 2026-05-10."},
 		"no target, no fewer":  {old, 10, 0, time.Time{}, Stalled, "Stalled. Pace: no fewer in the last 28 days."},

@@ -80,7 +80,9 @@ func (c *DayCounts) connections(insecure bool) *uint32 {
 
 func (c DayCounts) insecure() bool { return c.InsecureRequests|c.InsecureConnections != 0 }
 
-func (c DayCounts) active() bool { return c.insecure() || c.SecureRequests|c.SecureConnections != 0 }
+func (c DayCounts) secure() bool { return c.SecureRequests|c.SecureConnections != 0 }
+
+func (c DayCounts) active() bool { return c.insecure() || c.secure() }
 
 // known reports whether the row is one to show and to keep.
 func (r *row) known() bool { return r.configured || r.first != 0 }

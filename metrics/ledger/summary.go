@@ -39,6 +39,10 @@ type Summary struct {
 	Limit      int        `json:"track_limit"`
 	Overflowed uint64     `json:"overflowed"` // observations without room for their client
 	History    []DayTotal `json:"history,omitempty"`
+
+	// BurnDown is how the clients stood at the end of each day, oldest day first,
+	// since the first was seen. Of a fleet it is not known.
+	BurnDown []DayStates `json:"burn_down,omitempty"`
 }
 
 // DayTotal is one day (UTC) over all clients.
@@ -58,18 +62,17 @@ func (l *Ledger) Summary() Summary {
 	now, p := l.clock(), l.currentPolicy()
 	s := NewSummary(now, p.MigratedAfter)
 	totals := make(map[int32]*DayTotal)
-	today := dayOf(now.Unix())
-	weekAgo := today - 7
-	past := closes{today: today, window: int32(p.MigratedAfter / (24 * time.Hour))}
+	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
 	l.each(func(r *row) {
 		st := r.standing(p, now)
 		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
-		s.countBack(r.days, weekAgo)
-		past.add(r, unixOf(st.Declared))
+		past.add(r, st.Declared)
 	})
+	s.InsecureWeekAgo, s.ActiveWeekAgo = past.weekAgo().insecure(), past.weekAgo().active()
+	s.BurnDown = past.burnDown(s.States)
 	s.Forecast = Trend{now, at(past.first), s.Insecure, past.slope(), p.Target}.Forecast()
 	stats := l.Stats()
 	s.Tracked, s.Limit, s.Overflowed = stats.Tracked, stats.Limit, stats.Overflowed
@@ -82,23 +85,6 @@ func (l *Ledger) Summary() Summary {
 		s.History = append(s.History, *totals[n])
 	}
 	return s
-}
-
-// countBack counts a client as it stood at the end of an earlier day.
-func (s *Summary) countBack(days []day, last int32) {
-	first := last - int32(s.MigratedAfterSeconds/86400) + 1
-	var insecure, active bool
-	for i := range days {
-		if d := &days[i]; d.number >= first && d.number <= last {
-			insecure, active = insecure || d.insecure(), active || d.active()
-		}
-	}
-	if active {
-		s.ActiveWeekAgo++
-	}
-	if insecure {
-		s.InsecureWeekAgo++
-	}
 }
 
 func addDay(totals map[int32]*DayTotal, d *day) {
@@ -172,13 +158,4 @@ func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fa
 	if insecure || lifted.After(lastInsecure) && s.Generated.Sub(lifted) < window {
 		s.NeedsTlslift++
 	}
-}
-
-// InsecureShare is insecure clients over active ones, 0 to 1; 0 when none is
-// active.
-func (s *Summary) InsecureShare() float64 {
-	if s.Active == 0 {
-		return 0
-	}
-	return float64(s.Insecure) / float64(s.Active)
 }

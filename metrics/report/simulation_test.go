@@ -49,7 +49,7 @@ type simInstance struct {
 	file     string
 	restarts int // every so many days; 0 = never
 	ledger   *ledger.Ledger
-	insecure []int // clients at the end of each day, by the truth
+	closed   []ledger.DayStates // the clients at the end of each day, by the truth
 }
 
 func TestSimulatedMigration(t *testing.T) {
@@ -159,16 +159,14 @@ func (s *simulation) checkInstance(day int, i *simInstance, seen map[truth]int) 
 	t.Helper()
 	labels, labelled := s.scrape(i), make(map[string]simLabels)
 	here := func(a act) bool { return a.instance == i.number }
-	i.insecure = append(i.insecure, 0)
+	i.closed = append(i.closed, ledger.DayStates{})
 	for _, c := range s.clients {
 		row, there := i.ledger.Row(c.id.Name)
 		if !there || !row.FirstSeen.IsZero() {
 			c.forget(t, i.number, row.FirstSeen)
 		}
 		want := c.truth(s.now(), here)
-		if want.state == ledger.Insecure || want.state == ledger.Mixed {
-			i.insecure[day]++
-		}
+		countState(&i.closed[day], want.state)
 		if !there && !c.named && !want.called {
 			continue
 		}
@@ -194,7 +192,7 @@ func (s *simulation) checkInstance(day int, i *simInstance, seen map[truth]int) 
 	if n := i.ledger.Stats(); n.Tracked > n.Limit || n.Overflowed != 0 {
 		t.Fatalf("day %d, instance %d: %+v", day, i.number, n)
 	}
-	s.checkPace(day, i)
+	s.checkPast(day, i)
 }
 
 // checkFleet holds the report of all instances' files to the truth.
@@ -252,21 +250,43 @@ func (s *simulation) report(day int) (r *Report) {
 	return r
 }
 
-// checkPace: the forecast is made from how many clients were insecure at the end
-// of each day, as the truth was then.
-func (s *simulation) checkPace(day int, i *simInstance) {
+func countState(d *ledger.DayStates, s ledger.State) {
+	switch s {
+	case ledger.Insecure:
+		d.Insecure++
+	case ledger.Mixed:
+		d.Mixed++
+	case ledger.Silent:
+		d.Silent++
+	case ledger.Migrated:
+		d.Migrated++
+	case ledger.Unseen, ledger.NoCalls:
+	}
+}
+
+// checkPast: the burn-down says how the clients stood at the end of each day, as
+// the truth was then, and the forecast is made from it.
+func (s *simulation) checkPast(day int, i *simInstance) {
 	s.t.Helper()
-	got := i.ledger.Summary().Forecast.PerWeek
-	past := i.insecure[max(0, len(i.insecure)-28):]
-	if len(i.insecure) < 14 {
+	summary := i.ledger.Summary()
+	past := slices.Clone(summary.BurnDown[:len(summary.BurnDown)-1])
+	for n := range past {
+		past[n].Date = ""
+	}
+	if want := i.closed[max(0, len(i.closed)-len(past)):]; !slices.Equal(past, want) {
+		s.t.Fatalf("day %d, instance %d: at the end of each day:\n%v, the truth is\n%v", day, i.number, past, want)
+	}
+	got := summary.Forecast.PerWeek
+	if len(i.closed) < 14 {
 		if got != nil {
 			s.t.Fatalf("day %d: there is a pace", day)
 		}
 		return
 	}
+	past = past[max(0, len(past)-28):]
 	var sx, sy, sxx, sxy float64
-	for n, v := range past {
-		x, y := float64(n), float64(v)
+	for n, d := range past {
+		x, y := float64(n), float64(d.Insecure+d.Mixed)
 		sx, sy, sxx, sxy = sx+x, sy+y, sxx+x*x, sxy+x*y
 	}
 	k := float64(len(past))
