@@ -70,7 +70,7 @@ func TestReport(t *testing.T) {
 	}{
 		{"table", []string{"--state", state}, "shop/web", "", exitDone},
 		{"only", []string{"--state", state, "--only", "migrated"}, "10.0.0.1", "shop/web", exitDone},
-		{"owners", []string{"--state", state, "--owners", owners, "--by-owner"}, "jane (1 client)", "", exitDone},
+		{"owners", []string{"--state", state, "--owners", owners, "--by-owner"}, "jane (1 client, ", "", exitDone},
 		{"csv", []string{"--state", state, "--format", "csv"}, "shop/web,workload,shop,insecure", "", exitDone},
 		{"fails", []string{"--state", state, "--fail-if", "insecure,mixed", "--only", "migrated"}, "10.0.0.1", "shop/web", exitFailed},
 		{"two instances", []string{"--state", state, "--state", stateFile(t), "--format", "json"}, `"count": 2`, "", exitDone},

@@ -152,10 +152,20 @@ func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fa
 	if insecure || state == Migrated {
 		s.Active++
 	}
-	// Upgraded after it was last insecure: terminated at TLS 1.2 or later,
-	// because it cannot agree with the upstream itself.
-	window := time.Duration(s.MigratedAfterSeconds) * time.Second
-	if insecure || lifted.After(lastInsecure) && s.Generated.Sub(lifted) < window {
+	if insecure || upgraded(lastInsecure, lifted, s.Generated, time.Duration(s.MigratedAfterSeconds)*time.Second) {
 		s.NeedsTlslift++
 	}
+}
+
+// upgraded reports whether tlslift made calls possible after the client was last
+// insecure: it was terminated at TLS 1.2 or later, because it cannot agree with
+// the upstream itself.
+func upgraded(lastInsecure, lifted, now time.Time, migratedAfter time.Duration) bool {
+	return lifted.After(lastInsecure) && now.Sub(lifted) < migratedAfter
+}
+
+// Upgraded reports whether a client that is not insecure needs tlslift all the
+// same.
+func (r *Row) Upgraded(now time.Time, migratedAfter time.Duration) bool {
+	return upgraded(r.LastInsecure, r.LastUpgraded, now, migratedAfter)
 }

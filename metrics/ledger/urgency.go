@@ -1,12 +1,24 @@
 package ledger
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// Urgency orders clients, the least first: those that were declared migrated
-// and are insecure again, then by state as in States.
-func (r *Row) Urgency() int {
+// CompareUrgency orders clients, the most urgent first: those that were declared
+// migrated and are insecure again, then by state as in States; of those that
+// stand alike, the busiest; then by name.
+func CompareUrgency(a, b *Row) int {
+	return cmp.Or(a.urgency()-b.urgency(), cmp.Compare(b.callsPerDay(), a.callsPerDay()), cmp.Compare(a.Client, b.Client))
+}
+
+func (r *Row) urgency() int {
 	if r.Regressed {
 		return -1
 	}
 	return slices.Index(States[:], r.State)
 }
+
+// callsPerDay are the calls that were seen, as requests or, where these are
+// encrypted end to end, as connections.
+func (r *Row) callsPerDay() float64 { return max(r.RequestsPerDay, r.ConnectionsPerDay) }

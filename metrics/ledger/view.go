@@ -188,6 +188,10 @@ func (l *Ledger) Row(name string) (Row, bool) {
 // migrated.
 func (l *Ledger) MigratedAfter() time.Duration { return l.currentPolicy().MigratedAfter }
 
+// Target is the end of the day by which no client is to need tlslift; zero = none
+// is set.
+func (l *Ledger) Target() time.Time { return l.currentPolicy().Target }
+
 func (l *Ledger) currentPolicy() *policy {
 	l.mu.Lock()
 	defer l.mu.Unlock()

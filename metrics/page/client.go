@@ -14,6 +14,10 @@ import (
 type clientView struct {
 	base
 	Row      ledger.Row
+	Standing string // what its state means
+	Upgraded bool   // only tlslift makes its secure calls possible
+	Leaves   bool   // what remains is to take tlslift away
+	Message  string // to send to its owner; "" = nothing
 	Chart    template.HTML
 	History  []ledger.Day // newest first
 	Fixes    []fixes.Page
@@ -35,28 +39,32 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, "No client of that name is in the ledger.")
 		return
 	}
-	v := clientView{base: base{Title: row.Client}, Row: row}
+	now := s.Clock()
+	v := clientView{base: base{Title: row.Client}, Row: row, Upgraded: row.Upgraded(now, s.Ledger.MigratedAfter())}
+	v.Leaves = row.State == ledger.Migrated && row.Verdict == ledger.Capable && !v.Upgraded
+	v.Standing = v.standing()
+	v.Message = message(&row, s.Ledger.Target(), now, siteOf(r))
 	c := chart.Chart{
-		ID: "history", Title: "Requests and passed-on connections of each of the last 90 days, insecure and secure",
-		Unit: "requests and connections", Last: s.Clock(), Days: chartDays,
+		ID: "history", Title: "Requests and passed-on connections of each day, insecure and secure",
+		Unit: "requests and connections", Parts: []string{"insecure", "secure"}, Last: now, Days: ledger.BurnDownDays,
 	}
 	for _, d := range row.History {
 		// Requests inside a spliced connection cannot be seen; the connection
 		// stands for them.
 		c.Points = append(c.Points, chart.Point{
-			Date: d.Date, Insecure: uint64(max(d.InsecureRequests, d.InsecureConnections)),
-			Secure: uint64(d.SecureRequests) + uint64(d.SecureConnections),
+			Date:   d.Date,
+			Values: []uint64{uint64(max(d.InsecureRequests, d.InsecureConnections)), uint64(d.SecureRequests) + uint64(d.SecureConnections)},
 		})
 	}
 	v.Chart = c.SVG()
 	v.History = slices.Clone(row.History)
 	slices.Reverse(v.History)
-	for _, name := range row.FixPages {
+	for _, name := range v.pagesFor() {
 		if p, ok := fixes.Lookup(name); ok {
 			v.Fixes = append(v.Fixes, p)
 		}
 	}
-	if len(v.Fixes) > 0 && !slices.ContainsFunc(v.Fixes, func(p fixes.Page) bool { return s.advice.isProgram(p.Name) }) {
+	if len(v.Fixes) > 0 && !v.Leaves && !slices.ContainsFunc(v.Fixes, func(p fixes.Page) bool { return s.advice.isProgram(p.Name) }) {
 		v.Programs = s.advice.Programs
 	}
 	for _, e := range row.Exposed {
@@ -68,6 +76,30 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Failures, v.Hellos = sorted(row.Failures), sorted(row.Hellos)
 	s.render(w, http.StatusOK, s.client, v)
+}
+
+// standing says what the client's state means. A client can be secure thanks to
+// tlslift alone.
+func (v *clientView) standing() string {
+	switch {
+	case v.Row.State == ledger.Migrated && v.Upgraded:
+		return "called over TLS 1.2 or later lately, which only tlslift makes possible: it still needs tlslift"
+	case v.Row.MigratedBy == "declaration":
+		return "declared so by its owner, and not insecure since"
+	}
+	return stateTexts[v.Row.State.String()]
+}
+
+// pagesFor are the pages of advice that the client's owner has to read. A client
+// that is migrated has nothing left to change.
+func (v *clientView) pagesFor() []string {
+	switch {
+	case v.Leaves:
+		return v.Row.FixPages[:min(1, len(v.Row.FixPages))]
+	case v.Row.State == ledger.Migrated && !v.Upgraded:
+		return nil
+	}
+	return v.Row.FixPages
 }
 
 func sorted(counts map[string]uint64) []countView {

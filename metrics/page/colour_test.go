@@ -50,9 +50,17 @@ func TestTheChartIsReadWithoutHue(t *testing.T) {
 			}
 			return out
 		}
-		grounds, insecure, secure := values(ground), values("bar-insecure"), values("bar-secure")
+		grounds := values(ground)
+		parts := [][]string{values("bar-insecure"), values("bar-mixed"), values("bar-silent"), values("bar-secure")} // from below
 		for i, scheme := range []string{"light", "dark"} {
-			for _, pair := range [][2]string{{grounds[i], insecure[i]}, {grounds[i], secure[i]}, {insecure[i], secure[i]}} {
+			pairs := [][2]string{{parts[0][i], parts[3][i]}} // of a client's page
+			for n, part := range parts {
+				pairs = append(pairs, [2]string{grounds[i], part[i]})
+				if n > 0 {
+					pairs = append(pairs, [2]string{parts[n-1][i], part[i]})
+				}
+			}
+			for _, pair := range pairs {
 				a, b := luminance(t, pair[0]), luminance(t, pair[1])
 				if ratio := (max(a, b) + .05) / (min(a, b) + .05); ratio < 3 {
 					t.Errorf("%s, %s: %s on %s is %.2f:1", file, scheme, pair[1], pair[0], ratio)

@@ -25,6 +25,8 @@ func (s *server) funcs() template.FuncMap {
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"short":     figures.Short,
 		"count":     func(n uint64) string { return figures.Short(float64(n)) },
+		"figure":    figures.Count,
+		"figure32":  func(n uint32) string { return figures.Count(int(n)) },
 		"clientURL": clientURL,
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
@@ -48,11 +50,11 @@ func clientName(r *http.Request) string {
 
 // stateTexts say what a state means.
 var stateTexts = map[string]string{
-	"insecure": "called with plain HTTP or old TLS, and nothing secure lately",
-	"mixed":    "seen both ways lately: some of it has changed",
-	"silent":   "not seen lately, which is not the same as migrated",
+	"insecure": "called over plain HTTP or old TLS lately, and not securely",
+	"mixed":    "called both securely and over plain HTTP or old TLS lately: part of it has changed",
+	"silent":   "no call lately, which is not the same as migrated",
 	"unseen":   "named in the configuration, never seen",
-	"migrated": "secure, and nothing insecure lately",
+	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner, a health check, or a client whose handshake fails; in no share",
 }
 

@@ -1,31 +1,27 @@
 package page
 
 import (
-	"fmt"
 	"html/template"
+	"net"
 	"net/http"
-	"time"
+	"slices"
 
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
 
-// chartDays is how many days the status page's picture shows.
-const chartDays = 90
-
 type indexView struct {
 	base
 	Summary  ledger.Summary
-	Headline string
-	Detail   string
-	Done     bool // nothing seen needs tlslift
-	Percent  string
-	WeekAgo  string // "" = not known
+	Headline ledger.Headline
+	Percent  string // insecure clients of the active ones; "" = none is insecure
+	WeekAgo  string // the same a week ago; "" = not known
 	States   []stateTile
 	Chart    template.HTML
-	History  []ledger.DayTotal // newest first, what the picture shows
-	Days     int
+	Ahead    bool               // the picture goes on to the target
+	History  []ledger.DayStates // newest first, what the picture shows
+	Start    string             // host and port to point an application at; "" = there is none, or a client was seen
 	Health   *Health
 	CAEnds   string // soon, expired or ""
 
@@ -56,62 +52,59 @@ type columnView struct {
 func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	f, err := parseFilter(r.URL.Query())
-	v := indexView{base: base{Title: "Migration"}, Summary: s.Ledger.Summary(), Verdicts: ledger.Verdicts[:], Days: chartDays}
+	v := indexView{base: base{Title: "Migration"}, Summary: s.Ledger.Summary(), Verdicts: ledger.Verdicts[:]}
 	if err != nil {
 		v.Problem, status = "The address asks for something that is not there: "+err.Error()+". All clients are shown.", http.StatusBadRequest
 		f, _ = parseFilter(nil)
 	}
-	v.headline()
-	v.picture(s.Clock())
+	v.Headline = v.Summary.Headline()
+	if v.Summary.Insecure > 0 {
+		v.Percent = figures.Percent(v.Summary.Insecure, v.Summary.Active)
+		if v.Summary.ActiveWeekAgo > 0 {
+			v.WeekAgo = figures.Percent(v.Summary.InsecureWeekAgo, v.Summary.ActiveWeekAgo)
+		}
+	}
+	v.picture()
 	if s.Health != nil {
 		h := s.Health()
 		v.Health = &h
 		v.CAEnds = h.caEnds(s.Clock())
+		if v.Summary.Clients == 0 {
+			v.Start = startAt(h.Listeners, r.Host)
+		}
 	}
 	v.table(f, s.Ledger.Overview(f.selects))
 	s.render(w, status, s.index, v)
 }
 
-// headline says in words where the migration stands.
-func (v *indexView) headline() {
-	s := &v.Summary
-	quiet := s.States[ledger.Silent.String()] + s.States[ledger.Unseen.String()]
-	v.Percent = figures.Percent(s.Insecure, s.Active)
-	if s.ActiveWeekAgo > 0 {
-		v.WeekAgo = figures.Percent(s.InsecureWeekAgo, s.ActiveWeekAgo)
+// picture draws the burn-down and prepares the same figures as a table.
+func (v *indexView) picture() {
+	if len(v.Summary.BurnDown) == 0 {
+		return
 	}
-	switch {
-	case s.Clients == 0:
-		v.Headline, v.Detail = "No client has been seen yet", "Point an application at tlslift and it shows up here."
-	case s.NeedsTlslift > 0:
-		v.Headline = figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift")
-		v.Detail = figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client is", "active clients are") + " insecure."
-	case quiet > 0:
-		v.Headline = "Nothing that was seen lately needs tlslift"
-		v.Detail = "But " + figures.Plural(quiet, "client is", "clients are") + " silent or never seen: that is not the same as migrated. Ask the owners, then declare them."
-	default:
-		v.Done = true
-		v.Headline, v.Detail = "Nobody needs tlslift any more", "Every client is migrated. It can be taken away."
-	}
+	c := chart.BurnDown(&v.Summary)
+	v.Chart, v.Ahead = c.SVG(), c.Ahead != nil
+	v.History = slices.Clone(v.Summary.BurnDown)
+	slices.Reverse(v.History)
 }
 
-// picture draws the burn-down and prepares the same figures as a table.
-func (v *indexView) picture(now time.Time) {
-	c := chart.Chart{
-		ID: "burndown", Title: fmt.Sprintf("Clients seen on each of the last %d days, insecure and secure", chartDays),
-		Unit: "clients", Last: now, Days: chartDays,
+// startAt is where to point the first application: the first address that is
+// listened on. Of one that is every address of the machine, it is the one that
+// the page was asked for at.
+func startAt(listeners []string, asked string) string {
+	if len(listeners) == 0 {
+		return ""
 	}
-	oldest := now.UTC().AddDate(0, 0, 1-chartDays).Format(time.DateOnly)
-	for _, d := range v.Summary.History {
-		if d.Date < oldest {
-			continue
+	host, port, err := net.SplitHostPort(listeners[0])
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		if host, _, err = net.SplitHostPort(asked); err != nil {
+			host = asked
 		}
-		c.Points = append(c.Points, chart.Point{
-			Date: d.Date, Insecure: uint64(d.InsecureClients), Secure: uint64(d.ActiveClients - d.InsecureClients),
-		})
-		v.History = append([]ledger.DayTotal{d}, v.History...)
 	}
-	v.Chart = c.SVG()
+	return net.JoinHostPort(host, port)
 }
 
 // table is the page of the table that f asks for, of the rows that f selects.

@@ -30,6 +30,7 @@ type Ledger interface {
 	Row(name string) (ledger.Row, bool)
 	Summary() ledger.Summary
 	MigratedAfter() time.Duration
+	Target() time.Time
 }
 
 // Health is how this instance fares, as far as it is shown.

@@ -105,7 +105,7 @@ func TestIndex(t *testing.T) {
 	}
 	for _, want := range []string{
 		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75%",
-		"declared migrated, and insecure again since", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
+		"declared migrated, insecure again", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
 		"never-there", "sslv2-framed", "Change its API address from http to https.", "tlslift 1.2.3", "127.0.0.1:3128",
 	} {
 		if !strings.Contains(body, want) {
@@ -368,13 +368,13 @@ func TestTenThousandClientsComeInPages(t *testing.T) {
 	h := serve(t, many(t))
 	w := get(t, h, "/?sort=client&page=3")
 	body := w.Body.String()
-	if !strings.Contains(body, "401 to 600 of 10000") || !strings.Contains(body, `rel="prev"`) || !strings.Contains(body, `rel="next"`) {
+	if !strings.Contains(body, "401 to 600 of 10,000") || !strings.Contains(body, `rel="prev"`) || !strings.Contains(body, `rel="next"`) {
 		t.Error("the third page is not as expected")
 	}
 	if w.Body.Len() > 200<<10 {
 		t.Errorf("a page has %d KiB", w.Body.Len()>>10)
 	}
-	if body := get(t, h, "/?page=1000").Body.String(); !strings.Contains(body, "9801 to 10000 of 10000") {
+	if body := get(t, h, "/?page=1000").Body.String(); !strings.Contains(body, "9,801 to 10,000 of 10,000") {
 		t.Error("a page beyond the last is not the last")
 	}
 }
@@ -488,13 +488,149 @@ func TestTheBandSaysHowItStands(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	for target, want := range map[string]string{
-		"/": `class="top"`, "/clients/10.0.0.3": `class="top migrated"`, "/clients/10.0.0.9": `class="top silent"`, "/clients/10.0.0.1": `class="top insecure"`,
+		"/": `class="top split"`, "/clients/10.0.0.3": `class="top migrated"`, "/clients/10.0.0.9": `class="top silent"`, "/clients/10.0.0.1": `class="top insecure"`,
 	} {
 		if !strings.Contains(get(t, h, target).Body.String(), want) {
 			t.Errorf("%s lacks %s", target, want)
 		}
 	}
-	if empty := serve(t, ledger.New(ledger.Options{})); !strings.Contains(get(t, empty, "/").Body.String(), `class="top quiet"`) {
+	if empty := serve(t, ledger.New(ledger.Options{})); !strings.Contains(get(t, empty, "/").Body.String(), `class="top split quiet"`) {
 		t.Error("an empty ledger is shown as a warning")
+	}
+}
+
+// A client that is migrated has nothing left to change: its page says how to take
+// tlslift away, and no more.
+func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	body := get(t, h, "/clients/10.0.0.3").Body.String()
+	for _, want := range []string{"What is left:", "and declare it migrated", "<h2>To take tlslift away</h2>"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, unwanted := range []string{"What to change:", "<h2>PHP", "By program", "Message for its owner"} {
+		if strings.Contains(body, unwanted) {
+			t.Errorf("the page has %q", unwanted)
+		}
+	}
+	if n := strings.Count(body, `<article class="advice">`); n != 1 {
+		t.Errorf("%d pages of advice", n)
+	}
+}
+
+// A client that speaks TLS 1.2 and shares no suite with SMSPortal is secure thanks
+// to tlslift alone. Nothing says that it called in clear, or that it may leave.
+func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	hello := call.Offer{Max: call.Version12}
+	sight(l, "terminated", now, call.Sighted{Version: call.Version12, Handling: call.Terminated, Hello: &hello})
+	request(l, "terminated", now, call.Outcome{Ours: true, Ingress: call.Connect, Version: call.Version12, Handling: call.Terminated})
+	sight(l, "refused", now, call.Sighted{Version: call.Version12, Handling: call.Spliced, Hello: &hello, Failure: call.HandshakeNoSharedCipher, NoCall: true})
+	h := serve(t, l)
+	for name, want := range map[string]string{
+		"terminated": "which only tlslift makes possible: it still needs tlslift",
+		"refused":    "a client whose handshake fails",
+	} {
+		body := get(t, h, "/clients/"+name).Body.String()
+		if !strings.Contains(body, want) || strings.Contains(body, "plain HTTP or old TLS lately") || strings.Contains(body, "take tlslift away") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+	if body := get(t, h, "/").Body.String(); !strings.Contains(body, "1 client still needs tlslift") {
+		t.Error("the headline")
+	}
+}
+
+// What the owner of a client is sent has the name, the evidence, what to change
+// and where to read on, and needs no script to be copied.
+func TestTheMessageForAnOwner(t *testing.T) {
+	t.Parallel()
+	l := sample(t)
+	l.Configure(ledger.Settings{
+		Target:  time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC),
+		Clients: []ledger.Configured{{Name: "payments/billing", Migrated: now.Add(-10 * dayLong)}, {Name: "never-there"}},
+	})
+	h := serve(t, l)
+	for name, want := range map[string][]string{
+		"10.0.0.1": {
+			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
+			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Secret sent in clear: query, 496 times",
+			"What to change: Change its API address from http to https.", "How: http://example.com/fixes/http-to-https", "Please be done by 2027-03-31.",
+			"More: http://example.com/clients/10.0.0.1",
+		},
+		"10.0.0.2":         {"still makes some of its calls to SMSPortal over plain HTTP or old TLS."},
+		"10.0.0.9":         {"10.0.0.9 has made no call through tlslift since 2026-11-02 12:00 UTC (21 days ago)."},
+		"payments/billing": {"payments/billing was declared migrated on 2026-11-13, and has called SMSPortal insecurely since."},
+	} {
+		_, text, _ := strings.Cut(get(t, h, clientURL(name)).Body.String(), "<textarea")
+		text, _, found := strings.Cut(text, "</textarea>")
+		text = html.UnescapeString(text)
+		for _, part := range want {
+			if !found || !strings.Contains(text, part) {
+				t.Errorf("%s: the message lacks %q:\n%s", name, part, text)
+			}
+		}
+	}
+	if strings.Contains(get(t, h, "/clients/never-there").Body.String(), "<textarea") {
+		t.Error("there is a message about a client that was never seen")
+	}
+}
+
+func TestAMessageHasNoLinesThatACallerInvented(t *testing.T) {
+	t.Parallel()
+	row := ledger.Row{Client: "a\n- Verdict: fine\u2028\u202ex", State: ledger.Insecure}
+	text := message(&row, time.Time{}, now, "http://x")
+	if strings.Contains(text, "\n- Verdict: fine") || strings.ContainsAny(text, "\u2028\u202e") || !strings.HasPrefix(text, "a - Verdict: fine  x calls") {
+		t.Errorf("%q", text)
+	}
+}
+
+// With no client yet, the page says how to point one here.
+func TestAnEmptyPageSaysHowToBegin(t *testing.T) {
+	t.Parallel()
+	body := get(t, serve(t, ledger.New(ledger.Options{})), "/").Body.String()
+	for _, want := range []string{"http://127.0.0.1:3128/api.smsportal.com/", "http_proxy=http://127.0.0.1:3128 curl"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(body, "<svg class=\"chart\"") {
+		t.Error("the page has an empty picture")
+	}
+	if strings.Contains(get(t, serve(t, sample(t)), "/").Body.String(), "http_proxy=") {
+		t.Error("the page still says how to begin")
+	}
+	for _, c := range []struct{ listener, asked, want string }{
+		{"127.0.0.1:3128", "tlslift.example:9128", "127.0.0.1:3128"},
+		{"0.0.0.0:3128", "tlslift.example:9128", "tlslift.example:3128"},
+		{"[::]:3128", "[::1]:9128", "[::1]:3128"},
+		{"[::]:80", "tlslift.example", "tlslift.example:80"},
+		{"nonsense", "x", ""},
+	} {
+		if got := startAt([]string{c.listener}, c.asked); got != c.want {
+			t.Errorf("%s, asked at %s: %q, want %q", c.listener, c.asked, got, c.want)
+		}
+	}
+	if startAt(nil, "x") != "" {
+		t.Error("nothing is listened on")
+	}
+}
+
+// A share that is not all is not shown as 100%, and thousands are told apart.
+func TestLargeFiguresAreTrue(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	for i := range 1500 {
+		request(l, fmt.Sprint("client-", i), now, call.Outcome{Ours: true, Ingress: call.Forward})
+	}
+	sight(l, "last", now, spliced())
+	body := get(t, serve(t, l), "/").Body.String()
+	for _, want := range []string{"99.9%", "1,500 clients still need tlslift", "1,500 of 1,501 active clients are insecure", "1 to 200 of 1,501", "<b>1,500</b> insecure"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }

@@ -31,12 +31,12 @@ var columns = []struct {
 	compare    func(a, b *ledger.Row) int
 }{
 	{"client", "Client", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Client, b.Client) }},
-	{"state", "State", false, func(a, b *ledger.Row) int { return a.Urgency() - b.Urgency() }},
+	{"state", "State", false, ledger.CompareUrgency},
 	{"verdict", "Verdict", false, func(a, b *ledger.Row) int { return rank(a) - rank(b) }},
+	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage()+a.Fix, b.FixPage()+b.Fix) }},
 	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Runtime(), b.Runtime()) }},
 	{"requests", "Requests a day", true, func(a, b *ledger.Row) int { return cmp.Compare(a.RequestsPerDay, b.RequestsPerDay) }},
 	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
-	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage()+a.Fix, b.FixPage()+b.Fix) }},
 }
 
 // rank orders verdicts by precedence, none last.

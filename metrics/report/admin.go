@@ -51,7 +51,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	if err := fetch(ctx, client, u.JoinPath("api/v1/summary").String(), &summary); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
 	}
-	r.Summary.History, r.Summary.Forecast = summary.History, summary.Forecast
+	r.Summary.History, r.Summary.BurnDown, r.Summary.Forecast = summary.History, summary.BurnDown, summary.Forecast
 	r.Summary.Tracked, r.Summary.Limit, r.Summary.Overflowed = summary.Tracked, summary.Limit, summary.Overflowed
 	return r, nil
 }

@@ -46,8 +46,13 @@ func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
 	return nil
 }
 
-// headline is the report in one sentence or two.
+// headline is the report in a few sentences.
 func (r *Report) headline() string {
+	return strings.TrimSpace(r.figures() + " " + r.Summary.Forecast.Sentence())
+}
+
+// figures are the report's counts in words.
+func (r *Report) figures() string {
 	s := &r.Summary
 	states := make([]string, 0, len(ledger.States))
 	for _, state := range ledger.States {
@@ -59,9 +64,6 @@ func (r *Report) headline() string {
 	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s (%s of %s). Needing tlslift: %s.",
 		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), figures.Percent(s.Insecure, s.Active),
 		figures.Count(s.Insecure), figures.Count(s.Active), figures.Count(s.NeedsTlslift))
-	if sentence := s.Forecast.Sentence(); sentence != "" {
-		text += " " + sentence
-	}
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
@@ -146,7 +148,13 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 }
 
 func ownerTitle(g group) string {
-	return cmp.Or(g.Owner, "No owner known") + " (" + figures.Plural(len(g.Clients), "client", "clients") + ")"
+	open := 0
+	for i := range g.Clients {
+		if s := g.Clients[i].State; s == ledger.Insecure || s == ledger.Mixed {
+			open++
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s insecure)", cmp.Or(g.Owner, "No owner known"), figures.Plural(len(g.Clients), "client", "clients"), figures.Count(open))
 }
 
 // terminal takes out what could steer a terminal or break a line.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"embed"
+	"fmt"
 	"html/template"
 	"io"
 	"regexp"
@@ -16,27 +17,26 @@ import (
 //go:embed report.html
 var files embed.FS
 
-// htmlDays is how many days the picture shows.
-const htmlDays = 90
-
 // ownLink is a link of one page of advice to another. A file that was mailed has
 // nowhere to lead to.
 var ownLink = regexp.MustCompile(`<a href="/fixes/[^"]*">([^<]*)</a>`)
 
 type htmlView struct {
-	Headline string
+	Headline ledger.Headline
+	Forecast ledger.Forecast
+	Figures  string
 	AsOf     string
-	Summary  *ledger.Summary
-	States   []ledger.State
 	Chart    template.HTML
-	Titles   []string
+	Ahead    bool // the picture goes on to the target
+	Owners   bool // owners are a column: they are known, and the clients are not grouped by them
 	Groups   []htmlGroup
 	Nobody   string // why no clients are listed; "" = some are
 	Fixes    []fixes.Page
 }
 
 type htmlGroup struct {
-	Title   string
+	Title   string // "" = there is one group
+	Anchor  string
 	Clients []Client
 }
 
@@ -47,17 +47,19 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	if err != nil {
 		return err
 	}
-	v := htmlView{Headline: r.headline(), AsOf: r.asOf(), Summary: &r.Summary, States: ledger.States[:], Titles: columnTitles}
-	if len(r.Summary.History) > 0 {
-		v.Chart = r.chart()
+	v := htmlView{Headline: r.Summary.Headline(), Forecast: r.Summary.Forecast, Figures: r.figures(), AsOf: r.asOf()}
+	if len(r.Summary.BurnDown) > 0 {
+		c := chart.BurnDown(&r.Summary)
+		v.Chart, v.Ahead = c.SVG(), c.Ahead != nil
 	}
 	if len(r.Clients) == 0 {
 		v.Nobody = r.nobody()
 	}
-	for _, g := range r.groups(byOwner) {
+	v.Owners = !byOwner && slices.ContainsFunc(r.Clients, func(c Client) bool { return c.Owner != "" })
+	for i, g := range r.groups(byOwner) {
 		h := htmlGroup{Clients: g.Clients}
 		if byOwner {
-			h.Title = ownerTitle(g)
+			h.Title, h.Anchor = ownerTitle(g), fmt.Sprint("owner-", i+1)
 		}
 		v.Groups = append(v.Groups, h)
 	}
@@ -70,19 +72,16 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	return t.Execute(w, v)
 }
 
-func (r *Report) chart() template.HTML {
-	c := chart.Chart{ID: "burndown", Title: "Clients seen on each day, insecure and secure", Unit: "clients", Last: r.Summary.Generated, Days: htmlDays}
-	for _, d := range r.Summary.History {
-		c.Points = append(c.Points, chart.Point{Date: d.Date, Insecure: uint64(d.InsecureClients), Secure: uint64(max(0, d.ActiveClients-d.InsecureClients))})
-	}
-	return c.SVG()
-}
-
-// fixPages are the pages that the report's clients need, each once.
+// fixPages are the pages that the report's clients need, each once. Those of a
+// client that is migrated are about taking tlslift away: the first is enough.
 func (r *Report) fixPages() []string {
 	var names []string
 	for i := range r.Clients {
-		for _, name := range r.Clients[i].FixPages {
+		pages := r.Clients[i].FixPages
+		if r.Clients[i].State == ledger.Migrated {
+			pages = pages[:min(1, len(pages))]
+		}
+		for _, name := range pages {
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}

@@ -5,7 +5,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func newReport(source string, now time.Time, migratedAfter time.Duration, rows [
 		r.Clients[i].Row = rows[i]
 	}
 	slices.SortStableFunc(r.Clients, func(a, b Client) int {
-		return cmp.Or(a.Urgency()-b.Urgency(), cmp.Compare(a.Client, b.Client))
+		return ledger.CompareUrgency(&a.Row, &b.Row)
 	})
 	return r
 }

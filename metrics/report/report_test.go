@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,15 +62,15 @@ func TestTable(t *testing.T) {
 	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
 As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14 days.
 
-jane (1 client)
+jane (1 client, 1 insecure)
 CLIENT   STATE                 VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 billing  insecure (regressed)  plaintext  Java 6 or older  1               2026-11-23     jane   Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
-payments (1 client)
+payments (1 client, 1 insecure)
 CLIENT           STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
 payments/mailer  insecure  plaintext  Java 6 or older  1               2026-11-23     payments  Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
-No owner known (3 clients)
+No owner known (3 clients, 0 insecure)
 CLIENT    STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its API address from http to https. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 unseen    unseen    -          -                0               -              -      -
@@ -87,7 +88,7 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 	rows := []ledger.Row{{Client: evil, Library: evil, Fix: evil, State: ledger.Insecure}}
 	r := newReport(evil, now, 14*dayLong, rows)
 	r.Clients[0].Owner = evil
-	r.Summary.History = []ledger.DayTotal{{Date: evil, InsecureClients: 1, ActiveClients: 1}}
+	r.Summary.BurnDown = []ledger.DayStates{{Date: evil, Insecure: 1}}
 	for _, format := range Formats {
 		var b bytes.Buffer
 		if err := r.Write(&b, format, true); err != nil {
@@ -238,7 +239,8 @@ func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := fmt.Sprintf("%+v", viaAdmin.Clients), fmt.Sprintf("%+v", viaState.Clients)
-	if a != b || viaAdmin.headline() != viaState.headline() || len(viaAdmin.Summary.History) != 2 {
+	if a != b || viaAdmin.headline() != viaState.headline() || len(viaAdmin.Summary.History) != 2 ||
+		!slices.Equal(viaAdmin.Summary.BurnDown, viaState.Summary.BurnDown) || len(viaAdmin.Summary.BurnDown) < 2 {
 		t.Errorf("they differ:\n%s\n%s", a, b)
 	}
 }
@@ -341,7 +343,9 @@ func TestAdminErrors(t *testing.T) {
 func TestHTMLCanBeReadOnAPhone(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	if err := fromLedger(filled(t, "")).Write(&b, "html", false); err != nil {
+	r := fromLedger(filled(t, ""))
+	r.Clients[0].Owner = "jane"
+	if err := r.Write(&b, "html", false); err != nil {
 		t.Fatal(err)
 	}
 	for _, title := range columnTitles[1:] {
@@ -351,6 +355,32 @@ func TestHTMLCanBeReadOnAPhone(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "<bdi>payments/mailer</bdi>") {
 		t.Error("a name is not kept to itself")
+	}
+}
+
+// The file begins with where the migration stands, and leads to each owner's
+// clients, without a column that says the same in every row.
+func TestHTMLBeginsWithTheAnswer(t *testing.T) {
+	t.Parallel()
+	r := fromLedger(filled(t, ""))
+	r.Assign(nil)
+	r.Summary.BurnDown = []ledger.DayStates{{Date: now.Format(time.DateOnly), Insecure: 2, Migrated: 1}}
+	r.Summary.Forecast.Target, r.Summary.Forecast.Course = now.Add(30*dayLong), ledger.OffTrack
+	var b bytes.Buffer
+	if err := r.Write(&b, "html", true); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	for _, want := range []string{
+		"<h1>2 clients still need tlslift</h1>", "2 of 3 active clients are insecure.", "Off track.", `<svg class="chart"`,
+		`<a href="#owner-1">payments (1 client, 1 insecure)</a>`, `<h2 id="owner-1">payments (1 client, 1 insecure)</h2>`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it lacks %q", want)
+		}
+	}
+	if strings.Contains(text, `data-label="Owner"`) {
+		t.Error("owners are a column of a table that has one owner")
 	}
 }
 

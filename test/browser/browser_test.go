@@ -4,10 +4,14 @@
 // package chromium, and node with the modules of package.json installed here:
 //
 //	npm install && go test -tags browser ./test/browser
+//
+// With TLSLIFT_SCREENSHOTS it leaves its pictures in that directory, which must
+// exist. first-60-desk-light.png is docs/pictures/status-page.png.
 package browser
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -27,66 +31,73 @@ import (
 
 const dayLong = 24 * time.Hour
 
-// migration is a ledger of some 430 clients that was filled over 90 days.
-func migration() *ledger.Ledger {
+// migration is a ledger of so many clients that was filled over 90 days, on every
+// day or on every few, and has a target.
+func migration(clients, every int) *ledger.Ledger {
 	end := time.Now().Truncate(time.Minute)
 	at := end.Add(-90 * dayLong)
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
-	l.Configure(ledger.Settings{Clients: []ledger.Configured{
-		{Name: "payments/billing", Migrated: end.Add(-5 * dayLong)},
-		{Name: "archive/reports"},
-	}})
+	settings := ledger.Settings{Target: end.Add(45 * dayLong).Truncate(dayLong)}
+	if clients > 5 {
+		settings.Clients = []ledger.Configured{{Name: "payments/billing", Migrated: end.Add(-5 * dayLong)}, {Name: "archive/reports"}}
+	}
+	l.Configure(settings)
 	r := rand.New(rand.NewPCG(1, 2))
-	agents := []string{"Java/1.6.0_45", "PHP-SOAP/5.3.3", "", "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 2.0.50727.42)", "curl/7.19.7"}
-	for range 90 {
-		at = at.Add(dayLong)
+	for at.Before(end) {
+		at = at.Add(time.Duration(every) * dayLong)
 		day := 90 - int(end.Sub(at)/dayLong)
-		for i := range 430 {
-			c := call.Identity{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Rung: call.RungAddress}
-			if i == 0 {
-				c = call.Identity{Name: "payments/billing", Rung: call.RungWorkload}
-			}
-			if i == 1 {
-				c.Name = `<img src=x onerror=alert(1)>"'`
-			}
-			sight := func(v call.Sighted) {
-				v.Ours, v.Ingress = true, call.Connect
-				l.Record(&call.Outcome{Kind: call.Sighting, Client: c, End: at, Sighted: &v})
-			}
-			switch change := 20 + i%60; {
-			case i%17 == 4 && day > 40: // silent
-			case day >= change && i%9 != 0:
-				sight(call.Sighted{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
-			case i%3 == 1:
-				sight(call.Sighted{
-					Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com",
-					Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8"},
-				})
-			default:
-				for range 1 + r.IntN(20) {
-					l.Record(&call.Outcome{
-						Kind: call.Request, Client: c, End: at, Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
-						UserAgent: agents[i%len(agents)], Exposed: 1 << redact.KindQuery,
-					})
-				}
-			}
+		for i := range clients {
+			callOnce(l, r, i, day, at)
 		}
 	}
 	at = end
 	return l
 }
 
-func TestTheStatusPage(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatal("node is not installed")
+var agents = []string{
+	"Java/1.6.0_45", "PHP-SOAP/5.3.3", "", "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 2.0.50727.42)", "curl/7.19.7",
+	"Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
+}
+
+// callOnce has a client do its day.
+func callOnce(l *ledger.Ledger, r *rand.Rand, i, day int, at time.Time) {
+	c := call.Identity{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Rung: call.RungAddress}
+	switch i {
+	case 0:
+		c = call.Identity{Name: "payments/billing", Rung: call.RungWorkload}
+	case 1:
+		c.Name = `<img src=x onerror=alert(1)>"'`
+	case 6:
+		c = call.Identity{Name: "finance/statement-mailer-production", Rung: call.RungWorkload}
 	}
-	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
-		t.Fatal("the modules of package.json are not installed: run npm install here")
+	sight := func(v call.Sighted) {
+		v.Ours, v.Ingress = true, call.Connect
+		l.Record(&call.Outcome{Kind: call.Sighting, Client: c, End: at, Sighted: &v})
 	}
-	l := migration()
+	switch change := 20 + i%60; {
+	case i%17 == 4 && day > 40: // silent
+	case day >= change && i%9 != 0:
+		sight(call.Sighted{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
+	case i%3 == 1:
+		sight(call.Sighted{
+			Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com",
+			Hello: &call.Offer{Max: call.Version10, Library: []string{"OpenSSL 0.9.8", "SChannel Windows XP, Server 2003"}[i%2]},
+		})
+	default:
+		for range 1 + r.IntN(20) {
+			l.Record(&call.Outcome{
+				Kind: call.Request, Client: c, End: at, Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
+				UserAgent: agents[i%len(agents)], Exposed: 1 << redact.KindQuery,
+			})
+		}
+	}
+}
+
+// serve serves the pages of a ledger.
+func serve(t *testing.T, l *ledger.Ledger) string {
+	t.Helper()
 	mux := http.NewServeMux()
-	err = page.Register(mux, page.Options{
+	err := page.Register(mux, page.Options{
 		Ledger: l, Version: "1.0.0",
 		Health: func() page.Health {
 			return page.Health{
@@ -101,14 +112,31 @@ func TestTheStatusPage(t *testing.T) {
 	}
 	mux.HandleFunc("GET /ca.pem", func(http.ResponseWriter, *http.Request) {})
 	server := httptest.NewServer(mux)
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestTheStatusPage(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("node is not installed")
+	}
+	if _, err := os.Stat("node_modules/playwright-core"); err != nil {
+		t.Fatal("the modules of package.json are not installed: run npm install here")
+	}
+	address := serve(t, migration(430, 1))
+	sizes := map[int]string{0: serve(t, ledger.New(ledger.Options{})), 5: serve(t, migration(5, 1)), 60: serve(t, migration(60, 1)), 10_000: serve(t, migration(10_000, 6))}
+	bySize, err := json.Marshal(sizes)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	shots := os.Getenv("TLSLIFT_SCREENSHOTS") // a directory to look at them in
 	if shots == "" {
 		shots = t.TempDir()
 	}
 	file := filepath.Join(t.TempDir(), "report.html")
-	r, err := report.FromAdmin(t.Context(), server.URL, report.Access{})
+	r, err := report.FromAdmin(t.Context(), address, report.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +147,7 @@ func TestTheStatusPage(t *testing.T) {
 	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), node, "page.mjs", server.URL, file, shots).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), node, "page.mjs", address, file, shots, string(bySize)).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("the browser's checks: %v", err)

@@ -2,12 +2,13 @@
 // filtering, paging, each with and without JavaScript, hostile text, keyboard,
 // phone, dark, and axe-core on every page. Usage:
 //
-//   node page.mjs URL REPORT.html SCREENSHOT-DIRECTORY
+//   node page.mjs URL REPORT.html SCREENSHOT-DIRECTORY URLS-BY-SIZE
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [base, report, shots] = process.argv.slice(2);
+const [base, report, shots, bySize] = process.argv.slice(2);
+const sizes = JSON.parse(bySize); // addresses of ledgers by their number of clients
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const failures = [];
 let checks = 0;
@@ -38,7 +39,7 @@ async function open(options = {}) {
     d.dismiss();
   });
   page.on("request", (r) => {
-    if (!r.url().startsWith(base) && !r.url().startsWith("file:")) failures.push(`a request to ${r.url()}`);
+    if (![base, ...Object.values(sizes)].some((own) => r.url().startsWith(own)) && !r.url().startsWith("file:")) failures.push(`a request to ${r.url()}`);
   });
   return page;
 }
@@ -63,7 +64,7 @@ async function sortsAndFilters(page, scripted) {
     const answered = page.waitForResponse((r) => new URL(r.url()).pathname === "/");
     await act();
     await answered;
-    await page.waitForFunction(() => !document.querySelector("[aria-busy]") && document.readyState === "complete");
+    await page.waitForFunction(() => !document.querySelector("[aria-busy]") && document.readyState === "complete", undefined, { polling: 50 });
     page.off("request", listen);
     check(`${how}: the page is ${scripted ? "not " : ""}loaded anew`, (loads.length === 0) === scripted, loads.join(" "));
   };
@@ -133,15 +134,66 @@ await dark.goto(`${base}/clients/${encodeURIComponent("payments/billing")}`);
 await axe(dark, "the dark client's page");
 
 const phone = await open({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, reducedMotion: "reduce" });
-for (const [name, path] of [["index", "/?sort=state"], ["client", `/clients/${encodeURIComponent("payments/billing")}`], ["fix", "/fixes/dotnet"]]) {
+for (const [name, path] of [["index", "/?sort=state"], ["client", `/clients/${encodeURIComponent("payments/billing")}`], ["fix", "/fixes/dotnet"], ["java", "/fixes/java"]]) {
   await phone.goto(base + path);
-  check(`${name} on a phone fits`, await phone.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), String(await phone.evaluate(() => document.documentElement.scrollWidth)));
+  check(`${name} on a phone fits`, await phone.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), String(await phone.evaluate(() => document.documentElement.scrollWidth)));
   await axe(phone, `${name} on a phone`);
   await shot(phone, `${name}-phone`, false);
 }
 await phone.goto(base + "/?sort=state#clients");
 await phone.locator("#clients tbody tr").first().scrollIntoViewIfNeeded();
 await shot(phone, "table-phone", false);
+
+// brokenWords lists the words of the table's cells that stand on two lines. A
+// break after a hyphen or a slash is none.
+function brokenWords(selector) {
+  const broken = [];
+  for (const cell of document.querySelectorAll(selector)) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+      for (const word of node.data.matchAll(/[\p{L}\p{N}.]+/gu)) {
+        const range = document.createRange();
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].filter((r) => r.width > 0).map((r) => Math.round(r.top)));
+        if (lines.size > 1) broken.push(`${word[0]} in "${cell.textContent}"`);
+      }
+    }
+  }
+  return broken;
+}
+
+// The first screen answers: where it stands, whether it is on track, how it went,
+// and who comes first, at every size of ledger and window.
+const windows = { desk: [1440, 900, 5], laptop: [1280, 720, 5], tablet: [900, 1000, 3], phone: [390, 844, 0] };
+for (const [clients, address] of Object.entries(sizes)) {
+  for (const [name, [width, height, rows]] of Object.entries(windows)) {
+    for (const colorScheme of ["light", "dark"]) {
+      const what = `${clients} clients, ${width}x${height}, ${colorScheme}`;
+      const first = await open({ viewport: { width, height }, colorScheme, isMobile: name === "phone" });
+      await first.goto(address);
+      await shot(first, `first-${clients}-${name}-${colorScheme}`, false);
+      const below = (selector) => first.locator(selector).evaluateAll((all) => all.map((e) => e.getBoundingClientRect().bottom));
+      check(`${what}: nothing is wider than the window`, await first.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+      check(`${what}: the headline`, (await below("#headline"))[0] < height / 3);
+      if (clients === "0") {
+        check(`${what}: two commands to begin with`, (await below(".picture pre")).filter((y) => y <= height).length === 2);
+        check(`${what}: no empty picture`, await first.locator("svg.chart").count() === 0);
+      } else {
+        check(`${what}: on track or not`, (await below("#forecast"))[0] < height / 2);
+        check(`${what}: the burn-down`, (await below("svg.chart"))[0] < height, String(await below("svg.chart")));
+        const seen = await below("#clients tbody tr");
+        const enough = Math.min(rows, seen.length);
+        check(`${what}: the first ${enough} clients`, seen.filter((y) => y <= height).length >= enough, seen.slice(0, 5).join());
+        const change = (await below("#clients tbody .fix"))[0];
+        check(`${what}: what the first client has to change`, change <= height, String(change));
+        const broken = await first.evaluate(brokenWords, width > 832 ? "#clients td, #clients thead th" : "#clients td");
+        check(`${what}: no word is broken`, broken.length === 0, broken.slice(0, 3).join("; "));
+      }
+      await first.context().close();
+    }
+  }
+}
 
 // Keyboard alone: the first stop skips to the content, and a heading sorts.
 const keys = await open();
@@ -152,7 +204,7 @@ await keys.focus("#clients thead a");
 const sorted = keys.waitForResponse((r) => r.url().includes("sort="));
 await keys.keyboard.press("Enter");
 await sorted;
-await keys.waitForFunction(() => !document.querySelector("[aria-busy]"));
+await keys.waitForFunction(() => !document.querySelector("[aria-busy]"), undefined, { polling: 50 });
 check("after sorting by keyboard the heading keeps the focus", await keys.evaluate(() => Boolean(document.activeElement.closest("th"))));
 
 // The report that is mailed around.

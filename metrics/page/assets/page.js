@@ -2,6 +2,8 @@
 // replace the list of clients in place, and the list follows the typing.
 (() => {
   "use strict";
+  document.getElementById("message")?.addEventListener("focus", (event) => event.target.select());
+
   const section = () => document.getElementById("clients");
   if (!section()) return;
 
@@ -37,10 +39,10 @@
     }
     if (document.activeElement !== form.elements.q) form.elements.q.value = next.elements.q.value;
     for (const node of [...section().children]) {
-      if (node !== form && node.tagName !== "H2" && node.id !== "matching") node.remove();
+      if (!node.matches(".find")) node.remove();
     }
     for (const node of [...fresh.children]) {
-      if (node !== next && node.tagName !== "H2" && node.id !== "matching") section().append(node);
+      if (!node.matches(".find")) section().append(node);
     }
     document.getElementById("matching").textContent = fresh.querySelector("#matching").textContent;
     document.querySelector(".states").replaceWith(page.querySelector(".states"));

@@ -1,6 +1,6 @@
-// Package chart draws the daily history as SVG: one stacked bar a day, what is
-// insecure below, what is secure above. Colours come from the style sheet of
-// the page around it, by class, so that one drawing serves light and dark.
+// Package chart draws a daily history as SVG: one stacked bar a day, the worst
+// part below. Colours come from the style sheet of the page around it, by class,
+// so that one drawing serves light and dark.
 package chart
 
 import (
@@ -16,29 +16,56 @@ import (
 
 // Point is one day.
 type Point struct {
-	Date     string // 2006-01-02, UTC
-	Insecure uint64
-	Secure   uint64
+	Date   string   // 2006-01-02, UTC
+	Values []uint64 // one of each part
+}
+
+func (p Point) total() (n uint64) {
+	for _, v := range p.Values {
+		n += v
+	}
+	return n
 }
 
 // Chart is what to draw.
 type Chart struct {
-	ID     string // unique in the page; letters, digits and dashes
-	Title  string // for those who cannot see it
-	Unit   string // "clients", "requests"
+	ID     string   // unique in the page; letters, digits and dashes
+	Title  string   // for those who cannot see it
+	Unit   string   // "clients", "requests"
+	Parts  []string // of a bar, from below; the class of each is "bar-" and its name
 	Points []Point
 	Last   time.Time // the last day drawn
 	Days   int       // how many days up to it
+	Ahead  *Ahead    // nil = nothing is drawn after Last
+}
+
+// Ahead is how a number has to fall to 0 by a target, and how it falls.
+type Ahead struct {
+	From   float64   // the number now
+	Target time.Time // the end of the day by which it is to be 0
+	PerDay float64   // its change in a day; NaN = not known
 }
 
 // The drawing's measures, in SVG user units.
 const (
-	width, height            = 720, 224
-	left, right, top, bottom = 64, 8, 14, 26
+	width, height            = 560, 176
+	left, right, top, bottom = 52, 8, 14, 24
+	base                     = height - bottom
 	thinnest                 = 2   // of a bar's part: one client among thousands is seen
-	between                  = 1.5 // insecure and secure
+	between                  = 1.5 // two parts
 	titledDays               = 130 // beyond this a bar is too thin to point at
+	fewestAhead              = 30  // days, if the target is not nearer
 )
+
+// scale places a drawing's days and values.
+type scale struct {
+	days, ahead int
+	ceiling     uint64
+}
+
+func (s scale) step() float64           { return float64(width-left-right) / float64(max(s.days+s.ahead, 1)) }
+func (s scale) x(days float64) float64  { return left + days*s.step() }
+func (s scale) y(value float64) float64 { return base - value*(base-top)/float64(s.ceiling) }
 
 // SVG is the drawing. Days without a point stay empty.
 func (c Chart) SVG() template.HTML {
@@ -50,75 +77,119 @@ func (c Chart) SVG() template.HTML {
 	date := func(i int) string { return first.AddDate(0, 0, i).Format(time.DateOnly) }
 	highest := uint64(1)
 	for i := range c.Days {
-		p := byDate[date(i)]
-		highest = max(highest, p.Insecure+p.Secure)
+		highest = max(highest, byDate[date(i)].total())
 	}
-	ceiling := niceCeiling(highest)
+	s := scale{days: c.Days, ceiling: niceCeiling(highest)}
+	if c.Ahead != nil {
+		s.ahead = min(max(c.toTarget(), 0), max(c.Days, fewestAhead))
+	}
 
 	var b strings.Builder
 	id := html.EscapeString(c.ID)
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-labelledby="%s-title %s-desc">`, width, height, id, id)
 	fmt.Fprintf(&b, `<title id="%s-title">%s</title><desc id="%s-desc">%s</desc>`, id, html.EscapeString(c.Title), id, html.EscapeString(c.describe(byDate, date)))
-	c.axes(&b, ceiling, date)
-	step := float64(width-left-right) / float64(max(c.Days, 1))
+	c.axes(&b, s, date)
 	for i := range c.Days {
-		p, ok := byDate[date(i)]
-		if ok && p.Insecure+p.Secure > 0 {
-			c.bar(&b, p, left+float64(i)*step, step, ceiling)
+		if p, ok := byDate[date(i)]; ok && p.total() > 0 {
+			c.bar(&b, p, s, i)
 		}
+	}
+	if c.Ahead != nil {
+		c.ahead(&b, s)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) //nolint:gosec // numbers, and texts escaped above
 }
 
-func (c Chart) bar(b *strings.Builder, p Point, x, step float64, ceiling uint64) {
-	scale := float64(height-top-bottom) / float64(ceiling)
-	base := float64(height - bottom)
-	gap := min(1, step/5)
-	lower := base // the insecure part's upper end
-	if p.Insecure > 0 {
-		lower = base - max(thinnest, float64(p.Insecure)*scale)
-	}
-	start := lower // the secure part's lower end
-	if p.Insecure > 0 {
-		start -= between
-	}
-	upper := min(base-float64(p.Insecure+p.Secure)*scale, start-thinnest)
+// toTarget is how many days the target is after the last day drawn.
+func (c Chart) toTarget() int {
+	end := c.Last.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+	return int(math.Ceil(c.Ahead.Target.Sub(end).Hours() / 24))
+}
+
+func (c Chart) bar(b *strings.Builder, p Point, s scale, day int) {
 	fmt.Fprint(b, `<g>`)
 	if c.Days <= titledDays {
-		fmt.Fprintf(b, `<title>%s: %d insecure, %d secure %s</title>`, html.EscapeString(p.Date), p.Insecure, p.Secure, html.EscapeString(c.Unit))
+		fmt.Fprintf(b, `<title>%s: %s</title>`, html.EscapeString(p.Date), html.EscapeString(c.inWords(p)))
 	}
-	if p.Insecure > 0 {
-		fmt.Fprintf(b, `<rect class="bar-insecure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, lower, step-gap, base-lower)
-	}
-	if p.Secure > 0 {
-		fmt.Fprintf(b, `<rect class="bar-secure" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`, x, upper, step-gap, start-upper)
+	var sum uint64
+	upper := float64(base) // of the part before
+	for i, v := range p.Values {
+		if v == 0 {
+			continue
+		}
+		start := upper
+		if sum > 0 {
+			start -= between
+		}
+		sum += v
+		upper = min(s.y(float64(sum)), start-thinnest)
+		fmt.Fprintf(b, `<rect class="bar-%s" x="%.2f" y="%.2f" width="%.2f" height="%.2f"/>`,
+			html.EscapeString(c.Parts[i]), s.x(float64(day)), upper, s.step()-min(1, s.step()/5), start-upper)
 	}
 	fmt.Fprint(b, `</g>`)
 }
 
-// axes draws two lines of the scale, the base line and three dates.
-func (c Chart) axes(b *strings.Builder, ceiling uint64, date func(int) string) {
-	plot := float64(height - top - bottom)
+// inWords is a day's figures: "4 insecure, 3 secure clients".
+func (c Chart) inWords(p Point) string {
+	var parts []string
+	for i, v := range p.Values {
+		parts = append(parts, figures.Count(int(v))+" "+c.Parts[i])
+	}
+	return strings.Join(parts, ", ") + " " + c.Unit
+}
+
+// ahead draws the way to the target and the way that the pace leads.
+func (c Chart) ahead(b *strings.Builder, s scale) {
+	a, days := c.Ahead, float64(s.ahead)
+	target := float64(c.toTarget())
+	if target > 0 {
+		c.line(b, s, "needed", min(target, days), -a.From/target)
+	}
+	if target <= days {
+		x := s.x(float64(s.days) + target)
+		fmt.Fprintf(b, `<line class="target" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, x, x, top, base)
+	}
+	switch {
+	case math.IsNaN(a.PerDay), a.From == 0:
+	case a.PerDay < 0:
+		c.line(b, s, "pace", min(days, a.From/-a.PerDay), a.PerDay)
+	case a.PerDay > 0:
+		c.line(b, s, "pace", min(days, (float64(s.ceiling)-a.From)/a.PerDay), a.PerDay)
+	default:
+		c.line(b, s, "pace", days, 0)
+	}
+}
+
+// line draws where the number goes from now on for some days.
+func (c Chart) line(b *strings.Builder, s scale, class string, days, perDay float64) {
+	fmt.Fprintf(b, `<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class,
+		s.x(float64(s.days)), s.y(c.Ahead.From), s.x(float64(s.days)+days), s.y(max(0, c.Ahead.From+perDay*days)))
+}
+
+// axes draws two lines of the scale, the base line and the dates.
+func (c Chart) axes(b *strings.Builder, s scale, date func(int) string) {
 	for i := range 3 {
-		value := ceiling * uint64(i) / 2
-		y := float64(height-bottom) - plot*float64(i)/2
-		if i == 1 && ceiling%2 == 1 {
+		if i == 1 && s.ceiling%2 == 1 {
 			continue
 		}
+		value := s.ceiling * uint64(i) / 2
+		y := s.y(float64(value))
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`, left, width-right, y, y)
 		fmt.Fprintf(b, `<text class="axis" x="%d" y="%.1f" dy=".35em" text-anchor="end">%s</text>`, left-6, y, figures.Short(float64(value)))
 	}
-	for _, label := range []struct {
-		day    int
-		x      int
-		anchor string
-	}{
-		{0, left, "start"},
-		{c.Days / 2, left + (width-left-right)/2, "middle"},
-		{c.Days - 1, width - right, "end"},
-	} {
-		fmt.Fprintf(b, `<text class="axis" x="%d" y="%d" text-anchor="%s">%s</text>`, label.x, height-6, label.anchor, date(label.day))
+	label := func(x float64, anchor, text string) {
+		fmt.Fprintf(b, `<text class="axis" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, height-6, anchor, text)
+	}
+	label(left, "start", date(0))
+	end := date(s.days + s.ahead - 1)
+	if s.ahead > 0 && c.toTarget() == s.ahead {
+		end = "target " + end
+	}
+	label(width-right, "end", end)
+	const before, after = 150, 225 // room for the labels at both sides of it, on a phone
+	if now := s.x(float64(s.days) - .5); s.ahead > 0 && now-left > before && width-right-now > after {
+		label(now, "middle", "today")
 	}
 }
 
@@ -137,13 +208,13 @@ func (c Chart) describe(byDate map[string]Point, date func(int) string) string {
 		return "Nothing was seen in these days."
 	}
 	if first.Date == last.Date {
-		return fmt.Sprintf("On %s, %d insecure and %d secure %s.", first.Date, first.Insecure, first.Secure, c.Unit)
+		return fmt.Sprintf("On %s, %s.", first.Date, c.inWords(first))
 	}
-	return fmt.Sprintf("On %s, %d insecure and %d secure %s; on %s, %d insecure and %d secure.",
-		first.Date, first.Insecure, first.Secure, c.Unit, last.Date, last.Insecure, last.Secure)
+	return fmt.Sprintf("On %s, %s; on %s, %s.", first.Date, c.inWords(first), last.Date, c.inWords(last))
 }
 
-// niceCeiling is the scale's upper end: 1, 2, 4, 5 or 10 times a power of ten.
+// niceCeiling is the scale's upper end: 1, 2, 4, 5, 6, 8 or 10 times a power of
+// ten.
 func niceCeiling(n uint64) uint64 {
 	if n <= 2 {
 		return 2

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,18 +12,20 @@ import (
 	"time"
 )
 
+var two = []string{"insecure", "secure"}
+
 var last = time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC)
 
 func TestSVG(t *testing.T) {
 	t.Parallel()
 	c := Chart{
-		ID: "x", Title: `a "title" <b>`, Unit: "clients", Last: last, Days: 10,
-		Points: []Point{{"2026-02-20", 4, 0}, {"2026-02-28", 1, 3}, {"2026-01-01", 9999, 9999}},
+		ID: "x", Title: `a "title" <b>`, Unit: "clients", Parts: two, Last: last, Days: 10,
+		Points: []Point{{"2026-02-20", []uint64{4, 0}}, {"2026-02-28", []uint64{1, 3}}, {"2026-01-01", []uint64{9999, 9999}}},
 	}
 	svg := string(c.SVG())
 	for _, want := range []string{
-		"2026-02-20: 4 insecure, 0 secure clients", "On 2026-02-20, 4 insecure", "on 2026-02-28, 1 insecure and 3 secure",
-		"a &#34;title&#34; &lt;b&gt;", ">2026-03-01<", `height="184.00"`,
+		"2026-02-20: 4 insecure, 0 secure clients", "On 2026-02-20, 4 insecure, 0 secure clients", "on 2026-02-28, 1 insecure, 3 secure",
+		"a &#34;title&#34; &lt;b&gt;", ">2026-03-01<", `height="138.00"`,
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the drawing lacks %q:\n%s", want, svg)
@@ -40,8 +43,11 @@ func TestSVGIsWellFormed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Chart{
 		{ID: "a", Last: last},
-		{ID: "a", Last: last, Days: 1, Points: []Point{{"2026-03-01", 1, 1}}},
-		{ID: "a", Last: last, Days: 400, Points: []Point{{"2026-03-01", 1 << 40, 7}}},
+		{ID: "a", Parts: two, Last: last, Days: 1, Points: []Point{{"2026-03-01", []uint64{1, 1}}}},
+		{ID: "a", Parts: two, Last: last, Days: 400, Points: []Point{{"2026-03-01", []uint64{1 << 40, 7}}}},
+		{ID: "a", Parts: two, Last: last, Days: 90, Ahead: &Ahead{From: 7, Target: last, PerDay: math.NaN()}},
+		{ID: "a", Parts: two, Last: last, Days: 90, Ahead: &Ahead{From: 7, Target: last.AddDate(-1, 0, 0), PerDay: 3}},
+		{ID: "a", Parts: two, Last: last, Days: 90, Ahead: &Ahead{From: 7, Target: last.AddDate(9, 0, 0), PerDay: -3}},
 	} {
 		d := xml.NewDecoder(strings.NewReader(string(c.SVG())))
 		for {
@@ -72,8 +78,8 @@ func TestNiceCeiling(t *testing.T) {
 // seen, not thinner, and a gap parts it from the rest.
 func TestNoPartOfABarIsTooThinToSee(t *testing.T) {
 	t.Parallel()
-	for _, p := range []Point{{"2026-03-01", 1, 9999}, {"2026-03-01", 9999, 1}, {"2026-03-01", 1, 1}} {
-		svg := string(Chart{ID: "x", Last: last, Days: 90, Points: []Point{p}}.SVG())
+	for _, p := range []Point{{"2026-03-01", []uint64{1, 9999}}, {"2026-03-01", []uint64{9999, 1}}, {"2026-03-01", []uint64{1, 1}}} {
+		svg := string(Chart{ID: "x", Parts: two, Last: last, Days: 90, Points: []Point{p}}.SVG())
 		var y, heights [2]float64
 		rects := regexp.MustCompile(`<rect class="bar-(?:in)?secure" x="[^"]*" y="([^"]*)" width="[^"]*" height="([^"]*)"`).FindAllStringSubmatch(svg, -1)
 		if len(rects) != 2 {
@@ -94,18 +100,18 @@ func TestNoPartOfABarIsTooThinToSee(t *testing.T) {
 
 func TestTheDescriptionOfOneDayIsSaidOnce(t *testing.T) {
 	t.Parallel()
-	svg := string(Chart{ID: "x", Unit: "clients", Last: last, Days: 90, Points: []Point{{"2026-03-01", 4, 1}}}.SVG())
-	if !strings.Contains(svg, "On 2026-03-01, 4 insecure and 1 secure clients.</desc>") {
+	svg := string(Chart{ID: "x", Unit: "clients", Parts: two, Last: last, Days: 90, Points: []Point{{"2026-03-01", []uint64{4, 1}}}}.SVG())
+	if !strings.Contains(svg, "On 2026-03-01, 4 insecure, 1 secure clients.</desc>") {
 		t.Errorf("got %s", svg)
 	}
 }
 
-// The scale's labels grow to 22 units on a phone (page.css): the top one's cap
+// The scale's labels grow to 19 units on a phone (page.css): the top one's cap
 // height above its middle, and the widest of four digits, have to fit.
 func TestTheScaleFitsInTheDrawingOnAPhone(t *testing.T) {
 	t.Parallel()
-	const phone = 22.0
-	svg := string(Chart{ID: "x", Last: last, Days: 90, Points: []Point{{"2026-03-01", 5000, 0}}}.SVG())
+	const phone = 19.0
+	svg := string(Chart{ID: "x", Parts: two, Last: last, Days: 90, Points: []Point{{"2026-03-01", []uint64{5000, 0}}}}.SVG())
 	labels := regexp.MustCompile(`x="(\d+)" y="([\d.]+)" dy=".35em" text-anchor="end">([^<]*)<`).FindAllStringSubmatch(svg, -1)
 	if len(labels) != 3 {
 		t.Fatalf("%d labels", len(labels))

@@ -1,0 +1,113 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"tlslift/metrics/figures"
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
+)
+
+// siteOf is the address of these pages, as the caller asked for them.
+func siteOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// message is what to send to the owner of a client: what was seen, what to
+// change and where to read on, as plain text. It is "" of a client that nobody
+// has to do anything about.
+func message(r *ledger.Row, target, now time.Time, site string) string {
+	opening := openingOf(r, now)
+	if opening == "" || r.Client == call.LabelOverflow {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nWhat tlslift saw, up to %s:\n", opening, clock(now))
+	item := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", name, oneLine(value))
+		}
+	}
+	item("Name", r.Client)
+	item("Known by", r.Source)
+	item("State", r.State.String())
+	item("Verdict", r.Verdict.String())
+	item("First seen", clock(r.FirstSeen))
+	item("Last insecure call", clock(r.LastInsecure))
+	item("Last secure call", clock(r.LastSecure))
+	if calls := max(r.RequestsPerDay, r.ConnectionsPerDay); calls > 0 {
+		item("Calls a day", figures.Short(calls))
+	}
+	var hosts []string
+	for _, h := range r.Hosts {
+		hosts = append(hosts, h.Host)
+	}
+	item("Hosts", strings.Join(hosts, ", "))
+	item("Program and TLS library", r.Runtime())
+	for _, e := range r.Exposed {
+		over := "over old TLS"
+		if e.Over == "clear" {
+			over = "in clear"
+		}
+		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", e.Kind, figures.Plural(int(e.Count), "time", "times"), clock(e.Last)))
+	}
+	if r.Fix != "" {
+		fmt.Fprintf(&b, "\nWhat to change: %s\n", oneLine(r.Fix))
+		for _, name := range r.FixPages {
+			fmt.Fprintf(&b, "How: %s/fixes/%s\n", site, name)
+		}
+	}
+	if day := (ledger.Forecast{Target: target}).TargetDate(); day != "" {
+		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)
+	}
+	fmt.Fprintf(&b, "\nMore: %s%s\n", site, clientURL(r.Client))
+	return b.String()
+}
+
+// openingOf is a message's first sentence.
+func openingOf(r *ledger.Row, now time.Time) string {
+	name := oneLine(r.Client)
+	switch {
+	case r.Regressed:
+		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, r.Declared.UTC().Format(time.DateOnly))
+	case r.State == ledger.Insecure:
+		return name + " calls SMSPortal over plain HTTP or old TLS. When SMSPortal requires TLS 1.2, only tlslift keeps it working."
+	case r.State == ledger.Mixed:
+		return name + " still makes some of its calls to SMSPortal over plain HTTP or old TLS."
+	case r.State == ledger.Silent:
+		last := r.LastInsecure
+		if r.LastSecure.After(last) {
+			last = r.LastSecure
+		}
+		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
+	case r.State == ledger.NoCalls && r.Verdict != ledger.NoVerdict:
+		return name + " connects to SMSPortal through tlslift and never makes a call."
+	}
+	return ""
+}
+
+// clock is a time for a person; "" = never.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// oneLine keeps what a caller may have invented from looking like lines of the
+// message.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
