@@ -53,10 +53,10 @@ func TestSidecarBudget(t *testing.T) {
 	f.record(app, passed)
 	f.record(app, denied())
 	for _, h := range []call.Handling{call.Plain, call.Refused, call.Tunnelled} {
-		f.record(app, sighting(call.Sighted{Ours: h == call.Plain, Ingress: call.Forward, Handling: h}))
+		f.record(app, sighting(call.Observation{Ours: h == call.Plain, Ingress: call.Forward, Handling: h}))
 	}
 	f.record(app, spliced())
-	f.record(app, sighting(call.Sighted{Ingress: call.Connect, Handling: call.Tunnelled}))
+	f.record(app, sighting(call.Observation{Ingress: call.Connect, Handling: call.Tunnelled}))
 	all := f.gather(t)
 	var ours int
 	for _, mf := range all {
@@ -99,18 +99,18 @@ func TestClientBudget(t *testing.T) {
 func (f *fixture) live(client string, i int) {
 	clear := plain("*.smsportal.com")
 	clear.UserAgent = "Java/1.6.0_45"
-	clear.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
+	clear.Observation = &call.Observation{Ours: true, Ingress: call.Forward, Handling: call.Plain}
 	switch i % 4 {
 	case 0, 1: // in clear, with its password in the query
 		clear.Exposed = 1 << redact.KindQuery
 		f.record(client, clear)
 	case 2: // TLS 1.0, terminated, with a failure on the way
-		s := call.Sighted{
+		s := call.Observation{
 			Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
 			Hello: &call.Offer{Max: call.Version10, SNI: true},
 		}
 		old := plain("*.smsportal.com")
-		old.Ingress, old.Version, old.Handling, old.Sighted = call.Connect, call.Version10, call.Terminated, &s
+		old.Ingress, old.Version, old.Handling, old.Observation = call.Connect, call.Version10, call.Terminated, &s
 		f.record(client, old)
 		s.Handling, s.Failure = call.Refused, call.HandshakeClientRejectedCA
 		f.record(client, sighting(s))

@@ -62,7 +62,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 // for tunnels too what was refused and what the upstream failed. A CONNECT that
 // was refused is a request; it has no duration, since it asked for a tunnel.
 func (m *Metrics) Record(o *call.Outcome) {
-	if o.Kind == call.Sighting {
+	if o.Kind == call.Observed {
 		return
 	}
 	m.Denied(o.Reason)

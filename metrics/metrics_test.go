@@ -71,7 +71,7 @@ func newFixture(t testing.TB, s ledger.Settings) *fixture {
 
 // record hands an outcome of a client to both sinks, now.
 func (f *fixture) record(client string, o call.Outcome) {
-	o.Client = call.Identity{Name: client, Rung: call.RungAddress}
+	o.Client = call.Identity{Name: client, Source: call.SourceAddress}
 	o.End = f.clock.now()
 	o.Start = o.End.Add(-42 * time.Millisecond)
 	f.Record(&o)
@@ -194,10 +194,12 @@ func lost(upstream string, reason problem.Reason, delivery problem.Delivery) cal
 	return o
 }
 
-func sighting(s call.Sighted) call.Outcome { return call.Outcome{Kind: call.Sighting, Sighted: &s} }
+func sighting(s call.Observation) call.Outcome {
+	return call.Outcome{Kind: call.Observed, Observation: &s}
+}
 
 func spliced() call.Outcome {
-	return sighting(call.Sighted{
+	return sighting(call.Observation{
 		Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced,
 		Hello: &call.Offer{Max: call.Version13, SNI: true},
 	})
@@ -207,16 +209,16 @@ func spliced() call.Outcome {
 func (f *fixture) exerciseClient(name string) {
 	first := plain("*.smsportal.com")
 	first.UserAgent, first.Exposed = "Java/1.6.0_45", 1<<redact.KindQuery
-	first.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
+	first.Observation = &call.Observation{Ours: true, Ingress: call.Forward, Handling: call.Plain}
 	f.record(name, first)
 	f.record(name, denied())
 	f.record(name, lost("*.smsportal.com", problem.Reset, problem.Unknown))
-	f.record(name, sighting(call.Sighted{ // until the next connection gets in
+	f.record(name, sighting(call.Observation{ // until the next connection gets in
 		Ours: true, Ingress: call.Connect, Handling: call.Refused, NoCall: true,
 		Hello: &call.Offer{Max: call.Version12}, Failure: call.HandshakeNoServerName,
 	}))
 	f.record(name, spliced())
-	f.record(name, sighting(call.Sighted{
+	f.record(name, sighting(call.Observation{
 		Ours: true, Ingress: call.TLS, Version: call.Version10, Handling: call.Refused,
 		Hello: &call.Offer{Max: call.Version10}, Failure: call.HandshakeClientRejectedCA,
 	}))

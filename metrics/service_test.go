@@ -30,7 +30,7 @@ func TestUnknownWordsMakeNoSeries(t *testing.T) {
 	f.UpstreamCertificate("foreign.example", start)
 	f.UpstreamCertificate("smsportal.com", time.Time{})
 	f.record("a", call.Outcome{Kind: call.Tunnel, Label: "smsportal.com"})
-	f.record("a", call.Outcome{Kind: call.Sighting, Label: "smsportal.com", Reason: problem.Host, Status: 200})
+	f.record("a", call.Outcome{Kind: call.Observed, Label: "smsportal.com", Reason: problem.Host, Status: 200})
 	if got, want := series(f.gather(t)), series(newFixture(t, s).gather(t)); got != want {
 		t.Errorf("%d series, want %d: those of a fresh start\n%s", got, want, f.text(t, expfmt.TypeTextPlain))
 	}

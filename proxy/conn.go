@@ -67,7 +67,7 @@ func (c *conn) serve(kind front.Kind) {
 		c.direct().turnAway()
 	case kind != front.KindHTTP:
 		c.direct().secure()
-	case c.refusal == nil && c.facts.OriginalDst.IsValid() && !c.facts.Barred && c.relayRedirected():
+	case c.refusal == nil && c.facts.OriginalDst.IsValid() && !c.facts.Denied && c.relayRedirected():
 	default:
 		c.serveHTTP(c.front)
 	}

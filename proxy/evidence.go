@@ -10,16 +10,16 @@ import (
 )
 
 // callTime is how long a connection is waited on for a call before its hello is
-// handed over without one.
+// reported over without one.
 const callTime = 10 * time.Second
 
 // evidence is what a connection shows of its client, and how much of it was
-// handed over.
+// reported over.
 type evidence struct {
-	handed  bool         // all of it was
-	sighted call.Sighted // it
-	offer   *call.Offer  // of the hello; nil without one
-	refused call.Sighted // of a plain connection: its latest request, which was refused; zero = none was
+	reported    bool             // all of it was
+	observation call.Observation // it
+	offer       *call.Offer      // of the hello; nil without one
+	refused     call.Observation // of a plain connection: its latest request, which was refused; zero = none was
 
 	mu    sync.Mutex  // of what follows: a timer may hand the hello over
 	timer *time.Timer // that one
@@ -40,7 +40,7 @@ func (c *conn) offered() {
 // connection is for one of our upstreams.
 func (c *conn) awaitCall(ours bool) {
 	e := &c.evidence
-	o := call.Outcome{Kind: call.Sighting, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Offer: e.offer}
+	o := call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Offer: e.offer}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.timer = time.AfterFunc(callTime, func() {
@@ -51,7 +51,7 @@ func (c *conn) awaitCall(ours bool) {
 		}
 		e.under = o.Client.Name
 		o.End = c.s.now()
-		o.Sighted = &call.Sighted{Ours: ours, Ingress: o.Ingress, Early: true, NoCall: true, Hello: o.Offer}
+		o.Observation = &call.Observation{Ours: ours, Ingress: o.Ingress, Early: true, NoCall: true, Hello: o.Offer}
 		c.s.finish(&o)
 	})
 }
@@ -72,29 +72,29 @@ func (e *evidence) hello(name string) (offer *call.Offer, was string) {
 	return e.offer, e.under
 }
 
-// sight is what the connection shows of its client, once: at its first call, or
+// observe is what the connection shows of its client, once: at its first call, or
 // at its end. Later calls return nil.
-func (c *conn) sight(client call.Identity, v call.Sighted) *call.Sighted {
+func (c *conn) observe(client call.Identity, v call.Observation) *call.Observation {
 	e := &c.evidence
-	if e.handed {
+	if e.reported {
 		return nil
 	}
-	e.handed = true
-	v.Hello, v.Was = e.hello(client.Name)
+	e.reported = true
+	v.Hello, v.FormerName = e.hello(client.Name)
 	v.Version = cmp.Or(c.facts.Version, c.facts.Offered())
-	e.sighted = v
-	return &e.sighted
+	e.observation = v
+	return &e.observation
 }
 
 // ended hands over what a plain connection shows on which every request was
 // refused.
 func (c *conn) ended() {
 	e := &c.evidence
-	if e.handed || c.tunnel != nil || !e.refused.NoCall {
+	if e.reported || c.tunnel != nil || !e.refused.NoCall {
 		return
 	}
-	v := c.sight(c.client, e.refused)
-	c.s.finish(&call.Outcome{Kind: call.Sighting, Conn: c.facts, Client: c.client, End: c.s.now(), Ingress: v.Ingress, Sighted: v})
+	v := c.observe(c.client, e.refused)
+	c.s.finish(&call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, End: c.s.now(), Ingress: v.Ingress, Observation: v})
 }
 
 // libraryOf is the guessed library and era of a hello; "" when there is no

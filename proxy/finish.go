@@ -17,7 +17,7 @@ func (s *Server) finish(o *call.Outcome) {
 	s.Count(o)
 	name := "request"
 	switch o.Kind {
-	case call.Sighting, call.Dropped:
+	case call.Observed, call.Dropped:
 		return
 	case call.Tunnel:
 		name = "tunnel"

@@ -99,7 +99,7 @@ func (q *request) serve() {
 	q.out.Ingress, q.out.Host, q.out.Path = place.Ingress, place.Host.String(), redact.Path(q.target)
 	q.out.APIType = redact.APIType(q.query)
 	var bodyErr error
-	if r.Refusal == nil && c.refusal == nil && !c.facts.Barred {
+	if r.Refusal == nil && c.refusal == nil && !c.facts.Denied {
 		bodyErr = q.readBody()
 	}
 	authorized := q.identify()
@@ -167,7 +167,7 @@ func (q *request) refusedEarly(bodyErr error) bool {
 		q.refuse(q.c.refusal.Reason, 0, q.c.refusal.Detail)
 	case q.r.Refusal != nil:
 		q.refuse(q.r.Refusal.Reason, q.r.Refusal.Status, q.r.Refusal.Detail)
-	case bodyErr != nil && !q.c.facts.Barred:
+	case bodyErr != nil && !q.c.facts.Denied:
 		reason, detail := q.explain(bodyErr)
 		q.refuse(reason, 0, detail)
 	default:
@@ -300,8 +300,8 @@ func (q *request) finish() {
 		o.Client = c.client
 	}
 	o.Offer = c.evidence.offer
-	if v := q.sighting(); !v.NoCall {
-		o.Sighted = c.sight(c.client, v)
+	if v := q.observation(); !v.NoCall {
+		o.Observation = c.observe(c.client, v)
 	} else if c.tunnel == nil {
 		c.evidence.refused = v
 	}
@@ -312,11 +312,11 @@ func (q *request) finish() {
 	c.s.finish(o)
 }
 
-// sighting is what a connection shows of its client by its first request: one
+// observation is what a connection shows of its client by its first request: one
 // that was refused, or was for a foreign host, is no insecure call of the API.
-func (q *request) sighting() call.Sighted {
+func (q *request) observation() call.Observation {
 	o := &q.out
-	v := call.Sighted{Ingress: o.Ingress, Handling: q.c.facts.Handling, Ours: o.Ours && o.Host != host.SelfTest}
+	v := call.Observation{Ingress: o.Ingress, Handling: q.c.facts.Handling, Ours: o.Ours && o.Host != host.SelfTest}
 	switch {
 	case q.c.facts.Handling != call.Plain:
 		v.Ingress = q.c.facts.Ingress
@@ -340,10 +340,10 @@ func (q *request) presence() {
 	if o.Duration() < presenceCheckAfter && o.Reason == problem.None {
 		return
 	}
-	switch s := q.c.front.Standing(); {
+	switch s := q.c.front.PeerState(); {
 	case s.Reset:
 		o.ClientGone = true
-	case s.Ended:
+	case s.HalfClosed:
 		delivered, known := q.c.front.Delivered(time.Second)
 		o.ClientGone = known && !delivered
 	}
@@ -356,9 +356,9 @@ func (q *request) Gone() bool {
 	if !decide.AskCaller(q.first, c.s.now().Sub(q.out.Start)) {
 		return false
 	}
-	s := c.front.Standing()
-	if c.facts.Handling == call.Terminated && !s.Reset && !s.Ended {
-		c.front.WithoutWaiting(func() { s.Ended = c.http.Ended() })
+	s := c.front.PeerState()
+	if c.facts.Handling == call.Terminated && !s.Reset && !s.HalfClosed {
+		c.front.WithoutWaiting(func() { s.HalfClosed = c.http.Ended() })
 	}
 	return decide.GaveUp(c.facts.Handling, s)
 }

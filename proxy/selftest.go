@@ -33,7 +33,7 @@ func (q *request) selfTest() {
 	c, o := q.c, &q.out
 	program := call.FamilyOf(first(q.r.Header, "User-Agent"))
 	a := selfTestAnswer{
-		Client: c.client.Name, Source: c.client.Rung.String(), Address: c.facts.Client.Addr().String(),
+		Client: c.client.Name, Source: c.client.Source.String(), Address: c.facts.Client.Addr().String(),
 		Ingress: o.Ingress.String(), TLSVersion: o.Version.String(), Cipher: cipherName(o.Cipher),
 		JA4: o.JA4, Insecure: o.Insecure(), Advice: q.advise(program),
 	}

@@ -39,9 +39,9 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 	case called:
 		s.called, s.judged = true, true
 		s.agreed(turns)
-		s.t.hand(call.Sighted{Handling: call.Spliced})
+		s.t.reportEarly(call.Observation{Handling: call.Spliced})
 	default:
-		s.t.hand(s.judge(turns, true))
+		s.t.reportEarly(s.judge(turns, true))
 	}
 }
 
@@ -52,9 +52,9 @@ func (s *splice) again() {
 	if !s.called {
 		return
 	}
-	v := s.t.sighting(call.Sighted{Handling: call.Spliced, Again: true})
+	v := s.t.observation(call.Observation{Handling: call.Spliced, Again: true})
 	v.Version = s.t.c.facts.Version
-	s.t.sighted(&v)
+	s.t.reportObservation(&v)
 }
 
 // agreed takes note of what the two ends have agreed on; under mu.
@@ -74,17 +74,17 @@ func (s *splice) end(turns *hello.Turns, byClient bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.judged {
-		s.t.out.Sighted = s.t.c.sight(s.t.c.client, s.t.sighting(s.judge(turns, byClient)))
+		s.t.out.Observation = s.t.c.observe(s.t.c.client, s.t.observation(s.judge(turns, byClient)))
 	}
 }
 
 // judge says what a connection shows on which there was no call; under mu.
-func (s *splice) judge(turns *hello.Turns, byClient bool) call.Sighted {
+func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 	s.judged = true
 	s.agreed(turns)
 	t, ending := s.t, turns.Ending(byClient)
-	v := call.Sighted{Handling: call.Spliced, NoCall: true, AtUpstream: true}
-	v.Wordless = ending == hello.HungUp || ending == hello.LeftSilently
+	v := call.Observation{Handling: call.Spliced, NoCall: true, AtUpstream: true}
+	v.NoAlert = ending == hello.HungUp || ending == hello.LeftSilently
 	switch ending {
 	case hello.Refused:
 		a, _ := turns.Answer()

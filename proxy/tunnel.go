@@ -132,7 +132,7 @@ func (t *tunnel) named() host.Name {
 	if t.decision.Action == decide.Relay && t.out.Host != "" {
 		return host.Name{} // the name that the caller gave says more than an address
 	}
-	return cmp.Or(t.decision.Host, t.decision.Guess)
+	return cmp.Or(t.decision.Host, t.decision.DefaultHost)
 }
 
 // splice keeps a modern client's connection end to end, and watches only what
@@ -175,7 +175,7 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 		t.watch = &splice{t: t}
 		c.relay.onTurn, c.relay.onRenewal = t.watch.turned, t.watch.again
 	} else {
-		t.hand(call.Sighted{Handling: handling, NoCall: true})
+		t.reportEarly(call.Observation{Handling: handling, NoCall: true})
 	}
 	c.front.Carry(c.relay)
 }
@@ -216,7 +216,7 @@ func (c *conn) relayRedirected() bool {
 	named := c.peekHost(c.s.deadline(st.Limits.HeaderTimeout))
 	d := st.decide.Redirected(c.facts, named)
 	facts := *c.facts
-	facts.Guess = d.Guess
+	facts.DefaultHost = d.DefaultHost
 	c.facts = &facts
 	if d.Action != decide.Relay {
 		return false
@@ -263,7 +263,7 @@ func (c *conn) relayOnwards(st *settings, d decide.Decision, host host.Name) {
 func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshaking) {
 	c := t.c
 	t.out.Label = call.LabelOther
-	if route, ours := t.st.upstream.Route(cmp.Or(t.decision.Host, t.decision.Guess)); ours {
+	if route, ours := t.st.upstream.Route(cmp.Or(t.decision.Host, t.decision.DefaultHost)); ours {
 		t.out.Label = route.Label
 	}
 	if t.st.legacy == nil {
@@ -271,7 +271,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 		return
 	}
 	c.front.Unread(raw)
-	nc, res, err := t.st.legacy.Handshake(c.s.baseCtx, c.front, h, t.decision.Host, t.decision.Guess)
+	nc, res, err := t.st.legacy.Handshake(c.s.baseCtx, c.front, h, t.decision.Host, t.decision.DefaultHost)
 	if err != nil {
 		t.failed(err)
 		return
@@ -279,13 +279,13 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	shaking.over.Store(true)
 	h.Detach()
 	facts := *c.facts
-	facts.Authority, facts.Guess, facts.Handling = t.decision.Host, t.decision.Guess, call.Terminated
+	facts.Authority, facts.DefaultHost, facts.Handling = t.decision.Host, t.decision.DefaultHost, call.Terminated
 	facts.Version, facts.Cipher = call.VersionOf(res.Version), res.CipherSuite
 	c.facts = &facts
 	t.out.Handling = call.Terminated
 	var late *legacy.Error
 	c.serveHTTP(legacy.Watch(nc, func(e *legacy.Error) { late = e }))
-	if !c.evidence.handed {
+	if !c.evidence.reported {
 		t.uncalled(late)
 	}
 	t.completed()
@@ -301,16 +301,16 @@ func (t *tunnel) uncalled(late *legacy.Error) {
 		t.out.Failure = late.Failure
 		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, t.c.facts.Hello))
 	}
-	t.out.Sighted = t.c.sight(t.c.client, t.sighting(call.Sighted{
-		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, Wordless: late != nil && late.Presented,
+	t.out.Observation = t.c.observe(t.c.client, t.observation(call.Observation{
+		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, NoAlert: late != nil && late.Presented,
 	}))
 }
 
 // forUpstream reports whether the tunnel is for one of our upstreams.
 func (t *tunnel) forUpstream() bool { return t.out.Ours && t.out.Host != host.SelfTest }
 
-// sighting completes what the tunnel shows of its client.
-func (t *tunnel) sighting(v call.Sighted) call.Sighted {
+// observation completes what the tunnel shows of its client.
+func (t *tunnel) observation(v call.Observation) call.Observation {
 	v.Ingress = t.c.facts.Ingress
 	v.Ours = t.forUpstream()
 	v.Host = t.c.facts.Authority.String()
@@ -320,17 +320,17 @@ func (t *tunnel) sighting(v call.Sighted) call.Sighted {
 	return v
 }
 
-// hand hands over what the tunnel shows of its client before it ends.
-func (t *tunnel) hand(v call.Sighted) {
-	if sighted := t.c.sight(t.c.client, t.sighting(v)); sighted != nil {
-		t.sighted(sighted)
+// reportEarly hands over what the tunnel shows of its client before it ends.
+func (t *tunnel) reportEarly(v call.Observation) {
+	if sighted := t.c.observe(t.c.client, t.observation(v)); sighted != nil {
+		t.reportObservation(sighted)
 	}
 }
 
-// sighted hands over a sighting by itself.
-func (t *tunnel) sighted(v *call.Sighted) {
+// reportObservation hands over an observation by itself.
+func (t *tunnel) reportObservation(v *call.Observation) {
 	c, o := t.c, t.out
-	o.Kind, o.Conn, o.Client, o.End, o.Sighted, o.Offer = call.Sighting, c.facts, c.client, c.s.now(), v, c.evidence.offer
+	o.Kind, o.Conn, o.Client, o.End, o.Observation, o.Offer = call.Observed, c.facts, c.client, c.s.now(), v, c.evidence.offer
 	c.s.finish(&o)
 }
 
@@ -338,7 +338,7 @@ func (t *tunnel) sighted(v *call.Sighted) {
 func (t *tunnel) noCA() {
 	t.warn("handshake refused", call.HandshakeVersion, fixes.NoCA)
 	t.out.Failure = call.HandshakeVersion
-	t.refused(call.Sighted{Failure: call.HandshakeVersion})
+	t.refused(call.Observation{Failure: call.HandshakeVersion})
 	legacy.Refuse(t.c.front, t.c.facts.Hello, legacy.AlertProtocolVersion)
 }
 
@@ -351,7 +351,7 @@ func (t *tunnel) failed(err error) {
 		t.warn("handshake failed", failure, obstacleHere(failure, h), zap.Error(err))
 	}
 	t.out.Failure = failure
-	t.refused(call.Sighted{Failure: t.out.Failure, Wordless: shown && failure == call.HandshakeEOF})
+	t.refused(call.Observation{Failure: t.out.Failure, NoAlert: shown && failure == call.HandshakeEOF})
 	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
 		legacy.Refuse(t.c.front, nil, legacy.AlertDecodeError)
 	}
@@ -359,18 +359,18 @@ func (t *tunnel) failed(err error) {
 
 // refused ends the tunnel as refused. The alert follows: how long the client
 // takes for it is not the tunnel's time.
-func (t *tunnel) refused(v call.Sighted) {
+func (t *tunnel) refused(v call.Observation) {
 	t.out.Handling = call.Refused
 	t.c.front.Show(call.Refused)
 	v.Handling, v.NoCall = call.Refused, true
-	t.out.Sighted = t.c.sight(t.c.client, t.sighting(v))
+	t.out.Observation = t.c.observe(t.c.client, t.observation(v))
 	t.finish()
 }
 
 // refuse ends a TLS connection with an alert (RFC 8446 section 6.2).
 func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
 	t.out.Reason, t.out.Detail, t.out.Decision = reason, detail, decide.Refuse.String()
-	t.refused(call.Sighted{Failure: t.out.Failure})
+	t.refused(call.Observation{Failure: t.out.Failure})
 	legacy.Refuse(t.c.front, t.c.facts.Hello, alert)
 }
 
@@ -415,8 +415,8 @@ func (t *tunnel) finish() {
 	if o.Version == call.VersionNone {
 		o.Version = c.facts.Offered()
 	}
-	if o.Sighted == nil {
-		o.Sighted = c.sight(c.client, t.sighting(call.Sighted{Handling: o.Handling, NoCall: true}))
+	if o.Observation == nil {
+		o.Observation = c.observe(c.client, t.observation(call.Observation{Handling: o.Handling, NoCall: true}))
 	}
 	c.s.finish(o)
 }

@@ -42,11 +42,11 @@ func stateFile(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "ledger.json")
 	l := ledger.New(ledger.Options{File: path})
 	l.Record(&call.Outcome{
-		Client: call.Identity{Name: "shop/web", Rung: call.RungWorkload}, End: time.Now(), Ours: true, Ingress: call.Forward,
+		Client: call.Identity{Name: "shop/web", Source: call.SourceWorkload}, End: time.Now(), Ours: true, Ingress: call.Forward,
 	})
 	l.Record(&call.Outcome{
-		Kind: call.Sighting, Client: call.Identity{Name: "10.0.0.1", Rung: call.RungAddress}, End: time.Now(),
-		Sighted: &call.Sighted{Ours: true, Version: call.Version13, Handling: call.Spliced},
+		Kind: call.Observed, Client: call.Identity{Name: "10.0.0.1", Source: call.SourceAddress}, End: time.Now(),
+		Observation: &call.Observation{Ours: true, Version: call.Version13, Handling: call.Spliced},
 	})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func (a *Admin) serve(ln net.Listener, h http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("logging for the admin server: %w", err)
 	}
-	c := newCrowd(ln, a.limits.connections)
+	c := newConnLimiter(ln, a.limits.connections)
 	srv := &http.Server{
 		ConnState:         c.changed,
 		Handler:           h,

@@ -14,10 +14,10 @@ func outcomes() map[string]call.Outcome {
 	request.Kind, request.ID = call.Request, "3f2a9c1e-1z"
 	request.UserAgent = "Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 2.0.50727.5420)"
 	first := request
-	first.Sighted = &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain}
+	first.Observation = &call.Observation{Ours: true, Ingress: call.Forward, Handling: call.Plain}
 	modern := spliced()
 	modern.Ours = true
-	connection := call.Outcome{Kind: call.Sighting, Sighted: &modern}
+	connection := call.Outcome{Kind: call.Observed, Observation: &modern}
 	all := map[string]call.Outcome{"request": request, "first": first, "spliced": connection}
 	for name, o := range all {
 		o.End = epoch
@@ -98,7 +98,7 @@ func BenchmarkTenThousandClients(b *testing.B) {
 			}
 		},
 		"read": func() {
-			if _, err := ReadFile(g.keeper.path, g.clock.now(), 0); err != nil {
+			if _, err := ReadFile(g.file.path, g.clock.now(), 0); err != nil {
 				b.Fatal(err)
 			}
 		},

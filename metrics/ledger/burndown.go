@@ -55,7 +55,7 @@ func (c *closes) add(r *row, declared time.Time) {
 	if c.first == 0 || r.first < c.first {
 		c.first = r.first
 	}
-	s := Sightings{FirstSeen: at(r.first), Declared: declared}
+	s := Times{FirstSeen: at(r.first), Declared: declared}
 	var insecure, secure int64
 	i := 0
 	for n := range c.days {

@@ -67,7 +67,7 @@ type storedMark struct {
 // encode is the stored form of a row.
 func encode(r *row, p *policy) record {
 	rec := record{
-		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Source: r.source, Home: r.home,
+		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Source: r.source, Home: r.address,
 		First: at(r.first), Last: at(r.last),
 		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
@@ -111,7 +111,7 @@ func decode(rec *record, latest int64) (*row, error) {
 	}
 	when := func(t time.Time) int64 { return min(max(t.Unix(), 0), latest) }
 	r := &row{
-		name: rec.Client, source: text(rec.Source), home: text(rec.Home), configured: rec.Configured,
+		name: rec.Client, source: text(rec.Source), address: text(rec.Home), configured: rec.Configured,
 		first: when(rec.First), last: when(rec.Last),
 		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
 		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),

@@ -56,12 +56,14 @@ func (g rig) request(client string, o call.Outcome) {
 }
 
 // sight records what a connection of a client showed.
-func (g rig) sight(client string, s call.Sighted) {
+func (g rig) sight(client string, s call.Observation) {
 	s.Ours = true
-	g.Record(&call.Outcome{Kind: call.Sighting, Client: named(client), End: g.clock.now(), Sighted: &s})
+	g.Record(&call.Outcome{Kind: call.Observed, Client: named(client), End: g.clock.now(), Observation: &s})
 }
 
-func named(client string) call.Identity { return call.Identity{Name: client, Rung: call.RungAddress} }
+func named(client string) call.Identity {
+	return call.Identity{Name: client, Source: call.SourceAddress}
+}
 
 func (g rig) row(t *testing.T, name string) Row {
 	t.Helper()
@@ -91,24 +93,24 @@ func foreign() call.Outcome { return call.Outcome{Ingress: call.Forward, Label: 
 func offers(v call.Version) *call.Offer { return &call.Offer{Max: v} }
 
 // spliced is a connection of a client that offers TLS 1.3.
-func spliced() call.Sighted {
-	return call.Sighted{
+func spliced() call.Observation {
+	return call.Observation{
 		Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Host: "api.smsportal.com", Hello: offers(call.Version13),
 	}
 }
 
 // ended is a connection whose TLS ended here.
-func ended(v call.Version) call.Sighted {
-	return call.Sighted{Ingress: call.Connect, Version: v, Handling: call.Terminated, Hello: offers(v)}
+func ended(v call.Version) call.Observation {
+	return call.Observation{Ingress: call.Connect, Version: v, Handling: call.Terminated, Hello: offers(v)}
 }
 
 // refused is one whose handshake with us failed.
-func refused(v call.Version, why call.HandshakeFailure) call.Sighted {
-	return call.Sighted{Ingress: call.Connect, Version: v, Handling: call.Refused, Hello: offers(v), Failure: why}
+func refused(v call.Version, why call.HandshakeFailure) call.Observation {
+	return call.Observation{Ingress: call.Connect, Version: v, Handling: call.Refused, Hello: offers(v), Failure: why}
 }
 
 // declined is one between a client and the upstream that failed.
-func declined(v call.Version, why call.HandshakeFailure) call.Sighted {
+func declined(v call.Version, why call.HandshakeFailure) call.Observation {
 	s := spliced()
 	s.Version, s.Hello, s.NoCall, s.Failure, s.AtUpstream = v, offers(v), true, why, true
 	return s

@@ -103,7 +103,7 @@ func TestAFullLedger(t *testing.T) {
 			o.Kind, o.End, o.UserAgent = call.Request, g.clock.now(), agents[j%len(agents)]
 			o.Offer = &call.Offer{Max: call.Version10, JA4: fmt.Sprintf("t10d110600_9ee8ab185e0%d_000000000000", j), Library: fmt.Sprint("OpenSSL 1.0.", j)}
 			o.Client = call.Identity{
-				Name: fmt.Sprint("client", i), Rung: call.RungName,
+				Name: fmt.Sprint("client", i), Source: call.SourceName,
 				Address: fmt.Sprintf("10.1%d.%d.%d", j, i>>8, i&255), Account: fmt.Sprintf("account-%d-%d", i, j),
 			}
 			g.Record(&o)

@@ -160,8 +160,8 @@ func (s *series) request(o *call.Outcome, upstream uint8, now int64) {
 	}
 }
 
-func (s *series) sighted(c *call.Sighted) {
-	if h := c.Hello; h != nil && c.Was == "" {
+func (s *series) observe(c *call.Observation) {
+	if h := c.Hello; h != nil && c.FormerName == "" {
 		s.count(key{seriesHellos, uint8(h.Max), bit(h.SSLv2), bit(h.SNI)})
 	}
 	if c.Failure != call.HandshakeOK {

@@ -369,7 +369,7 @@ func TestSeries(t *testing.T) {
 		}
 	}
 	g := newRig(Settings{LabelLimit: 1})
-	g.sight("c", call.Sighted{Handling: call.Refused, NoCall: true}) // no way in
+	g.sight("c", call.Observation{Handling: call.Refused, NoCall: true}) // no way in
 	g.scrape(t).absent(t, connectionsTotal)
 }
 

@@ -59,7 +59,7 @@ type Ledger struct {
 	clock  func() time.Time
 	logger *zap.Logger
 	descs  descs
-	keeper *keeper // nil = memory only
+	file   *stateFile // nil = memory only
 
 	changed       atomic.Bool   // since the last snapshot
 	lastWrite     atomic.Int64  // Unix seconds of the last snapshot, 0 = never
@@ -73,7 +73,7 @@ type Ledger struct {
 	tracked    int                   // rows of discovered clients
 	queues     [numClasses]list.List // those rows, longest unseen first
 	overflowed uint64                // observations without a row for their client
-	homes      map[string]int        // of those rows, the ones with an unchecked name, by their address
+	unchecked  map[string]int        // of those rows, the ones with an unchecked name, by their address
 	labels     labelTable            // who has series
 	overflow   row
 }
@@ -103,7 +103,7 @@ func New(o Options) *Ledger {
 	l := &Ledger{
 		clock: o.Clock, logger: o.Logger, descs: newDescs(),
 		policy: newPolicy(Settings{}), upstreams: []string{call.LabelOther, call.LabelDenied},
-		rows: make(map[string]*row), homes: make(map[string]int),
+		rows: make(map[string]*row), unchecked: make(map[string]int),
 		labels:   labelTable{rows: make(map[*row]struct{})},
 		overflow: row{name: call.LabelOverflow, source: "overflow", series: new(series)},
 	}
@@ -122,23 +122,23 @@ func New(o Options) *Ledger {
 // and Record; "" is no file.
 func (l *Ledger) Open(file string) {
 	if file != "" {
-		l.keeper = openKeeper(file, l)
+		l.file = openStateFile(file, l)
 	}
 }
 
 // Release writes a snapshot and leaves the file to another process; Reclaim
 // takes it back.
 func (l *Ledger) Release() error {
-	if l.keeper == nil {
+	if l.file == nil {
 		return nil
 	}
-	return l.keeper.release()
+	return l.file.release()
 }
 
 // Reclaim keeps the ledger in its file again, if the other process leaves it.
 func (l *Ledger) Reclaim() {
-	if l.keeper != nil {
-		l.keeper.reclaim()
+	if l.file != nil {
+		l.file.reclaim()
 	}
 }
 
@@ -163,7 +163,7 @@ func (l *Ledger) Configure(s Settings) {
 	}
 	now := l.clock().Unix()
 	l.tracked, l.labels.discovered = 0, 0
-	clear(l.homes)
+	clear(l.unchecked)
 	for name, r := range l.rows {
 		if _, configured := p.clients[name]; configured != r.configured {
 			r.configured = configured
@@ -260,16 +260,16 @@ func (l *Ledger) visit(rows []*row, f func(*row) bool) {
 // Flush writes a snapshot if anything changed since the last one. It does
 // nothing without a file.
 func (l *Ledger) Flush() error {
-	if l.keeper == nil {
+	if l.file == nil {
 		return nil
 	}
-	return l.keeper.flush()
+	return l.file.flush()
 }
 
 // Close writes a last snapshot and gives the file up.
 func (l *Ledger) Close() error {
-	if l.keeper == nil {
+	if l.file == nil {
 		return nil
 	}
-	return l.keeper.close()
+	return l.file.close()
 }

@@ -20,14 +20,14 @@ func TestARowShowsWhatWasSeen(t *testing.T) {
 	first := plain("www.mymobileapi.com")
 	first.UserAgent, first.Exposed = "PHP-SOAP/5.3.3", 1<<redact.KindQuery|1<<redact.KindBasic
 	again := first
-	first.Sighted = &call.Sighted{Ours: true, Ingress: call.Gateway, Handling: call.Plain}
+	first.Observation = &call.Observation{Ours: true, Ingress: call.Gateway, Handling: call.Plain}
 	g.request(name, first)
 	g.request(name, again)
 	g.request(name, again)
 	g.clock.advance(dayLong)
 	old := terminated(call.Version10)
 	old.Exposed = 1 << redact.KindBasic
-	old.Sighted = &call.Sighted{
+	old.Observation = &call.Observation{
 		Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
 		Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8", JA4: "t10d"},
 	}
@@ -167,22 +167,22 @@ func TestInventedNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	options := Options{File: filepath.Join(t.TempDir(), "ledger.json")}
 	g := newRigIn(options, Settings{Track: 100})
-	from := func(rung call.Rung, name, address string) {
+	from := func(rung call.Source, name, address string) {
 		o := plain("h")
-		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Rung: rung, Address: address, Home: address}
+		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Source: rung, Address: address, Unnamed: address}
 		g.Record(&o)
 	}
 	for i := range 500 {
-		from(call.RungProxyUser, fmt.Sprint("invented", i), "10.0.0.1")
+		from(call.SourceProxyUser, fmt.Sprint("invented", i), "10.0.0.1")
 	}
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
 	g = rigAt(g.clock, options, Settings{Track: 100})
 	defer g.Close()
-	from(call.RungAccount, "invented by another way", "10.0.0.1")
-	from(call.RungAccount, "acme", "10.0.0.2")
-	from(call.RungProxyUser, "invented3", "10.0.0.1") // it is known
+	from(call.SourceAccount, "invented by another way", "10.0.0.1")
+	from(call.SourceAccount, "acme", "10.0.0.2")
+	from(call.SourceProxyUser, "invented3", "10.0.0.1") // it is known
 	if s := g.Stats(); s.Tracked != 12 || s.Overflowed != 0 {
 		t.Errorf("%+v, want 10 invented clients, their address, and another", s)
 	}
@@ -326,10 +326,10 @@ func TestHostsCountEachRequestOnce(t *testing.T) {
 	for range 3 {
 		for _, o := range []call.Outcome{terminated(call.Version10), plain(host)} {
 			o.Host = host
-			o.Sighted = &call.Sighted{Ours: true, Ingress: call.Connect, Version: o.Version, Handling: o.Handling, Host: host}
+			o.Observation = &call.Observation{Ours: true, Ingress: call.Connect, Version: o.Version, Handling: o.Handling, Host: host}
 			g.request(client, o)
 		}
-		for _, s := range []call.Sighted{spliced(), refused(call.Version10, call.HandshakeVersion)} {
+		for _, s := range []call.Observation{spliced(), refused(call.Version10, call.HandshakeVersion)} {
 			s.Host = host
 			g.sight(client, s)
 		}

@@ -17,7 +17,7 @@ func agent(userAgent string) call.Outcome {
 }
 
 // speaks is a spliced connection with a call, by a library.
-func speaks(library string) call.Sighted {
+func speaks(library string) call.Observation {
 	s := spliced()
 	s.Hello = &call.Offer{Max: call.Version13, Library: library, JA4: "t13d_" + library}
 	return s
@@ -60,7 +60,7 @@ func TestSeveralPrograms(t *testing.T) {
 				switch what := what.(type) {
 				case string:
 					g.request("erp", agent(what))
-				case call.Sighted:
+				case call.Observation:
 					g.sight("erp", what)
 				case time.Duration:
 					g.clock.advance(what)
@@ -84,7 +84,7 @@ func TestBehindAName(t *testing.T) {
 			g.clock.advance(time.Second)
 			o := agent("Java/1.6.0_45")
 			o.Kind, o.End = call.Request, g.clock.now()
-			o.Client = call.Identity{Name: "erp", Rung: call.RungListener, Configured: true, Address: fmt.Sprint("10.0.0.", i), Account: fmt.Sprint("acme", i%2)}
+			o.Client = call.Identity{Name: "erp", Source: call.SourceListener, Configured: true, Address: fmt.Sprint("10.0.0.", i), Account: fmt.Sprint("acme", i%2)}
 			o.Offer = &call.Offer{Max: call.Version10, JA4: fmt.Sprint("t10d", i), Library: "Java 6 or older"}
 			g.Record(&o)
 		}
@@ -117,8 +117,8 @@ func TestANameIsNotBehindItself(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{})
 	for _, id := range []call.Identity{
-		{Name: "10.0.0.1", Rung: call.RungAddress, Address: "10.0.0.1"},
-		{Name: "acme", Rung: call.RungAccount, Address: "10.0.0.1", Account: "acme"},
+		{Name: "10.0.0.1", Source: call.SourceAddress, Address: "10.0.0.1"},
+		{Name: "acme", Source: call.SourceAccount, Address: "10.0.0.1", Account: "acme"},
 	} {
 		o := agent("Java/1.6.0_45")
 		o.Kind, o.Client, o.End = call.Request, id, g.clock.now()
@@ -139,10 +139,10 @@ func TestAWithdrawnHelloIsNotBehindTheName(t *testing.T) {
 	const address = "10.0.0.1"
 	hello := &call.Offer{Max: call.Version10, JA4: "t10d", Library: "Java 6 or older"}
 	g.request(address, agent("PHP/5.3"))
-	g.sight(address, call.Sighted{Ingress: call.Connect, Early: true, NoCall: true, Hello: hello})
+	g.sight(address, call.Observation{Ingress: call.Connect, Early: true, NoCall: true, Hello: hello})
 	o := terminated(call.Version10)
-	o.Kind, o.Client, o.End, o.Offer = call.Request, call.Identity{Name: "acme", Rung: call.RungAccount, Address: address}, g.clock.now(), hello
-	o.Sighted = &call.Sighted{Ours: true, Ingress: call.Connect, Handling: call.Terminated, Version: call.Version10, Hello: hello, Was: address}
+	o.Kind, o.Client, o.End, o.Offer = call.Request, call.Identity{Name: "acme", Source: call.SourceAccount, Address: address}, g.clock.now(), hello
+	o.Observation = &call.Observation{Ours: true, Ingress: call.Connect, Handling: call.Terminated, Version: call.Version10, Hello: hello, FormerName: address}
 	g.Record(&o)
 	if b := g.row(t, address).Behind; len(b.JA4s)+len(b.Libraries) != 0 {
 		t.Errorf("behind the address %+v", b)
@@ -159,7 +159,7 @@ func TestNobodyIsKeptBehindOverflow(t *testing.T) {
 	for i := range 9 {
 		o := agent([]string{"Java/1.6.0_45", "PHP/5.3"}[i%2])
 		o.Kind, o.End = call.Request, g.clock.now()
-		o.Client = call.Identity{Name: fmt.Sprint("client", i), Rung: call.RungAccount, Address: fmt.Sprint("10.0.0.", i)}
+		o.Client = call.Identity{Name: fmt.Sprint("client", i), Source: call.SourceAccount, Address: fmt.Sprint("10.0.0.", i)}
 		g.Record(&o)
 	}
 	if r := g.row(t, call.LabelOverflow); len(r.Behind.Addresses) != 0 || r.SeveralPrograms {

@@ -20,7 +20,7 @@ import (
 // Outcome.End is the time of everything recorded.
 func (l *Ledger) Record(o *call.Outcome) {
 	request := o.Kind == call.Request && o.Method != http.MethodConnect
-	s := o.Sighted
+	s := o.Observation
 	if !request && s == nil {
 		return
 	}
@@ -33,21 +33,21 @@ func (l *Ledger) Record(o *call.Outcome) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if sighted && s.Was != "" {
-		l.withdraw(cleanName(s.Was), s.Hello)
+	if sighted && s.FormerName != "" {
+		l.withdraw(cleanName(s.FormerName), s.Hello)
 	}
-	name, home := l.house(name, &o.Client)
+	name, home := l.rowName(name, &o.Client)
 	r := l.find(name, asked || sighted, now)
 	if r.first == 0 && r != &l.overflow && (asked || sighted) && home != "" {
-		r.home = home
+		r.address = home
 		l.count(r, 1)
 	}
 	if asked || sighted {
-		r.seen(o.Client.Rung, now)
+		r.seen(o.Client.Source, now)
 		offer := o.Offer
 		if sighted {
 			offer = cmp.Or(s.Hello, offer)
-			r.sighted(s, offer, now)
+			r.observe(s, offer, now)
 		}
 		if asked {
 			r.request(o, now)
@@ -58,7 +58,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 	}
 	counts := l.seriesOf(r, now)
 	if s != nil && !s.Again {
-		counts.sighted(s)
+		counts.observe(s)
 	}
 	if request {
 		counts.request(o, l.upstream(o.Label), now)
@@ -66,9 +66,9 @@ func (l *Ledger) Record(o *call.Outcome) {
 }
 
 // seen records that the client was here.
-func (r *row) seen(rung call.Rung, now int64) {
+func (r *row) seen(source call.Source, now int64) {
 	if r.name != call.LabelOverflow {
-		r.source = rung.String()
+		r.source = source.String()
 	}
 	if r.first == 0 {
 		r.first = now
@@ -116,9 +116,9 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 	}
 }
 
-// sighted records what a connection shows. The failure comes last: what it says
+// observe records what a connection shows. The failure comes last: what it says
 // depends on whether the client ever got in.
-func (r *row) sighted(s *call.Sighted, offer *call.Offer, now int64) {
+func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 	if s.Hello != nil {
 		r.totals.count(key{ofHellos, uint8(s.Hello.Max), 0, 0})
 	}
@@ -161,7 +161,7 @@ func (l *Ledger) withdraw(name string, h *call.Offer) {
 // offer records what a hello says that its client can do.
 func (r *row) offer(h *call.Offer, now int64) {
 	r.offered = max(r.offered, h.Max)
-	r.guess(h)
+	r.noteLibrary(h)
 	if h.Fallback || !h.Max.Insecure() {
 		r.evidence.note(Capable, now)
 	} else {
@@ -179,7 +179,7 @@ func (r *row) offer(h *call.Offer, now int64) {
 }
 
 // connection records a connection on which there was a call, or that was refused.
-func (r *row) connection(s *call.Sighted, now int64) {
+func (r *row) connection(s *call.Observation, now int64) {
 	if !s.Again {
 		r.totals.count(key{ofConnections, uint8(s.Handling), uint8(s.Version), 0})
 		if s.Handling != call.Plain && s.Handling != call.Terminated {
@@ -197,7 +197,7 @@ func (r *row) connection(s *call.Sighted, now int64) {
 
 // failure records a handshake that failed, or after which nobody called. That
 // says what its client could do, and not how it stands.
-func (r *row) failure(s *call.Sighted, now int64) {
+func (r *row) failure(s *call.Observation, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})
 	if s.Handling != call.Refused { // which was counted
 		r.mark(ofHost, s.Host, now)
@@ -219,9 +219,9 @@ func (r *row) failure(s *call.Sighted, now int64) {
 		// Mono, SChannel, wget and Node.js say no more than this when they do not
 		// trust a certificate. A client that once got in has another reason.
 		switch {
-		case s.Wordless && s.AtUpstream && r.totals.total(ofConnections, uint8(call.Spliced)) == 0:
+		case s.NoAlert && s.AtUpstream && r.totals.total(ofConnections, uint8(call.Spliced)) == 0:
 			r.evidence.note(DistrustsUpstream, now)
-		case s.Wordless && !s.AtUpstream && r.totals.total(ofConnections, uint8(call.Terminated)) == 0:
+		case s.NoAlert && !s.AtUpstream && r.totals.total(ofConnections, uint8(call.Terminated)) == 0:
 			r.evidence.note(DistrustsCA, now)
 		}
 	case call.HandshakeSSLv2Hello:

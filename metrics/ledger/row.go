@@ -26,7 +26,7 @@ const (
 type row struct {
 	name, source string
 	configured   bool
-	home         string // the address that an unchecked name was first seen from; "" = it is none
+	address      string // the address that an unchecked name was first seen from; "" = it is none
 
 	first, last              int64
 	lastInsecure, lastSecure int64
@@ -117,8 +117,8 @@ func expire(days []day, today int32) []day {
 	return slices.Delete(days, 0, n)
 }
 
-// guess keeps what a hello shows of its library.
-func (r *row) guess(h *call.Offer) {
+// noteLibrary keeps what a hello shows of its library.
+func (r *row) noteLibrary(h *call.Offer) {
 	library := &r.library
 	if h.Max.Insecure() {
 		library = &r.old

@@ -10,7 +10,7 @@ import (
 
 // standing is what follows from a row at one time.
 type standing struct {
-	Sightings
+	Times
 	state       State
 	verdict     Verdict
 	regressed   bool
@@ -22,7 +22,7 @@ type standing struct {
 
 func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
-	s := standing{Sightings: Sightings{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
+	s := standing{Times: Times{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
 	s.misdeclared = s.MisdeclaredAt(now)

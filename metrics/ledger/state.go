@@ -52,10 +52,10 @@ func (s *State) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Sightings are the times that a state is made from; the zero time is never.
+// Times are the times that a state is made from; the zero time is never.
 // They are also what the metrics export: a fleet's states follow from the newest
 // of each over its instances. LastInsecure and LastSecure are of calls.
-type Sightings struct {
+type Times struct {
 	FirstSeen    time.Time // with or without a call
 	LastInsecure time.Time
 	LastSecure   time.Time
@@ -66,7 +66,7 @@ type Sightings struct {
 // section 5. A declaration counts from its own time on: what was insecure
 // before it is forgiven, and silence does not undo it. It says nothing of a
 // client that never made a call.
-func (s Sightings) StateAt(now time.Time, migratedAfter time.Duration) State {
+func (s Times) StateAt(now time.Time, migratedAfter time.Duration) State {
 	within := func(t time.Time) bool { return !t.IsZero() && now.Sub(t) < migratedAfter }
 	called := !s.LastInsecure.IsZero() || !s.LastSecure.IsZero()
 	if called && s.declaredAt(now) && !s.LastInsecure.After(s.Declared) {
@@ -90,13 +90,13 @@ func (s Sightings) StateAt(now time.Time, migratedAfter time.Duration) State {
 
 // RegressedAt reports whether a client that was declared migrated has been
 // insecure since.
-func (s Sightings) RegressedAt(now time.Time) bool {
+func (s Times) RegressedAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.After(s.Declared)
 }
 
 // MigratedBy says what a migrated client is taken for one by: that it was seen
 // to be, or that its owner says so.
-func (s Sightings) MigratedBy(now time.Time, migratedAfter time.Duration) string {
+func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
 	switch {
 	case s.StateAt(now, migratedAfter) != Migrated:
 		return ""
@@ -109,10 +109,10 @@ func (s Sightings) MigratedBy(now time.Time, migratedAfter time.Duration) string
 
 // MisdeclaredAt reports whether a client was declared migrated that was never
 // seen making a call: its name may be misspelt.
-func (s Sightings) MisdeclaredAt(now time.Time) bool {
+func (s Times) MisdeclaredAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero()
 }
 
-func (s Sightings) declaredAt(now time.Time) bool {
+func (s Times) declaredAt(now time.Time) bool {
 	return !s.Declared.IsZero() && !now.Before(s.Declared)
 }

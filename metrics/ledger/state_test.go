@@ -13,29 +13,29 @@ func TestStateAt(t *testing.T) {
 	never := time.Time{}
 	for _, c := range []struct {
 		name      string
-		s         Sightings
+		s         Times
 		want      State
 		regressed bool
 	}{
-		{"never seen", Sightings{}, Unseen, false},
-		{"insecure today", Sightings{LastInsecure: ago(0)}, Insecure, false},
-		{"insecure just within", Sightings{LastInsecure: ago(13.999)}, Insecure, false},
-		{"insecure exactly N days ago", Sightings{LastInsecure: ago(14)}, Silent, false},
-		{"secure only", Sightings{LastSecure: ago(1)}, Migrated, false},
-		{"both", Sightings{LastInsecure: ago(3), LastSecure: ago(1)}, Mixed, false},
-		{"secure long ago, insecure now", Sightings{LastInsecure: ago(1), LastSecure: ago(20)}, Insecure, false},
-		{"insecure long ago, secure now", Sightings{LastInsecure: ago(20), LastSecure: ago(1)}, Migrated, false},
-		{"both long ago", Sightings{LastInsecure: ago(20), LastSecure: ago(15)}, Silent, false},
-		{"a clock set back", Sightings{LastInsecure: ago(-2)}, Insecure, false},
-		{"declared after the last insecure", Sightings{LastInsecure: ago(3), LastSecure: never, Declared: ago(2)}, Migrated, false},
-		{"declared, silent since", Sightings{LastInsecure: ago(50), Declared: ago(40)}, Migrated, false},
-		{"declared, insecure since", Sightings{LastInsecure: ago(1), LastSecure: ago(1), Declared: ago(2)}, Mixed, true},
-		{"declared, insecure since, then silent", Sightings{LastInsecure: ago(20), Declared: ago(30)}, Silent, true},
-		{"declared for a day to come", Sightings{LastInsecure: ago(1), Declared: ago(-1)}, Insecure, false},
-		{"declared, never seen", Sightings{Declared: ago(1)}, Unseen, false},
-		{"seen, no call", Sightings{FirstSeen: ago(3)}, NoCalls, false},
-		{"seen long ago, no call", Sightings{FirstSeen: ago(300)}, NoCalls, false},
-		{"declared, seen, no call", Sightings{FirstSeen: ago(3), Declared: ago(1)}, NoCalls, false},
+		{"never seen", Times{}, Unseen, false},
+		{"insecure today", Times{LastInsecure: ago(0)}, Insecure, false},
+		{"insecure just within", Times{LastInsecure: ago(13.999)}, Insecure, false},
+		{"insecure exactly N days ago", Times{LastInsecure: ago(14)}, Silent, false},
+		{"secure only", Times{LastSecure: ago(1)}, Migrated, false},
+		{"both", Times{LastInsecure: ago(3), LastSecure: ago(1)}, Mixed, false},
+		{"secure long ago, insecure now", Times{LastInsecure: ago(1), LastSecure: ago(20)}, Insecure, false},
+		{"insecure long ago, secure now", Times{LastInsecure: ago(20), LastSecure: ago(1)}, Migrated, false},
+		{"both long ago", Times{LastInsecure: ago(20), LastSecure: ago(15)}, Silent, false},
+		{"a clock set back", Times{LastInsecure: ago(-2)}, Insecure, false},
+		{"declared after the last insecure", Times{LastInsecure: ago(3), LastSecure: never, Declared: ago(2)}, Migrated, false},
+		{"declared, silent since", Times{LastInsecure: ago(50), Declared: ago(40)}, Migrated, false},
+		{"declared, insecure since", Times{LastInsecure: ago(1), LastSecure: ago(1), Declared: ago(2)}, Mixed, true},
+		{"declared, insecure since, then silent", Times{LastInsecure: ago(20), Declared: ago(30)}, Silent, true},
+		{"declared for a day to come", Times{LastInsecure: ago(1), Declared: ago(-1)}, Insecure, false},
+		{"declared, never seen", Times{Declared: ago(1)}, Unseen, false},
+		{"seen, no call", Times{FirstSeen: ago(3)}, NoCalls, false},
+		{"seen long ago, no call", Times{FirstSeen: ago(300)}, NoCalls, false},
+		{"declared, seen, no call", Times{FirstSeen: ago(3), Declared: ago(1)}, NoCalls, false},
 	} {
 		if got := c.s.StateAt(now, 14*dayLong); got != c.want {
 			t.Errorf("%s: state %s, want %s", c.name, got, c.want)

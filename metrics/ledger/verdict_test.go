@@ -14,27 +14,27 @@ type script struct {
 	client string
 }
 
-func (s script) asks(o call.Outcome)  { s.request(s.client, o) }
-func (s script) shows(v call.Sighted) { s.sight(s.client, v) }
-func (s script) wait(d time.Duration) { s.clock.advance(d) }
+func (s script) asks(o call.Outcome)      { s.request(s.client, o) }
+func (s script) shows(v call.Observation) { s.sight(s.client, v) }
+func (s script) wait(d time.Duration)     { s.clock.advance(d) }
 
 // hangsUp leaves a handshake with us without a word, having seen the
 // certificate.
 func (s script) hangsUp() {
 	v := refused(call.Version10, call.HandshakeEOF)
-	v.Wordless = true
+	v.NoAlert = true
 	s.shows(v)
 }
 
 // outOf is a handshake of a client that nobody can agree with.
-func outOf(v call.Version) call.Sighted {
+func outOf(v call.Version) call.Observation {
 	s := refused(v, call.HandshakeNoSharedCipher)
 	s.Hello.ShutOut = true
 	return s
 }
 
 // misnaming is a spliced connection whose hello names another host.
-func misnaming() call.Sighted {
+func misnaming() call.Observation {
 	s := spliced()
 	s.Hello.SNI, s.Hello.WrongName = true, true
 	return s
@@ -99,18 +99,18 @@ func TestVerdictAndState(t *testing.T) {
 		}, DistrustsUpstream, NoCalls},
 		{"leaves at the upstream's certificate without a word", func(s script) {
 			v := declined(call.Version13, call.HandshakeNoCall)
-			v.Wordless = true
+			v.NoAlert = true
 			s.shows(v)
 		}, DistrustsUpstream, NoCalls},
 		{"leaves without a word though it got through before", func(s script) {
 			v := declined(call.Version13, call.HandshakeNoCall)
-			v.Wordless = true
+			v.NoAlert = true
 			s.shows(spliced())
 			s.shows(v)
 		}, Capable, Migrated},
 		{"takes its leave after the handshake", func(s script) { s.shows(declined(call.Version13, call.HandshakeNoCall)) }, Capable, NoCalls},
 		{"nothing but a hello so far", func(s script) {
-			s.shows(call.Sighted{Ingress: call.Connect, NoCall: true, Early: true, Hello: offers(call.Version10)})
+			s.shows(call.Observation{Ingress: call.Connect, NoCall: true, Early: true, Hello: offers(call.Version10)})
 		}, LegacyOnly, NoCalls},
 		{"shares no suite with the upstream", func(s script) { s.shows(declined(call.Version12, call.HandshakeNoSharedCipher)) }, NoSharedCipher, NoCalls},
 		{"shares no suite, offers 1.0", func(s script) { s.shows(refused(call.Version10, call.HandshakeNoSharedCipher)) }, LegacyOnly, NoCalls},
@@ -137,7 +137,7 @@ func TestVerdictAndState(t *testing.T) {
 		{"export ciphers alone: shut out", func(s script) { s.shows(outOf(call.Version10)) }, ShutOut, NoCalls},
 		{"shut out, and calls http now: up, and still old", func(s script) {
 			s.shows(outOf(call.Version10))
-			s.shows(call.Sighted{Handling: call.Plain})
+			s.shows(call.Observation{Handling: call.Plain})
 			s.asks(plain("a"))
 		}, LegacyOnly, Insecure},
 		{"shut out, then with another list of ciphers", func(s script) {
@@ -172,7 +172,7 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(v)
 		}, Capable, Migrated},
 		{"a scanner's garbage is no sign of anything", func(s script) {
-			s.shows(call.Sighted{Handling: call.Refused, NoCall: true, Failure: call.HandshakeNotTLS})
+			s.shows(call.Observation{Handling: call.Refused, NoCall: true, Failure: call.HandshakeNotTLS})
 		}, NoVerdict, NoCalls},
 	} {
 		s := script{newRig(Settings{}), "10.0.0.1"}
@@ -206,7 +206,7 @@ func TestForeignTrafficHasNoRow(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{LabelLimit: 10})
 	g.request("10.0.0.1", foreign())
-	g.Record(&call.Outcome{Client: named("10.0.0.2"), End: epoch, Sighted: &call.Sighted{
+	g.Record(&call.Outcome{Client: named("10.0.0.2"), End: epoch, Observation: &call.Observation{
 		Ingress: call.Connect, Handling: call.Tunnelled, Hello: offers(call.Version10), Failure: call.HandshakeVersion,
 	}})
 	g.Record(&call.Outcome{Kind: call.Tunnel, Client: named("10.0.0.3"), End: epoch, Ours: true})
@@ -220,7 +220,7 @@ func TestForeignTrafficHasNoRow(t *testing.T) {
 		t.Errorf("foreign traffic is tracked: %+v", g.Stats())
 	}
 	// A tunnel to one of ours that is passed on unread shows no call.
-	g.sight("10.0.0.1", call.Sighted{Ingress: call.Connect, Handling: call.Tunnelled})
+	g.sight("10.0.0.1", call.Observation{Ingress: call.Connect, Handling: call.Tunnelled})
 	if r := g.row(t, "10.0.0.1"); r.State != NoCalls || len(r.Connections) != 0 {
 		t.Errorf("a tunnel unread: %+v", r)
 	}

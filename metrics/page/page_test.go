@@ -24,18 +24,18 @@ const dayLong = 24 * time.Hour
 
 // request records a request of a client at a time.
 func request(l *ledger.Ledger, client string, at time.Time, o call.Outcome) {
-	o.Kind, o.Client, o.End = call.Request, call.Identity{Name: client, Rung: call.RungAddress}, at
+	o.Kind, o.Client, o.End = call.Request, call.Identity{Name: client, Source: call.SourceAddress}, at
 	l.Record(&o)
 }
 
 // sight records what a connection of a client showed at a time.
-func sight(l *ledger.Ledger, client string, at time.Time, s call.Sighted) {
+func sight(l *ledger.Ledger, client string, at time.Time, s call.Observation) {
 	s.Ours = true
-	l.Record(&call.Outcome{Kind: call.Sighting, Client: call.Identity{Name: client, Rung: call.RungAddress}, End: at, Sighted: &s})
+	l.Record(&call.Outcome{Kind: call.Observed, Client: call.Identity{Name: client, Source: call.SourceAddress}, End: at, Observation: &s})
 }
 
-func spliced() call.Sighted {
-	return call.Sighted{Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}}
+func spliced() call.Observation {
+	return call.Observation{Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}}
 }
 
 // sample is a ledger of a handful of clients in every state, seen over 30 days.
@@ -50,7 +50,7 @@ func sample(t testing.TB) *ledger.Ledger {
 		Ours: true, Ingress: call.Forward, Host: "www.mymobileapi.com",
 		UserAgent: "PHP-SOAP/5.3.3", Exposed: 1 << redact.KindQuery,
 	}
-	old := call.Sighted{
+	old := call.Observation{
 		Version: call.Version10, Handling: call.Terminated, Hello: &call.Offer{Max: call.Version10, Library: "OpenSSL 0.9.8"},
 	}
 	unread := spliced()
@@ -277,7 +277,7 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
-	sight(l, evil, now, call.Sighted{Handling: call.Terminated, Hello: &call.Offer{Max: call.Version10, Library: evil, JA4: evil}})
+	sight(l, evil, now, call.Observation{Handling: call.Terminated, Hello: &call.Offer{Max: call.Version10, Library: evil, JA4: evil}})
 	request(l, evil, now, call.Outcome{Ours: true, Host: evil, UserAgent: evil})
 	request(l, "javascript:alert(3)", now, call.Outcome{Ours: true})
 	h := serve(t, l)
@@ -464,7 +464,7 @@ func TestEveryClientsLinkLeadsToIt(t *testing.T) {
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
 	names := []string{".", "..", "a//b", "a/../b", "?x=1", "#frag", "%41%2e", "שלום עולם", "<b>", strings.Repeat("n", 128)}
 	for _, name := range names {
-		sight(l, name, now, call.Sighted{})
+		sight(l, name, now, call.Observation{})
 	}
 	h := serve(t, l)
 	base, err := url.Parse("http://127.0.0.1/")
@@ -526,9 +526,9 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 	t.Parallel()
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
 	hello := call.Offer{Max: call.Version12}
-	sight(l, "terminated", now, call.Sighted{Version: call.Version12, Handling: call.Terminated, Hello: &hello})
+	sight(l, "terminated", now, call.Observation{Version: call.Version12, Handling: call.Terminated, Hello: &hello})
 	request(l, "terminated", now, call.Outcome{Ours: true, Ingress: call.Connect, Version: call.Version12, Handling: call.Terminated})
-	sight(l, "refused", now, call.Sighted{Version: call.Version12, Handling: call.Spliced, Hello: &hello, Failure: call.HandshakeNoSharedCipher, NoCall: true})
+	sight(l, "refused", now, call.Observation{Version: call.Version12, Handling: call.Spliced, Hello: &hello, Failure: call.HandshakeNoSharedCipher, NoCall: true})
 	h := serve(t, l)
 	for name, want := range map[string]string{
 		"terminated": "which only tlslift makes possible: it still needs tlslift",

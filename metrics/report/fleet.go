@@ -151,7 +151,7 @@ func (f *fleet) rows() []ledger.Row {
 			r.Evidence.Merge(i.evidence)
 		}
 		r.LastSeen = later(r.LastSeen, later(r.LastInsecure, r.LastSecure))
-		s := ledger.Sightings{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
+		s := ledger.Times{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
 		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
 		r.MigratedBy, r.Misdeclared = s.MigratedBy(f.now, f.migratedAfter), s.MisdeclaredAt(f.now)
 		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
@@ -163,7 +163,7 @@ func (f *fleet) rows() []ledger.Row {
 }
 
 // judge chooses the verdict by the ledger's own definition, and names the
-// library, program and rung of the instance with its newest evidence. An
+// library, program and name source of the instance with its newest evidence. An
 // instance names the library of the hello that its own verdict is about.
 func (f *fleet) judge(c *fleetClient) {
 	r := &c.row

@@ -70,32 +70,32 @@ func (f *fleetTest) newLedger() *ledger.Ledger {
 func (f *fleetTest) act(r *replica, c call.Identity, kind int) {
 	o := call.Outcome{
 		Client: c, End: f.at, Ours: true, Upgraded: true, Label: "*.smsportal.com", Ingress: call.Forward,
-		Sighted: &call.Sighted{Ours: true, Ingress: call.Forward},
+		Observation: &call.Observation{Ours: true, Ingress: call.Forward},
 	}
 	switch kind {
 	case 0: // plain HTTP
 		o.UserAgent = "Java/1.7.0"
 	case 1: // TLS 1.0
 		o.Ingress, o.Version, o.Handling = call.Connect, call.Version10, call.Terminated
-		o.Sighted = &call.Sighted{
+		o.Observation = &call.Observation{
 			Ours: true, Ingress: call.Connect, Version: call.Version10, Handling: call.Terminated,
 			Hello: &call.Offer{Max: call.Version10, SNI: true, Library: "OpenSSL 0.9.8"},
 		}
 	case 2: // modern
-		o.Kind = call.Sighting
-		o.Sighted = &call.Sighted{
+		o.Kind = call.Observed
+		o.Observation = &call.Observation{
 			Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, SNI: true},
 		}
 	case 3: // a handshake and no more
-		o.Kind = call.Sighting
-		o.Sighted = &call.Sighted{
+		o.Kind = call.Observed
+		o.Observation = &call.Observation{
 			Ours: true, Ingress: call.Connect, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, SNI: true},
 			NoCall: true, Failure: call.HandshakeNoCall, AtUpstream: true,
 		}
 	}
 	if kind == doesReject {
-		o.Kind = call.Sighting
-		o.Sighted = &call.Sighted{
+		o.Kind = call.Observed
+		o.Observation = &call.Observation{
 			Ours: true, Ingress: call.Connect, Handling: call.Terminated, NoCall: true, Failure: call.HandshakeClientRejectedCA,
 			Hello: &call.Offer{Max: call.Version10, SNI: true, Library: "OpenSSL 0.9.8"},
 		}
@@ -158,9 +158,9 @@ func (f *fleetTest) live(r *rand.Rand) {
 	}
 	var habits []habit
 	for i := range fleetClients {
-		h := habit{client: call.Identity{Name: fmt.Sprintf("10.0.0.%d", i), Rung: call.RungAddress}, every: 1 + i%3}
+		h := habit{client: call.Identity{Name: fmt.Sprintf("10.0.0.%d", i), Source: call.SourceAddress}, every: 1 + i%3}
 		if i%4 == 0 {
-			h.client = call.Identity{Name: fmt.Sprintf("named-%d", i), Rung: call.RungName, Configured: true}
+			h.client = call.Identity{Name: fmt.Sprintf("named-%d", i), Source: call.SourceName, Configured: true}
 		}
 		h.from = []int{r.IntN(2), r.IntN(4), r.IntN(4)}
 		h.change = []int{r.IntN(fleetDays), r.IntN(fleetDays)}
@@ -188,7 +188,7 @@ func (f *fleetTest) live(r *rand.Rand) {
 			}
 		}
 		if hour%24 == 7 {
-			f.act(f.replicas[day%2], call.Identity{Name: "scanner", Rung: call.RungAddress}, 3)
+			f.act(f.replicas[day%2], call.Identity{Name: "scanner", Source: call.SourceAddress}, 3)
 		}
 		f.at = f.at.Add(time.Hour)
 		if f.at.Unix()%int64(scrapeEvery/time.Second) == 0 {

@@ -77,7 +77,7 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Not counted, since they never made a call: %d.", n)
 	}
 	if s.Overflowed > 0 {
-		text += fmt.Sprintf(" The ledger is full: %d sightings are counted under %s.", s.Overflowed, call.LabelOverflow)
+		text += fmt.Sprintf(" The ledger is full: %d observations are counted under %s.", s.Overflowed, call.LabelOverflow)
 	}
 	return text
 }

@@ -142,7 +142,7 @@ func simPopulation(r *rand.Rand, instances int) []*simClient {
 	for i := range simClients {
 		old, d := legacy[r.IntN(len(legacy))], 5+r.IntN(simDays-10)
 		c := &simClient{named: i%4 == 0, at: r.IntN(instances+1) - 1, runtimes: simAll[i%len(simAll):][:1]}
-		c.id = call.Identity{Name: fmt.Sprintf("client-%03d", i), Rung: call.RungName, Address: fmt.Sprintf("10.7.0.%d", i)}
+		c.id = call.Identity{Name: fmt.Sprintf("client-%03d", i), Source: call.SourceName, Address: fmt.Sprintf("10.7.0.%d", i)}
 		switch i % 10 {
 		case 0:
 			c.plan = always(old)
@@ -179,26 +179,26 @@ func simPopulation(r *rand.Rand, instances int) []*simClient {
 
 // simSpecial are clients that are special in who they are.
 func simSpecial(instances int) (clients []*simClient) {
-	add := func(name string, rung call.Rung, p plan) *simClient {
-		c := &simClient{id: call.Identity{Name: name, Rung: rung, Address: fmt.Sprintf("10.8.0.%d", len(clients))}, plan: p, at: -1, runtimes: simAll[:1]}
-		if rung == call.RungAccount {
-			c.id.Home = c.id.Address
+	add := func(name string, rung call.Source, p plan) *simClient {
+		c := &simClient{id: call.Identity{Name: name, Source: rung, Address: fmt.Sprintf("10.8.0.%d", len(clients))}, plan: p, at: -1, runtimes: simAll[:1]}
+		if rung == call.SourceAccount {
+			c.id.Unnamed = c.id.Address
 		}
 		clients = append(clients, c)
 		return c
 	}
 	for n, what := range []string{"seen", "scanned"} { // declared, and never seen making a call
-		c := add("declared-never-"+what, call.RungName, []plan{nothing, weekdays(actScan)}[n])
+		c := add("declared-never-"+what, call.SourceName, []plan{nothing, weekdays(actScan)}[n])
 		c.named, c.declared = true, simStart.Add(20*dayLong)
 	}
 	for n := range 6 { // two accounts on one connection, until the first has migrated
-		c := add(fmt.Sprint("account-", n), call.RungAccount, until(15*(n+1), always(actLegacy), always(actModern)))
+		c := add(fmt.Sprint("account-", n), call.SourceAccount, until(15*(n+1), always(actLegacy), always(actModern)))
 		c.runtimes, c.late = simAll[n:][:1], n%2 == 1
-		c.partner = add(fmt.Sprint("account-beside-", n), call.RungAccount, until(15*(n+1)+5, nothing, always(actModern)))
+		c.partner = add(fmt.Sprint("account-beside-", n), call.SourceAccount, until(15*(n+1)+5, nothing, always(actModern)))
 		c.partner.runtimes = c.runtimes
 	}
 	for n := range 24 { // now and then, in any way and anywhere
-		c := add(fmt.Sprint("unsteady-", n), call.RungName, func(_ int, r *rand.Rand) []actKind {
+		c := add(fmt.Sprint("unsteady-", n), call.SourceName, func(_ int, r *rand.Rand) []actKind {
 			if r.IntN(3+n) != 0 {
 				return nil
 			}
@@ -206,7 +206,7 @@ func simSpecial(instances int) (clients []*simClient) {
 		})
 		c.named, c.runtimes = true, simAll[n%len(simAll):][:1]
 	}
-	shared := add("shared", call.RungListener, always(slices.Repeat([]actKind{actPlain}, 12)...)) // by both, many times a day
+	shared := add("shared", call.SourceListener, always(slices.Repeat([]actKind{actPlain}, 12)...)) // by both, many times a day
 	shared.named, shared.at, shared.runtimes = true, 0, []*simRuntime{simJava, simPHP}
 	return clients
 }
@@ -221,7 +221,7 @@ func passersBy(day, instances int, r *rand.Rand) (clients []*simClient) {
 		}
 		address := fmt.Sprintf("10.9.%d.%d", day, n)
 		clients = append(clients, &simClient{
-			id: call.Identity{Name: address, Rung: call.RungAddress, Address: address}, passing: true,
+			id: call.Identity{Name: address, Source: call.SourceAddress, Address: address}, passing: true,
 			plan: func(d int, _ *rand.Rand) []actKind {
 				if d == day {
 					return []actKind{kind}
@@ -241,7 +241,7 @@ func perform(l *ledger.Ledger, c *simClient, a act) {
 	id := c.id
 	id.Configured = c.named
 	o := call.Outcome{Client: id, End: a.at, Ours: true, Label: "*.smsportal.com", Ingress: call.Connect, Host: "api.smsportal.com", UserAgent: a.runtime.agent}
-	s := &call.Sighted{Ours: true, Ingress: call.Connect, Host: o.Host, NoCall: !a.kind.request() && !a.kind.secure()}
+	s := &call.Observation{Ours: true, Ingress: call.Connect, Host: o.Host, NoCall: !a.kind.request() && !a.kind.secure()}
 	hello := func(v call.Version) {
 		s.Version, s.Hello = v, &call.Offer{Max: v, SNI: true, Library: a.runtime.modern, JA4: "t13"}
 		if v.Insecure() {
@@ -292,20 +292,20 @@ func perform(l *ledger.Ledger, c *simClient, a act) {
 	}
 	switch a.kind {
 	case actMuteAboutCA, actMuteDistrusts:
-		s.Failure, s.Wordless = call.HandshakeEOF, true
+		s.Failure, s.NoAlert = call.HandshakeEOF, true
 	case actInside:
 		s = nil
 	}
-	if o.Sighted = s; !a.kind.request() && a.kind != actForeign {
-		o.Kind = call.Sighting
+	if o.Observation = s; !a.kind.request() && a.kind != actForeign {
+		o.Kind = call.Observed
 	}
 	if c.late && a.kind == actLegacy {
 		early := call.Outcome{
-			Kind: call.Sighting, Client: call.Identity{Name: id.Home, Rung: call.RungAddress, Address: id.Home}, End: a.at, Offer: o.Offer,
-			Sighted: &call.Sighted{Ours: true, Ingress: call.Connect, Early: true, NoCall: true, Hello: s.Hello},
+			Kind: call.Observed, Client: call.Identity{Name: id.Unnamed, Source: call.SourceAddress, Address: id.Unnamed}, End: a.at, Offer: o.Offer,
+			Observation: &call.Observation{Ours: true, Ingress: call.Connect, Early: true, NoCall: true, Hello: s.Hello},
 		}
 		l.Record(&early)
-		s.Was = id.Home
+		s.FormerName = id.Unnamed
 	}
 	l.Record(&o)
 }

@@ -31,17 +31,17 @@ func filled(t testing.TB, file string) *ledger.Ledger {
 	at := now.Add(-20 * dayLong)
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }, File: file})
 	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "billing", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}}})
-	plain := func(client string, rung call.Rung) {
+	plain := func(client string, rung call.Source) {
 		l.Record(&call.Outcome{
-			Client: call.Identity{Name: client, Rung: rung}, End: at, Ours: true, Ingress: call.Forward,
+			Client: call.Identity{Name: client, Source: rung}, End: at, Ours: true, Ingress: call.Forward,
 			UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com",
 		})
 	}
-	plain("10.0.0.9", call.RungAddress)
+	plain("10.0.0.9", call.SourceAddress)
 	at = now
-	plain("billing", call.RungName)
-	plain("payments/mailer", call.RungWorkload)
-	l.Record(&call.Outcome{Kind: call.Sighting, Client: call.Identity{Name: "10.0.0.3", Rung: call.RungAddress}, End: at, Sighted: &call.Sighted{
+	plain("billing", call.SourceName)
+	plain("payments/mailer", call.SourceWorkload)
+	l.Record(&call.Outcome{Kind: call.Observed, Client: call.Identity{Name: "10.0.0.3", Source: call.SourceAddress}, End: at, Observation: &call.Observation{
 		Ours: true, Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13},
 	}})
 	return l

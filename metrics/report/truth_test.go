@@ -37,7 +37,7 @@ func (w truth) labels(c *simClient) simLabels {
 	if !w.seen {
 		return simLabels{}
 	}
-	return simLabels{w.verdict.String(), cmp.Or(w.library, "unknown"), cmp.Or(w.program, "unknown"), c.id.Rung.String()}
+	return simLabels{w.verdict.String(), cmp.Or(w.library, "unknown"), cmp.Or(w.program, "unknown"), c.id.Source.String()}
 }
 
 // truth works everything out from what the client did where count says so.

@@ -152,7 +152,7 @@ func (f *fleetTest) script(instances map[string]*replica, ended map[string]*Repo
 			for _, s := range scripts {
 				for _, d := range s.deeds {
 					if d.day == day {
-						f.act(instances[d.instance], call.Identity{Name: s.client, Rung: call.RungName}, d.kind)
+						f.act(instances[d.instance], call.Identity{Name: s.client, Source: call.SourceName}, d.kind)
 					}
 				}
 			}

@@ -27,7 +27,7 @@ func TestWordsAreTheContract(t *testing.T) {
 	for _, v := range Versions {
 		versions = append(versions, v.String())
 	}
-	for _, r := range Rungs {
+	for _, r := range Sources {
 		rungs = append(rungs, r.String())
 	}
 	for _, c := range []struct{ got, want []string }{

@@ -38,12 +38,12 @@ type Conn struct {
 	Local       netip.AddrPort // our end of the socket
 	OriginalDst netip.AddrPort // before a kernel redirect; zero when unknown
 	Accepted    time.Time
-	Barred      bool // the listener's allow does not name this caller
+	Denied      bool // the listener's allow does not name this caller
 
-	Ingress   Ingress   // Connect, TLS or Transparent once inside one; Unknown before: each request has its own
-	Authority host.Name // named by CONNECT, else by SNI; the zero Name = none
-	Port      uint16    // named by CONNECT; 0 = none
-	Guess     host.Name // what a caller that names no host may mean: default_upstream, or the host at the address it called
+	Ingress     Ingress   // Connect, TLS or Transparent once inside one; Unknown before: each request has its own
+	Authority   host.Name // named by CONNECT, else by SNI; the zero Name = none
+	Port        uint16    // named by CONNECT; 0 = none
+	DefaultHost host.Name // what a caller that names no host may mean: default_upstream, or the host at the address it called
 
 	Hello    *hello.ClientHello // nil when none was read
 	JA4      string             // of Hello

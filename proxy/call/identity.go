@@ -1,36 +1,36 @@
 package call
 
-// Rung is the step of the ladder that named a client. Its String is the value
+// Source is where a client's name comes from. Its String is the value
 // of the metrics label "identity_source".
-type Rung uint8
+type Source uint8
 
-// The rungs, first match wins.
+// The sources, first match wins.
 const (
-	RungListener  Rung = iota // the listener belongs to one client
-	RungProxyAuth             // proxy credentials, checked
-	RungProxyUser             // the user part of the proxy URL, unchecked
-	RungWorkload              // everything on this instance is one client
-	RungName                  // a configured name for the address
-	RungAccount               // the API account, unchecked by us
-	RungAddress               // the source address
+	SourceListener  Source = iota // the listener belongs to one client
+	SourceProxyAuth               // proxy credentials, checked
+	SourceProxyUser               // the user part of the proxy URL, unchecked
+	SourceWorkload                // everything on this instance is one client
+	SourceName                    // a configured name for the address
+	SourceAccount                 // the API account, unchecked by us
+	SourceAddress                 // the source address
 )
 
-// Rungs lists every rung, highest first.
-var Rungs = [...]Rung{RungListener, RungProxyAuth, RungProxyUser, RungWorkload, RungName, RungAccount, RungAddress}
+// Sources lists every source, in the order they are tried.
+var Sources = [...]Source{SourceListener, SourceProxyAuth, SourceProxyUser, SourceWorkload, SourceName, SourceAccount, SourceAddress}
 
-func (r Rung) String() string {
+func (r Source) String() string {
 	switch r {
-	case RungListener:
+	case SourceListener:
 		return "listener"
-	case RungProxyAuth:
+	case SourceProxyAuth:
 		return "proxy_auth"
-	case RungProxyUser:
+	case SourceProxyUser:
 		return "proxy_user"
-	case RungWorkload:
+	case SourceWorkload:
 		return "workload"
-	case RungName:
+	case SourceName:
 		return "name"
-	case RungAccount:
+	case SourceAccount:
 		return "account"
 	default:
 		return "address"
@@ -38,13 +38,13 @@ func (r Rung) String() string {
 }
 
 // Identity is the answer: a name that is safe as a label value (printable, at
-// most identity.MaxName bytes), the rung it came from, and whether the name is one that
+// most identity.MaxName bytes), the source of that name, and whether the name is one that
 // the configuration knows (those are always kept and pre-created).
 type Identity struct {
 	Name       string
-	Rung       Rung
+	Source     Source
 	Configured bool
 	Address    string // that it called from; in IPv6 its /64
-	Account    string // the API account of the request, if it is looked for and another rung named the client
-	Home       string // of a name that nobody checks: the client that the caller is without it
+	Account    string // the API account of the request, if it is looked for and another source named the client
+	Unnamed    string // of a name that nobody checks: the client that the caller is without it
 }

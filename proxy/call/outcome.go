@@ -14,7 +14,7 @@ type Kind uint8
 const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
-	Sighting             // nothing yet: only Outcome.Sighted is handed over
+	Observed             // nothing yet: only Outcome.Sighted is handed over
 	Dropped              // a connection that was closed for Reason, without an answer
 )
 
@@ -75,10 +75,10 @@ type Outcome struct {
 	// Failure is why a tunnel's handshake failed, or that nobody called on it.
 	Failure HandshakeFailure
 
-	// Sighted is what the connection shows of its client. It is handed over once:
+	// Observation is what the connection shows of its client. It is handed over once:
 	// with the first call, or at the end. Its hello goes ahead if there was no
 	// call for 10 seconds.
-	Sighted *Sighted
+	Observation *Observation
 }
 
 // Insecure reports whether the request came in clear or over TLS below 1.2.
@@ -87,8 +87,8 @@ func (o *Outcome) Insecure() bool { return o.Version.Insecure() }
 // Duration is how long the request or tunnel took.
 func (o *Outcome) Duration() time.Duration { return o.End.Sub(o.Start) }
 
-// Sighted is what one connection shows of its client, whatever it carries.
-type Sighted struct {
+// Observation is what one connection shows of its client, whatever it carries.
+type Observation struct {
 	Ours     bool // something on it was for one of our upstreams
 	Ingress  Ingress
 	Handling Handling
@@ -108,22 +108,22 @@ type Sighted struct {
 	// Hello is what its ClientHello offered; nil without one, or when it was
 	// handed over before.
 	Hello *Offer
-	// Was is the name that the hello was handed over under, if the client has
+	// FormerName is the name that the hello was handed over under, if the client has
 	// got a better one since; "" otherwise.
-	Was string
+	FormerName string
 
 	// Failure is why its handshake failed; HandshakeOK if it did not.
 	Failure HandshakeFailure
 	// AtUpstream says that the handshake was one between the client and the
 	// upstream, spliced.
 	AtUpstream bool
-	// Wordless says that the client had been shown the certificate, and closed
+	// NoAlert says that the client had been shown the certificate, and closed
 	// the connection without a word.
-	Wordless bool
+	NoAlert bool
 }
 
 // Called reports whether the client made a call on the connection.
-func (s *Sighted) Called() bool { return !s.NoCall && s.Handling != Refused }
+func (s *Observation) Called() bool { return !s.NoCall && s.Handling != Refused }
 
 // Offer is what a ClientHello says of its client.
 type Offer struct {

@@ -26,7 +26,7 @@ func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix st
 	switch {
 	case !n.IsZero():
 		return n, prefix
-	case p.Ingress == call.Transparent, !c.Guess.IsZero() && c.Guess != c.Listener.DefaultUpstream:
+	case p.Ingress == call.Transparent, !c.DefaultHost.IsZero() && c.DefaultHost != c.Listener.DefaultUpstream:
 		return host.Name{}, ""
 	default:
 		return byDefault, ""

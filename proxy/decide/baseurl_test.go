@@ -54,7 +54,7 @@ func TestBaseURLs(t *testing.T) {
 		{"absolute form, a Service's name, default_upstream, elsewhere", conn(byDefault, elsewhere), absolute(with(named, "/x")), odd, ""},
 		{"absolute form, a Service's long name", conn(byDefault, elsewhere), absolute(with(Target{Host: host.MustParse("lift.sms.svc.cluster.local"), Port: 3128}, "/x")), odd, ""},
 		{"absolute form, a Service's name, port 80, path", conn(on80, elsewhere), absolute(with(Target{Host: host.MustParse("lift")}, "/api.smsportal.com/x")), api, "/api.smsportal.com"},
-		{"nameless old TLS, default_upstream", conn(nameless, byDefault, func(c *call.Conn) { c.Guess = host.MustParse(odd) }), with(named, "/x"), odd, ""},
+		{"nameless old TLS, default_upstream", conn(nameless, byDefault, func(c *call.Conn) { c.DefaultHost = host.MustParse(odd) }), with(named, "/x"), odd, ""},
 		{"old TLS to our own name, default_upstream", conn(nameless, byDefault), with(named, "/x"), odd, ""},
 
 		{"another port", conn(), with(named, "/api.smsportal.com:8080/x"), "", ""},

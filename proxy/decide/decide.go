@@ -53,13 +53,13 @@ func (a Action) String() string {
 
 // Decision is what shall happen with one request or tunnel.
 type Decision struct {
-	Action Action
-	Host   host.Name // where it goes; the zero Name when only an inner Host knows
-	Guess  host.Name // what a caller that names no host may mean
-	Port   uint16    // of a foreign host; 0 for an upstream, which knows its own
-	Ours   bool      // it is for one of our upstreams, or may be
-	Guard  bool      // internal addresses are refused
-	Direct bool      // not through the parent proxy, which takes TLS and plain HTTP alone
+	Action      Action
+	Host        host.Name // where it goes; the zero Name when only an inner Host knows
+	DefaultHost host.Name // what a caller that names no host may mean
+	Port        uint16    // of a foreign host; 0 for an upstream, which knows its own
+	Ours        bool      // it is for one of our upstreams, or may be
+	Guard       bool      // internal addresses are refused
+	Direct      bool      // not through the parent proxy, which takes TLS and plain HTTP alone
 
 	// Of a refusal.
 	Reason  problem.Reason

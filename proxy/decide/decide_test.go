@@ -156,7 +156,7 @@ func TestFind(t *testing.T) {
 		{"inside CONNECT, another host", conn(ways["inside CONNECT"]), Target{Host: host.MustParse(other)}, call.Connect, other, true, problem.Misdirected},
 		{"inside old TLS", conn(ways["inside old TLS"]), Target{Host: name}, call.TLS, api, false, 0},
 		{"nameless old TLS", conn(ways["nameless old TLS"]), Target{Host: name}, call.TLS, api, false, 0},
-		{"nameless old TLS, guessed", conn(ways["nameless old TLS"], func(c *call.Conn) { c.Guess = name }), Target{}, call.TLS, api, false, 0},
+		{"nameless old TLS, guessed", conn(ways["nameless old TLS"], func(c *call.Conn) { c.DefaultHost = name }), Target{}, call.TLS, api, false, 0},
 	} {
 		p, d := settings(OthersRefuse, true).Find(c.conn, c.target)
 		if p.Ingress != c.ingress || p.Host.String() != c.host || p.SeesHTTP != c.seesHTTP || d.Reason != c.reason || (d.Action == Refuse) != (c.reason != 0) {
@@ -201,7 +201,7 @@ func TestPorts(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	foreign := Target{Host: host.MustParse(other)}
-	barred := func(c *call.Conn) { c.Barred = true }
+	barred := func(c *call.Conn) { c.Denied = true }
 	noGateway := func(c *call.Conn) { c.Listener.Gateway = false }
 	for _, c := range []struct {
 		what   string
@@ -252,7 +252,7 @@ func TestConnect(t *testing.T) {
 		{"foreign, pass", conn(), OthersPass, other, 443, Head{}, Relay, 0},
 		{"ourselves", conn(), OthersPass, "127.0.0.1", 3128, Head{}, Refuse, problem.Loop},
 		{"our Via", conn(), OthersPass, api, 443, Head{OwnVia: true}, Refuse, problem.Loop},
-		{"barred", conn(func(c *call.Conn) { c.Barred = true }), OthersPass, api, 443, Head{AuthFailed: true}, Refuse, problem.ACL},
+		{"barred", conn(func(c *call.Conn) { c.Denied = true }), OthersPass, api, 443, Head{AuthFailed: true}, Refuse, problem.ACL},
 		{"credentials", conn(), OthersPass, "", 0, Head{AuthFailed: true}, Refuse, problem.ProxyAuth},
 		{"no host", conn(), OthersPass, "", 443, Head{}, Refuse, problem.Malformed},
 		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
@@ -307,7 +307,7 @@ func TestHello(t *testing.T) {
 		{"redirected, no SNI, our address", transparent("192.0.2.1:443"), "", Splice, Terminate, api, 0},
 		{"redirected, no SNI, foreign address", transparent("198.51.100.7:443"), "", Relay, Relay, "198.51.100.7", 0},
 		{"redirected to ourselves", transparent("127.0.0.1:3128"), "", Refuse, Refuse, "", problem.Loop},
-		{"barred", func(c *call.Conn) { c.Ingress, c.Barred = call.TLS, true }, api, Refuse, Refuse, "", problem.ACL},
+		{"barred", func(c *call.Conn) { c.Ingress, c.Denied = call.TLS, true }, api, Refuse, Refuse, "", problem.ACL},
 		{"not accepted", func(c *call.Conn) { c.Ingress, c.Listener.TLS = call.TLS, false }, api, Refuse, Refuse, "", problem.ACL},
 	} {
 		for _, modern := range []bool{true, false} {
@@ -378,8 +378,8 @@ func TestRedirected(t *testing.T) {
 	} {
 		n, _ := host.Parse(c.named)
 		d := settings(OthersRefuse, true).Redirected(conn(ways["redirected"], func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(c.dst) }), n)
-		if d.Action != c.want || d.Guess.String() != c.guess {
-			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.Guess)
+		if d.Action != c.want || d.DefaultHost.String() != c.guess {
+			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.DefaultHost)
 		}
 		if d.Action == Relay && !d.Direct {
 			t.Errorf("%s: a parent proxy takes no such bytes", c.what)

@@ -24,11 +24,11 @@ func AskCaller(first bool, waited time.Duration) bool { return first || waited >
 // must not be sent: it reports a failure, and its owner sends again. Some callers
 // end their side together with the request, and read the answer. Over TLS nobody does: a
 // close_notify ends both directions in the libraries of our callers.
-func GaveUp(over call.Handling, s call.Standing) bool {
+func GaveUp(over call.Handling, s call.PeerState) bool {
 	switch {
 	case s.Reset:
 		return true
-	case !s.Ended:
+	case !s.HalfClosed:
 		return false
 	default:
 		return over == call.Terminated || s.Late > habit

@@ -31,19 +31,19 @@ func TestGaveUp(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		over call.Handling
-		s    call.Standing
+		s    call.PeerState
 		want bool
 	}{
-		{"there", call.Plain, call.Standing{}, false},
-		{"there, over TLS", call.Terminated, call.Standing{}, false},
-		{"reset", call.Plain, call.Standing{Reset: true}, true},
-		{"reset, over TLS", call.Terminated, call.Standing{Reset: true}, true},
-		{"half-closed with the request", call.Plain, call.Standing{Ended: true}, false},
-		{"half-closed soon after", call.Plain, call.Standing{Ended: true, Late: 500 * time.Millisecond}, false},
-		{"half-closed later", call.Plain, call.Standing{Ended: true, Late: 501 * time.Millisecond}, true},
-		{"half-closed, nobody knows when", call.Plain, call.Standing{Ended: true, Late: -1}, false},
-		{"ended over TLS with the request", call.Terminated, call.Standing{Ended: true}, true},
-		{"ended over TLS, nobody knows when", call.Terminated, call.Standing{Ended: true, Late: -1}, true},
+		{"there", call.Plain, call.PeerState{}, false},
+		{"there, over TLS", call.Terminated, call.PeerState{}, false},
+		{"reset", call.Plain, call.PeerState{Reset: true}, true},
+		{"reset, over TLS", call.Terminated, call.PeerState{Reset: true}, true},
+		{"half-closed with the request", call.Plain, call.PeerState{HalfClosed: true}, false},
+		{"half-closed soon after", call.Plain, call.PeerState{HalfClosed: true, Late: 500 * time.Millisecond}, false},
+		{"half-closed later", call.Plain, call.PeerState{HalfClosed: true, Late: 501 * time.Millisecond}, true},
+		{"half-closed, nobody knows when", call.Plain, call.PeerState{HalfClosed: true, Late: -1}, false},
+		{"ended over TLS with the request", call.Terminated, call.PeerState{HalfClosed: true}, true},
+		{"ended over TLS, nobody knows when", call.Terminated, call.PeerState{HalfClosed: true, Late: -1}, true},
 	} {
 		if got := GaveUp(tt.over, tt.s); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)

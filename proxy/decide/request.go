@@ -98,8 +98,8 @@ func (p Place) portOr80() uint16 {
 // it called.
 func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 	switch {
-	case !c.Guess.IsZero():
-		return c.Guess, 0
+	case !c.DefaultHost.IsZero():
+		return c.DefaultHost, 0
 	case in == call.Transparent:
 		return host.OfAddr(c.OriginalDst.Addr()), c.OriginalDst.Port()
 	default:
@@ -111,7 +111,7 @@ func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 // decided.
 func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decision {
 	switch {
-	case c.Barred:
+	case c.Denied:
 		return refuse(problem.ACL, detailBarred)
 	case a.AuthFailed:
 		return refuse(problem.ProxyAuth, detailAuth)

@@ -19,7 +19,7 @@ const (
 // Port 0 is 443.
 func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Head) Decision {
 	switch {
-	case c.Barred:
+	case c.Denied:
 		return refuse(problem.ACL, detailBarred)
 	case a.AuthFailed:
 		return refuse(problem.ProxyAuth, detailAuth)
@@ -82,7 +82,7 @@ func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
 // decision is final.
 func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	switch {
-	case c.Barred:
+	case c.Denied:
 		return Decision{Reason: problem.ACL, Detail: detailBarred, Alert: alertAccessDenied}
 	case !s.accepts(c.Listener, c.Ingress):
 		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
@@ -119,9 +119,9 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 // decides.
 func toDefault(n host.Name, h Hello) Decision {
 	if h.Modern && !h.Terminate {
-		return Decision{Action: Splice, Host: n, Guess: n, Ours: true}
+		return Decision{Action: Splice, Host: n, DefaultHost: n, Ours: true}
 	}
-	return Decision{Action: Terminate, Guess: n, Ours: true}
+	return Decision{Action: Terminate, DefaultHost: n, Ours: true}
 }
 
 // redirected decides about a redirected ClientHello whose SNI is not ours: an
@@ -170,7 +170,7 @@ func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
 		}
 	default:
 		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
-			return Decision{Action: Upgrade, Guess: n}
+			return Decision{Action: Upgrade, DefaultHost: n}
 		}
 	}
 	return s.untouched(c)

@@ -159,7 +159,7 @@ func (a *acceptor) admit(c *Conn) {
 	}
 	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
 		// Every request of the connection is refused.
-		c.facts.Barred, c.rejectTimeout = true, a.Shared.rejectTimeout()
+		c.facts.Denied, c.rejectTimeout = true, a.Shared.rejectTimeout()
 		deadline = time.Now().Add(c.rejectTimeout)
 	}
 	a.direct(c, deadline)
@@ -208,7 +208,7 @@ const serverFirstTimeout = time.Second
 // sniff is Sniff for a connection whose caller may connect.
 func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 	soon := c.facts.Accepted.Add(serverFirstTimeout)
-	if !c.facts.OriginalDst.IsValid() || c.facts.Barred || !deadline.IsZero() && deadline.Before(soon) {
+	if !c.facts.OriginalDst.IsValid() || c.facts.Denied || !deadline.IsZero() && deadline.Before(soon) {
 		return Sniff(c, deadline)
 	}
 	kind, err := Sniff(c, soon)
@@ -228,7 +228,7 @@ func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 func (a *acceptor) direct(c *Conn, deadline time.Time) {
 	kind, err := a.sniff(c, deadline)
 	switch {
-	case (err != nil || kind == KindEOF) && c.facts.Barred:
+	case (err != nil || kind == KindEOF) && c.facts.Denied:
 		a.drop(c, problem.ACL)
 	case err != nil || kind == KindEOF:
 		c.discard()

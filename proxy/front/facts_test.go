@@ -51,7 +51,7 @@ func TestFacts(t *testing.T) {
 						t.Errorf("%v, %v, hurried %v", kind, refusal, c.RejectTimeout() > 0)
 					}
 					if f.Listener != &tt.listener || f.Peer.String() != far.LocalAddr().String() || f.Client != f.Peer || f.ClientText != f.Peer.String() ||
-						f.Local.String() != ln.Addr().String() || f.OriginalDst.String() != tt.dst || f.Accepted.Before(start) || f.Barred {
+						f.Local.String() != ln.Addr().String() || f.OriginalDst.String() != tt.dst || f.Accepted.Before(start) || f.Denied {
 						t.Errorf("facts: %+v", f)
 					}
 					if c.RemoteAddr().String() != far.LocalAddr().String() || c.LocalAddr().String() != ln.Addr().String() || c.NetConn() != c.nc {

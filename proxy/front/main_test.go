@@ -159,7 +159,7 @@ func respond(c *Conn, kind Kind, refusal *Refusal) {
 	switch {
 	case refusal != nil:
 		how = refusal.Reason.String()
-	case c.Facts().Barred:
+	case c.Facts().Denied:
 		how = "barred"
 	}
 	if (c.RejectTimeout() > 0) != (how != "in") {

@@ -11,14 +11,14 @@ import (
 // side.
 const unknownLate = -1
 
-// Standing looks at the socket without reading from it. It costs a system call.
-func (c *Conn) Standing() call.Standing {
+// PeerState looks at the socket without reading from it. It costs a system call.
+func (c *Conn) PeerState() call.PeerState {
 	if c.lost.Load() {
-		return call.Standing{Reset: true}
+		return call.PeerState{Reset: true}
 	}
 	raw := c.socket()
 	if raw == nil {
-		return call.Standing{}
+		return call.PeerState{}
 	}
 	s := standing(raw)
 	if s.Reset {

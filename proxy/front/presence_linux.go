@@ -25,19 +25,19 @@ const (
 // A FIN moves last_ack_recv and not last_data_recv, both in milliseconds ago
 // (measured; linux/tcp.h does not say). So does an acknowledgement of keep-alive
 // probes, which accepted connections have none of.
-func standing(raw syscall.RawConn) call.Standing {
+func standing(raw syscall.RawConn) call.PeerState {
 	info, err := tcpInfo(raw)
 	if err != nil {
 		return peekStanding(raw)
 	}
 	switch info.State {
 	case tcpClose:
-		return call.Standing{Reset: true}
+		return call.PeerState{Reset: true}
 	case tcpCloseWait, tcpLastAck, tcpClosing, tcpTimeWait:
 		late := time.Duration(info.Last_data_recv) - time.Duration(info.Last_ack_recv)
-		return call.Standing{Ended: true, Late: max(late, 0) * time.Millisecond}
+		return call.PeerState{HalfClosed: true, Late: max(late, 0) * time.Millisecond}
 	default:
-		return call.Standing{}
+		return call.PeerState{}
 	}
 }
 

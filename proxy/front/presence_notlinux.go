@@ -9,7 +9,7 @@ import (
 )
 
 // standing looks at one byte, and leaves it where it is.
-func standing(raw syscall.RawConn) call.Standing { return peekStanding(raw) }
+func standing(raw syscall.RawConn) call.PeerState { return peekStanding(raw) }
 
 // acknowledged is unknown on this platform.
 func acknowledged(syscall.RawConn) (taken, lost, known bool) { return false, false, false }

@@ -12,7 +12,7 @@ import (
 
 // peekStanding is unknown on this platform: a caller is there until writing to
 // it fails.
-func peekStanding(syscall.RawConn) call.Standing { return call.Standing{} }
+func peekStanding(syscall.RawConn) call.PeerState { return call.PeerState{} }
 
 // readInstantly reads nothing on this platform, where a read cannot but wait.
 func readInstantly(net.Conn, []byte) (int, error) { return 0, os.ErrDeadlineExceeded }

@@ -26,8 +26,8 @@ func until(is func() bool) {
 
 // What is said of callers that are not there.
 var (
-	ended = call.Standing{Ended: true}
-	reset = call.Standing{Reset: true}
+	ended = call.PeerState{HalfClosed: true}
+	reset = call.PeerState{Reset: true}
 )
 
 func TestStanding(t *testing.T) {
@@ -35,11 +35,11 @@ func TestStanding(t *testing.T) {
 	tests := []struct {
 		name      string
 		leave     func(*net.TCPConn) error
-		want      call.Standing // but for Late
-		delivered bool          // of what is written afterwards
+		want      call.PeerState // but for Late
+		delivered bool           // of what is written afterwards
 	}{
-		{"stays", func(*net.TCPConn) error { return nil }, call.Standing{}, true},
-		{"sends", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return err }, call.Standing{}, true},
+		{"stays", func(*net.TCPConn) error { return nil }, call.PeerState{}, true},
+		{"sends", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return err }, call.PeerState{}, true},
 		{"half-closes", (*net.TCPConn).CloseWrite, ended, true},
 		{"sends and half-closes", func(far *net.TCPConn) error {
 			_, err := io.WriteString(far, "x")
@@ -56,13 +56,13 @@ func TestStanding(t *testing.T) {
 			s := NewShared(Limits{}, g.add)
 			near, far := sockets(t)
 			c := accepted(near, s)
-			if got := c.Standing(); got != (call.Standing{}) {
+			if got := c.PeerState(); got != (call.PeerState{}) {
 				t.Errorf("before: %v", got)
 			}
 			if err := tt.leave(far); err != nil {
 				t.Fatal(err)
 			}
-			until(func() bool { s := c.Standing(); return s.Reset == tt.want.Reset && s.Ended == tt.want.Ended })
+			until(func() bool { s := c.PeerState(); return s.Reset == tt.want.Reset && s.HalfClosed == tt.want.HalfClosed })
 			if taken, lost, known := acknowledged(c.socket()); taken == lost || lost != tt.want.Reset || !known {
 				t.Errorf("before anything is written: taken %v, lost %v, known %v", taken, lost, known)
 			}
@@ -94,9 +94,9 @@ func TestHowLateTheEndCame(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed := time.Since(sent)
-	until(func() bool { return c.Standing().Ended })
+	until(func() bool { return c.PeerState().HalfClosed })
 	const tick = 10 * time.Millisecond // of the kernel's clock
-	if late := c.Standing().Late; late < pause-2*tick || late > closed+2*tick {
+	if late := c.PeerState().Late; late < pause-2*tick || late > closed+2*tick {
 		t.Errorf("%v late, want %v to %v", late, pause, closed)
 	}
 }
@@ -131,7 +131,7 @@ func TestWithoutWaiting(t *testing.T) {
 		t.Errorf("unread bytes: %q, %v", got, err)
 	}
 	far.Close()
-	until(func() bool { return c.Standing().Ended })
+	until(func() bool { return c.PeerState().HalfClosed })
 	if got, err := read(); got != "" || !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %q, %v", got, err)
 	}
@@ -182,7 +182,7 @@ func TestStandingWithoutAsking(t *testing.T) {
 	near, far := net.Pipe()
 	c := accepted(near, NewShared(Limits{}, newGauge().add))
 	defer c.Close()
-	if got := c.Standing(); got != (call.Standing{}) {
+	if got := c.PeerState(); got != (call.PeerState{}) {
 		t.Errorf("without a socket: %v", got)
 	}
 	if delivered, known := c.Delivered(time.Hour); !delivered || known {
@@ -192,7 +192,7 @@ func TestStandingWithoutAsking(t *testing.T) {
 	if _, err := io.WriteString(c, "x"); err == nil {
 		t.Error("written to a closed pipe")
 	}
-	if got := c.Standing(); got != reset {
+	if got := c.PeerState(); got != reset {
 		t.Errorf("after a failed write: %v", got)
 	}
 	if delivered, known := c.Delivered(time.Hour); delivered || !known {
@@ -207,11 +207,11 @@ func TestPeekStanding(t *testing.T) {
 	tests := []struct {
 		name  string
 		leave func(*net.TCPConn) error
-		want  call.Standing
+		want  call.PeerState
 	}{
-		{"stays", func(*net.TCPConn) error { return nil }, call.Standing{}},
-		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, call.Standing{}},
-		{"closes", (*net.TCPConn).Close, call.Standing{Ended: true, Late: unknownLate}},
+		{"stays", func(*net.TCPConn) error { return nil }, call.PeerState{}},
+		{"sends and closes", func(far *net.TCPConn) error { _, err := io.WriteString(far, "x"); return errors.Join(err, far.Close()) }, call.PeerState{}},
+		{"closes", (*net.TCPConn).Close, call.PeerState{HalfClosed: true, Late: unknownLate}},
 		{"resets", func(far *net.TCPConn) error { return errors.Join(far.SetLinger(0), far.Close()) }, reset},
 	}
 	for _, tt := range tests {

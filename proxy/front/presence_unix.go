@@ -16,15 +16,15 @@ import (
 
 // peekStanding looks at one byte, and leaves it where it is, to find out whether
 // the peer is there.
-func peekStanding(raw syscall.RawConn) call.Standing {
+func peekStanding(raw syscall.RawConn) call.PeerState {
 	n, err := peekByte(raw)
 	switch {
 	case err == nil && n == 0:
-		return call.Standing{Ended: true, Late: unknownLate}
+		return call.PeerState{HalfClosed: true, Late: unknownLate}
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
-		return call.Standing{}
+		return call.PeerState{}
 	default:
-		return call.Standing{Reset: true}
+		return call.PeerState{Reset: true}
 	}
 }
 

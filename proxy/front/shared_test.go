@@ -377,7 +377,7 @@ func TestConcurrently(t *testing.T) {
 				func() { c.Carry(new(carrier)) },
 				func() { c.Show(call.Spliced) },
 				func() { c.Show(call.Refused) },
-				func() { c.Standing() },
+				func() { c.PeerState() },
 				func() { c.Linger() },
 			} {
 				group.Go(f)

@@ -15,11 +15,11 @@ import (
 type outcome struct {
 	Kind       string    `json:"kind"`
 	Client     string    `json:"client,omitempty"`
-	Rung       string    `json:"rung,omitempty"`
+	Source     string    `json:"source,omitempty"`
 	Configured bool      `json:"configured,omitempty"`
 	Address    string    `json:"address,omitempty"`
 	Account    string    `json:"account,omitempty"`
-	Home       string    `json:"home,omitempty"`
+	Unnamed    string    `json:"unnamed,omitempty"`
 	ID         string    `json:"id,omitempty"`
 	Start      time.Time `json:"start"`
 	End        time.Time `json:"end"`
@@ -44,10 +44,10 @@ type outcome struct {
 	Failure      string   `json:"failure,omitempty"`
 	Offer        *offer   `json:"offer,omitempty"`
 
-	Sighted *sighted `json:"sighted,omitempty"`
+	Observation *observation `json:"observation,omitempty"`
 }
 
-type sighted struct {
+type observation struct {
 	Ours       bool   `json:"ours,omitempty"`
 	Ingress    string `json:"ingress,omitempty"`
 	Handling   string `json:"handling,omitempty"`
@@ -56,10 +56,10 @@ type sighted struct {
 	NoCall     bool   `json:"no_call,omitempty"`
 	Early      bool   `json:"early,omitempty"`
 	Again      bool   `json:"again,omitempty"`
-	Was        string `json:"was,omitempty"`
+	FormerName string `json:"former_name,omitempty"`
 	Failure    string `json:"failure,omitempty"`
 	AtUpstream bool   `json:"at_upstream,omitempty"`
-	Wordless   bool   `json:"wordless,omitempty"`
+	NoAlert    bool   `json:"no_alert,omitempty"`
 	Hello      *offer `json:"hello,omitempty"`
 }
 
@@ -75,7 +75,7 @@ type offer struct {
 }
 
 // kindWords are the kinds' words between processes.
-var kindWords = [...]string{call.Request: "request", call.Tunnel: "tunnel", call.Sighting: "sighting", call.Dropped: "dropped"}
+var kindWords = [...]string{call.Request: "request", call.Tunnel: "tunnel", call.Observed: "observed", call.Dropped: "dropped"}
 
 // Encode is an outcome as it passes between processes. It shares no memory with o.
 func Encode(o *call.Outcome) json.RawMessage {
@@ -94,8 +94,8 @@ func Decode(text json.RawMessage) (*call.Outcome, error) {
 
 func wire(o *call.Outcome) *outcome {
 	w := &outcome{
-		Kind: kindWords[o.Kind], Client: o.Client.Name, Rung: o.Client.Rung.String(), Configured: o.Client.Configured,
-		Address: o.Client.Address, Account: o.Client.Account, Home: o.Client.Home,
+		Kind: kindWords[o.Kind], Client: o.Client.Name, Source: o.Client.Source.String(), Configured: o.Client.Configured,
+		Address: o.Client.Address, Account: o.Client.Account, Unnamed: o.Client.Unnamed,
 		ID: o.ID, Start: o.Start, End: o.End,
 		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack,
 		Version: o.Version.String(), Handling: o.Handling.String(),
@@ -107,11 +107,11 @@ func wire(o *call.Outcome) *outcome {
 			w.Exposed = append(w.Exposed, k.String())
 		}
 	}
-	if s := o.Sighted; s != nil {
-		w.Sighted = &sighted{
+	if s := o.Observation; s != nil {
+		w.Observation = &observation{
 			Ours: s.Ours, Ingress: s.Ingress.String(), Handling: s.Handling.String(), Version: s.Version.String(), Host: s.Host,
-			NoCall: s.NoCall, Early: s.Early, Again: s.Again, Was: s.Was,
-			Failure: s.Failure.String(), AtUpstream: s.AtUpstream, Wordless: s.Wordless, Hello: wireOffer(s.Hello),
+			NoCall: s.NoCall, Early: s.Early, Again: s.Again, FormerName: s.FormerName,
+			Failure: s.Failure.String(), AtUpstream: s.AtUpstream, NoAlert: s.NoAlert, Hello: wireOffer(s.Hello),
 		}
 	}
 	return w
@@ -137,7 +137,7 @@ func (h *offer) decode() *call.Offer {
 func (w *outcome) decode() *call.Outcome {
 	o := &call.Outcome{
 		Client: call.Identity{
-			Name: w.Client, Rung: parse[call.Rung](w.Rung), Configured: w.Configured, Address: w.Address, Account: w.Account, Home: w.Home,
+			Name: w.Client, Source: parse[call.Source](w.Source), Configured: w.Configured, Address: w.Address, Account: w.Account, Unnamed: w.Unnamed,
 		},
 		ID: w.ID, Start: w.Start, End: w.End,
 		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack,
@@ -157,11 +157,11 @@ func (w *outcome) decode() *call.Outcome {
 			}
 		}
 	}
-	if s := w.Sighted; s != nil {
-		o.Sighted = &call.Sighted{
+	if s := w.Observation; s != nil {
+		o.Observation = &call.Observation{
 			Ours: s.Ours, Ingress: parse[call.Ingress](s.Ingress), Handling: parse[call.Handling](s.Handling),
-			Version: parse[call.Version](s.Version), Host: s.Host, NoCall: s.NoCall, Early: s.Early, Again: s.Again, Was: s.Was,
-			Failure: parse[call.HandshakeFailure](s.Failure), AtUpstream: s.AtUpstream, Wordless: s.Wordless, Hello: s.Hello.decode(),
+			Version: parse[call.Version](s.Version), Host: s.Host, NoCall: s.NoCall, Early: s.Early, Again: s.Again, FormerName: s.FormerName,
+			Failure: parse[call.HandshakeFailure](s.Failure), AtUpstream: s.AtUpstream, NoAlert: s.NoAlert, Hello: s.Hello.decode(),
 		}
 	}
 	return o

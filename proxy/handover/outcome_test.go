@@ -86,8 +86,8 @@ func TestWords(t *testing.T) {
 			t.Errorf("%v becomes %v", f, got)
 		}
 	}
-	for _, r := range call.Rungs {
-		if got := parse[call.Rung](r.String()); got != r {
+	for _, r := range call.Sources {
+		if got := parse[call.Source](r.String()); got != r {
 			t.Errorf("%v becomes %v", r, got)
 		}
 	}

@@ -126,7 +126,7 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	credentials := l.authenticator != nil || l.proxyUser
 	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
 	switch {
-	case credentials && carries && (id.Rung > call.RungProxyUser || l.authenticator != nil):
+	case credentials && carries && (id.Source > call.SourceProxyUser || l.authenticator != nil):
 		return id, false
 	case l.account != AccountOff:
 		return id, false
@@ -150,13 +150,13 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 			if !ok {
 				return id, ErrProxyAuth
 			}
-			if id.Rung > call.RungProxyAuth {
-				id = call.Identity{Name: user, Rung: call.RungProxyAuth, Configured: true, Address: id.Address}
+			if id.Source > call.SourceProxyAuth {
+				id = call.Identity{Name: user, Source: call.SourceProxyAuth, Configured: true, Address: id.Address}
 			}
-		} else if l.proxyUser && id.Rung > call.RungProxyUser {
+		} else if l.proxyUser && id.Source > call.SourceProxyUser {
 			if user, ok := basicUser(proxyAuthorization); ok {
 				if name := Safe(user); name != "" {
-					id = l.named(name, call.RungProxyUser, id)
+					id = l.named(name, call.SourceProxyUser, id)
 				}
 			}
 		}
@@ -166,37 +166,37 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 
 // Within names the caller of a request inside a tunnel whose CONNECT (or whose
 // connection) was named outer: such a request carries no proxy credentials, so
-// only the API account can name it better. Where a better rung has named it, the
+// only the API account can name it better. Where a better source has named it, the
 // account is kept beside the name.
 func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
 	if l.account == AccountOff {
 		return outer
 	}
 	name := l.accountName(authorization, rawQuery, form)
-	if name != "" && outer.Rung > call.RungAccount {
-		return l.named(name, call.RungAccount, outer)
+	if name != "" && outer.Source > call.SourceAccount {
+		return l.named(name, call.SourceAccount, outer)
 	}
 	outer.Account = name
 	return outer
 }
 
-// base climbs the rungs that need no request.
+// base tries the sources that need no request.
 func (l *Resolver) base(a *call.Conn) call.Identity {
 	addr := a.Client.Addr().Unmap().WithZone("")
 	id := call.Identity{Configured: true, Address: addressName(addr)}
 	if a.Listener != nil && a.Listener.Client != "" {
-		id.Name, id.Rung = a.Listener.Client, call.RungListener
+		id.Name, id.Source = a.Listener.Client, call.SourceListener
 		return id
 	}
 	if l.workload != "" {
-		id.Name, id.Rung = l.workload, call.RungWorkload
+		id.Name, id.Source = l.workload, call.SourceWorkload
 		return id
 	}
 	if name, ok := l.ranges.find(addr); ok {
-		id.Name, id.Rung = name, call.RungName
+		id.Name, id.Source = name, call.SourceName
 		return id
 	}
-	id.Name, id.Rung = id.Address, call.RungAddress
+	id.Name, id.Source = id.Address, call.SourceAddress
 	_, id.Configured = l.known[id.Name]
 	return id
 }
@@ -216,9 +216,9 @@ func addressName(addr netip.Addr) string {
 
 // named is an identity whose name was discovered, though the configuration may
 // know it all the same; without it the client is base.
-func (l *Resolver) named(name string, r call.Rung, base call.Identity) call.Identity {
+func (l *Resolver) named(name string, r call.Source, base call.Identity) call.Identity {
 	_, known := l.known[name]
-	return call.Identity{Name: name, Rung: r, Configured: known, Address: base.Address, Home: base.Name}
+	return call.Identity{Name: name, Source: r, Configured: known, Address: base.Address, Unnamed: base.Name}
 }
 
 // carriesProxyCredentials reports whether a way in can carry them: only a

@@ -73,55 +73,55 @@ func TestOrderOfSources(t *testing.T) {
 		form    string
 		want    call.Identity
 	}{
-		{name: "source address", address: "10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "IPv4-mapped source", address: "::ffff:10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "IPv6 source", address: "2001:db8::1", want: ident("2001:db8::/64", call.RungAddress, false)},
-		{name: "another address of the /64", address: "2001:db8::a:b:c:d", want: ident("2001:db8::/64", call.RungAddress, false)},
-		{name: "IPv6 loopback", address: "::1", want: ident("::1", call.RungAddress, false)},
-		{name: "IPv6 with a zone", address: "fe80::1%eth0", want: ident("fe80::1", call.RungAddress, false)},
-		{name: "the longest prefix", options: Options{Names: named}, address: "10.1.2.3", want: ident("billing", call.RungName, true)},
-		{name: "a shorter prefix", options: Options{Names: named}, address: "10.1.3.3", want: ident("net-ten", call.RungName, true)},
-		{name: "a single address", options: Options{Names: named}, address: "10.9.9.9", want: ident("billing", call.RungName, true)},
-		{name: "an IPv6 range", options: Options{Names: named}, address: "2001:db8:1::5", want: ident("billing", call.RungName, true)},
-		{name: "a mapped range, plain address", options: Options{Names: named}, address: "192.0.2.7", want: ident("mapped", call.RungName, true)},
-		{name: "a mapped address in a plain range", options: Options{Names: named}, address: "::ffff:10.1.2.3", want: ident("billing", call.RungName, true)},
-		{name: "::/0 holds no IPv4", options: Options{Names: named}, address: "203.0.113.1", want: ident("203.0.113.1", call.RungAddress, false)},
-		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: ident("pay/bill", call.RungWorkload, true)},
+		{name: "source address", address: "10.1.2.3", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "IPv4-mapped source", address: "::ffff:10.1.2.3", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "IPv6 source", address: "2001:db8::1", want: ident("2001:db8::/64", call.SourceAddress, false)},
+		{name: "another address of the /64", address: "2001:db8::a:b:c:d", want: ident("2001:db8::/64", call.SourceAddress, false)},
+		{name: "IPv6 loopback", address: "::1", want: ident("::1", call.SourceAddress, false)},
+		{name: "IPv6 with a zone", address: "fe80::1%eth0", want: ident("fe80::1", call.SourceAddress, false)},
+		{name: "the longest prefix", options: Options{Names: named}, address: "10.1.2.3", want: ident("billing", call.SourceName, true)},
+		{name: "a shorter prefix", options: Options{Names: named}, address: "10.1.3.3", want: ident("net-ten", call.SourceName, true)},
+		{name: "a single address", options: Options{Names: named}, address: "10.9.9.9", want: ident("billing", call.SourceName, true)},
+		{name: "an IPv6 range", options: Options{Names: named}, address: "2001:db8:1::5", want: ident("billing", call.SourceName, true)},
+		{name: "a mapped range, plain address", options: Options{Names: named}, address: "192.0.2.7", want: ident("mapped", call.SourceName, true)},
+		{name: "a mapped address in a plain range", options: Options{Names: named}, address: "::ffff:10.1.2.3", want: ident("billing", call.SourceName, true)},
+		{name: "::/0 holds no IPv4", options: Options{Names: named}, address: "203.0.113.1", want: ident("203.0.113.1", call.SourceAddress, false)},
+		{name: "workload before names", options: Options{Names: named, Workload: "pay/bill"}, address: "10.1.2.3", want: ident("pay/bill", call.SourceWorkload, true)},
 		{
 			name: "the listener before all", options: Options{Workload: "w", ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *call.Conn) { a.Listener.Client = "erp" }, want: ident("erp", call.RungListener, true),
+			arrival: func(a *call.Conn) { a.Listener.Client = "erp" }, want: ident("erp", call.SourceListener, true),
 		},
-		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: ident("app", call.RungProxyUser, false)},
-		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: ident("app", call.RungProxyUser, true)},
-		{name: "proxy user in tlslift's name space", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("_overflow", ""), want: ident("-overflow", call.RungProxyUser, false)},
-		{name: "proxy user made safe", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("a\nb\u202ec", ""), want: ident("a?b?c", call.RungProxyUser, false)},
-		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "proxy user", options: Options{ProxyUser: true, Workload: "w"}, address: "10.1.2.3", proxy: basic("app", "x"), want: ident("app", call.SourceProxyUser, false)},
+		{name: "proxy user that is configured", options: Options{ProxyUser: true, Known: []string{"app"}}, address: "10.1.2.3", proxy: basic("app", ""), want: ident("app", call.SourceProxyUser, true)},
+		{name: "proxy user in tlslift's name space", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("_overflow", ""), want: ident("-overflow", call.SourceProxyUser, false)},
+		{name: "proxy user made safe", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("a\nb\u202ec", ""), want: ident("a?b?c", call.SourceProxyUser, false)},
+		{name: "no proxy user given", options: Options{ProxyUser: true}, address: "10.1.2.3", want: ident("10.1.2.3", call.SourceAddress, false)},
 		{
 			name: "proxy user on a way in that cannot carry it", options: Options{ProxyUser: true}, address: "10.1.2.3", proxy: basic("app", ""),
-			arrival: func(a *call.Conn) { a.Ingress = call.Gateway }, want: ident("10.1.2.3", call.RungAddress, false),
+			arrival: func(a *call.Conn) { a.Ingress = call.Gateway }, want: ident("10.1.2.3", call.SourceAddress, false),
 		},
-		{name: "account off", address: "10.1.2.3", query: legacy, want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: ident("acme corp", call.RungAccount, false)},
-		{name: "account in Basic", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: basic("client-id", "secret"), query: legacy, want: ident("client-id", call.RungAccount, false)},
-		{name: "account in shouted BASIC", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.Replace(basic("id", "s"), "Basic", "BASIC ", 1), want: ident("id", call.RungAccount, false)},
-		{name: "account without a scheme word", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.TrimPrefix(basic("id", "s"), "Basic "), want: ident("id", call.RungAccount, false)},
-		{name: "a bearer token names nobody", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: "Bearer " + base64.StdEncoding.EncodeToString([]byte("id:s")), want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "account in a form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "type=send&USERNAME=joe&x=1", want: ident("joe", call.RungAccount, false)},
-		{name: "the query before the form", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=q", form: "username=f", want: ident("q", call.RungAccount, false)},
-		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: ident("second", call.RungAccount, false)},
-		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a%zzb+c", want: ident("a%zzb c", call.RungAccount, false)},
-		{name: "a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<?xml version=\"1.0\"?>\r\n<soap:Envelope><soap:Body><Send xmlns=\"x\"><tns:UserName xsi:type=\"a\"> a&amp;b </tns:UserName><password>p</password>", want: ident("a&b", call.RungAccount, false)},
-		{name: "an empty element of a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username/><Username></Username><username>second</username></a>", want: ident("second", call.RungAccount, false)},
-		{name: "a SOAP envelope that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username>half", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "a multipart form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"data1\"\r\n\r\nusername=no\r\n--x\r\nContent-Disposition: form-data; name=\"Username\"\r\nContent-Type: text/plain\r\n\r\nacme\r\n--x--\r\n", want: ident("acme", call.RungAccount, false)},
-		{name: "a multipart form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nhal", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: ident("10.1.2.3", call.RungAddress, false)},
-		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: ident("10.1.2.3", call.RungAddress, false)},
+		{name: "account off", address: "10.1.2.3", query: legacy, want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "account in the query", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: legacy, want: ident("acme corp", call.SourceAccount, false)},
+		{name: "account in Basic", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: basic("client-id", "secret"), query: legacy, want: ident("client-id", call.SourceAccount, false)},
+		{name: "account in shouted BASIC", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.Replace(basic("id", "s"), "Basic", "BASIC ", 1), want: ident("id", call.SourceAccount, false)},
+		{name: "account without a scheme word", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: strings.TrimPrefix(basic("id", "s"), "Basic "), want: ident("id", call.SourceAccount, false)},
+		{name: "a bearer token names nobody", options: Options{Account: AccountPlain}, address: "10.1.2.3", auth: "Bearer " + base64.StdEncoding.EncodeToString([]byte("id:s")), want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "account in a form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "type=send&USERNAME=joe&x=1", want: ident("joe", call.SourceAccount, false)},
+		{name: "the query before the form", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=q", form: "username=f", want: ident("q", call.SourceAccount, false)},
+		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: ident("second", call.SourceAccount, false)},
+		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a%zzb+c", want: ident("a%zzb c", call.SourceAccount, false)},
+		{name: "a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<?xml version=\"1.0\"?>\r\n<soap:Envelope><soap:Body><Send xmlns=\"x\"><tns:UserName xsi:type=\"a\"> a&amp;b </tns:UserName><password>p</password>", want: ident("a&b", call.SourceAccount, false)},
+		{name: "an empty element of a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username/><Username></Username><username>second</username></a>", want: ident("second", call.SourceAccount, false)},
+		{name: "a SOAP envelope that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username>half", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "a multipart form", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"data1\"\r\n\r\nusername=no\r\n--x\r\nContent-Disposition: form-data; name=\"Username\"\r\nContent-Type: text/plain\r\n\r\nacme\r\n--x--\r\n", want: ident("acme", call.SourceAccount, false)},
+		{name: "a multipart form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nhal", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "a file of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "--x\nContent-Disposition: form-data; filename=\"username\"\n\nx\n", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "not a parameter of that name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=username=x&xusername=y", want: ident("10.1.2.3", call.SourceAddress, false)},
 		{
 			name: "names before accounts", options: Options{Account: AccountPlain, Names: named}, address: "10.1.2.3", query: legacy,
-			want: call.Identity{Name: "billing", Rung: call.RungName, Configured: true, Account: "acme corp"},
+			want: call.Identity{Name: "billing", Source: call.SourceName, Configured: true, Account: "acme corp"},
 		},
-		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: ident(hashed(key, "acme"), call.RungAccount, false)},
+		{name: "hashed account", options: Options{Account: AccountHash, AccountKey: key}, address: "10.1.2.3", query: "username=acme", want: ident(hashed(key, "acme"), call.SourceAccount, false)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -133,8 +133,8 @@ func TestOrderOfSources(t *testing.T) {
 			got, err := l.Request(a, c.proxy, c.auth, c.query, func() []byte { return []byte(c.form) })
 			want := c.want
 			base := l.base(a)
-			if want.Address = base.Address; want.Rung == call.RungProxyUser || want.Rung == call.RungAccount {
-				want.Home = base.Name
+			if want.Address = base.Address; want.Source == call.SourceProxyUser || want.Source == call.SourceAccount {
+				want.Unnamed = base.Name
 			}
 			if err != nil || got != want {
 				t.Errorf("%+v, %v; want %+v", got, err, want)
@@ -218,10 +218,10 @@ func TestProxyAuthentication(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", c.name, id, c.want)
 		}
 	}
-	if id := l.Within(ident("app", call.RungProxyAuth, true), "", "username=account", nil); id.Name != "app" {
+	if id := l.Within(ident("app", call.SourceProxyAuth, true), "", "username=account", nil); id.Name != "app" {
 		t.Errorf("inside the tunnel: %+v", id)
 	}
-	if id := l.Within(ident("10.0.0.1", call.RungAddress, false), "", "username=account", nil); id.Name != "account" {
+	if id := l.Within(ident("10.0.0.1", call.SourceAddress, false), "", "username=account", nil); id.Name != "account" {
 		t.Errorf("inside a tunnel of nobody known: %+v", id)
 	}
 }
@@ -325,6 +325,6 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-func ident(name string, rung call.Rung, configured bool) call.Identity {
-	return call.Identity{Name: name, Rung: rung, Configured: configured}
+func ident(name string, rung call.Source, configured bool) call.Identity {
+	return call.Identity{Name: name, Source: rung, Configured: configured}
 }

@@ -78,7 +78,7 @@ func (t truth) most() float64 {
 }
 
 // of is a value for each client for which there is one.
-func (t truth) of(value func(c thirty.Client, seen ledger.Sightings) (suffix string, v float64, ok bool)) map[string]float64 {
+func (t truth) of(value func(c thirty.Client, seen ledger.Times) (suffix string, v float64, ok bool)) map[string]float64 {
 	all := make(map[string]float64)
 	for name, seen := range t.now.Seen {
 		if suffix, v, ok := value(t.scripted[name], seen); ok {
@@ -88,7 +88,7 @@ func (t truth) of(value func(c thirty.Client, seen ledger.Sightings) (suffix str
 	return all
 }
 
-func lastSeen(s ledger.Sightings) time.Time {
+func lastSeen(s ledger.Times) time.Time {
 	if s.LastSecure.After(s.LastInsecure) {
 		return s.LastSecure
 	}
@@ -186,7 +186,7 @@ func runtime(c thirty.Client) string {
 }
 
 func (t truth) tables() []figure {
-	requests := t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+	requests := t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 		n := 0.0
 		for _, v := range []string{"none", "1.0", "1.1"} {
 			n += t.since(t.now, 24*hour, "request/"+v+" of "+c.Name)
@@ -197,33 +197,33 @@ func (t truth) tables() []figure {
 	})
 	newly := func(name string) bool { return slices.Contains([]string{"10.4.7.19", "10.4.2.8"}, name) }
 	milli := func(at time.Time) float64 { return float64(at.UnixMilli()) }
-	verdict := func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+	verdict := func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 		return " " + c.Verdict.String(), float64(len(ledger.Verdicts)) - float64(slices.Index(ledger.Verdicts[:], c.Verdict)), !lastSeen(seen).IsZero()
 	}
 	reported := func([]prom.Sample) float64 { return 1 } // its value is when it was reported
 	return []figure{
-		{panel: "Clients", ref: "A", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+		{panel: "Clients", ref: "A", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 			return " " + t.states[c.Name].String(), 1, true
 		})},
 		{panel: "Clients", ref: "B", reduce: last, want: t.of(verdict)},
-		{panel: "Clients", ref: "C", reduce: reported, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Clients", ref: "C", reduce: reported, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return runtime(c), 1, !lastSeen(seen).IsZero()
 		})},
 		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
-		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), !seen.LastInsecure.IsZero()
 		})},
-		{panel: "Newly insecure", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Newly insecure", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), newly(c.Name)
 		})},
-		{panel: "Newly insecure", ref: "B", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Newly insecure", ref: "B", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			suffix, v, _ := verdict(c, seen)
 			return suffix, v, newly(c.Name)
 		})},
-		{panel: "Silent", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Silent", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(lastSeen(seen)), t.states[c.Name] == ledger.Silent
 		})},
-		{panel: "Silent", ref: "B", reduce: reported, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+		{panel: "Silent", ref: "B", reduce: reported, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 			return runtime(c), 1, t.states[c.Name] == ledger.Silent
 		})},
 	}

@@ -177,11 +177,11 @@ func forecasts(t *testing.T, s *prom.Server, w *thirty.World) {
 		}
 		now = at
 		l.Record(&call.Outcome{
-			Kind: call.Request, Ours: true, Client: call.Identity{Name: name, Rung: call.RungAddress}, End: at,
+			Kind: call.Request, Ours: true, Client: call.Identity{Name: name, Source: call.SourceAddress}, End: at,
 			Ingress: call.Forward, Handling: call.Plain, Version: version, Host: "api.smsportal.com", Label: "*.smsportal.com",
 		})
 	}
-	before := make(map[string]ledger.Sightings)
+	before := make(map[string]ledger.Times)
 	asked := 0
 	for _, h := range w.Hours {
 		for name, seen := range h.Seen {

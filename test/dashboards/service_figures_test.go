@@ -49,13 +49,13 @@ func serviceFigures(w *thirty.World) []figure {
 		{panel: "Lost records", ref: "A", reduce: sum, want: map[string]float64{}},
 		{panel: "Lost records", ref: "B", reduce: sum, want: map[string]float64{}},
 		{panel: "Sidecars, and which can be removed", ref: "A", reduce: last, want: map[string]float64{"pay/billing": 1, "pay/refunds": 1, "shop/checkout": 1}},
-		{panel: "Sidecars, and which can be removed", ref: "B", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Sightings) (string, float64, bool) {
+		{panel: "Sidecars, and which can be removed", ref: "B", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 			return " " + t.states[c.Name].String(), 1, c.Sidecar()
 		})},
 		{panel: "Sidecars, and which can be removed", ref: "C", reduce: last, want: map[string]float64{
 			"pay/billing": 0, "pay/refunds": 0, "shop/checkout": checkout,
 		}, relative: 0.02},
-		{panel: "Sidecars, and which can be removed", ref: "D", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Sightings) (string, float64, bool) {
+		{panel: "Sidecars, and which can be removed", ref: "D", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", float64(seen.LastInsecure.UnixMilli()), c.Sidecar() && !seen.LastInsecure.IsZero()
 		}), absolute: float64(hour.Milliseconds())},
 		{panel: "Sidecars, and which can be removed", ref: "E", reduce: rounded, want: map[string]float64{

@@ -31,9 +31,9 @@ func fullLedger(t *testing.T) string {
 	l := ledger.New(ledger.Options{File: file})
 	for i := range manyClients {
 		l.Record(&call.Outcome{
-			Client: call.Identity{Name: fmt.Sprintf("10.0.%d.%d", i/250, i%250), Rung: call.RungAddress},
+			Client: call.Identity{Name: fmt.Sprintf("10.0.%d.%d", i/250, i%250), Source: call.SourceAddress},
 			End:    time.Now(), Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", UserAgent: "Java/1.6.0_45", Exposed: 1,
-			Sighted: &call.Sighted{Ours: true, Ingress: call.Forward, Handling: call.Plain},
+			Observation: &call.Observation{Ours: true, Ingress: call.Forward, Handling: call.Plain},
 		})
 	}
 	if err := l.Close(); err != nil {

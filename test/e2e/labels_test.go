@@ -24,11 +24,11 @@ func TestLabelsAreEarnedAfterARestart(t *testing.T) {
 	at := time.Now().Add(-time.Hour)
 	for i := range rows {
 		o := call.Outcome{
-			Client: call.Identity{Name: fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), Rung: call.RungAddress}, End: at,
+			Client: call.Identity{Name: fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), Source: call.SourceAddress}, End: at,
 			Ours: true, Handling: call.Plain, Label: "_other",
 		}
 		if i%2 == 0 {
-			o.Kind, o.Sighted = call.Sighting, &call.Sighted{Ours: true, Version: call.Version13, Handling: call.Spliced}
+			o.Kind, o.Observation = call.Observed, &call.Observation{Ours: true, Version: call.Version13, Handling: call.Spliced}
 		}
 		l.Record(&o)
 	}

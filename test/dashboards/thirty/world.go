@@ -25,14 +25,14 @@ type World struct {
 // Hour is the truth at one moment.
 type Hour struct {
 	At      time.Time
-	Seen    map[string]ledger.Sightings
+	Seen    map[string]ledger.Times
 	Counted map[string]float64 // since Start, by "what/which" and "what/which of client"
 }
 
 // state is one client as the fleet, taken together, has seen it.
 type state struct {
 	*Client
-	seen ledger.Sightings
+	seen ledger.Times
 	due  float64 // requests owed
 	turn int     // which instance is next
 }
@@ -197,7 +197,7 @@ func (w *World) count(what string, c *state, n float64) {
 
 // remember notes the truth of this hour.
 func (w *World) remember() {
-	h := Hour{At: w.at, Seen: make(map[string]ledger.Sightings), Counted: maps.Clone(w.total)}
+	h := Hour{At: w.at, Seen: make(map[string]ledger.Times), Counted: maps.Clone(w.total)}
 	for _, c := range w.clients {
 		seen := c.seen
 		if c.declared != 0 && !w.at.Before(Ago(c.declared)) {

@@ -8,27 +8,27 @@ import (
 	"sync"
 )
 
-// crowd is the open connections of one listener. It never stops accepting: when
+// connLimiter is the open connections of one listener. It never stops accepting: when
 // there are too many, the peer that has the most of them loses one. A probe is
 // answered no matter how many connections another peer holds open.
-type crowd struct {
+type connLimiter struct {
 	net.Listener
 	most int
 
 	mu    sync.Mutex
-	open  map[net.Conn]*visit
+	open  map[net.Conn]*limitedConn
 	moves uint64 // changes of state so far: tells older from newer
 }
 
-// visit is one open connection.
-type visit struct {
+// limitedConn is one open connection.
+type limitedConn struct {
 	peer  netip.Prefix
 	state http.ConnState
-	since uint64 // crowd.moves when it came to this state
+	since uint64 // connLimiter.moves when it came to this state
 }
 
-func newCrowd(ln net.Listener, most int) *crowd {
-	return &crowd{Listener: ln, most: most, open: make(map[net.Conn]*visit)}
+func newConnLimiter(ln net.Listener, most int) *connLimiter {
+	return &connLimiter{Listener: ln, most: most, open: make(map[net.Conn]*limitedConn)}
 }
 
 // sendBuffer is what the kernel may hold of an answer that nobody reads, in
@@ -36,7 +36,7 @@ func newCrowd(ln net.Listener, most int) *crowd {
 const sendBuffer = 32 << 10
 
 // Accept implements net.Listener.
-func (c *crowd) Accept() (net.Conn, error) {
+func (c *connLimiter) Accept() (net.Conn, error) {
 	conn, err := c.Listener.Accept()
 	if err != nil {
 		return nil, fmt.Errorf("accepting: %w", err)
@@ -52,12 +52,12 @@ func (c *crowd) Accept() (net.Conn, error) {
 
 // admit notes a connection and returns the one that has to go for it; nil =
 // there is room.
-func (c *crowd) admit(conn net.Conn) net.Conn {
+func (c *connLimiter) admit(conn net.Conn) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var victim net.Conn
 	c.moves++
-	c.open[conn] = &visit{peer: peerOf(conn.RemoteAddr().String()), state: http.StateNew, since: c.moves}
+	c.open[conn] = &limitedConn{peer: peerOf(conn.RemoteAddr().String()), state: http.StateNew, since: c.moves}
 	if len(c.open) > c.most {
 		victim = c.victim(conn)
 		delete(c.open, victim)
@@ -68,13 +68,13 @@ func (c *crowd) admit(conn net.Conn) net.Conn {
 // victim is the connection that can best be done without, of those of the peer
 // that has the most: an idle one, else one that has not asked yet, else the one
 // that is being answered for longest. The newest is spared. c.mu is held.
-func (c *crowd) victim(newest net.Conn) net.Conn {
+func (c *connLimiter) victim(newest net.Conn) net.Conn {
 	share := make(map[netip.Prefix]int)
 	for _, v := range c.open {
 		share[v.peer]++
 	}
 	var victim net.Conn
-	var worst *visit
+	var worst *limitedConn
 	for conn, v := range c.open {
 		if conn != newest && (worst == nil || v.goesBefore(worst, share)) {
 			victim, worst = conn, v
@@ -84,7 +84,7 @@ func (c *crowd) victim(newest net.Conn) net.Conn {
 }
 
 // goesBefore reports whether v is closed rather than other.
-func (v *visit) goesBefore(other *visit, share map[netip.Prefix]int) bool {
+func (v *limitedConn) goesBefore(other *limitedConn, share map[netip.Prefix]int) bool {
 	rank := map[http.ConnState]int{http.StateIdle: 0, http.StateNew: 1, http.StateActive: 2}
 	switch {
 	case share[v.peer] != share[other.peer]:
@@ -97,7 +97,7 @@ func (v *visit) goesBefore(other *visit, share map[netip.Prefix]int) bool {
 }
 
 // changed is the server's ConnState hook.
-func (c *crowd) changed(conn net.Conn, state http.ConnState) {
+func (c *connLimiter) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := c.open[conn]

@@ -26,28 +26,28 @@ const lockWait = time.Second
 // errLocked means that another process keeps its ledger in the file.
 var errLocked = errors.New("another process is using it")
 
-// keeper writes a ledger to its file, in the background.
-type keeper struct {
+// stateFile writes a ledger to its file, in the background.
+type stateFile struct {
 	path   string
 	ledger *Ledger
 	log    *zap.Logger
 	stop   chan struct{}
 	done   chan struct{}
 
-	mu      sync.Mutex // one write at a time
-	lock    *os.File   // nil = not yet locked
-	unread  error      // why the file there cannot be used; it is set aside before it is replaced
-	failing bool       // the last write failed, and that was logged
-	closed  bool
-	lent    bool          // to another process
-	every   time.Duration // until the next write
+	mu       sync.Mutex // one write at a time
+	lock     *os.File   // nil = not yet locked
+	unread   error      // why the file there cannot be used; it is set aside before it is replaced
+	failing  bool       // the last write failed, and that was logged
+	closed   bool
+	released bool          // to another process
+	every    time.Duration // until the next write
 }
 
-// openKeeper reads the ledger's file and starts writing it. It returns nil if
+// openStateFile reads the ledger's file and starts writing it. It returns nil if
 // another process has the file: the ledger is then in memory only. What fails
 // for another reason is tried again with every write.
-func openKeeper(path string, l *Ledger) *keeper {
-	k := &keeper{
+func openStateFile(path string, l *Ledger) *stateFile {
+	k := &stateFile{
 		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
 		stop: make(chan struct{}), done: make(chan struct{}), every: writeEvery,
 	}
@@ -74,7 +74,7 @@ func openKeeper(path string, l *Ledger) *keeper {
 }
 
 // read takes the file into the ledger.
-func (k *keeper) read() {
+func (k *stateFile) read() {
 	s, err := readFile(k.path, k.ledger.clock())
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, errEmpty):
@@ -89,7 +89,7 @@ func (k *keeper) read() {
 }
 
 // setAside renames a file that cannot be used, so that it can be looked at.
-func (k *keeper) setAside() error {
+func (k *stateFile) setAside() error {
 	if k.unread == nil {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (k *keeper) setAside() error {
 }
 
 // run writes every so often until close.
-func (k *keeper) run() {
+func (k *stateFile) run() {
 	defer close(k.done)
 	timer := time.NewTimer(writeEvery)
 	defer timer.Stop()
@@ -124,10 +124,10 @@ func (k *keeper) run() {
 
 // flush writes a snapshot if anything changed. A failure is logged once, until
 // a write succeeds; what could not be written is tried again.
-func (k *keeper) flush() error {
+func (k *stateFile) flush() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed || k.lent || !k.ledger.changed.Swap(false) {
+	if k.closed || k.released || !k.ledger.changed.Swap(false) {
 		return nil
 	}
 	now := k.ledger.clock()
@@ -144,7 +144,7 @@ func (k *keeper) flush() error {
 	return nil
 }
 
-func (k *keeper) failed(err error) {
+func (k *stateFile) failed(err error) {
 	k.ledger.writeFailures.Add(1)
 	if !k.failing {
 		k.log.Error("writing the state file failed; it is tried again", zap.Error(err))
@@ -153,7 +153,7 @@ func (k *keeper) failed(err error) {
 }
 
 // replace writes a snapshot beside the file and puts it in the file's place.
-func (k *keeper) replace(now time.Time) (err error) {
+func (k *stateFile) replace(now time.Time) (err error) {
 	if k.lock == nil {
 		if k.lock, err = lockFile(k.path + ".lock"); err != nil {
 			return err
@@ -177,11 +177,11 @@ func (k *keeper) replace(now time.Time) (err error) {
 }
 
 // release writes what is left and gives the lock up.
-func (k *keeper) release() error {
+func (k *stateFile) release() error {
 	err := k.flush()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.lent = true
+	k.released = true
 	if k.lock != nil {
 		k.lock.Close()
 		k.lock = nil
@@ -190,15 +190,15 @@ func (k *keeper) release() error {
 }
 
 // reclaim undoes release: the next write takes the lock again.
-func (k *keeper) reclaim() {
+func (k *stateFile) reclaim() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.lent = false
+	k.released = false
 	k.ledger.changed.Store(true)
 }
 
 // close writes what is left and gives the file up.
-func (k *keeper) close() error {
+func (k *stateFile) close() error {
 	err := k.flush()
 	k.mu.Lock()
 	closed := k.closed

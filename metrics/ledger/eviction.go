@@ -118,15 +118,15 @@ func (l *Ledger) longestUnseen(now int64) *row {
 	return a
 }
 
-// house is the name of the row that a client goes to. An address that has
+// rowName is the name of the row that a client goes to. An address that has
 // invented more names than its share has one for the rest: its own. home is the
 // address of a name that nobody checks.
-func (l *Ledger) house(name string, id *call.Identity) (to, home string) {
-	if id.Configured || id.Home == "" || id.Rung != call.RungProxyUser && id.Rung != call.RungAccount {
+func (l *Ledger) rowName(name string, id *call.Identity) (to, home string) {
+	if id.Configured || id.Unnamed == "" || id.Source != call.SourceProxyUser && id.Source != call.SourceAccount {
 		return name, ""
 	}
-	home = cleanName(id.Home)
-	if r := l.rows[name]; (r == nil || !r.known()) && l.homes[home] >= max(1, l.policy.Track/nameShare) {
+	home = cleanName(id.Unnamed)
+	if r := l.rows[name]; (r == nil || !r.known()) && l.unchecked[home] >= max(1, l.policy.Track/nameShare) {
 		return home, ""
 	}
 	return name, home
@@ -137,11 +137,11 @@ const nameShare = 10
 
 // count keeps account of a row that came or goes.
 func (l *Ledger) count(r *row, n int) {
-	if r.home == "" || r.configured {
+	if r.address == "" || r.configured {
 		return
 	}
-	if l.homes[r.home] += n; l.homes[r.home] <= 0 {
-		delete(l.homes, r.home)
+	if l.unchecked[r.address] += n; l.unchecked[r.address] <= 0 {
+		delete(l.unchecked, r.address)
 	}
 }
 

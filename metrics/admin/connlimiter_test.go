@@ -35,7 +35,7 @@ func TestWhoHasToGo(t *testing.T) {
 		"a /64 is one peer":             {[]string{"10.0.0.2:1 idle", "[2001:db8::1]:1 active", "[2001:db8::2]:1 idle"}, 2},
 		"a mapped address is IPv4":      {[]string{"10.0.0.2:1 idle", "[::ffff:10.0.0.1]:1 active", "10.0.0.1:1 idle"}, 2},
 	} {
-		c := newCrowd(nil, 3)
+		c := newConnLimiter(nil, 3)
 		var conns []net.Conn
 		states := map[string]http.ConnState{"new": http.StateNew, "active": http.StateActive, "idle": http.StateIdle}
 		for _, g := range tt.guests {
