@@ -67,8 +67,15 @@ type fixView struct {
 	Programs []fixes.Page // where to go on; nil on a program's own page
 }
 
+// serveFix answers with a page of advice. The name of a verdict leads to what
+// it takes: the metrics, and so the dashboards, know no more of a client.
 func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
-	p, ok := fixes.Lookup(r.PathValue("name"))
+	name := r.PathValue("name")
+	p, ok := fixes.Lookup(name)
+	if pages := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(name)}).Pages; !ok && len(pages) > 0 {
+		http.Redirect(w, r, "/fixes/"+pages[0], http.StatusFound)
+		return
+	}
 	if !ok {
 		s.notFound(w, "There is no such page of advice.")
 		return

@@ -93,7 +93,7 @@ type server struct {
 //
 //	GET /                        the status page
 //	GET /clients/{name}          one client
-//	GET /fixes[/{name}]          what to change
+//	GET /fixes[/{name}]          what to change; {name} may be a verdict
 //	GET /assets/{file}           style sheet and script
 //	GET /api/v1/clients[/{name}] and /api/v1/summary
 //

@@ -445,6 +445,24 @@ func TestAllAdviceCanBeReached(t *testing.T) {
 	}
 }
 
+func TestAVerdictLeadsToItsAdvice(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for _, v := range ledger.Verdicts {
+		want := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())}).Pages[0]
+		w := get(t, h, "/fixes/"+v.String())
+		if v.String() == want {
+			if w.Code != http.StatusOK {
+				t.Errorf("%s: %d", v, w.Code)
+			}
+			continue
+		}
+		if w.Code != http.StatusFound || w.Header().Get("Location") != "/fixes/"+want {
+			t.Errorf("%s: %d, to %q, want /fixes/%s", v, w.Code, w.Header().Get("Location"), want)
+		}
+	}
+}
+
 func TestWhatIsNotThereIsAPageOrAnAPIsAnswer(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
