@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/call"
 	"tlslift/test/dashboards/prom"
 	"tlslift/test/dashboards/thirty"
 )
@@ -131,14 +130,27 @@ func migrationFigures(w *thirty.World) []figure {
 		{panel: "Target", ref: "A", reduce: last, want: one(math.Floor(left.Hours() / 24))},
 		{panel: "Target", ref: "B", reduce: last, want: one(insecure(t.now) / (left.Hours() / 24 / 7)), absolute: 0.01},
 		{panel: "Target", ref: "C", reduce: last, want: one(-t.slope * 7 * 86400), absolute: 0.01},
-		{panel: "Version mix", ref: "A", reduce: last, want: t.mix("none"), relative: 0.1, absolute: 0.002},
-		{panel: "Version mix", ref: "B", reduce: last, want: t.mix("1.0", "1.1", "1.2", "1.3"), relative: 0.1, absolute: 0.002},
-		{panel: "What they could do", ref: "A", reduce: still, want: t.offers()},
+		{panel: "Target", ref: "D", reduce: last, want: one(1)}, // on track
+		{panel: "Collecting since", ref: "A", reduce: last, want: one(t.began()), absolute: float64(hour.Milliseconds())},
 		{panel: "Failed handshakes by reason", ref: "A", reduce: still, want: t.by("failure/", 24*hour, 1), relative: 0.02},
-		{panel: "Secrets in clear or over old TLS", ref: "A", reduce: still, want: t.secrets(), relative: 0.02, absolute: 1},
+		{panel: "Secrets in clear", ref: "A", reduce: still, want: t.secrets("clear", "soap"), relative: 0.02, absolute: 1},
+		{panel: "Secrets over old TLS", ref: "A", reduce: still, want: t.secrets("old_tls", "bearer"), relative: 0.02, absolute: 1},
 	}
-	for i, s := range []ledger.State{ledger.Insecure, ledger.Mixed, ledger.Silent, ledger.Unseen, ledger.Migrated} {
+	for i, version := range []string{"none", "ssl3", "1.0", "1.1", "1.2", "1.3"} {
+		figures = append(figures, figure{
+			panel: "Connections by TLS version", ref: string(rune('A' + i)), reduce: mean, want: t.mix(version), relative: 0.02,
+		})
+	}
+	for i, version := range []string{"ssl3", "1.0", "1.1", "1.2", "1.3"} {
+		figures = append(figures, figure{
+			panel: "What clients could do", ref: string(rune('A' + i)), reduce: still, want: t.offers(version),
+		})
+	}
+	for i, s := range []ledger.State{ledger.Insecure, ledger.Mixed, ledger.Silent, ledger.Unseen, ledger.Migrated, ledger.NoCalls} {
 		for _, panel := range []string{"Clients by state", "Clients by state over time"} {
+			if panel == "Clients by state over time" && s == ledger.NoCalls {
+				continue // no client to migrate
+			}
 			figures = append(figures, figure{
 				panel: panel, ref: string(rune('A' + i)), reduce: last, want: map[string]float64{s.String(): t.now.Number(s)},
 			})
@@ -147,46 +159,68 @@ func migrationFigures(w *thirty.World) []figure {
 	return append(figures, t.tables()...)
 }
 
-// mix is connections per second by version, those included that have stopped.
-func (t truth) mix(versions ...string) map[string]float64 {
+// mix is connections an hour of a version, in the mean of the month that the
+// panel shows.
+func (t truth) mix(version string) map[string]float64 {
 	all := make(map[string]float64)
-	for _, v := range versions {
-		all[v] = t.since(t.now, hour, "connection/"+v) / hour.Seconds()
+	if n := t.since(t.now, 30*24*hour, "connection/"+version); n > 0 {
+		all[version] = n / 30 / 24
 	}
 	return all
 }
 
-// secrets is how many of each kind were seen in a day, those included that
-// have stopped.
-func (t truth) secrets() map[string]float64 {
-	all := map[string]float64{"bearer": 0, "soap": 0}
-	maps.Copy(all, t.by("secret/", 24*hour, 1))
+// secrets is how many of each kind were seen in a day, and the kind that has
+// stopped.
+func (t truth) secrets(over, stopped string) map[string]float64 {
+	all := map[string]float64{stopped: 0}
+	maps.Copy(all, t.by("exposed/"+over+"/", 24*hour, 1))
 	return all
 }
 
-// offers is how many clients offered each version within a day.
-func (t truth) offers() map[string]float64 {
-	all := map[string]float64{"1.1": 0} // nobody any more
-	for _, v := range []string{"1.0", "1.1", "1.2", "1.3"} {
-		for name := range t.scripted {
-			if t.since(t.now, 24*hour, "hello/"+v+" of "+name) > 0 {
-				all[v]++
+// offers is how many clients offered a version within a day.
+func (t truth) offers(version string) map[string]float64 {
+	n, ever := 0.0, false
+	for name := range t.scripted {
+		if t.since(t.now, 24*hour, "hello/"+version+" of "+name) > 0 {
+			n++
+		}
+		ever = ever || t.now.Counted["hello/"+version+" of "+name] > 0
+	}
+	if !ever {
+		return nil
+	}
+	return map[string]float64{version: n}
+}
+
+// began is when the first client called.
+func (t truth) began() float64 {
+	first := thirty.Now
+	for _, h := range t.w.Hours {
+		for _, seen := range h.Seen {
+			if at := lastSeen(seen); !at.IsZero() && h.At.Before(first) {
+				first = h.At
 			}
 		}
 	}
-	return all
+	return float64(first.UnixMilli())
 }
 
-// runtime is the client's library and program: the script has one name for either.
 func runtime(c thirty.Client) string {
-	if call.ParseFamily(c.Library) != call.FamilyOther {
-		return " unknown " + c.Library
-	}
-	return " " + c.Library + " unknown"
+	library, program := c.Runtime()
+	return " " + library + " " + program
+}
+
+// listed is of, for the clients of the table Clients: those that made a call or
+// are configured.
+func (t truth) listed(value func(c thirty.Client, seen ledger.Times) (suffix string, v float64, ok bool)) map[string]float64 {
+	return t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+		suffix, v, ok := value(c, seen)
+		return suffix, v, ok && t.states[c.Name] != ledger.NoCalls
+	})
 }
 
 func (t truth) tables() []figure {
-	requests := t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
+	requests := t.listed(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 		n := 0.0
 		for _, v := range []string{"none", "1.0", "1.1"} {
 			n += t.since(t.now, 24*hour, "request/"+v+" of "+c.Name)
@@ -195,24 +229,50 @@ func (t truth) tables() []figure {
 		ever := total(t.now, "request/", c.Name) > 0 && c.Name != "pay/billing" && c.Name != "ops/nightly"
 		return "", n, ever
 	})
-	newly := func(name string) bool { return slices.Contains([]string{"10.4.7.19", "10.4.2.8"}, name) }
+	newly := func(name string) bool { return slices.Contains([]string{"10.4.7.19"}, name) }
 	milli := func(at time.Time) float64 { return float64(at.UnixMilli()) }
-	verdict := func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
-		return " " + c.Verdict.String(), float64(len(ledger.Verdicts)) - float64(slices.Index(ledger.Verdicts[:], c.Verdict)), !lastSeen(seen).IsZero()
+	rank := func(v ledger.Verdict) float64 {
+		return float64(len(ledger.Verdicts)) - float64(slices.Index(ledger.Verdicts[:], v))
 	}
+	verdict := func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+		return " " + c.Verdict.String(), rank(c.Verdict), !seen.FirstSeen.IsZero()
+	}
+	changes := make(map[string]float64) // the labels change, client and verdict
+	for who, v := range t.listed(verdict) {
+		changes[who[strings.LastIndex(who, " ")+1:]+" "+who] = v
+	}
+	instances := make(map[string]float64)
+	for client, instance := range t.w.Latest() {
+		if t.states[client] != ledger.NoCalls {
+			instances[client+" "+instance] = 1
+		}
+	}
+	uncalled := func(c thirty.Client) bool { return t.states[c.Name] == ledger.NoCalls }
 	reported := func([]prom.Sample) float64 { return 1 } // its value is when it was reported
 	return []figure{
-		{panel: "Clients", ref: "A", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
+		{panel: "Clients", ref: "A", reduce: last, want: t.listed(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
 			return " " + t.states[c.Name].String(), 1, true
 		})},
-		{panel: "Clients", ref: "B", reduce: last, want: t.of(verdict)},
-		{panel: "Clients", ref: "C", reduce: reported, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+		{panel: "Clients", ref: "B", reduce: last, want: changes},
+		{panel: "Clients", ref: "C", reduce: reported, want: t.listed(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return runtime(c), 1, !lastSeen(seen).IsZero()
 		})},
 		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
-		{panel: "Clients", ref: "E", reduce: last, want: t.of(func(_ thirty.Client, seen ledger.Times) (string, float64, bool) {
+		{panel: "Clients", ref: "E", reduce: last, want: t.listed(func(_ thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), !seen.LastInsecure.IsZero()
 		})},
+		{panel: "Clients", ref: "F", reduce: reported, want: instances},
+		{panel: "Connected, never called", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+			return "", milli(seen.FirstSeen), uncalled(c)
+		})},
+		{panel: "Connected, never called", ref: "B", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+			suffix, v, _ := verdict(c, seen)
+			return suffix, v, uncalled(c)
+		})},
+		{panel: "Connected, never called", ref: "C", reduce: last, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
+			failed := t.since(t.now, 24*hour, "failure/client_rejected_ca of "+c.Name) + t.since(t.now, 24*hour, "failure/no_call of "+c.Name)
+			return "", failed, uncalled(c)
+		}), relative: 0.02},
 		{panel: "Newly insecure", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(seen.LastInsecure), newly(c.Name)
 		})},

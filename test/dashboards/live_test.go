@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/test/dashboards/boards"
 	"tlslift/test/dashboards/prom"
 	"tlslift/test/harness"
 )
@@ -76,6 +77,37 @@ scrape_configs:
 		})
 	}
 	healthy(t, s)
+	early(t, s)
+}
+
+// early: minutes after the start, no query of a panel is an error, and the
+// tables and shares have something to show.
+func early(t *testing.T, s *prom.Server) {
+	t.Helper()
+	shown := make(map[string]bool)
+	for _, name := range []string{"migration.json", "service.json"} {
+		b, err := boards.Load(boardsDir + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range b.Panels {
+			for _, q := range p.Targets {
+				series, err := b.Ask(t.Context(), s, p, q, time.Now())
+				if err != nil {
+					t.Errorf("%s, %s, %s: %v", b.Title, p.Title, q.RefID, err)
+				}
+				shown[p.Title] = shown[p.Title] || len(series) != 0
+			}
+		}
+	}
+	for _, title := range []string{"Insecure clients", "Insecure connections", "Clients by state", "Collecting since", "Clients", "Reloads"} {
+		if !shown[title] {
+			t.Errorf("%s is empty minutes after the start", title)
+		}
+	}
+	if shown["Target"] {
+		t.Error("Target shows something without a target")
+	}
 }
 
 // healthy: Prometheus has evaluated every rule, without an error.

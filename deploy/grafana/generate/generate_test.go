@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,10 +82,158 @@ func TestPanels(t *testing.T) {
 				}
 			}
 		}
-		if len(d.Templating.List) != 1 || d.Templating.List[0].Name != "datasource" {
-			t.Errorf("%s: variables %+v", name, d.Templating.List)
+	}
+}
+
+// TestNothing: a panel without values says what that means, in no colour.
+func TestNothing(t *testing.T) {
+	for name, d := range load(t) {
+		for _, p := range d.Panels {
+			p := p.Panel
+			config := p.FieldConfig.Defaults
+			if config.NoValue == nil || *config.NoValue == "No data" || len(*config.NoValue) < len("no target") {
+				t.Errorf("%s: %s: what does it mean that it is empty?", name, *p.Title)
+			}
+			if p.Type == "stat" && (config.Thresholds == nil || config.Thresholds.Steps[0].Color != text) {
+				t.Errorf("%s: %s: a stat judges what has no value: %+v", name, *p.Title, config.Thresholds)
+			}
 		}
 	}
+}
+
+// fleetWide are the panels of Migration that no variable narrows: shares and
+// counts of some clients would be taken for those of all.
+var fleetWide = []string{
+	"Insecure clients", "Insecure connections", "Clients by state", "Target", "Collecting since", "Burn-down", "Clients by state over time",
+}
+
+// TestVariables: each query of any other panel heeds the dashboard's variable.
+func TestVariables(t *testing.T) {
+	for name, d := range load(t) {
+		want := map[string]string{"migration.json": "client", "service.json": "instance"}[name]
+		var names []string
+		for _, v := range d.Templating.List {
+			names = append(names, v.Name)
+		}
+		if !slices.Equal(names, []string{"datasource", want, "status_page"}) {
+			t.Errorf("%s: variables %q", name, names)
+		}
+		for _, p := range d.Panels {
+			for _, target := range p.Panel.Targets {
+				q := target.(*prometheus.Dataquery)
+				heeds, whole := strings.Contains(q.Expr, want+`=~"$`+want+`"`), slices.Contains(fleetWide, *p.Panel.Title)
+				if heeds == whole {
+					t.Errorf("%s: %s, %s: heeds $%s: %t", name, *p.Panel.Title, *q.RefId, want, heeds)
+				}
+			}
+		}
+	}
+}
+
+// TestLinks: wherever a client or a verdict stands in a table, it links to its
+// page.
+func TestLinks(t *testing.T) {
+	for name, d := range load(t) {
+		for _, p := range d.Panels {
+			if p.Panel.Type != "table" || *p.Panel.Title == "Reloads" {
+				continue
+			}
+			links := make(map[any]string)
+			for _, o := range p.Panel.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					if property.Id == "links" {
+						links[o.Matcher.Options] = property.Value.([]any)[0].(map[string]any)["url"].(string)
+					}
+				}
+			}
+			who := "client"
+			if name == "service.json" {
+				who = "workload"
+			}
+			if links[who] != "${status_page:raw}/clients/${__value.raw:percentencode}" {
+				t.Errorf("%s: %s: a client links to %q", name, *p.Panel.Title, links[who])
+			}
+			if verdict, ok := links["verdict"]; ok && verdict != "${status_page:raw}/fixes/${__value.raw:percentencode}" {
+				t.Errorf("%s: %s: a verdict links to %q", name, *p.Panel.Title, verdict)
+			}
+		}
+	}
+}
+
+// TestColours: every word of docs/metrics.md has one, no failure has that of
+// what is done, and neighbours among the versions are told apart in grey.
+func TestColours(t *testing.T) {
+	reference, err := os.ReadFile("../../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, c := range map[string]colours{
+		"`reason` of `tlslift_client_handshake_failures_total`": failureColours,
+		"`reason` of `tlslift_denied_total`":                    denialColours,
+		"`kind` of `tlslift_client_credentials_exposed_total`":  secretColours,
+		"`phase`": phaseColours,
+	} {
+		if got, want := sorted(c), documented(t, string(reference), row); !slices.Equal(got, want) {
+			t.Errorf("%s: colours for %q, values %q", row, got, want)
+		}
+	}
+	for _, c := range []colours{failureColours, denialColours, secretColours} {
+		for word, colour := range c {
+			if r, g, b := rgb(t, colour); g > r && g > b || colour == green {
+				t.Errorf("%s is green", word)
+			}
+		}
+	}
+	for i, version := range versions[1:] {
+		a, b := luminance(t, versionColours[versions[i]]), luminance(t, versionColours[version])
+		if contrast := (max(a, b) + 0.05) / (min(a, b) + 0.05); contrast < 1.4 {
+			t.Errorf("%s and %s differ by hue alone: contrast %.2f", versions[i], version, contrast)
+		}
+	}
+}
+
+// TestChanges: there is a sentence for every verdict.
+func TestChanges(t *testing.T) {
+	reference, err := os.ReadFile("../../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := slices.Sorted(maps.Keys(changes)), documented(t, string(reference), "`verdict`"); !slices.Equal(got, want) {
+		t.Errorf("sentences for %q, verdicts %q", got, want)
+	}
+}
+
+// documented are the values of a label in docs/metrics.md, sorted.
+func documented(t *testing.T, reference, row string) []string {
+	t.Helper()
+	_, rest, ok := strings.Cut(reference, "\n| "+row+" | ")
+	if !ok {
+		t.Fatalf("docs/metrics.md has no row %s", row)
+	}
+	rest, _, _ = strings.Cut(rest, "\n")
+	var values []string
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(rest, -1) {
+		values = append(values, m[1])
+	}
+	slices.Sort(values)
+	return values
+}
+
+func rgb(t *testing.T, colour string) (r, g, b float64) {
+	t.Helper()
+	n, err := strconv.ParseUint(strings.TrimPrefix(colour, "#"), 16, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(n>>16) / 255, float64(n>>8&255) / 255, float64(n&255) / 255
+}
+
+// luminance is relative luminance (WCAG 2.2).
+func luminance(t *testing.T, colour string) float64 {
+	t.Helper()
+	r, g, b := rgb(t, colour)
+	linear := func(v float64) float64 { return math.Pow((v+0.055)/1.055, 2.4) }
+	return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
 }
 
 // TestNames: queries speak only of metrics that docs/metrics.md lists and of
@@ -96,13 +248,14 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	metric := regexp.MustCompile(`\btlslift_[a-z0-9_]+\b`)
+	histogram := regexp.MustCompile(`(_seconds)_(bucket|sum|count)$`)
 	record := regexp.MustCompile(`\btlslift:[a-z0-9_]+(:[a-z0-9_]+)?\b`)
 	for name, d := range load(t) {
 		for _, p := range d.Panels {
 			for _, target := range p.Panel.Targets {
 				expr := target.(*prometheus.Dataquery).Expr
 				for _, m := range metric.FindAllString(expr, -1) {
-					if m = strings.TrimSuffix(m, "_bucket"); !strings.Contains(string(reference), "`"+m+"`") {
+					if m = histogram.ReplaceAllString(m, "$1"); m != "tlslift_client_last_" && !strings.Contains(string(reference), "`"+m+"`") {
 						t.Errorf("%s: %s: docs/metrics.md does not know %s", name, *p.Panel.Title, m)
 					}
 				}

@@ -44,6 +44,8 @@ const (
 	points = 1000
 	// scrape is the interval that the data source is set up with.
 	scrape = 30 * time.Second
+	// all is the variables' value for All.
+	all = ".*"
 )
 
 // Load reads a dashboard.
@@ -73,6 +75,8 @@ func (b *Board) Ask(ctx context.Context, s *prom.Server, p Panel, t Target, now 
 	}
 	step = max(step, least)
 	expr := strings.NewReplacer(
+		"$client", all,
+		"$instance", all,
 		"$__interval_ms", strconv.FormatInt(step.Milliseconds(), 10),
 		"$__interval", text(step),
 		"$__rate_interval", text(max(step+least, 4*least)),

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/proxy/call"
+	"tlslift/metrics/ledger"
 	"tlslift/test/dashboards/prom"
 )
 
@@ -104,22 +104,30 @@ func (i *instance) declare(c *Client) {
 	}
 }
 
-// see notes a client's time, verdict and library.
+// see notes that a client made a call. That refutes that it distrusts the CA.
 func (i *instance) see(c *state, which string, at time.Time) {
+	i.gather(c, c.Verdict, at)
 	i.set("tlslift_client_"+which+"_timestamp_seconds", float64(at.Unix()), "client", c.Name)
+	distrusted := key("tlslift_client_verdict_timestamp_seconds", []string{"client", c.Name, "verdict", ledger.DistrustsCA.String()})
+	if _, ok := i.values[distrusted]; ok {
+		delete(i.values, distrusted)
+		delete(i.values, key("tlslift_client_verdict", []string{"client", c.Name, "verdict", ledger.DistrustsCA.String()}))
+		i.set("tlslift_client_verdict_refuted_timestamp_seconds", float64(at.Unix()), "client", c.Name, "verdict", ledger.DistrustsCA.String())
+	}
+}
+
+// gather notes what a client shows: that it is there, its verdict and library.
+func (i *instance) gather(c *state, verdict ledger.Verdict, at time.Time) {
 	if i.add("tlslift_client_first_seen_timestamp_seconds", 0, "client", c.Name) == 0 {
 		i.set("tlslift_client_first_seen_timestamp_seconds", float64(at.Unix()), "client", c.Name)
 	}
-	i.set("tlslift_client_verdict", 1, "client", c.Name, "verdict", c.Verdict.String())
-	i.set("tlslift_client_verdict_timestamp_seconds", float64(at.Unix()), "client", c.Name, "verdict", c.Verdict.String())
+	i.set("tlslift_client_verdict", 1, "client", c.Name, "verdict", verdict.String())
+	i.set("tlslift_client_verdict_timestamp_seconds", float64(at.Unix()), "client", c.Name, "verdict", verdict.String())
 	source := c.Source
 	if source == "" {
 		source = "name"
 	}
-	library, program := c.Library, "unknown"
-	if call.ParseFamily(c.Library) != call.FamilyOther { // the script has one name for either
-		library, program = "unknown", c.Library
-	}
+	library, program := c.Runtime()
 	i.set("tlslift_client_library_info", 1, "client", c.Name, "library", library, "program", program, "identity_source", source)
 }
 

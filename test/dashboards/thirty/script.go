@@ -70,6 +70,7 @@ type Client struct {
 	ingress  call.Ingress // when insecure
 	secret   string       // kind, when insecure
 	rejects  []span       // when it ends handshakes because of the CA instead
+	knocks   []span       // when it only shakes hands
 
 	declared float64 // in days before Now; 0 is never
 	sidecar  bool    // it has its own; else it comes through the gateways
@@ -77,6 +78,19 @@ type Client struct {
 
 // Sidecar reports whether the client comes through a sidecar of its own.
 func (c *Client) Sidecar() bool { return c.sidecar }
+
+// Runtime is the client's library and program: the script has one name for
+// either.
+func (c *Client) Runtime() (library, program string) {
+	switch {
+	case c.Library == "":
+		return "unknown", "unknown"
+	case call.ParseFamily(c.Library) != call.FamilyOther:
+		return "unknown", c.Library
+	default:
+		return c.Library, "unknown"
+	}
+}
 
 const (
 	plain = call.VersionNone
@@ -119,7 +133,7 @@ var Clients = []Client{
 
 	// Not heard of.
 	{Name: "fax-gateway", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 60, insecure: until(20), secret: "query"},
-	{Name: "old-scanner", Library: "OpenSSL 0.9.8", Verdict: ledger.SSLv2Framed, perDay: 25, insecure: until(23), version: tls10, ingress: call.Connect, secret: "basic"},
+	{Name: "old-scanner", Library: "OpenSSL 0.9.8", Verdict: ledger.SSLv2Framed, perDay: 25, insecure: []span{{30, 23}}, rejects: []span{{Days, 30}}, version: tls10, ingress: call.Connect, secret: "basic"},
 	{Name: "invoice-run", Library: "Axis 1", Verdict: ledger.Plaintext, perDay: 2400, insecure: []span{{28.5, 28.4}}, secret: "soap"},
 	{Name: "ops/nightly", Library: "curl", Verdict: ledger.Plaintext, perDay: 2000, insecure: nights(22, 0), secret: "query", sidecar: true},
 	{Name: "archive-job"},
@@ -127,6 +141,7 @@ var Clients = []Client{
 	// Found by their address.
 	{Name: "10.4.7.19", Library: "curl", Source: "address", Verdict: ledger.Plaintext, perDay: 150, insecure: since(0.6), secret: "query"},
 	{Name: "10.4.2.8", Library: "OpenSSL 0.9.8", Source: "address", Verdict: ledger.DistrustsCA, perDay: 24, version: tls10, ingress: call.Connect, rejects: since(5)},
+	{Name: "10.4.0.3", Source: "address", Verdict: ledger.Capable, perDay: 48, modern: tls13, knocks: always}, // a health check
 }
 
 // Failures of the way to SMSPortal: an hour without connections, and some

@@ -95,8 +95,8 @@ func busy(at time.Time) float64 {
 
 // act lets a client do what it does in one tick.
 func (w *World) act(c *state, ago float64) {
-	insecure, secure, rejects := in(c.insecure, ago), in(c.secure, ago), in(c.rejects, ago)
-	if !insecure && !secure && !rejects {
+	insecure, secure, rejects, knocks := in(c.insecure, ago), in(c.secure, ago), in(c.rejects, ago), in(c.knocks, ago)
+	if !insecure && !secure && !rejects && !knocks {
 		return
 	}
 	var alive []*instance
@@ -118,7 +118,11 @@ func (w *World) act(c *state, ago float64) {
 	i := alive[c.turn%len(alive)]
 	switch {
 	case rejects:
-		w.reject(c, i, n)
+		w.fail(c, i, c.version, "client_rejected_ca", n)
+		i.gather(c, ledger.DistrustsCA, w.at)
+	case knocks:
+		w.fail(c, i, c.modern, "no_call", n)
+		i.gather(c, c.Verdict, w.at)
 	case insecure && secure:
 		half := math.Floor(n / 2)
 		w.secure(c, i, n-half)
@@ -152,10 +156,10 @@ func (w *World) insecure(c *state, i *instance, n float64) {
 		over = "old_tls"
 	}
 	i.add("tlslift_client_credentials_exposed_total", n, "client", c.Name, "kind", c.secret, "over", over)
-	w.count("secret/"+c.secret, c, n)
-	w.count("exposed/"+over, c, n)
+	w.count("exposed/"+over+"/"+c.secret, c, n)
 	i.add("tlslift_upgrades_total", n, "client", c.Name, "from", v.String())
 	w.count("upgrade/"+v.String(), c, n)
+	w.first(c)
 	c.seen.LastInsecure = w.at
 	i.see(c, "last_insecure", w.at)
 	i.requests += n
@@ -175,19 +179,29 @@ func (w *World) secure(c *state, i *instance, n float64) {
 	w.count("hello/"+v, c, n)
 	i.add("tlslift_client_connections_total", n, "client", c.Name, "ingress", "connect", "tls_version", v, "handling", "spliced")
 	w.count("connection/"+v, c, n)
+	w.first(c)
 	c.seen.LastSecure = w.at
 	i.see(c, "last_secure", w.at)
 }
 
-// reject is a client that ends the handshake, for it does not know the CA.
-func (w *World) reject(c *state, i *instance, n float64) {
-	i.add("tlslift_client_hellos_total", n, "client", c.Name, "max_version", c.version.String(), "framing", "tls", "sni", "no")
-	w.count("hello/"+c.version.String(), c, n)
-	i.add("tlslift_client_handshake_failures_total", n, "client", c.Name, "reason", "client_rejected_ca")
-	w.count("failure/client_rejected_ca", c, n)
-	i.add("tlslift_client_connections_total", n, "client", c.Name, "ingress", "connect", "tls_version", c.version.String(), "handling", "refused")
-	c.seen.LastInsecure = w.at
-	i.see(c, "last_insecure", w.at)
+// fail is a client that shakes hands and makes no call.
+func (w *World) fail(c *state, i *instance, offers call.Version, reason string, n float64) {
+	sni := "yes"
+	if offers.Insecure() {
+		sni = "no"
+	}
+	i.add("tlslift_client_hellos_total", n, "client", c.Name, "max_version", offers.String(), "framing", "tls", "sni", sni)
+	w.count("hello/"+offers.String(), c, n)
+	i.add("tlslift_client_handshake_failures_total", n, "client", c.Name, "reason", reason)
+	w.count("failure/"+reason, c, n)
+	w.first(c)
+}
+
+// first notes when the fleet saw a client first.
+func (w *World) first(c *state) {
+	if c.seen.FirstSeen.IsZero() {
+		c.seen.FirstSeen = w.at
+	}
 }
 
 func (w *World) count(what string, c *state, n float64) {
@@ -203,7 +217,7 @@ func (w *World) remember() {
 		if c.declared != 0 && !w.at.Before(Ago(c.declared)) {
 			seen.Declared = Ago(c.declared)
 		}
-		if c.Source == "" || !seen.LastInsecure.IsZero() || !seen.LastSecure.IsZero() {
+		if c.Source == "" || !seen.FirstSeen.IsZero() {
 			h.Seen[c.Name] = seen
 		}
 	}
@@ -248,6 +262,22 @@ func (w *World) Max(metric, label, value string) float64 {
 	greatest := 0.0
 	w.each(metric, label, value, func(v float64) { greatest = max(greatest, v) })
 	return greatest
+}
+
+// Latest is, by client, the instance that exports its newest call.
+func (w *World) Latest() map[string]string {
+	newest, latest := make(map[string]float64), make(map[string]string)
+	for _, i := range w.instances {
+		for k, at := range i.values {
+			switch l := i.labels(k); l["__name__"] {
+			case "tlslift_client_last_insecure_timestamp_seconds", "tlslift_client_last_secure_timestamp_seconds":
+				if client := l["client"]; at > newest[client] {
+					newest[client], latest[client] = at, i.name
+				}
+			}
+		}
+	}
+	return latest
 }
 
 func (w *World) each(metric, label, value string, take func(float64)) {

@@ -23,7 +23,7 @@ export function Body({ panel, frames, range, theme, width, height }) {
 }
 
 function Nothing({ panel, height }) {
-  return <div style={{ height, display: 'flex', alignItems: 'center', justifyContent: 'center', opacity: 0.6 }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</div>;
+  return <div style={{ height, display: 'flex', alignItems: 'center', justifyContent: 'center', textAlign: 'center', opacity: 0.6 }}>{panel.fieldConfig.defaults.noValue ?? 'No data'}</div>;
 }
 
 // Values is a stat: one value beside the other.
@@ -34,7 +34,7 @@ function Values({ panel, frames, theme, width, height }) {
   const render = ({ value, width, height, count }) => (
     <BigValue
       value={value.display} count={count} width={width} height={height} theme={theme} colorMode={panel.options.colorMode} graphMode={panel.options.graphMode}
-      justifyMode={panel.options.justifyMode} textMode={panel.options.textMode}
+      justifyMode={panel.options.justifyMode} textMode={panel.options.textMode} text={panel.options.text}
     />
   );
   return (

@@ -46,6 +46,8 @@ export async function run(base, panel, range, width) {
     const least = target.interval ? rangeUtil.intervalToMs(target.interval) : scrape;
     const step = Math.max(rangeUtil.calculateInterval(range, width, `${least}ms`).intervalMs, least);
     const query = target.expr
+      .replaceAll('$client', '.*') // All
+      .replaceAll('$instance', '.*')
       .replaceAll('$__interval_ms', String(step))
       .replaceAll('$__interval', seconds(step))
       .replaceAll('$__rate_interval', seconds(Math.max(step + least, 4 * least)));
