@@ -1,10 +1,10 @@
-// Draws both dashboards into PNG files: node shoot.mjs PROMETHEUS NOW_MS OUT_DIR [THEME]
+// Draws both dashboards into PNG files: node shoot.mjs PROMETHEUS NOW_MS OUT_DIR [SUFFIX [THEME]]
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const [prometheus, now, out, theme = 'light'] = process.argv.slice(2);
+const [prometheus, now, out, suffix = '', theme = 'light'] = process.argv.slice(2);
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
 const server = createServer(async (request, response) => {
@@ -38,7 +38,7 @@ try {
     await page.waitForSelector('#board[data-done=true]', { timeout: 60_000 });
     await page.waitForLoadState('networkidle');
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 300)))));
-    await page.locator('#board').screenshot({ path: join(out, `dashboard-${board}.png`) });
+    await page.locator('#board').screenshot({ path: join(out, `dashboard-${board}${suffix}.png`) });
     await page.close();
   }
 } finally {
