@@ -1,7 +1,6 @@
 package configs
 
 import (
-	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -17,140 +16,176 @@ func (l *loader) check(c *Config) {
 	l.checkClashes(c)
 	l.checkAdmin(&c.Admin)
 	l.checkUpstreams(c.Upstreams)
-	l.checkOutbound(&c.Upstream)
+	l.checkParentProxy(&c.Upstream)
 	l.checkLegacy(&c.LegacyTLS)
-	l.checkClients(c)
+	l.checkUsers(c)
 	l.checkNames(c.Clients.Names)
-	l.checkLimits(&c.Limits)
+	l.checkDrain(&c.Limits)
+	l.checkNeighbours("", schema(), reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem())
+}
+
+// checkNeighbours holds keys to another key of their section: the one without
+// which they have no effect, and the one whose value they may not exceed. A
+// default follows that.
+func (l *loader) checkNeighbours(at string, keys []key, section, defaults reflect.Value) {
+	for i := range keys {
+		k := &keys[i]
+		path, v, preset := keyOf(at, k.name), section.Field(k.field), defaults.Field(k.field)
+		if k.shape == plain && k.keys != nil {
+			l.checkNeighbours(path, k.keys, v, preset)
+		}
+		neighbour := keyNamed(keys, k.with+k.most)
+		if neighbour == nil || !l.sound(path, keyOf(at, neighbour.name)) {
+			continue
+		}
+		other, name := section.Field(neighbour.field), keyOf(at, neighbour.name)
+		switch {
+		case k.with != "" && other.IsZero() && !v.IsZero():
+			l.reject(path, "has no effect without "+name, "give "+name+", or remove this key")
+		case k.with != "" || v.Int() <= other.Int():
+		case l.given(path) && v.Int() != preset.Int():
+			l.rejectf(path, "lower it", "%d is more than %s, which is %d", v.Int(), name, other.Int())
+		default:
+			v.Set(other)
+		}
+	}
 }
 
 func (l *loader) checkListen(c *Config) {
-	ours, certain := newHostSet(c.Upstreams), l.sound("upstreams")
-	for i := range c.Upstreams {
-		certain = certain && l.sound(upstreams.path(i)+".host")
+	all, certain := make(map[host.Pattern]bool, len(c.Upstreams)), l.sound("upstreams")
+	for i, u := range c.Upstreams {
+		all[u.Host] = true
+		certain = certain && l.sound(entryOf("upstreams", i)+".host")
+	}
+	ours := func(n host.Name) bool {
+		for domain := range n.Parents {
+			if p, err := host.ParsePattern("*." + domain.String()); err == nil && all[p] {
+				return true
+			}
+		}
+		return all[host.Exact(n)]
 	}
 	for i, listen := range c.Listen {
-		at := listens.path(i)
+		at := entryOf("listen", i)
 		if l.sound(at+".accept", at+".transparent") && listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS) {
-			l.reject(at+".transparent", &fault{
-				"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept",
-			})
+			l.reject(at+".transparent", "redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
 		}
-		if n := listen.DefaultUpstream; !n.IsZero() && certain && !ours.has(n) {
-			l.reject(at+".default_upstream", faultf("add it to upstreams", "%s is none of the upstreams", quoted(n.String())))
+		if n := listen.DefaultUpstream; !n.IsZero() && certain && !ours(n) {
+			l.reject(at+".default_upstream", quoted(n.String())+" is none of the upstreams", "add it to upstreams")
 		}
 	}
+}
+
+// checkClashes finds two things on one address. Port 0 clashes with nothing. The
+// problem is told of the later one: of the listener, if it was given.
+func (l *loader) checkClashes(c *Config) {
+	type claim struct{ path, address string }
+	claims := []claim{{"admin.address", c.Admin.Address}, {"admin.public", c.Admin.Public}}
+	var listens []claim
+	for i := range c.Listen {
+		listens = append(listens, claim{entryOf("listen", i) + ".address", c.Listen[i].Address})
+	}
+	if _, given := l.origins["listen"]; given {
+		claims = append(claims, listens...)
+	} else {
+		claims = append(listens, claims...)
+	}
+	taken := make(map[uint16][]claim)
+	for _, one := range claims {
+		name, port := endpoint(one.address)
+		if one.address == "" || port == 0 || !l.sound(one.path) {
+			continue
+		}
+		i := slices.IndexFunc(taken[port], func(other claim) bool { return clash(name, other.address) })
+		if i >= 0 {
+			l.reject(one.path, quoted(one.address)+" is taken by "+taken[port][i].path, "give each an address of its own")
+			continue
+		}
+		taken[port] = append(taken[port], claim{one.path, name})
+	}
+}
+
+// clash reports whether two endpoints on one port share an address: the wildcard
+// of both families with every other, that of IPv4 with all but IPv6 literals.
+func clash(a, b string) bool {
+	const anyIPv4 = "0.0.0.0"
+	isIPv6 := func(name string) bool {
+		ip, err := netip.ParseAddr(name)
+		return err == nil && ip.Is6()
+	}
+	return a == b || a == "" || b == "" || a == anyIPv4 && !isIPv6(b) || b == anyIPv4 && !isIPv6(a)
 }
 
 func (l *loader) checkAdmin(c *Admin) {
 	if l.sound("admin.address", "admin.token_file") && c.Address != "" && !loopback(c.Address) && c.TokenFile == "" {
-		l.reject("admin.address", faultf(
-			"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public",
-			"%s can be reached from elsewhere and has no token", quoted(c.Address)))
-	}
-	for _, one := range []struct {
-		path string
-		on   bool
-	}{{"admin.hosts", len(c.Hosts) > 0}, {"admin.quit", c.Quit}, {"admin.pprof", c.Pprof}} {
-		if one.on && c.Address == "" && l.sound("admin.address") {
-			l.reject(one.path, &fault{"has no effect: admin.address is off", "give admin.address, or remove this key"})
-		}
+		l.reject("admin.address", quoted(c.Address)+" can be reached from elsewhere and has no token",
+			"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public")
 	}
 }
 
 func (l *loader) checkUpstreams(all []Upstream) {
 	first := make(map[host.Pattern]string, len(all))
 	for i, u := range all {
-		at := upstreams.path(i) + ".host"
-		if u.Host == (host.Pattern{}) {
-			continue
+		at := entryOf("upstreams", i) + ".host"
+		if other, twice := first[u.Host]; twice && u.Host != (host.Pattern{}) {
+			l.reject(at, quoted(u.Host.String())+" is "+other+" already", "remove one of them")
+		} else {
+			first[u.Host] = at
 		}
-		if other, twice := first[u.Host]; twice {
-			l.reject(at, faultf("remove one of them", "%s is %s already", quoted(u.Host.String()), other))
-			continue
-		}
-		first[u.Host] = at
 	}
 }
 
-func (l *loader) checkOutbound(c *Outbound) {
-	const warm, most = "upstream.warm_connections", "upstream.max_connections"
-	if l.sound(warm, most) && c.WarmConnections > c.MaxConnections {
-		if l.given(warm) && c.WarmConnections != Default().Upstream.WarmConnections {
-			l.reject(warm, faultf("lower it", "%d is more than %s, which is %d", c.WarmConnections, most, c.MaxConnections))
-		} else {
-			c.WarmConnections = c.MaxConnections
-		}
-	}
-	const except = "upstream.parent_proxy_except"
-	if len(c.ParentProxyExcept) > 0 && c.ParentProxy == "" && l.sound(except, "upstream.parent_proxy") {
-		l.reject(except, &fault{"has no effect: there is no upstream.parent_proxy", "give upstream.parent_proxy, or remove this key"})
-	}
-	const password = "upstream.parent_proxy_password_file"
-	if c.ParentProxyPasswordFile != "" && l.sound(password, "upstream.parent_proxy") && !namesUser(c.ParentProxy) {
-		l.reject(password, &fault{"is for a user that upstream.parent_proxy does not name", "write http://user@host:port there"})
+func (l *loader) checkParentProxy(c *Outbound) {
+	const parent, password = "upstream.parent_proxy", "upstream.parent_proxy_password_file"
+	if c.ParentProxyPasswordFile != "" && l.sound(password, parent) && !namesUser(c.ParentProxy) {
+		l.reject(password, "is for a user that "+parent+" does not name", "write http://user@host:port there")
 	}
 }
 
 func (l *loader) checkLegacy(c *LegacyTLS) {
 	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
-	if c.CA != nil && l.sound(ca, cert, key) {
-		if c.CA.KeyFile == "" {
-			l.rejectAt(ca, cert, &fault{"the CA has no key", "name it in " + key + " or " + envPrefix + "CA_KEY"})
-		} else if c.CA.CertFile == "" {
-			l.rejectAt(ca, key, &fault{"the CA has no certificate", "name it in " + cert + " or " + envPrefix + "CA_CERT"})
-		}
-	}
-	if c.CA != nil || !l.sound(ca) {
-		return
-	}
-	const fix = "name one in legacy_tls.ca; tlslift ca init makes one"
-	if c.SHA1Leaf {
-		l.reject("legacy_tls.sha1_leaf", &fault{"leaves need a CA that signs them", fix})
-	}
-	if len(c.TerminateClients) > 0 {
-		l.reject("legacy_tls.terminate_clients", &fault{"terminating needs a CA", fix})
-	}
-}
-
-// rejectAt rejects the first of two keys that was given.
-func (l *loader) rejectAt(path, other string, f *fault) {
-	if at, ok := l.origins[other]; ok && at.name != "" {
-		path = other
-	}
-	l.reject(path, f)
-}
-
-func (l *loader) checkClients(c *Config) {
-	clients := &c.Clients
 	switch {
-	case !l.sound("clients.users_file", "listen"):
-	case clients.UsersFile == "":
-		l.checkUnauthenticated(c.Listen)
-	case !slices.ContainsFunc(c.Listen, carriesCredentials):
-		l.reject("clients.users_file", &fault{
-			"no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key",
-		})
+	case !l.sound(ca, cert, key):
+	case c.CA == nil:
+		const fix = "name one in legacy_tls.ca; tlslift ca init makes one"
+		if c.SHA1Leaf {
+			l.reject("legacy_tls.sha1_leaf", "leaves need a CA that signs them", fix)
+		}
+		if len(c.TerminateClients) > 0 {
+			l.reject("legacy_tls.terminate_clients", "terminating needs a CA", fix)
+		}
+	case c.CA.KeyFile == "":
+		l.reject(l.givenAlone(ca, cert), "the CA has no key", "name it in "+key+" or "+envPrefix+"CA_KEY")
+	case c.CA.CertFile == "":
+		l.reject(l.givenAlone(ca, key), "the CA has no certificate", "name it in "+cert+" or "+envPrefix+"CA_CERT")
+	}
+}
+
+// givenAlone is the path of a section, or of its key if a variable gave that.
+func (l *loader) givenAlone(section, key string) string {
+	if l.origins[key].name != "" {
+		return key
+	}
+	return section
+}
+
+// checkUsers sees to it that clients.users_file holds on every way in.
+func (l *loader) checkUsers(c *Config) {
+	const users = "clients.users_file"
+	credentials := func(one Listen) bool { return one.Accepts(WayForward) || one.Accepts(WayConnect) }
+	switch {
+	case !l.sound(users, "listen"):
+	case c.Clients.UsersFile == "":
+		for i, listen := range c.Listen {
+			if at := entryOf("listen", i) + ".unauthenticated"; len(listen.Unauthenticated) > 0 && l.sound(at) {
+				l.reject(at, "has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
+			}
+		}
+	case !slices.ContainsFunc(c.Listen, credentials):
+		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
 	default:
 		for i := range c.Listen {
-			l.checkAuthenticated(listens.path(i), &c.Listen[i])
-		}
-	}
-	if l.sound("clients.track", "clients.label_limit") && clients.LabelLimit > clients.Track {
-		if l.given("clients.label_limit") && clients.LabelLimit != Default().Clients.LabelLimit {
-			l.reject("clients.label_limit", faultf("lower it",
-				"%d is more than clients.track, which is %d", clients.LabelLimit, clients.Track))
-		} else {
-			clients.LabelLimit = clients.Track
-		}
-	}
-}
-
-// checkUnauthenticated finds exceptions from a rule that is not there.
-func (l *loader) checkUnauthenticated(all []Listen) {
-	for i, listen := range all {
-		if at := listens.path(i) + ".unauthenticated"; len(listen.Unauthenticated) > 0 && l.sound(at) {
-			l.reject(at, &fault{"has no effect: without clients.users_file no way in needs credentials", "remove it, or give clients.users_file"})
+			l.checkAuthenticated(entryOf("listen", i), &c.Listen[i])
 		}
 	}
 }
@@ -159,7 +194,7 @@ func (l *loader) checkUnauthenticated(all []Listen) {
 // they cannot carry proxy credentials, and nobody said that they may stay open.
 // The default listener, and one that the file does not have, drops such ways in.
 func (l *loader) checkAuthenticated(at string, listen *Listen) {
-	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, defaultListen()) {
+	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, Default().Listen[0]) {
 		listen.Accept = []Way{WayForward, WayConnect}
 		return
 	}
@@ -172,7 +207,7 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 		case listen.Accepts(w) && !listed:
 			open = append(open, string(w))
 		case listed && !listen.Accepts(w):
-			l.reject(at+".unauthenticated", faultf("remove it", "%s is a way in that this listener does not accept", w))
+			l.reject(at+".unauthenticated", string(w)+" is a way in that this listener does not accept", "remove it")
 		}
 	}
 	if len(open) == 0 {
@@ -189,11 +224,9 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	}
 	slices.Sort(open)
 	list := strings.Join(open, ", ")
-	l.reject(key, faultf(fix+", or unauthenticated: ["+list+"] to leave these ways in open",
-		"there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: %s", list))
+	l.reject(key, "there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: "+list,
+		fix+", or unauthenticated: ["+list+"] to leave these ways in open")
 }
-
-func carriesCredentials(l Listen) bool { return l.Accepts(WayForward) || l.Accepts(WayConnect) }
 
 // checkNames finds names and ranges that are there twice. A range within a
 // range is none: the longest prefix wins.
@@ -201,17 +234,16 @@ func (l *loader) checkNames(names []ClientName) {
 	byName := make(map[string]int, len(names))
 	byRange := make(map[netip.Prefix]int, len(names))
 	for i, n := range names {
-		at := fmt.Sprintf("clients.names[%d]", i)
+		at := entryOf("clients.names", i)
 		if first, twice := byName[n.Name]; twice && n.Name != "" {
-			l.reject(at+".name", faultf("put all its addresses into one entry",
-				"%s is clients.names[%d] already", quoted(n.Name), first))
+			l.reject(at+".name", quoted(n.Name)+" is "+entryOf("clients.names", first)+" already", "put all its addresses into one entry")
 		} else {
 			byName[n.Name] = i
 		}
 		for j, p := range n.Match {
 			if first, twice := byRange[p]; twice {
-				l.reject(fmt.Sprintf("%s.match[%d]", at, j), faultf("remove one of them",
-					"%s belongs to %s already, in clients.names[%d]", p, quoted(names[first].Name), first))
+				l.rejectf(entryOf(at+".match", j), "remove one of them",
+					"%s belongs to %s already, in %s", p, quoted(names[first].Name), entryOf("clients.names", first))
 			} else {
 				byRange[p] = i
 			}
@@ -219,23 +251,16 @@ func (l *loader) checkNames(names []ClientName) {
 	}
 }
 
-func (l *loader) checkLimits(c *Limits) {
-	const perClient, all = "limits.connections_per_client", "limits.connections"
-	if l.sound(perClient, all) && c.ConnectionsPerClient > c.Connections {
-		if l.given(perClient) && c.ConnectionsPerClient != Default().Limits.ConnectionsPerClient {
-			l.reject(perClient, faultf("lower it", "%d is more than %s, which is %d", c.ConnectionsPerClient, all, c.Connections))
-		} else {
-			c.ConnectionsPerClient = c.Connections
-		}
-	}
+func (l *loader) checkDrain(c *Limits) {
 	const delay, timeout = "limits.drain_delay", "limits.drain_timeout"
-	if l.sound(delay, timeout) && c.DrainDelay >= c.DrainTimeout {
-		path := timeout
-		if !l.given(timeout) {
-			path = delay
-		}
-		l.reject(path, faultf("raise limits.drain_timeout or lower limits.drain_delay",
-			"nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s",
-			saySpan(int64(c.DrainTimeout)), saySpan(int64(c.DrainDelay))))
+	if !l.sound(delay, timeout) || c.DrainDelay < c.DrainTimeout {
+		return
 	}
+	path := timeout
+	if !l.given(timeout) {
+		path = delay
+	}
+	l.rejectf(path, "raise limits.drain_timeout or lower limits.drain_delay",
+		"nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s",
+		sayDuration(int64(c.DrainTimeout)), sayDuration(int64(c.DrainDelay)))
 }

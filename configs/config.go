@@ -7,165 +7,187 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Config is the whole configuration. It mirrors the YAML file key by key; a
-// Config that Load returned has been validated and its paths and names normalised. It is not changed after Load: a reload makes a new one.
+// Config is the whole configuration, and its tags are the one description of the
+// file: decoding, defaults, variables, flags and the JSON schema follow them. A
+// Config that Load returned is valid, its paths and names are normalised, and it
+// is not changed: a reload makes a new one. The tags are
+//
+//	yaml     the key
+//	default  the value, as YAML, without the key; of a list's entry too
+//	range    the lowest and highest value
+//	oneof    the words that there are
+//	is       what a string holds: see formOf
+//	needs    the keys that the section, or each entry, cannot do without. An entry with one such key may be that value alone
+//	empty    what to do about an empty list, if that is an error
+//	with     the key without which this one has no effect
+//	most     the key whose value this one may not exceed; its default follows
+//	example  a value, for messages
+//	env      the variable, without TLSLIFT_
+//	flag     the flag, without dashes
 type Config struct {
-	Listen    []Listen   // at least one
-	Admin     Admin      //
-	Upstreams []Upstream // whose requests are upgraded; at least one
+	Listen    []Listen   `yaml:"listen" needs:"address" default:"['127.0.0.1:3128']" empty:"write at least one entry, e.g. - address: 127.0.0.1:3128" env:"LISTEN" flag:"listen"`
+	Admin     Admin      `yaml:"admin"`
+	Upstreams []Upstream `yaml:"upstreams" needs:"host" default:"[api.smsportal.com, rest.smsportal.com, smsportal.com, www.mymobileapi.com, mymobileapi.com, rest.mymobileapi.com, legacy.mymobileapi.com, '*.smsportal.com', '*.mymobileapi.com']" empty:"write at least one entry, or remove the key for the default list" flag:"upstream"`
 
 	// Others says what happens to hosts that are no upstream.
-	Others Others
+	Others Others `yaml:"others" oneof:"refuse tunnel pass auto" default:"auto"`
 	// AllowInternalAddresses lets upstream names, and the foreign hosts of callers
 	// that are not on this host, be private or loopback addresses.
-	AllowInternalAddresses bool
+	AllowInternalAddresses bool `yaml:"allow_internal_addresses"`
 
-	Upstream  Outbound
-	LegacyTLS LegacyTLS
-	Clients   Clients
-	Policy    Policy
-	Rewrite   Rewrite
-	State     State
-	Limits    Limits
-	Log       Log
+	Upstream  Outbound  `yaml:"upstream"`
+	LegacyTLS LegacyTLS `yaml:"legacy_tls"`
+	Clients   Clients   `yaml:"clients"`
+	Policy    Policy    `yaml:"policy"`
+	Rewrite   Rewrite   `yaml:"rewrite"`
+	State     State     `yaml:"state"`
+	Limits    Limits    `yaml:"limits"`
+	Log       Log       `yaml:"log"`
 
 	origins origins // where each key was given, for Problem
 }
 
 // Listen is one listening address and what is done there.
 type Listen struct {
-	Address     string // host:port; port 0 picks one
-	Accept      []Way  // ways in, at least one; default all
-	Transparent bool   // original destinations are taken from the kernel
+	Address     string `yaml:"address" is:"listen address"`                                                                                             // host:port; port 0 picks one
+	Accept      []Way  `yaml:"accept" oneof:"forward connect gateway tls" default:"[forward, connect, gateway, tls]" empty:"write at least one way in"` // ways in, at least one
+	Transparent bool   `yaml:"transparent"`                                                                                                             // original destinations are taken from the kernel
 	// ProxyProtocolFrom lists who sends the PROXY protocol: it is required from
 	// them and an error from others.
-	ProxyProtocolFrom []netip.Prefix
-	Client            string         // everything on this port is this client; "" = not set
-	Allow             []netip.Prefix // who may connect; empty = everyone who can reach the address
+	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
+	Client            string         `yaml:"client" is:"client"`                                   // everything on this port is this client; "" = not set
+	Allow             []netip.Prefix `yaml:"allow" empty:"remove the key to let everyone connect"` // who may connect; empty = everyone who can reach the address
 	// Unauthenticated lists ways in that stay open beside Clients.UsersFile
 	// although they cannot carry proxy credentials: gateway, tls, transparent.
-	Unauthenticated []Way
-	DefaultUpstream host.Name // for callers that name no host at all; zero = none
+	Unauthenticated []Way     `yaml:"unauthenticated" oneof:"gateway tls transparent" empty:"remove the key"`
+	DefaultUpstream host.Name `yaml:"default_upstream"` // for callers that name no host at all; zero = none
 }
 
 // Admin is the operator's side.
 type Admin struct {
-	Address   string      // host:port of everything; "" = off
-	TokenFile string      // path of the bearer token; required when Address is not loopback
-	Public    string      // host:port of metrics and probes alone; "" = off
-	Hosts     []host.Name // names that are accepted as Host there, besides this machine's
-	Quit      bool        // POST /quit ends the process
-	Pprof     bool        // serve /debug/pprof/
+	Address   string      `yaml:"address" is:"admin address" default:"127.0.0.1:9128" env:"ADMIN" flag:"admin"` // host:port of everything; "" = off
+	TokenFile string      `yaml:"token_file" is:"file" example:"admin-token"`                                   // path of the bearer token; required when Address is not loopback
+	Public    string      `yaml:"public" is:"admin address" env:"ADMIN_PUBLIC"`                                 // host:port of metrics and probes alone; "" = off
+	Hosts     []host.Name `yaml:"hosts" with:"address"`                                                         // names that are accepted as Host there, besides this machine's
+	Quit      bool        `yaml:"quit" with:"address"`                                                          // POST /quit ends the process
+	Pprof     bool        `yaml:"pprof" with:"address"`                                                         // serve /debug/pprof/
 }
 
 // Upstream is a host, or a pattern of hosts, whose requests are upgraded.
 type Upstream struct {
-	Host    host.Pattern // international names in ASCII (RFC 5891)
-	To      host.Name    // host to use instead for connecting, SNI, verification and Host; zero = Host
-	Address string       // host:port to connect to instead of resolving; "" = resolve
-	CAFile  string       // path of PEM certificates trusted here besides the system's; "" = none
+	Host    host.Pattern `yaml:"host"`                                  // international names in ASCII (RFC 5891)
+	To      host.Name    `yaml:"to"`                                    // host to use instead for connecting, SNI, verification and Host; zero = Host
+	Address string       `yaml:"address" is:"address"`                  // host:port to connect to instead of resolving; "" = resolve
+	CAFile  string       `yaml:"ca_file" is:"file" example:"extra.pem"` // path of PEM certificates trusted here besides the system's; "" = none
 	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4): one of
 	// them must be in the verified chain. Empty = no pinning.
-	Pins              [][32]byte
-	ClientCertificate *KeyPair // nil = none
-	Port              uint16   // 1 to 65535, default 443
+	Pins              [][32]byte `yaml:"pins" empty:"write at least one pin, or remove the key"`
+	ClientCertificate *KeyPair   `yaml:"client_certificate" needs:"cert_file key_file"` // nil = none
+	Port              uint16     `yaml:"port" range:"1..65535" default:"443"`
 }
 
 // KeyPair names a PEM certificate chain and its private key.
 type KeyPair struct {
-	CertFile, KeyFile string // paths
+	CertFile string `yaml:"cert_file" is:"file" example:"client.pem"`
+	KeyFile  string `yaml:"key_file" is:"file" example:"client-key.pem"`
+}
+
+// CA names the certificate and key of the CA that signs leaves for old clients.
+type CA struct {
+	CertFile string `yaml:"cert_file" is:"file" example:"ca.pem" env:"CA_CERT"`
+	KeyFile  string `yaml:"key_file" is:"file" example:"ca-key.pem" env:"CA_KEY"`
 }
 
 // Outbound is the TLS side towards the upstreams.
 type Outbound struct {
-	MinTLS                  TLSVersion       // 1.2 or 1.3
-	ParentProxy             string           // http or https://[user@]host:port to CONNECT through; "" = none
-	ParentProxyPasswordFile string           // path; "" = no password
-	ParentProxyExcept       []ParentExcept   // reached without the parent proxy
-	DNSServers              []netip.AddrPort // empty = those of resolv.conf
-	WarmConnections         int              // kept ready per host in use; 0 to 64, 0 = off
-	MaxConnections          int              // per host; 1 to 65536
-	IdleTimeout             time.Duration    // upper bound for an idle connection
-	DialTimeout             time.Duration    // name, connect and parent proxy together
-	TLSTimeout              time.Duration    // one TLS handshake
-	ResponseTimeout         time.Duration    // from the request's last byte to the response head
+	MinTLS                  TLSVersion       `yaml:"min_tls" range:"1.2..1.3" default:"1.2"`
+	ParentProxy             string           `yaml:"parent_proxy" is:"parent proxy"`                                    // http or https://[user@]host:port to CONNECT through; "" = none
+	ParentProxyPasswordFile string           `yaml:"parent_proxy_password_file" is:"file" example:"proxy-password"`     // path; "" = no password
+	ParentProxyExcept       []ParentExcept   `yaml:"parent_proxy_except" with:"parent_proxy"`                           // reached without the parent proxy
+	DNSServers              []netip.AddrPort `yaml:"dns_servers"`                                                       // empty = those of resolv.conf
+	WarmConnections         int              `yaml:"warm_connections" range:"0..64" default:"2" most:"max_connections"` // kept ready per host in use; 0 = off
+	MaxConnections          int              `yaml:"max_connections" range:"1..65536" default:"256"`                    // per host
+	IdleTimeout             time.Duration    `yaml:"idle_timeout" range:"1ms..1d" default:"90s"`                        // upper bound for an idle connection
+	DialTimeout             time.Duration    `yaml:"dial_timeout" range:"1ms..1d" default:"5s"`                         // name, connect and parent proxy together
+	TLSTimeout              time.Duration    `yaml:"tls_timeout" range:"1ms..1d" default:"5s"`                          // one TLS handshake
+	ResponseTimeout         time.Duration    `yaml:"response_timeout" range:"1ms..1d" default:"90s"`                    // from the request's last byte to the response head
 }
 
 // LegacyTLS is the TLS side towards old clients.
 type LegacyTLS struct {
-	MinVersion           TLSVersion    // 1.0, 1.1 or 1.2 (1.2 = terminate nobody below)
-	CA                   *KeyPair      // nil: legacy hellos are refused, counted and explained
-	HandshakeTimeout     time.Duration //
-	SSLv2Hello           bool          // accept the SSLv2-framed hello
-	RC4                  bool          // offer RC4 suites
-	SHA1Leaf             bool          // a second, SHA-1 signed leaf
-	TerminateClients     []string      // clients that are terminated even at 1.2 and above
-	AllowUnconstrainedCA bool          // take a CA without name constraints
+	MinVersion           TLSVersion    `yaml:"min_version" range:"1.0..1.2" default:"1.0"` // (1.2 = terminate nobody below)
+	CA                   *CA           `yaml:"ca"`                                         // nil: legacy hellos are refused, counted and explained
+	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
+	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
+	RC4                  bool          `yaml:"rc4"`                           // offer RC4 suites
+	SHA1Leaf             bool          `yaml:"sha1_leaf"`                     // a second, SHA-1 signed leaf
+	TerminateClients     []string      `yaml:"terminate_clients" is:"client"` // clients that are terminated even at 1.2 and above
+	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // take a CA without name constraints
 }
 
 // Clients says how callers are told apart.
 type Clients struct {
-	Names          []ClientName  // names for addresses; the longest prefix wins
-	Workload       string        // everything on this instance is this one client; "" = not set
-	ProxyUser      ProxyUserMode // off or name
-	UsersFile      string        // path of a bcrypt htpasswd; "" = no proxy authentication
-	Account        AccountMode   // off, plain or hash
-	AccountKeyFile string        // path of the key for hash, at least 16 bytes; "" = one made at start
-	Track          int           // ledger rows; 1 to 1,000,000
-	LabelLimit     int           // discovered clients with a metric label; 0 to 10,000, at most Track
+	Names          []ClientName  `yaml:"names" needs:"name match"`            // names for addresses; the longest prefix wins
+	Workload       string        `yaml:"workload" is:"client" env:"WORKLOAD"` // everything on this instance is this one client; "" = not set
+	ProxyUser      ProxyUserMode `yaml:"proxy_user" oneof:"off name" default:"off"`
+	UsersFile      string        `yaml:"users_file" is:"file" example:"htpasswd"` // path of a bcrypt htpasswd; "" = no proxy authentication
+	Account        AccountMode   `yaml:"account" oneof:"off plain hash" default:"off"`
+	AccountKeyFile string        `yaml:"account_key_file" is:"file" example:"account-key"`        // path of the key for hash, at least 16 bytes; "" = one made at start
+	Track          int           `yaml:"track" range:"1..1000000" default:"10000"`                // ledger rows
+	LabelLimit     int           `yaml:"label_limit" range:"0..10000" default:"100" most:"track"` // discovered clients with a metric label
 }
 
 // ClientName is a name for addresses and ranges.
 type ClientName struct {
-	Name  string
-	Match []netip.Prefix // masked, IPv4-mapped addresses unmapped; at least one
+	Name  string         `yaml:"name" is:"client"`
+	Match []netip.Prefix `yaml:"match" empty:"write at least one address or range"` // masked, IPv4-mapped addresses unmapped; at least one
 }
 
 // Policy is by when all clients shall be migrated, and when one counts as
 // migrated.
 type Policy struct {
-	Target        time.Time               // the end of the day, in UTC, by which all shall be done; zero = none
-	MigratedAfter time.Duration           // secure, and nothing insecure for this long: migrated
-	Clients       map[string]ClientPolicy // by client name; nil = none
+	Target        time.Time               `yaml:"target" is:"day"`                                // the end of the day, in UTC, by which all shall be done; zero = none
+	MigratedAfter time.Duration           `yaml:"migrated_after" range:"1s..3650d" default:"14d"` // secure, and nothing insecure for this long: migrated
+	Clients       map[string]ClientPolicy `yaml:"clients"`                                        // by client name; nil = none
 }
 
 // ClientPolicy is what the configuration says of one client.
 type ClientPolicy struct {
-	Migrated time.Time // declared migrated by its owner then; zero = not declared
+	Migrated time.Time `yaml:"migrated" is:"moment"` // declared migrated by its owner then; zero = not declared
 }
 
 // Rewrite says what is rewritten in answers to clients that see http.
 type Rewrite struct {
-	Location bool // Location, Content-Location, Refresh, Link
-	Cookies  bool // Secure and SameSite=None of Set-Cookie
-	HSTS     bool // Strict-Transport-Security, Alt-Svc, CSP upgrade-insecure-requests
-	WSDL     bool // addresses in WSDL and XML schema documents
+	Location bool `yaml:"location" default:"true"` // Location, Content-Location, Refresh, Link
+	Cookies  bool `yaml:"cookies" default:"true"`  // Secure and SameSite=None of Set-Cookie
+	HSTS     bool `yaml:"hsts" default:"true"`     // Strict-Transport-Security, Alt-Svc, CSP upgrade-insecure-requests
+	WSDL     bool `yaml:"wsdl" default:"true"`     // addresses in WSDL and XML schema documents
 }
 
 // State is what survives a restart.
 type State struct {
-	File string // path of the ledger; "" = memory only
+	File string `yaml:"file" is:"path" example:"ledger.json"` // path of the ledger; "" = memory only
 }
 
 // Limits bound what callers can cost. Sizes are in bytes.
 type Limits struct {
-	HeaderBytes          int64         // request head; 1 KiB to 1 MiB
-	BodyBytes            int64         // request body; 1 to 1 GiB
-	ResponseBuffer       int64         // answers held until complete; 1 to 64 MiB
-	Memory               int64         // held for callers in sum; 8 MiB to 64 GiB, 0 = auto
-	Connections          int           // 1 to 1,000,000
-	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64; 1 to Connections
-	HeaderTimeout        time.Duration // until the head is complete
-	BodyTimeout          time.Duration // without progress of a body
-	IdleTimeout          time.Duration // between two requests
-	TunnelIdleTimeout    time.Duration // without a byte in either direction
-	DrainDelay           time.Duration // still accepting after SIGTERM; 0 to 10 minutes
-	DrainTimeout         time.Duration // from SIGTERM to the end, DrainDelay included
-	UpgradeTimeout       time.Duration // from SIGUSR2, for what the old process still has
+	HeaderBytes          int64         `yaml:"header_bytes" range:"1KiB..1MiB" default:"64KiB"`        // request head
+	BodyBytes            int64         `yaml:"body_bytes" range:"1..1GiB" default:"10MiB"`             // request body
+	ResponseBuffer       int64         `yaml:"response_buffer" range:"1..64MiB" default:"1MiB"`        // answers held until complete
+	Memory               int64         `yaml:"memory" oneof:"auto" range:"8MiB..64GiB" default:"auto"` // held for callers in sum; 0 = auto
+	Connections          int           `yaml:"connections" range:"1..1000000" default:"4096"`
+	ConnectionsPerClient int           `yaml:"connections_per_client" range:"1..1000000" default:"1024" most:"connections"` // of one IPv4 address or IPv6 /64
+	HeaderTimeout        time.Duration `yaml:"header_timeout" range:"1ms..1d" default:"10s"`                                // until the head is complete
+	BodyTimeout          time.Duration `yaml:"body_timeout" range:"1ms..1d" default:"60s"`                                  // without progress of a body
+	IdleTimeout          time.Duration `yaml:"idle_timeout" range:"1ms..1d" default:"120s"`                                 // between two requests
+	TunnelIdleTimeout    time.Duration `yaml:"tunnel_idle_timeout" range:"1ms..7d" default:"10m"`                           // without a byte in either direction
+	DrainDelay           time.Duration `yaml:"drain_delay" range:"0s..10m"`                                                 // still accepting after SIGTERM
+	DrainTimeout         time.Duration `yaml:"drain_timeout" range:"1ms..1h" default:"25s"`                                 // from SIGTERM to the end, DrainDelay included
+	UpgradeTimeout       time.Duration `yaml:"upgrade_timeout" range:"1s..7d" default:"10m"`                                // from SIGUSR2, for what the old process still has
 }
 
 // Log is what is logged and how.
 type Log struct {
-	Level  LogLevel  // debug, info, warn or error
-	Format LogFormat // json or console
+	Level  LogLevel  `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
+	Format LogFormat `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"`
 }

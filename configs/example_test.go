@@ -45,10 +45,14 @@ func schemaKeys() []string {
 	walk = func(prefix string, keys []key) {
 		for _, k := range keys {
 			paths = append(paths, prefix+k.name)
-			walk(prefix+k.name+k.shape+".", k.under)
+			shape := k.shape
+			if shape == pointed {
+				shape = plain
+			}
+			walk(prefix+k.name+string(shape)+".", k.keys)
 		}
 	}
-	walk("", newLoader("", readable).schema(Default()))
+	walk("", schema())
 	return paths
 }
 

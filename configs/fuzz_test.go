@@ -17,13 +17,16 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(everyValue), "127.0.0.1:3128", "api.example.com")
 	f.Add([]byte("listen: [{address: \"127.0.0.1:0\"}]\n---\nlog: *x"), "", "")
 	f.Add([]byte("a: &a [*a, *a]\n<<: *a\n"), ",,", "bücher.example")
+	f.Add([]byte("listen: 127.0.0.1:1\nupstreams: [a.example, {host: '*.b'}]\n"), "127.0.0.1:1", "a.example")
+	f.Add([]byte("\ufeffa: &a [x]\nb: &b [*a, *a]\n---\n--- \"\n"), "", "")
+	f.Add([]byte("listen:\n\t- a\nlog: {level: [\n? x\n"), ":0", "*.x")
 	f.Fuzz(func(t *testing.T, data []byte, listen, upstream string) {
 		if len(data) > maxFile {
 			return
 		}
 		s := Source{
 			Env:   []string{"TLSLIFT_LISTEN=" + listen, "TLSLIFT_" + upstream, "TLSLIFT_WORKLOAD=" + upstream},
-			Flags: Flags{Upstreams: []string{upstream}, Admin: &listen},
+			Flags: Flags{"upstream": {upstream}, "admin": {listen}},
 		}
 		expectSettled(t, Source{}, data)
 		expectSettled(t, s, data)
@@ -47,7 +50,7 @@ func expectSettled(t *testing.T, s Source, data []byte) {
 		t.Errorf("nothing to listen on, or no upstream: %+v", c)
 	}
 	for _, u := range c.Upstreams {
-		if again, f := hostPattern.parse(u.Host.String()); f != nil || again != u.Host {
+		if again, f := parsePattern(u.Host.String()); f != nil || again != u.Host {
 			t.Errorf("%q becomes %q, which becomes %q, %v", u.Host, u.Host, again, f)
 		}
 	}

@@ -10,29 +10,25 @@ import (
 )
 
 // hostname is a DNS name alone.
-var hostname = kind[host.Name]{
-	noun: "a host", example: "api.smsportal.com", tags: []string{strTag},
-	parse: parseHost,
-}
+var hostname = textForm("a host", "api.smsportal.com", `^[^*/:?#@\s]+$`, parseHost)
 
 // hostPattern is a DNS name, or *.domain for every name below the domain.
-var hostPattern = kind[host.Pattern]{
-	noun: "a host or *.domain", example: `"*.smsportal.com"`, tags: []string{strTag},
-	parse: func(text string) (host.Pattern, *fault) {
-		domain, wild := strings.CutPrefix(text, "*.")
-		if strings.Contains(domain, "*") {
-			return host.Pattern{}, faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
-		}
-		n, f := parseHost(domain)
-		if f != nil || !wild {
-			return host.Exact(n), f
-		}
-		p, err := host.ParsePattern("*." + n.String())
-		if err != nil {
-			return host.Pattern{}, faultf("", "%s is not a host", quoted(text))
-		}
-		return p, nil
-	},
+var hostPattern = textForm("a host or *.domain", `"*.smsportal.com"`, `^(\*\.)?[^*/:?#@\s]+$`, parsePattern)
+
+func parsePattern(text string) (host.Pattern, *fault) {
+	domain, wild := strings.CutPrefix(text, "*.")
+	if strings.Contains(domain, "*") {
+		return host.Pattern{}, faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
+	}
+	n, f := parseHost(domain)
+	if f != nil || !wild {
+		return host.Exact(n), f
+	}
+	p, err := host.ParsePattern("*." + n.String())
+	if err != nil {
+		return host.Pattern{}, faultf("", "%s is not a host", quoted(text))
+	}
+	return p, nil
 }
 
 // parseHost says what else than a DNS name a text is. What is left is package
@@ -82,32 +78,4 @@ func inASCII(text string) string {
 		break
 	}
 	return text
-}
-
-// hostSet is the hosts that some patterns match.
-type hostSet struct{ exact, below map[host.Name]bool }
-
-func newHostSet(upstreams []Upstream) hostSet {
-	s := hostSet{exact: make(map[host.Name]bool), below: make(map[host.Name]bool)}
-	for _, u := range upstreams {
-		if u.Host.Wild() {
-			s.below[u.Host.Domain()] = true
-		} else {
-			s.exact[u.Host.Domain()] = true
-		}
-	}
-	return s
-}
-
-// has reports whether n is one of the hosts.
-func (s hostSet) has(n host.Name) bool {
-	if s.exact[n] {
-		return true
-	}
-	for domain := range n.Parents {
-		if s.below[domain] {
-			return true
-		}
-	}
-	return false
 }

@@ -1,6 +1,10 @@
 package configs
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+)
 
 // Source says where a configuration comes from. Flags override the
 // environment, which overrides the file, which overrides the defaults.
@@ -11,75 +15,100 @@ type Source struct {
 	Reload bool // an empty file is an error: it is being written, or was lost
 }
 
-// Flags are the settings of the command line. Nil and empty ones are not set.
-type Flags struct {
-	Listen              []string // --listen: replaces the addresses
-	Admin               *string  // --admin; "" = off
-	Upstreams           []string // --upstream: replaces the list
-	LogLevel, LogFormat *string  // --log-level, --log-format
-}
+// Flags are the flags that were given, by name without dashes, each with its
+// values. Those that set no key are ignored.
+type Flags map[string][]string
 
 // Path returns the path of the configuration file, for watching it; "" = none.
 func (s Source) Path() string {
 	if s.File != "" {
 		return s.File
 	}
-	return variables(s.Env)[envPrefix+"CONFIG"]
+	return variables(s.Env)["CONFIG"]
 }
 
 // Load reads, merges and validates a configuration. Its error is a Problems,
 // with everything that is wrong at once. Relative paths in the file start at
 // the file's folder, those in the environment at the working directory; files
 // that keys name have been opened, not judged.
-func Load(s Source) (*Config, error) {
+//
+// The judges see what needs more than the configuration itself, such as the
+// content of those files. They are called whatever else is wrong: a value that
+// was refused is missing, or its default.
+func Load(s Source, judges ...func(*Config) Problems) (*Config, error) {
 	l := newLoader(s.Path(), readable)
 	if l.file == "" {
-		return l.finish(s, nil)
+		return l.finish(s, nil, judges...)
 	}
 	data, ok := l.readFile()
 	if !ok {
-		return l.finish(s, nil)
+		return l.finish(s, nil, judges...)
 	}
-	return l.finish(s, &data)
+	return l.finish(s, &data, judges...)
+}
+
+// loader reads one configuration and gathers what is wrong with it.
+type loader struct {
+	file     string // the configuration file's path, for messages
+	dir      string // relative paths start here
+	readable func(path string) error
+
+	origins  origins
+	problems Problems
 }
 
 func newLoader(file string, readable func(string) error) *loader {
-	return &loader{
-		file:     file,
-		dir:      filepath.Dir(file),
-		readable: readable,
-		origins:  make(origins),
-	}
+	return &loader{file: file, dir: filepath.Dir(file), readable: readable, origins: make(origins)}
 }
 
 // finish loads the content of the file, if there is one, and all that overrides
 // it, and checks the whole.
-func (l *loader) finish(s Source, data *[]byte) (*Config, error) {
+func (l *loader) finish(s Source, data *[]byte, judges ...func(*Config) Problems) (*Config, error) {
 	c := Default()
-	l.top = l.schema(c)
+	all := reflect.ValueOf(c).Elem()
 	if data != nil {
-		l.applyFile(*data, s.Reload)
+		l.applyFile(*data, s.Reload, all)
 	}
-	l.applyEnvironment(c, s.Env)
-	l.applyFlags(c, s.Flags)
+	l.dir = "" // variables have paths relative to the working directory
+	vars := variables(s.Env)
+	l.unknownVariables(vars)
+	l.override("", schema(), all, func(k *key) (origin, []string) {
+		switch text := vars[k.env]; {
+		case k.env == "" || text == "":
+			return origin{}, nil
+		case k.shape == listed:
+			return origin{file: FromEnvironment, name: envPrefix + k.env}, strings.Split(text, ",")
+		default:
+			return origin{file: FromEnvironment, name: envPrefix + k.env}, []string{text}
+		}
+	})
+	l.override("", schema(), all, func(k *key) (origin, []string) {
+		return origin{file: FromFlag, name: "--" + k.flags}, s.Flags[k.flags]
+	})
 	l.check(c)
+	c.origins = l.origins
+	for _, judge := range judges {
+		for _, p := range judge(c) {
+			if l.untouched(p.path) {
+				l.report(p)
+			}
+		}
+	}
 	if len(l.problems) > 0 {
 		l.problems.sort()
 		return nil, l.problems
 	}
-	c.origins = l.origins
 	return c, nil
 }
 
-// applyFile reads the file's content into the configuration that the schema is
-// bound to.
-func (l *loader) applyFile(data []byte, reload bool) {
+// applyFile reads the file's content.
+func (l *loader) applyFile(data []byte, reload bool, into reflect.Value) {
 	root, ok := l.parse(data)
 	switch {
 	case !ok:
 	case root != nil:
-		l.section("", root, l.top)
+		l.section("", root, schema(), into)
 	case reload:
-		l.report(Problem{l.file, 0, "", "is empty", "write {} if the defaults are meant"})
+		l.reportLine(0, "", "is empty", "write {} if the defaults are meant")
 	}
 }

@@ -1,11 +1,13 @@
 package configs
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,7 +223,7 @@ func everyValueRead(dir string) *Config {
 			TLSTimeout: 1500 * time.Millisecond, ResponseTimeout: 24 * time.Hour,
 		},
 		LegacyTLS: LegacyTLS{
-			MinVersion: TLS11, CA: &KeyPair{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
+			MinVersion: TLS11, CA: &CA{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
 			RC4: true, SHA1Leaf: true, TerminateClients: []string{"billing", "10.0.0.1"}, AllowUnconstrainedCA: true,
 		},
 		Clients: Clients{
@@ -295,7 +297,7 @@ func TestUsersCloseTheDefaultListener(t *testing.T) {
 	} {
 		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".yaml")
 		put(t, file, c.config+"\nothers: auto\n")
-		cfg := loaded(t, Source{File: file, Flags: Flags{Listen: c.listen}})
+		cfg := loaded(t, Source{File: file, Flags: Flags{"listen": c.listen}})
 		if got := cfg.Listen[0].Accept; !slices.Equal(got, c.want) {
 			t.Errorf("%s: accepts %v", name, got)
 		}
@@ -310,5 +312,52 @@ func TestTargetThatATemplateWrote(t *testing.T) {
 		if want := time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC); err != nil || !c.Policy.Target.Equal(want) {
 			t.Errorf("%s: %v, %v", text, c, err)
 		}
+	}
+}
+
+// TestPlainEntries: an entry that needs one key may be its value alone, and so
+// may a list of one.
+func TestPlainEntries(t *testing.T) {
+	t.Parallel()
+	for plain, long := range map[string]string{
+		"listen: 127.0.0.1:1":                          "listen: [{address: 127.0.0.1:1}]",
+		"listen: [127.0.0.1:1, {address: ':2'}]":       "listen: [{address: 127.0.0.1:1}, {address: ':2'}]",
+		"upstreams: api.example.com":                   "upstreams: [{host: api.example.com}]",
+		"upstreams:\n- '*.example.com'\n- a.example\n": "upstreams: [{host: '*.example.com'}, {host: a.example}]",
+	} {
+		expectConfig(t, loaded(t, Source{File: written(t, plain)}), loaded(t, Source{File: written(t, long)}))
+	}
+	c, err := Load(Source{File: written(t, "upstreams:\n- a.example\n- b.example\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.Problem("upstreams[1].host", "", ""); p.Line != 3 {
+		t.Errorf("upstreams[1].host is in line %d", p.Line)
+	}
+}
+
+// TestJudges: what needs the content of files is told with all other problems,
+// unless the key was refused itself, or what is below it.
+func TestJudges(t *testing.T) {
+	t.Parallel()
+	judge := func(c *Config) (found Problems) {
+		for _, path := range []string{"state.file", "others", "upstreams[0].ca_file", "legacy_tls.ca", "upstreams"} {
+			found = append(found, c.Problem(path, "is bad", ""))
+		}
+		return found
+	}
+	file := written(t, "state: {file: a}\nothers: some\nupstreams: [{host: a.example}, {host: '*'}]\nlegacy_tls:\n  ca: {cert_file: nowhere.pem}\n")
+	_, err := Load(Source{File: file}, judge)
+	var got []string
+	problems, _ := errors.AsType[Problems](err)
+	for _, p := range problems {
+		got = append(got, strconv.Itoa(p.Line)+" "+p.Key)
+	}
+	want := []string{"1 state.file", "2 others", "3 upstreams[1].host", "3 upstreams[0].ca_file", "5 legacy_tls.ca.cert_file"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := Load(Source{}, func(c *Config) Problems { return nil }); err != nil {
+		t.Error(err)
 	}
 }

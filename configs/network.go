@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -12,25 +13,27 @@ import (
 
 // listenAddress is a host:port to listen on. The host may be empty for all
 // addresses, the port 0 for any free one.
-var listenAddress = hostPort("127.0.0.1:3128", 0)
+var listenAddress = hostPort("127.0.0.1:3128", 0, false)
 
-// adminAddress is a host:port to listen on, or "" for off.
-var adminAddress = kind[string]{
-	noun: "a host and port", example: "127.0.0.1:9128", tags: []string{strTag, intTag},
-	parse: func(text string) (string, *fault) {
-		if text == "" {
-			return "", nil
-		}
-		return hostPort("127.0.0.1:9128", 0).parse(text)
-	},
-}
+// adminAddress is the same, or "" for off.
+var adminAddress = hostPort("127.0.0.1:9128", 0, true)
+
+// remoteAddress is a host:port to connect to.
+var remoteAddress = hostPort("10.0.0.7:8443", 1, false)
 
 // hostPort is a host:port whose port is at least lowest. With a lowest of 0 it
 // is to listen on, and the host may be empty.
-func hostPort(example string, lowest uint16) kind[string] {
-	k := kind[string]{noun: "a host and port", example: example, tags: []string{strTag, intTag}}
-	k.parse = func(text string) (string, *fault) {
+func hostPort(example string, lowest uint64, off bool) *form {
+	pattern := `:[0-9]{1,5}$`
+	if off {
+		pattern += `|^$`
+	}
+	f := textForm("a host and port", example, pattern, func(text string) (string, *fault) {
+		if off && text == "" {
+			return "", nil
+		}
 		name, number, err := net.SplitHostPort(text)
+		port, portErr := strconv.ParseUint(number, 10, 16)
 		switch {
 		case strings.Contains(text, "://"):
 			return "", faultf("", "%s has a scheme", quoted(text))
@@ -39,29 +42,23 @@ func hostPort(example string, lowest uint16) kind[string] {
 		case err != nil && !strings.Contains(text, ":"):
 			return "", faultf("", "%s has no port", quoted(text))
 		case err != nil:
-			return "", k.malformed(text)
+			return "", faultf("", "%s is not a host and port", quoted(text))
 		case name == "" && lowest > 0:
 			return "", faultf("", "%s has no host", quoted(text))
+		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != number:
+			return "", faultf(fmt.Sprintf("write a port from %d to 65535", lowest), "%s has no such port", quoted(text))
 		}
-		port, err := strconv.ParseUint(number, 10, 16)
-		if err != nil || port < uint64(lowest) || strconv.FormatUint(port, 10) != number {
-			return "", faultf("write a port from "+strconv.Itoa(int(lowest))+" to 65535", "%s has no such port", quoted(text))
-		}
-		if name != "" && !isAddress(name) {
-			if _, f := parseHost(name); f != nil {
-				return "", k.malformed(text)
-			}
+		if _, f := parseHost(name); name != "" && !isAddress(name) && f != nil {
+			return "", faultf("", "%s is not a host and port", quoted(text))
 		}
 		return text, nil
-	}
-	return k
+	})
+	f.tags = []string{strTag, intTag}
+	return f
 }
 
 // prefix is a range of addresses, or one address.
-var prefix = kind[netip.Prefix]{
-	noun: "an address or a range of addresses", example: "10.0.0.0/8", tags: []string{strTag},
-	parse: parsePrefix,
-}
+var prefix = textForm("an address or a range of addresses", "10.0.0.0/8", `^[0-9a-fA-F:.]+(/[0-9]{1,3})?$`, parsePrefix)
 
 func parsePrefix(text string) (netip.Prefix, *fault) {
 	var none netip.Prefix
@@ -86,46 +83,40 @@ func parsePrefix(text string) (netip.Prefix, *fault) {
 }
 
 // nameServer is the address of a DNS server; the port is 53 unless given.
-var nameServer = kind[netip.AddrPort]{
-	noun: "the address of a DNS server", example: "10.0.0.53", tags: []string{strTag},
-	parse: func(text string) (netip.AddrPort, *fault) {
-		if addr, err := netip.ParseAddr(text); err == nil {
-			return netip.AddrPortFrom(addr.Unmap(), 53), nil
-		}
-		server, err := netip.ParseAddrPort(text)
-		if err != nil || server.Port() == 0 {
-			return server, faultf("write e.g. 10.0.0.53 or 10.0.0.53:5353", "%s is not the address of a DNS server", quoted(text))
-		}
-		return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
-	},
-}
+var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA-F:.\[\]]+$`, func(text string) (netip.AddrPort, *fault) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.AddrPortFrom(addr.Unmap(), 53), nil
+	}
+	server, err := netip.ParseAddrPort(text)
+	if err != nil || server.Port() == 0 {
+		return server, faultf("write e.g. 10.0.0.53 or 10.0.0.53:5353", "%s is not the address of a DNS server", quoted(text))
+	}
+	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
+})
 
 // parentProxy is http://[user@]host:port, or https. What is refused is not shown: it may
 // hold a password.
-var parentProxy = kind[string]{
-	noun: "a parent proxy", example: "http://user@proxy.corp:8080", tags: []string{strTag},
-	parse: func(text string) (string, *fault) {
-		u, err := url.Parse(text)
-		switch {
-		case err != nil || u.Host == "":
-			return "", faultf("", "is not the URL of a proxy")
-		case u.Scheme != "http" && u.Scheme != "https":
-			return "", faultf("", "is neither http:// nor https://, and other parent proxies are not known")
-		case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.ForceQuery:
-			return "", faultf("", "has more than a user, host and port")
-		}
-		if _, ok := u.User.Password(); ok {
-			return "", faultf("put it into a file and name that in upstream.parent_proxy_password_file", "has a password")
-		}
-		if u.User != nil && u.User.Username() == "" {
-			return "", faultf("", "has an empty user")
-		}
-		if _, f := hostPort("proxy.corp:8080", 1).parse(u.Host); f != nil {
-			return "", faultf("", "has no valid host and port")
-		}
-		return text, nil
-	},
-}
+var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, *fault) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "", faultf("", "is not the URL of a proxy")
+	}
+	_, password := u.User.Password()
+	_, address := remoteAddress.parse(nil, u.Host)
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", faultf("", "is neither http:// nor https://, and other parent proxies are not known")
+	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.ForceQuery:
+		return "", faultf("", "has more than a user, host and port")
+	case password:
+		return "", faultf("put it into a file and name that in upstream.parent_proxy_password_file", "has a password")
+	case u.User != nil && u.User.Username() == "":
+		return "", faultf("", "has an empty user")
+	case address != nil:
+		return "", faultf("", "has no valid host and port")
+	}
+	return text, nil
+})
 
 // ParentExcept is what is reached without the parent proxy: the hosts of Host, or
 // the addresses of Range. The other field is zero.
@@ -135,23 +126,58 @@ type ParentExcept struct {
 }
 
 // parentExcept is an address, a range of addresses, a host or *.domain.
-var parentExcept = kind[ParentExcept]{
-	noun: "an address, a range of addresses, or a host", example: "10.0.0.0/8", tags: []string{strTag},
-	parse: func(text string) (ParentExcept, *fault) {
-		if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
-			p, f := parsePrefix(text)
-			return ParentExcept{Range: p}, f
-		}
-		if strings.HasPrefix(text, ".") {
-			return ParentExcept{}, faultf("write \"*"+text+"\"", "%s is not a pattern", quoted(text))
-		}
-		p, f := hostPattern.parse(text)
-		return ParentExcept{Host: p}, f
-	},
-}
+var parentExcept = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (ParentExcept, *fault) {
+	if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
+		p, f := parsePrefix(text)
+		return ParentExcept{Range: p}, f
+	}
+	if strings.HasPrefix(text, ".") {
+		return ParentExcept{}, faultf("write \"*"+text+"\"", "%s is not a pattern", quoted(text))
+	}
+	p, f := parsePattern(text)
+	return ParentExcept{Host: p}, f
+})
 
 // namesUser reports whether the URL of a parent proxy has a user.
 func namesUser(parent string) bool {
 	u, err := url.Parse(parent)
 	return err == nil && u.User != nil
+}
+
+// loopback reports whether address, a valid host:port, is bound to the
+// loopback interface alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// endpoint splits a valid host:port into a host that can be compared, "" for the
+// wildcard of both families, and the port.
+func endpoint(address string) (host string, port uint16) {
+	host, number, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, 0
+	}
+	p, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return address, 0
+	}
+	host = strings.ToLower(host)
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ip == netip.IPv6Unspecified() {
+			return "", uint16(p)
+		}
+		host = ip.Unmap().String()
+	}
+	return host, uint16(p)
 }

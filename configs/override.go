@@ -1,91 +1,146 @@
 package configs
 
 import (
+	"reflect"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-
-	"tlslift/proxy/host"
 )
 
-// merge puts a value of the environment or the command line in a key's place.
-func merge[T any](l *loader, path string, from origin, k kind[T], text string, into *T) {
-	l.origins[path] = from
-	v, f := k.parse(text)
-	if f != nil {
-		l.reject(path, k.complete(f))
-		return
-	}
-	*into = v
-}
+const envPrefix = "TLSLIFT_"
 
-// override says how the environment or the command line replaces a list of
-// entries, each by the one value that tells them apart.
-type override[T, V any] struct {
-	list, key string // the paths: listen, address
-	kind      kind[V]
-	fresh     func() T
-	field     func(*T) *V
-	same      func(a, b V) bool
-}
-
-var listens = override[Listen, string]{
-	"listen", "address", listenAddress, defaultListen,
-	func(l *Listen) *string { return &l.Address },
-	func(a, b string) bool {
-		hostA, portA := endpoint(a)
-		hostB, portB := endpoint(b)
-		return hostA == hostB && portA == portB
-	},
-}
-
-var upstreams = override[Upstream, host.Pattern]{
-	"upstreams", "host", hostPattern, defaultUpstream,
-	func(u *Upstream) *host.Pattern { return &u.Host },
-	func(a, b host.Pattern) bool { return a == b },
-}
-
-// replace makes the entries those that texts name. One that is in the list
-// already keeps its other settings, so that naming it again cannot drop an
-// access list or a pin.
-func (o override[T, V]) replace(l *loader, into *[]T, from origin, texts []string) {
-	old, places := *into, o.places(l, len(*into))
-	l.origins[o.list] = from
-	*into = nil
-	for _, text := range texts {
-		v, f := o.kind.parse(strings.TrimSpace(text))
-		if f != nil {
-			f = o.kind.complete(f)
-			l.report(Problem{from.file, 0, from.name, f.message, f.fix})
-			continue
+// variables returns the TLSLIFT_ part of an environment, without that prefix. Of
+// a variable that is there twice the last one counts, as for os/exec. Empty ones
+// count as unset: an unset field of a manifest arrives as an empty variable.
+func variables(env []string) map[string]string {
+	found := make(map[string]string)
+	for _, entry := range env {
+		name, text, _ := strings.Cut(entry, "=")
+		if name, ok := strings.CutPrefix(name, envPrefix); ok {
+			found[name] = text
 		}
-		at, entry := o.path(len(*into)), o.fresh()
-		if i := slices.IndexFunc(old, func(t T) bool { return o.same(*o.field(&t), v) }); i >= 0 {
-			entry = old[i]
-			l.origins.put(at, places[i])
-		}
-		*o.field(&entry) = v
-		l.origins[at+"."+o.key] = from
-		*into = append(*into, entry)
-	}
-}
-
-// places removes the places of the list's entries and returns them by the
-// entry's number.
-func (o override[T, V]) places(l *loader, entries int) []origins {
-	found := make([]origins, entries)
-	for rest, place := range l.origins.take(o.list) {
-		number, below, _ := strings.Cut(strings.TrimPrefix(rest, "["), "]")
-		i, err := strconv.Atoi(number)
-		if err != nil || i >= entries {
-			continue // the list itself, or an entry of a refused list
-		}
-		if found[i] == nil {
-			found[i] = make(origins)
-		}
-		found[i][below] = place
 	}
 	return found
 }
 
-func (o override[T, V]) path(i int) string { return entryOf(o.list, i) }
+// variableNames returns the names of the environment variables that are read.
+func variableNames() []string {
+	names := []string{envPrefix + "CONFIG"}
+	var walk func([]key)
+	walk = func(keys []key) {
+		for _, k := range keys {
+			if k.env != "" {
+				names = append(names, envPrefix+k.env)
+			}
+			walk(k.keys)
+		}
+	}
+	walk(schema())
+	return names
+}
+
+// override puts what is given for a key, if anything, in the place of its value,
+// and reports whether anything was.
+func (l *loader) override(at string, keys []key, into reflect.Value, given func(*key) (origin, []string)) (any bool) {
+	for i := range keys {
+		k := &keys[i]
+		path, v := keyOf(at, k.name), into.Field(k.field)
+		from, texts := given(k)
+		switch {
+		case len(texts) > 0 && k.shape == listed:
+			l.replace(path, k, v, from, texts)
+		case len(texts) > 0:
+			l.origins[path] = from
+			l.set(path, texts[0], k.form, v)
+		case k.shape == pointed:
+			section := reflect.New(v.Type().Elem())
+			if !v.IsNil() {
+				section.Elem().Set(v.Elem())
+			}
+			if l.override(path, k.keys, section.Elem(), given) {
+				v.Set(section)
+			}
+			continue
+		case k.shape == plain && k.keys != nil:
+			l.override(path, k.keys, v, given)
+			continue
+		default:
+			continue
+		}
+		any = true
+	}
+	return any
+}
+
+// replace makes the entries of a list those that the texts name, each by the one
+// key that it needs. One that is in the list already keeps its other settings, so
+// that naming it again cannot drop an access list or a pin.
+func (l *loader) replace(path string, k *key, into reflect.Value, from origin, texts []string) {
+	old, places := into.Slice(0, into.Len()), l.origins.take(path)
+	l.origins[path] = from
+	into.SetZero()
+	id := keyNamed(k.keys, k.needs[0])
+	for _, text := range texts {
+		v, f := id.form.parse(l, strings.TrimSpace(text))
+		if f != nil {
+			l.report(Problem{File: from.file, Key: from.name, Message: f.message, Fix: f.fixOr(id.form)})
+			continue
+		}
+		at, entry := entryOf(path, into.Len()), reflect.New(into.Type().Elem()).Elem()
+		setDefaults(k.keys, entry)
+		for i := range old.Len() {
+			if same(old.Index(i).Field(id.field).Interface(), v) {
+				entry.Set(old.Index(i))
+				l.origins.put(at, entryOf("", i), places)
+				break
+			}
+		}
+		entry.Field(id.field).Set(reflect.ValueOf(v))
+		l.origins[keyOf(at, id.name)] = from
+		into.Set(reflect.Append(into, entry))
+	}
+}
+
+// same reports whether two values of the key that tells entries apart are one.
+func same(a, b any) bool {
+	one, isAddress := a.(string)
+	if !isAddress {
+		return a == b
+	}
+	hostA, portA := endpoint(one)
+	hostB, portB := endpoint(b.(string))
+	return hostA == hostB && portA == portB
+}
+
+// unknownVariables reports what is misspelled, or was meant for another version.
+func (l *loader) unknownVariables(vars map[string]string) {
+	known := variableNames()
+	var unknown []string
+	for name, text := range vars {
+		if text != "" && !slices.Contains(known, envPrefix+name) && !madeByKubernetes(name, vars) {
+			unknown = append(unknown, envPrefix+name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		fix := "remove it; the variables are " + strings.Join(known, ", ")
+		if near := nearest(name, known); near != "" {
+			fix = "did you mean " + near + "?"
+		}
+		l.report(Problem{File: FromEnvironment, Key: printable(name), Message: "unknown variable", Fix: fix})
+	}
+}
+
+// serviceVariable matches what Kubernetes sets for a Service: its own variables
+// and those of Docker's links.
+var serviceVariable = regexp.MustCompile(
+	`^((?:[A-Z0-9_]+?_)??)(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// madeByKubernetes reports whether Kubernetes set the variable: for a Service
+// called tlslift, or for one whose name only begins so, such as tlslift-gateway.
+// The latter is believed in only when its host and port are there, as they always
+// are.
+func madeByKubernetes(name string, vars map[string]string) bool {
+	parts := serviceVariable.FindStringSubmatch(name)
+	return parts != nil && (parts[1] == "" || vars[parts[1]+"SERVICE_HOST"] != "" && vars[parts[1]+"SERVICE_PORT"] != "")
+}

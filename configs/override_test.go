@@ -28,7 +28,6 @@ log: {level: warn, format: console}
 // default.
 func TestOverrides(t *testing.T) {
 	t.Parallel()
-	word := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
 		file  string
 		env   []string
@@ -39,15 +38,15 @@ func TestOverrides(t *testing.T) {
 		"log level: default":         {"", nil, Flags{}, logLevel, "info"},
 		"log level: file":            {overridden, nil, Flags{}, logLevel, "warn"},
 		"log level: env over file":   {overridden, []string{"TLSLIFT_LOG_LEVEL=error"}, Flags{}, logLevel, "error"},
-		"log level: flag over env":   {overridden, []string{"TLSLIFT_LOG_LEVEL=error"}, Flags{LogLevel: word("debug")}, logLevel, "debug"},
-		"log level: flag alone":      {"", nil, Flags{LogLevel: word("debug")}, logLevel, "debug"},
+		"log level: flag over env":   {overridden, []string{"TLSLIFT_LOG_LEVEL=error"}, Flags{"log-level": {"debug"}}, logLevel, "debug"},
+		"log level: flag alone":      {"", nil, Flags{"log-level": {"debug"}}, logLevel, "debug"},
 		"log format: env over file":  {overridden, []string{"TLSLIFT_LOG_FORMAT=json"}, Flags{}, logFormat, "json"},
-		"log format: flag over env":  {overridden, []string{"TLSLIFT_LOG_FORMAT=json"}, Flags{LogFormat: word("console")}, logFormat, "console"},
+		"log format: flag over env":  {overridden, []string{"TLSLIFT_LOG_FORMAT=json"}, Flags{"log-format": {"console"}}, logFormat, "console"},
 		"admin: default":             {"", nil, Flags{}, adminOf, "127.0.0.1:9128"},
 		"admin: file":                {overridden, nil, Flags{}, adminOf, "127.0.0.1:1"},
 		"admin: env over file":       {overridden, []string{"TLSLIFT_ADMIN=127.0.0.1:3"}, Flags{}, adminOf, "127.0.0.1:3"},
-		"admin: flag over env":       {overridden, []string{"TLSLIFT_ADMIN=127.0.0.1:3"}, Flags{Admin: word("127.0.0.1:4")}, adminOf, "127.0.0.1:4"},
-		"admin: flag turns it off":   {overridden, nil, Flags{Admin: word("")}, adminOf, ""},
+		"admin: flag over env":       {overridden, []string{"TLSLIFT_ADMIN=127.0.0.1:3"}, Flags{"admin": {"127.0.0.1:4"}}, adminOf, "127.0.0.1:4"},
+		"admin: flag turns it off":   {overridden, nil, Flags{"admin": {""}}, adminOf, ""},
 		"admin: empty env is unset":  {overridden, []string{"TLSLIFT_ADMIN="}, Flags{}, adminOf, "127.0.0.1:1"},
 		"public: env over file":      {overridden, []string{"TLSLIFT_ADMIN_PUBLIC=0.0.0.0:9129"}, Flags{}, publicOf, "0.0.0.0:9129"},
 		"workload: env over file":    {overridden, []string{"TLSLIFT_WORKLOAD=payments/billing"}, Flags{}, workloadOf, "payments/billing"},
@@ -56,15 +55,15 @@ func TestOverrides(t *testing.T) {
 		"listen: env replaces":       {overridden, []string{"TLSLIFT_LISTEN=127.0.0.1:1234"}, Flags{}, listensOf, "127.0.0.1:1234"},
 		"listen: env list":           {"", []string{"TLSLIFT_LISTEN=127.0.0.1:1, [::1]:2"}, Flags{}, listensOf, "127.0.0.1:1 [::1]:2"},
 		"listen: env keeps settings": {overridden, []string{"TLSLIFT_LISTEN=127.0.0.1:7,localhost:3128"}, Flags{}, listensOf, "127.0.0.1:7 localhost:3128(billing)"},
-		"listen: flag over env":      {overridden, []string{"TLSLIFT_LISTEN=127.0.0.1:1234"}, Flags{Listen: []string{"127.0.0.1:1", "127.0.0.1:2222"}, Admin: word("")}, listensOf, "127.0.0.1:1 127.0.0.1:2222"},
+		"listen: flag over env":      {overridden, []string{"TLSLIFT_LISTEN=127.0.0.1:1234"}, Flags{"listen": {"127.0.0.1:1", "127.0.0.1:2222"}, "admin": {""}}, listensOf, "127.0.0.1:1 127.0.0.1:2222"},
 		"listen: flag after env keeps only what env kept": {
-			overridden, []string{"TLSLIFT_LISTEN=10.0.0.1:3128"}, Flags{Listen: []string{"127.0.0.1:3128"}}, listensOf, "127.0.0.1:3128",
+			overridden, []string{"TLSLIFT_LISTEN=10.0.0.1:3128"}, Flags{"listen": {"127.0.0.1:3128"}}, listensOf, "127.0.0.1:3128",
 		},
 		"upstreams: default":       {"", nil, Flags{}, upstreamsOf, "api.smsportal.com:443 rest.smsportal.com:443 smsportal.com:443 www.mymobileapi.com:443 mymobileapi.com:443 rest.mymobileapi.com:443 legacy.mymobileapi.com:443 *.smsportal.com:443 *.mymobileapi.com:443"},
 		"upstreams: file":          {overridden, nil, Flags{}, upstreamsOf, "api.example.com:8443 rest.example.com:443"},
-		"upstreams: flag replaces": {overridden, nil, Flags{Upstreams: []string{"*.Example.org"}}, upstreamsOf, "*.example.org:443"},
+		"upstreams: flag replaces": {overridden, nil, Flags{"upstream": {"*.Example.org"}}, upstreamsOf, "*.example.org:443"},
 		"upstreams: flag keeps settings": {
-			overridden, nil, Flags{Upstreams: []string{"new.example.com", "API.example.com."}}, upstreamsOf, "new.example.com:443 api.example.com:8443",
+			overridden, nil, Flags{"upstream": {"new.example.com", "API.example.com."}}, upstreamsOf, "new.example.com:443 api.example.com:8443",
 		},
 		"others' variables": {"", []string{"TLSLIFTED=1", "PATH=/bin", "http_proxy=http://127.0.0.1:1", "TLSLIFT_", "nonsense"}, Flags{}, logLevel, "info"},
 	} {
@@ -109,7 +108,7 @@ func upstreamsOf(c *Config) string {
 
 func TestOverriddenListenerKeepsItsAccessList(t *testing.T) {
 	t.Parallel()
-	c := loaded(t, Source{File: written(t, overridden), Flags: Flags{Listen: []string{"localhost:3128"}}})
+	c := loaded(t, Source{File: written(t, overridden), Flags: Flags{"listen": {"localhost:3128"}}})
 	l := c.Listen[0]
 	if len(l.Allow) != 1 || l.Allow[0] != netip.MustParsePrefix("10.0.0.0/8") || len(l.Accept) != 1 {
 		t.Errorf("got %+v", l)
@@ -144,13 +143,13 @@ func TestCAFromTheEnvironment(t *testing.T) {
 	cert, key := "TLSLIFT_CA_CERT="+in("other.pem"), "TLSLIFT_CA_KEY="+in("ca-key.pem")
 
 	c := loaded(t, Source{Env: []string{cert, key}})
-	if want := (KeyPair{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
+	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
 		t.Errorf("both: got %+v", c.LegacyTLS.CA)
 	}
 	file := filepath.Join(dir, "tlslift.yaml")
 	put(t, file, "legacy_tls: {ca: {cert_file: ca.pem, key_file: ca-key.pem}}")
 	c = loaded(t, Source{File: file, Env: []string{cert}})
-	if want := (KeyPair{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
+	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
 		t.Errorf("the certificate over the file's: got %+v", c.LegacyTLS.CA)
 	}
 	put(t, file, "legacy_tls: {ca: {cert_file: ca.pem}, sha1_leaf: true}")
@@ -161,7 +160,6 @@ func TestCAFromTheEnvironment(t *testing.T) {
 // that it is.
 func TestOverrideProblems(t *testing.T) {
 	t.Parallel()
-	word := func(s string) *string { return &s }
 	for name, c := range map[string]struct {
 		file  string
 		env   []string
@@ -171,7 +169,7 @@ func TestOverrideProblems(t *testing.T) {
 		"bad values": {
 			"",
 			[]string{"TLSLIFT_LISTEN=127.0.0.1:1,3128", "TLSLIFT_LOG_LEVEL=loud", "TLSLIFT_WORKLOAD=_x"},
-			Flags{Listen: []string{"::"}, Upstreams: []string{"*", "https://api.example.com/"}, LogFormat: word("xml"), Admin: word("9128")},
+			Flags{"listen": {"::"}, "upstream": {"*", "https://api.example.com/"}, "log-format": {"xml"}, "admin": {"9128"}},
 			`environment: TLSLIFT_LISTEN: "3128" is a port without a host; write 127.0.0.1:3128, or 0.0.0.0:3128 for callers from elsewhere
 environment: TLSLIFT_WORKLOAD: "_x" is a reserved name; write another name
 environment: TLSLIFT_LOG_LEVEL: "loud" is none of the values; write debug, info, warn or error
@@ -183,14 +181,15 @@ flag: --log-format: "xml" is none of the values; write json or console`,
 		},
 		"unknown variables": {
 			"",
-			[]string{"TLSLIFT_LOGLEVEL=debug", "TLSLIFT_UPSTREAM_VERIFY=secret"},
+			[]string{"TLSLIFT_=x", "TLSLIFT_LOGLEVEL=debug", "TLSLIFT_UPSTREAM_VERIFY=secret"},
 			Flags{},
-			`environment: TLSLIFT_LOGLEVEL: unknown variable; did you mean TLSLIFT_LOG_LEVEL?
-environment: TLSLIFT_UPSTREAM_VERIFY: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY`,
+			`environment: TLSLIFT_: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT
+environment: TLSLIFT_LOGLEVEL: unknown variable; did you mean TLSLIFT_LOG_LEVEL?
+environment: TLSLIFT_UPSTREAM_VERIFY: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT`,
 		},
 		"file and flag together, file first": {
 			"others: maybe", nil,
-			Flags{LogLevel: word("loud")},
+			Flags{"log-level": {"loud"}},
 			`FILE:1: others: "maybe" is none of the values; write refuse, tunnel, pass or auto
 flag: --log-level: "loud" is none of the values; write debug, info, warn or error`,
 		},
@@ -202,12 +201,12 @@ flag: --log-level: "loud" is none of the values; write debug, info, warn or erro
 		},
 		"listen on the admin port": {
 			"", nil,
-			Flags{Listen: []string{"127.0.0.1:9128"}},
+			Flags{"listen": {"127.0.0.1:9128"}},
 			`flag: --listen: "127.0.0.1:9128" is taken by admin.address; give each an address of its own`,
 		},
 		"admin on the listen port": {
 			"", nil,
-			Flags{Admin: word("127.0.0.1:3128")},
+			Flags{"admin": {"127.0.0.1:3128"}},
 			`flag: --admin: "127.0.0.1:3128" is taken by listen[0].address; give each an address of its own`,
 		},
 		"half a CA": {
@@ -225,17 +224,17 @@ environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name 
 		},
 		"an upstream that default_upstream needs is gone": {
 			"listen: [{address: \"127.0.0.1:0\", default_upstream: api.smsportal.com}]", nil,
-			Flags{Upstreams: []string{"api.example.com"}},
+			Flags{"upstream": {"api.example.com"}},
 			`FILE:1: listen[0].default_upstream: "api.smsportal.com" is none of the upstreams; add it to upstreams`,
 		},
 		"a kept entry keeps its line": {
 			"listen:\n- address: 10.0.0.1:1\n- address: 10.0.0.1:2\n  accept: [forward]\n  transparent: true", nil,
-			Flags{Listen: []string{"10.0.0.1:2"}},
+			Flags{"listen": {"10.0.0.1:2"}},
 			`FILE:5: listen[0].transparent: redirected connections come in as gateway or tls, and accept has neither; add one of them to accept`,
 		},
 		"twice the same": {
 			"", nil,
-			Flags{Upstreams: []string{"api.example.com", "API.example.com"}, Listen: []string{":1", "127.0.0.1:1"}},
+			Flags{"upstream": {"api.example.com", "API.example.com"}, "listen": {":1", "127.0.0.1:1"}},
 			`flag: --listen: "127.0.0.1:1" is taken by listen[0].address; give each an address of its own
 flag: --upstream: "api.example.com" is upstreams[0].host already; remove one of them`,
 		},

@@ -1,9 +1,13 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The values of Problem.File for what did not come from a file.
@@ -19,27 +23,26 @@ type Problem struct {
 	Key     string // such as limits.header_bytes or listen[1].address; "" = the whole file
 	Message string // what is wrong
 	Fix     string // what to do; "" = Message says it
+
+	path string // of the key, even where Key is a variable or flag
 }
 
 // String returns "file:line: key: message; fix" without the parts that are
 // empty.
 func (p Problem) String() string {
-	var b strings.Builder
-	if p.File != "" {
-		b.WriteString(p.File)
-		if p.Line > 0 {
-			fmt.Fprintf(&b, ":%d", p.Line)
-		}
-		b.WriteString(": ")
-	}
+	text := p.Message
 	if p.Key != "" {
-		b.WriteString(p.Key + ": ")
+		text = p.Key + ": " + text
 	}
-	b.WriteString(p.Message)
+	if p.File != "" && p.Line > 0 {
+		text = fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
+	} else if p.File != "" {
+		text = p.File + ": " + text
+	}
 	if p.Fix != "" {
-		b.WriteString("; " + p.Fix)
+		text += "; " + p.Fix
 	}
-	return b.String()
+	return text
 }
 
 // Problems is everything that is wrong with a configuration: those of the file
@@ -58,20 +61,168 @@ func (p Problems) Error() string {
 // sort puts the problems in the order that Problems promises, keeping the
 // order of those of one line.
 func (p Problems) sort() {
-	rank := func(one Problem) int {
-		switch one.File {
-		case FromEnvironment:
-			return 1
-		case FromFlag:
-			return 2
-		default:
-			return 0
+	rank := map[string]int{FromEnvironment: 1, FromFlag: 2}
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(rank[a.File]-rank[b.File], a.Line-b.Line)
+	})
+}
+
+// maxProblems bounds what a hostile or foreign file can make us say.
+const maxProblems = 1000
+
+// report records a problem that has its place already.
+func (l *loader) report(p Problem) {
+	if len(l.problems) < maxProblems {
+		l.problems = append(l.problems, p)
+	}
+}
+
+// reportLine records a problem in a line of the file.
+func (l *loader) reportLine(line int, key, message, fix string) {
+	l.report(Problem{File: l.file, Line: line, Key: key, Message: message, Fix: fix})
+}
+
+// reject records that the key at path is wrong.
+func (l *loader) reject(path, message, fix string) {
+	at := l.origins[path]
+	at.refused = true
+	l.origins[path] = at
+	l.report(l.origins.problem(path, message, fix))
+}
+
+func (l *loader) rejectf(path, fix, format string, args ...any) {
+	l.reject(path, fmt.Sprintf(format, args...), fix)
+}
+
+// origin is where a value was given.
+type origin struct {
+	file string // as in Problem.File
+	line int
+	name string // of the variable or flag; "" = the key's own path
+
+	refused bool // the value was wrong: the default, or nothing, stands in for it
+}
+
+// origins maps the path of a key, such as limits.header_bytes, to where it was
+// given. Keys that were not given are missing.
+type origins map[string]origin
+
+// Problem returns a problem with the key at path, such as upstreams[1].host,
+// placed where the key, or the nearest one above it, was given. It is for
+// findings that need more than the configuration itself: the content of a file,
+// a certificate's constraints, an answer from the network.
+func (c *Config) Problem(path, message, fix string) Problem {
+	return c.origins.problem(path, message, fix)
+}
+
+func (o origins) problem(path, message, fix string) Problem {
+	p := Problem{Key: path, Message: message, Fix: fix, path: path}
+	for above := path; above != ""; above = parentOf(above) {
+		if at, ok := o[above]; ok {
+			p.File, p.Line, p.Key = at.file, at.line, cmp.Or(at.name, path)
+			break
 		}
 	}
-	slices.SortStableFunc(p, func(a, b Problem) int {
-		if d := rank(a) - rank(b); d != 0 {
-			return d
+	return p
+}
+
+// given reports whether the key at path was set to a value that is valid in
+// itself, rather than left at its default.
+func (l *loader) given(path string) bool {
+	at, ok := l.origins[path]
+	return ok && !at.refused
+}
+
+// sound reports whether no value at the paths, nor any that holds it, was
+// refused: a check of keys against each other has nothing to say then.
+func (l *loader) sound(paths ...string) bool {
+	for _, path := range paths {
+		for ; path != ""; path = parentOf(path) {
+			if l.origins[path].refused {
+				return false
+			}
 		}
-		return a.Line - b.Line
-	})
+	}
+	return true
+}
+
+// untouched reports whether the key is sound, and so is all below it.
+func (l *loader) untouched(path string) bool {
+	for at, place := range l.origins {
+		if place.refused && below(at, path) {
+			return false
+		}
+	}
+	return l.sound(path)
+}
+
+// below reports whether a path is that of a key, or of one below it.
+func below(at, path string) bool {
+	rest, ok := strings.CutPrefix(at, path)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// take removes all places at and below a path and returns them for put, by what
+// follows the path.
+func (o origins) take(path string) origins {
+	taken := make(origins)
+	for at, place := range o {
+		if below(at, path) {
+			taken[at[len(path):]] = place
+			delete(o, at)
+		}
+	}
+	return taken
+}
+
+// put adds the places at and below one path in those that take returned.
+func (o origins) put(to, from string, taken origins) {
+	for at, place := range taken {
+		if below(at, from) {
+			o[to+at[len(from):]] = place
+		}
+	}
+}
+
+// parentOf returns the path above path: a.b of a.b.c and of a.b[2].
+func parentOf(path string) string {
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+}
+
+// keyOf returns the path of the key called name in the section at path.
+func keyOf(path, name string) string {
+	if path == "" {
+		return printable(name)
+	}
+	return path + "." + printable(name)
+}
+
+// entryOf returns the path of the entry i of the list at path.
+func entryOf(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// quoted returns text for a message: quoted, escaped and cut.
+func quoted(text string) string { return strconv.Quote(shortened(text)) }
+
+// printable returns a key for a message: as it is when it is harmless, else
+// quoted.
+func printable(name string) string {
+	name = shortened(name)
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == utf8.RuneError
+	}) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// shortened cuts what a message shows of a text.
+func shortened(text string) string {
+	cut := 60
+	if len(text) <= cut {
+		return text
+	}
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "..."
 }

@@ -4,7 +4,7 @@ import "strings"
 
 // suggest says what to do about a key that is not among keys: a name like it,
 // the place where that name belongs, or the names that there are.
-func (l *loader) suggest(at string, name string, keys []key) string {
+func suggest(at, name string, keys []key) string {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.name
@@ -12,7 +12,7 @@ func (l *loader) suggest(at string, name string, keys []key) string {
 	if near := nearest(name, names); near != "" {
 		return "did you mean " + keyOf(at, near) + "?"
 	}
-	if elsewhere := valuesCalled(name, "", l.top); len(elsewhere) == 1 {
+	if elsewhere := valuesCalled(name, "", schema()); len(elsewhere) == 1 {
 		return "did you mean " + elsewhere[0] + "?"
 	}
 	return "remove it; the keys here are " + strings.Join(names, ", ")
@@ -24,10 +24,10 @@ func valuesCalled(name, prefix string, keys []key) []string {
 	var found []string
 	for _, k := range keys {
 		switch path := prefix + k.name; {
-		case k.under == nil && k.name == name:
+		case k.keys == nil && k.name == name:
 			found = append(found, path)
-		case k.shape == "":
-			found = append(found, valuesCalled(name, path+".", k.under)...)
+		case k.shape == plain || k.shape == pointed:
+			found = append(found, valuesCalled(name, path+".", k.keys)...)
 		}
 	}
 	return found

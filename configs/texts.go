@@ -2,60 +2,101 @@ package configs
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 )
 
-// maxName bounds a client's name, in bytes, as identity cuts discovered ones.
-const maxName = 128
-
-// text is a line of printable text.
-func text(noun, example string, most int) kind[string] {
-	return kind[string]{
-		noun: noun, example: example, tags: []string{strTag},
-		parse: func(text string) (string, *fault) {
-			switch {
-			case text == "":
-				return "", faultf("", "is empty")
-			case len(text) > most:
-				return "", faultf(fmt.Sprintf("write at most %d bytes", most), "%s is too long", quoted(text))
-			case strings.TrimSpace(text) != text:
-				return "", faultf("remove it", "%s has space around it", quoted(text))
-			case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
-				return "", faultf("remove them", "%s holds characters that cannot be shown", quoted(text))
-			}
-			return text, nil
-		},
+// line reports what is wrong with a line of printable text of at most so many
+// bytes.
+func line(text string, most int) *fault {
+	switch {
+	case text == "":
+		return faultf("", "is empty")
+	case len(text) > most:
+		return faultf(fmt.Sprintf("write at most %d bytes", most), "%s is too long", quoted(text))
+	case strings.TrimSpace(text) != text:
+		return faultf("remove it", "%s has space around it", quoted(text))
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
+		return faultf("remove them", "%s holds characters that cannot be shown", quoted(text))
+	default:
+		return nil
 	}
 }
 
-// clientName is the name of a client, as metrics and logs use it. A
-// leading underscore is for tlslift's own names, such as _overflow.
-var clientName = kind[string]{
-	noun: "a client's name", example: "billing", tags: []string{strTag},
-	parse: func(name string) (string, *fault) {
-		if strings.HasPrefix(name, "_") || name == "*" {
-			return "", faultf("write another name", "%s is a reserved name", quoted(name))
+// clientName is the name of a client, as metrics and logs use it, at most as
+// long as identity cuts discovered ones. A leading underscore is for tlslift's
+// own names, such as _overflow.
+var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, *fault) {
+	if strings.HasPrefix(name, "_") || name == "*" {
+		return "", faultf("write another name", "%s is a reserved name", quoted(name))
+	}
+	return name, line(name, 128)
+})
+
+// path is a path, relative to the configuration file's folder unless absolute;
+// for input, of a file that is there and can be read. What is in it is judged by
+// whoever uses it.
+func path(example string, input bool) *form {
+	f := textForm[string]("a path", example, `^\S`, nil)
+	f.parse = func(l *loader, text string) (any, *fault) {
+		if wrong := line(text, 4096); wrong != nil {
+			return "", wrong
 		}
-		return text("a client's name", "billing", maxName).parse(name)
-	},
+		if !filepath.IsAbs(text) {
+			text = filepath.Join(l.dir, text)
+		}
+		if !input {
+			return text, nil
+		}
+		if err := l.readable(text); err != nil {
+			return "", faultf("name a file that tlslift can read", "%q cannot be read: %s", text, plainError(err))
+		}
+		return text, nil
+	}
+	return f
+}
+
+// readable reports why a regular file cannot be read. Others are not opened:
+// that can block.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// plainError is an error without the operation and path that the os package
+// adds.
+func plainError(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err.Error()
+	}
+	return err.Error()
 }
 
 // pin is the SHA-256 digest of a SubjectPublicKeyInfo, as RFC 7469 2.4 has it.
-var pin = kind[[32]byte]{
-	noun:    "a pin",
-	example: "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", tags: []string{strTag},
-	parse: func(text string) (digest [32]byte, _ *fault) {
-		const fix = "write sha256/ and the base64 of the 32 bytes of its SHA-256"
-		encoded, ok := strings.CutPrefix(text, "sha256/")
-		if !ok {
-			return digest, faultf(fix, "%s does not begin with sha256/", quoted(text))
-		}
-		raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		if err != nil || len(raw) != len(digest) || strings.ContainsAny(encoded, "\r\n") {
-			return digest, faultf(fix, "%s is not a pin", quoted(text))
-		}
-		return [32]byte(raw), nil
-	},
-}
+var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ *fault) {
+	const fix = "write sha256/ and the base64 of the 32 bytes of its SHA-256"
+	encoded, ok := strings.CutPrefix(text, "sha256/")
+	if !ok {
+		return digest, faultf(fix, "%s does not begin with sha256/", quoted(text))
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(raw) != len(digest) || strings.ContainsAny(encoded, "\r\n") {
+		return digest, faultf(fix, "%s is not a pin", quoted(text))
+	}
+	return [32]byte(raw), nil
+})

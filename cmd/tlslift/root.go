@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tlslift/configs"
 )
@@ -87,17 +88,13 @@ func (f *configFlags) register(cmd *cobra.Command) {
 // source is where the configuration comes from, flags that were given
 // included.
 func (f *configFlags) source(cmd *cobra.Command, env []string) configs.Source {
-	src := configs.Source{File: f.file, Env: env}
-	src.Flags.Listen = f.listen
-	src.Flags.Upstreams = f.upstreams
-	given := func(name string, v *string) *string {
-		if cmd.Flags().Changed(name) {
-			return v
+	src := configs.Source{File: f.file, Env: env, Flags: make(configs.Flags)}
+	cmd.Flags().Visit(func(given *pflag.Flag) {
+		if list, ok := given.Value.(pflag.SliceValue); ok {
+			src.Flags[given.Name] = list.GetSlice()
+		} else {
+			src.Flags[given.Name] = []string{given.Value.String()}
 		}
-		return nil
-	}
-	src.Flags.Admin = given("admin", &f.admin)
-	src.Flags.LogLevel = given("log-level", &f.logLevel)
-	src.Flags.LogFormat = given("log-format", &f.logFormat)
+	})
 	return src
 }

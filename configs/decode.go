@@ -1,0 +1,220 @@
+package configs
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The tags of YAML's core schema that values can have, in yaml's short form.
+const (
+	nullTag = "!!null"
+	boolTag = "!!bool"
+	strTag  = "!!str"
+	intTag  = "!!int"
+	numTag  = "!!float"
+	timeTag = "!!timestamp"
+)
+
+// maxEntries bounds a list.
+const maxEntries = 10_000
+
+// read reads the value of the key k at a path.
+func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
+	switch {
+	case k.shape == listed:
+		l.list(at, n, k, into)
+	case k.shape == named:
+		l.named(at, n, k, into)
+	case k.shape == pointed:
+		v := reflect.New(into.Type().Elem())
+		l.entry(at, n, k, v.Elem())
+		into.Set(v)
+	case k.form == nil:
+		l.section(at, n, k.keys, into)
+	default:
+		l.scalar(at, n, k.form, into)
+	}
+}
+
+// section reads the keys of a section; one without any is empty.
+func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value) {
+	for name, value := range l.pairs(at, n) {
+		below := keyOf(at, name.Value)
+		k := keyNamed(keys, name.Value)
+		if k == nil && len(l.problems) < maxProblems {
+			l.reportLine(name.Line, below, "unknown key", suggest(at, name.Value, keys))
+		}
+		if k == nil {
+			continue
+		}
+		l.placed(below, name)
+		l.read(below, value, k, into.Field(k.field))
+	}
+}
+
+// entry reads a section that is one of several, or optional, and misses the keys
+// that it needs. When that is one key, the value may stand alone.
+func (l *loader) entry(at string, n *yaml.Node, k *key, into reflect.Value) {
+	setDefaults(k.keys, into)
+	switch {
+	case isNull(n):
+		l.reject(at, "is empty", "write its keys, or remove it")
+		return
+	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
+		only := keyNamed(k.keys, k.needs[0])
+		l.placed(keyOf(at, only.name), n)
+		l.read(keyOf(at, only.name), n, only, into.Field(only.field))
+	default:
+		l.section(at, n, k.keys, into)
+	}
+	if l.origins[at].refused {
+		return
+	}
+	for _, name := range k.needs {
+		if _, ok := l.origins[keyOf(at, name)]; !ok {
+			l.reject(at, "has no "+name, "write e.g. "+name+": "+keyNamed(k.keys, name).example())
+		}
+	}
+}
+
+// list reads a list, which replaces the default one.
+func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
+	elements, advice := n.Content, "write entries, each beginning with a dash"
+	if k.form != nil {
+		advice = "write e.g. " + k.example()
+	}
+	switch {
+	case isNull(n):
+		l.reject(at, "has no value", advice+", or remove the key")
+		return
+	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
+		elements = []*yaml.Node{n}
+	case n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq":
+		l.reject(at, shapeOf(n)+" is not a list", advice)
+		return
+	case len(elements) > maxEntries:
+		l.rejectf(at, "shorten it", "has %d entries, more than %d", len(elements), maxEntries)
+		return
+	case len(elements) == 0 && k.empty != "":
+		l.reject(at, "is empty", k.empty)
+		return
+	}
+	into.SetZero()
+	for i, element := range elements {
+		below, v := entryOf(at, i), reflect.New(into.Type().Elem()).Elem()
+		l.placed(below, element)
+		if k.form != nil {
+			l.scalar(below, element, k.form, v)
+		} else {
+			l.entry(below, element, k, v)
+		}
+		into.Set(reflect.Append(into, v)) // a refused one keeps its place, for the others' numbers
+	}
+}
+
+// named reads sections by the name of a client.
+func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
+	for name, value := range l.pairs(at, n) {
+		below, v := keyOf(at, name.Value), reflect.New(into.Type().Elem()).Elem()
+		l.placed(below, name)
+		if _, f := clientName.parse(l, name.Value); f != nil {
+			l.reject(below, f.message, f.fix)
+			continue
+		}
+		l.entry(below, value, k, v)
+		if into.IsNil() {
+			into.Set(reflect.MakeMap(into.Type()))
+		}
+		into.SetMapIndex(reflect.ValueOf(name.Value), v)
+	}
+}
+
+// scalar reads one value.
+func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
+	switch tag := n.ShortTag(); {
+	case isNull(n):
+		l.reject(at, "has no value", f.advice()+", or remove the key")
+	case n.Kind != yaml.ScalarNode:
+		l.reject(at, shapeOf(n)+" is not "+f.noun, f.advice())
+	case !slices.Contains(anyTag, tag):
+		l.reject(at, "is tagged "+printable(tag), "remove the tag")
+	case !slices.Contains(f.tags, tag) && len(f.tags) == 1 && f.tags[0] == strTag:
+		l.rejectf(at, "put it in quotes if that is meant", "%s is %s, not %s", quoted(n.Value), shapeOf(n), f.noun)
+	case !slices.Contains(f.tags, tag):
+		l.reject(at, quoted(n.Value)+" is not "+f.noun, f.advice())
+	default:
+		l.set(at, n.Value, f, into)
+	}
+}
+
+// set parses a text and sets the value, or rejects the key.
+func (l *loader) set(at, text string, f *form, into reflect.Value) {
+	v, wrong := f.parse(l, text)
+	if wrong != nil {
+		l.reject(at, wrong.message, wrong.fixOr(f))
+		return
+	}
+	into.Set(reflect.ValueOf(v).Convert(into.Type()))
+}
+
+// placed records where the key or entry at a path was given.
+func (l *loader) placed(at string, n *yaml.Node) { l.origins[at] = origin{file: l.file, line: n.Line} }
+
+// pairs yields the keys of a mapping and their values, each key once; none for a
+// null. What is wrong with them is reported.
+func (l *loader) pairs(at string, n *yaml.Node) func(yield func(name, value *yaml.Node) bool) {
+	return func(yield func(name, value *yaml.Node) bool) {
+		if isNull(n) {
+			return
+		}
+		if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
+			l.reject(at, shapeOf(n)+" is not a section of keys", "write its keys below it, indented")
+			return
+		}
+		first := make(map[string]int, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			line, twice := first[k.Value]
+			switch {
+			case k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge":
+				l.reportLine(k.Line, at, shapeOf(k)+" is not a key", "write the keys out")
+			case twice:
+				l.reportLine(k.Line, keyOf(at, k.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
+			default:
+				first[k.Value] = k.Line
+				if !yield(k, n.Content[i+1]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// example is a value of the key, for messages.
+func (k *key) example() string {
+	if k.shape == listed && k.form != nil {
+		return "[" + k.form.example + "]"
+	}
+	return strings.TrimSpace(k.form.example)
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag }
+
+// shapeOf names what a node is, for messages.
+func shapeOf(n *yaml.Node) string {
+	if n.Kind == yaml.AliasNode {
+		return "an alias (*" + printable(n.Value) + ")"
+	}
+	shapes := map[string]string{
+		"!!map": "a section of keys", "!!seq": "a list", "!!merge": "a merge (<<)", boolTag: "true or false",
+		intTag: "a number", numTag: "a number", timeTag: "a date", strTag: "text", nullTag: "nothing",
+	}
+	if shape, ok := shapes[n.ShortTag()]; ok {
+		return shape
+	}
+	return "a value tagged " + printable(n.ShortTag())
+}
