@@ -41,6 +41,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(),
 		newCheckCommand(),
+		newSchemaCommand(),
 		newDemoCommand(),
 		newCACommand(),
 		newReportCommand(),

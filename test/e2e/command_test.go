@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net"
 	"strings"
 	"testing"
@@ -79,6 +80,22 @@ log: {level: loud}
 		if !reports(got.Stderr, file+":"+line, key) {
 			t.Errorf("line %s, key %s is not reported in\n%s", line, key, got.Stderr)
 		}
+	}
+}
+
+// TestSchemaCommand: an editor gets the schema by one command.
+func TestSchemaCommand(t *testing.T) {
+	t.Parallel()
+	got := harness.Run(t, nil, "schema")
+	var schema struct {
+		Schema     string `json:"$schema"`
+		Properties map[string]any
+	}
+	if err := json.Unmarshal([]byte(got.Stdout), &schema); err != nil || got.Code != 0 {
+		t.Fatalf("status %d, %v", got.Code, err)
+	}
+	if schema.Schema != "http://json-schema.org/draft-07/schema#" || schema.Properties["listen"] == nil {
+		t.Errorf("%s, %v", schema.Schema, schema.Properties["listen"])
 	}
 }
 
