@@ -4,6 +4,7 @@ package helm_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -14,7 +15,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/google/jsonschema-go/jsonschema"
+	"go.yaml.in/yaml/v4"
 
 	"tlslift/configs"
 )
@@ -236,6 +238,81 @@ func TestFilesAreCopiesOfTheShippedOnes(t *testing.T) {
 	}
 }
 
+const valuesSchema = "tlslift/values.schema.json"
+
+// TestSchemaOfConfig: what the chart's schema says of config is what tlslift
+// schema prints, but for listen, which the chart makes itself.
+func TestSchemaOfConfig(t *testing.T) {
+	t.Parallel()
+	var want object
+	if err := json.Unmarshal(configs.JSONSchema(), &want); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "$schema")
+	want["title"] = "Generated from tlslift schema: go test ./deploy/helm -update"
+	want["properties"].(object)["listen"] = object{
+		"description": "Refused by the chart: use listeners or extraListeners, so that ports, Service and policy agree.",
+	}
+	generated, err := json.MarshalIndent(want, "    ", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, err := os.ReadFile(valuesSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts struct {
+		Definitions struct{ Tlslift json.RawMessage }
+	}
+	if err := json.Unmarshal(chart, &parts); err != nil {
+		t.Fatal(err)
+	}
+	is := parts.Definitions.Tlslift
+	if *update {
+		chart = bytes.Replace(chart, append([]byte(`"tlslift": `), is...), append([]byte(`"tlslift": `), generated...), 1)
+		if err := os.WriteFile(valuesSchema, chart, 0o644); err != nil { //nolint:gosec // as all that is shipped
+			t.Fatal(err)
+		}
+	} else if !bytes.Equal(is, generated) {
+		t.Errorf("%s is out of date: go test ./deploy/helm -update", valuesSchema)
+	}
+}
+
+// TestValuesFollowTheirSchema needs no helm. A misspelt key of config is refused
+// before anything is installed.
+func TestValuesFollowTheirSchema(t *testing.T) {
+	t.Parallel()
+	chart, err := os.ReadFile(valuesSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s jsonschema.Schema
+	if err := json.Unmarshal(chart, &s); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := s.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := os.ReadFile("tlslift/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for replacement, valid := range map[string]bool{
+		"connections: 16384":                     true,
+		"conections: 16384":                      false,
+		"header_bytes: 64kb\n    connections: 1": false,
+	} {
+		var v object
+		if err := yaml.Unmarshal(bytes.Replace(values, []byte("connections: 16384"), []byte(replacement), 1), &v); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); (err == nil) != valid {
+			t.Errorf("%s: %v", replacement, err)
+		}
+	}
+}
+
 // A packed chart has everything in it, and helm has nothing to remark.
 func TestPackage(t *testing.T) {
 	t.Parallel()
@@ -384,6 +461,8 @@ func TestRefusedValues(t *testing.T) {
 		"replicas=3":                                "replicas",
 		"config.listen=x":                           "use listeners (proxy, http, https) or extraListeners",
 		"config.admin.public=127.0.0.1:9129":        "public",
+		"config.limits.conections=1":                "conections",
+		"config.others=allow":                       "others",
 		"listeners.http.containerPort=80":           "containerPort",
 		"listeners.proxy.enabled=false":             "no listener is enabled",
 		"extraListeners[0].name=Much_Too_Long_Name": "name",
