@@ -291,7 +291,10 @@ func (a *app) reconfigure() error {
 	src := a.src
 	src.Reload = true
 	a.loaded = []snapshot{takeSnapshot(src.Path()), takeSnapshot(filesOf(a.cfg.Load())...)}
-	cfg, err := configs.Load(src)
+	cfg, err := configs.Load(src, func(cfg *configs.Config) configs.Problems {
+		a.loaded[1] = takeSnapshot(filesOf(cfg)...) // before they are read
+		return contents(cfg)
+	})
 	if err != nil {
 		return err
 	}
@@ -301,7 +304,6 @@ func (a *app) reconfigure() error {
 	if err := allNamed(a.managed, cfg); err != nil {
 		return err
 	}
-	a.loaded[1] = takeSnapshot(filesOf(cfg)...)
 	token, wrong := adminToken(cfg)
 	if len(wrong) > 0 {
 		return wrong

@@ -33,12 +33,9 @@ configuration has problems.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			src := f.source(cmd, os.Environ())
-			cfg, err := configs.Load(src)
+			cfg, err := configs.Load(src, judge)
 			if err != nil {
 				return usageError{err}
-			}
-			if problems := append(checkFiles(cfg), judge(cfg)...); len(problems) > 0 {
-				return usageError{problems}
 			}
 			out := cmd.OutOrStdout()
 			for _, w := range warnings(cfg) {

@@ -22,9 +22,9 @@ const expirySoon = 14 * 24 * time.Hour
 
 // checkOnline probes every upstream that can be connected to.
 func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeout time.Duration) error {
-	opts, err := upstreamOptions(cfg)
-	if err != nil {
-		return err
+	opts, wrong := upstreamOptions(cfg)
+	if len(wrong) > 0 {
+		return wrong
 	}
 	opts.Warm = 0
 	opts.Own = listensAt(cfg) // a name that leads back here cannot work

@@ -51,7 +51,7 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	src := f.source(cmd, os.Environ())
 	read := takeSnapshot(src.Path())
-	cfg, err := configs.Load(src)
+	cfg, err := configs.Load(src, contents)
 	if err != nil {
 		return usageError{err}
 	}

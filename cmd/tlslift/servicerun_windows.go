@@ -92,7 +92,7 @@ func (s *service) serve(signals <-chan os.Signal, started chan<- struct{}) error
 	defer log.Close()
 	src := configs.Source{File: s.config, Env: os.Environ()}
 	read := takeSnapshot(src.Path())
-	cfg, err := configs.Load(src)
+	cfg, err := configs.Load(src, contents)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -57,23 +56,26 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	for _, l := range cfg.Listen {
 		set.Listeners = append(set.Listeners, listenerOf(l))
 	}
-	var problems configs.Problems
+	var problems, more configs.Problems
+	set.Resolver, problems = newLadder(cfg, madeKey)
 	var err error
-	if set.Resolver, err = newLadder(cfg, madeKey); err != nil {
-		problems = append(problems, cfg.Problem("clients", err.Error(), ""))
-	}
 	if set.CA, err = loadCA(cfg); err != nil {
 		problems = append(problems, cfg.Problem("legacy_tls.ca", err.Error(), ""))
 	}
-	set.Upstream, err = upstreamOptions(cfg)
-	var more configs.Problems
-	if errors.As(err, &more) {
-		problems = append(problems, more...)
-	}
-	if len(problems) > 0 {
+	set.Upstream, more = upstreamOptions(cfg)
+	if problems = append(problems, more...); len(problems) > 0 {
 		return set, problems
 	}
 	return set, nil
+}
+
+// contents finds what is wrong with the files that a configuration names, once
+// they are read.
+func contents(cfg *configs.Config) configs.Problems {
+	_, problems := adminToken(cfg)
+	_, err := settingsOf(cfg, make([]byte, 32))
+	more, _ := err.(configs.Problems) //nolint:errorlint // settingsOf returns nothing else
+	return append(problems, more...)
 }
 
 func othersOf(o configs.Others) decide.Others {
@@ -135,7 +137,7 @@ func leafNames(cfg *configs.Config) []host.Pattern {
 	return names
 }
 
-func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, error) {
+func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs.Problems) {
 	o := identity.Options{
 		Workload:  cfg.Clients.Workload,
 		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,
@@ -147,32 +149,42 @@ func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, error) 
 		o.Known = append(o.Known, name)
 	}
 	slices.Sort(o.Known)
+	var problems configs.Problems
+	wrong := func(key, format string, args ...any) {
+		problems = append(problems, cfg.Problem(key, fmt.Sprintf(format, args...), ""))
+	}
 	switch cfg.Clients.Account {
 	case configs.AccountPlain:
 		o.Account = identity.AccountPlain
 	case configs.AccountHash:
 		o.Account = identity.AccountHash
-		key, err := accountKey(cfg.Clients.AccountKeyFile, madeKey)
-		if err != nil {
-			return nil, err
+		var err error
+		if o.AccountKey, err = accountKey(cfg.Clients.AccountKeyFile, madeKey); err != nil {
+			wrong("clients.account_key_file", "%v", err)
 		}
-		o.AccountKey = key
 	}
 	if f := cfg.Clients.UsersFile; f != "" {
 		data, err := os.ReadFile(f)
-		if err != nil {
-			return nil, fmt.Errorf("users_file: %w", err)
+		users, bad := identity.ParseHtpasswd(data)
+		switch {
+		case err != nil:
+			wrong("clients.users_file", "%v", err)
+		case len(bad) == 0 && len(users) == 0:
+			wrong("clients.users_file", "%s holds no user, so no caller could pass", f)
 		}
-		users, problems := identity.ParseHtpasswd(data)
-		if len(problems) > 0 {
-			return nil, fmt.Errorf("users_file %s: %w", f, errors.Join(problems...))
-		}
-		if len(users) == 0 {
-			return nil, fmt.Errorf("users_file %s holds no user, so no caller could pass", f)
+		for _, err := range bad {
+			wrong("clients.users_file", "%s: %v", f, err)
 		}
 		o.Users = users
 	}
-	return identity.New(o)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	ladder, err := identity.New(o)
+	if err != nil {
+		wrong("clients", "%v", err)
+	}
+	return ladder, problems
 }
 
 // accountKey reads the key of hashed accounts. Without a file it is the one
@@ -183,13 +195,13 @@ func accountKey(file string, made []byte) ([]byte, error) {
 	}
 	key, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("account_key_file: %w", err)
+		return nil, err
 	}
 	return []byte(strings.TrimSpace(string(key))), nil
 }
 
 // upstreamOptions maps the configuration to the upstream room's options.
-func upstreamOptions(cfg *configs.Config) (upstream.Options, error) {
+func upstreamOptions(cfg *configs.Config) (upstream.Options, configs.Problems) {
 	o := upstream.Options{
 		MinTLS:          cfg.Upstream.MinTLS.Wire(),
 		AllowInternal:   cfg.AllowInternalAddresses,
@@ -205,36 +217,29 @@ func upstreamOptions(cfg *configs.Config) (upstream.Options, error) {
 	for _, d := range cfg.Upstream.DNSServers {
 		o.DNSServers = append(o.DNSServers, d.String())
 	}
+	var problems configs.Problems
 	if p := cfg.Upstream.ParentProxy; p != "" {
-		u, err := url.Parse(p)
-		if err != nil {
-			return o, configs.Problems{cfg.Problem("upstream.parent_proxy", "is not a URL", "write e.g. http://proxy.example:8080")}
-		}
-		o.ParentProxy = u
+		o.ParentProxy, _ = url.Parse(p) // which Load did
 		for _, e := range cfg.Upstream.ParentProxyExcept {
 			o.ParentExcept = append(o.ParentExcept, upstream.Except{Pattern: e.Host, Prefix: e.Range})
 		}
 		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
 			data, err := os.ReadFile(f)
 			if err != nil {
-				return o, configs.Problems{cfg.Problem("upstream.parent_proxy_password_file", err.Error(), "")}
+				problems = append(problems, cfg.Problem("upstream.parent_proxy_password_file", err.Error(), ""))
 			}
 			o.ParentProxyPassword = strings.TrimRight(string(data), "\r\n")
 		}
 	}
-	var problems configs.Problems
 	for i, h := range cfg.Upstreams {
-		host, err := upstreamHost(inherited(h, cfg.Upstreams))
+		host, key, err := upstreamHost(inherited(h, cfg.Upstreams))
 		if err != nil {
-			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d]", i), err.Error(), ""))
+			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d].%s", i, key), err.Error(), ""))
 			continue
 		}
 		o.Hosts = append(o.Hosts, host)
 	}
-	if len(problems) > 0 {
-		return o, problems
-	}
-	return o, nil
+	return o, problems
 }
 
 // inherited is an upstream with, where it sends to another host, that host's own
@@ -268,12 +273,12 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	return h
 }
 
-func upstreamHost(h configs.Upstream) (upstream.Host, error) {
-	up := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
+// upstreamHost reads the files of an upstream; of an error, it returns the key.
+func upstreamHost(h configs.Upstream) (up upstream.Host, key string, err error) {
+	up = upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
 	if h.Address != "" {
-		var err error
 		if up.Address, up.AddressPort, err = host.ParseAuthority(h.Address); err != nil {
-			return up, fmt.Errorf("address: %w", err)
+			return up, "address", err
 		}
 	}
 	for i := range h.Pins {
@@ -282,23 +287,21 @@ func upstreamHost(h configs.Upstream) (upstream.Host, error) {
 	if h.CAFile != "" {
 		data, err := os.ReadFile(h.CAFile)
 		if err != nil {
-			return up, fmt.Errorf("ca_file: %w", err)
+			return up, "ca_file", err
 		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
+		if up.Roots, err = x509.SystemCertPool(); err != nil {
+			up.Roots = x509.NewCertPool()
 		}
-		if !pool.AppendCertsFromPEM(data) {
-			return up, fmt.Errorf("ca_file %s holds no PEM certificate", h.CAFile)
+		if !up.Roots.AppendCertsFromPEM(data) {
+			return up, "ca_file", fmt.Errorf("%s holds no PEM certificate", h.CAFile)
 		}
-		up.Roots = pool
 	}
 	if kp := h.ClientCertificate; kp != nil {
 		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
 		if err != nil {
-			return up, fmt.Errorf("client_certificate: %w", err)
+			return up, "client_certificate", err
 		}
 		up.ClientCertificate = &cert
 	}
-	return up, nil
+	return up, "", nil
 }

@@ -12,19 +12,12 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/authority"
-	"tlslift/proxy/upstream"
 )
 
 // judge finds what is wrong with a configuration beyond its schema, without
 // starting anything: files that cannot be used, a CA's constraints, loops.
 func judge(cfg *configs.Config) configs.Problems {
-	set, err := settingsOf(cfg, make([]byte, 32))
-	problems, _ := err.(configs.Problems) //nolint:errorlint // settingsOf returns nothing else
-	if t, err := upstream.New(set.Upstream); err != nil {
-		problems = append(problems, cfg.Problem("upstream", err.Error(), ""))
-	} else {
-		t.Close()
-	}
+	problems := append(contents(cfg), noDirectory(cfg)...)
 	problems = append(problems, outsideCA(cfg)...)
 	return append(problems, ourselves(cfg)...)
 }

@@ -83,6 +83,36 @@ log: {level: loud}
 	}
 }
 
+// TestFilesAreCheckedWithTheRest: the content of files, and directories, in the
+// same round as everything else, by check and by run.
+func TestFilesAreCheckedWithTheRest(t *testing.T) {
+	t.Parallel()
+	empty := harness.TempFile(t, "empty.pem", "")
+	file := harness.TempFile(t, "files.yaml", `others: maybe
+upstreams:
+  - host: api.smsportal.com
+    ca_file: `+empty+`
+legacy_tls:
+  ca: {cert_file: `+empty+`, key_file: `+empty+`}
+admin: {token_file: `+empty+`}
+state:
+  file: /no/such/dir/ledger.json
+clients: {users_file: `+empty+`}
+`)
+	got := harness.Run(t, nil, "check", "--config", file)
+	for line, key := range map[string]string{
+		"1": "others", "4": "upstreams[0].ca_file", "6": "legacy_tls.ca", "7": "admin.token_file", "9": "state.file", "10": "clients.users_file",
+	} {
+		if !reports(got.Stderr, file+":"+line+":", key) {
+			t.Errorf("line %s, key %s is not reported in\n%s", line, key, got.Stderr)
+		}
+	}
+	got = harness.Run(t, nil, "run", "--config", file)
+	if got.Code != 2 || !reports(got.Stderr, file+":1:", "others") || !reports(got.Stderr, file+":4:", "ca_file") {
+		t.Errorf("run: status %d\n%s", got.Code, got.Stderr)
+	}
+}
+
 // TestSchemaCommand: an editor gets the schema by one command.
 func TestSchemaCommand(t *testing.T) {
 	t.Parallel()
