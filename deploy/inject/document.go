@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // document is one document of a stream, its marker line included.
@@ -72,18 +72,12 @@ func (d document) encode(root *yaml.Node) ([]byte, error) {
 		return out.Bytes(), nil
 	}
 	spellNulls(root, false)
-	enc := yaml.NewEncoder(&out)
 	indent, compact := style(root.Content[0])
-	enc.SetIndent(indent)
-	if compact {
-		enc.CompactSeqIndent()
-	}
-	if err := enc.Encode(root); err != nil {
+	text, err := yaml.Dump(root, yaml.WithV3Defaults(), yaml.WithLineWidth(-1), yaml.WithIndent(indent), yaml.WithCompactSeqIndent(compact))
+	if err != nil {
 		return nil, fmt.Errorf("encode the document: %w", err)
 	}
-	if err := enc.Close(); err != nil {
-		return nil, fmt.Errorf("encode the document: %w", err)
-	}
+	out.Write(text)
 	return out.Bytes(), nil
 }
 

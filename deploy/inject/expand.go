@@ -3,7 +3,7 @@ package inject
 import (
 	"fmt"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // Bounds of one document. A manifest that a person wrote is far below them;

@@ -3,7 +3,7 @@ package inject
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // templates are the places of the pod template in each kind of workload.

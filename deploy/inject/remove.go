@@ -1,6 +1,6 @@
 package inject
 
-import "go.yaml.in/yaml/v3"
+import "go.yaml.in/yaml/v4"
 
 // remove takes out of a pod what was injected, and reports whether there was
 // anything. What others added or changed meanwhile stays.

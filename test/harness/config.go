@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // Upstream is where all configured hosts lead: a pretend or a faulty server.
