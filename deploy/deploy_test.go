@@ -51,7 +51,7 @@ func asYAML(t *testing.T, v any) string {
 // The component cannot reach out of its folder, so that it has a copy.
 func TestSidecarsConfigurationIsThePreset(t *testing.T) {
 	t.Parallel()
-	preset := bytes.Replace(read(t, "../configs/sidecar.yaml"), []byte(" explained in tlslift.yaml"), []byte(" explained in configs/tlslift.yaml"), 1)
+	preset := bytes.Replace(read(t, "../configs/sidecar.yaml"), []byte(" tlslift.yaml explains every key"), []byte(" configs/tlslift.yaml explains every key"), 1)
 	if !bytes.Equal(read(t, "kubernetes/sidecar/tlslift.yaml"), preset) {
 		t.Error("copy configs/sidecar.yaml to deploy/kubernetes/sidecar/tlslift.yaml, with configs/ before the tlslift.yaml that explains every key")
 	}
@@ -71,7 +71,7 @@ func TestConfigurationsNameWhereKeysAreExplained(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"sidecar", "transparent"} {
 		file := "kubernetes/" + dir + "/tlslift.yaml"
-		if !bytes.Contains(read(t, file), []byte("every key is explained in configs/tlslift.yaml")) {
+		if !bytes.Contains(read(t, file), []byte("configs/tlslift.yaml explains every key")) {
 			t.Errorf("%s does not say that configs/tlslift.yaml explains every key", file)
 		}
 	}
