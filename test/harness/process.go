@@ -203,7 +203,7 @@ func (p *Process) Upgrade() Mark {
 	p.t.Helper()
 	mark := p.Mark()
 	p.Signal(upgradeSignal)
-	pid, err := strconv.ParseInt(p.WaitLogAfter(mark, Match{"msg": "ready"}).String("pid"), 10, 64)
+	pid, err := strconv.ParseInt(p.WaitLogAfter(mark, Match{"msg": "ready", "previous": int64(p.PID())}).String("pid"), 10, 64)
 	if err != nil {
 		p.t.Fatalf("the new process does not say which it is: %v", err)
 	}
