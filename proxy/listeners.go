@@ -138,8 +138,13 @@ func (s *Server) Serve() error {
 	}
 }
 
-// accept serves one listener in the background.
+// accept serves one listener in the background. The caller holds the lock.
 func (s *Server) accept(l *listener) {
+	if s.accepting.Err() != nil {
+		l.Close()
+		return
+	}
+	s.loops.Add(1)
 	s.serving.Go(func() {
 		defer l.remove()
 		err := front.Serve(l.ctx, l, front.Options{
@@ -153,6 +158,7 @@ func (s *Server) accept(l *listener) {
 			OwnSocket:   s.transport.OwnSocket,
 			OriginalDst: s.originalDst,
 			Dropped:     s.dropped,
+			Ended:       s.loops.Done,
 		})
 		if err == nil {
 			return
@@ -162,6 +168,15 @@ func (s *Server) accept(l *listener) {
 		default: // one is enough
 		}
 	})
+}
+
+// endAccepting stops accepting. When it returns, every connection that was
+// accepted is open, so whoever waits for the open ones misses none.
+func (s *Server) endAccepting() {
+	s.mu.Lock()
+	s.stopAccepting()
+	s.mu.Unlock()
+	s.loops.Wait()
 }
 
 // noIPv6 reports whether a listener failed because this host, or this pod, has

@@ -93,6 +93,7 @@ type Server struct {
 	stopAccepting context.CancelFunc
 	baseCtx       context.Context // ends at the shutdown deadline
 	cutWork       context.CancelFunc
+	loops         sync.WaitGroup // accept loops
 	serving       sync.WaitGroup // accept loops and the connections they accepted
 	active        atomic.Int64   // requests and relays under way
 

@@ -18,7 +18,7 @@ const lastWords = time.Second
 // its next answer, relays when their two sides do. It returns how many are left
 // when ctx ends. Shutdown is to follow.
 func (s *Server) Retire(ctx context.Context) (left int) {
-	s.stopAccepting()
+	s.endAccepting()
 	return s.shared.Wait(ctx)
 }
 
@@ -33,7 +33,7 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	}
 	defer cancel()
 
-	s.stopAccepting()
+	s.endAccepting()
 	s.shared.Drain()
 	cut := 0
 	if left := s.shared.Wait(finishing); left > 0 {

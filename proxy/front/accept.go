@@ -62,6 +62,9 @@ type Options struct {
 	// Dropped is called for each refused connection that ends without an answer:
 	// the caller left first, or it is barred and said nothing. nil = not called.
 	Dropped func(*call.Conn, problem.Reason)
+	// Ended is called when no more is accepted: every connection that was is
+	// among the open ones of Shared. nil = not called.
+	Ended func()
 }
 
 // acceptor is one listener being served.
@@ -78,6 +81,9 @@ type acceptor struct {
 func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	a := &acceptor{Options: opt}
 	defer a.group.Wait()
+	if a.Ended != nil {
+		defer a.Ended()
+	}
 	defer context.AfterFunc(ctx, func() {
 		_ = ln.Close()
 		a.Shared.retire(&a.retiring)

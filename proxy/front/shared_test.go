@@ -304,6 +304,53 @@ func TestOpenOnceAccepted(t *testing.T) {
 	})
 }
 
+// lastMinute accepts a connection after accepting was to end: as a kernel does
+// that had one ready.
+type lastMinute struct {
+	net.Listener
+	nc     net.Conn
+	closed chan struct{}
+}
+
+func (l *lastMinute) Accept() (net.Conn, error) {
+	<-l.closed
+	if nc := l.nc; nc != nil {
+		l.nc = nil
+		return nc, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *lastMinute) Close() error {
+	select {
+	case <-l.closed:
+	default:
+		close(l.closed)
+	}
+	return nil
+}
+
+// What was accepted as accepting ended is open when its end is told: a shutdown
+// that waits for the open ones does not pass it by.
+func TestEndedAfterTheLastConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewShared(Limits{}, newGauge().add)
+		near, far := pipes(caller)
+		ctx, cancel := context.WithCancel(t.Context())
+		open := -1
+		time.AfterFunc(time.Second, cancel)
+		time.AfterFunc(2*time.Second, func() { far.Close() })
+		err := Serve(ctx, &lastMinute{nc: near, closed: make(chan struct{})}, Options{
+			Shared: s, Rules: fixed(Rules{Listener: new(call.Listener)}), Logger: zap.NewNop(), Handler: &harness{handle: respond},
+			Ended: func() { open = s.Open() },
+		})
+		if err != nil || open != 1 {
+			t.Errorf("%v; open when accepting ended: %d, want 1", err, open)
+		}
+	})
+}
+
 // A connection that is closed before it is admitted is counted nowhere
 // afterwards.
 func TestCloseAllBeforeAdmission(t *testing.T) {

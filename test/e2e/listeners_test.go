@@ -125,7 +125,7 @@ func TestReloadThatCannotListen(t *testing.T) {
 	_, port, _ := net.SplitHostPort(first)
 	p.Reconfigure(fmt.Sprintf("listen: [{address: \"0.0.0.0:%s\"}]", port))
 	line = p.WaitLogAfter(mark, harness.Match{"msg": "reload refused, the old configuration stays"})
-	if want := "remove " + first + " in a reload of its own first"; !strings.Contains(line.String("problems"), want) {
+	if want := "remove " + first + " in a separate reload first"; !strings.Contains(line.String("problems"), want) {
 		t.Errorf("the problem lacks %q: %s", want, line.String("problems"))
 	}
 }
