@@ -20,8 +20,8 @@ func newCACommand() *cobra.Command {
 		Long: `Make, show and export the CA that old TLS clients trust.
 
 Only clients that offer at most TLS 1.1 need it. They install root.pem; tlslift
-signs with ca.pem and ca-key.pem (legacy_tls.ca), an intermediate that can
-speak for the given domains alone. The root's key is not kept.`,
+signs with ca.pem and ca-key.pem (legacy_tls.ca), an intermediate that is
+restricted to the given domains. The root's key is not kept.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
@@ -55,7 +55,7 @@ the mark those ignore the constraints and all others still obey them.`,
 				return usageError{errors.New("ca init needs --dir, the directory for the files")}
 			}
 			if o.Days < 1 {
-				return usageError{fmt.Errorf("ca init cannot make a CA for %d days", o.Days)}
+				return usageError{fmt.Errorf("--days %d: write 1 to %d", o.Days, authority.MaxDays)}
 			}
 			if len(o.Domains) == 0 {
 				o.Domains = defaultDomains()
@@ -68,7 +68,11 @@ the mark those ignore the constraints and all others still obey them.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), caInitDone, files.Root, files.CA, files.Key, files.CA, files.Key, files.Root)
+			leaf := ""
+			if o.SHA1 {
+				leaf = "\n  sha1_leaf: true"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), caInitDone, files.Root, files.CA, files.Key, files.CA, files.Key, leaf, files.Root)
 			return nil
 		},
 	}
@@ -88,7 +92,7 @@ const caInitDone = `%s   install this in the old clients (tlslift ca export says
 Configure it:
 
 legacy_tls:
-  ca: {cert_file: %s, key_file: %s}
+  ca: {cert_file: %s, key_file: %s}%s
 
 Next: tlslift ca export --cert %s --format pem --out root-for-clients.pem
 `

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tlslift/configs"
 
 	"tlslift/proxy/authority"
 )
@@ -53,7 +56,7 @@ func TestCAInitShowExport(t *testing.T) {
 			t.Errorf("export as %s: %v", format, err)
 		}
 	}
-	if out, status = runCA("init", "--dir", dir); status != exitFailed || !strings.Contains(out, "refusing to overwrite") {
+	if out, status = runCA("init", "--dir", dir); status != exitFailed || !strings.Contains(out, "never overwritten") {
 		t.Errorf("init over files: %d, %s", status, out)
 	}
 }
@@ -102,5 +105,33 @@ func TestCAExitStatus(t *testing.T) {
 	}
 	if _, err := os.Stat(dir + "/x"); err == nil {
 		t.Error("a refused init left a directory")
+	}
+}
+
+// What ca init --sha1 prints is a configuration without a note; a CA without the
+// twin gets one.
+func TestSHA1LeafNeedsItsIntermediate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		flags []string
+		noted bool
+	}{"without --sha1": {nil, true}, "with --sha1": {[]string{"--sha1"}, false}} {
+		dir := filepath.Join(t.TempDir(), "ca")
+		out, status := runCA(append([]string{"init", "--dir", dir}, c.flags...)...)
+		if status != exitDone || strings.Contains(out, "sha1_leaf: true") == c.noted {
+			t.Fatalf("%s: %d, %s", name, status, out)
+		}
+		file := filepath.Join(t.TempDir(), "tlslift.yaml")
+		text := fmt.Sprintf("legacy_tls: {sha1_leaf: true, ca: {cert_file: %q, key_file: %q}}\n", filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem"))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := configs.Load(configs.Source{File: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if noted := strings.Contains(strings.Join(warnings(cfg), "\n"), "has no SHA-1 signed intermediate"); noted != c.noted {
+			t.Errorf("%s: %q", name, warnings(cfg))
+		}
 	}
 }

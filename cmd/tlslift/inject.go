@@ -35,8 +35,8 @@ printed unchanged. Standard error shows what was done to each object.
 Run it again to update the sidecar. --uninject removes the sidecar and restores
 the manifest.
 
-The application's containers get the proxy in http_proxy, HTTP_PROXY,
-https_proxy, no_proxy and JAVA_TOOL_OPTIONS. With --transparent they get no
+The application's containers get the proxy in http_proxy, https_proxy and
+no_proxy (lower and upper case) and in JAVA_TOOL_OPTIONS. With --transparent they get no
 variables: an init container with NET_ADMIN redirects their TCP 80 and 443.
 
 Annotations of a pod template override the flags: tlslift/inject ("false": not

@@ -78,6 +78,9 @@ func printLast(out io.Writer, line string) {
 // noArgs refuses arguments with a hint, as exit status 2.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if cmd.HasSubCommands() {
+			return unknownCommand(cmd, args[0])
+		}
 		return usageError{fmt.Errorf("%s takes no argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 	}
 	return nil

@@ -132,7 +132,7 @@ func explainFailure(out io.Writer, host string, err error) {
 
 // adviceOn is the operator's next step, by what failed.
 var adviceOn = map[problem.Reason]string{
-	problem.DNS:             "look at resolv.conf or upstream.dns_servers; an address: of the upstream needs no name",
+	problem.DNS:             "check resolv.conf, set upstream.dns_servers, or give the upstream an address:, which needs no DNS",
 	problem.InternalAddress: "correct the name, give the upstream an address:, or set allow_internal_addresses if that is where it lives",
 	problem.Loop:            "the name leads back to tlslift: give the upstream an address:, or name upstream.dns_servers",
 	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy",

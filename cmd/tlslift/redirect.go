@@ -13,7 +13,7 @@ import (
 func newRedirectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redirect apply|remove|status",
-		Short: "Turn this network namespace's TCP 80 and 443 to tlslift (Linux)",
+		Short: "Redirect this network namespace's TCP 80 and 443 to tlslift (Linux)",
 		Long: `Redirect outgoing TCP 80 and 443 of this network namespace (a pod, or a whole
 host) to tlslift, for IPv4 and IPv6. The nftables rules exempt tlslift's own user
 and the machine's own addresses.
@@ -62,7 +62,7 @@ func newRedirectApplyCommand() *cobra.Command {
 func newRedirectRemoveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove",
-		Short: "Take the rules away; no error when there are none",
+		Short: "Remove the rules; no error when there are none",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := redirect.Remove()
@@ -82,7 +82,7 @@ func newRedirectRemoveCommand() *cobra.Command {
 func newRedirectStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Tell the rules as the kernel has them; exit status 1 when there are none",
+		Short: "Show the active rules; exit status 1 when there are none",
 		Long: `Show the active rules. The exit status is 1 when there are none.
 
 Requires CAP_NET_ADMIN, which a sidecar does not have. In a pod, read the log of

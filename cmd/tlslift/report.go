@@ -29,7 +29,8 @@ addresses that connected and never made a call, such as scanners. "regressed"
 selects clients that were declared migrated and have been insecure since.
 
 With --fail-if, the exit status is 1 when any client is in one of the states,
-whatever --only selects. Use it to fail a build while a client needs tlslift.`
+whatever --only selects. Use it to fail a build while a client needs tlslift.
+The exit status is also 1 when the report cannot be made.`
 
 const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --admin 10.0.0.5:9128 --admin 10.0.0.6:9128 --state stopped.json --token-file token
@@ -89,6 +90,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return usageError{err}
 	}
 	r, err := f.read(cmd)
+	if errors.Is(err, report.ErrAddress) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -148,7 +152,7 @@ func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
 			return only, failIf, nil
 		}
 	}
-	return only, failIf, fmt.Errorf("--format %q: there are %s", f.format, strings.Join(report.Formats[:], ", "))
+	return only, failIf, fmt.Errorf("--format %q is none of the values; write %s", f.format, anyOf(report.Formats[:]))
 }
 
 // read reads the sources that were given.
@@ -171,7 +175,7 @@ func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
 			URL: f.prometheus, Access: access, Now: time.Now(), MigratedAfter: after, Lookback: lookback,
 		})
 	case f.prometheus != "" || instances == 0:
-		return nil, usageError{errors.New("report needs --admin and --state, each as often as there are instances, or --prometheus")}
+		return nil, usageError{errors.New("give one source: --admin URL and --state FILE, which you can repeat and mix, or --prometheus URL")}
 	case after != 0 && instances == 1 && len(f.admin) == 1:
 		return nil, usageError{errors.New("--migrated-after: the instance decides that itself (policy.migrated_after)")}
 	}

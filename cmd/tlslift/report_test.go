@@ -100,7 +100,7 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "report needs --admin and --state, each as often as there are instances, or --prometheus"},
+		{nil, "give one source: --admin URL and --state FILE, which you can repeat and mix, or --prometheus URL"},
 		{[]string{"--state", "a", "--prometheus", "http://b"}, "or --prometheus"},
 		{[]string{"--admin", "http://b", "--prometheus", "http://b"}, "or --prometheus"},
 		{[]string{"--state", "a", "--format", "pdf"}, `--format "pdf"`},

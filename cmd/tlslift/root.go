@@ -57,11 +57,17 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	return unknownCommand(cmd, args[0])
+}
+
+// unknownCommand is the error for a word where a subcommand is expected.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	cmd.SuggestionsMinimumDistance = 2
 	hint := ""
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+	if s := cmd.SuggestionsFor(word); len(s) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", s[0])
 	}
-	return usageError{fmt.Errorf("unknown command %q%s; see tlslift --help", args[0], hint)}
+	return usageError{fmt.Errorf("unknown command %q%s; see %s --help", word, hint, cmd.CommandPath())}
 }
 
 // configFlags are the flags of the commands that read a configuration.

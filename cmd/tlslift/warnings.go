@@ -51,6 +51,9 @@ func warnings(cfg *configs.Config) []string {
 	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
 		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses, so anyone who steals its key can impersonate any address: make a new CA with `tlslift ca init`, or add the constraint")
 	}
+	if ca := loadedCA(cfg); ca != nil && cfg.LegacyTLS.SHA1Leaf && !ca.SignedWithSHA1() {
+		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
+	}
 	out = append(out, misdeclared(cfg)...)
 	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {

@@ -101,6 +101,15 @@ func named(seq *yaml.Node, name string) (*yaml.Node, int) {
 	return nil, -1
 }
 
+// namesOf are the names of the items of a list.
+func namesOf(list []*yaml.Node) []string {
+	names := make([]string, 0, len(list))
+	for _, item := range list {
+		names = append(names, text(get(item, "name")))
+	}
+	return names
+}
+
 // removeNamed takes the item with that name out of a sequence.
 func removeNamed(seq *yaml.Node, name string) {
 	if _, i := named(seq, name); i >= 0 {

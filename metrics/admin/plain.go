@@ -82,7 +82,7 @@ func onlyCertificates(rest []byte) []byte {
 // sidecar that it is done.
 func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
 	if !a.o.AllowQuit || a.o.Quit == nil {
-		sentence(w, http.StatusNotFound, "Quitting is not allowed here (admin.quit).")
+		sentence(w, http.StatusNotFound, "Set admin.quit: true to allow POST /quit.")
 		return
 	}
 	if !allowMethods(w, r, http.MethodPost) {

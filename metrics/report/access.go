@@ -52,7 +52,8 @@ func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-var errForm = errors.New("give an address of the form http://host:port")
+// ErrAddress says that a source's address is none.
+var ErrAddress = errors.New("write an address of the form http://host:port")
 
 // address parses an http or https URL and takes credentials out of it, which
 // would otherwise end up in errors and in the report. A bare host:port is http.
@@ -62,10 +63,10 @@ func address(text string, a *Access) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, errForm // the parser's error repeats the address, password and all
+		return nil, ErrAddress // the parser's error repeats the address, password and all
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errForm
+		return nil, ErrAddress
 	}
 	if u.User != nil {
 		if a.Token == "" && a.User == "" {

@@ -144,7 +144,7 @@ func decode(answer *http.Response, into any) error {
 func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report, error) {
 	l, err := ledger.ReadFile(path, now, migratedAfter)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no state file %s", path)
+		return nil, fmt.Errorf("there is no state file %s: a running tlslift with state.file writes it within 10 s of a change", path)
 	}
 	if err != nil {
 		return nil, err

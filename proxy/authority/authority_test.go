@@ -335,7 +335,7 @@ func TestInitRefusesNonsense(t *testing.T) {
 		"an address": {Domains: []string{"192.0.2.1"}},
 		"no name":    {Domains: []string{"a b"}},
 		"all":        {Domains: []string{"*"}},
-		"too long":   {Domains: []string{"a.example"}, Days: maxDays + 1},
+		"too long":   {Domains: []string{"a.example"}, Days: MaxDays + 1},
 		"negative":   {Domains: []string{"a.example"}, Days: -1},
 	} {
 		o.Dir, o.Now = t.TempDir(), testNow

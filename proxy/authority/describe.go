@@ -55,7 +55,7 @@ func caText(cert *x509.Certificate) string {
 	case !cert.IsCA:
 		return "no"
 	case cert.MaxPathLenZero:
-		return "yes, of leaves alone"
+		return "yes, for leaf certificates only"
 	default:
 		return "yes"
 	}

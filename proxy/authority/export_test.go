@@ -96,7 +96,7 @@ func TestDescribe(t *testing.T) {
 		want []string
 	}{
 		{testCA().Cert, testNow, []string{
-			"CA           yes, of leaves alone", "smsportal.com, mymobileapi.com, check.tlslift.test and below, IP addresses excluded (not critical)",
+			"CA           yes, for leaf certificates only", "smsportal.com, mymobileapi.com, check.tlslift.test and below, IP addresses excluded (not critical)",
 			"RSA 2048 bits", "2026-11-18 to 2036-11-17 (3650 days left)", "SHA256-RSA",
 		}},
 		{testCA().Root(), testCA().Root().NotAfter, []string{"issuer       itself", "constraints  none", "(EXPIRED)"}},

@@ -31,7 +31,8 @@ const (
 	// DefaultDays is how long a CA lives unless told otherwise: longer than a
 	// migration takes.
 	DefaultDays = 3650
-	maxDays     = 36500
+	// MaxDays is the longest life of a CA.
+	MaxDays = 36500
 )
 
 // InitOptions says which CA to make.
@@ -53,7 +54,7 @@ type Files struct{ Root, CA, Key string }
 
 var (
 	// ErrExists is wrapped by Init's refusal to overwrite a file.
-	ErrExists = errors.New("refusing to overwrite")
+	ErrExists = errors.New("it exists, and is never overwritten: name another directory (clients must then trust the new root too)")
 	// ErrInvalid is wrapped by Init's refusal of its options.
 	ErrInvalid = errors.New("cannot make such a CA")
 )
@@ -72,12 +73,12 @@ func Init(o InitOptions) (Files, error) {
 	if o.Days == 0 {
 		o.Days = DefaultDays
 	}
-	if o.Days < 1 || o.Days > maxDays {
-		return Files{}, fmt.Errorf("%w: %d days, between 1 and %d are possible", ErrInvalid, o.Days, maxDays)
+	if o.Days < 1 || o.Days > MaxDays {
+		return Files{}, fmt.Errorf("%w: --days %d: write 1 to %d", ErrInvalid, o.Days, MaxDays)
 	}
 	for _, path := range []string{f.Root, f.CA, f.Key} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			return Files{}, fmt.Errorf("%w %s", ErrExists, path)
+			return Files{}, fmt.Errorf("%s: %w", path, ErrExists)
 		}
 	}
 	pair, err := makePair(o, domains)

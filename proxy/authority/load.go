@@ -86,7 +86,7 @@ func (ca *CA) validate(o LoadOptions) error {
 	case public.N.BitLen() < keyBits:
 		return fmt.Errorf("its key has %d bits: at least %d are needed", public.N.BitLen(), keyBits)
 	case !public.Equal(&ca.key.PublicKey):
-		return fmt.Errorf("the first certificate does not belong to the key %s", o.KeyFile)
+		return fmt.Errorf("the first certificate does not belong to the key %s; cert_file is ca.pem of the same `tlslift ca init` as the key, not root.pem", o.KeyFile)
 	case !cert.BasicConstraintsValid || !cert.IsCA:
 		return errors.New("the first certificate is not a CA's (basicConstraints CA:TRUE)")
 	case cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
@@ -179,6 +179,9 @@ func (ca *CA) sent(cert *x509.Certificate) [][]byte {
 	}
 	return chain
 }
+
+// SignedWithSHA1 reports whether a leaf's whole chain can be signed with SHA-1.
+func (ca *CA) SignedWithSHA1() bool { return ca.sha1Twin() != nil }
 
 // sha1Twin is the issuer entry that is Cert again, signed with SHA-1.
 func (ca *CA) sha1Twin() *x509.Certificate {
