@@ -62,7 +62,7 @@ func renderTable(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.Wal
 	if entering {
 		_, _ = w.WriteString("<div class=\"scroll\" tabindex=\"0\"><table>\n")
 	} else {
-		_, _ = w.WriteString("</tbody></table></div>\n")
+		_, _ = w.WriteString("</table></div>\n")
 	}
 	return ast.WalkContinue, nil
 }
