@@ -212,6 +212,7 @@ Look at
 Call it yourself
   curl -x http://%[2]s 'http://api.smsportal.com/api5/http5.aspx?Type=credits&Username=me&Password=secret'
   curl -x http://%[2]s http://check.tlslift.test/
+The callers are written in Go, so where they use TLS, the page names Go's TLS library.
 The callers keep calling. Press Ctrl-C to stop the demo.
 `, admin, d.address(0))
 }
