@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -178,9 +179,10 @@ func (a *app) adopt() {
 	}
 }
 
-// warn logs what refuses clients that could be served.
+// warn logs what refuses clients that could be served, and declarations that
+// have no effect yet.
 func (a *app) warn(cfg *configs.Config) {
-	for _, w := range nameless(cfg) {
+	for _, w := range slices.Concat(nameless(cfg), early(cfg, time.Now())) {
 		a.log.Warn("configuration", zap.String("problem", w))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"tlslift/configs"
 	"tlslift/proxy/authority"
@@ -55,6 +56,7 @@ func warnings(cfg *configs.Config) []string {
 		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
 	}
 	out = append(out, misdeclared(cfg)...)
+	out = append(out, early(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
@@ -88,6 +90,26 @@ func misdeclared(cfg *configs.Config) []string {
 		}
 	}
 	return out
+}
+
+// early names the declarations of clients as migrated that are still to come.
+func early(cfg *configs.Config, now time.Time) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(cfg.Policy.Clients)) {
+		if at := cfg.Policy.Clients[name].Migrated; at.After(now) {
+			out = append(out, fmt.Sprintf("policy.clients.%s.migrated is in the future (%s): it has no effect until then", name, sayMoment(at)))
+		}
+	}
+	return out
+}
+
+// sayMoment writes a moment as the configuration does: the first instant of a
+// day in UTC is its date.
+func sayMoment(at time.Time) string {
+	if at.Equal(at.Truncate(24*time.Hour)) && at.Location() == time.UTC {
+		return at.Format(time.DateOnly)
+	}
+	return at.Format(time.RFC3339)
 }
 
 // nameless names the listeners that stand where the API itself would, at port

@@ -4,10 +4,25 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
 )
+
+// TestEarlyDeclarationsAreNoted by check and in the log at the start.
+func TestEarlyDeclarationsAreNoted(t *testing.T) {
+	t.Parallel()
+	day := time.Now().UTC().AddDate(0, 6, 0).Format(time.DateOnly)
+	config := "listen: [{address: '127.0.0.1:0', client: billing}]\npolicy: {clients: {billing: {migrated: " + day + "}}}\n"
+	note := "policy.clients.billing.migrated is in the future (" + day + "): it has no effect until then"
+	got := harness.Run(t, nil, "check", "--config", harness.TempFile(t, "early.yaml", config))
+	if got.Code != 0 || !strings.Contains(got.Stdout, "note: "+note+"\n") {
+		t.Errorf("check says %d %s%s", got.Code, got.Stdout, got.Stderr)
+	}
+	s := harness.Start(t, harness.Options{Config: config})
+	s.WaitLog(harness.Match{"level": "warn", "msg": "configuration", "problem": note})
+}
 
 // TestDeclaredIsNotProven: a declaration counts for a client that was seen. For
 // a name that nobody has it is an error that page, API, report and check show.
