@@ -27,7 +27,7 @@ const (
 // a test holds the two together.
 var facts = map[string][]Fact{
 	"java": {
-		{"Java 8 and later", "on by default", RunHere, srcOracleTLS},
+		{"Java 8 and later", "on by default", Tested, srcOracleTLS},
 		{"Java 7 from 7u131 (paid support)", "on by default", Documented, "https://www.oracle.com/java/technologies/javase/7-support-relnotes.html"},
 		{"Java 7 up to 7u80 (the last public one)", "there, off: https.protocols, or code", Documented, srcOracleTLS},
 		{"`jdk.tls.client.protocols`", "read by 7u95, 6u121 and later: not by public Java 7 and 6", Documented, srcIBMJava},
@@ -40,7 +40,7 @@ var facts = map[string][]Fact{
 		{"4.5 to 4.5.2", "there, off: registry or one line of code", Documented, srcNETTLS},
 		{"4.0", "with 4.5 or later installed: registry or `(SecurityProtocolType)3072`", Documented, srcNETTLS},
 		{"2.0, 3.0, 3.5 SP1", "with KB3154517 to KB3154520 (by Windows version) and the registry, or 3072 in code", Documented, srcNETTLS},
-		{"Mono 4.8 and later", "on by default", RunHere, "https://www.mono-project.com/docs/about-mono/releases/4.8.0/"},
+		{"Mono 4.8 and later", "on by default", Tested, "https://www.mono-project.com/docs/about-mono/releases/4.8.0/"},
 	},
 	"windows": {
 		{"Windows 8.1, Server 2012 R2 and later", "on", Documented, srcSChannel},
@@ -64,39 +64,39 @@ var facts = map[string][]Fact{
 		{"Windows PowerShell 2", "on .NET 2 to 3.5: see the .NET page; better a later PowerShell", Documented, srcNETTLS},
 	},
 	"php": {
-		{"curl functions, libcurl on OpenSSL 1.0.1 or later", "negotiated; can be named from libcurl 7.34", RunHere, "https://curl.se/libcurl/c/CURLOPT_SSLVERSION.html"},
+		{"curl functions, libcurl on OpenSSL 1.0.1 or later", "negotiated; can be named from libcurl 7.34", Tested, "https://curl.se/libcurl/c/CURLOPT_SSLVERSION.html"},
 		{"`https://` and `ssl://` streams before 5.6", "negotiated with OpenSSL 1.0.1 or later; certificates are not verified", ReadInSource, srcPHP},
 		{"`tls://` streams and SOAP_SSL_METHOD_TLS before 5.6", "no: exactly TLS 1.0", ReadInSource, srcPHP},
-		{"streams from 5.6", "on, and verified by default", RunHere, "https://www.php.net/manual/en/migration56.openssl.php"},
+		{"streams from 5.6", "on, and verified by default", Tested, "https://www.php.net/manual/en/migration56.openssl.php"},
 		{"any on OpenSSL 0.9.8 or 1.0.0", "no", Documented, srcOpenSSL},
 	},
 	"python": {
-		{"2.7.9 and later, 3.4 and later", "on, verified, with SNI", RunHere, "https://docs.python.org/2.7/library/ssl.html"},
+		{"2.7.9 and later, 3.4 and later", "on, verified, with SNI", Tested, "https://docs.python.org/2.7/library/ssl.html"},
 		{"2.6 to 2.7.8", "negotiated with OpenSSL 1.0.1 or later (PROTOCOL_SSLv23); not verified, no SNI, cannot be named", ReadInSource, srcPython},
 		{"`requests[security]` up to 2.25.1", "brings pyOpenSSL: verification and SNI", ReadInSource, srcRequests},
 		{"`requests[security]` from 2.26.0", "installs nothing more", ReadInSource, srcRequests},
 		{"any on OpenSSL 0.9.8 or 1.0.0", "no", Documented, srcOpenSSL},
 	},
 	"node": {
-		{"12 and later", "the lowest version by default", RunHere, srcNodeOrg},
-		{"0.12 to 10", "on by default", RunHere, srcNodeOrg},
+		{"12 and later", "the lowest version by default", Tested, srcNodeOrg},
+		{"0.12 to 10", "on by default", Tested, srcNodeOrg},
 		{"0.10", "on by default (OpenSSL 1.0.1)", Documented, srcNodeOrg},
 		{"0.8 and older", "no", Documented, srcNodeOrg},
 	},
 	"curl-openssl": {
-		{"OpenSSL 1.1.0 and later", "on by default; the program, `MaxProtocol` in openssl.cnf or the system's policy can limit it", RunHere, srcOpenSSL},
-		{"OpenSSL 1.0.1, 1.0.2", "on by default, unless the program asks for `TLSv1_method`", RunHere, srcOpenSSL},
+		{"OpenSSL 1.1.0 and later", "on by default; the program, `MaxProtocol` in openssl.cnf or the system's policy can limit it", Tested, srcOpenSSL},
+		{"OpenSSL 1.0.1, 1.0.2", "on by default, unless the program asks for `TLSv1_method`", Tested, srcOpenSSL},
 		{"OpenSSL 0.9.8, 1.0.0", "no", Documented, srcOpenSSL},
 	},
 	"libraries": {
-		{"GnuTLS 2.0 and later", "on by default", RunHere, "https://gnutls.org/manual/html_node/Priority-Strings.html"},
-		{"NSS 3.15.1 and later", "there", RunHere, "https://firefox-source-docs.mozilla.org/security/nss/"},
+		{"GnuTLS 2.0 and later", "on by default", Tested, "https://gnutls.org/manual/html_node/Priority-Strings.html"},
+		{"NSS 3.15.1 and later", "there", Tested, "https://firefox-source-docs.mozilla.org/security/nss/"},
 		{"LibreSSL", "on by default", Documented, "https://www.libressl.org/releases.html"},
-		{"Go 1.2 and later", "on by default", RunHere, "https://go.dev/doc/go1.2"},
+		{"Go 1.2 and later", "on by default", Tested, "https://go.dev/doc/go1.2"},
 		{"Android 5.0 and later", "on by default", Documented, srcAndroid},
 		{"Android 4.1 to 4.4", "there, off: `setEnabledProtocols`", Documented, srcAndroid},
 		{"OS X 10.9, iOS 5 and later", "on by default", Documented, "https://support.apple.com/guide/security/tls-security-sec100a75d12/web"},
-		{"mbed TLS 2, wolfSSL 3 and later", "on by default", RunHere, "https://github.com/Mbed-TLS/mbedtls"},
+		{"mbed TLS 2, wolfSSL 3 and later", "on by default", Tested, "https://github.com/Mbed-TLS/mbedtls"},
 	},
 	"sap": {
 		{"CommonCryptoLib 8.4.31 and later", "there; profile parameters choose the versions", Documented, "https://me.sap.com/notes/510007"},
@@ -128,8 +128,8 @@ var facts = map[string][]Fact{
 		{"`THTTPClient`, `TNetHTTPClient`", "what WinHTTP has", Documented, srcWinHTTP},
 	},
 	"no-user-agent": {
-		{"PHP streams, PHP curl", "send no User-Agent unless one is set", RunHere, "https://www.php.net/manual/en/context.http.php"},
-		{"Mono, .NET Framework `HttpWebRequest`", "send no User-Agent unless one is set", RunHere, "https://learn.microsoft.com/dotnet/api/system.net.httpwebrequest.useragent"},
+		{"PHP streams, PHP curl", "send no User-Agent unless one is set", Tested, "https://www.php.net/manual/en/context.http.php"},
+		{"Mono, .NET Framework `HttpWebRequest`", "send no User-Agent unless one is set", Tested, "https://learn.microsoft.com/dotnet/api/system.net.httpwebrequest.useragent"},
 		{"Oracle UTL_HTTP", "sends none unless the program sets one", Documented, "https://docs.oracle.com/en/database/oracle/oracle-database/19/arpls/UTL_HTTP.html"},
 	},
 }

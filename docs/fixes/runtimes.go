@@ -5,13 +5,13 @@ type Check uint8
 
 // The ways to check a fact, the strongest first.
 const (
-	RunHere      Check = iota // such a program was run, and its hello recorded
+	Tested       Check = iota // such a program was run, and its hello recorded
 	ReadInSource              // read in the program's source
 	Documented                // its maker says so
 )
 
 func (c Check) String() string {
-	return [...]string{RunHere: "run here", ReadInSource: "read in its source", Documented: "documented"}[c]
+	return [...]string{Tested: "tested", ReadInSource: "read in its source", Documented: "documented"}[c]
 }
 
 // Fact is what some versions of a program or TLS library can do.
