@@ -46,7 +46,7 @@ func TestTheReportFitsTheTerminalItIsWrittenTo(t *testing.T) {
 	if !strings.Contains(piped, "  WHAT TO CHANGE\n") {
 		t.Errorf("into a pipe:\n%s", piped)
 	}
-	for columns, want := range map[uint16]string{80: "\n    Change its API address", 0: "\n    Change its API address", 250: "  WHAT TO CHANGE\n"} {
+	for columns, want := range map[uint16]string{80: "\n    Change its URL", 0: "\n    Change its URL", 250: "  WHAT TO CHANGE\n"} {
 		master, tty := pseudoTerminal(t, columns)
 		cmd := newReportCommand()
 		cmd.SetArgs([]string{"--state", state})

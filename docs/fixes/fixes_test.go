@@ -125,6 +125,24 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// A client may have tlslift's address in its URL, in a proxy setting, or in the
+// hosts file: the pages that take it out say so of each.
+func TestEveryWayInIsTakenOut(t *testing.T) {
+	t.Parallel()
+	for name, rows := range map[string][]string{
+		"http-to-https":  {"<code>http://TLSLIFT:3128/api.smsportal.com/api5/http5.aspx</code></td>\n<td><code>https://api.smsportal.com/api5/http5.aspx</code>"},
+		"drop-the-proxy": {"<td>base URL</td>", "<td>environment</td>", "<td>names</td>"},
+	} {
+		page, _ := fixes.Lookup(name)
+		text := html.UnescapeString(string(page.HTML))
+		for _, want := range append(rows, "emove tlslift's address from the URL, the proxy setting, or the hosts-file entry.") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q in %s", name, want, text)
+			}
+		}
+	}
+}
+
 // Sentences that were wrong once: each of them sent an owner the wrong way.
 func TestNoPageSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
@@ -200,7 +218,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: tag %s", name, tag)
 			}
 		}
-		for _, pair := range []string{"p", "ul", "ol", "li", "code", "table", "td", "th", "tr"} {
+		for _, pair := range []string{"p", "ul", "ol", "li", "code", "table", "thead", "tbody", "td", "th", "tr"} {
 			open := strings.Count(string(p.HTML), "<"+pair+">") + strings.Count(string(p.HTML), "<"+pair+" ")
 			if closed := strings.Count(string(p.HTML), "</"+pair+">"); open != closed {
 				t.Errorf("%s: %d <%s> and %d </%s>", name, open, pair, closed, pair)
