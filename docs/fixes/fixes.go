@@ -58,6 +58,9 @@ func For(c Client) Fix {
 	}
 	f.Sentence = strings.Join(said, " ")
 	read := []string{pageOf(program), pageOf(library)}
+	if program != nil && program.Change == "" {
+		slices.Reverse(read) // what is known comes first
+	}
 	if o.last && (program != nil || library != nil) {
 		f.Pages = unique(read)
 	} else {

@@ -101,6 +101,9 @@ func TestFor(t *testing.T) {
 		{"plaintext", "", "WinINet", "http-to-https access-vba", "Internet Options", "SchUseStrongCrypto"},
 		{"plaintext", "", "PowerShell", "http-to-https powershell", "SecurityProtocol = 'Tls12'", ""},
 		{"plaintext", "", "none", "http-to-https no-user-agent", "https", ""},
+		// What is known leads: a library before a User-Agent that is missing.
+		{"plaintext", "Go crypto/tls", "none", "http-to-https libraries no-user-agent", "MaxVersion", ""},
+		{"legacy-only", "OpenSSL 1.1.0 or later", "none", "curl-openssl no-user-agent", "MaxProtocol", ""},
 		{"plaintext", "", "other", "http-to-https", "https", ""},
 		{"plaintext", "", "Java 6 or older", "http-to-https java", "only with paid updates", "TLSv1.2"},
 		{"sslv2-framed", "Java 6 or older", "Apache HttpClient", "java", "Java 8", "https.protocols"},
