@@ -70,11 +70,16 @@ func For(c Client) Fix {
 }
 
 // changes is what the program and its TLS library add to an obstacle. A library
-// that nothing can help has the only word; one that the program's own advice
-// covers has none.
+// that nothing can help has the only word. One that has TLS 1.2 needs no newer
+// one, whatever its program is. One that the program's own advice covers has
+// none.
 func changes(o about, program, library *Runtime) []string {
 	switch {
 	case library != nil && library.Hopeless:
+		return []string{library.Change}
+	case library != nil && library.HasTLS12 && program != nil && program.Limits != "":
+		return []string{library.Change, program.Limits}
+	case library != nil && library.HasTLS12 && program != nil && program.Page == library.Page:
 		return []string{library.Change}
 	case program == nil && library == nil && o.unknown != "":
 		return []string{o.unknown}

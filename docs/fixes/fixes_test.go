@@ -104,6 +104,15 @@ func TestFor(t *testing.T) {
 		// What is known leads: a library before a User-Agent that is missing.
 		{"plaintext", "Go crypto/tls", "none", "http-to-https libraries no-user-agent", "MaxVersion", ""},
 		{"legacy-only", "OpenSSL 1.1.0 or later", "none", "curl-openssl no-user-agent", "MaxProtocol", ""},
+		// A library that has TLS 1.2 needs no newer one: the program's limit is to go.
+		{"legacy-only", "OpenSSL 1.1.0 or later", "curl", "curl-openssl", "Its OpenSSL has TLS 1.2: remove the limit (a fixed protocol version in the program, or MaxProtocol in openssl.cnf). For curl, look for --tls-max", "It needs"},
+		{"legacy-only", "OpenSSL 1.1.0 or later", "PHP", "php curl-openssl", "CURLOPT_SSLVERSION", "has to be"},
+		{"legacy-only", "Mono 5 or later (BoringSSL)", ".NET", "dotnet", "SecurityProtocol line", "SchUseStrongCrypto"},
+		{"legacy-only", "SChannel Windows 7 to 11 with TLS 1.2", "WinHTTP", "winhttp windows", "DefaultSecureProtocols", "need KB"},
+		{"legacy-only", "SChannel Windows 7 to 11 with TLS 1.2", "", "windows", "Its Windows has TLS 1.2", "Update"},
+		{"version-refused", "OpenSSL 1.1.0 or later", "", "curl-openssl", "MaxProtocol", "pdate"},
+		{"version-refused", "", "", "", "Update its TLS library", ""},
+		{"plaintext", "OpenSSL 0.9.8 or older", "curl", "http-to-https curl-openssl", "0.9.8 has no TLS 1.2", "For curl"},
 		{"plaintext", "", "other", "http-to-https", "https", ""},
 		{"plaintext", "", "Java 6 or older", "http-to-https java", "only with paid updates", "TLSv1.2"},
 		{"sslv2-framed", "Java 6 or older", "Apache HttpClient", "java", "Java 8", "https.protocols"},
@@ -128,6 +137,77 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// hasTLS12 says of each library whether all its versions have TLS 1.2.
+var hasTLS12 = map[string]bool{
+	"SChannel Windows XP, Server 2003":       false,
+	"SChannel Windows Vista, 7, Server 2008": false,
+	"SChannel":                               false,
+	"SChannel Windows 7 to 11 with TLS 1.2":  true,
+	"Java 6 or older":                        false,
+	"Java 7":                                 false, // off by default
+	"Java 8 before 8u261":                    true,
+	"Java":                                   false,
+	"Java 8u261, 9 or later":                 true,
+	"OpenSSL 0.9.8 or older":                 false,
+	"OpenSSL 1.0.x":                          false, // 1.0.0
+	"OpenSSL 1.1.0 or later":                 true,
+	"LibreSSL 2.x":                           true,
+	"GnuTLS 3.x":                             true,
+	"NSS 3.x before TLS 1.2 (Firefox 26 and older)": false,
+	"NSS 3.15.1 or later":                           true,
+	"Android 2.x":                                   false,
+	"Android 4.x":                                   false,
+	"Android 5 or later":                            true,
+	"Secure Transport OS X 10.6 to 10.8":            false,
+	"Secure Transport OS X 10.9, iOS 5 or later":    true,
+	"Presto Opera 12":                               false, // off by default
+	"Mono 5 or later (BoringSSL)":                   true,
+	"BoringSSL Chromium and its kin":                true,
+	"Go crypto/tls":                                 true,
+}
+
+// asksForNewer is what sentences ask for that TLS 1.2 is missing from.
+var asksForNewer = regexp.MustCompile(`\bneeds? |has to (be|have)|[Mm]ove (to|there)|[Uu]pdate (it|the|Open)|has no TLS|to one that has|paid updates`)
+
+// No sentence asks for a runtime or library that a client's library already is:
+// not for any obstacle to TLS 1.2, program and library.
+func TestNoAdviceAsksForWhatIsThere(t *testing.T) {
+	t.Parallel()
+	obstacles := []fixes.Obstacle{fixes.VersionRefused, fixes.NoCA, fixes.SSLv2Refused}
+	for _, v := range ledger.Verdicts {
+		if v != ledger.NoSharedCipher && v != ledger.DistrustsUpstream { // suites and roots age as well
+			obstacles = append(obstacles, fixes.Obstacle(v.String()))
+		}
+	}
+	for l := range hello.Libraries() {
+		has, listed := hasTLS12[l.String()]
+		if !listed {
+			t.Errorf("%s: say whether it has TLS 1.2", l)
+		}
+		limited := fixes.For(fixes.Client{Obstacle: "legacy-only", Library: l.String(), Program: "curl"}).Sentence
+		if strings.Contains(limited, "For curl, look for --tls-max") != has {
+			t.Errorf("%s has TLS 1.2: %t, and curl on it gets: %s", l, has, limited)
+		}
+		programs := []string{""}
+		for f := range call.Families() {
+			// These name a version of their own, which has no TLS 1.2 whatever
+			// else a client has.
+			if f == call.FamilyNet1 || f == call.FamilyJava6 && l.Name != "Java" {
+				continue
+			}
+			programs = append(programs, f.String())
+		}
+		for _, p := range programs {
+			for _, o := range obstacles {
+				c := fixes.Client{Obstacle: o, Library: l.String(), Program: p}
+				if asked := asksForNewer.FindString(fixes.For(c).Sentence); has && asked != "" {
+					t.Errorf("%+v asks for what is there, %q: %s", c, asked, fixes.For(c).Sentence)
+				}
+			}
+		}
+	}
+}
+
 // A client may have tlslift's address in its URL, in a proxy setting, or in the
 // hosts file: the pages that take it out say so of each.
 func TestEveryWayInIsTakenOut(t *testing.T) {
@@ -141,6 +221,24 @@ func TestEveryWayInIsTakenOut(t *testing.T) {
 		for _, want := range append(rows, "emove tlslift's address from the URL, the proxy setting, or the hosts-file entry.") {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %q in %s", name, want, text)
+			}
+		}
+	}
+}
+
+// What limits a program is a setting that its page explains.
+func TestLimitsAreOnTheProgramsPage(t *testing.T) {
+	t.Parallel()
+	setting := regexp.MustCompile(`[-_./()]|[a-z][A-Z]`)
+	for r := range fixes.Runtimes() {
+		text, err := os.ReadFile(r.Page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range strings.Fields(r.Limits) {
+			word = strings.TrimRight(word, ".,:;")
+			if setting.MatchString(word) && !strings.Contains(string(text), word) {
+				t.Errorf("%s.md says nothing of %q: %s", r.Page, word, r.Limits)
 			}
 		}
 	}

@@ -88,7 +88,8 @@ var obstacles = map[Obstacle]about{
 		runtime:  true,
 	},
 	VersionRefused: {
-		sentence: "It offers no version that legacy_tls.min_version permits, or fell back although it can do better: update its TLS library.",
+		sentence: "It offers no version that legacy_tls.min_version permits, or fell back although it can do better.",
+		unknown:  "Update its TLS library.",
 		runtime:  true,
 	},
 	NoCommonSuite: {
