@@ -72,7 +72,7 @@ func TestAccountsOnOneConnection(t *testing.T) {
 // when the account shows, row and verdict are the account's alone.
 func TestAccountLearntLate(t *testing.T) {
 	t.Parallel()
-	s := start(t, smsportal.Options{}, "clients: {account: plain}")
+	s := start(t, smsportal.Options{}, "clients: {account: plain}\nlimits: {header_timeout: 60s, idle_timeout: 60s}") // it calls after 10 s
 	c := s.hello(t, connect, legacy, speaking(tls.VersionTLS10, s.ours, legacy))
 	s.WaitMetric(1, "tlslift_client_hellos_total", "client", "127.0.0.1", "max_version", "1.0")
 	if got := s.standing(t); got.State != "no-calls" || got.Verdict != "legacy-only" {
