@@ -61,25 +61,25 @@ var agents = []string{
 
 // callOnce has a client do its day.
 func callOnce(l *ledger.Ledger, r *rand.Rand, i, day int, at time.Time) {
-	c := call.Identity{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Rung: call.RungAddress}
+	c := call.Identity{Name: fmt.Sprintf("10.4.%d.%d", i>>8, i&255), Source: call.SourceAddress}
 	switch i {
 	case 0:
-		c = call.Identity{Name: "payments/billing", Rung: call.RungWorkload}
+		c = call.Identity{Name: "payments/billing", Source: call.SourceWorkload}
 	case 1:
 		c.Name = `<img src=x onerror=alert(1)>"'`
 	case 6:
-		c = call.Identity{Name: "finance/statement-mailer-production", Rung: call.RungWorkload}
+		c = call.Identity{Name: "finance/statement-mailer-production", Source: call.SourceWorkload}
 	}
-	sight := func(v call.Sighted) {
+	sight := func(v call.Observation) {
 		v.Ours, v.Ingress = true, call.Connect
-		l.Record(&call.Outcome{Kind: call.Sighting, Client: c, End: at, Sighted: &v})
+		l.Record(&call.Outcome{Kind: call.Observed, Client: c, End: at, Observation: &v})
 	}
 	switch change := 20 + i%60; {
 	case i%17 == 4 && day > 40: // silent
 	case day >= change && i%9 != 0:
-		sight(call.Sighted{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
+		sight(call.Observation{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
 	case i%3 == 1:
-		sight(call.Sighted{
+		sight(call.Observation{
 			Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com",
 			Hello: &call.Offer{Max: call.Version10, Library: []string{"OpenSSL 0.9.8", "SChannel Windows XP, Server 2003"}[i%2]},
 		})
