@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Short writes a figure with four digits at most: 0, 0.4, 12, 31.2k, 2M.
@@ -51,6 +52,33 @@ func Plural(n int, one, many string) string {
 	}
 	return Count(n) + " " + many
 }
+
+// Length writes a duration in the largest unit that it is a whole number of:
+// 14 days, 36 hours.
+func Length(d time.Duration) string {
+	for _, u := range units {
+		if d > 0 && d%u.size == 0 {
+			return Plural(int(d/u.size), u.name, u.name+"s")
+		}
+	}
+	return d.String()
+}
+
+// Span writes a duration in the largest unit that it has one of, rounded down.
+func Span(d time.Duration) string {
+	for _, u := range units {
+		if d >= u.size {
+			n := int(d / u.size)
+			return Plural(n, u.name, u.name+"s")
+		}
+	}
+	return "less than a minute"
+}
+
+var units = [...]struct {
+	size time.Duration
+	name string
+}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
 
 // Percent writes the share of part in all. Only none of them is 0%, and only all
 // of them are 100%.

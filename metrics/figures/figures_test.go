@@ -1,6 +1,9 @@
 package figures
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestShort(t *testing.T) {
 	t.Parallel()
@@ -47,6 +50,24 @@ func TestPercent(t *testing.T) {
 	} {
 		if got := Percent(c.part, c.all); got != c.want {
 			t.Errorf("%d of %d: %s, want %s", c.part, c.all, got, c.want)
+		}
+	}
+}
+
+func TestLengthAndSpan(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration][2]string{
+		0:                         {"0s", "less than a minute"},
+		30 * time.Second:          {"30s", "less than a minute"},
+		time.Minute:               {"1 minute", "1 minute"},
+		150 * time.Second:         {"2m30s", "2 minutes"},
+		36 * time.Hour:            {"36 hours", "1 day"},
+		14 * day:                  {"14 days", "14 days"},
+		5*time.Hour + time.Second: {"5h0m1s", "5 hours"},
+	} {
+		if got := [2]string{Length(d), Span(d)}; got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
 }

@@ -98,9 +98,30 @@ func (f Forecast) Behind() bool { return f.Course == OffTrack || f.Course == Sta
 
 func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
-// Sentence says it to a person; "" = there is nothing to say. The zero Forecast
-// is that of an instance which makes none.
-func (f Forecast) Sentence() string {
+// Outlook says the forecast to a person; "" = there is nothing to say.
+func (s *Summary) Outlook() string {
+	f := s.Forecast
+	last := ""
+	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() {
+		last = "must change by then, and %s be declared, because an undeclared one counts for " +
+			figures.Length(s.migratedAfter()) + " after its last insecure call."
+		switch s.Insecure {
+		case 0:
+			last = ""
+		case 1:
+			last = "1 client " + fmt.Sprintf(last, "must")
+		case 2:
+			last = "Both clients " + fmt.Sprintf(last, "each must")
+		default:
+			last = "All " + figures.Count(s.Insecure) + " clients " + fmt.Sprintf(last, "each must")
+		}
+	}
+	return f.sentence(last)
+}
+
+// sentence says it. last is what the days before the target need. The zero
+// Forecast is that of an instance which makes none.
+func (f Forecast) sentence(last string) string {
 	if f.Course == "" || f.Course == Collecting && f.Target.IsZero() {
 		return ""
 	}
@@ -127,24 +148,32 @@ func (f Forecast) Sentence() string {
 	case Stalled:
 		parts = append([]string{"Stalled."}, parts...)
 	}
-	if f.NeededPerWeek > 0 {
-		parts = append(parts, "Needed: "+clients(f.NeededPerWeek)+" a week.")
+	if last != "" {
+		return strings.Join(append(parts, last), " ")
 	}
-	return strings.Join(append(parts, f.pace()), " ")
+	if f.NeededPerWeek > 0 {
+		parts = append(parts, "Needed: "+rate(f.NeededPerWeek, "client", "clients")+".")
+	}
+	if pace := f.pace(); pace != "" {
+		parts = append(parts, pace)
+	}
+	return strings.Join(parts, " ")
 }
 
 func (f Forecast) pace() string {
 	switch {
+	case (f.PerWeek == nil || f.Course == Collecting) && f.DaysLeft < 0:
+		return "" // there is nothing left to forecast
 	case f.PerWeek == nil, f.Course == Collecting:
 		return "There is no forecast yet."
 	case *f.PerWeek >= 0.05:
-		return "Pace: " + number(*f.PerWeek) + " more a week."
+		return "Pace: " + rate(*f.PerWeek, "more", "more") + "."
 	case *f.PerWeek > leastFall*weekSeconds:
 		return "Pace: no fewer in the last 28 days."
 	case f.End.IsZero():
-		return "Pace: " + number(-*f.PerWeek) + " fewer a week."
+		return "Pace: " + rate(-*f.PerWeek, "fewer", "fewer") + "."
 	}
-	return "Pace: " + number(-*f.PerWeek) + " fewer a week; none is left by " + f.End.Format(time.DateOnly) + "."
+	return "Pace: " + rate(-*f.PerWeek, "fewer", "fewer") + "; none is left by " + f.End.Format(time.DateOnly) + "."
 }
 
 // TargetDate is the day of the target; "" = there is none.
@@ -155,20 +184,23 @@ func (f Forecast) TargetDate() string {
 	return f.Target.UTC().Add(-time.Second).Format(time.DateOnly)
 }
 
-func clients(n float64) string {
-	if text := number(n); text != "1" {
-		return text + " clients"
-	}
-	return "1 client"
-}
-
-// number has one decimal, if that is not 0 and the figure is small.
-func number(v float64) string {
+// rate writes how many a week there are, or of fewer than one, every how many
+// weeks there is one.
+func rate(perWeek float64, one, many string) string {
+	const year = 52 // weeks
 	switch {
-	case v < 0.05:
-		return "less than 0.1"
-	case v >= 999.5:
-		return figures.Count(int(math.Round(v)))
+	case perWeek >= 999.5:
+		return figures.Count(int(math.Round(perWeek))) + " " + many + " a week"
+	case perWeek >= 0.95:
+		if text := strings.TrimSuffix(strconv.FormatFloat(perWeek, 'f', 1, 64), ".0"); text != "1" {
+			return text + " " + many + " a week"
+		}
+		return "1 " + one + " a week"
+	case perWeek*year < 1:
+		return "less than 1 " + one + " a year"
 	}
-	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+	if weeks := int(math.Round(1 / perWeek)); weeks > 1 {
+		return fmt.Sprintf("1 %s every %d weeks", one, weeks)
+	}
+	return "1 " + one + " a week"
 }

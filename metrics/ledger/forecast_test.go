@@ -29,9 +29,14 @@ func TestForecast(t *testing.T) {
 		"young and more":    {young, 10, perWeek(1.5), in(60), Collecting, "60 days to 2026-04-30. Needed: 1.2 clients a week. There is no forecast yet."},
 		"young and fewer":   {young, 10, perWeek(-2), in(60), OnTrack, "On track. 60 days to 2026-04-30. Needed: 1.2 clients a week. Pace: 2 fewer a week; none is left by 2026-04-05."},
 		"not known":         {old, 10, unknown, in(60), Collecting, "60 days to 2026-04-30. Needed: 1.2 clients a week. There is no forecast yet."},
-		"the last week":     {old, 1, 0, in(1), OffTrack, "Off track. 1 day to 2026-03-02. Needed: 1 client a week. Pace: no fewer in the last 28 days."},
-		"the day":           {old, 3, perWeek(-7), in(0), OffTrack, "Off track. The target is today, 2026-03-01. Needed: 3 clients a week. Pace: 7 fewer a week; none is left by 2026-03-04."},
-		"passed":            {young, 3, unknown, in(-1), OffTrack, "Off track. The target, 2026-02-28, was 1 day ago. There is no forecast yet."},
+		"the last week":     {old, 1, 0, in(1), OffTrack, "Off track. 1 day to 2026-03-02. 1 client must change by then, and must be declared, because an undeclared one counts for 14 days after its last insecure call."},
+		"the day":           {old, 3, perWeek(-7), in(0), OffTrack, "Off track. The target is today, 2026-03-01. All 3 clients must change by then, and each must be declared, because an undeclared one counts for 14 days after its last insecure call."},
+		"passed":            {young, 3, unknown, in(-1), OffTrack, "Off track. The target, 2026-02-28, was 1 day ago."},
+		"passed, falling":   {old, 3, perWeek(-7), in(-1), OffTrack, "Off track. The target, 2026-02-28, was 1 day ago. Pace: 7 fewer a week; none is left by 2026-03-04."},
+		"both":              {young, 2, unknown, in(5), Collecting, "5 days to 2026-03-06. Both clients must change by then, and each must be declared, because an undeclared one counts for 14 days after its last insecure call."},
+		"two weeks":         {young, 3, unknown, in(14), Collecting, "14 days to 2026-03-15. Needed: 1.4 clients a week. There is no forecast yet."},
+		"few":               {old, 2, perWeek(-0.2), in(70), OnTrack, "On track. 70 days to 2026-05-10. Needed: 1 client every 5 weeks. Pace: 1 fewer every 5 weeks; none is left by 2026-05-10."},
+		"far":               {young, 1, unknown, in(900), Collecting, "900 days to 2028-08-17. Needed: less than 1 client a year. There is no forecast yet."},
 		"none left":         {old, 0, perWeek(-2), in(60), NoneLeft, "60 days to 2026-04-30. No client is insecure."},
 		"nobody seen":       {0, 0, unknown, in(60), Collecting, "60 days to 2026-04-30. There is no forecast yet."},
 		"never":             {old, 1_000_000, perWeek(-1), in(60), OffTrack, "Off track. 60 days to 2026-04-30. Needed: 115,702 clients a week. Pace: 1 fewer a week."},
@@ -49,11 +54,12 @@ func TestForecast(t *testing.T) {
 		if f.Course != c.course {
 			t.Errorf("%s: %s, want %s", name, f.Course, c.course)
 		}
-		if got := f.Sentence(); got != c.sentence {
+		s := Summary{Generated: now, MigratedAfterSeconds: 14 * 86400, Insecure: c.insecure, Forecast: f}
+		if got := s.Outlook(); got != c.sentence {
 			t.Errorf("%s:\n%s, want\n%s", name, got, c.sentence)
 		}
 	}
-	if got := new(Forecast).Sentence(); got != "" {
+	if got := new(Summary).Outlook(); got != "" {
 		t.Errorf("an instance that makes no forecast: %q", got)
 	}
 }

@@ -157,6 +157,10 @@ func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fa
 	}
 }
 
+func (s *Summary) migratedAfter() time.Duration {
+	return time.Duration(s.MigratedAfterSeconds) * time.Second
+}
+
 // upgraded reports whether tlslift made calls possible after the client was last
 // insecure: it was terminated at TLS 1.2 or later, because it cannot agree with
 // the upstream itself.

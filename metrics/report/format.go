@@ -48,7 +48,7 @@ func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
 
 // headline is the report in a few sentences.
 func (r *Report) headline() string {
-	return strings.TrimSpace(r.figures() + " " + r.Summary.Forecast.Sentence())
+	return strings.TrimSpace(r.figures() + " " + r.Summary.Outlook())
 }
 
 // figures are the report's counts in words.

@@ -23,7 +23,8 @@ var ownLink = regexp.MustCompile(`<a href="/fixes/[^"]*">([^<]*)</a>`)
 
 type htmlView struct {
 	Headline ledger.Headline
-	Forecast ledger.Forecast
+	Outlook  string // the forecast; "" = there is none
+	Behind   bool   // the migration is off track
 	Figures  string
 	AsOf     string
 	Chart    template.HTML
@@ -47,7 +48,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	if err != nil {
 		return err
 	}
-	v := htmlView{Headline: r.Summary.Headline(), Forecast: r.Summary.Forecast, Figures: r.figures(), AsOf: r.asOf()}
+	v := htmlView{Headline: r.Summary.Headline(), Outlook: r.Summary.Outlook(), Behind: r.Summary.Forecast.Behind(), Figures: r.figures(), AsOf: r.asOf()}
 	if len(r.Summary.BurnDown) > 0 {
 		c := chart.BurnDown(&r.Summary)
 		v.Chart, v.Ahead = c.SVG(), c.Ahead != nil

@@ -202,9 +202,10 @@ func forecasts(t *testing.T, s *prom.Server, w *thirty.World) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, want := r.Summary.Forecast, l.Summary().Forecast
-		if got.Course != want.Course || got.Sentence() != want.Sentence() {
-			t.Errorf("%s: the fleet: %s, %s\nthe ledger: %s, %s", now, got.Course, got.Sentence(), want.Course, want.Sentence())
+		own := l.Summary()
+		got, want := r.Summary.Forecast, own.Forecast
+		if got.Course != want.Course || r.Summary.Outlook() != own.Outlook() {
+			t.Errorf("%s: the fleet: %s, %s\nthe ledger: %s, %s", now, got.Course, r.Summary.Outlook(), want.Course, own.Outlook())
 		}
 		alarm := false
 		rules, _, err := thirty.Rules(alertsFile)
@@ -217,7 +218,7 @@ func forecasts(t *testing.T, s *prom.Server, w *thirty.World) {
 		if alarm != want.Behind() {
 			t.Errorf("%s: MigrationOffTrack %t, the course is %s", now, alarm, want.Course)
 		}
-		t.Logf("%s: %s, %s", now, want.Course, want.Sentence())
+		t.Logf("%s: %s, %s", now, want.Course, own.Outlook())
 	}
 	if asked != 7 {
 		t.Errorf("asked %d times only", asked)

@@ -40,7 +40,7 @@ func TestTarget(t *testing.T) {
 		t.Errorf("the API says %+v", f)
 	}
 	_, page := p.Get("/")
-	const sentence = " days to 2199-03-01. Needed: less than 0.1 clients a week. There is no forecast yet."
+	const sentence = " days to 2199-03-01. Needed: less than 1 client a year. There is no forecast yet."
 	for from, text := range map[string]string{
 		"the page":              page,
 		"a report":              harness.Run(t, nil, "report", "--admin", "http://"+p.AdminAddr()).Stdout,
