@@ -27,6 +27,7 @@ are then one client, with the newest times and the sums of the counts.
 States: insecure, mixed, silent, unseen, migrated and no-calls, which stands for
 addresses that connected and never made a call, such as scanners. "regressed"
 selects clients that were declared migrated and have been insecure since.
+"failing" selects clients that cannot call: all their TLS handshakes fail.
 
 With --fail-if, the exit status is 1 when any client is in one of the states,
 whatever --only selects. Use it to fail a build while a client needs tlslift.
@@ -36,7 +37,7 @@ const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --admin 10.0.0.5:9128 --admin 10.0.0.6:9128 --state stopped.json --token-file token
   tlslift report --prometheus https://prometheus.example --token-file token --format html > report.html
   tlslift report --state ledger.json --only insecure,mixed --by-owner
-  tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed`
+  tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed,failing`
 
 // reportFlags are the flags of "tlslift report".
 type reportFlags struct {
@@ -76,8 +77,8 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
-		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "no-calls"},
-		"fail-if": {"insecure", "mixed", "silent", "unseen", "migrated", "regressed"},
+		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "failing", "no-calls"},
+		"fail-if": {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "failing"},
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}

@@ -23,6 +23,7 @@ type Client struct {
 	Program  string   // its program, as call.Family names it
 
 	FallsBack bool // its URL is the API's own, in clear
+	NoCalls   bool // it connects, and has never made a call
 }
 
 // Fix is what to change in a client.
@@ -36,11 +37,17 @@ type Fix struct {
 // fallsBack is added for a client whose URL is the API's own, in clear.
 const fallsBack = "It falls back to clear if tlslift is not there: refuse port 80 until it is changed."
 
+// idle is the advice for a client that could call by itself, and never calls.
+const idle = "Nothing to change: it connects, and never makes a call (a scanner or a health check)."
+
 // For makes the advice for a client.
 func For(c Client) Fix {
 	o, ok := obstacles[c.Obstacle]
 	if !ok {
 		return Fix{}
+	}
+	if c.NoCalls && c.Obstacle == "capable" {
+		return Fix{Key: "no-calls", Sentence: idle}
 	}
 	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
 	f := Fix{Key: string(c.Obstacle), Operator: o.operator}

@@ -6,30 +6,82 @@ import "tlslift/metrics/figures"
 type Headline struct {
 	Text   string
 	Detail string
-	Done   bool // nothing that was seen needs tlslift
+	Done   bool // every client that was seen is migrated
 }
 
 // Headline says it of the clients that the summary counts.
 func (s *Summary) Headline() Headline {
-	verb := " are"
-	if s.Insecure == 1 {
-		verb = " is"
-	}
-	quiet := s.States[Silent.String()] + s.States[Unseen.String()]
 	switch {
-	case s.Clients == 0:
-		return Headline{Text: "No client has been seen yet", Detail: "Point an application at tlslift and it shows up here."}
 	case s.NeedsTlslift > 0:
-		return Headline{
-			Text:   figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift"),
-			Detail: figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client", "active clients") + verb + " insecure.",
-		}
-	case quiet > 0:
+		return s.needed()
+	case s.Failing > 0:
+		return s.failing()
+	case s.called() == 0:
+		return s.nobodyCalled()
+	}
+	if quiet := s.States[Silent.String()] + s.States[Unseen.String()]; quiet > 0 {
 		return Headline{
 			Text: "Nothing that was seen lately needs tlslift",
 			Detail: "But " + figures.Plural(quiet, "client is", "clients are") +
 				" silent or never seen: that is not the same as migrated. Ask the owners, then declare them.",
 		}
 	}
-	return Headline{Text: "Nobody needs tlslift any more", Detail: "Every client is migrated. It can be taken away.", Done: true}
+	watched := s.Generated.Sub(s.FirstSeen)
+	if watched < s.migratedAfter() {
+		return Headline{
+			Text: "Nothing seen so far needs tlslift",
+			Detail: "tlslift has watched for " + figures.Span(watched) + ". A client counts as migrated for certain after " +
+				figures.Length(s.migratedAfter()) + " without an insecure call.",
+		}
+	}
+	return Headline{Text: "Every client that was seen is migrated", Detail: "Before you remove tlslift, see Remove tlslift in docs/migrating.md.", Done: true}
 }
+
+func (s *Summary) needed() Headline {
+	verb := " are"
+	if s.Insecure == 1 {
+		verb = " is"
+	}
+	h := Headline{
+		Text:   figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift"),
+		Detail: figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client", "active clients") + verb + " insecure.",
+	}
+	if s.Failing > 0 {
+		h.Detail += " " + figures.Plural(s.Failing, "client cannot call: its TLS handshakes fail.", "clients cannot call: their TLS handshakes fail.")
+	}
+	return h
+}
+
+func (s *Summary) failing() Headline {
+	if s.called() == 0 {
+		return Headline{
+			Text: "No client has made a call yet",
+			Detail: figures.Plural(s.Failing, "client connects, but its TLS handshakes fail: see the table.",
+				"clients connect, but their TLS handshakes fail: see the table."),
+		}
+	}
+	h := Headline{
+		Text:   figures.Plural(s.Failing, "client cannot call", "clients cannot call"),
+		Detail: "Its TLS handshakes fail, so none of its calls arrives.",
+	}
+	if s.Failing > 1 {
+		h.Detail = "Their TLS handshakes fail, so none of their calls arrives."
+	}
+	return h
+}
+
+func (s *Summary) nobodyCalled() Headline {
+	h := Headline{Text: "No client has made a call yet", Detail: "Point an application at tlslift and it shows up here."}
+	switch {
+	case s.Clients == 1:
+		h.Detail = "1 client is named in the configuration, and it has not called."
+	case s.Clients > 1:
+		h.Detail = figures.Count(s.Clients) + " clients are named in the configuration, and none has called."
+	case s.States[NoCalls.String()] == 0:
+		h.Text = "No client has been seen yet"
+	}
+	return h
+}
+
+// called is how many clients have ever made a call.
+func (s *Summary) called() int { return s.Clients - s.States[Unseen.String()] }

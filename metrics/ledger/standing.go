@@ -16,6 +16,7 @@ type standing struct {
 	regressed   bool
 	misdeclared bool
 	fallsBack   bool
+	failing     bool
 	library     string // of the hello that the verdict is about; "" = unknown
 	program     string // of the newest request's User-Agent; "" = unknown
 }
@@ -29,6 +30,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
 	if r.first != 0 {
 		s.verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
+		s.failing = failing(s.state, s.verdict, &r.evidence, now, p.MigratedAfter, r.handshakeFailed())
 		s.library, s.program = r.libraryFor(s.verdict), r.program()
 	}
 	return s

@@ -14,6 +14,8 @@ type Summary struct {
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
 	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call
+	Failing              int            `json:"failing"`     // of those that never made a call: their TLS handshakes fail
+	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 
 	// Insecure and Active are clients seen within the last N days (N is
 	// MigratedAfterSeconds); their quotient is the insecure share.
@@ -65,7 +67,7 @@ func (l *Ledger) Summary() Summary {
 	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
 	l.each(func(r *row) {
 		st := r.standing(p, now)
-		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.LastInsecure, at(r.lastLifted))
+		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.failing, st.FirstSeen, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
@@ -124,13 +126,19 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 
 // Add counts a client that is known by its Row.
 func (s *Summary) Add(r *Row) {
-	s.count(r.State, r.Verdict, r.Regressed, r.Misdeclared, r.FallsBack, r.LastInsecure, r.LastUpgraded)
+	s.count(r.State, r.Verdict, r.Regressed, r.Misdeclared, r.FallsBack, r.Failing, r.FirstSeen, r.LastInsecure, r.LastUpgraded)
 }
 
-func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fallsBack bool, lastInsecure, lifted time.Time) {
+func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fallsBack, failing bool, first, lastInsecure, lifted time.Time) {
 	s.States[state.String()]++
 	if misdeclared {
 		s.Misdeclared++
+	}
+	if failing {
+		s.Failing++
+	}
+	if !first.IsZero() && (s.FirstSeen.IsZero() || first.Before(s.FirstSeen)) {
+		s.FirstSeen = first
 	}
 	if state == NoCalls {
 		return // no client to migrate
@@ -152,7 +160,7 @@ func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fa
 	if insecure || state == Migrated {
 		s.Active++
 	}
-	if insecure || upgraded(lastInsecure, lifted, s.Generated, time.Duration(s.MigratedAfterSeconds)*time.Second) {
+	if insecure || upgraded(lastInsecure, lifted, s.Generated, s.migratedAfter()) {
 		s.NeedsTlslift++
 	}
 }

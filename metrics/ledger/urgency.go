@@ -6,17 +6,20 @@ import (
 )
 
 // CompareUrgency orders clients, the most urgent first: those that were declared
-// migrated and are insecure again, then by state as in States; of those that
-// stand alike, the busiest; then by name.
+// migrated and are insecure again, then by state as in States, with those that
+// cannot call before those that are silent; of those that stand alike, the busiest; then by name.
 func CompareUrgency(a, b *Row) int {
 	return cmp.Or(a.urgency()-b.urgency(), cmp.Compare(b.callsPerDay(), a.callsPerDay()), cmp.Compare(a.Client, b.Client))
 }
 
 func (r *Row) urgency() int {
-	if r.Regressed {
+	switch {
+	case r.Regressed:
 		return -1
+	case r.Failing:
+		return 2*slices.Index(States[:], Silent) - 1
 	}
-	return slices.Index(States[:], r.State)
+	return 2 * slices.Index(States[:], r.State)
 }
 
 // callsPerDay are the calls that were seen, as requests or, where these are

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/docs/fixes"
+	"tlslift/metrics/figures"
 	"tlslift/proxy/call"
 	"tlslift/proxy/redact"
 )
@@ -25,6 +26,7 @@ type Row struct {
 	// was seen to be secure; or the declaration of its owner.
 	MigratedBy  string `json:"migrated_by,omitempty"`
 	Misdeclared bool   `json:"misdeclared,omitempty"` // declared migrated, and never seen making a call
+	Failing     bool   `json:"failing,omitempty"`     // it cannot call: it has made no call, and its TLS handshakes fail
 
 	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
 	Library   string `json:"library,omitempty"`             // its TLS library, guessed from the hello
@@ -210,7 +212,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
+		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
 		Declared: st.Declared, Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
@@ -224,10 +226,19 @@ func (r *row) brief(p *policy, now time.Time) Row {
 }
 
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program and whether it falls back.
+// library, the program, whether it falls back, and whether it ever called.
 func (v *Row) Advise() {
-	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack})
+	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack, NoCalls: v.State == NoCalls})
 	v.Fix, v.FixKey, v.FixPages = fix.Sentence, fix.Key, fix.Pages
+}
+
+// RequestsADay writes RequestsPerDay. Requests inside a client's own TLS cannot
+// be counted.
+func (v *Row) RequestsADay() string {
+	if v.RequestsPerDay == 0 && v.ConnectionsPerDay > 0 {
+		return "\u2013"
+	}
+	return figures.Short(v.RequestsPerDay)
 }
 
 // FixPage is the page to read first; "" = none.

@@ -82,6 +82,8 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 // tlslift alone.
 func (v *clientView) standing() string {
 	switch {
+	case v.Row.Failing:
+		return "connects, but its TLS handshakes fail, so none of its calls arrives"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
 		return "called over TLS 1.2 or later lately, which only tlslift makes possible: it still needs tlslift"
 	case v.Row.MigratedBy == "declaration":

@@ -126,10 +126,19 @@ func TestHeadlines(t *testing.T) {
 	at := now
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
 	sight(l, "a", at, spliced())
-	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Nobody needs tlslift any more") {
+	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Nothing seen so far needs tlslift") || strings.Contains(body, "top split migrated") {
+		t.Error("a client that was seen once counts as migrated for certain")
+	}
+	at = now.Add(14 * dayLong)
+	sight(l, "a", at, spliced())
+	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "Every client that was seen is migrated") || !strings.Contains(body, "top split migrated") {
 		t.Error("everybody has migrated")
 	}
-	at = now.Add(20 * dayLong)
+	sight(l, "down", at, call.Observation{Version: call.Version11, Handling: call.Refused, Hello: &call.Offer{Max: call.Version11}, Failure: call.HandshakeClientRejectedCA})
+	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "1 client cannot call") || strings.Contains(body, "top split migrated") || strings.Contains(body, "top split quiet") {
+		t.Error("a client that cannot call does not show")
+	}
+	at = now.Add(40 * dayLong)
 	if body := get(t, serve(t, l), "/").Body.String(); !strings.Contains(body, "1 client is silent or never seen") {
 		t.Error("silent is not migrated")
 	}
@@ -550,7 +559,7 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 	h := serve(t, l)
 	for name, want := range map[string]string{
 		"terminated": "which only tlslift makes possible: it still needs tlslift",
-		"refused":    "a client whose handshake fails",
+		"refused":    "connects, but its TLS handshakes fail, so none of its calls arrives",
 	} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		if !strings.Contains(body, want) || strings.Contains(body, "plain HTTP or old TLS lately") || strings.Contains(body, "take tlslift away") {

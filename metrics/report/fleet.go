@@ -19,6 +19,7 @@ type fleet struct {
 type fleetClient struct {
 	row       ledger.Row
 	instances map[model.Fingerprint]*instance
+	failed    bool // a handshake of it failed
 }
 
 // instance is what one instance says of one client.
@@ -87,6 +88,7 @@ func (f *fleet) questions(q queries) []question {
 		rate(q.requests, func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
 		rate(q.connections, func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
 		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
+		{q.failed, func(client string, _ model.Metric, _ float64) { f.client(client).failed = true }},
 		{q.held, f.takeEvidence(1)},
 		{q.refuted, f.takeEvidence(-1)},
 		{q.libraryPast, f.takeLibrary},
@@ -156,6 +158,7 @@ func (f *fleet) rows() []ledger.Row {
 		r.MigratedBy, r.Misdeclared = s.MigratedBy(f.now, f.migratedAfter), s.MisdeclaredAt(f.now)
 		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
 		f.judge(c)
+		r.Failing = r.FailingAt(f.now, f.migratedAfter, c.failed)
 		r.Advise()
 		rows = append(rows, *r)
 	}

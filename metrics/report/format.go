@@ -61,9 +61,15 @@ func (r *Report) figures() string {
 		}
 		states = append(states, figures.Count(s.States[state.String()])+" "+state.String())
 	}
-	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s (%s of %s). Needing tlslift: %s.",
-		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), figures.Percent(s.Insecure, s.Active),
-		figures.Count(s.Insecure), figures.Count(s.Active), figures.Count(s.NeedsTlslift))
+	share := "no active client"
+	if s.Active > 0 {
+		share = fmt.Sprintf("%s (%s of %s)", figures.Percent(s.Insecure, s.Active), figures.Count(s.Insecure), figures.Count(s.Active))
+	}
+	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s. Needing tlslift: %s.",
+		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), share, figures.Count(s.NeedsTlslift))
+	if s.Failing > 0 {
+		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", s.Failing)
+	}
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
@@ -84,33 +90,36 @@ func (r *Report) figures() string {
 
 // asOf says when and where the report was made.
 func (r *Report) asOf() string {
-	return fmt.Sprintf("As of %s, from %s; migrated means nothing insecure for %s.",
-		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, days(r.Summary.MigratedAfterSeconds))
-}
-
-func days(seconds int64) string {
-	d := time.Duration(seconds) * time.Second
-	if d%(24*time.Hour) == 0 {
-		return figures.Plural(int(d/(24*time.Hour)), "day", "days")
-	}
-	return d.String()
+	return fmt.Sprintf("As of %s, from %s; migrated means secure calls and none insecure in the last %s.",
+		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, figures.Length(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
 }
 
 // columnTitles head the columns of every form that has columns.
 var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
+// Notes are what to know beside the state.
+func (r *Client) Notes() []string {
+	var notes []string
+	note := func(holds bool, text string) {
+		if holds {
+			notes = append(notes, text)
+		}
+	}
+	note(r.Regressed, "regressed")
+	note(r.Misdeclared, "declared migrated")
+	note(r.MigratedBy == "declaration", "declared")
+	note(r.Failing, "failing")
+	note(r.SeveralPrograms, "several programs")
+	return notes
+}
+
 // cells are a client's columns.
 func cells(r *Client) []string {
 	state := r.State.String()
-	switch {
-	case r.Regressed:
-		state += " (regressed)"
-	case r.Misdeclared:
-		state += " (declared migrated)"
-	case r.MigratedBy == "declaration":
-		state += " (declared)"
+	if notes := r.Notes(); len(notes) > 0 {
+		state += " (" + strings.Join(notes, ", ") + ")"
 	}
-	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), figures.Short(r.RequestsPerDay), date(r.LastInsecure), r.Owner, r.Fix}
+	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), r.RequestsADay(), date(r.LastInsecure), r.Owner, r.Fix}
 }
 
 func date(t time.Time) string {

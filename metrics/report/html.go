@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"tlslift/docs/fixes"
-	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
@@ -44,7 +43,7 @@ type htmlGroup struct {
 // writeHTML writes one file that needs nothing else: style, picture and the
 // pages of advice that its clients need are inside.
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
-	t, err := template.New("report.html").Funcs(template.FuncMap{"date": date, "short": figures.Short}).ParseFS(files, "report.html")
+	t, err := template.New("report.html").Funcs(template.FuncMap{"date": date}).ParseFS(files, "report.html")
 	if err != nil {
 		return err
 	}

@@ -109,6 +109,9 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 	}
 	f.addTimes(&c.row, r)
 	addCounts(&c.row, r)
+	for reason := range r.Failures {
+		c.failed = c.failed || ledger.HandshakeFailed(reason)
+	}
 }
 
 // addTimes adds the times, what follows from the newest, and the rates.

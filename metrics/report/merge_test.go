@@ -80,6 +80,38 @@ func TestADeclaredClientDoesNotFallBack(t *testing.T) {
 	}
 }
 
+// A client that one of several instances refuses, and that calls at none, cannot
+// call. What calls at another can.
+func TestMergedReportsKnowWhoCannotCall(t *testing.T) {
+	t.Parallel()
+	var e ledger.Evidence
+	e[ledger.LegacyOnly] = now.Unix()
+	refused := func(name string) ledger.Row {
+		return ledger.Row{
+			Client: name, State: ledger.NoCalls, Verdict: ledger.LegacyOnly, Failing: true, Evidence: e,
+			FirstSeen: now, LastSeen: now, Failures: map[string]uint64{"version": 1},
+		}
+	}
+	calls := ledger.Row{Client: "calls", State: ledger.Insecure, Evidence: e, FirstSeen: now, LastSeen: now, LastInsecure: now}
+	scanner := refused("scanner")
+	scanner.Failing, scanner.Failures = false, map[string]uint64{"no_call": 1}
+	r, err := merge([]*Report{
+		newReport("a", now, 14*dayLong, []ledger.Row{refused("down"), refused("calls"), scanner}),
+		newReport("b", now, 14*dayLong, []ledger.Row{calls}),
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.Clients {
+		if c.Failing != (c.Client == "down") {
+			t.Errorf("%s is %s, failing %t", c.Client, c.State, c.Failing)
+		}
+	}
+	if r.Summary.Failing != 1 {
+		t.Errorf("%d are counted", r.Summary.Failing)
+	}
+}
+
 // Instances have one target; while it is being changed, the first counts.
 func TestMergedReportsKeepTheTarget(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,28 @@ func TestFromPrometheus(t *testing.T) {
 	}
 }
 
+// Over a fleet, a client that was refused and never called is failing; one that
+// connects with old TLS and leaves is a scanner.
+func TestAFleetKnowsWhoCannotCall(t *testing.T) {
+	t.Parallel()
+	both := many(sample(`"client":"down"`, 1), sample(`"client":"scanner"`, 1))
+	seen := float64(now.Add(-dayLong).Unix())
+	s := pretend(t, nil,
+		[2]string{"count by (client)", both},
+		[2]string{"tlslift_client_first_seen_timestamp_seconds", many(sample(`"client":"down"`, seen), sample(`"client":"scanner"`, seen))},
+		[2]string{"tlslift_client_handshake_failures_total", sample(`"client":"down"`, 3)},
+		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
+			sample(`"client":"down","verdict":"legacy-only"`, seen), sample(`"client":"scanner","verdict":"legacy-only"`, seen))},
+	)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Clients) != 2 || r.Clients[0].Client != "down" || !r.Clients[0].Failing || r.Clients[1].Failing || r.Summary.Failing != 1 {
+		t.Errorf("%+v", r.Clients)
+	}
+}
+
 func TestPrometheusErrors(t *testing.T) {
 	t.Parallel()
 	closed := pretend(t, func(r *http.Request) bool {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"tlslift/proxy/call"
 )
 
 // Recording rules of deploy/prometheus that carry the newest timestamps over
@@ -28,7 +30,7 @@ const (
 type queries struct {
 	instances                                              string // of tlslift, with or without clients
 	clients, firstSeen, lastInsecure, lastSecure, declared string
-	requests, connections, upgraded                        string
+	requests, connections, upgraded, failed                string
 	held, refuted                                          string
 	libraryNow, libraryPast                                string
 }
@@ -72,6 +74,8 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
 		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!="tunnelled"}[7d]))`,
 		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
+		failed: fmt.Sprintf(`max by (client) (max_over_time(tlslift_client_handshake_failures_total{reason!~"%s|%s"}[%s])) > 0`,
+			call.HandshakeNoCall, call.HandshakeNotTLS, back),
 		held:        newest("verdict", ruleHeld),
 		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",

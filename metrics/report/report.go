@@ -52,11 +52,12 @@ func (r *Report) forecast(slope float64, target time.Time) {
 	r.Summary.Forecast = t.Forecast()
 }
 
-// Selection is a set of states, and of relapses, which are no state of their
-// own.
+// Selection is a set of states, and of what is no state of its own: relapses,
+// and clients that cannot call.
 type Selection struct {
 	states    map[ledger.State]bool
 	regressed bool
+	failing   bool
 }
 
 // ParseSelection reads a list such as "insecure,mixed,regressed".
@@ -64,13 +65,17 @@ func ParseSelection(words []string) (Selection, error) {
 	s := Selection{states: make(map[ledger.State]bool)}
 	for _, word := range words {
 		word = strings.TrimSpace(word)
-		if word == "regressed" {
+		switch word {
+		case "regressed":
 			s.regressed = true
+			continue
+		case "failing":
+			s.failing = true
 			continue
 		}
 		state, err := ledger.ParseState(word)
 		if err != nil {
-			return s, fmt.Errorf("%w, and regressed", err)
+			return s, fmt.Errorf("%w, and regressed and failing", err)
 		}
 		s.states[state] = true
 	}
@@ -79,11 +84,11 @@ func ParseSelection(words []string) (Selection, error) {
 
 // has reports whether a client belongs to the selection.
 func (s Selection) has(c *Client) bool {
-	return s.states[c.State] || s.regressed && c.Regressed
+	return s.states[c.State] || s.regressed && c.Regressed || s.failing && c.Failing
 }
 
 // Empty reports whether nothing is selected.
-func (s Selection) Empty() bool { return len(s.states) == 0 && !s.regressed }
+func (s Selection) Empty() bool { return len(s.states) == 0 && !s.regressed && !s.failing }
 
 // Only keeps the selected clients; the summary still counts all. An empty
 // selection keeps everything.

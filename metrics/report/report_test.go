@@ -60,7 +60,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
-As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14 days.
+As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none insecure in the last 14 days.
 
 jane (1 client, 1 insecure)
 CLIENT   STATE                 VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
@@ -74,7 +74,7 @@ No owner known (3 clients, 0 insecure)
 CLIENT    STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its URL to the API's own https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 unseen    unseen    -          -                0               -              -      -
-10.0.0.3  migrated  capable    -                0               -              -      It can speak TLS 1.2 already: use https addresses and take the proxy out.
+10.0.0.3  migrated  capable    -                –               -              -      It can speak TLS 1.2 already: use https addresses and take the proxy out.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
@@ -111,6 +111,43 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 			lines, err := csv.NewReader(&b).ReadAll()
 			if err != nil || len(lines) != 2 || !strings.HasPrefix(lines[1][0], "'=cmd") || len(lines[0]) != len(lines[1]) {
 				t.Errorf("csv: %v, %q", err, lines)
+			}
+		}
+	}
+}
+
+// What is no state of its own stands beside the state, can be selected, and a
+// share of nobody is not 0%.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	r := newReport("test", now, 14*dayLong, []ledger.Row{
+		{Client: "down", State: ledger.NoCalls, Failing: true},
+		{Client: "scanner", State: ledger.NoCalls},
+		{Client: "quiet", State: ledger.Silent},
+		{Client: "two", State: ledger.Silent, SeveralPrograms: true},
+	})
+	if r.Clients[0].Client != "down" {
+		t.Errorf("first comes %s", r.Clients[0].Client)
+	}
+	failing, err := ParseSelection([]string{"failing"})
+	if err != nil || r.Count(failing) != 1 || failing.Empty() {
+		t.Errorf("failing selects %d, %v", r.Count(failing), err)
+	}
+	if got, want := r.figures(), "Insecure share of active clients: no active client. Needing tlslift: 0. Unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
+		t.Errorf("%s lacks %s", got, want)
+	}
+	for format, want := range map[string][]string{
+		"table":    {"no-calls (failing)", "silent (several programs)"},
+		"markdown": {"no-calls (failing)", "silent (several programs)"},
+		"html":     {`>no-calls</span> <span class="failing">(failing)</span>`, `>silent</span> <span>(several programs)</span>`},
+	} {
+		var b bytes.Buffer
+		if err := r.Write(&b, format, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range want {
+			if !strings.Contains(b.String(), part) {
+				t.Errorf("%s lacks %s", format, part)
 			}
 		}
 	}

@@ -25,8 +25,8 @@ func TestTheTableFitsATerminal(t *testing.T) {
 	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share
 of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and
 insecure again: 1.
-As of 2026-11-23 12:00 UTC, from test; migrated means nothing insecure for 14
-days.
+As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none
+insecure in the last 14 days.
 
 CLIENT           STATE                 VERDICT    REQUESTS A DAY  LAST INSECURE
 billing          insecure (regressed)  plaintext  1               2026-11-23
@@ -42,7 +42,7 @@ payments/mailer  insecure              plaintext  1               2026-11-23
     Change its URL to the API's own https address. Java 6 has TLS 1.2 only with
     paid updates: move to Java 8 or later.
 unseen           unseen                -          0               -
-10.0.0.3         migrated              capable    0               -
+10.0.0.3         migrated              capable    –               -
     It can speak TLS 1.2 already: use https addresses and take the proxy out.
 `
 	if got := onTerminal(t, r, false, 80); got != want {

@@ -22,13 +22,14 @@ type truth struct {
 	program      string
 	key          string // of the advice
 	several      bool
+	failing      bool
 }
 
 // told is what a row says.
 func told(r *ledger.Row) truth {
 	return truth{
 		!r.FirstSeen.IsZero(), !r.LastInsecure.IsZero() || !r.LastSecure.IsZero(),
-		r.State, r.Verdict, r.Regressed, r.Misdeclared, r.MigratedBy, r.FallsBack, r.Library, r.Program, r.FixKey, r.SeveralPrograms,
+		r.State, r.Verdict, r.Regressed, r.Misdeclared, r.MigratedBy, r.FallsBack, r.Library, r.Program, r.FixKey, r.SeveralPrograms, r.Failing,
 	}
 }
 
@@ -83,7 +84,8 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 		}
 	}
 	w.several = c.id.Name == "shared" && w.seen
-	c.judge(&w, acts, declared)
+	at := c.judge(&w, acts, declared)
+	w.failing = w.state == ledger.NoCalls && w.verdict != ledger.Capable && now.Sub(at) < simN
 	return w
 }
 
@@ -95,10 +97,11 @@ type finding struct {
 	instance int
 }
 
-// judge adds verdict, library, program and advice.
-func (c *simClient) judge(w *truth, acts []act, declared bool) {
+// judge adds verdict, library, program and advice, and returns when the verdict
+// was last seen to hold.
+func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
 	if len(acts) == 0 {
-		return
+		return at
 	}
 	newest := c.verdict(acts, declared)
 	w.verdict = newest.verdict
@@ -121,12 +124,17 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) {
 	if about := helloOf(w.verdict); about == helloOf(c.verdict(there, declared).verdict) {
 		w.library = map[string]string{"old": old, "modern": modern, "any": cmp.Or(old, modern)}[about]
 	}
+	if w.state == ledger.NoCalls && w.verdict == ledger.Capable {
+		w.key = "no-calls"
+		return newest.at
+	}
 	w.key = w.verdict.String()
 	for _, key := range []string{programKeys[w.program], libraryKeys[w.library]} {
 		if key != "" {
 			w.key += "/" + key
 		}
 	}
+	return newest.at
 }
 
 // helloOf says which hello a verdict is about.
