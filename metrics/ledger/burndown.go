@@ -93,8 +93,15 @@ func lastBefore(end, exactly, history int64) int64 {
 	return history
 }
 
-// weekAgo is how they stood at the end of the day a week before today.
-func (c *closes) weekAgo() *DayStates { return &c.days[len(c.days)-7] }
+// weekAgo is how they stood at the end of the day a week before today; nil if no
+// client had been seen by then.
+func (c *closes) weekAgo() *DayStates {
+	const week = 7
+	if c.first == 0 || c.today-dayOf(c.first) < week {
+		return nil
+	}
+	return &c.days[len(c.days)-week]
+}
 
 // burnDown is the history from the day on which the first client was seen, and
 // today, which the counts of now are of.

@@ -91,3 +91,19 @@ func TestBurnDownKnowsDeclarations(t *testing.T) {
 		}
 	}
 }
+
+// TestAWeekAgoNeedsAWeek: without a week of history, the figures of a week ago
+// are left out.
+func TestAWeekAgoNeedsAWeek(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{})
+	g.request("c", plain("api.smsportal.com"))
+	g.clock.advance(6 * dayLong)
+	if s := g.Summary(); s.ActiveWeekAgo != nil || s.InsecureWeekAgo != nil {
+		t.Errorf("after six days: %v of %v", s.InsecureWeekAgo, s.ActiveWeekAgo)
+	}
+	g.clock.advance(dayLong)
+	if s := g.Summary(); s.ActiveWeekAgo == nil || *s.ActiveWeekAgo != 1 || *s.InsecureWeekAgo != 1 {
+		t.Errorf("after a week: %v of %v", s.InsecureWeekAgo, s.ActiveWeekAgo)
+	}
+}

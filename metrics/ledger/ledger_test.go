@@ -305,8 +305,8 @@ func TestSummary(t *testing.T) {
 	if len(s.History) != 2 || s.History[1].ActiveClients != 3 || s.History[1].InsecureClients != 1 || s.History[1].SecureConns != 1 {
 		t.Errorf("history %+v", s.History)
 	}
-	if s.ActiveWeekAgo != 1 || s.InsecureWeekAgo != 1 { // 13 days ago, only the silent one had been seen
-		t.Errorf("a week ago: %d of %d", s.InsecureWeekAgo, s.ActiveWeekAgo)
+	if s.ActiveWeekAgo == nil || *s.ActiveWeekAgo != 1 || *s.InsecureWeekAgo != 1 { // 13 days ago, only the silent one had been seen
+		t.Errorf("a week ago: %d of %d", *s.InsecureWeekAgo, *s.ActiveWeekAgo)
 	}
 	again := NewSummary(g.clock.now(), 14*dayLong)
 	for _, r := range g.Snapshot() {

@@ -22,9 +22,10 @@ type Summary struct {
 	Insecure int `json:"insecure_clients"`
 	Active   int `json:"active_clients"`
 
-	// The same a week ago, as far as the daily history tells.
-	InsecureWeekAgo int `json:"insecure_clients_week_ago"`
-	ActiveWeekAgo   int `json:"active_clients_week_ago"`
+	// The same a week ago, as far as the daily history tells; absent without a
+	// week of history.
+	InsecureWeekAgo *int `json:"insecure_clients_week_ago,omitempty"`
+	ActiveWeekAgo   *int `json:"active_clients_week_ago,omitempty"`
 
 	// NeedsTlslift counts clients that would lose their way to the upstream if
 	// tlslift were taken away now: insecure ones, and those that it upgraded
@@ -73,7 +74,10 @@ func (l *Ledger) Summary() Summary {
 		}
 		past.add(r, st.Declared)
 	})
-	s.InsecureWeekAgo, s.ActiveWeekAgo = past.weekAgo().insecure(), past.weekAgo().active()
+	if ago := past.weekAgo(); ago != nil {
+		insecure, active := ago.insecure(), ago.active()
+		s.InsecureWeekAgo, s.ActiveWeekAgo = &insecure, &active
+	}
 	s.BurnDown = past.burnDown(s.States)
 	s.Forecast = Trend{now, at(past.first), s.Insecure, past.slope(), p.Target}.Forecast()
 	stats := l.Stats()

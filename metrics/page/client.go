@@ -75,7 +75,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.Failures, v.Hellos = sorted(row.Failures), sorted(row.Hellos)
-	s.render(w, http.StatusOK, s.client, v)
+	s.render(w, http.StatusOK, s.client, &v)
 }
 
 // standing says what the client's state means. A client can be secure thanks to

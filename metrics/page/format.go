@@ -28,6 +28,10 @@ func (s *server) funcs() template.FuncMap {
 		"figure":    figures.Count,
 		"figure32":  func(n uint32) string { return figures.Count(int(n)) },
 		"clientURL": clientURL,
+		"source":    func(word string) string { return cmp.Or(sourceTexts[word], word) },
+		"secret":    func(kind string) string { return cmp.Or(secretTexts[kind], kind) },
+		"times":     times,
+		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
 		"stateText": func(state fmt.Stringer) string { return stateTexts[state.String()] },
@@ -55,7 +59,35 @@ var stateTexts = map[string]string{
 	"silent":   "no call lately, which is not the same as migrated",
 	"unseen":   "named in the configuration, never seen",
 	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
-	"no-calls": "connected and never made a call: a scanner, a health check, or a client whose handshake fails; in no share",
+	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
+}
+
+// sourceTexts say what a client is known by.
+var sourceTexts = map[string]string{
+	"listener":   "its own port",
+	"proxy_auth": "its proxy credentials",
+	"proxy_user": "the user name in its proxy setting, unchecked",
+	"workload":   "its workload",
+	"name":       "its address, which has a name in the configuration",
+	"account":    "its API account, unchecked",
+	"address":    "its address",
+}
+
+// secretTexts say where a secret was.
+var secretTexts = map[string]string{
+	"query":  "a password in the address (query)",
+	"form":   "a password in a form",
+	"basic":  "a client ID and secret in the Authorization header (basic)",
+	"bearer": "a token in the Authorization header (bearer)",
+	"soap":   "a password in the SOAP body",
+}
+
+// times writes how often something was seen.
+func times(n uint64) string {
+	if n == 1 {
+		return "1 time"
+	}
+	return figures.Short(float64(n)) + " times"
 }
 
 // ago says how long ago something was, in the largest unit that fits.

@@ -60,8 +60,8 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	v.Headline = v.Summary.Headline()
 	if v.Summary.Insecure > 0 {
 		v.Percent = figures.Percent(v.Summary.Insecure, v.Summary.Active)
-		if v.Summary.ActiveWeekAgo > 0 {
-			v.WeekAgo = figures.Percent(v.Summary.InsecureWeekAgo, v.Summary.ActiveWeekAgo)
+		if active := v.Summary.ActiveWeekAgo; active != nil && *active > 0 {
+			v.WeekAgo = figures.Percent(*v.Summary.InsecureWeekAgo, *active)
 		}
 	}
 	v.picture()

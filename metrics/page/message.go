@@ -2,7 +2,9 @@ package page
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -12,8 +14,13 @@ import (
 	"tlslift/proxy/call"
 )
 
-// siteOf is the address of these pages, as the caller asked for them.
+// siteOf is the address of these pages, as the caller asked for them; "" if
+// nobody on another machine can open it.
 func siteOf(r *http.Request) string {
+	host := (&url.URL{Host: r.Host}).Hostname()
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost") {
+		return ""
+	}
 	if r.TLS != nil {
 		return "https://" + r.Host
 	}
@@ -21,7 +28,7 @@ func siteOf(r *http.Request) string {
 }
 
 // message is what to send to the owner of a client: what was seen, what to
-// change and where to read on, as plain text. It is "" of a client that nobody
+// change and, unless site is "", where to read on, as plain text. It is "" of a client that nobody
 // has to do anything about.
 func message(r *ledger.Row, target, now time.Time, site string) string {
 	opening := openingOf(r, now)
@@ -36,7 +43,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		}
 	}
 	item("Name", r.Client)
-	item("Known by", r.Source)
+	item("Known by", sourceTexts[r.Source])
 	item("State", r.State.String())
 	item("Verdict", r.Verdict.String())
 	item("First seen", clock(r.FirstSeen))
@@ -56,18 +63,30 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		if e.Over == "clear" {
 			over = "in clear"
 		}
-		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", e.Kind, figures.Plural(int(e.Count), "time", "times"), clock(e.Last)))
+		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", secretTexts[e.Kind], times(e.Count), clock(e.Last)))
+	}
+	if r.SeveralPrograms {
+		fmt.Fprintf(&b, "\n%s\n", severalPrograms(r))
 	}
 	if r.Fix != "" {
 		fmt.Fprintf(&b, "\nWhat to change: %s\n", oneLine(r.Fix))
 		for _, name := range r.FixPages {
+			if site == "" {
+				break
+			}
 			fmt.Fprintf(&b, "How: %s/fixes/%s\n", site, name)
 		}
 	}
-	if day := (ledger.Forecast{Target: target}).TargetDate(); day != "" {
+	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
+	case day == "":
+	case now.Before(target):
 		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)
+	default:
+		fmt.Fprintf(&b, "\nThe date for this was %s. Please reply with a new one.\n", day)
 	}
-	fmt.Fprintf(&b, "\nMore: %s%s\n", site, clientURL(r.Client))
+	if site != "" {
+		fmt.Fprintf(&b, "\nMore: %s%s\n", site, clientURL(r.Client))
+	}
 	return b.String()
 }
 
@@ -87,10 +106,31 @@ func openingOf(r *ledger.Row, now time.Time) string {
 			last = r.LastSecure
 		}
 		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
-	case r.State == ledger.NoCalls && r.Verdict != ledger.NoVerdict:
-		return name + " connects to SMSPortal through tlslift and never makes a call."
+	case r.Failing:
+		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	}
 	return ""
+}
+
+// severalPrograms names the programs that call by one name, as far as they are
+// known.
+func severalPrograms(r *ledger.Row) string {
+	shown := r.Behind.UserAgents
+	if len(shown) < 2 {
+		shown = r.Behind.Libraries
+	}
+	var names []string
+	for _, s := range shown {
+		if s.Name == call.FamilyNone.String() {
+			s.Name = "one without a User-Agent"
+		}
+		names = append(names, s.Name)
+	}
+	text := "More than one program calls by this name"
+	if len(names) > 0 {
+		text += " (" + oneLine(strings.Join(names, ", ")) + ")"
+	}
+	return text + ". Each needs its own change."
 }
 
 // clock is a time for a person; "" = never.

@@ -584,7 +584,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 	for name, want := range map[string][]string{
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
-			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Secret sent in clear: query, 496 times",
+			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
 			"What to change: Change its URL to the API's own https address.", "How: http://example.com/fixes/http-to-https", "Please be done by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
@@ -603,6 +603,79 @@ func TestTheMessageForAnOwner(t *testing.T) {
 	}
 	if strings.Contains(get(t, h, "/clients/never-there").Body.String(), "<textarea") {
 		t.Error("there is a message about a client that was never seen")
+	}
+}
+
+// What an owner reads fits the client, the date, and the address that the page
+// was opened at.
+func TestTheMessageFitsItsClient(t *testing.T) {
+	t.Parallel()
+	const site = "http://tlslift.example:9128"
+	failing := ledger.Row{Client: "erp", State: ledger.NoCalls, Verdict: ledger.DistrustsCA, Failing: true, Fix: "Trust the CA.", FixPages: []string{"trust-the-ca"}}
+	if text := message(&failing, time.Time{}, now, site); !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") {
+		t.Errorf("a client that cannot call:\n%s", text)
+	}
+	scanner := ledger.Row{Client: "scanner", State: ledger.NoCalls, Verdict: ledger.Capable}
+	if text := message(&scanner, time.Time{}, now, site); text != "" {
+		t.Errorf("a scanner:\n%s", text)
+	}
+	old := ledger.Row{Client: "erp", State: ledger.Insecure, SeveralPrograms: true, FixPages: []string{"curl"}, Fix: "Change it."}
+	old.Behind.UserAgents = []ledger.Shown{{Name: "Python urllib"}, {Name: "curl"}}
+	old.Exposed = []ledger.ExposedCount{{Kind: "soap", Over: "old_tls", Count: 1, Last: now}}
+	text := message(&old, now.Add(-dayLong/2), now, site)
+	for _, want := range []string{
+		"\nMore than one program calls by this name (Python urllib, curl). Each needs its own change.\n",
+		"\nThe date for this was 2026-11-22. Please reply with a new one.\n",
+		"- Secret sent over old TLS: a password in the SOAP body, 1 time, last",
+		"How: " + site + "/fixes/curl\n", "More: " + site + "/clients/erp\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	for host, links := range map[string]bool{
+		"127.0.0.1:9128": false, "localhost:9128": false, "LOCALHOST": false, "[::1]:9128": false, "127.0.0.53": false,
+		"10.0.0.1:9128": true, "tlslift.example": true, "[2001:db8::1]:9128": true,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/clients/erp", nil)
+		r.Host = host
+		if text := message(&old, time.Time{}, now, siteOf(r)); strings.Contains(text, "http://") != links {
+			t.Errorf("opened at %s:\n%s", host, text)
+		}
+	}
+}
+
+func TestAClientsPageUsesWords(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "later", Migrated: now.Add(30 * dayLong)}}})
+	plain := call.Outcome{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", Exposed: 1 << redact.KindQuery}
+	request(l, "later", now, plain)
+	plain.Kind, plain.End, plain.Client = call.Request, now, call.Identity{Name: "billing", Source: call.SourceListener}
+	l.Record(&plain)
+	idle := spliced()
+	idle.NoCall, idle.Failure = true, call.HandshakeNoCall
+	sight(l, "scanner", now, idle)
+	sight(l, "secure", now, spliced())
+	h := serve(t, l)
+	for name, want := range map[string][]string{
+		"later":   {"2026-12-23, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host. An encrypted connection counts as one."},
+		"billing": {"<dd>its own port</dd>"},
+		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
+		"secure":  {"<dt>Requests a day</dt><dd>\u2013</dd>"},
+	} {
+		body := get(t, h, "/clients/"+name).Body.String()
+		for _, part := range want {
+			if !strings.Contains(body, part) {
+				t.Errorf("%s: the page lacks %q", name, part)
+			}
+		}
+		if name == "scanner" && strings.Contains(body, "<textarea") {
+			t.Error("there is a message about a scanner")
+		}
+	}
+	if body := get(t, h, "/").Body.String(); !strings.Contains(body, "Set <code>policy.target</code> to see whether you are on track.") {
+		t.Error("the page does not ask for a target")
 	}
 }
 
