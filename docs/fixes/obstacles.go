@@ -37,7 +37,7 @@ type about struct {
 
 var obstacles = map[Obstacle]about{
 	"plaintext": {
-		sentence: "Change its URL to the API's own https address.",
+		sentence: "Change its URL to the API's https address.",
 		page:     "http-to-https", runtime: true,
 	},
 	"legacy-only": {

@@ -106,7 +106,7 @@ func TestIndex(t *testing.T) {
 	for _, want := range []string{
 		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75%",
 		"declared migrated, insecure again", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
-		"never-there", "sslv2-framed", "Change its URL to the API&#39;s own https address.", "tlslift 1.2.3", "127.0.0.1:3128",
+		"never-there", "sslv2-framed", "Change its URL to the API&#39;s https address.", "tlslift 1.2.3", "127.0.0.1:3128",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
@@ -585,7 +585,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
 			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
-			"What to change: Change its URL to the API's own https address.", "How: http://example.com/fixes/http-to-https", "Please be done by 2027-03-31.",
+			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "Please be done by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
 		"10.0.0.2":         {"still makes some of its calls to SMSPortal over plain HTTP or old TLS."},

@@ -64,15 +64,15 @@ As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none inse
 
 jane (1 client, 1 insecure)
 CLIENT   STATE                 VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
-billing  insecure (regressed)  plaintext  Java 6 or older  1               2026-11-23     jane   Change its URL to the API's own https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+billing  insecure (regressed)  plaintext  Java 6 or older  1               2026-11-23     jane   Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
 payments (1 client, 1 insecure)
 CLIENT           STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
-payments/mailer  insecure  plaintext  Java 6 or older  1               2026-11-23     payments  Change its URL to the API's own https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+payments/mailer  insecure  plaintext  Java 6 or older  1               2026-11-23     payments  Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
 No owner known (3 clients, 0 insecure)
 CLIENT    STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
-10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its URL to the API's own https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 unseen    unseen    -          -                0               -              -      -
 10.0.0.3  migrated  capable    -                –               -              -      It can speak TLS 1.2 already: use https addresses and take the proxy out.
 `

@@ -31,16 +31,16 @@ insecure in the last 14 days.
 CLIENT           STATE                 VERDICT    REQUESTS A DAY  LAST INSECURE
 billing          insecure (regressed)  plaintext  1               2026-11-23
     Library: Java 6 or older, Owner: jane
-    Change its URL to the API's own https address. Java 6 has TLS 1.2 only with
-    paid updates: move to Java 8 or later.
+    Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
 payments/mailer  insecure              plaintext  1               2026-11-23
     Library: Java 6 or older, Owner: payments
-    Change its URL to the API's own https address. Java 6 has TLS 1.2 only with
-    paid updates: move to Java 8 or later.
+    Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
 10.0.0.9         silent                plaintext  0               2026-11-03
     Library: Java 6 or older
-    Change its URL to the API's own https address. Java 6 has TLS 1.2 only with
-    paid updates: move to Java 8 or later.
+    Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
+    updates: move to Java 8 or later.
 unseen           unseen                -          0               -
 10.0.0.3         migrated              capable    –               -
     It can speak TLS 1.2 already: use https addresses and take the proxy out.

@@ -66,7 +66,7 @@ var changes = map[string]string{
 	"legacy-only":        "It offers at most TLS 1.1. Update its runtime or TLS library to one that has TLS 1.2.",
 	"names-wrong-host":   "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
 	"capable":            "It can speak TLS 1.2 already: use https addresses and take the proxy out.",
-	"plaintext":          "Change its URL to the API's own https address.",
+	"plaintext":          "Change its URL to the API's https address.",
 }
 
 func property(id string, value any) dashboard.DynamicConfigValue {
