@@ -148,7 +148,7 @@ var wholeDay = dateForm("a date", "2027-03-01", func(text string) (time.Time, er
 	return t.AddDate(0, 0, 1), err
 })
 
-// dateForm refuses years that somebody must have mistyped.
+// dateForm refuses years that are typing errors.
 func dateForm(noun, example string, parse func(string) (time.Time, error)) *form {
 	f := textForm(noun, "2027-03-01", `^[0-9]{4}-[0-9]{2}-[0-9]{2}`, func(text string) (time.Time, *fault) {
 		t, err := parse(text)

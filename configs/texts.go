@@ -40,7 +40,7 @@ var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$
 
 // path is a path, relative to the configuration file's folder unless absolute;
 // for input, of a file that is there and can be read. What is in it is judged by
-// whoever uses it.
+// the room that uses it.
 func path(example string, input bool) *form {
 	f := textForm[string]("a path", example, `^\S`, nil)
 	f.parse = func(l *loader, text string) (any, *fault) {

@@ -167,9 +167,9 @@ func TestInventedNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	options := Options{File: filepath.Join(t.TempDir(), "ledger.json")}
 	g := newRigIn(options, Settings{Track: 100})
-	from := func(rung call.Source, name, address string) {
+	from := func(source call.Source, name, address string) {
 		o := plain("h")
-		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Source: rung, Address: address, Unnamed: address}
+		o.Kind, o.End, o.Client = call.Request, g.clock.now(), call.Identity{Name: name, Source: source, Address: address, Unnamed: address}
 		g.Record(&o)
 	}
 	for i := range 500 {

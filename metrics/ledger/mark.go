@@ -155,7 +155,7 @@ func (r *row) alternate(m *mark, now int64) {
 // severalPrograms reports whether more than one program is behind the name: two
 // runtimes, or two TLS libraries, that both came back after the other within
 // migratedAfter of the client's newest sight. A program that was changed does not
-// come back, and one that somebody tried once does not either.
+// come back, nor does one that was tried once.
 func (r *row) severalPrograms(migratedAfter time.Duration) bool {
 	for _, kind := range [...]markKind{ofFamily, ofLibrary} {
 		first := ""

@@ -152,7 +152,7 @@ func TestAWithdrawnHelloIsNotBehindTheName(t *testing.T) {
 	}
 }
 
-// Whoever has no row is not kept of.
+// Nothing is kept of a client without a row.
 func TestNobodyIsKeptBehindOverflow(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{Track: 1})

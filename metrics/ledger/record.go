@@ -13,7 +13,7 @@ import (
 // Record takes one outcome into the ledger. It is the only method that
 // observes: a request counts as a request of its client, and what the
 // connection shows of the client (its hello, the connection itself, how the
-// handshake failed) counts with the one outcome that carries Sighted.
+// handshake failed) counts with the one outcome that carries an Observation.
 //
 // A CONNECT is not a request: what comes through it is. Rows are about
 // configured upstreams alone; the series count foreign and refused traffic too.

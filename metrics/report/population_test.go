@@ -38,7 +38,7 @@ const (
 	actNameless                     // a TLS 1.2 hello without a name, refused
 	actWrongName                    // a TLS 1.3 hello that names another host, its certificate rejected
 	actScan                         // a TLS 1.3 handshake and no more
-	actForeign                      // plain HTTP to somebody else
+	actForeign                      // plain HTTP to another host
 	numActs
 )
 
@@ -179,9 +179,9 @@ func simPopulation(r *rand.Rand, instances int) []*simClient {
 
 // simSpecial are clients that are special in who they are.
 func simSpecial(instances int) (clients []*simClient) {
-	add := func(name string, rung call.Source, p plan) *simClient {
-		c := &simClient{id: call.Identity{Name: name, Source: rung, Address: fmt.Sprintf("10.8.0.%d", len(clients))}, plan: p, at: -1, runtimes: simAll[:1]}
-		if rung == call.SourceAccount {
+	add := func(name string, source call.Source, p plan) *simClient {
+		c := &simClient{id: call.Identity{Name: name, Source: source, Address: fmt.Sprintf("10.8.0.%d", len(clients))}, plan: p, at: -1, runtimes: simAll[:1]}
+		if source == call.SourceAccount {
 			c.id.Unnamed = c.id.Address
 		}
 		clients = append(clients, c)
@@ -211,7 +211,7 @@ func simSpecial(instances int) (clients []*simClient) {
 	return clients
 }
 
-// passersBy come for one day: addresses that scan, fail, or call somebody else,
+// passersBy come for one day: addresses that scan, fail, or call another host,
 // and one that calls.
 func passersBy(day, instances int, r *rand.Rand) (clients []*simClient) {
 	for n := range 16 {

@@ -52,7 +52,7 @@ func (r *Report) forecast(slope float64, target time.Time) {
 	r.Summary.Forecast = t.Forecast()
 }
 
-// Selection is a set of states, and of what is no state of its own: relapses,
+// Selection is a set of states, and of marks beside a state: relapses,
 // and clients that cannot call.
 type Selection struct {
 	states    map[ledger.State]bool

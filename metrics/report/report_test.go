@@ -31,9 +31,9 @@ func filled(t testing.TB, file string) *ledger.Ledger {
 	at := now.Add(-20 * dayLong)
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }, File: file})
 	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "billing", Migrated: now.Add(-2 * dayLong)}, {Name: "unseen"}}})
-	plain := func(client string, rung call.Source) {
+	plain := func(client string, source call.Source) {
 		l.Record(&call.Outcome{
-			Client: call.Identity{Name: client, Source: rung}, End: at, Ours: true, Ingress: call.Forward,
+			Client: call.Identity{Name: client, Source: source}, End: at, Ours: true, Ingress: call.Forward,
 			UserAgent: "Java/1.6.0_45", Host: "api.smsportal.com",
 		})
 	}
@@ -116,7 +116,7 @@ func TestHostileTextIsOnlyText(t *testing.T) {
 	}
 }
 
-// What is no state of its own stands beside the state, can be selected, and a
+// A mark stands beside the state, can be selected, and a
 // share of nobody is not 0%.
 func TestNotes(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ import (
 // The simulated migration: 200 clients over 90 days, and whatever else comes by,
 // at one instance or two. Each client behaves by a plan; the truth of every day
 // is worked out from the bare list of what it did. The ledgers, restarted or not,
-// their metrics and the report of both must tell the same of every client on
+// their metrics and the report of both must agree about every client on
 // every day.
 
 const (

@@ -11,7 +11,7 @@ import (
 func TestWordsAreTheContract(t *testing.T) {
 	t.Parallel()
 	words := func(set []string) []string { slices.Sort(set); return set }
-	var failures, ingresses, handlings, versions, rungs []string
+	var failures, ingresses, handlings, versions, sources []string
 	for _, f := range HandshakeFailures {
 		failures = append(failures, f.String())
 		if parsed, ok := ParseHandshakeFailure(f.String()); !ok || parsed != f {
@@ -28,14 +28,14 @@ func TestWordsAreTheContract(t *testing.T) {
 		versions = append(versions, v.String())
 	}
 	for _, r := range Sources {
-		rungs = append(rungs, r.String())
+		sources = append(sources, r.String())
 	}
 	for _, c := range []struct{ got, want []string }{
 		{failures, []string{"client_alert", "client_rejected_ca", "client_rejected_upstream", "eof", "no_call", "no_server_name", "no_shared_cipher", "not_tls", "other", "signature", "sslv2_hello", "timeout", "version"}},
 		{ingresses, []string{"connect", "forward", "gateway", "tls", "transparent"}},
 		{handlings, []string{"plain", "refused", "spliced", "terminated", "tunnelled"}},
 		{versions, []string{"1.0", "1.1", "1.2", "1.3", "none", "ssl3"}},
-		{rungs, []string{"account", "address", "listener", "name", "proxy_auth", "proxy_user", "workload"}},
+		{sources, []string{"account", "address", "listener", "name", "proxy_auth", "proxy_user", "workload"}},
 	} {
 		if !slices.Equal(words(c.got), c.want) {
 			t.Errorf("%q, want %q", c.got, c.want)

@@ -14,7 +14,7 @@ type Kind uint8
 const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
-	Observed             // nothing yet: only Outcome.Sighted is handed over
+	Observed             // nothing yet: only Outcome.Observation is handed over
 	Dropped              // a connection that was closed for Reason, without an answer
 )
 

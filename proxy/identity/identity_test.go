@@ -325,6 +325,6 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-func ident(name string, rung call.Source, configured bool) call.Identity {
-	return call.Identity{Name: name, Source: rung, Configured: configured}
+func ident(name string, source call.Source, configured bool) call.Identity {
+	return call.Identity{Name: name, Source: source, Configured: configured}
 }
