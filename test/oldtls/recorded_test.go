@@ -121,6 +121,7 @@ func TestRecordedClientsAreAnswered(t *testing.T) {
 			t.Logf("%d recordings by %s: %d terminated below 1.2, %d spliced at 1.2 or 1.3, %d refused (SSL 3.0 alone)",
 				len(all), w.name, total.terminated, total.spliced, total.refused)
 			s.WaitMetric(float64(total.refused), "tlslift_client_handshake_failures_total", "reason", "version")
+			s.WaitMetric(float64(len(all)), "tlslift_client_hellos_total") // each is counted when its connection has ended
 			m := s.Metrics()
 			for _, reason := range []string{"version", "no_shared_cipher", "signature", "sslv2_hello", "other"} {
 				want := 0.0
