@@ -42,12 +42,9 @@ type conn struct {
 // ServeConn implements front.Handler.
 func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refusal) {
 	c := &conn{s: s, front: fc, facts: fc.Facts(), refusal: refusal}
-	c.do(func() { c.serve(kind) })
-	if c.relay != nil {
-		// On a goroutine of its own, which begins with a small stack: an idle
-		// tunnel costs little more than its two stacks.
-		s.serving.Go(func() { c.do(c.tunnel.carry) })
-	}
+	defer c.leave()
+	c.serve(kind)
+	c.ended()
 }
 
 func (c *conn) serve(kind front.Kind) {
@@ -82,38 +79,49 @@ func (c *conn) awaitFirst() (front.Kind, error) {
 	return front.Sniff(c.front, deadline)
 }
 
-// do runs f, and closes the connection unless it is to be relayed, which ends
-// its requests in any case. A panic of ours or of a library stays in the
-// connection.
-func (c *conn) do(f func()) {
-	defer func() {
-		c.owned.Close()
-		switch v := recover(); {
-		case v != nil:
-			c.relay = nil
-			c.s.logPanic(v, "panic in a connection", c.facts.ClientText)
-			c.front.Reset()
-			if t := c.tunnel; t != nil {
-				t.panicked()
-			}
-		case c.relay == nil:
-			c.front.Close()
+// leave is deferred by a goroutine of the connection. It closes the connection, or
+// goes on with what is left to do, which is to relay. A panic of ours or of a
+// library stays in the connection.
+func (c *conn) leave() {
+	c.owned.Close() // ends its requests; a relay has none
+	switch v := recover(); {
+	case v != nil:
+		c.relay = nil
+		c.s.logPanic(v, "panic in a connection", c.facts.ClientText)
+		c.front.Reset()
+		if t := c.tunnel; t != nil {
+			t.panicked()
 		}
-	}()
-	f()
-	c.ended()
+	case c.relay == nil:
+		c.front.Close()
+	default:
+		// On a goroutine of its own, which begins with a small stack: an idle
+		// tunnel costs little more than its two stacks.
+		c.s.serving.Go(func() {
+			defer c.leave()
+			c.tunnel.carry()
+		})
+	}
 }
 
 // serveHTTP answers the requests on nc, which is the front's connection or the
 // TLS inside it. After a CONNECT it goes on with the tunnel.
 func (c *conn) serveHTTP(nc net.Conn) {
+	c.beginHTTP(nc)
+	end := c.http.Serve(c)
+	c.endHTTP(nc, end)
+}
+
+func (c *conn) beginHTTP(nc net.Conn) {
 	c.front.Show(c.facts.Handling)
 	c.begun = false
 	c.http = http1.NewConn(nc, http1.Options{
 		Limits: c.limits, Buffers: &c.s.buffers, Budget: c.s.budget, Unasked: c.refusal != nil, Context: context.WithValue(context.Background(), connKey{}, c),
 	})
 	c.front.Carry(serving{c.http})
-	end := c.http.Serve(c)
+}
+
+func (c *conn) endHTTP(nc net.Conn, end http1.End) {
 	c.front.Carry(nil)
 	if c.tunnel != nil && end != http1.Hijacked {
 		c.tunnel.out.Ending = c.endOf(end)

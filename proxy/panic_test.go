@@ -65,10 +65,9 @@ func TestPanicInATunnel(t *testing.T) {
 					Shared: s.shared, Rules: func() front.Rules { return front.Rules{Listener: new(call.Listener)} }, Logger: s.log, OwnSocket: func(_, _ netip.AddrPort) bool { return false },
 					Handler: handlerFunc(func(fc *front.Conn) {
 						c := &conn{s: s, front: fc, facts: fc.Facts()}
-						c.do(func() {
-							c.tunnel = &tunnel{c: c, out: call.Outcome{Kind: call.Tunnel}}
-							cause(c.tunnel)
-						})
+						defer c.leave()
+						c.tunnel = &tunnel{c: c, out: call.Outcome{Kind: call.Tunnel}}
+						cause(c.tunnel)
 					}),
 				})
 			}()

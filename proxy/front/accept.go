@@ -98,7 +98,13 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 			return fmt.Errorf("accepting on %s: %w", a.Rules().Listener.Address, err)
 		}
 		c := newConn(ctx, nc, a.Shared, &a.retiring) // not later: a shutdown waits for those that are open
-		a.group.Go(func() { a.admit(c) })
+		a.group.Go(func() {
+			// Side by side, not nested: an idle connection does not hold the stack
+			// that admitting it took.
+			if kind, refusal := a.admit(c); kind != KindEOF {
+				a.Handler.ServeConn(c, kind, refusal)
+			}
+		})
 	}
 }
 
@@ -137,8 +143,9 @@ func passing(err error) bool {
 	return isShortage(err) || errors.As(err, &temporary) && temporary.Temporary()
 }
 
-// admit decides about an accepted connection and serves it.
-func (a *acceptor) admit(c *Conn) {
+// admit decides about an accepted connection, and looks at its first bytes. After
+// KindEOF it is closed; else it is the handler's.
+func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	lim, rules := *a.Shared.limits.Load(), a.Rules()
 	facts := a.arrived(c.nc, rules.Listener)
 	c.facts = facts
@@ -150,8 +157,7 @@ func (a *acceptor) admit(c *Conn) {
 		c.Await(deadline)
 		client, anonymous, err := readProxyHeader(c)
 		if err != nil {
-			a.withoutHeader(c, err)
-			return
+			return a.withoutHeader(c, err)
 		}
 		facts.Anonymous = anonymous
 		if client.IsValid() {
@@ -160,26 +166,25 @@ func (a *acceptor) admit(c *Conn) {
 	}
 	client := facts.Client.Addr()
 	if over := a.Shared.countClient(c, client, lim); over != "" {
-		a.refuse(c, problem.Limit, over)
-		return
+		return a.refuse(c, problem.Limit, over)
 	}
 	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
 		// Every request of the connection is refused.
 		c.facts.Denied, c.rejectTimeout = true, a.Shared.rejectTimeout()
 		deadline = time.Now().Add(c.rejectTimeout)
 	}
-	a.direct(c, deadline)
+	return a.look(c, deadline)
 }
 
 // withoutHeader refuses a connection that should have begun with a PROXY
 // protocol header. One that ends without a byte is a load balancer's probe.
-func (a *acceptor) withoutHeader(c *Conn, err error) {
+func (a *acceptor) withoutHeader(c *Conn, err error) (Kind, *Refusal) {
 	if c.Buffered() == 0 {
 		c.discard()
-		return
+		return KindEOF, nil
 	}
 	a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.facts.Peer), zap.Error(err))
-	a.refuse(c, problem.Malformed, detailProxyProtocol)
+	return a.refuse(c, problem.Malformed, detailProxyProtocol)
 }
 
 // arrived is what the socket knows. It does not change once the connection is
@@ -228,20 +233,22 @@ func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 	}
 }
 
-// direct looks at the first bytes of an admitted connection and gives it to
-// the handler. Our own sockets are looked for only now: a socket of ours is
+// look looks at the first bytes of a connection whose caller may connect, or is
+// Denied. Our own sockets are looked for only now: a socket of ours is
 // registered before it is written to.
-func (a *acceptor) direct(c *Conn, deadline time.Time) {
+func (a *acceptor) look(c *Conn, deadline time.Time) (Kind, *Refusal) {
 	kind, err := a.sniff(c, deadline)
 	switch {
 	case (err != nil || kind == KindEOF) && c.facts.Denied:
 		a.drop(c, problem.ACL)
+		return KindEOF, nil
 	case err != nil || kind == KindEOF:
 		c.discard()
+		return KindEOF, nil
 	case a.OwnSocket != nil && a.isOwn(c.facts):
-		a.refuse(c, problem.Loop, detailLoop)
+		return a.refuse(c, problem.Loop, detailLoop)
 	default:
-		a.Handler.ServeConn(c, kind, nil)
+		return kind, nil
 	}
 }
 
@@ -253,7 +260,7 @@ func (a *acceptor) isOwn(facts *call.Conn) bool {
 
 // refuse lets the handler answer why the caller may not connect, under short
 // timeouts. A caller that says nothing is told too, unless it left.
-func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
+func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) (Kind, *Refusal) {
 	c.rejectTimeout = a.Shared.rejectTimeout()
 	kind, err := Sniff(c, time.Now().Add(c.rejectTimeout))
 	switch {
@@ -261,9 +268,9 @@ func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) {
 		kind = KindSilent
 	case err != nil || kind == KindEOF:
 		a.drop(c, reason)
-		return
+		return KindEOF, nil
 	}
-	a.Handler.ServeConn(c, kind, &Refusal{Reason: reason, Detail: detail})
+	return kind, &Refusal{Reason: reason, Detail: detail}
 }
 
 // contains reports whether a prefix covers an address. The zone that a

@@ -54,6 +54,50 @@ func TestMemoryOfAKeptRequest(t *testing.T) {
 	}
 }
 
+// An idle kept caller costs at most so much memory after a collection. Its
+// goroutine's stack is halved to 4 KiB only while what waits for the next request
+// uses little of it: about 1,100 bytes, the frames of the runtime included.
+const (
+	mostIdleStack = 4.5 * 1024
+	mostIdleHeap  = 4 * 1024
+)
+
+func TestMemoryOfAnIdleCaller(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{Keep: 1}, "admin: {pprof: true}")
+	const callers = 500
+	open := func(n int) {
+		for range n {
+			request := "GET http://" + legacyHost + "/api5/http5.aspx?Type=credits HTTP/1.1\r\nHost: " + legacyHost + "\r\nUser-Agent: Java/1.6.0_45\r\n\r\n"
+			if answer := harness.Dial(t, p.Addr()).Send(request).Answer("GET"); answer.StatusCode != 200 {
+				t.Fatalf("%d %s", answer.StatusCode, answer.Problem())
+			}
+		}
+	}
+	held := func() (stack, heap float64) {
+		for range 2 { // the first one empties the pools
+			if status, _ := p.Get("/debug/pprof/heap?gc=1&debug=1"); status != 200 {
+				t.Fatalf("collecting: %d", status)
+			}
+		}
+		m := p.Metrics()
+		return m.Sum("go_memstats_stack_inuse_bytes"), m.Sum("go_memstats_heap_alloc_bytes")
+	}
+	open(10) // what is made once
+	stackBefore, heapBefore := held()
+	open(callers)
+	stack, heap := held()
+	stack, heap = (stack-stackBefore)/callers, (heap-heapBefore)/callers
+	t.Logf("%.0f bytes of stack and %.0f of heap for an idle caller", stack, heap)
+	if harness.RaceEnabled {
+		t.Log("NOT HELD: the race detector needs larger frames")
+		return
+	}
+	if stack > mostIdleStack || heap > mostIdleHeap {
+		t.Errorf("an idle caller costs %.0f bytes of stack and %.0f of heap, want at most %.0f and %d", stack, heap, mostIdleStack, mostIdleHeap)
+	}
+}
+
 // TestHeapGoal: the runtime collects before the heap has grown to more than a
 // few times what is live.
 func TestHeapGoal(t *testing.T) {
