@@ -10,6 +10,9 @@
 package authority
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -54,7 +57,7 @@ type Options struct {
 
 // Authority mints leaves. It is safe for concurrent use.
 type Authority struct {
-	key     func() (*rsa.PrivateKey, error)
+	keys    [ofECDSA + 1]func() (crypto.Signer, error) // by kind of leaf
 	now     func() time.Time
 	onMint  func()
 	size    int
@@ -70,8 +73,18 @@ type generation struct {
 	flights singleflight.Group
 }
 
-// New starts an Authority. The one RSA key of all its leaves is made in the
-// background at once, so that as a rule no client waits for it.
+// kind is a kind of leaf: its key, and what it is signed with. Each has its own
+// place in the cache.
+type kind uint8
+
+const (
+	ofRSA     kind = iota // an RSA key, signed with SHA-256
+	ofRSASHA1             // the same RSA key, signed with SHA-1
+	ofECDSA               // a P-256 key, signed with SHA-256
+)
+
+// New starts an Authority. Its leaves share one key of each type. The RSA key is
+// made in the background at once, so that as a rule no client waits for it.
 func New(o Options) (*Authority, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -83,11 +96,13 @@ func New(o Options) (*Authority, error) {
 		o.OnMint = func() {}
 	}
 	a := &Authority{now: o.Now, onMint: o.OnMint, size: o.CacheSize}
-	a.key = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) })
+	makeRSA := sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, keyBits) })
+	makeECDSA := sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	a.keys = [...]func() (crypto.Signer, error){ofRSA: makeRSA, ofRSASHA1: makeRSA, ofECDSA: makeECDSA}
 	if err := a.Reload(o.CA, o.Names); err != nil {
 		return nil, err
 	}
-	go a.key() //nolint:errcheck // whoever needs the key gets the error
+	go makeRSA() //nolint:errcheck // whoever needs the key gets the error
 	return a, nil
 }
 
@@ -123,24 +138,30 @@ func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
 // No host gives the certificate with all configured names; the first of
 // extraSANs, if there is one, is its CN then.
 func (a *Authority) Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
-	return a.leaf(false, n, extraSANs)
+	return a.leaf(ofRSA, n, extraSANs)
 }
 
 // LeafSHA1 is Leaf, signed with SHA-1, for clients that can verify nothing
 // else.
 func (a *Authority) LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
-	return a.leaf(true, n, extraSANs)
+	return a.leaf(ofRSASHA1, n, extraSANs)
 }
 
-func (a *Authority) leaf(sha1 bool, n host.Name, extra []host.Name) (*tls.Certificate, error) {
+// LeafECDSA is Leaf with a P-256 key, for clients that take it: the signature of a
+// handshake costs far less than with RSA.
+func (a *Authority) LeafECDSA(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
+	return a.leaf(ofECDSA, n, extraSANs)
+}
+
+func (a *Authority) leaf(k kind, n host.Name, extra []host.Name) (*tls.Certificate, error) {
 	g := a.current.Load()
 	names, err := g.leafNames(n, extra)
 	if err != nil {
 		return nil, err
 	}
 	key := strings.Join(names, " ")
-	if sha1 {
-		key = "sha1 " + key
+	if k != ofRSA {
+		key = fmt.Sprintf("%d %s", k, key)
 	}
 	now := a.now()
 	if cert := g.cache.get(key, now); cert != nil {
@@ -150,11 +171,11 @@ func (a *Authority) leaf(sha1 bool, n host.Name, extra []host.Name) (*tls.Certif
 		if cert := g.cache.get(key, now); cert != nil {
 			return cert, nil
 		}
-		priv, err := a.key()
+		priv, err := a.keys[k]()
 		if err != nil {
-			return nil, fmt.Errorf("make the leaves' RSA key: %w", err)
+			return nil, fmt.Errorf("make the leaves' key: %w", err)
 		}
-		cert, err := g.ca.mint(priv, names, now, sha1)
+		cert, err := g.ca.mint(priv, names, now, k)
 		if err != nil {
 			return nil, err
 		}

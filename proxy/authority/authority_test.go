@@ -1,6 +1,9 @@
 package authority
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,7 +37,7 @@ var testCA = sync.OnceValue(func() *CA {
 	return ca
 })
 
-var testKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return testCA().key, nil })
+func testKey() (crypto.Signer, error) { return testCA().key, nil }
 
 // newTestAuthority has a key at once, and a clock that tests move.
 func newTestAuthority(t *testing.T, o Options) (*Authority, *atomic.Pointer[time.Time]) {
@@ -49,8 +52,33 @@ func newTestAuthority(t *testing.T, o Options) (*Authority, *atomic.Pointer[time
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.key = testKey
+	a.keys[ofRSA], a.keys[ofRSASHA1] = testKey, testKey
 	return a, clock
+}
+
+func TestLeafECDSA(t *testing.T) {
+	t.Parallel()
+	a, _ := newTestAuthority(t, Options{})
+	name := host.MustParse("api.smsportal.com")
+	cert, err := a.LeafECDSA(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, ok := cert.Leaf.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() || cert.Leaf.SignatureAlgorithm != x509.SHA256WithRSA || cert.Leaf.KeyUsage != x509.KeyUsageDigitalSignature {
+		t.Errorf("%T, %s, usage %b", cert.Leaf.PublicKey, cert.Leaf.SignatureAlgorithm, cert.Leaf.KeyUsage)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(testCA().Cert)
+	if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name.String(), CurrentTime: testNow}); err != nil {
+		t.Error(err)
+	}
+	if again, err := a.LeafECDSA(name); err != nil || again != cert {
+		t.Errorf("it is signed anew: %v", err)
+	}
+	if other, err := a.Leaf(name); err != nil || other == cert {
+		t.Errorf("the RSA leaf is the same: %v", err)
+	}
 }
 
 func TestLeafIsWhatOldClientsTake(t *testing.T) {
@@ -111,9 +139,9 @@ func TestForeignHostGetsNoLeaf(t *testing.T) {
 		}
 	}
 	// Were one signed all the same, clients would refuse it.
-	key, _ := testKey()
+	key := testCA().key
 	for _, name := range []string{"evil.example", "192.0.2.1"} {
-		cert, err := testCA().mint(key, []string{name}, testNow, false)
+		cert, err := testCA().mint(key, []string{name}, testNow, ofRSA)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,7 +41,7 @@ func selfSignedCA(t *testing.T, key any, public any, edit func(*x509.Certificate
 
 func TestLoadRefusals(t *testing.T) {
 	t.Parallel()
-	key, _ := testKey()
+	key := testCA().key
 	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -141,7 +141,7 @@ func TestPermitsFollowsRFC5280(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	key, _ := testKey()
+	key := testCA().key
 	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	f.Add(encodePEM(testCA().all()...), pkcs1)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), pkcs1)

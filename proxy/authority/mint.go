@@ -1,8 +1,8 @@
 package authority
 
 import (
+	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -18,7 +18,7 @@ const maxCN = 64
 // mint signs one leaf. It has no subject key identifier: the SChannel of old
 // Windows refuses leaves that have one. The CN repeats the first name for
 // clients that look at nothing else.
-func (ca *CA) mint(key *rsa.PrivateKey, names []string, now time.Time, sha1 bool) (*tls.Certificate, error) {
+func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*tls.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
@@ -48,11 +48,14 @@ func (ca *CA) mint(key *rsa.PrivateKey, names []string, now time.Time, sha1 bool
 		}
 	}
 	chain := ca.chain
-	if sha1 {
+	switch k {
+	case ofRSASHA1:
 		template.SignatureAlgorithm = x509.SHA1WithRSA
 		chain = ca.sha1Chain
+	case ofECDSA:
+		template.KeyUsage = x509.KeyUsageDigitalSignature // nothing is encrypted for it
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, &key.PublicKey, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, key.Public(), ca.key)
 	if err != nil {
 		return nil, fmt.Errorf("sign a leaf: %w", err)
 	}

@@ -35,7 +35,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, _ := testKey()
+	key := testCA().key
 	out := chainFiles{root: files.Root}
 	for _, c := range []struct {
 		names []string
@@ -49,7 +49,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 		{[]string{"192.0.2.1"}, false},
 		{[]string{"2001:db8::1"}, false},
 	} {
-		cert, err := ca.mint(key, c.names, now, false)
+		cert, err := ca.mint(key, c.names, now, ofRSA)
 		if err != nil {
 			t.Fatal(err)
 		}

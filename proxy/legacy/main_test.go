@@ -2,6 +2,9 @@ package legacy
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -26,41 +29,58 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // testCerts stands in for the authority: one certificate, and a record of
 // what was asked for.
 type testCerts struct {
-	cert, sha1 tls.Certificate
-	mu         sync.Mutex
-	asked      []host.Name
+	cert, sha1, ecdsa tls.Certificate
+
+	mu    sync.Mutex
+	asked []host.Name
 }
 
 func (c *testCerts) Leaf(n host.Name, extra ...host.Name) (*tls.Certificate, error) {
+	return c.leaf(&c.cert, n, extra)
+}
+
+func (c *testCerts) leaf(cert *tls.Certificate, n host.Name, extra []host.Name) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = append(append(c.asked, n), extra...)
 	if n.String() == "evil.example" {
 		return nil, errors.New("not permitted")
 	}
-	return &c.cert, nil
+	return cert, nil
 }
 
 func (c *testCerts) LeafSHA1(host.Name, ...host.Name) (*tls.Certificate, error) { return &c.sha1, nil }
 
+func (c *testCerts) LeafECDSA(n host.Name, extra ...host.Name) (*tls.Certificate, error) {
+	return c.leaf(&c.ecdsa, n, extra)
+}
+
 // material is made once: an RSA key costs most of a test's time.
 var material = sync.OnceValue(func() (m struct {
-	cert, sha1 tls.Certificate
-	roots      *x509.CertPool
+	cert, sha1, ecdsa tls.Certificate
+	roots             *x509.CertPool
 },
 ) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(err)
 	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
 	m.roots = x509.NewCertPool()
-	for i, c := range []*tls.Certificate{&m.cert, &m.sha1} {
+	for i, c := range []*tls.Certificate{&m.cert, &m.sha1, &m.ecdsa} {
 		template := &x509.Certificate{
 			SerialNumber: big.NewInt(int64(i + 1)), Subject: pkix.Name{CommonName: "api.smsportal.com"},
 			DNSNames: []string{"api.smsportal.com"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-			SignatureAlgorithm: []x509.SignatureAlgorithm{x509.SHA256WithRSA, x509.SHA1WithRSA}[i],
+			SignatureAlgorithm: []x509.SignatureAlgorithm{x509.SHA256WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA256}[i],
 		}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		var signer crypto.Signer = key
+		if c == &m.ecdsa {
+			signer = ec
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
 		if err != nil {
 			panic(err)
 		}
@@ -69,14 +89,14 @@ var material = sync.OnceValue(func() (m struct {
 			panic(err)
 		}
 		m.roots.AddCert(leaf)
-		*c = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+		*c = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: signer, Leaf: leaf}
 	}
 	return m
 })
 
 func newTestServer(t testing.TB, edit func(*Options)) (*Server, *testCerts) {
 	t.Helper()
-	certs := &testCerts{cert: material().cert, sha1: material().sha1}
+	certs := &testCerts{cert: material().cert, sha1: material().sha1, ecdsa: material().ecdsa}
 	o := Options{Certificates: certs, RC4: true, SSLv2Hello: true}
 	if edit != nil {
 		edit(&o)

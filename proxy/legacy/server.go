@@ -25,6 +25,7 @@ import (
 type Certificates interface {
 	Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
 	LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
+	LeafECDSA(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
 }
 
 // defaultTimeout bounds a handshake unless Options says otherwise.
@@ -159,9 +160,12 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 
 // config is the configuration for one client.
 func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Config, error) {
-	leaf := s.certs.Leaf
-	if s.sha1Leaf && wantsSHA1(h) {
+	leaf, ecdsa := s.certs.Leaf, false
+	switch {
+	case s.sha1Leaf && wantsSHA1(h):
 		leaf = s.certs.LeafSHA1
+	case offersECDSA(h):
+		leaf, ecdsa = s.certs.LeafECDSA, true
 	}
 	var extra []host.Name
 	if sni, err := host.Parse(h.ServerName); err == nil && !name.IsZero() {
@@ -175,6 +179,14 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	}
 	config := s.base.Clone()
 	config.Certificates = []tls.Certificate{*cert}
+	if ecdsa {
+		config.GetCertificate = func(ch *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if ch.SupportsCertificate(cert) != nil {
+				return s.certs.Leaf(name, extra...)
+			}
+			return cert, nil
+		}
+	}
 	config.SetSessionTicketKeys(s.tickets.under(s.ca))
 	s.avoidSignature(config, h)
 	return config, nil

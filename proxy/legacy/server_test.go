@@ -90,6 +90,52 @@ func TestLeafIsForTheHostAndTheNameInTheHello(t *testing.T) {
 	}
 }
 
+// TestWhichLeafAClientGets: an ECDSA leaf goes to those alone that take one.
+func TestWhichLeafAClientGets(t *testing.T) {
+	t.Parallel()
+	ecdhe, rsa := suites(true)
+	withoutECDSA := slices.DeleteFunc(slices.Clone(ecdhe), func(s uint16) bool { return slices.Contains(ecdsaSuites[:], s) })
+	tests := []struct {
+		name string
+		max  uint16
+		edit func(*tls.Config)
+		want x509.PublicKeyAlgorithm
+	}{
+		{"TLS 1.0", tls.VersionTLS10, nil, x509.ECDSA},
+		{"TLS 1.1", tls.VersionTLS11, nil, x509.ECDSA},
+		{"TLS 1.2", tls.VersionTLS12, nil, x509.ECDSA},
+		{"TLS 1.3", tls.VersionTLS13, nil, x509.ECDSA},
+		{"ECDSA alone", tls.VersionTLS10, func(c *tls.Config) { c.CipherSuites = ecdsaSuites[:] }, x509.ECDSA},
+		{"ECDHE without ECDSA", tls.VersionTLS10, func(c *tls.Config) { c.CipherSuites = withoutECDSA }, x509.RSA},
+		{"ECDHE without ECDSA, TLS 1.2", tls.VersionTLS12, func(c *tls.Config) { c.CipherSuites = withoutECDSA }, x509.RSA},
+		{"RSA key exchange", tls.VersionTLS10, func(c *tls.Config) { c.CipherSuites = rsa }, x509.RSA},
+		{"ECDSA with another cipher", tls.VersionTLS10, func(c *tls.Config) {
+			c.CipherSuites = append([]uint16{tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA}, rsa...)
+		}, x509.RSA},
+		{"no curve of the key", tls.VersionTLS10, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }, x509.RSA},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newTestServer(t, nil)
+			got, client, err := handshake(t, s, clientConfig(func(c *tls.Config) {
+				c.MaxVersion = test.max
+				if test.edit != nil {
+					test.edit(c)
+				}
+			}), "api.smsportal.com")
+			if err != nil || got.err != nil {
+				t.Fatal(err, got.err)
+			}
+			exchange(t, client, got.conn)
+			state := client.ConnectionState()
+			if leaf := state.PeerCertificates[0].PublicKeyAlgorithm; leaf != test.want || state.Version != test.max {
+				t.Errorf("a leaf of %s over %s, want %s over %s", leaf, tls.VersionName(state.Version), test.want, tls.VersionName(test.max))
+			}
+		})
+	}
+}
+
 func TestALPNWithoutOverlapIsNotFatal(t *testing.T) {
 	t.Parallel()
 	s, _ := newTestServer(t, nil)

@@ -8,8 +8,8 @@ import (
 )
 
 // suites are the cipher suites up to TLS 1.2, by what proves the server: a
-// signature on an ephemeral key, or the client's encrypting for ours. Leaves
-// are RSA, so there are no ECDSA suites. crypto/tls puts them in its order.
+// signature on an ephemeral key, or the client's encrypting for ours. crypto/tls
+// puts them in its order.
 func suites(rc4 bool) (ecdhe, rsa []uint16) {
 	ecdhe = []uint16{
 		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -32,7 +32,24 @@ func suites(rc4 bool) (ecdhe, rsa []uint16) {
 		ecdhe = append(ecdhe, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA)
 		rsa = append(rsa, tls.TLS_RSA_WITH_RC4_128_SHA)
 	}
-	return ecdhe, rsa
+	return append(ecdhe, ecdsaSuites[:]...), rsa
+}
+
+// ecdsaSuites are those that sign with an ECDSA key.
+var ecdsaSuites = [...]uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+}
+
+// offersECDSA reports whether the client may take a leaf with an ECDSA key: it
+// offers one of our suites that sign with it, or TLS 1.3. The rest of its hello
+// may still say no.
+func offersECDSA(h *hello.ClientHello) bool {
+	return h.MaxVersion >= hello.VersionTLS13 || slices.ContainsFunc(ecdsaSuites[:], h.HasCipher)
 }
 
 func groups() []tls.CurveID {

@@ -57,6 +57,8 @@ func oldTLSClients() []tlsClient {
 		{name: "curl", tools: []string{"curl"}, tls: "1.0", library: openssl3, command: curlTLS("--tlsv1.0", "--tls-max", "1.0")},
 		{name: "curl, HTTP/1.0", tools: []string{"curl"}, tls: "1.0", library: openssl3, command: curlTLS("--tlsv1.0", "--tls-max", "1.0", "--http1.0")},
 		{name: "curl", tools: []string{"curl"}, tls: "1.1", library: openssl3, command: curlTLS("--tlsv1.1", "--tls-max", "1.1")},
+		{name: "curl, ECDSA certificates alone", tools: []string{"curl"}, tls: "1.0", library: openssl3, command: curlSuites("ECDHE-ECDSA-AES128-SHA")},
+		{name: "curl, ECDHE with RSA certificates alone", tools: []string{"curl"}, tls: "1.0", library: openssl3, command: curlSuites("ECDHE-RSA-AES128-SHA")},
 		{name: "openssl s_client", tools: []string{"openssl"}, tls: "1.0", library: openssl3, raw: true, command: sClient("-tls1")},
 		{name: "openssl s_client", tools: []string{"openssl"}, tls: "1.1", library: openssl3, raw: true, command: sClient("-tls1_1")},
 		{name: "openssl s_client, no server name", tools: []string{"openssl"}, tls: "1.0", sni: "no", library: openssl3, raw: true, command: sClient("-tls1", "-noservername")},
@@ -169,7 +171,6 @@ func hopelessTLSClients() []tlsClient {
 		{name: "node 0.12, RC4 with MD5 alone", tools: nodeTools, tls: "1.0", command: nodeSuites("RC4-MD5"), fails: "no_shared_cipher", why: lacks + "RC4 with MD5", helps: plain},
 		{name: "node 0.12, RC4 with SHA alone", tools: nodeTools, tls: "1.0", command: nodeSuites("RC4-SHA"), fails: "no_shared_cipher", why: "RC4 is prohibited (RFC 7465)", helps: rc4},
 		{name: "node 0.12, Camellia, SEED or IDEA alone", tools: nodeTools, tls: "1.0", command: nodeSuites("CAMELLIA128-SHA:SEED-SHA:IDEA-CBC-SHA"), fails: "no_shared_cipher", why: lacks + "such ciphers", helps: plain},
-		{name: "curl, ECDSA certificates alone", tools: curlTools, command: curlSuites("ECDHE-ECDSA-AES128-SHA"), fails: "no_shared_cipher", why: "tlslift's leaves are RSA, which all other old clients need", helps: plain},
 		{name: "curl, anonymous alone", tools: curlTools, command: curlSuites("ADH-AES128-SHA:AECDH-AES128-SHA"), fails: "no_shared_cipher", why: "nobody would know whom it talks to", helps: plain},
 	}
 	for i := range all {
