@@ -48,14 +48,10 @@ func measureKeepAlive(ctx context.Context, b *bench) (table, error) {
 		return table{}, err
 	}
 	defer b.retire(all...)
-	script := filepath.Join(b.dir, "wrk.lua")
-	if err := os.WriteFile(script, wrkScript, 0o644); err != nil {
-		return table{}, err
-	}
 	cost, speed := newSeries(all), newSeries(all)
 	for round := -1; round < b.rounds; round++ { // round -1 warms up
 		for i, c := range all {
-			l, err := b.saturate(ctx, c, script)
+			l, err := b.saturate(ctx, c, b.callers, target)
 			if err != nil {
 				return table{}, fmt.Errorf("%s: %w", c.title, err)
 			}
@@ -75,17 +71,21 @@ func measureKeepAlive(ctx context.Context, b *bench) (table, error) {
 	return t, nil
 }
 
-// saturate is one turn of wrk.
-func (b *bench) saturate(ctx context.Context, c *contestant, script string) (loaded, error) {
-	arguments := []string{"-t1", "-c" + strconv.Itoa(b.callers), "-d" + b.turn.String(), "--timeout", "10s", "-s", script, "-H", "Host: " + host}
-	for _, h := range headers {
+// saturate is one turn of wrk, which asks for path over a number of connections.
+func (b *bench) saturate(ctx context.Context, c *contestant, connections int, path string, more ...string) (loaded, error) {
+	script := filepath.Join(b.dir, "wrk.lua")
+	if err := os.WriteFile(script, wrkScript, 0o644); err != nil {
+		return loaded{}, err
+	}
+	arguments := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + b.turn.String(), "--timeout", "10s", "-s", script, "-H", "Host: " + host}
+	for _, h := range append(more, headers...) {
 		arguments = append(arguments, "-H", h)
 	}
 	before, err := c.cpu()
 	if err != nil {
 		return loaded{}, err
 	}
-	out, err := exec.CommandContext(ctx, "wrk", append(arguments, "http://"+c.near+target)...).Output()
+	out, err := exec.CommandContext(ctx, "wrk", append(arguments, "http://"+c.near+path)...).Output()
 	if err != nil {
 		return loaded{}, fmt.Errorf("wrk: %w", err)
 	}

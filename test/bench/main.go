@@ -80,6 +80,7 @@ func sections() []section {
 	return []section{
 		{"keepalive", measureKeepAlive},
 		{"schedule", measureSchedule},
+		{"traffic", measureTraffic},
 		{"reconnect", measureReconnect},
 		{"memory", measureMemory},
 		{"handshake", measureHandshakes},

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -58,12 +57,8 @@ func fetchProfile(admin, path string) error {
 
 // loadKeepAlive is the load of the first table, without end.
 func (b *bench) loadKeepAlive(ctx context.Context, c *contestant) error {
-	script := filepath.Join(b.dir, "wrk.lua")
-	if err := os.WriteFile(script, wrkScript, 0o644); err != nil {
-		return err
-	}
 	for ctx.Err() == nil {
-		if _, err := b.saturate(ctx, c, script); err != nil && ctx.Err() == nil {
+		if _, err := b.saturate(ctx, c, b.callers, target); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
