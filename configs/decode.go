@@ -46,7 +46,7 @@ func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value
 		below := keyOf(at, name.Value)
 		k := keyNamed(keys, name.Value)
 		if k == nil && len(l.problems) < maxProblems {
-			l.reportLine(name.Line, below, "unknown key", suggest(at, name.Value, keys))
+			l.reportLine(name.Line, below, "unknown key", misspelt(at, name.Value, keys))
 		}
 		if k == nil {
 			continue

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/suggest"
 )
 
 // form is how a scalar is written and what is taken from it.
@@ -99,7 +100,7 @@ var boolean = &form{
 // oneOf is one of a few words, in the order in which a message lists them.
 func oneOf(words []string) *form {
 	return &form{
-		noun: "one of the words", example: words[0], tags: anyTag, fix: "write " + alternatives(words),
+		noun: "one of the words", example: words[0], tags: anyTag, fix: "write " + suggest.OneOf(words),
 		parse: func(_ *loader, text string) (any, *fault) {
 			for _, w := range words {
 				if w == text {
@@ -110,12 +111,6 @@ func oneOf(words []string) *form {
 		},
 		schema: schemaObject{"enum": words},
 	}
-}
-
-// alternatives joins words as a sentence does.
-func alternatives(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
@@ -174,7 +169,7 @@ func version(low, high TLSVersion) *form {
 		}
 	}
 	return &form{
-		noun: "a TLS version", example: quoted(string(low)), fix: "write " + alternatives(allowed), tags: anyTag,
+		noun: "a TLS version", example: quoted(string(low)), fix: "write " + suggest.OneOf(allowed), tags: anyTag,
 		parse: func(_ *loader, text string) (any, *fault) {
 			switch v := TLSVersion(text); {
 			case v.Wire() == 0:

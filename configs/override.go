@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tlslift/suggest"
 )
 
 const envPrefix = "TLSLIFT_"
@@ -124,7 +126,7 @@ func (l *loader) unknownVariables(vars map[string]string) {
 	slices.Sort(unknown)
 	for _, name := range unknown {
 		fix := "remove it; the variables are " + strings.Join(known, ", ")
-		if near := nearest(name, known); near != "" {
+		if near := suggest.Nearest(name, known); near != "" {
 			fix = "did you mean " + near + "?"
 		}
 		l.report(Problem{File: FromEnvironment, Key: printable(name), Message: "unknown variable", Fix: fix})

@@ -12,6 +12,7 @@ import (
 
 	"tlslift/metrics/figures"
 	"tlslift/metrics/report"
+	"tlslift/suggest"
 )
 
 const reportLong = `Report which clients still need tlslift, why, and what to change in each.
@@ -127,18 +128,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	if failing > 0 {
-		return fmt.Errorf("%s %s", figures.Plural(failing, "client is", "clients are"), anyOf(f.failIf))
+		return fmt.Errorf("%s %s", figures.Plural(failing, "client is", "clients are"), suggest.OneOf(f.failIf))
 	}
 	return nil
-}
-
-// anyOf joins words as in "insecure, mixed or regressed".
-func anyOf(words []string) string {
-	last := len(words) - 1
-	if last < 1 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
@@ -153,7 +145,7 @@ func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
 			return only, failIf, nil
 		}
 	}
-	return only, failIf, fmt.Errorf("--format %q is none of the values; write %s", f.format, anyOf(report.Formats[:]))
+	return only, failIf, fmt.Errorf("--format %q is none of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
 }
 
 // read reads the sources that were given.

@@ -2,11 +2,18 @@ package inject
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"tlslift/suggest"
 )
+
+// prefix is what the names of all our annotations begin with.
+const prefix = "tlslift/"
 
 // The annotations of a pod template that this package reads, and the two that
 // it writes. Their values stand over the options.
@@ -53,7 +60,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 	}
 	for i := 0; i+1 < len(annotations.Content); i += 2 {
 		key, value := annotations.Content[i].Value, annotations.Content[i+1]
-		if !strings.HasPrefix(key, "tlslift/") || key == AnnotationInjected || key == AnnotationConfig {
+		if !strings.HasPrefix(key, prefix) || key == AnnotationInjected || key == AnnotationConfig {
 			continue
 		}
 		switch {
@@ -70,13 +77,30 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 		case flags[key] != nil:
 			return o, false, fmt.Errorf("line %d: annotation %s is %q, not \"true\" or \"false\"", value.Line, key, text(value))
 		default:
-			return o, false, fmt.Errorf("line %d: unknown annotation %s", value.Line, key)
+			known := slices.Concat(namesIn(texts), namesIn(numbers), namesIn(lists), namesIn(flags))
+			return o, false, fmt.Errorf("line %d: %s", value.Line, misspelt(key, known))
 		}
 	}
 	if err := o.Validate(); err != nil && wanted {
 		return o, false, fmt.Errorf("line %d: annotations: %w", annotations.Line, err)
 	}
 	return o, wanted, nil
+}
+
+// misspelt says that there is no such annotation, and which there are.
+func misspelt(key string, known []string) string {
+	for i, name := range known {
+		known[i] = strings.TrimPrefix(name, prefix)
+	}
+	slices.Sort(known)
+	if near := suggest.Nearest(strings.TrimPrefix(key, prefix), known); near != "" {
+		return "unknown annotation " + key + "; did you mean " + prefix + near + "?"
+	}
+	return "unknown annotation " + key + "; remove it; the annotations are " + prefix + strings.Join(known, ", "+prefix)
+}
+
+func namesIn[T any](annotations map[string]*T) []string {
+	return slices.Collect(maps.Keys(annotations))
 }
 
 // split cuts a list at its commas. An empty one is not nil: it names nobody.

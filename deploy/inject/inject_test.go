@@ -29,7 +29,9 @@ func TestRefused(t *testing.T) {
 		in   string
 		want string // in the error
 	}{
-		"unknown annotation":      {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae"},
+		"misspelt annotation":     {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae; did you mean tlslift/image?"},
+		"misspelt with a hyphen":  {pod("tlslift/ca_secrt: x", ""), "unknown annotation tlslift/ca_secrt; did you mean tlslift/ca-secret?"},
+		"unknown annotation":      {pod("tlslift/colour: x", ""), "unknown annotation tlslift/colour; remove it; the annotations are tlslift/admin-port, tlslift/ca-secret, tlslift/config-map, tlslift/containers, tlslift/cpu-request, tlslift/image, tlslift/inject, "},
 		"neither true nor false":  {pod("tlslift/inject: 'no'", ""), `annotation tlslift/inject is "no"`},
 		"bad quantity":            {pod("tlslift/memory-limit: lots", ""), `memory limit "lots" is not a quantity`},
 		"bad image":               {pod("tlslift/image: 'a b'", ""), "is not the name of an image"},

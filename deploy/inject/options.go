@@ -72,7 +72,7 @@ func (o Options) ports() []ownPort {
 // remedy names what gives the sidecar another port. The flags of tlslift inject
 // are called as the annotations.
 func (p ownPort) remedy() string {
-	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", strings.TrimPrefix(p.annotation, "tlslift/"), p.annotation, p.name)
+	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", strings.TrimPrefix(p.annotation, prefix), p.annotation, p.name)
 }
 
 var (

@@ -1,0 +1,60 @@
+// Package suggest is what messages say of a word that is not one of those that
+// there are: which one it may be a misspelling of, and which there are.
+//
+// The package is pure.
+package suggest
+
+import "strings"
+
+// longest is the longest word, in bytes, that is worth comparing.
+const longest = 64
+
+// Nearest returns the one of the names that a slip of the keyboard turns into
+// word, or "". Case does not count, and - and _ are the same.
+func Nearest(word string, names []string) string {
+	if len(word) > longest {
+		return ""
+	}
+	word = fold(word)
+	best, distance := "", len(word)/3+1
+	for _, name := range names {
+		if d := edits(word, fold(name)); d <= distance {
+			if d < distance || best == "" {
+				best, distance = name, d
+			}
+		}
+	}
+	return best
+}
+
+// OneOf joins words as a sentence does: "a, b or c".
+func OneOf(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func fold(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
+
+// edits returns the Levenshtein distance of a and b, in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,28 @@
+package suggest
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	names := []string{"listen", "log_level", "no-proxy", "port"}
+	for word, want := range map[string]string{
+		"listne": "listen", "LISTEN": "listen", "log-level": "log_level", "no_prxy": "no-proxy", "prot": "port",
+		"telnet": "", "": "", strings.Repeat("listen", 20): "",
+	} {
+		if got := Nearest(word, names); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestOneOf(t *testing.T) {
+	t.Parallel()
+	for want, words := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		if got := OneOf(words); got != want {
+			t.Errorf("%q: %q, want %q", words, got, want)
+		}
+	}
+}
