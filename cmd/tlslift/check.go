@@ -32,6 +32,9 @@ configuration has problems.`,
   tlslift check --online --upstream api.smsportal.com`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if timeout <= 0 {
+				return usageError{fmt.Errorf("--timeout %s: write a time longer than 0, such as 10s", timeout)}
+			}
 			src := f.source(cmd, os.Environ())
 			cfg, err := configs.Load(src, judge)
 			if err != nil {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// portValue is a flag that holds a port. Unlike those of pflag it says which
-// values there are.
+// portValue is a flag that holds a port.
 type portValue struct{ port *int }
 
 func (v portValue) String() string {
@@ -32,7 +31,7 @@ func (v portValue) Set(text string) error {
 func parsePort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
-		return 0, usageError{errors.New("a port is a number from 1 to 65535")}
+		return 0, errors.New("not a port")
 	}
 	return uint16(n), nil
 }
@@ -41,7 +40,7 @@ func parsePort(text string) (uint16, error) {
 func parseUser(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return 0, usageError{errors.New("a user is a number from 0 to 4294967295, not a name")}
+		return 0, errors.New("not a user's number")
 	}
 	return uint32(n), nil
 }

@@ -13,13 +13,12 @@ const injectable = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  namespace
 
 // inject runs `tlslift inject` and returns its two outputs.
 func runInject(in string, args ...string) (out, told string, err error) {
-	cmd := newInjectCommand()
+	cmd := newRootCommand()
 	var stdout, stderr bytes.Buffer
 	cmd.SetIn(strings.NewReader(in))
 	cmd.SetOut(&stdout)
 	cmd.SetErr(&stderr)
-	cmd.SetArgs(args)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(append([]string{"inject"}, args...))
 	err = cmd.Execute()
 	return stdout.String(), stderr.String(), err
 }
@@ -93,8 +92,8 @@ func TestInjectMistakes(t *testing.T) {
 		want  string
 	}{
 		"image":      {injectable, []string{"--image", "a b"}, true, `image "a b"`},
-		"port":       {injectable, []string{"--port", "0"}, true, "a port is a number from 1 to 65535"},
-		"no number":  {injectable, []string{"--status-port", "abc"}, true, "a port is a number from 1 to 65535"},
+		"port":       {injectable, []string{"--port", "0"}, true, `--port "0": write a number from 1 to 65535`},
+		"no number":  {injectable, []string{"--status-port", "abc"}, true, `--status-port "abc": write a number from 1 to 65535`},
 		"argument":   {injectable, []string{"app.yaml"}, true, "takes no argument"},
 		"no file":    {injectable, []string{"-f", "missing.yaml"}, false, "missing.yaml"},
 		"annotation": {strings.Replace(injectable, "  namespace: n\n", "  annotations: {tlslift/x: y}\n", 1), nil, false, "standard input: document 1: Pod p: line 5: unknown annotation tlslift/x"},

@@ -24,7 +24,7 @@ func TestRedirectStatusSaysWhereARuleCanBeRead(t *testing.T) {
 
 func TestRedirectMistakes(t *testing.T) {
 	t.Parallel()
-	const port = "a port is a number from 1 to 65535"
+	const port = "write a number from 1 to 65535, such as 3128; see tlslift redirect apply --help"
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -34,13 +34,12 @@ func TestRedirectMistakes(t *testing.T) {
 		{[]string{"apply", "--to", "99999"}, port},
 		{[]string{"apply", "--port", "70000"}, port},
 		{[]string{"apply", "--port", "80,http"}, port},
-		{[]string{"apply", "--except-uid", "root"}, "a user is a number from 0 to 4294967295"},
+		{[]string{"apply", "--except-uid", "root"}, `--except-uid "root": write the number of a user, 0 to 4294967295`},
 		{[]string{"apply", "x"}, "takes no argument"},
 	} {
-		cmd := newRedirectCommand()
+		cmd := newRootCommand()
 		cmd.SetOut(new(bytes.Buffer))
-		cmd.SetArgs(tt.args)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs(append([]string{"redirect"}, tt.args...))
 		var usage usageError
 		if err := cmd.Execute(); !errors.As(err, &usage) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v: %v", tt.args, err)

@@ -68,7 +68,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for every --admin, or for --prometheus")
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
-	fl.StringVar(&f.format, "format", "table", "`form`: "+strings.Join(report.Formats[:], ", "))
+	fl.StringVar(&f.format, "format", "table", "`form`: "+suggest.OneOf(report.Formats[:]))
 	fl.StringVarP(&f.output, "output", "o", "", "`file` to write; standard output by default")
 	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")

@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"tlslift/test/harness"
+)
+
+// TestMistakesInFlags: the message names the flag, the value, and what to write.
+func TestMistakesInFlags(t *testing.T) {
+	t.Parallel()
+	misspelt := harness.TempFile(t, "pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {tlslift/prot: '3129'}}\nspec: {containers: [{name: app, image: a}]}\n")
+	for arguments, want := range map[string]string{
+		"ca init --dir x --days abc":                  `--days "abc": write a whole number, such as 365; see tlslift ca init --help`,
+		"ca init --dir x --days 99999999999999999999": `--days "99999999999999999999": write a whole number, such as 365; see tlslift ca init --help`,
+		"ca init --dir x --critical=maybe":            `--critical "maybe": write --critical, --critical=true or --critical=false; see tlslift ca init --help`,
+		"check --timeout 5":                           `--timeout "5": write a time with its unit, such as 10s or 2m; see tlslift check --help`,
+		"check --timeout -5s":                         `--timeout -5s: write a time longer than 0, such as 10s`,
+		"check --timeout":                             `--timeout needs a value; write a time with its unit, such as 10s or 2m; see tlslift check --help`,
+		"report --admin":                              `--admin needs a value; write a URL, such as http://127.0.0.1:9128; see tlslift report --help`,
+		"report --format":                             `--format needs a value; write table, markdown, csv, json or html; see tlslift report --help`,
+		"-c":                                          `--config needs a value; write the name of a file, such as ./tlslift.yaml; see tlslift --help`,
+		"run --log-level":                             `--log-level needs a value; write debug, info, warn or error; see tlslift run --help`,
+		"run --listne :80":                            `unknown flag --listne; did you mean --listen?; see tlslift run --help`,
+		"run -listen :80":                             `unknown flag -listen; did you mean --listen?; see tlslift run --help`,
+		"run --dance":                                 `unknown flag --dance; see tlslift run --help`,
+		"-x":                                          `unknown flag -x; see tlslift --help`,
+		"--=x":                                        `"--=x" is not a flag; write --NAME VALUE; see tlslift --help`,
+		"inject --port http":                          `--port "http": write a number from 1 to 65535, such as 3128; see tlslift inject --help`,
+		"inject -f " + misspelt:                       misspelt + ": document 1: Pod p: line 3: unknown annotation tlslift/prot; did you mean tlslift/port?",
+	} {
+		t.Run(arguments, func(t *testing.T) {
+			t.Parallel()
+			if got := harness.Run(t, nil, strings.Fields(arguments)...); got.Code == 0 || got.Stderr != "tlslift: "+want+"\n" {
+				t.Errorf("status %d, %s", got.Code, got.Stderr)
+			}
+		})
+	}
+}
