@@ -4,7 +4,10 @@
 // The package is pure.
 package suggest
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // longest is the longest word, in bytes, that is worth comparing.
 const longest = 64
@@ -25,6 +28,19 @@ func Nearest(word string, names []string) string {
 		}
 	}
 	return best
+}
+
+// Unknown says that a word is not one of those that there are, which it may be,
+// and which there are. what names the word's kind, such as "state".
+func Unknown(what, word string, among []string) string {
+	write := "write "
+	if near := Nearest(word, among); near != "" {
+		write = "did you mean " + near + "? Write "
+	}
+	if len(word) > longest {
+		word = word[:longest] + "..."
+	}
+	return fmt.Sprintf("unknown %s %q; %s%s", what, word, write, OneOf(among))
 }
 
 // OneOf joins words as a sentence does: "a, b or c".

@@ -18,6 +18,19 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"mixd":                           `unknown state "mixd"; did you mean mixed? Write insecure or mixed`,
+		"fine":                           `unknown state "fine"; write insecure or mixed`,
+		"\x1b" + strings.Repeat("a", 99): `unknown state "\x1b` + strings.Repeat("a", 63) + `..."; write insecure or mixed`,
+	} {
+		if got := Unknown("state", word, []string{"insecure", "mixed"}); got != want {
+			t.Errorf("%q: %s, want %s", word, got, want)
+		}
+	}
+}
+
 func TestOneOf(t *testing.T) {
 	t.Parallel()
 	for want, words := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {

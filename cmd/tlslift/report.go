@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tlslift/metrics/figures"
+	"tlslift/metrics/ledger"
 	"tlslift/metrics/report"
 	"tlslift/suggest"
 )
@@ -78,8 +79,8 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
-		"only":    {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "failing", "no-calls"},
-		"fail-if": {"insecure", "mixed", "silent", "unseen", "migrated", "regressed", "failing"},
+		"only":    ledger.Selections(),
+		"fail-if": ledger.Selections(),
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -99,7 +100,7 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	failing := 0
-	if !failIf.Empty() {
+	if len(failIf) > 0 {
 		failing = r.Count(failIf)
 	}
 	if err := f.assign(r); err != nil {
@@ -133,7 +134,7 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-func (f *reportFlags) selections() (only, failIf report.Selection, err error) {
+func (f *reportFlags) selections() (only, failIf ledger.Selection, err error) {
 	if only, err = report.ParseSelection(f.only); err != nil {
 		return only, failIf, fmt.Errorf("--only: %w", err)
 	}

@@ -40,7 +40,7 @@ func ParseState(word string) (State, error) {
 			return State(s), nil
 		}
 	}
-	return Unseen, fmt.Errorf("state %q: there are insecure, mixed, migrated, silent, unseen and no-calls", word)
+	return Unseen, fmt.Errorf("unknown state %q", word)
 }
 
 // MarshalText makes a State its word in JSON.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlslift/metrics/figures"
+	"tlslift/metrics/ledger"
 )
 
 // base is what every page's layout needs.
@@ -34,7 +35,7 @@ func (s *server) funcs() template.FuncMap {
 		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
-		"stateText": func(state fmt.Stringer) string { return stateTexts[state.String()] },
+		"stateText": func(state any) string { return stateTexts[fmt.Sprint(state)] },
 	}
 }
 
@@ -52,7 +53,7 @@ func clientName(r *http.Request) string {
 	return cmp.Or(r.PathValue("name"), r.URL.Query().Get("name"))
 }
 
-// stateTexts say what a state means.
+// stateTexts say what a state means, or a mark beside it.
 var stateTexts = map[string]string{
 	"insecure": "called over plain HTTP or old TLS lately, and not securely",
 	"mixed":    "called both securely and over plain HTTP or old TLS lately: part of it has changed",
@@ -60,6 +61,9 @@ var stateTexts = map[string]string{
 	"unseen":   "named in the configuration, never seen",
 	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
+
+	ledger.SelectRegressed: "declared migrated, and called over plain HTTP or old TLS since",
+	ledger.SelectFailing:   "tried to call lately and cannot: its TLS handshakes fail. It is counted under no-calls, too",
 }
 
 // sourceTexts say what a client is known by.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"html/template"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -36,8 +37,12 @@ type indexView struct {
 	Next     string
 }
 
+// rare are the words that have no tile when they select no client.
+var rare = [...]string{ledger.NoCalls.String(), ledger.SelectRegressed, ledger.SelectFailing}
+
+// stateTile selects clients by a state, or by a mark beside it.
 type stateTile struct {
-	State ledger.State
+	State string
 	Count int
 	Link  string
 	Here  bool // the table shows this state alone
@@ -110,13 +115,14 @@ func startAt(listeners []string, asked string) string {
 // table is the page of the table that f asks for, of the rows that f selects.
 func (v *indexView) table(f filter, rows []ledger.Row) {
 	v.Filter = f
-	for _, state := range ledger.States {
-		word := state.String()
-		if state == ledger.NoCalls && v.Summary.States[word] == 0 && f.State != word {
+	counts := maps.Clone(v.Summary.States)
+	counts[ledger.SelectRegressed], counts[ledger.SelectFailing] = v.Summary.Regressed, v.Summary.Failing
+	for _, word := range ledger.Selections() {
+		if slices.Contains(rare[:], word) && counts[word] == 0 && f.State != word {
 			continue
 		}
 		v.States = append(v.States, stateTile{
-			State: state, Count: v.Summary.States[word], Here: f.State == word,
+			State: word, Count: counts[word], Here: f.State == word,
 			Link: f.link(func(f *filter) {
 				f.Page = 1
 				if f.State == word {

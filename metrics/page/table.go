@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"tlslift/metrics/ledger"
+	"tlslift/suggest"
 )
 
 // pageSize is the number of clients on one page of the table.
@@ -17,11 +19,13 @@ const pageSize = 200
 // filter is what the query asks the table for.
 type filter struct {
 	Text    string // part of the client's name or library
-	State   string // "" = all
+	State   string // a word of ledger.Selections; "" = all
 	Verdict string // "" = all
 	Sort    string // a column's key
 	Down    bool   // greatest first
 	Page    int    // from 1
+
+	state ledger.Selection // of State
 }
 
 // columns are the table's columns, in order; the key is the "sort" parameter.
@@ -53,12 +57,13 @@ func parseFilter(q url.Values) (filter, error) {
 		Sort: cmp.Or(q.Get("sort"), "state"), Down: q.Get("order") == "desc", Page: 1,
 	}
 	if f.State != "" {
-		if _, err := ledger.ParseState(f.State); err != nil {
-			return f, fmt.Errorf("state %q is not known", cut(f.State, 40))
+		var err error
+		if f.state, err = ledger.ParseSelection(f.State); err != nil {
+			return f, err
 		}
 	}
 	if v, err := ledger.ParseVerdict(f.Verdict); err != nil || f.Verdict != "" && v == ledger.NoVerdict {
-		return f, fmt.Errorf("verdict %q is not known", cut(f.Verdict, 40))
+		return f, errors.New(suggest.Unknown("verdict", f.Verdict, verdictWords()))
 	}
 	if columnOf(f.Sort) < 0 {
 		return f, fmt.Errorf("sort %q is no column", cut(f.Sort, 40))
@@ -73,6 +78,14 @@ func parseFilter(q url.Values) (filter, error) {
 	return f, nil
 }
 
+func verdictWords() []string {
+	var words []string
+	for _, v := range ledger.Verdicts {
+		words = append(words, v.String())
+	}
+	return words
+}
+
 func columnOf(key string) int {
 	for i := range columns {
 		if columns[i].Key == key {
@@ -84,7 +97,7 @@ func columnOf(key string) int {
 
 // selects reports whether the row is asked for.
 func (f *filter) selects(r *ledger.Row) bool {
-	return (f.State == "" || r.State.String() == f.State) &&
+	return f.state.Selects(r) &&
 		(f.Verdict == "" || r.Verdict.String() == f.Verdict) &&
 		(f.Text == "" || strings.Contains(strings.ToLower(r.Client+"\n"+r.Runtime()), strings.ToLower(f.Text)))
 }

@@ -5,7 +5,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -52,58 +51,26 @@ func (r *Report) forecast(slope float64, target time.Time) {
 	r.Summary.Forecast = t.Forecast()
 }
 
-// Selection is a set of states, and of marks beside a state: relapses,
-// and clients that cannot call.
-type Selection struct {
-	states    map[ledger.State]bool
-	regressed bool
-	failing   bool
-}
-
 // ParseSelection reads a list such as "insecure,mixed,regressed".
-func ParseSelection(words []string) (Selection, error) {
-	s := Selection{states: make(map[ledger.State]bool)}
-	for _, word := range words {
-		word = strings.TrimSpace(word)
-		switch word {
-		case "regressed":
-			s.regressed = true
-			continue
-		case "failing":
-			s.failing = true
-			continue
-		}
-		state, err := ledger.ParseState(word)
-		if err != nil {
-			return s, fmt.Errorf("%w, and regressed and failing", err)
-		}
-		s.states[state] = true
+func ParseSelection(words []string) (ledger.Selection, error) {
+	trimmed := make([]string, len(words))
+	for i, word := range words {
+		trimmed[i] = strings.TrimSpace(word)
 	}
-	return s, nil
+	return ledger.ParseSelection(trimmed...)
 }
-
-// has reports whether a client belongs to the selection.
-func (s Selection) has(c *Client) bool {
-	return s.states[c.State] || s.regressed && c.Regressed || s.failing && c.Failing
-}
-
-// Empty reports whether nothing is selected.
-func (s Selection) Empty() bool { return len(s.states) == 0 && !s.regressed && !s.failing }
 
 // Only keeps the selected clients; the summary still counts all. An empty
 // selection keeps everything.
-func (r *Report) Only(s Selection) {
-	if s.Empty() {
-		return
-	}
-	r.Clients = slices.DeleteFunc(r.Clients, func(c Client) bool { return !s.has(&c) })
+func (r *Report) Only(s ledger.Selection) {
+	r.Clients = slices.DeleteFunc(r.Clients, func(c Client) bool { return !s.Selects(&c.Row) })
 }
 
 // Count is the number of selected clients.
-func (r *Report) Count(s Selection) int {
+func (r *Report) Count(s ledger.Selection) int {
 	n := 0
 	for i := range r.Clients {
-		if s.has(&r.Clients[i]) {
+		if s.Selects(&r.Clients[i].Row) {
 			n++
 		}
 	}

@@ -130,7 +130,7 @@ func TestNotes(t *testing.T) {
 		t.Errorf("first comes %s", r.Clients[0].Client)
 	}
 	failing, err := ParseSelection([]string{"failing"})
-	if err != nil || r.Count(failing) != 1 || failing.Empty() {
+	if err != nil || r.Count(failing) != 1 || len(failing) == 0 {
 		t.Errorf("failing selects %d, %v", r.Count(failing), err)
 	}
 	if got, want := r.figures(), "Insecure share of active clients: no active client. Needing tlslift: 0. Unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
@@ -206,7 +206,7 @@ func TestSelections(t *testing.T) {
 	if len(r.Clients) != 1 || r.Summary.Clients != 5 {
 		t.Errorf("only silent: %d clients, the summary counts %d", len(r.Clients), r.Summary.Clients)
 	}
-	r.Only(Selection{})
+	r.Only(nil)
 	if len(r.Clients) != 1 {
 		t.Error("an empty selection selects nothing")
 	}

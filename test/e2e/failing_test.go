@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"html"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -67,9 +69,41 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 	if _, page := p.Get("/clients/broken"); !strings.Contains(page, "broken cannot call SMSPortal") {
 		t.Error("there is no message for the owner")
 	}
+	var selected struct{ Clients []ledger.Row }
+	if _, body := p.Get("/api/v1/clients?state=failing"); json.Unmarshal([]byte(body), &selected) != nil || len(selected.Clients) != 1 || selected.Clients[0].Client != "broken" {
+		t.Errorf("the API selects %s", body)
+	}
+	if _, page := p.Get("/?state=failing"); !strings.Contains(page, `<a class="tile failing" href="/#clients" aria-current="true"`) || !strings.Contains(page, "<option selected>failing</option>") ||
+		!strings.Contains(page, `href="/clients/broken"`) || strings.Contains(page, `href="/clients/scanner"`) {
+		t.Errorf("the page with failing clients:\n%.9000s", page)
+	}
 	admin := "http://" + p.AdminAddr()
 	report := harness.Run(t, nil, "report", "--admin", admin, "--only", "failing", "--fail-if", "failing")
 	if report.Code != 1 || !strings.Contains(report.Stdout, "no-calls (failing)") || strings.Contains(report.Stdout, "scanner") || strings.Contains(report.Stdout, "modern") {
 		t.Errorf("the report: %d\n%s%s", report.Code, report.Stdout, report.Stderr)
+	}
+}
+
+// TestUnknownStates: the report, the API and the page say which states there are.
+func TestUnknownStates(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{})})
+	const states = "rite insecure, mixed, silent, unseen, migrated, no-calls, regressed or failing"
+	for word, want := range map[string]string{
+		"failng": `unknown state "failng"; did you mean failing? W` + states,
+		"fine":   `unknown state "fine"; w` + states,
+	} {
+		for _, flag := range []string{"--only", "--fail-if"} {
+			if got := harness.Run(t, nil, "report", "--admin", p.AdminAddr(), flag, word); got.Code != 2 || got.Stderr != "tlslift: "+flag+": "+want+"\n" {
+				t.Errorf("%s: status %d, %s", flag, got.Code, got.Stderr)
+			}
+		}
+		var answer struct{ Error string }
+		if status, body := p.Get("/api/v1/clients?state=" + word); status != http.StatusBadRequest || json.Unmarshal([]byte(body), &answer) != nil || answer.Error != want {
+			t.Errorf("the API: %d, %s", status, body)
+		}
+		if status, body := p.Get("/?state=" + word); status != http.StatusBadRequest || !strings.Contains(html.UnescapeString(body), "is not there: "+want+". All clients are shown.") {
+			t.Errorf("the page: %d, %.9000s", status, body)
+		}
 	}
 }

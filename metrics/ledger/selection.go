@@ -1,0 +1,51 @@
+package ledger
+
+import (
+	"errors"
+	"slices"
+
+	"tlslift/suggest"
+)
+
+// Words that select clients by a mark beside their state.
+const (
+	SelectRegressed = "regressed" // declared migrated, and insecure since
+	SelectFailing   = "failing"   // cannot call: its TLS handshakes fail
+)
+
+// Selections lists every word that selects clients: the states, then the marks.
+func Selections() []string {
+	words := make([]string, 0, len(States)+2)
+	for _, s := range States {
+		words = append(words, s.String())
+	}
+	return append(words, SelectRegressed, SelectFailing)
+}
+
+// Selection is a set of words of Selections. It selects the clients that one of
+// its words does; without words it selects every client.
+type Selection []string
+
+// ParseSelection reads words. Its error names the one that is unknown.
+func ParseSelection(words ...string) (Selection, error) {
+	known := Selections()
+	for _, word := range words {
+		if !slices.Contains(known, word) {
+			return nil, errors.New(suggest.Unknown("state", word, known))
+		}
+	}
+	return words, nil
+}
+
+// Selects reports whether the client is selected.
+func (s Selection) Selects(r *Row) bool {
+	return len(s) == 0 || slices.ContainsFunc(s, func(word string) bool {
+		switch word {
+		case SelectRegressed:
+			return r.Regressed
+		case SelectFailing:
+			return r.Failing
+		}
+		return r.State.String() == word
+	})
+}
