@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Access is how an HTTP source is reached. A bearer token goes before a user.
@@ -25,15 +24,21 @@ type Access struct {
 func (a Access) client() *http.Client {
 	next := a.Transport
 	if next == nil {
-		next = &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second}
+		next = transport(http.ProxyFromEnvironment)
 	}
 	return &http.Client{
 		Transport: authorized{a, next},
-		Timeout:   2 * time.Minute,
+		Timeout:   answerTime,
 		CheckRedirect: func(to *http.Request, _ []*http.Request) error {
-			return fmt.Errorf("it redirects to %s://%s: give that address", to.URL.Scheme, to.URL.Host)
+			return fmt.Errorf("it redirects to %s://%s: %w", to.URL.Scheme, to.URL.Host, errElsewhere)
 		},
 	}
+}
+
+// transport gives up in time on an address that does not answer.
+func transport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	dialer := net.Dialer{Timeout: connectTime}
+	return &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, TLSHandshakeTimeout: connectTime}
 }
 
 type authorized struct {
@@ -91,14 +96,4 @@ func isHostPort(text string) bool {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return err == nil
-}
-
-// cause is what went wrong with a request, without the address, which is said
-// already, and without the verb.
-func cause(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

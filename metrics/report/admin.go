@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"tlslift/metrics/ledger"
@@ -29,6 +31,8 @@ const (
 
 var errNotAdmin = errors.New("it does not answer as tlslift's admin address does")
 
+func notAdmin(why string) error { return fmt.Errorf("%w: %s; %s", errNotAdmin, why, giveAdmin) }
+
 // FromAdmin reads one instance by its admin address.
 func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error) {
 	u, err := address(admin, &access)
@@ -36,24 +40,31 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
 	source := "admin " + u.String()
-	client := access.client()
+	api := adminAPI{client: access.client(), url: u, token: access.Token != ""}
 	if access.Transport == nil {
 		// The admin address is nearby, and the environment's proxy may well be
 		// tlslift itself.
-		client.Transport = authorized{access, &http.Transport{}}
+		api.client.Transport = authorized{access, transport(nil)}
 	}
-	clients, err := fetchClients(ctx, client, u)
+	clients, err := api.clients(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
 	}
 	r := newReport(source, clients.Generated, time.Duration(clients.MigratedAfterSeconds)*time.Second, clients.Clients)
 	var summary ledger.Summary
-	if err := fetch(ctx, client, u.JoinPath("api/v1/summary").String(), &summary); err != nil {
+	if err := api.fetch(ctx, u.JoinPath("api/v1/summary"), &summary); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
 	}
 	r.Summary.History, r.Summary.BurnDown, r.Summary.Forecast = summary.History, summary.BurnDown, summary.Forecast
 	r.Summary.Tracked, r.Summary.Limit, r.Summary.Overflowed = summary.Tracked, summary.Limit, summary.Overflowed
 	return r, nil
+}
+
+// adminAPI is the API of one instance.
+type adminAPI struct {
+	client *http.Client
+	url    *url.URL // of the admin side
+	token  bool     // a token is sent
 }
 
 // clientsPage is an answer of /api/v1/clients.
@@ -64,20 +75,20 @@ type clientsPage struct {
 	NextCursor           string       `json:"next_cursor"`
 }
 
-// fetchClients reads all clients, page by page, as if they were one answer.
-func fetchClients(ctx context.Context, client *http.Client, admin *url.URL) (all clientsPage, err error) {
-	target := admin.JoinPath("api/v1/clients")
+// clients reads all clients, page by page, as if they were one answer.
+func (a *adminAPI) clients(ctx context.Context) (all clientsPage, err error) {
+	target := a.url.JoinPath("api/v1/clients")
 	for first := true; first || all.NextCursor != ""; first = false {
 		var page clientsPage
-		if err := fetch(ctx, client, target.String(), &page); err != nil {
+		if err := a.fetch(ctx, target, &page); err != nil {
 			return all, err
 		}
 		if page.Generated.IsZero() { // some other program's JSON is no all-clear
-			return all, errNotAdmin
+			return all, notAdmin("its answer has no clients")
 		}
 		page.Clients = append(all.Clients, page.Clients...)
 		if page.NextCursor != "" && len(page.Clients) == len(all.Clients) || len(page.Clients) > maxClients {
-			return all, errNotAdmin // it would never end
+			return all, notAdmin("its pages do not end")
 		}
 		if !first {
 			page.Generated = all.Generated
@@ -89,9 +100,9 @@ func fetchClients(ctx context.Context, client *http.Client, admin *url.URL) (all
 }
 
 // fetch reads one answer. An instance that is busy is asked again when it says.
-func fetch(ctx context.Context, client *http.Client, target string, into any) error {
+func (a *adminAPI) fetch(ctx context.Context, target *url.URL, into any) error {
 	for try := 1; ; try++ {
-		again, err := fetchOnce(ctx, client, target, into)
+		again, err := a.fetchOnce(ctx, target, into)
 		if again == 0 || try == maxTries {
 			return err
 		}
@@ -106,37 +117,53 @@ func fetch(ctx context.Context, client *http.Client, target string, into any) er
 }
 
 // fetchOnce asks once. again is when to ask once more, 0 for not at all.
-func fetchOnce(ctx context.Context, client *http.Client, target string, into any) (again time.Duration, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+func (a *adminAPI) fetchOnce(ctx context.Context, target *url.URL, into any) (again time.Duration, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return 0, err
 	}
-	answer, err := client.Do(request)
+	answer, err := a.client.Do(request)
 	if err != nil {
-		return 0, cause(err)
+		return 0, adminPeer.explain(err, a.url)
 	}
 	defer answer.Body.Close()
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 && answer.StatusCode == http.StatusServiceUnavailable {
 		again = min(time.Duration(seconds)*time.Second, maxPause)
 		return again, fmt.Errorf("it is busy (%s)", answer.Status)
 	}
-	return 0, decode(answer, into)
+	return 0, a.decode(answer, into)
 }
 
-func decode(answer *http.Response, into any) error {
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusMisdirectedRequest:
-		return fmt.Errorf("%s: it does not know that name: use its IP address, or add the name to admin.hosts", answer.Status)
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("%s: give the admin token with --token-file", answer.Status)
-	default:
-		return fmt.Errorf("it answers %s: is this tlslift's admin address?", answer.Status)
+func (a *adminAPI) decode(answer *http.Response, into any) error {
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers %s: %s", answer.Status, a.advise(answer))
+	}
+	if kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";"); kind != "application/json" {
+		return notAdmin("its answer is of type " + cmp.Or(kind, "unknown"))
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("%w: %w", errNotAdmin, err)
+		return notAdmin(err.Error())
 	}
 	return nil
+}
+
+// advise says what to do about an answer that is an error.
+func (a *adminAPI) advise(answer *http.Response) string {
+	switch {
+	case answer.Header.Get("Tlslift-Error") != "":
+		return "tlslift takes calls there; " + giveAdmin
+	case answer.StatusCode == http.StatusMisdirectedRequest:
+		return "it does not know that name; use its IP address, or add the name to admin.hosts"
+	case answer.StatusCode == http.StatusUnauthorized && a.token:
+		return "it does not take that token; give the file of its admin.token_file with --token-file"
+	case answer.StatusCode == http.StatusUnauthorized:
+		return "it needs a token; give the file of its admin.token_file with --token-file"
+	case answer.StatusCode == http.StatusForbidden:
+		return "it shows clients only with a token; set its admin.token_file, and give that file with --token-file"
+	case answer.StatusCode == http.StatusNotFound && strings.Trim(a.url.Path, "/") != "":
+		return "give the address without " + a.url.Path
+	}
+	return "is this tlslift's admin address? (admin.public shows no clients)"
 }
 
 // FromState reads a ledger's file as of now. migratedAfter overrides the

@@ -142,7 +142,7 @@ func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return nil, cause(err)
+		return nil, prometheusPeer.explain(err, a.url)
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {

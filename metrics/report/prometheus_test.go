@@ -169,7 +169,7 @@ func TestErrorsBeginWithTheirCause(t *testing.T) {
 	}))
 	defer bad.Close()
 	for url, want := range map[string]string{
-		gone.URL:      "prometheus " + gone.URL + ": dial tcp ",
+		gone.URL:      "prometheus " + gone.URL + ": connection refused",
 		elsewhere.URL: "prometheus " + elsewhere.URL + ": it does not answer as Prometheus does",
 		bad.URL:       "prometheus " + bad.URL + ": execution: too many samples; the query was count",
 	} {

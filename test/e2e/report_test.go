@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,5 +66,56 @@ func TestOneReportOfSeveralInstances(t *testing.T) {
 		if r := harness.Run(t, nil, append([]string{"report"}, arguments...)...); r.Code == 0 || r.Stdout != "" || r.Stderr == "" {
 			t.Errorf("%s: exit status %d, %s%s", why, r.Code, r.Stdout, r.Stderr)
 		}
+	}
+}
+
+// TestReportSaysWhatIsWrongWithAnAddress: what was tried, what is wrong, and what
+// to do about it.
+func TestReportSaysWhatIsWrongWithAnAddress(t *testing.T) {
+	t.Parallel()
+	token := harness.TempFile(t, "token", "correct horse\n")
+	p := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{})})
+	network := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{}), Config: "admin: {address: '0.0.0.0:0', token_file: " + token + "}"})
+	serves := func(kind string, status int, text string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(text))
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	hangsUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(hangsUp.Close)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := free.Addr().String()
+	free.Close()
+	_, port, _ := net.SplitHostPort(network.AdminAddr())
+	const give = "give the address of its admin.address (127.0.0.1:9128 by default)"
+	for _, tt := range []struct{ arguments, want string }{
+		{"--admin " + nobody, "reading admin http://" + nobody + ": connection refused: nothing listens there; start tlslift, or " + give},
+		{"--admin https://" + p.AdminAddr(), "reading admin https://" + p.AdminAddr() + ": it does not speak TLS: write http://" + p.AdminAddr()},
+		{"--admin " + p.Addr(), "(tlslift: loop, not_sent): tlslift takes calls there; " + give},
+		{"--admin " + p.AdminAddr() + "/api/v1", "it answers 404 Not Found: give the address without /api/v1"},
+		{"--admin " + serves("text/html", 404, "no"), ": it answers 404 Not Found: is this tlslift's admin address? (admin.public shows no clients)"},
+		{"--admin " + serves("text/html; charset=utf-8", 200, "<html>"), ": it does not answer as tlslift's admin address does: its answer is of type text/html; " + give},
+		{"--admin " + serves("application/json", 200, `{"status":"ok"}`), ": it does not answer as tlslift's admin address does: its answer has no clients; " + give},
+		{"--admin " + serves("application/json", 200, `{"clients":`), ": it does not answer as tlslift's admin address does: unexpected EOF; " + give},
+		{"--admin " + hangsUp.URL, ": it closed the connection without an answer: is this tlslift's admin address?"},
+		{"--admin 127.0.0.1:" + port, ": it answers 401 Unauthorized: it needs a token; give the file of its admin.token_file with --token-file"},
+		{"--admin 127.0.0.1:" + port + " --token-file " + harness.TempFile(t, "other", "battery"), ": it answers 401 Unauthorized: it does not take that token; give the file of its admin.token_file with --token-file"},
+		{"--prometheus http://" + nobody, "prometheus http://" + nobody + ": connection refused: nothing listens there; start it, or correct the address"},
+		{"--prometheus https://" + p.AdminAddr(), ": it does not speak TLS: write http://" + p.AdminAddr()},
+	} {
+		got := harness.Run(t, nil, append([]string{"report"}, strings.Fields(tt.arguments)...)...)
+		if got.Code != 1 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "tlslift: ") || !strings.HasSuffix(got.Stderr, tt.want+"\n") || strings.Contains(got.Stderr, "battery") {
+			t.Errorf("%s: status %d, %s", tt.arguments, got.Code, got.Stderr)
+		}
+	}
+	if got := harness.Run(t, nil, "report", "--admin", "127.0.0.1:"+port, "--token-file", token); got.Code != 0 {
+		t.Errorf("with the token: status %d, %s", got.Code, got.Stderr)
 	}
 }
