@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,9 @@ root: for tlslift) and ca-key.pem (mode 0600) in a directory. Existing files are
 never overwritten.
 
 Each --domain permits that host and all below it; without one, those are the
-domains of the built-in upstreams. check.tlslift.test is always permitted.
+domains of the built-in upstreams. --domain '*.DOMAIN' permits the same as
+--domain DOMAIN, because X.509 cannot permit less (RFC 5280, 4.2.1.10).
+check.tlslift.test is always permitted.
 
 --critical marks the name constraints as critical, as RFC 5280 asks. Some old
 clients refuse a CA with a critical extension that they do not know; without
@@ -72,7 +75,12 @@ the mark those ignore the constraints and all others still obey them.`,
 			if o.SHA1 {
 				leaf = "\n  sha1_leaf: true"
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), caInitDone, files.Root, files.CA, files.Key, files.CA, files.Key, leaf, files.Root)
+			fmt.Fprintf(cmd.OutOrStdout(), caInitDone, files.Root, files.CA, files.Key, strings.Join(files.Permitted, ", "), files.CA, files.Key, leaf, files.Root)
+			for _, domain := range o.Domains {
+				if below, is := strings.CutPrefix(domain, "*."); is {
+					fmt.Fprintf(cmd.ErrOrStderr(), "note: --domain %s permits %s too: a name constraint of X.509 cannot leave it out\n", domain, below)
+				}
+			}
 			return nil
 		},
 	}
@@ -88,6 +96,8 @@ the mark those ignore the constraints and all others still obey them.`,
 const caInitDone = `%s   install this in the old clients (tlslift ca export says how)
 %s     the CA that signs, and its root
 %s its key: keep it secret
+
+It can sign for these domains and all below them: %s
 
 Configure it:
 

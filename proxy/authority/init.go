@@ -49,8 +49,11 @@ type InitOptions struct {
 	Now  time.Time
 }
 
-// Files are the paths that Init wrote.
-type Files struct{ Root, CA, Key string }
+// Files are the paths that Init wrote, and what the CA may sign for.
+type Files struct {
+	Root, CA, Key string
+	Permitted     []string // domains, each with all below it
+}
 
 var (
 	// ErrExists is wrapped by Init's refusal to overwrite a file.
@@ -66,7 +69,8 @@ func Init(o InitOptions) (Files, error) {
 	f := Files{
 		Root: filepath.Join(o.Dir, RootFile), CA: filepath.Join(o.Dir, CAFile), Key: filepath.Join(o.Dir, KeyFile),
 	}
-	domains, err := constraintDomains(o.Domains)
+	var err error
+	f.Permitted, err = constraintDomains(o.Domains)
 	if err != nil {
 		return Files{}, err
 	}
@@ -81,7 +85,7 @@ func Init(o InitOptions) (Files, error) {
 			return Files{}, fmt.Errorf("%s: %w", path, ErrExists)
 		}
 	}
-	pair, err := makePair(o, domains)
+	pair, err := makePair(o, f.Permitted)
 	if err != nil {
 		return Files{}, err
 	}
@@ -126,7 +130,9 @@ func writeNew(f file) error {
 }
 
 // constraintDomains turns hosts and patterns into name constraints. A host
-// below another one needs none of its own.
+// below another one needs none of its own. The constraint of a DNS name always
+// permits the name itself (RFC 5280 4.2.1.10: zero or more labels are added to
+// it), so *.domain permits the domain too.
 func constraintDomains(domains []string) ([]string, error) {
 	if len(domains) == 0 {
 		return nil, fmt.Errorf("%w: no domain given, it would permit every host", ErrInvalid)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,5 +37,25 @@ func TestMistakesInFlags(t *testing.T) {
 				t.Errorf("status %d, %s", got.Code, got.Stderr)
 			}
 		})
+	}
+}
+
+// TestCAInitSaysWhatItPermits: a pattern permits its domain too, because X.509
+// cannot express less.
+func TestCAInitSaysWhatItPermits(t *testing.T) {
+	t.Parallel()
+	for domain, note := range map[string]string{
+		"*.a.example": "note: --domain *.a.example permits a.example too: a name constraint of X.509 cannot leave it out\n",
+		"a.example":   "",
+	} {
+		dir := filepath.Join(t.TempDir(), "ca")
+		got := harness.Run(t, nil, "ca", "init", "--dir", dir, "--domain", domain)
+		if got.Code != 0 || got.Stderr != note || !strings.Contains(got.Stdout, "\nIt can sign for these domains and all below them: a.example, check.tlslift.test\n") {
+			t.Errorf("%s: status %d, %s%s", domain, got.Code, got.Stdout, got.Stderr)
+		}
+		shown := harness.Run(t, nil, "ca", "show", "--cert", filepath.Join(dir, "ca.pem"))
+		if !strings.Contains(shown.Stdout, "a.example, check.tlslift.test and below") {
+			t.Errorf("%s: %s", domain, shown.Stdout)
+		}
 	}
 }
