@@ -20,8 +20,9 @@ func (a *app) applyConfig(cfg *configs.Config) {
 		Track:         cfg.Clients.Track,
 		LabelLimit:    cfg.Clients.LabelLimit,
 	}
+	misspelt := unnamed(cfg)
 	for _, name := range clientNames(cfg, a.server.Resolver()) {
-		settings.Clients = append(settings.Clients, ledger.Configured{Name: name, Migrated: cfg.Policy.Clients[name].Migrated})
+		settings.Clients = append(settings.Clients, ledger.Configured{Name: name, Migrated: cfg.Policy.Clients[name].Migrated, Unnamed: slices.Contains(misspelt, name)})
 	}
 	a.ledger.Configure(settings)
 	a.metrics.SetUpstreams(settings.Upstreams)

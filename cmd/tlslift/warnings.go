@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tlslift/configs"
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 )
 
@@ -55,7 +56,9 @@ func warnings(cfg *configs.Config) []string {
 	if ca := loadedCA(cfg); ca != nil && cfg.LegacyTLS.SHA1Leaf && !ca.SignedWithSHA1() {
 		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
 	}
-	out = append(out, misdeclared(cfg)...)
+	for _, name := range unnamed(cfg) {
+		out = append(out, "policy.clients."+name+": it is declared migrated, and "+ledger.Unnamed)
+	}
 	out = append(out, early(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {
@@ -66,9 +69,10 @@ func warnings(cfg *configs.Config) []string {
 	return out
 }
 
-// misdeclared names the declarations for clients that no other key names and no
-// caller can be named: a misspelt one would hide that its client is not migrated.
-func misdeclared(cfg *configs.Config) []string {
+// unnamed are the clients that are declared migrated, that no other key names, and
+// that no caller can be named: a misspelt one would hide that its client is not
+// migrated.
+func unnamed(cfg *configs.Config) []string {
 	c := &cfg.Clients
 	if c.Account != configs.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != "" {
 		return nil // callers name themselves
@@ -86,7 +90,7 @@ func misdeclared(cfg *configs.Config) []string {
 			continue // an address, which callers are named by
 		}
 		if !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
-			out = append(out, fmt.Sprintf("policy.clients.%s: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener", name))
+			out = append(out, name)
 		}
 	}
 	return out

@@ -52,6 +52,7 @@ type Settings struct {
 type Configured struct {
 	Name     string
 	Migrated time.Time // declared migrated from this time on; zero = not declared
+	Unnamed  bool      // no caller can be named so: the declaration may misspell its name
 }
 
 // Ledger is safe for concurrent use.

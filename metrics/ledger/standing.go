@@ -76,3 +76,26 @@ func unixOf(t time.Time) int64 {
 	}
 	return t.Unix()
 }
+
+// Unnamed is what is wrong with the declaration of a client that no caller can be
+// named, and what to do about it.
+const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener"
+
+// misdeclaration is what to say of a client that was declared migrated and never
+// seen making a call.
+func misdeclaration(declared time.Time, unnamed bool) string {
+	day := declared.UTC().Format(time.DateOnly)
+	if unnamed {
+		return "Declared migrated on " + day + ", never seen making a call, and " + Unnamed + "."
+	}
+	return "Declared migrated on " + day + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
+}
+
+// Misdeclare fills in Misdeclared and Misdeclaration of a client whose times are
+// known, and whose configuration is not.
+func (v *Row) Misdeclare(now time.Time) {
+	t := Times{LastInsecure: v.LastInsecure, LastSecure: v.LastSecure, Declared: v.Declared}
+	if v.Misdeclared = t.MisdeclaredAt(now); v.Misdeclared {
+		v.Misdeclaration = misdeclaration(v.Declared, false)
+	}
+}

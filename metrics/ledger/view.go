@@ -24,9 +24,12 @@ type Row struct {
 	Verdict Verdict `json:"verdict,omitzero"`
 	// MigratedBy says what a migrated client is taken for one by: proof, that it
 	// was seen to be secure; or the declaration of its owner.
-	MigratedBy  string `json:"migrated_by,omitempty"`
-	Misdeclared bool   `json:"misdeclared,omitempty"` // declared migrated, and never seen making a call
-	Failing     bool   `json:"failing,omitempty"`     // it cannot call: it has made no call, and its TLS handshakes fail
+	MigratedBy string `json:"migrated_by,omitempty"`
+	// Misdeclared says that it was declared migrated and never seen making a call;
+	// Misdeclaration says so in words, with what to do.
+	Misdeclared    bool   `json:"misdeclared,omitempty"`
+	Misdeclaration string `json:"misdeclaration,omitempty"`
+	Failing        bool   `json:"failing,omitempty"` // it cannot call: it has made no call, and its TLS handshakes fail
 
 	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
 	Library   string `json:"library,omitempty"`             // its TLS library, guessed from the hello
@@ -221,15 +224,19 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
+	if v.Misdeclared {
+		v.Misdeclaration = misdeclaration(v.Declared, p.clients[r.name].Unnamed)
+	}
 	v.Advise()
 	return v
 }
 
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program, whether it falls back, and whether it ever called.
+// library, the program, whether it falls back, and whether it ever called. What
+// was never seen may be misdeclared.
 func (v *Row) Advise() {
 	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack, NoCalls: v.State == NoCalls})
-	v.Fix, v.FixKey, v.FixPages = fix.Sentence, fix.Key, fix.Pages
+	v.Fix, v.FixKey, v.FixPages = cmp.Or(fix.Sentence, v.Misdeclaration), fix.Key, fix.Pages
 }
 
 // RequestsADay writes RequestsPerDay. Requests inside a client's own TLS cannot
