@@ -77,12 +77,15 @@ func For(c Client) Fix {
 }
 
 // changes is what the program and its TLS library add to an obstacle. A library
-// that nothing can help has the only word. One that has TLS 1.2 needs no newer
+// that nothing can help has the only word, and so has one that the program's
+// advice is not about. One that has TLS 1.2 needs no newer
 // one, whatever its program is. One that the program's own advice covers has
 // none.
 func changes(o about, program, library *Runtime) []string {
 	switch {
 	case library != nil && library.Hopeless:
+		return []string{library.Change}
+	case library != nil && library.Change != "" && !library.HasTLS12 && !program.presumes(library):
 		return []string{library.Change}
 	case library != nil && library.HasTLS12 && program != nil && program.Limits != "":
 		return []string{library.Change, program.Limits}
@@ -103,6 +106,15 @@ func changes(o about, program, library *Runtime) []string {
 	default:
 		return []string{program.Change, library.Change}
 	}
+}
+
+// presumes reports whether a program's advice is about a TLS library.
+func (r *Runtime) presumes(library *Runtime) bool {
+	if r == nil || r.Presumes == nil {
+		return true
+	}
+	kind, _, _ := strings.Cut(library.Key, "-")
+	return slices.Contains(r.Presumes, kind)
 }
 
 // Known reports whether the tables have anything about a client's library or

@@ -113,6 +113,12 @@ func TestFor(t *testing.T) {
 		{"version-refused", "OpenSSL 1.1.0 or later", "", "curl-openssl", "MaxProtocol", "pdate"},
 		{"version-refused", "", "", "", "Update its TLS library", ""},
 		{"plaintext", "OpenSSL 0.9.8 or older", "curl", "http-to-https curl-openssl", "0.9.8 has no TLS 1.2", "For curl"},
+		// A library that is not the one that the program's advice is about has the word.
+		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "curl before 7.34", "curl-openssl libraries", "It offers at most TLS 1.1. NSS has TLS 1.2 from 3.15.1 on: update it, and the program or system that brings it.", "OpenSSL"},
+		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "curl", "curl-openssl libraries", "NSS", "GnuTLS"},
+		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "PHP", "php libraries", "NSS", "OpenSSL"},
+		{"plaintext", "SChannel Windows Vista, 7, Server 2008", "curl", "http-to-https curl-openssl windows", "Windows 7, Server 2008 R2", "OpenSSL"},
+		{"legacy-only", "OpenSSL 1.0.x", "curl", "curl-openssl", "It needs OpenSSL 1.0.1", ""},
 		{"plaintext", "", "other", "http-to-https", "https", ""},
 		{"plaintext", "", "Java 6 or older", "http-to-https java", "only with paid updates", "TLSv1.2"},
 		{"sslv2-framed", "Java 6 or older", "Apache HttpClient", "java", "Java 8", "https.protocols"},

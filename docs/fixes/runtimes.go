@@ -30,6 +30,7 @@ type Runtime struct {
 	Change   string   // one sentence: what to change; "" = the page says it
 	Hopeless bool     // no setting gives it TLS 1.2, whatever program is above it
 	HasTLS12 bool     // a library: every version of it has TLS 1.2, so a setting limits it
+	Presumes []string // a program: the Keys, up to a dash, of the libraries beside which Change is said; nil = any
 	Limits   string   // a program that uses another's TLS: what limits that; said instead of Change where the library has TLS 1.2
 }
 
@@ -47,15 +48,15 @@ var programs = []Runtime{
 	{Key: "powershell", Names: []string{"PowerShell"}, Page: "powershell", Change: "Put [Net.ServicePointManager]::SecurityProtocol = 'Tls12' at the top of the script."},
 	{Key: "winhttp", Names: []string{"WinHTTP", "MSXML"}, Page: "winhttp", Change: "Windows 7 to Server 2012 need KB3140245 and DefaultSecureProtocols; later ones need nothing.", Limits: "For WinHTTP, look for DefaultSecureProtocols, and Option(9) in code."},
 	{Key: "wininet", Names: []string{"WinINet"}, Page: "access-vba", Change: "Switch Use TLS 1.2 on in Internet Options, or use MSXML2.ServerXMLHTTP.6.0."},
-	{Key: "php", Names: []string{"PHP", "PHP SOAP"}, Page: "php", Change: "PHP uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0.", Limits: "For PHP, look for CURLOPT_SSLVERSION, crypto_method, ssl_method and tls://."},
-	{Key: "python", Names: []string{"Python", "Python urllib", "Python requests"}, Page: "python", Change: "Python uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0.", Limits: "For Python, look for ssl.PROTOCOL_TLSv1."},
-	{Key: "perl", Names: []string{"Perl LWP", "Perl SOAP::Lite"}, Page: "perl", Change: "Perl needs IO::Socket::SSL on OpenSSL 1.0.1 or later.", Limits: "For Perl, look for SSL_version."},
-	{Key: "ruby", Names: []string{"Ruby"}, Page: "ruby", Change: "Ruby needs 2.0 or later, and OpenSSL 1.0.1 or later.", Limits: "For Ruby, look for ssl_version and max_version."},
+	{Key: "php", Names: []string{"PHP", "PHP SOAP"}, Page: "php", Presumes: []string{"openssl"}, Change: "PHP uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0.", Limits: "For PHP, look for CURLOPT_SSLVERSION, crypto_method, ssl_method and tls://."},
+	{Key: "python", Names: []string{"Python", "Python urllib", "Python requests"}, Page: "python", Presumes: []string{"openssl"}, Change: "Python uses OpenSSL: that has to be 1.0.1 or later, and nothing in the program may name TLS 1.0.", Limits: "For Python, look for ssl.PROTOCOL_TLSv1."},
+	{Key: "perl", Names: []string{"Perl LWP", "Perl SOAP::Lite"}, Page: "perl", Presumes: []string{"openssl"}, Change: "Perl needs IO::Socket::SSL on OpenSSL 1.0.1 or later.", Limits: "For Perl, look for SSL_version."},
+	{Key: "ruby", Names: []string{"Ruby"}, Page: "ruby", Presumes: []string{"openssl"}, Change: "Ruby needs 2.0 or later, and OpenSSL 1.0.1 or later.", Limits: "For Ruby, look for ssl_version and max_version."},
 	{Key: "node", Names: []string{"Node.js"}, Page: "node", Change: "Node.js 0.10 and later have TLS 1.2 on by default: remove what limits it.", Limits: "For Node.js, look for secureProtocol, maxVersion and --tls-max-v1.0."},
-	{Key: "curl-old", Names: []string{"curl before 7.34"}, Page: "curl-openssl", Change: "curl needs OpenSSL 1.0.1 or later; remove -1, --tlsv1.0 and -3.", Limits: "For curl, look for -1, --tlsv1.0 and -3."},
-	{Key: "curl", Names: []string{"curl", "Wget"}, Page: "curl-openssl", Change: "It needs OpenSSL 1.0.1 or a current GnuTLS; remove options that name TLS 1.0.", Limits: "For curl, look for --tls-max, --tlsv1.0 and --tlsv1.1; for Wget, --secure-protocol."},
-	{Key: "synapse", Names: []string{"Synapse"}, Page: "delphi", Change: "Synapse needs current OpenSSL DLLs.", Limits: "For Synapse, look for SSLType."},
-	{Key: "indy", Names: []string{"Indy"}, Page: "delphi", Change: "Indy needs OpenSSL 1.0.2 DLLs, sslvTLSv1_2, and a VerifyMode.", Limits: "For Indy, look for SSLOptions."},
+	{Key: "curl-old", Names: []string{"curl before 7.34"}, Page: "curl-openssl", Presumes: []string{"openssl"}, Change: "curl needs OpenSSL 1.0.1 or NSS 3.15.1, or later; remove -1, --tlsv1.0 and -3.", Limits: "For curl, look for -1, --tlsv1.0 and -3."},
+	{Key: "curl", Names: []string{"curl", "Wget"}, Page: "curl-openssl", Presumes: []string{"openssl", "gnutls"}, Change: "It needs OpenSSL 1.0.1, NSS 3.15.1 or a current GnuTLS; remove options that name TLS 1.0.", Limits: "For curl, look for --tls-max, --tlsv1.0 and --tlsv1.1; for Wget, --secure-protocol."},
+	{Key: "synapse", Names: []string{"Synapse"}, Page: "delphi", Presumes: []string{"openssl"}, Change: "Synapse needs current OpenSSL DLLs.", Limits: "For Synapse, look for SSLType."},
+	{Key: "indy", Names: []string{"Indy"}, Page: "delphi", Presumes: []string{"openssl"}, Change: "Indy needs OpenSSL 1.0.2 DLLs, sslvTLSv1_2, and a VerifyMode.", Limits: "For Indy, look for SSLOptions."},
 	{Key: "delphi", Names: []string{"Delphi"}, Page: "delphi", Change: "Delphi's own client uses WinHTTP: Windows has to have TLS 1.2, or SecureProtocols in code.", Limits: "For Delphi, look for SecureProtocols."},
 	{Key: "sap", Names: []string{"SAP NetWeaver"}, Page: "sap", Change: "SAP needs CommonCryptoLib 8.4 or later, and TLS 1.2 in ssl/client_ciphersuites.", Limits: "For SAP, look at ssl/client_ciphersuites."},
 	{Key: "oracle", Names: []string{"Oracle UTL_HTTP"}, Page: "oracle-utl-http", Change: "UTL_HTTP has the TLS of the database and needs a wallet: move to 12.2 or later.", Limits: "UTL_HTTP uses the TLS of the database."},
@@ -81,7 +82,7 @@ var libraries = []Runtime{
 	{Key: "openssl-11", Names: []string{"OpenSSL 1.1.0 or later"}, Page: "curl-openssl", HasTLS12: true, Change: "Its OpenSSL has TLS 1.2: remove the limit (a fixed protocol version in the program, or MaxProtocol in openssl.cnf)."},
 	{Key: "libressl", Names: []string{"LibreSSL 2.x"}, Page: "libraries", HasTLS12: true, Change: "LibreSSL has TLS 1.2: remove the protocol version that the program fixes."},
 	{Key: "gnutls", Names: []string{"GnuTLS 3.x"}, Page: "libraries", HasTLS12: true, Change: "GnuTLS 3 has TLS 1.2: remove -VERS- and %NO_EXTENSIONS from the priority string of the program or the system."},
-	{Key: "nss-old", Names: []string{"NSS 3.x before TLS 1.2 (Firefox 26 and older)"}, Page: "libraries", Change: "NSS has TLS 1.2 from 3.15.1 on: update it with the program that brings it."},
+	{Key: "nss-old", Names: []string{"NSS 3.x before TLS 1.2 (Firefox 26 and older)"}, Page: "libraries", Change: "NSS has TLS 1.2 from 3.15.1 on: update it, and the program or system that brings it."},
 	{Key: "nss", Names: []string{"NSS 3.15.1 or later"}, Page: "libraries", HasTLS12: true, Change: "Its NSS has TLS 1.2: raise the highest version in the program or in the system's policy."},
 	{Key: "android-2", Names: []string{"Android 2.x"}, Page: "libraries", Hopeless: true, Change: "Android 2 has no TLS 1.2: update it, or give the application a TLS library of its own."},
 	{Key: "android-4", Names: []string{"Android 4.x"}, Page: "libraries", Change: "Android 4.1 and later have TLS 1.2 once the application enables it on its sockets."},
