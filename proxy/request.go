@@ -110,7 +110,7 @@ func (q *request) serve() {
 	q.decision = q.st.decide.Request(c.facts, place, found, decide.Head{
 		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
 	})
-	q.out.Decision, q.out.Ours, q.out.FallsBack = q.decision.Action.String(), q.decision.Ours, q.fallsBack()
+	q.out.Decision, q.out.Ours, q.out.FallsBack, q.out.Setting = q.decision.Action.String(), q.decision.Ours, q.fallsBack(), q.setting()
 	switch q.decision.Action {
 	case decide.Upgrade:
 		q.route, _ = q.st.upstream.Route(q.decision.Host)
@@ -144,8 +144,20 @@ func below(target, prefix string) string {
 // fallsBack reports whether the caller's URL is one of the host's own, in
 // clear. A caller that names no host may have such a URL, and is taken to.
 func (q *request) fallsBack() bool {
-	here := q.place.Base && (q.place.Prefix != "" || !q.r.Name.IsZero())
-	return q.place.SeesHTTP && q.out.Version == call.VersionNone && !here
+	return q.place.SeesHTTP && q.out.Version == call.VersionNone && !q.ownURL()
+}
+
+// ownURL reports whether the caller's URL has our own address.
+func (q *request) ownURL() bool {
+	return q.place.Base && (q.place.Prefix != "" || !q.r.Name.IsZero())
+}
+
+// setting is what in the caller leads it here.
+func (q *request) setting() call.Setting {
+	if q.ownURL() {
+		return call.SettingURL
+	}
+	return call.SettingOf(q.place.Ingress, !q.r.Name.IsZero())
 }
 
 // view is how the caller sees the upstreams.

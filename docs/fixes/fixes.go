@@ -22,6 +22,8 @@ type Client struct {
 	Library  string   // its TLS library, as package hello names it
 	Program  string   // its program, as call.Family names it
 
+	Settings []string // what in it leads its calls to tlslift, as call.Setting names it
+
 	FallsBack bool // its URL is the API's own, in clear
 	NoCalls   bool // it connects, and has never made a call
 }
@@ -60,6 +62,9 @@ func For(c Client) Fix {
 	if o.runtime {
 		said = append(said, changes(o, program, library)...)
 	}
+	if o.leave {
+		said = append(said, leave(c.Settings)...)
+	}
 	if c.FallsBack {
 		said = append(said, fallsBack)
 	}
@@ -74,6 +79,23 @@ func For(c Client) Fix {
 		f.Pages = unique(append([]string{o.page}, read...))
 	}
 	return f
+}
+
+// leave is what to take out of a client that needs tlslift no more, for each
+// setting that leads it there.
+func leave(settings []string) []string {
+	var out []string
+	for _, s := range [...]struct{ setting, sentence string }{
+		{"url", "Change its URL from tlslift's address to the API's."},
+		{"proxy", "Remove its proxy setting."},
+		{"name", "Remove the hosts-file or DNS entry that leads to tlslift."},
+		{"redirect", "End the redirect of its connections to tlslift."},
+	} {
+		if slices.Contains(settings, s.setting) {
+			out = append(out, s.sentence)
+		}
+	}
+	return out
 }
 
 // changes is what the program and its TLS library add to an obstacle. A library

@@ -90,7 +90,7 @@ func TestFor(t *testing.T) {
 		{"legacy-only", "OpenSSL 1.0.x", "PHP", "php curl-openssl", "OpenSSL 1.0.1 and 1.0.2", ""},
 		{"legacy-only", "OpenSSL 0.9.8 or older", "PHP", "php curl-openssl", "0.9.8 has no TLS 1.2", "PHP uses"},
 		{"plaintext", "", "PHP", "http-to-https php", "OpenSSL", ""},
-		{"capable", "OpenSSL 1.1.0 or later", "PHP", "drop-the-proxy php curl-openssl", "take the proxy out", "openssl.cnf"},
+		{"capable", "OpenSSL 1.1.0 or later", "PHP", "drop-the-proxy php curl-openssl", "without tlslift", "openssl.cnf"},
 		// OpenSSL 3 that offers TLS 1.0 was limited, not old.
 		{"legacy-only", "OpenSSL 1.1.0 or later", "", "curl-openssl", "MaxProtocol", "pdate"},
 		// A WinHTTP program with an SChannel hello has WinHTTP's page first.
@@ -211,6 +211,34 @@ func TestNoAdviceAsksForWhatIsThere(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A client that can speak TLS 1.2 is told to take out what leads it to tlslift,
+// and nothing else.
+func TestWhatLeadsToTlslift(t *testing.T) {
+	t.Parallel()
+	const first = "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift."
+	for settings, want := range map[string]string{
+		"":          first,
+		"url":       first + " Change its URL from tlslift's address to the API's.",
+		"proxy":     first + " Remove its proxy setting.",
+		"name":      first + " Remove the hosts-file or DNS entry that leads to tlslift.",
+		"redirect":  first + " End the redirect of its connections to tlslift.",
+		"proxy url": first + " Change its URL from tlslift's address to the API's. Remove its proxy setting.",
+	} {
+		got := fixes.For(fixes.Client{Obstacle: "capable", Settings: strings.Fields(settings)})
+		if got.Sentence != want || got.Key != "capable" {
+			t.Errorf("%s: %+v, want %s", settings, got, want)
+		}
+	}
+	for _, s := range call.Settings {
+		if fixes.For(fixes.Client{Obstacle: "capable", Settings: []string{s.String()}}).Sentence == first {
+			t.Errorf("%s has no sentence", s)
+		}
+	}
+	if got := fixes.For(fixes.Client{Obstacle: "plaintext", Settings: []string{"proxy"}}).Sentence; strings.Contains(got, "emove") {
+		t.Errorf("a client without TLS 1.2 is to lose its proxy: %s", got)
 	}
 }
 

@@ -33,6 +33,7 @@ type about struct {
 	page     string // "" = none
 	runtime  bool   // the runtime's own advice follows
 	last     bool   // the obstacle's page comes after those of the runtime
+	leave    bool   // what leads the client to tlslift is to be taken out
 }
 
 var obstacles = map[Obstacle]about{
@@ -51,8 +52,8 @@ var obstacles = map[Obstacle]about{
 		page:     "other", runtime: true, last: true,
 	},
 	"capable": {
-		sentence: "It can speak TLS 1.2 already: use https addresses and take the proxy out.",
-		page:     "drop-the-proxy",
+		sentence: "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift.",
+		page:     "drop-the-proxy", leave: true,
 	},
 	"no-shared-cipher": {
 		sentence: "It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.",

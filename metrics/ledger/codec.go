@@ -34,6 +34,7 @@ type record struct {
 	JA4        string `json:"ja4,omitempty"`
 	Family     string `json:"user_agent_family,omitempty"`
 
+	Settings []storedTime  `json:"settings,omitempty"`
 	Evidence []storedTime  `json:"evidence,omitempty"`
 	Refuted  []storedTime  `json:"refuted,omitempty"`
 	Counts   []storedCount `json:"counts,omitempty"`
@@ -71,6 +72,11 @@ func encode(r *row, p *policy) record {
 		First: at(r.first), Last: at(r.last),
 		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
+	}
+	for _, s := range call.Settings {
+		if t := r.settings[s]; t != 0 {
+			rec.Settings = append(rec.Settings, storedTime{Name: s.String(), Last: at(t)})
+		}
 	}
 	for _, verdict := range Verdicts {
 		if t := r.evidence.Held(verdict); t != 0 {
@@ -119,6 +125,11 @@ func decode(rec *record, latest int64) (*row, error) {
 	r.offered, _ = parseVersion(rec.Offered)
 	if r.first == 0 && !r.configured || r.last < r.first {
 		return nil, errors.New("it was never seen")
+	}
+	for _, e := range rec.Settings {
+		if i := slices.IndexFunc(call.Settings[:], func(s call.Setting) bool { return s.String() == e.Name }); i >= 0 {
+			r.settings[call.Settings[i]] = when(e.Last)
+		}
 	}
 	for _, e := range rec.Evidence {
 		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {

@@ -92,11 +92,15 @@ func (r *row) request(o *call.Outcome, now int64) {
 	if o.FallsBack {
 		r.lastFallsBack = max(r.lastFallsBack, now)
 	}
+	r.ledBy(o.Setting, now)
 	if o.Offer != nil {
 		r.offer(o.Offer, now)
 	}
 	r.expose(o.Exposed, o.Version, now)
 }
+
+// ledBy records what in the client led a call here.
+func (r *row) ledBy(s call.Setting, now int64) { r.settings[s] = max(r.settings[s], now) }
 
 // called records that the client made a call.
 func (r *row) called(h call.Handling, v call.Version, now int64) {
@@ -126,7 +130,7 @@ func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 		r.offer(offer, now)
 	}
 	if s.Handling != call.Tunnelled && (!s.NoCall || s.Handling == call.Refused) {
-		r.connection(s, now)
+		r.connection(s, offer, now)
 	}
 	if s.Failure != call.HandshakeOK {
 		r.failure(s, now)
@@ -179,7 +183,7 @@ func (r *row) offer(h *call.Offer, now int64) {
 }
 
 // connection records a connection on which there was a call, or that was refused.
-func (r *row) connection(s *call.Observation, now int64) {
+func (r *row) connection(s *call.Observation, offer *call.Offer, now int64) {
 	if !s.Again {
 		r.totals.count(key{ofConnections, uint8(s.Handling), uint8(s.Version), 0})
 		if s.Handling != call.Plain && s.Handling != call.Terminated {
@@ -190,6 +194,9 @@ func (r *row) connection(s *call.Observation, now int64) {
 		return
 	}
 	r.called(s.Handling, s.Version, now)
+	if s.Handling == call.Spliced { // of the others, the requests show it
+		r.ledBy(call.SettingOf(s.Ingress, offer != nil && offer.SNI && !offer.WrongName), now)
+	}
 	if d := r.today(now); !s.Again || !d.active() {
 		increment(d.connections(s.Version.Insecure()))
 	}

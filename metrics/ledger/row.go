@@ -30,8 +30,9 @@ type row struct {
 
 	first, last              int64
 	lastInsecure, lastSecure int64
-	lastLifted               int64 // last request that only tlslift made possible
-	lastFallsBack            int64 // last request that goes out in clear without tlslift
+	lastLifted               int64                         // last request that only tlslift made possible
+	lastFallsBack            int64                         // last request that goes out in clear without tlslift
+	settings                 [len(call.Settings) + 1]int64 // when each last led a call here
 	evidence                 Evidence
 
 	offered call.Version // the highest ever

@@ -40,6 +40,10 @@ type Row struct {
 	// of a fleet.
 	SeveralPrograms bool `json:"several_programs,omitempty"`
 
+	// Settings are what in the client led its latest calls here: url, proxy, name,
+	// redirect; not known of a fleet.
+	Settings []string `json:"settings,omitempty"`
+
 	Evidence Evidence `json:"evidence,omitzero"` // what the verdict is chosen from
 
 	Fix      string   `json:"fix,omitempty"`       // what its owner is to change
@@ -218,7 +222,7 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
 		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
-		Declared: st.Declared, Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
+		Declared: st.Declared, Settings: r.ledLately(p.MigratedAfter), Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
 	}
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
@@ -231,11 +235,24 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	return v
 }
 
+// ledLately are the settings that led a call here within migratedAfter of the
+// latest that did. One that was taken out is not among them for long.
+func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
+	latest := slices.Max(r.settings[:])
+	for _, s := range call.Settings {
+		if t := r.settings[s]; t != 0 && latest-t < int64(migratedAfter/time.Second) {
+			words = append(words, s.String())
+		}
+	}
+	return words
+}
+
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program, whether it falls back, and whether it ever called. What
+// library, the program, whether it falls back, whether it ever called, and what
+// leads it here. What
 // was never seen may be misdeclared.
 func (v *Row) Advise() {
-	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack, NoCalls: v.State == NoCalls})
+	fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack, NoCalls: v.State == NoCalls, Settings: v.Settings})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(fix.Sentence, v.Misdeclaration), fix.Key, fix.Pages
 }
 

@@ -532,7 +532,7 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	body := get(t, h, "/clients/10.0.0.3").Body.String()
-	for _, want := range []string{"What is left:", "and declare it migrated", "<h2>To take tlslift away</h2>"} {
+	for _, want := range []string{"What is left:", "Then declare it migrated.", "<h2>To take tlslift away</h2>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -128,6 +128,11 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
 	to.Configured, to.FallsBack = to.Configured || r.Configured, to.FallsBack || r.FallsBack
 	to.SeveralPrograms = to.SeveralPrograms || r.SeveralPrograms
+	for _, setting := range r.Settings {
+		if !slices.Contains(to.Settings, setting) {
+			to.Settings = append(to.Settings, setting)
+		}
+	}
 	if versionOf(r.HighestOffered) > versionOf(to.HighestOffered) {
 		to.HighestOffered = r.HighestOffered
 	}

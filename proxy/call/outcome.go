@@ -45,6 +45,10 @@ type Outcome struct {
 	// own: whatever led it here, without that it goes there in clear.
 	FallsBack bool
 
+	// Setting is what in the client led the request here. Of a spliced connection
+	// the way in and the hello show it.
+	Setting Setting
+
 	Version  Version  // of the client's side
 	Cipher   uint16   // of the client's side, 0 in clear
 	JA4      string   // of the connection's hello

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"html"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -118,4 +119,62 @@ func TestReportSaysWhatIsWrongWithAnAddress(t *testing.T) {
 	if got := harness.Run(t, nil, "report", "--admin", "127.0.0.1:"+port, "--token-file", token); got.Code != 0 {
 		t.Errorf("with the token: status %d, %s", got.Code, got.Stderr)
 	}
+}
+
+// TestCapableClientsAreToldWhatToTakeOut: what leads a client here decides what
+// its owner is to take out.
+func TestCapableClientsAreToldWhatToTakeOut(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "ledger.json")
+	server, p := portal(t, smsportal.Options{}, "state: {file: "+state+"}\nlisten: [{address: '127.0.0.1:0', client: tunnels}, {address: '127.0.0.1:0', client: hosts}, {address: '127.0.0.1:0', client: both}]")
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(server.CAPEM())
+	listening := p.WaitLogs(0, harness.Match{"msg": "listening"}, 3)
+	call := func(n int, tunnel bool) {
+		c := harness.Dial(t, listening[n].String("address"))
+		if tunnel {
+			c = c.Tunnel(legacyHost + ":443")
+		}
+		c = harness.NewCaller(t, net.Conn(tls.Client(c.Bytes(), &tls.Config{ServerName: legacyHost, RootCAs: pool})))
+		c.Send("GET /a HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n").Answer("GET")
+		c.Close()
+	}
+	call(0, true)
+	call(1, false)
+	call(2, true)
+	harness.Dial(t, listening[2].String("address")).Send("GET /" + legacyHost + "/a HTTP/1.1\r\nHost: " + listening[2].String("address") + "\r\n\r\n").Answer("GET")
+	for _, client := range []string{"tunnels", "hosts", "both"} {
+		p.WaitMetric(1, "tlslift_client_connections_total", "client", client, "handling", "spliced")
+	}
+	p.WaitMetric(1, requestsTotal, "client", "both")
+	const first = "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift."
+	want := map[string]string{
+		"tunnels": first + " Remove its proxy setting.",
+		"hosts":   first + " Remove the hosts-file or DNS entry that leads to tlslift.",
+		"both":    first + " Change its URL from tlslift's address to the API's. Remove its proxy setting.",
+	}
+	compare := func(source ...string) {
+		t.Helper()
+		var got report.Report
+		if r := harness.Run(t, nil, append([]string{"report", "--format", "json"}, source...)...); json.Unmarshal([]byte(r.Stdout), &got) != nil {
+			t.Fatalf("status %d, %s", r.Code, r.Stderr)
+		}
+		if len(got.Clients) != len(want) {
+			t.Errorf("%d clients", len(got.Clients))
+		}
+		for _, c := range got.Clients {
+			if c.Fix != want[c.Client] {
+				t.Errorf("%s: %s, want %s", c.Client, c.Fix, want[c.Client])
+			}
+		}
+	}
+	compare("--admin", p.AdminAddr())
+	if _, page := p.Get("/clients/both"); !strings.Contains(html.UnescapeString(page), "What to change:</strong> "+want["both"]) {
+		t.Errorf("the page of both:\n%.5000s", page)
+	}
+	if _, page := p.Get("/clients/hosts"); !strings.Contains(html.UnescapeString(page), "What is left:</strong> "+want["hosts"]+" Then declare it migrated.") {
+		t.Errorf("the page of hosts:\n%.5000s", page)
+	}
+	p.Stop()
+	compare("--state", state)
 }
