@@ -141,6 +141,16 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
+	for _, a := range alerts {
+		const page = "{{ $externalLabels.tlslift_status_page }}"
+		about := strings.Contains(a.Annotations["summary"], "{{ $labels.client }}")
+		if got := a.Annotations["client_url"]; about && got != page+"clients/?name={{ $labels.client | urlquery }}" || !about && got != "" {
+			t.Errorf("%s: client_url %q", a.Alert, got)
+		}
+		if got := a.Annotations["fix_url"]; slices.Contains(advised, a.Alert) && !strings.Contains(got, page+"fixes/{{ .Labels.verdict }}") {
+			t.Errorf("%s: fix_url %q", a.Alert, got)
+		}
+	}
 	want := slices.Sorted(slices.Values(contract))
 	if got := slices.Compact(names); !slices.Equal(got, want) {
 		t.Errorf("alerts\n%s\nwant\n%s", got, want)

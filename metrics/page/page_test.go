@@ -734,3 +734,17 @@ func TestLargeFiguresAreTrue(t *testing.T) {
 		}
 	}
 }
+
+// The links of alerts, whose templates can escape a name for a query alone.
+func TestAlertsLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	if w := get(t, h, "/clients/?name="+url.QueryEscape("payments/billing")); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<bdi>payments/billing</bdi>") {
+		t.Errorf("the client: %d, %.3000s", w.Code, w.Body)
+	}
+	for _, v := range ledger.Verdicts {
+		if w := get(t, h, "/fixes/"+v.String()); w.Code != http.StatusOK && w.Code != http.StatusFound {
+			t.Errorf("the fix for %s: %d", v, w.Code)
+		}
+	}
+}
