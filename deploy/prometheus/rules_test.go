@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"tlslift/metrics/ledger"
 )
 
 const runbooks = "../../docs/runbooks"
@@ -249,4 +252,32 @@ func run(t *testing.T, name string, args ...string) string {
 		t.Errorf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// TestFailingIsTheLedgers: the rule takes the verdicts that the ledger takes.
+func TestFailingIsTheLedgers(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1<<31, 0)
+	var always, failed []string
+	for _, v := range ledger.Verdicts {
+		row := ledger.Row{State: ledger.NoCalls, Verdict: v}
+		row.Evidence[v] = now.Unix()
+		switch {
+		case row.FailingAt(now, time.Hour, false):
+			always = append(always, v.String())
+		case row.FailingAt(now, time.Hour, true):
+			failed = append(failed, v.String())
+		}
+	}
+	records, _ := rules(t)
+	for _, r := range records {
+		if r.Record != "tlslift:client_failing" {
+			continue
+		}
+		for _, words := range [][]string{always, failed} {
+			if want := `tlslift:client_verdict{verdict=~"` + strings.Join(words, "|") + `"}`; !strings.Contains(r.Expr, want) {
+				t.Errorf("the rule lacks %s", want)
+			}
+		}
+	}
 }

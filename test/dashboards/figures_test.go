@@ -210,12 +210,17 @@ func runtime(c thirty.Client) string {
 	return " " + library + " " + program
 }
 
-// listed is of, for the clients of the table Clients: those that made a call or
-// are configured.
+// failing reports whether a client of the script cannot call.
+func (t truth) failing(c thirty.Client) bool {
+	return t.states[c.Name] == ledger.NoCalls && c.Verdict == ledger.DistrustsCA
+}
+
+// listed is of, for the clients of the table Clients: those that made a call, are
+// configured, or cannot call.
 func (t truth) listed(value func(c thirty.Client, seen ledger.Times) (suffix string, v float64, ok bool)) map[string]float64 {
 	return t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 		suffix, v, ok := value(c, seen)
-		return suffix, v, ok && t.states[c.Name] != ledger.NoCalls
+		return suffix, v, ok && (t.states[c.Name] != ledger.NoCalls || t.failing(c))
 	})
 }
 
@@ -247,15 +252,18 @@ func (t truth) tables() []figure {
 			instances[client+" "+instance] = 1
 		}
 	}
-	uncalled := func(c thirty.Client) bool { return t.states[c.Name] == ledger.NoCalls }
+	uncalled := func(c thirty.Client) bool { return t.states[c.Name] == ledger.NoCalls && !t.failing(c) }
 	reported := func([]prom.Sample) float64 { return 1 } // its value is when it was reported
 	return []figure{
 		{panel: "Clients", ref: "A", reduce: last, want: t.listed(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
+			if t.failing(c) {
+				return " failing", 1, true
+			}
 			return " " + t.states[c.Name].String(), 1, true
 		})},
 		{panel: "Clients", ref: "B", reduce: last, want: changes},
 		{panel: "Clients", ref: "C", reduce: reported, want: t.listed(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
-			return runtime(c), 1, !lastSeen(seen).IsZero()
+			return runtime(c), 1, !lastSeen(seen).IsZero() || t.failing(c)
 		})},
 		{panel: "Clients", ref: "D", reduce: last, want: requests, relative: 0.02, absolute: 2},
 		{panel: "Clients", ref: "E", reduce: last, want: t.listed(func(_ thirty.Client, seen ledger.Times) (string, float64, bool) {

@@ -10,10 +10,10 @@ import (
 // The tables of clients.
 
 func clients() *table.PanelBuilder {
-	p := newTable("Clients", "Every client of the fleet that made a call or is named in the configuration. Requests inside spliced TLS cannot be seen: a migrated client has none. A client links to its status page, a verdict to what to change. The instance is the one that saw it last: its status page knows the client.",
+	p := newTable("Clients", "Every client of the fleet that made a call, is named in the configuration, or cannot call (failing: its TLS handshakes fail). Requests inside spliced TLS cannot be seen: a migrated client has none. A client links to its status page, a verdict to what to change. The instance is the one that saw it last: its status page knows the client.",
 		"No client yet. Send one call through tlslift; it is here within four minutes.")
 	for _, q := range []struct{ ref, expr string }{
-		{"A", `max by (client, state) (tlslift:client_state{STATE,client=~"$client"})`},
+		{"A", `max by (client, state) (KNOWN)`},
 		{"B", `label_replace(max by (client, verdict) (tlslift:client_verdict), "change", "$1", "verdict", "(.*)") and on (client) KNOWN`},
 		{"C", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max) and on (client) KNOWN`},
 		{"D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60 and on (client) KNOWN`},
@@ -21,12 +21,12 @@ func clients() *table.PanelBuilder {
 		{"F", `topk by (client) (1, max by (client, instance) ({__name__=~"tlslift_client_last_(insecure|secure)_timestamp_seconds"} > 0)) and on (client) KNOWN`},
 	} {
 		p.WithTarget(rows(q.ref, strings.NewReplacer(
-			"STATE", `state!="no-calls"`, "KNOWN", `tlslift:client_state{state!="no-calls",client=~"$client"}`,
+			"KNOWN", `(tlslift:client_state{state!="no-calls",client=~"$client"} or tlslift:client_failing{client=~"$client"})`,
 		).Replace(q.expr)))
 	}
 	return joined(p.SortBy(sorting("last insecure", true)), []column{
 		clientColumn("client", 180),
-		{field: "state", title: "state", width: 90, props: words(stateColours)},
+		{field: "state", title: "state", width: 90, props: words(rowColours)},
 		verdictColumn(140),
 		{field: "change", title: "what to change", props: []dashboard.DynamicConfigValue{mapped(sentences())}},
 		{field: "program", title: "program", width: 110},
@@ -77,8 +77,8 @@ func silent() *table.PanelBuilder {
 }
 
 func noCalls() *table.PanelBuilder {
-	const is = `and on (client) tlslift:client_state{state="no-calls",client=~"$client"}`
-	p := newTable("Connected, never called", "State no-calls: in no share, and no client to migrate. A scanner, a health check, or a client that cannot get in: the verdict says which.",
+	const is = `and on (client) (tlslift:client_state{state="no-calls",client=~"$client"} unless on (client) tlslift:client_failing)`
+	p := newTable("Connected, never called", "State no-calls: in no share, and no client to migrate. A scanner, a health check, or a client that has not tried to call for two weeks. One that tries and cannot is in the table Clients, as failing.",
 		"Every client that connected has made a call").
 		WithTarget(rows("A", `1000 * max by (client) (tlslift:client_first_seen_timestamp_seconds:min)`+"\n"+is)).
 		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)`+"\n"+is)).

@@ -25,6 +25,7 @@ type colours map[string]string
 
 var (
 	stateColours = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue, "no-calls": pale}
+	rowColours   = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue, "failing": "#8f1d1d"}
 	states       = []string{"insecure", "mixed", "silent", "unseen", "migrated", "no-calls"}
 
 	// From dark to light while insecure, from light to dark once secure: two
