@@ -186,6 +186,7 @@ func (q *request) refusedEarly(bodyErr error) bool {
 		return false
 	}
 	q.out.Decision = decide.Refuse.String()
+	q.out.Ours = q.place.Ours && q.c.refusal == nil && !q.c.facts.Denied
 	return true
 }
 

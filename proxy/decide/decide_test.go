@@ -165,6 +165,40 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestRefusedForOurs: a refused request is for one of our upstreams if it, its base
+// URL or its tunnel names one. A default for callers that name none does not count.
+func TestRefusedForOurs(t *testing.T) {
+	t.Parallel()
+	ours, foreign := host.MustParse(api), host.MustParse(other)
+	trace := Head{Method: http.MethodTrace}
+	for _, c := range []struct {
+		what   string
+		conn   *call.Conn
+		target Target
+		head   Head
+		want   bool
+	}{
+		{"named", conn(), Target{Host: ours}, trace, true},
+		{"named, absolute form", conn(), Target{Absolute: true, Scheme: "http", Host: ours}, trace, true},
+		{"a base URL", conn(), Target{Host: foreign, Path: "/" + api + "/a"}, trace, true},
+		{"another host", conn(), Target{Host: foreign}, trace, false},
+		{"none", conn(), Target{}, trace, false},
+		{"default_upstream", conn(func(c *call.Conn) { c.Listener.DefaultUpstream = ours }), Target{}, trace, false},
+		{"inside CONNECT", conn(ways["inside CONNECT"]), Target{}, trace, true},
+		{"inside CONNECT, another host", conn(ways["inside CONNECT"]), Target{Host: foreign}, Head{Method: http.MethodGet}, true},
+		{"a port that is not served", conn(), Target{Absolute: true, Scheme: "http", Host: ours, Port: 8080}, Head{Method: http.MethodGet}, true},
+		{"a barred caller", conn(func(c *call.Conn) { c.Denied = true }), Target{Host: ours}, trace, false},
+		{"without credentials", conn(), Target{Host: ours}, Head{Method: http.MethodGet, AuthFailed: true}, false},
+		{"our own Via", conn(), Target{Host: ours}, Head{Method: http.MethodGet, OwnVia: true}, false},
+	} {
+		s := settings(OthersRefuse, true)
+		p, found := s.Find(c.conn, c.target)
+		if d := s.Request(c.conn, p, found, c.head); d.Action != Refuse || d.Ours != c.want {
+			t.Errorf("%s: %v, ours %v, want %v (%s)", c.what, d.Action, d.Ours, c.want, d.Detail)
+		}
+	}
+}
+
 // TestPorts holds which ports a request for an upstream may name (design,
 // section 1).
 func TestPorts(t *testing.T) {

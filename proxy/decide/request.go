@@ -32,6 +32,7 @@ type Place struct {
 	SeesHTTP bool      // the caller asked for an http URL
 	Host     host.Name // the zero Name when none is named and none is known
 	Port     uint16    // that was named; 0 = none, or the tunnel's decides
+	Ours     bool      // the request, its base URL or its tunnel names one of our upstreams
 	Base     bool      // the caller used a base URL: the host it named is tlslift's, or none
 	Prefix   string    // "/HOST", with which the path of a base URL begins; "" with default_upstream
 }
@@ -42,6 +43,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 	inner := c.Ingress == call.Connect || c.Ingress == call.TLS ||
 		c.Ingress == call.Transparent && c.Handling == call.Terminated
 	p := Place{Ingress: c.Ingress, SeesHTTP: c.Handling != call.Terminated, Host: t.Host, Port: t.Port}
+	p.Ours = s.ours(t.Host) || s.ours(c.Authority)
 	switch {
 	case inner:
 	case t.Absolute:
@@ -66,6 +68,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 	if !inner || c.Authority.IsZero() {
 		if n, prefix := s.base(c, p, t); !n.IsZero() {
 			p.Host, p.Port, p.Base, p.Prefix = n, 0, true, prefix
+			p.Ours = p.Ours || prefix != "" && s.ours(n)
 		}
 	}
 	if p.Host.IsZero() {
@@ -78,9 +81,11 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 }
 
 // knows reports whether a host is one of ours, or the self-test.
-func (s *Settings) knows(n host.Name) bool {
+func (s *Settings) knows(n host.Name) bool { return n == selfTest || s.ours(n) }
+
+func (s *Settings) ours(n host.Name) bool {
 	if n.IsZero() || n == selfTest {
-		return n == selfTest
+		return false
 	}
 	_, ours := s.Upstream(n)
 	return ours
@@ -108,8 +113,17 @@ func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 }
 
 // Request decides about one request that is no CONNECT. found is what Find
-// decided.
+// decided. A refused request is for one of our upstreams if it says so, unless
+// its caller may not use the proxy at all, or is tlslift itself.
 func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decision {
+	d := s.request(c, p, found, a)
+	if d.Action == Refuse {
+		d.Ours = p.Ours && !c.Denied && !a.AuthFailed && d.Reason != problem.Loop
+	}
+	return d
+}
+
+func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decision {
 	switch {
 	case c.Denied:
 		return refuse(problem.ACL, detailBarred)
@@ -132,7 +146,7 @@ func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	}
 	if own, ours := s.Upstream(p.Host); ours {
 		if !portAllowed(c, p, own) {
-			return Decision{Ours: true, Reason: problem.Port, Detail: detailPort}
+			return refuse(problem.Port, detailPort)
 		}
 		return Decision{Action: Upgrade, Host: p.Host, Ours: true}
 	}

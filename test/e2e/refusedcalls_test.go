@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"tlslift/deploy/demo/smsportal"
+	"tlslift/proxy/authority"
+	"tlslift/test/harness"
+)
+
+// TestRefusedCallsAreOfAClient: an insecure caller all of whose calls for the API
+// are refused is still one that must change. Page and API show it, as the metrics
+// do. A caller that names nobody, or may not use the proxy, is none.
+func TestRefusedCallsAreOfAClient(t *testing.T) {
+	t.Parallel()
+	files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: []string{"mymobileapi.com"}, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := ""
+	for _, name := range []string{"unframed", "elsewhere", "bodiless", "junk", "foreign"} {
+		listen += fmt.Sprintf("{address: '127.0.0.1:0', client: %s}, ", name)
+	}
+	p := harness.Start(t, harness.Options{
+		Upstream: startPortal(t, smsportal.Options{}), Env: []string{"TLSLIFT_CA_CERT=" + files.CA, "TLSLIFT_CA_KEY=" + files.Key},
+		Config: "listen: [" + listen + "{address: '127.0.0.1:0', client: barred, allow: [192.0.2.1/32]}]\nlimits: {body_bytes: 10, header_timeout: 1s}",
+	})
+	listening := p.WaitLogs(0, harness.Match{"msg": "listening"}, 6)
+	send := func(n int, request string, status int) {
+		t.Helper()
+		if answer := harness.Dial(t, listening[n].String("address")).Send(request).Answer("GET"); answer.StatusCode != status {
+			t.Errorf("%q was answered %d, want %d", request, answer.StatusCode, status)
+		}
+	}
+	send(0, "POST /api5/http5.aspx HTTP/1.0\r\nHost: "+legacyHost+"\r\n\r\nType=credits", 400)
+	inside := tls.Client(harness.Dial(t, listening[1].String("address")).Tunnel(legacyHost+":443").Bytes(),
+		&tls.Config{ServerName: legacyHost, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
+	if answer := harness.NewCaller(t, inside).Send("GET /a HTTP/1.1\r\nHost: 10.1.2.3\r\n\r\n").Answer("GET"); answer.StatusCode != 421 {
+		t.Errorf("another Host inside the tunnel was answered %d, want 421", answer.StatusCode)
+	}
+	send(2, "POST /api5/http5.aspx HTTP/1.1\r\nHost: "+legacyHost+"\r\nContent-Length: 11\r\n\r\nType=credit", 413)
+	send(3, "\x03\x00\x00\x13\x0e\xe0 /\r\n\r\n", 400)
+	send(4, "GET http://example.net/ HTTP/1.0\r\nHost: "+legacyHost+"\r\nHost: example.net\r\n\r\n", 400)
+	send(5, "GET http://"+legacyHost+"/a HTTP/1.1\r\nHost: "+legacyHost+"\r\n\r\n", 403)
+	for _, name := range []string{"unframed", "elsewhere", "bodiless", "junk", "foreign", "barred"} {
+		p.WaitMetric(1, "tlslift_client_requests_total", "client", name, "upstream", "_denied")
+	}
+
+	_, body := p.Get("/api/v1/clients")
+	var api struct {
+		Clients []struct{ Client, State string }
+	}
+	if err := json.Unmarshal([]byte(body), &api); err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]string{}
+	for _, c := range api.Clients {
+		states[c.Client] = c.State
+	}
+	want := map[string]string{"unframed": "insecure", "elsewhere": "insecure", "bodiless": "insecure", "junk": "unseen", "foreign": "unseen", "barred": "unseen"}
+	if fmt.Sprint(states) != fmt.Sprint(want) {
+		t.Errorf("the API lists %v, want %v", states, want)
+	}
+}
