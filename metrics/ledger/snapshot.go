@@ -90,12 +90,16 @@ type snapshot struct {
 	rows          []*row
 	clients       []Configured // the rows that were configured
 	unreadable    int          // lines that are no client
+	latest        int64        // Unix seconds: no time in it is later
+	early         bool         // it was written later than it is now, by the clock
+	written       time.Time
 }
 
 var errEmpty = errors.New("it is empty")
 
 // readSnapshot reads a file and believes it only if its checksum is right. No
-// time in it is later than latest (Unix seconds).
+// time in it is later than latest (Unix seconds), or than the time when it was
+// written: a clock that is behind must not make what was seen older than it is.
 func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 	lines := bufio.NewReaderSize(in, maxLine)
 	line, err := lines.ReadSlice('\n')
@@ -109,7 +113,7 @@ func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 	if head.Version != fileVersion {
 		return nil, fmt.Errorf("its format is version %d, this program's is %d", head.Version, fileVersion)
 	}
-	s, sum := new(snapshot), sha256.New()
+	s, sum := &snapshot{latest: max(latest, head.Written.Unix()), early: head.Written.Unix() > latest, written: head.Written}, sha256.New()
 	for n := 0; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		if errors.Is(err, io.EOF) && len(line) == 0 {
@@ -122,7 +126,7 @@ func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 			return nil, fmt.Errorf("more than %d clients", maxRows)
 		}
 		sum.Write(line)
-		s.take(n, line, latest)
+		s.take(n, line)
 	}
 	if want, err := hex.DecodeString(head.SHA256); err != nil || !bytes.Equal(want, sum.Sum(nil)) {
 		return nil, errors.New("its checksum is wrong: it was damaged or cut short")
@@ -131,7 +135,7 @@ func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 }
 
 // take reads the nth line after the header.
-func (s *snapshot) take(n int, line []byte, latest int64) {
+func (s *snapshot) take(n int, line []byte) {
 	if n == 0 {
 		var known settings
 		if json.Unmarshal(line, &known) == nil {
@@ -145,7 +149,7 @@ func (s *snapshot) take(n int, line []byte, latest int64) {
 		s.unreadable++
 		return
 	}
-	r, err := decode(&rec, latest)
+	r, err := decode(&rec, s.latest)
 	if err != nil {
 		s.unreadable++
 		return

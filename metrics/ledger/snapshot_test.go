@@ -204,11 +204,11 @@ func FuzzReadSnapshot(f *testing.F) {
 			return
 		}
 		for _, r := range s.rows {
-			if r.last > latest || r.first <= 0 || len(r.name) > maxName || len(r.library) > maxText || len(r.marks) > maxMarks*int(numMarkKinds) || len(r.days) > historyDays+1 {
+			if r.last > s.latest || r.first <= 0 || len(r.name) > maxName || len(r.library) > maxText || len(r.marks) > maxMarks*int(numMarkKinds) || len(r.days) > historyDays+1 {
 				t.Fatalf("unbounded: %+v", r)
 			}
 			rec := encode(r, newPolicy(Settings{}))
-			back, err := decode(&rec, latest)
+			back, err := decode(&rec, s.latest)
 			if err != nil || back.last != r.last || back.evidence != r.evidence || !slices.Equal(back.totals, r.totals) || !slices.Equal(back.days, r.days) {
 				t.Fatalf("does not come back: %v", err)
 			}

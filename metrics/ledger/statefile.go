@@ -82,6 +82,10 @@ func (k *stateFile) read() {
 		k.unread = err
 	default:
 		k.ledger.adopt(s.rows)
+		if s.early {
+			k.log.Warn("the clock is behind the state file: until it has caught up, its clients are as they were; set the clock, or remove the file if the clock was ahead before",
+				zap.Time("written", s.written), zap.Time("now", k.ledger.clock()))
+		}
 		if s.unreadable > 0 {
 			k.log.Warn("some clients of the state file were not read", zap.Int("unreadable", s.unreadable))
 		}

@@ -63,6 +63,42 @@ func TestAFileSurvivesRestarts(t *testing.T) {
 	}
 }
 
+// A machine that starts with its clock behind, and is set right later, must not
+// make what was insecure lately look long past.
+func TestAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	const name, after = "client", 14 * dayLong
+	open := func(c *testClock, log *zap.Logger) rig {
+		return rigAt(c, Options{File: path, Logger: log}, Settings{MigratedAfter: after})
+	}
+	g := newRigIn(Options{File: path}, Settings{MigratedAfter: after})
+	g.clock.advance(100 * dayLong)
+	g.request(name, plain("h"))
+	before := g.row(t, name)
+	g.Close()
+
+	log, logs := watched()
+	g.clock.advance(-60 * dayLong)
+	behind := open(g.clock, log)
+	if logs.FilterMessageSnippet("the clock is behind").Len() != 1 {
+		t.Errorf("logged: %v", logs.All())
+	}
+	behind.request("another", plain("h"))
+	if r := behind.row(t, name); r.State != Insecure {
+		t.Errorf("with the clock behind it is %s", r.State)
+	}
+	behind.Close()
+
+	g.clock.advance(60*dayLong + time.Minute)
+	right := open(g.clock, zap.NewNop())
+	defer right.Close()
+	right.sight(name, spliced())
+	if r := right.row(t, name); r.State != Mixed || !r.LastInsecure.Equal(before.LastInsecure) {
+		t.Errorf("with the clock set right it is %s, last insecure %v, want mixed and %v", r.State, r.LastInsecure, before.LastInsecure)
+	}
+}
+
 // A ledger that was released is another process's to keep: nothing is written
 // until it is reclaimed, and then whatever came meanwhile is there.
 //
