@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"tlslift/suggest"
+	"tlslift/configs/suggest"
 )
 
 const envPrefix = "TLSLIFT_"

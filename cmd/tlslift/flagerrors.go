@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tlslift/suggest"
+	"tlslift/configs/suggest"
 )
 
 // flagError says what is wrong with a flag: its name, the value that it was

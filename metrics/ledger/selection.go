@@ -4,7 +4,7 @@ import (
 	"errors"
 	"slices"
 
-	"tlslift/suggest"
+	"tlslift/configs/suggest"
 )
 
 // Words that select clients by a mark beside their state.
