@@ -94,17 +94,17 @@ func (s Times) RegressedAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.After(s.Declared)
 }
 
-// MigratedBy says what a migrated client is taken for one by: that it was seen
-// to be, or that its owner says so.
+// MigratedBy says what a migrated client is taken for one by: proof, if it would
+// be migrated without its declaration, else the declaration.
 func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
-	switch {
-	case s.StateAt(now, migratedAfter) != Migrated:
+	if s.StateAt(now, migratedAfter) != Migrated {
 		return ""
-	case !s.LastSecure.IsZero() && s.LastSecure.After(s.LastInsecure):
-		return "proof"
-	default:
-		return "declaration"
 	}
+	s.Declared = time.Time{}
+	if s.StateAt(now, migratedAfter) == Migrated {
+		return "proof"
+	}
+	return "declaration"
 }
 
 // MisdeclaredAt reports whether a client was declared migrated that was never

@@ -63,3 +63,27 @@ func TestWordsRoundTrip(t *testing.T) {
 		t.Error("an unknown state was read")
 	}
 }
+
+// A client is migrated by proof only if it would be without its declaration.
+func TestMigratedBy(t *testing.T) {
+	t.Parallel()
+	now := epoch.Add(100 * dayLong)
+	ago := func(days float64) time.Time { return now.Add(-time.Duration(days * float64(dayLong))) }
+	for name, c := range map[string]struct {
+		s    Times
+		want string
+	}{
+		"seen to be secure":                               {Times{LastSecure: ago(1)}, "proof"},
+		"insecure long ago":                               {Times{LastInsecure: ago(14), LastSecure: ago(1)}, "proof"},
+		"declared, and insecure long before":              {Times{LastInsecure: ago(20), LastSecure: ago(1), Declared: ago(10)}, "proof"},
+		"declared a moment after it changed":              {Times{LastInsecure: ago(.002), LastSecure: ago(.001), Declared: ago(.001)}, "declaration"},
+		"declared and secure since, insecure 13 days ago": {Times{LastInsecure: ago(13), LastSecure: ago(1), Declared: ago(12)}, "declaration"},
+		"declared, and silent":                            {Times{LastInsecure: ago(40), LastSecure: ago(20), Declared: ago(20)}, "declaration"},
+		"declared for a day to come":                      {Times{LastSecure: ago(1), Declared: ago(-1)}, "proof"},
+		"insecure":                                        {Times{LastInsecure: ago(1)}, ""},
+	} {
+		if got := c.s.MigratedBy(now, 14*dayLong); got != c.want {
+			t.Errorf("%s: by %q, want %q", name, got, c.want)
+		}
+	}
+}

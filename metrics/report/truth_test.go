@@ -79,7 +79,7 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 		w.state = ledger.Silent
 	}
 	if w.state == ledger.Migrated {
-		if w.by = "declaration"; lastSecure.After(lastInsecure) {
+		if w.by = "declaration"; secure && !insecure {
 			w.by = "proof"
 		}
 	}

@@ -39,11 +39,12 @@ type scripted struct {
 	want   map[int]ledger.Verdict // by day; those of the one ledger that sees everything too
 	apart  map[int]ledger.Verdict // what that ledger says instead
 	alone  map[int]ledger.Verdict // what the instances alone say, without Prometheus' memory
+	stands map[int]string         // its state and, of a migrated one, what by; nil = not compared
 }
 
 var (
 	fleetCheckDays = []int{12, 26, 40, 55}
-	fleetDeclared  = 15 // the day of the client of that name
+	fleetDeclared  = 15 // the day of the clients of that name
 )
 
 var scripts = []scripted{
@@ -89,6 +90,12 @@ var scripts = []scripted{
 		client: "declared",
 		deeds:  []deed{{10, "a", doesOld}, {18, "b", doesPlain}, {36, "b", doesPlain}},
 		want:   map[int]ledger.Verdict{12: ledger.LegacyOnly, 26: ledger.Plaintext, 40: ledger.Plaintext, 55: ledger.Plaintext},
+		stands: map[int]string{12: "insecure", 26: "insecure", 40: "insecure", 55: "silent"},
+	}, {
+		client: "declared-at-once", // its owner's word, while an insecure call is recent; then what it does
+		deeds:  []deed{{10, "a", doesOld}, {14, "a", doesOld}, {16, "b", doesModern}, {36, "b", doesModern}},
+		want:   map[int]ledger.Verdict{12: ledger.LegacyOnly, 26: ledger.Capable, 40: ledger.Capable, 55: ledger.Capable},
+		stands: map[int]string{12: "insecure", 26: "migrated by declaration", 40: "migrated by proof", 55: "migrated by declaration"},
 	},
 }
 
@@ -119,7 +126,9 @@ func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 	}
 	start := now.Truncate(dayLong).Add(-60 * dayLong)
 	f := &fleetTest{t: t, at: start, series: make(map[string][]string), types: make(map[string]string)}
-	f.declared = []ledger.Configured{{Name: "declared", Migrated: start.Add(time.Duration(fleetDeclared) * dayLong)}}
+	for _, name := range []string{"declared", "declared-at-once"} {
+		f.declared = append(f.declared, ledger.Configured{Name: name, Migrated: start.Add(time.Duration(fleetDeclared) * dayLong)})
+	}
 	f.all = f.newLedger()
 	instances := map[string]*replica{"a": f.start("a:9129"), "b": f.start("b:9129"), "c": f.start("c:9129"), "d": f.start("d:9129")}
 	file := make(map[string]*Report) // of the instance that is gone
@@ -132,7 +141,7 @@ func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, fmt.Sprintf("day %d, the report from Prometheus", day), r, verdicts(day, func(scripted) map[int]ledger.Verdict { return nil }))
+		same(t, "the report from Prometheus", day, r, verdicts(day, func(scripted) map[int]ledger.Verdict { return nil }))
 	}
 	f.rules(promtool, start)
 }
@@ -179,24 +188,30 @@ func (f *fleetTest) script(instances map[string]*replica, ended map[string]*Repo
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		same(f.t, fmt.Sprintf("day %d, the report of the instances", day), merged, verdicts(day, func(s scripted) map[int]ledger.Verdict { return s.alone }))
+		same(f.t, "the report of the instances", day, merged, verdicts(day, func(s scripted) map[int]ledger.Verdict { return s.alone }))
 		one := newReport("all", f.at, 14*dayLong, f.all.Snapshot())
-		same(f.t, fmt.Sprintf("day %d, one ledger", day), one, verdicts(day, func(s scripted) map[int]ledger.Verdict { return s.apart }))
+		same(f.t, "one ledger", day, one, verdicts(day, func(s scripted) map[int]ledger.Verdict { return s.apart }))
 	}
 }
 
-// same compares the verdicts of a report's clients.
-func same(t *testing.T, where string, r *Report, want map[string]ledger.Verdict) {
+// same compares the verdicts and the states of a report's clients.
+func same(t *testing.T, where string, day int, r *Report, want map[string]ledger.Verdict) {
 	t.Helper()
-	got := make(map[string]ledger.Verdict)
+	got := make(map[string]ledger.Row)
 	for i := range r.Clients {
-		if c := &r.Clients[i]; c.Verdict != ledger.NoVerdict {
-			got[c.Client] = c.Verdict
-		}
+		got[r.Clients[i].Client] = r.Clients[i].Row
 	}
 	for _, s := range scripts {
-		if got[s.client] != want[s.client] {
-			t.Errorf("%s: %s is %q, want %q", where, s.client, got[s.client], want[s.client])
+		c := got[s.client]
+		if c.Verdict != want[s.client] {
+			t.Errorf("day %d, %s: %s is %q, want %q", day, where, s.client, c.Verdict, want[s.client])
+		}
+		stands := c.State.String()
+		if c.MigratedBy != "" {
+			stands += " by " + c.MigratedBy
+		}
+		if s.stands != nil && stands != s.stands[day] {
+			t.Errorf("day %d, %s: %s is %s, want %s", day, where, s.client, stands, s.stands[day])
 		}
 	}
 }
@@ -246,6 +261,13 @@ func (f *fleetTest) rules(promtool string, start time.Time) {
 		for client, v := range verdicts(day, func(scripted) map[int]ledger.Verdict { return nil }) {
 			rank := len(ledger.Verdicts) - slices.Index(ledger.Verdicts[:], v)
 			fmt.Fprintf(&b, "          - {labels: 'tlslift:client_verdict{client=\"%s\",verdict=\"%s\"}', value: %d}\n", client, v, rank)
+		}
+		for _, s := range scripts {
+			if s.stands != nil {
+				state, _, _ := strings.Cut(s.stands[day], " ")
+				fmt.Fprintf(&b, "      - expr: tlslift:client_state{client=\"%s\"}\n        eval_time: %s\n        exp_samples:\n", s.client, endOfDay(start, day).Sub(start))
+				fmt.Fprintf(&b, "          - {labels: 'tlslift:client_state{client=\"%s\",state=\"%s\"}', value: 1}\n", s.client, state)
+			}
 		}
 	}
 	test := filepath.Join(t.TempDir(), "verdicts.yml")
