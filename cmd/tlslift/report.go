@@ -28,7 +28,8 @@ are then one client, with the newest times and the sums of the counts.
 
 States: insecure, mixed, silent, unseen, migrated and no-calls, which stands for
 addresses that connected and never made a call, such as scanners. "regressed"
-selects clients that were declared migrated and have been insecure since.
+selects clients that were declared migrated and have been insecure since, and
+"misdeclared" those that were declared migrated and never seen making a call.
 "failing" selects clients that cannot call: all their TLS handshakes fail.
 
 With --fail-if, the exit status is 1 when any client is in one of the states,

@@ -97,3 +97,12 @@ func Percent(part, all int) string {
 	}
 	return fmt.Sprintf("%.0f%%", share)
 }
+
+// Moment writes a time in UTC as the configuration has it: the first instant of a
+// day is its date.
+func Moment(t time.Time) string {
+	if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format("2006-01-02 15:04 UTC")
+}

@@ -71,3 +71,17 @@ func TestLengthAndSpan(t *testing.T) {
 		}
 	}
 }
+
+func TestMoment(t *testing.T) {
+	t.Parallel()
+	sast := time.FixedZone("", 2*60*60)
+	for want, at := range map[string]time.Time{
+		"2026-11-30":           time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC),
+		"2026-11-30 02:50 UTC": time.Date(2026, 11, 30, 2, 50, 34, 0, time.UTC),
+		"2026-11-29 22:00 UTC": time.Date(2026, 11, 30, 0, 0, 0, 0, sast),
+	} {
+		if got := Moment(at); got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+	}
+}

@@ -9,17 +9,18 @@ import (
 
 // Words that select clients by a mark beside their state.
 const (
-	SelectRegressed = "regressed" // declared migrated, and insecure since
-	SelectFailing   = "failing"   // cannot call: its TLS handshakes fail
+	SelectRegressed   = "regressed"   // declared migrated, and insecure since
+	SelectMisdeclared = "misdeclared" // declared migrated, and never seen making a call
+	SelectFailing     = "failing"     // cannot call: its TLS handshakes fail
 )
 
 // Selections lists every word that selects clients: the states, then the marks.
 func Selections() []string {
-	words := make([]string, 0, len(States)+2)
+	words := make([]string, 0, len(States)+3)
 	for _, s := range States {
 		words = append(words, s.String())
 	}
-	return append(words, SelectRegressed, SelectFailing)
+	return append(words, SelectRegressed, SelectMisdeclared, SelectFailing)
 }
 
 // Selection is a set of words of Selections. It selects the clients that one of
@@ -43,6 +44,8 @@ func (s Selection) Selects(r *Row) bool {
 		switch word {
 		case SelectRegressed:
 			return r.Regressed
+		case SelectMisdeclared:
+			return r.Misdeclared
 		case SelectFailing:
 			return r.Failing
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tlslift/metrics/figures"
 	"tlslift/proxy/call"
 )
 
@@ -26,13 +27,13 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s := standing{Times: Times{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
-	s.misdeclared = s.MisdeclaredAt(now)
 	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
 	if r.first != 0 {
 		s.verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
 		s.failing = failing(s.state, s.verdict, &r.evidence, now, p.MigratedAfter, r.handshakeFailed())
 		s.library, s.program = r.libraryFor(s.verdict), r.program()
 	}
+	s.misdeclared = s.MisdeclaredAt(now, s.failing)
 	return s
 }
 
@@ -84,18 +85,18 @@ const Unnamed = "nothing else in the configuration names it: compare it with cli
 // misdeclaration is what to say of a client that was declared migrated and never
 // seen making a call.
 func misdeclaration(declared time.Time, unnamed bool) string {
-	day := declared.UTC().Format(time.DateOnly)
+	since := figures.Moment(declared)
 	if unnamed {
-		return "Declared migrated on " + day + ", never seen making a call, and " + Unnamed + "."
+		return "Declared migrated on " + since + ", never seen making a call, and " + Unnamed + "."
 	}
-	return "Declared migrated on " + day + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
+	return "Declared migrated on " + since + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
 }
 
 // Misdeclare fills in Misdeclared and Misdeclaration of a client whose times are
-// known, and whose configuration is not.
+// known, and whether it fails, and whose configuration is not.
 func (v *Row) Misdeclare(now time.Time) {
 	t := Times{LastInsecure: v.LastInsecure, LastSecure: v.LastSecure, Declared: v.Declared}
-	if v.Misdeclared = t.MisdeclaredAt(now); v.Misdeclared {
+	if v.Misdeclared = t.MisdeclaredAt(now, v.Failing); v.Misdeclared {
 		v.Misdeclaration = misdeclaration(v.Declared, false)
 	}
 }

@@ -13,7 +13,7 @@ type Summary struct {
 	States               map[string]int `json:"states"`  // every state is there
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
-	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call
+	Misdeclared          int            `json:"misdeclared"` // declared migrated, never seen making a call, and not failing
 	Failing              int            `json:"failing"`     // of those that never made a call: their TLS handshakes fail
 	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 

@@ -25,8 +25,8 @@ type Row struct {
 	// MigratedBy says what a migrated client is taken for one by: proof, that it
 	// was seen to be secure; or the declaration of its owner.
 	MigratedBy string `json:"migrated_by,omitempty"`
-	// Misdeclared says that it was declared migrated and never seen making a call;
-	// Misdeclaration says so in words, with what to do.
+	// Misdeclared says that it was declared migrated, never seen making a call, and
+	// is not failing; Misdeclaration says so in words, with what to do.
 	Misdeclared    bool   `json:"misdeclared,omitempty"`
 	Misdeclaration string `json:"misdeclaration,omitempty"`
 	Failing        bool   `json:"failing,omitempty"` // it cannot call: it has made no call, and its TLS handshakes fail

@@ -24,6 +24,7 @@ func (s *server) funcs() template.FuncMap {
 		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+		"moment":    figures.Moment,
 		"short":     figures.Short,
 		"count":     func(n uint64) string { return figures.Short(float64(n)) },
 		"figure":    figures.Count,
@@ -32,6 +33,7 @@ func (s *server) funcs() template.FuncMap {
 		"source":    func(word string) string { return cmp.Or(sourceTexts[word], word) },
 		"secret":    func(kind string) string { return cmp.Or(secretTexts[kind], kind) },
 		"times":     times,
+		"notes":     func(r ledger.Row) []string { return r.Notes(s.Clock()) },
 		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
@@ -62,8 +64,10 @@ var stateTexts = map[string]string{
 	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
 
-	ledger.SelectRegressed: "declared migrated, and called over plain HTTP or old TLS since",
-	ledger.SelectFailing:   "tried to call lately and cannot: its TLS handshakes fail. It is counted under no-calls, too",
+	ledger.SelectRegressed:   "declared migrated, and called over plain HTTP or old TLS since",
+	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
+	"declared":               "declared migrated by its owner",
+	ledger.SelectFailing:     "tried to call lately and cannot: its TLS handshakes fail. It is counted under no-calls, too",
 }
 
 // sourceTexts say what a client is known by.

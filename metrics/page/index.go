@@ -38,7 +38,7 @@ type indexView struct {
 }
 
 // rare are the words that have no tile when they select no client.
-var rare = [...]string{ledger.NoCalls.String(), ledger.SelectRegressed, ledger.SelectFailing}
+var rare = [...]string{ledger.NoCalls.String(), ledger.SelectRegressed, ledger.SelectMisdeclared, ledger.SelectFailing}
 
 // stateTile selects clients by a state, or by a mark beside it.
 type stateTile struct {
@@ -46,6 +46,7 @@ type stateTile struct {
 	Count int
 	Link  string
 	Here  bool // the table shows this state alone
+	Told  bool // a line of the headline leads there already
 }
 
 type columnView struct {
@@ -116,13 +117,14 @@ func startAt(listeners []string, asked string) string {
 func (v *indexView) table(f filter, rows []ledger.Row) {
 	v.Filter = f
 	counts := maps.Clone(v.Summary.States)
-	counts[ledger.SelectRegressed], counts[ledger.SelectFailing] = v.Summary.Regressed, v.Summary.Failing
+	counts[ledger.SelectRegressed], counts[ledger.SelectMisdeclared], counts[ledger.SelectFailing] = v.Summary.Regressed, v.Summary.Misdeclared, v.Summary.Failing
 	for _, word := range ledger.Selections() {
 		if slices.Contains(rare[:], word) && counts[word] == 0 && f.State != word {
 			continue
 		}
 		v.States = append(v.States, stateTile{
 			State: word, Count: counts[word], Here: f.State == word,
+			Told: f.State != word && (word == ledger.SelectRegressed || word == ledger.SelectMisdeclared),
 			Link: f.link(func(f *filter) {
 				f.Page = 1
 				if f.State == word {

@@ -95,7 +95,7 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	name := oneLine(r.Client)
 	switch {
 	case r.Regressed:
-		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, r.Declared.UTC().Format(time.DateOnly))
+		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))
 	case r.State == ledger.Insecure:
 		return name + " calls SMSPortal over plain HTTP or old TLS. When SMSPortal requires TLS 1.2, only tlslift keeps it working."
 	case r.State == ledger.Mixed:

@@ -590,7 +590,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 		},
 		"10.0.0.2":         {"still makes some of its calls to SMSPortal over plain HTTP or old TLS."},
 		"10.0.0.9":         {"10.0.0.9 has made no call through tlslift since 2026-11-02 12:00 UTC (21 days ago)."},
-		"payments/billing": {"payments/billing was declared migrated on 2026-11-13, and has called SMSPortal insecurely since."},
+		"payments/billing": {"payments/billing was declared migrated on 2026-11-13 12:00 UTC, and has called SMSPortal insecurely since."},
 	} {
 		_, text, _ := strings.Cut(get(t, h, clientURL(name)).Body.String(), "<textarea")
 		text, _, found := strings.Cut(text, "</textarea>")
@@ -659,7 +659,7 @@ func TestAClientsPageUsesWords(t *testing.T) {
 	sight(l, "secure", now, spliced())
 	h := serve(t, l)
 	for name, want := range map[string][]string{
-		"later":   {"2026-12-23, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host. An encrypted connection counts as one."},
+		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host. An encrypted connection counts as one."},
 		"billing": {"<dd>its own port</dd>"},
 		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
 		"secure":  {"<dt>Requests a day</dt><dd>\u2013</dd>"},

@@ -156,10 +156,10 @@ func (f *fleet) rows() []ledger.Row {
 		s := ledger.Times{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
 		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
 		r.MigratedBy = s.MigratedBy(f.now, f.migratedAfter)
-		r.Misdeclare(f.now)
 		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
 		f.judge(c)
 		r.Failing = r.FailingAt(f.now, f.migratedAfter, c.failed)
+		r.Misdeclare(f.now)
 		r.Advise()
 		rows = append(rows, *r)
 	}

@@ -74,7 +74,7 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
 	if s.Misdeclared > 0 {
-		text += fmt.Sprintf(" Declared migrated and never seen: %d.", s.Misdeclared)
+		text += fmt.Sprintf(" Declared migrated and never seen making a call: %d.", s.Misdeclared)
 	}
 	if s.FallsBack > 0 {
 		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
@@ -97,29 +97,13 @@ func (r *Report) asOf() string {
 // columnTitles head the columns of every form that has columns.
 var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
-// Notes are what to know beside the state.
-func (r *Client) Notes() []string {
-	var notes []string
-	note := func(holds bool, text string) {
-		if holds {
-			notes = append(notes, text)
-		}
-	}
-	note(r.Regressed, "regressed")
-	note(r.Misdeclared, "declared migrated")
-	note(r.MigratedBy == "declaration", "declared")
-	note(r.Failing, "failing")
-	note(r.SeveralPrograms, "several programs")
-	return notes
-}
-
 // cells are a client's columns.
-func cells(r *Client) []string {
-	state := r.State.String()
-	if notes := r.Notes(); len(notes) > 0 {
+func (r *Report) cells(c *Client) []string {
+	state := c.State.String()
+	if notes := c.Notes(r.Summary.Generated); len(notes) > 0 {
 		state += " (" + strings.Join(notes, ", ") + ")"
 	}
-	return []string{r.Client, state, r.Verdict.String(), r.Runtime(), r.RequestsADay(), date(r.LastInsecure), r.Owner, r.Fix}
+	return []string{c.Client, state, c.Verdict.String(), c.Runtime(), c.RequestsADay(), date(c.LastInsecure), c.Owner, c.Fix}
 }
 
 func date(t time.Time) string {
@@ -140,7 +124,7 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, strings.ToUpper(strings.Join(columnTitles, "\t")))
 		for i := range g.Clients {
-			line := cells(&g.Clients[i])
+			line := r.cells(&g.Clients[i])
 			for j := range line {
 				line[j] = terminal(line[j])
 				if line[j] == "" {
@@ -184,7 +168,7 @@ func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
 		}
 		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(columnTitles, " | "), strings.Repeat("---|", len(columnTitles)))
 		for i := range g.Clients {
-			line := cells(&g.Clients[i])
+			line := r.cells(&g.Clients[i])
 			for j := range line {
 				line[j] = markdown(line[j])
 			}

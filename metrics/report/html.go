@@ -43,7 +43,10 @@ type htmlGroup struct {
 // writeHTML writes one file that needs nothing else: style, picture and the
 // pages of advice that its clients need are inside.
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
-	t, err := template.New("report.html").Funcs(template.FuncMap{"date": date}).ParseFS(files, "report.html")
+	t, err := template.New("report.html").Funcs(template.FuncMap{
+		"date":  date,
+		"notes": func(c Client) []string { return c.Notes(r.Summary.Generated) },
+	}).ParseFS(files, "report.html")
 	if err != nil {
 		return err
 	}

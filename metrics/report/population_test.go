@@ -187,8 +187,8 @@ func simSpecial(instances int) (clients []*simClient) {
 		clients = append(clients, c)
 		return c
 	}
-	for n, what := range []string{"seen", "scanned"} { // declared, and never seen making a call
-		c := add("declared-never-"+what, call.SourceName, []plan{nothing, weekdays(actScan)}[n])
+	for n, what := range []string{"seen", "scanned", "got-in"} { // declared, and never seen making a call
+		c := add("declared-never-"+what, call.SourceName, []plan{nothing, weekdays(actScan), weekdays(actRefused)}[n])
 		c.named, c.declared = true, simStart.Add(20*dayLong)
 	}
 	for n := range 6 { // two accounts on one connection, until the first has migrated

@@ -44,7 +44,7 @@ func (r *Report) WriteTerminal(w io.Writer, byOwner bool, columns int) error {
 		if byOwner {
 			fold(&b, terminal(ownerTitle(g)), "", columns)
 		}
-		newSheet(g.Clients, byOwner, columns).write(&b)
+		r.newSheet(g.Clients, byOwner, columns).write(&b)
 	}
 	if len(r.Clients) == 0 {
 		b.WriteString(r.nobody() + "\n")
@@ -71,12 +71,12 @@ type sheet struct {
 	widths        []int      // of all columns
 }
 
-func newSheet(clients []Client, byOwner bool, columns int) *sheet {
+func (r *Report) newSheet(clients []Client, byOwner bool, columns int) *sheet {
 	s := &sheet{columns: columns, widths: make([]int, len(columnTitles))}
 	longest := max(narrowest/2, columns*2/5) // a longer name has a line of its own
 	used := make([]bool, len(columnTitles))
 	for i := range clients {
-		line := cells(&clients[i])
+		line := r.cells(&clients[i])
 		for j := range line {
 			line[j] = terminal(line[j])
 			used[j] = used[j] || line[j] != ""

@@ -61,7 +61,6 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 	}
 	w.seen, w.called = len(acts) > 0, !lastInsecure.IsZero() || !lastSecure.IsZero()
 	w.regressed = declared && lastInsecure.After(c.declared)
-	w.misdeclared = declared && !w.called
 	switch {
 	case !w.seen:
 		w.state = ledger.Unseen
@@ -86,6 +85,7 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 	w.several = c.id.Name == "shared" && w.seen
 	at := c.judge(&w, acts, declared)
 	w.failing = w.state == ledger.NoCalls && w.verdict != ledger.Capable && now.Sub(at) < simN
+	w.misdeclared = declared && !w.called && !w.failing
 	return w
 }
 

@@ -54,7 +54,7 @@ policy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01
 			t.Errorf("%+v", c)
 		}
 	}
-	if _, page := p.Get("/"); !strings.Contains(page, "<strong>2</strong> declared migrated, and never seen") {
+	if _, page := p.Get("/"); !strings.Contains(page, "<strong>2</strong> declared migrated, and never seen making a call") {
 		t.Error("the status page does not say so")
 	}
 	const misspelt = "Declared migrated on 2026-01-01, never seen making a call, and nothing else in the configuration names it: compare it with clients.names and the client of each listener."
@@ -65,7 +65,7 @@ policy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01
 		}
 	}
 	report := harness.Run(t, nil, "report", "--admin", "http://"+p.AdminAddr())
-	if !strings.Contains(report.Stdout, "Declared migrated and never seen: 2.") || strings.Contains(report.Stdout, "1 migrated") || !strings.Contains(report.Stdout, misspelt) || !strings.Contains(report.Stdout, unseen) {
+	if !strings.Contains(report.Stdout, "Declared migrated and never seen making a call: 2.") || strings.Contains(report.Stdout, "1 migrated") || !strings.Contains(report.Stdout, misspelt) || !strings.Contains(report.Stdout, unseen) {
 		t.Errorf("the report says %s", report.Stdout)
 	}
 	file := harness.TempFile(t, "declared.yaml", "listen: [{address: '127.0.0.1:0', client: never}]\npolicy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01}, 10.0.0.1: {migrated: 2026-01-01}}}\n")

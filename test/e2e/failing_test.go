@@ -29,7 +29,8 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 	server := startPortal(t, smsportal.Options{})
 	p := harness.Start(t, harness.Options{
 		Upstream: server, Env: []string{"TLSLIFT_CA_CERT=" + files.CA, "TLSLIFT_CA_KEY=" + files.Key},
-		Config: "listen: [{address: '127.0.0.1:0', client: modern}, {address: '127.0.0.1:0', client: broken}, {address: '127.0.0.1:0', client: scanner}]",
+		Config: "listen: [{address: '127.0.0.1:0', client: modern}, {address: '127.0.0.1:0', client: broken}, {address: '127.0.0.1:0', client: scanner}]\n" +
+			"policy: {clients: {broken: {migrated: 2026-01-01}}}",
 	})
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(server.CAPEM())
@@ -60,14 +61,15 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &summary); err != nil {
 		t.Fatal(err)
 	}
-	if summary.Failing != 1 || summary.Clients != 1 || summary.Insecure != 0 || summary.Active != 1 {
+	if summary.Failing != 1 || summary.Misdeclared != 0 || summary.Clients != 1 || summary.Insecure != 0 || summary.Active != 1 {
 		t.Errorf("the API says %s", body)
 	}
 	if _, page := p.Get("/"); !strings.Contains(page, "1 client cannot call") || !strings.Contains(page, "so none of its calls arrives") || strings.Contains(page, "top split migrated") || strings.Contains(page, "taken away") {
 		t.Errorf("the page:\n%.1500s", page)
 	}
-	if _, page := p.Get("/clients/broken"); !strings.Contains(page, "broken cannot call SMSPortal") {
-		t.Error("there is no message for the owner")
+	if _, page := p.Get("/clients/broken"); !strings.Contains(page, "broken cannot call SMSPortal") ||
+		!strings.Contains(page, "Declared migrated on 2026-01-01, and its TLS handshakes fail: none of its calls arrives.") || strings.Contains(page, "compare its name") {
+		t.Errorf("the client's page:\n%.3000s", page)
 	}
 	var selected struct{ Clients []ledger.Row }
 	if _, body := p.Get("/api/v1/clients?state=failing"); json.Unmarshal([]byte(body), &selected) != nil || len(selected.Clients) != 1 || selected.Clients[0].Client != "broken" {
@@ -79,7 +81,7 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 	}
 	admin := "http://" + p.AdminAddr()
 	report := harness.Run(t, nil, "report", "--admin", admin, "--only", "failing", "--fail-if", "failing")
-	if report.Code != 1 || !strings.Contains(report.Stdout, "no-calls (failing)") || strings.Contains(report.Stdout, "scanner") || strings.Contains(report.Stdout, "modern") {
+	if report.Code != 1 || !strings.Contains(report.Stdout, "no-calls (declared, failing)") || strings.Contains(report.Stdout, "scanner") || strings.Contains(report.Stdout, "never seen") || strings.Contains(report.Stdout, "modern") {
 		t.Errorf("the report: %d\n%s%s", report.Code, report.Stdout, report.Stderr)
 	}
 }
@@ -88,7 +90,7 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 func TestUnknownStates(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{})})
-	const states = "rite insecure, mixed, silent, unseen, migrated, no-calls, regressed or failing"
+	const states = "rite insecure, mixed, silent, unseen, migrated, no-calls, regressed, misdeclared or failing"
 	for word, want := range map[string]string{
 		"failng": `unknown state "failng"; did you mean failing? W` + states,
 		"fine":   `unknown state "fine"; w` + states,

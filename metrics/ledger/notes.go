@@ -1,0 +1,20 @@
+package ledger
+
+import "time"
+
+// Notes are what to know of a client beside its state, as of a time.
+func (v *Row) Notes(now time.Time) []string {
+	var notes []string
+	note := func(holds bool, text string) {
+		if holds {
+			notes = append(notes, text)
+		}
+	}
+	declared := Times{Declared: v.Declared}.declaredAt(now)
+	note(v.Regressed, SelectRegressed)
+	note(v.Misdeclared, SelectMisdeclared)
+	note(v.MigratedBy == "declaration" || v.Failing && declared, "declared")
+	note(v.Failing, SelectFailing)
+	note(v.SeveralPrograms, "several programs")
+	return notes
+}
