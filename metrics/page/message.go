@@ -78,6 +78,8 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		}
 	}
 	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
+	case r.Failing: // it cannot wait for the target
+		b.WriteString("\nIt is down now: please change it today.\n")
 	case day == "":
 	case now.Before(target):
 		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)

@@ -612,8 +612,12 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	t.Parallel()
 	const site = "http://tlslift.example:9128"
 	failing := ledger.Row{Client: "erp", State: ledger.NoCalls, Verdict: ledger.DistrustsCA, Failing: true, Fix: "Trust the CA.", FixPages: []string{"trust-the-ca"}}
-	if text := message(&failing, time.Time{}, now, site); !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") {
-		t.Errorf("a client that cannot call:\n%s", text)
+	for _, target := range []time.Time{{}, now.Add(90 * dayLong), now.Add(-dayLong)} {
+		text := message(&failing, target, now, site)
+		if !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") ||
+			!strings.Contains(text, "\nIt is down now: please change it today.\n") || strings.Contains(text, "be done by") || strings.Contains(text, "The date for this") {
+			t.Errorf("a client that cannot call:\n%s", text)
+		}
 	}
 	scanner := ledger.Row{Client: "scanner", State: ledger.NoCalls, Verdict: ledger.Capable}
 	if text := message(&scanner, time.Time{}, now, site); text != "" {
