@@ -26,6 +26,8 @@ type Client struct {
 
 	FallsBack bool // its URL is the API's own, in clear
 	NoCalls   bool // it connects, and has never made a call
+	Migrated  bool // nothing is left to change in it
+	Declared  bool // its owner says that it is migrated
 }
 
 // Fix is what to change in a client.
@@ -51,6 +53,9 @@ func For(c Client) Fix {
 	if c.NoCalls && c.Obstacle == "capable" {
 		return Fix{Key: "no-calls", Sentence: idle}
 	}
+	if c.Migrated && c.Obstacle != "capable" {
+		return Fix{}
+	}
 	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
 	f := Fix{Key: string(c.Obstacle), Operator: o.operator}
 	said := []string{o.sentence}
@@ -58,6 +63,10 @@ func For(c Client) Fix {
 		if r != nil {
 			f.Key += "/" + r.Key
 		}
+	}
+	if c.Migrated {
+		f.Sentence, f.Pages = leaving(c), []string{o.page}
+		return f
 	}
 	if o.runtime {
 		said = append(said, changes(o, program, library)...)
@@ -79,6 +88,19 @@ func For(c Client) Fix {
 		f.Pages = unique(append([]string{o.page}, read...))
 	}
 	return f
+}
+
+// leaving is what is left to do for a client that is migrated, and still calls
+// through tlslift.
+func leaving(c Client) string {
+	said := leave(c.Settings)
+	if len(said) == 0 {
+		said = []string{"Let it use the API's https addresses without tlslift."}
+	}
+	if !c.Declared {
+		said = append(said, "Then declare it migrated.")
+	}
+	return strings.Join(said, " ")
 }
 
 // leave is what to take out of a client that needs tlslift no more, for each

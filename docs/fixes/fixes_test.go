@@ -374,3 +374,23 @@ func TestLookupStaysInside(t *testing.T) {
 		}
 	}
 }
+
+// A client that is migrated has nothing left to change: it leaves tlslift, if it
+// still calls through it.
+func TestAMigratedClientHasNothingToChange(t *testing.T) {
+	t.Parallel()
+	for _, obstacle := range []fixes.Obstacle{"plaintext", "legacy-only", "names-wrong-host"} {
+		if fix := fixes.For(fixes.Client{Obstacle: obstacle, Library: "Java 6 or older", Migrated: true}); fix.Sentence != "" || fix.Key != "" || fix.Pages != nil {
+			t.Errorf("%s: %+v", obstacle, fix)
+		}
+	}
+	for declared, want := range map[bool]string{false: "Remove its proxy setting. Then declare it migrated.", true: "Remove its proxy setting."} {
+		fix := fixes.For(fixes.Client{Obstacle: "capable", Program: "PHP SOAP", Settings: []string{"proxy"}, Migrated: true, Declared: declared})
+		if fix.Sentence != want || !slices.Equal(fix.Pages, []string{"drop-the-proxy"}) {
+			t.Errorf("capable, declared %t: %+v", declared, fix)
+		}
+		if fix = fixes.For(fixes.Client{Obstacle: "capable", Migrated: true, Declared: true}); fix.Sentence != "Let it use the API's https addresses without tlslift." {
+			t.Errorf("over a fleet: %+v", fix)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	v.Chart = c.SVG()
 	v.History = slices.Clone(row.History)
 	slices.Reverse(v.History)
-	for _, name := range v.pagesFor() {
+	for _, name := range row.FixPages {
 		if p, ok := fixes.Lookup(name); ok {
 			v.Fixes = append(v.Fixes, p)
 		}
@@ -90,18 +90,6 @@ func (v *clientView) standing() string {
 		return "declared so by its owner, and not insecure since"
 	}
 	return stateTexts[v.Row.State.String()]
-}
-
-// pagesFor are the pages of advice that the client's owner has to read. A client
-// that is migrated has nothing left to change.
-func (v *clientView) pagesFor() []string {
-	switch {
-	case v.Leaves:
-		return v.Row.FixPages[:min(1, len(v.Row.FixPages))]
-	case v.Row.State == ledger.Migrated && !v.Upgraded:
-		return nil
-	}
-	return v.Row.FixPages
 }
 
 func sorted(counts map[string]uint64) []countView {

@@ -50,3 +50,21 @@ func TestAlarmsLeadToTheirRows(t *testing.T) {
 		t.Errorf("a declared client that cannot call: %.3000s", down)
 	}
 }
+
+// A client that its owner declared migrated gets no order to change, anywhere: the
+// list, the API and the client's page have one text.
+func TestADeclaredClientGetsNoOrders(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "gone", Migrated: now.Add(-dayLong)}}})
+	request(l, "gone", now.Add(-2*dayLong), call.Outcome{Ours: true, Ingress: call.Forward, UserAgent: "PHP-SOAP/5.3.3"})
+	h := serve(t, l)
+	if rows := clientsOf(t, h, "").Clients; len(rows) != 1 || rows[0].State != ledger.Migrated || rows[0].Fix != "" || rows[0].FixPages != nil {
+		t.Errorf("the API: %+v", rows)
+	}
+	for _, target := range []string{"/", "/clients/gone"} {
+		if body := get(t, h, target).Body.String(); strings.Contains(body, "Change its URL") || strings.Contains(body, `>How</a>`) {
+			t.Errorf("%s: %s", target, body)
+		}
+	}
+}

@@ -532,7 +532,7 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	body := get(t, h, "/clients/10.0.0.3").Body.String()
-	for _, want := range []string{"What is left:", "Then declare it migrated.", "<h2>To take tlslift away</h2>"} {
+	for _, want := range []string{"What is left:</strong> Remove its proxy setting. Then declare it migrated. <a href=\"#advice\">How</a>", "<h2>To take tlslift away</h2>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -544,6 +544,9 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	}
 	if n := strings.Count(body, `<article class="advice">`); n != 1 {
 		t.Errorf("%d pages of advice", n)
+	}
+	if list := get(t, h, "/?q=10.0.0.3").Body.String(); !strings.Contains(list, `class="fix">Remove its proxy setting. Then declare it migrated. <a`) {
+		t.Errorf("the list says something else: %s", list)
 	}
 }
 

@@ -160,7 +160,7 @@ func (f *fleet) rows() []ledger.Row {
 		f.judge(c)
 		r.Failing = r.FailingAt(f.now, f.migratedAfter, c.failed)
 		r.Misdeclare(f.now)
-		r.Advise()
+		r.Advise(f.now, f.migratedAfter)
 		rows = append(rows, *r)
 	}
 	return rows

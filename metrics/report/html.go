@@ -75,16 +75,11 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	return t.Execute(w, v)
 }
 
-// fixPages are the pages that the report's clients need, each once. Those of a
-// client that is migrated are about taking tlslift away: the first is enough.
+// fixPages are the pages that the report's clients need, each once.
 func (r *Report) fixPages() []string {
 	var names []string
 	for i := range r.Clients {
-		pages := r.Clients[i].FixPages
-		if r.Clients[i].State == ledger.Migrated {
-			pages = pages[:min(1, len(pages))]
-		}
-		for _, name := range pages {
+		for _, name := range r.Clients[i].FixPages {
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}

@@ -49,7 +49,7 @@ func TestMergeAddsUp(t *testing.T) {
 	}
 	want.Evidence = evidence(ledger.LegacyOnly, ago(1))
 	want.Evidence.Merge(evidence(ledger.Capable, now))
-	want.Advise()
+	want.Advise(now, 14*dayLong)
 	got, err := merge([]*Report{a, b}, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -128,6 +128,9 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
 		w.key = "no-calls"
 		return newest.at
 	}
+	if w.state == ledger.Migrated && w.verdict != ledger.Capable {
+		return newest.at // nothing is left to change
+	}
 	w.key = w.verdict.String()
 	for _, key := range []string{programKeys[w.program], libraryKeys[w.library]} {
 		if key != "" {
