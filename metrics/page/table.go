@@ -38,7 +38,7 @@ var columns = []struct {
 	{"state", "State", false, ledger.CompareUrgency},
 	{"verdict", "Verdict", false, func(a, b *ledger.Row) int { return rank(a) - rank(b) }},
 	{"fix", "What to change", false, func(a, b *ledger.Row) int { return cmp.Compare(a.FixPage()+a.Fix, b.FixPage()+b.Fix) }},
-	{"library", "Library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Runtime(), b.Runtime()) }},
+	{"library", "Program or library", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Runtime(), b.Runtime()) }},
 	{"requests", "Requests a day", true, func(a, b *ledger.Row) int { return cmp.Compare(a.RequestsPerDay, b.RequestsPerDay) }},
 	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
 }

@@ -95,7 +95,7 @@ func (r *Report) asOf() string {
 }
 
 // columnTitles head the columns of every form that has columns.
-var columnTitles = []string{"Client", "State", "Verdict", "Library", "Requests a day", "Last insecure", "Owner", "What to change"}
+var columnTitles = []string{"Client", "State", "Verdict", "Program or library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
 // cells are a client's columns.
 func (r *Report) cells(c *Client) []string {

@@ -63,18 +63,18 @@ func TestTable(t *testing.T) {
 As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none insecure in the last 14 days.
 
 jane (1 client, 1 insecure)
-CLIENT   STATE                 VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
-billing  insecure (regressed)  plaintext  Java 6 or older  1               2026-11-23     jane   Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+CLIENT   STATE                 VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
+billing  insecure (regressed)  plaintext  Java 6 or older     1               2026-11-23     jane   Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
 payments (1 client, 1 insecure)
-CLIENT           STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
-payments/mailer  insecure  plaintext  Java 6 or older  1               2026-11-23     payments  Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+CLIENT           STATE     VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
+payments/mailer  insecure  plaintext  Java 6 or older     1               2026-11-23     payments  Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
 No owner known (3 clients, 0 insecure)
-CLIENT    STATE     VERDICT    LIBRARY          REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
-10.0.0.9  silent    plaintext  Java 6 or older  0               2026-11-03     -      Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
-unseen    unseen    -          -                0               -              -      -
-10.0.0.3  migrated  capable    -                –               -              -      Let it use the API's https addresses without tlslift. Then declare it migrated.
+CLIENT    STATE     VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
+10.0.0.9  silent    plaintext  Java 6 or older     0               2026-11-03     -      Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
+unseen    unseen    -          -                   0               -              -      -
+10.0.0.3  migrated  capable    -                   –               -              -      Let it use the API's https addresses without tlslift. Then declare it migrated.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

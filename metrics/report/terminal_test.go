@@ -30,15 +30,15 @@ insecure in the last 14 days.
 
 CLIENT           STATE                 VERDICT    REQUESTS A DAY  LAST INSECURE
 billing          insecure (regressed)  plaintext  1               2026-11-23
-    Library: Java 6 or older, Owner: jane
+    Program or library: Java 6 or older, Owner: jane
     Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
     updates: move to Java 8 or later.
 payments/mailer  insecure              plaintext  1               2026-11-23
-    Library: Java 6 or older, Owner: payments
+    Program or library: Java 6 or older, Owner: payments
     Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
     updates: move to Java 8 or later.
 10.0.0.9         silent                plaintext  0               2026-11-03
-    Library: Java 6 or older
+    Program or library: Java 6 or older
     Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid
     updates: move to Java 8 or later.
 unseen           unseen                -          0               -

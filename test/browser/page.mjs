@@ -87,7 +87,7 @@ async function sortsAndFilters(page, scripted) {
     await page.fill("#q", "openssl");
     await settled(() => page.press("#q", "Enter"));
   }
-  check(`${how}: filtered by library`, (await page.locator('#clients tbody td[data-label="Library"]').allTextContents()).every((l) => l.startsWith("OpenSSL")) && (await names(page)).length > 0);
+  check(`${how}: filtered by library`, (await page.locator('#clients tbody td[data-label="Program or library"]').allTextContents()).every((l) => l.startsWith("OpenSSL")) && (await names(page)).length > 0);
   check(`${how}: the address can be kept`, page.url().includes("q=openssl"));
   if (scripted) {
     check(`${how}: whoever types keeps the cursor`, await page.evaluate(() => document.activeElement.id) === "q");
