@@ -67,9 +67,6 @@ func (r *Report) figures() string {
 	}
 	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s. Needing tlslift: %s.",
 		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), share, figures.Count(s.NeedsTlslift))
-	if s.Failing > 0 {
-		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", s.Failing)
-	}
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
 	}
@@ -80,7 +77,10 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
 	}
 	if n := s.States[ledger.NoCalls.String()]; n > 0 {
-		text += fmt.Sprintf(" Not counted, since they never made a call: %d.", n)
+		text += fmt.Sprintf(" Not counted, because they never made a call: %d.", n)
+	}
+	if s.Failing > 0 {
+		text += fmt.Sprintf(" Of these, unable to call, because their TLS handshakes fail: %d.", s.Failing)
 	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger is full: %d observations are counted under %s.", s.Overflowed, call.LabelOverflow)
