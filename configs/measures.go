@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"math"
 	"regexp"
 	"strconv"
@@ -106,10 +107,16 @@ func parseDuration(text string) (time.Duration, bool) {
 // wordyForm is a duration as people write it: 14 days, 30 sec.
 var wordyForm = regexp.MustCompile(`^([0-9]+) *([dhms])(?:ays?|ours?|rs?|in|inutes?|ec|econds?)?$`)
 
+// weeksForm is a duration in weeks, which tlslift report takes.
+var weeksForm = regexp.MustCompile(`^([0-9]{1,5}) *w(?:eeks?)?$`)
+
 // undecided says what is wrong with a duration: mostly its missing unit.
 func (f *form) undecided(text string) *fault {
 	if wholeNumber.MatchString(text) {
 		return faultf("write e.g. "+text+"s", "%s has no unit", text)
+	}
+	if parts := weeksForm.FindStringSubmatch(strings.ToLower(text)); parts != nil {
+		return faultf("write "+strconv.FormatInt(7*number(parts[1]), 10)+"d", "%s is not %s", quoted(text), f.noun)
 	}
 	if parts := wordyForm.FindStringSubmatch(strings.ToLower(text)); parts != nil {
 		return faultf("write "+parts[1]+parts[2], "%s is not %s", quoted(text), f.noun)
@@ -138,8 +145,27 @@ var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		return t, nil
 	}
-	return time.Parse(time.RFC3339, text)
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, zoneless(text)
 })
+
+// zoneless is the error about a text that is no time: a noZone, if it lacks its
+// time zone alone.
+func zoneless(text string) error {
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return noZone(t.Format("2006-01-02T15:04:05"))
+		}
+	}
+	return errors.New("no time")
+}
+
+// noZone is a time without a time zone.
+type noZone string
+
+func (t noZone) Error() string { return string(t) + " has no time zone" }
 
 // wholeDay is a date, which is the end of that day in UTC: the first instant of
 // the next. Programs that read and write YAML add a midnight to dates.
@@ -152,7 +178,10 @@ var wholeDay = dateForm("a date", "2027-03-01", func(text string) (time.Time, er
 func dateForm(noun, example string, parse func(string) (time.Time, error)) *form {
 	f := textForm(noun, "2027-03-01", `^[0-9]{4}-[0-9]{2}-[0-9]{2}`, func(text string) (time.Time, *fault) {
 		t, err := parse(text)
+		var at noZone
 		switch {
+		case errors.As(err, &at):
+			return t, faultf("write e.g. "+string(at)+"+02:00, or "+string(at)+"Z for UTC", "%s has no time zone", quoted(text))
 		case err != nil:
 			return t, faultf("write e.g. "+example, "%s is not %s", quoted(text), noun)
 		case t.Year() < 2000 || t.Year() > 2199:
