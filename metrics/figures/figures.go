@@ -64,6 +64,9 @@ func Length(d time.Duration) string {
 	return d.String()
 }
 
+// Last writes how far back a duration goes: "the last 14 days", "the last day".
+func Last(d time.Duration) string { return "the last " + strings.TrimPrefix(Length(d), "1 ") }
+
 // Span writes a duration in the largest unit that it has one of, rounded down.
 func Span(d time.Duration) string {
 	for _, u := range units {

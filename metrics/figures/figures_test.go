@@ -85,3 +85,14 @@ func TestMoment(t *testing.T) {
 		}
 	}
 }
+
+func TestLast(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		14 * 24 * time.Hour: "the last 14 days", 24 * time.Hour: "the last day", time.Minute: "the last minute", 36 * time.Hour: "the last 36 hours", time.Second: "the last 1s",
+	} {
+		if got := Last(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -30,7 +30,7 @@ func TestARealPrometheusTellsAnIdleFleetFromNone(t *testing.T) {
 		t.Errorf("90 days back: %+v, %v", r, err)
 	}
 	o.Lookback = 7 * dayLong
-	if _, err := FromPrometheus(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no series of tlslift were found in the last 1w") {
+	if _, err := FromPrometheus(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no series of tlslift were found in the last 7 days") {
 		t.Errorf("7 days back: %v", err)
 	}
 }

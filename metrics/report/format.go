@@ -90,8 +90,8 @@ func (r *Report) figures() string {
 
 // asOf says when and where the report was made.
 func (r *Report) asOf() string {
-	return fmt.Sprintf("As of %s, from %s; migrated means secure calls and none insecure in the last %s.",
-		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, figures.Length(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
+	return fmt.Sprintf("As of %s, from %s; migrated means secure calls and none insecure in %s.",
+		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, figures.Last(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
 }
 
 // columnTitles head the columns of every form that has columns.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 )
@@ -71,7 +72,7 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 		own := time.Duration(r.Summary.MigratedAfterSeconds) * time.Second
 		if first := time.Duration(reports[0].Summary.MigratedAfterSeconds) * time.Second; migratedAfter == 0 && own != first {
 			return nil, fmt.Errorf("policy.migrated_after is %s in %s and %s in %s: give --migrated-after",
-				model.Duration(first), names[0], model.Duration(own), names[i])
+				figures.Length(first), names[0], figures.Length(own), names[i])
 		}
 	}
 	if migratedAfter == 0 {

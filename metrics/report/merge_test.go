@@ -61,7 +61,7 @@ func TestMergeAddsUp(t *testing.T) {
 		t.Errorf("%s: %+v", got.Source, s)
 	}
 	b.Summary.MigratedAfterSeconds = 60
-	if _, err := merge([]*Report{a, b}, 0); err == nil || !strings.Contains(err.Error(), "is 2w in a and 1m in b: give --migrated-after") {
+	if _, err := merge([]*Report{a, b}, 0); err == nil || !strings.Contains(err.Error(), "is 14 days in a and 1 minute in b: give --migrated-after") {
 		t.Errorf("instances that differ: %v", err)
 	}
 	if r, err := merge([]*Report{a, b}, 40*dayLong); err != nil || r.Summary.MigratedAfterSeconds != 40*86400 {

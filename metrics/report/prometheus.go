@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"tlslift/metrics/figures"
 )
 
 // Defaults of PrometheusOptions.
@@ -95,8 +97,8 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 func (a asker) known(ctx context.Context, q queries, lookback time.Duration) error {
 	instances, err := a.vector(ctx, q.instances)
 	if err == nil && len(instances) == 0 {
-		err = fmt.Errorf("no series of tlslift were found in the last %s: is this the right address, and does it scrape tlslift (/metrics)?",
-			model.Duration(lookback))
+		err = fmt.Errorf("no series of tlslift were found in %s: is this the right address, and does it scrape tlslift (/metrics)?",
+			figures.Last(lookback))
 	}
 	return err
 }

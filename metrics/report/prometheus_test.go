@@ -201,7 +201,7 @@ func TestABareHostAndPortIsHTTP(t *testing.T) {
 func TestAPrometheusWithoutTlsliftIsNoAllClear(t *testing.T) {
 	t.Parallel()
 	elsewhere := pretend(t, nil)
-	if r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: elsewhere.URL, Now: now}); err == nil || !strings.Contains(err.Error(), "no series of tlslift were found in the last 90d") {
+	if r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: elsewhere.URL, Now: now}); err == nil || !strings.Contains(err.Error(), "no series of tlslift were found in the last 90 days") {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	idle := pretend(t, nil, [2]string{"last_over_time(tlslift_build_info[90d])", sample("", 2)})
