@@ -115,6 +115,10 @@ func date(t time.Time) string {
 
 func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 	fmt.Fprintf(w, "%s\n%s\n", terminal(r.headline()), terminal(r.asOf()))
+	if len(r.Clients) == 0 {
+		_, err := fmt.Fprintf(w, "\n%s\n", r.nobody())
+		return err
+	}
 	for _, g := range r.groups(byOwner) {
 		if byOwner {
 			fmt.Fprintf(w, "\n%s\n", terminal(ownerTitle(g)))
@@ -162,6 +166,10 @@ func terminal(s string) string {
 
 func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
 	fmt.Fprintf(w, "# TLS migration\n\n%s\n\n%s\n", markdown(r.headline()), markdown(r.asOf()))
+	if len(r.Clients) == 0 {
+		_, err := fmt.Fprintf(w, "\n%s\n", r.nobody())
+		return err
+	}
 	for _, g := range r.groups(byOwner) {
 		if byOwner {
 			fmt.Fprintf(w, "\n## %s\n", markdown(ownerTitle(g)))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"tlslift/metrics/ledger"
 )
 
 // The narrowest terminal that is written for, in columns, and how far what
@@ -39,15 +41,18 @@ func (r *Report) WriteTerminal(w io.Writer, byOwner bool, columns int) error {
 	var b strings.Builder
 	fold(&b, terminal(r.headline()), "", columns)
 	fold(&b, terminal(r.asOf()), "", columns)
+	if len(r.Clients) == 0 {
+		b.WriteString("\n" + r.nobody() + "\n")
+	}
 	for _, g := range r.groups(byOwner) {
+		if len(g.Clients) == 0 {
+			continue
+		}
 		b.WriteByte('\n')
 		if byOwner {
 			fold(&b, terminal(ownerTitle(g)), "", columns)
 		}
 		r.newSheet(g.Clients, byOwner, columns).write(&b)
-	}
-	if len(r.Clients) == 0 {
-		b.WriteString(r.nobody() + "\n")
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
@@ -57,7 +62,7 @@ func (r *Report) WriteTerminal(w io.Writer, byOwner bool, columns int) error {
 
 // nobody says why no clients are listed.
 func (r *Report) nobody() string {
-	if r.Summary.Clients == 0 {
+	if r.Summary.Clients+r.Summary.States[ledger.NoCalls.String()] == 0 {
 		return "No clients."
 	}
 	return "No client fits."
