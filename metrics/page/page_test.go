@@ -545,6 +545,9 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	if n := strings.Count(body, `<article class="advice">`); n != 1 {
 		t.Errorf("%d pages of advice", n)
 	}
+	if !strings.Contains(body, `<div id="advice">`) || !strings.Contains(get(t, h, "/").Body.String(), `<a href="/clients/10.0.0.3#advice" aria-label="How to change 10.0.0.3">How</a>`) {
+		t.Error("the list does not lead to the advice on the client's page")
+	}
 	if list := get(t, h, "/?q=10.0.0.3").Body.String(); !strings.Contains(list, `class="fix">Remove its proxy setting. Then declare it migrated. <a`) {
 		t.Errorf("the list says something else: %s", list)
 	}

@@ -43,8 +43,10 @@ type htmlGroup struct {
 // writeHTML writes one file that needs nothing else: style, picture and the
 // pages of advice that its clients need are inside.
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
+	titles := make(map[string]string) // of the pages of advice, by name
 	t, err := template.New("report.html").Funcs(template.FuncMap{
 		"date":  date,
+		"title": func(page string) string { return titles[page] },
 		"notes": func(c Client) []string { return c.Notes(r.Summary.Generated) },
 	}).ParseFS(files, "report.html")
 	if err != nil {
@@ -69,7 +71,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	for _, name := range r.fixPages() {
 		if p, ok := fixes.Lookup(name); ok {
 			p.HTML = template.HTML(ownLink.ReplaceAllString(string(p.HTML), "$1")) //nolint:gosec // our own page, less some tags
-			v.Fixes = append(v.Fixes, p)
+			v.Fixes, titles[name] = append(v.Fixes, p), p.Title
 		}
 	}
 	return t.Execute(w, v)

@@ -182,7 +182,7 @@ func TestHTMLIsOneFile(t *testing.T) {
 	if strings.Contains(text, `href="/`) {
 		t.Error("it links to a server that it has left")
 	}
-	for _, want := range []string{`href="#fix-http-to-https"`, `id="fix-http-to-https"`, `id="fix-java"`, `id="fix-drop-the-proxy"`} {
+	for _, want := range []string{`How: <a href="#fix-http-to-https">Change http to https</a>, <a href="#fix-java">Java</a>`, `id="fix-http-to-https"`, `id="fix-java"`, `id="fix-drop-the-proxy"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it lacks %q", want)
 		}
