@@ -56,12 +56,12 @@ var facts = map[string][]Fact{
 	},
 	"access-vba": {
 		{"`MSXML2.XMLHTTP`, `Microsoft.XMLHTTP` (WinINet)", "by Internet Options of the user: on by default with Internet Explorer 11", Documented, "https://learn.microsoft.com/troubleshoot/developer/browsers/connectivity-navigation/tls-settings"},
-		{"`MSXML2.ServerXMLHTTP.6.0`, `WinHttp.WinHttpRequest.5.1` (WinHTTP)", "see the WinHTTP page", Documented, srcWinHTTP},
+		{"`MSXML2.ServerXMLHTTP.6.0`, `WinHttp.WinHttpRequest.5.1` (WinHTTP)", "see [WinHTTP and MSXML](winhttp.md)", Documented, srcWinHTTP},
 	},
 	"powershell": {
 		{"PowerShell 6 and later", "on by default", Documented, "https://learn.microsoft.com/powershell/module/microsoft.powershell.utility/invoke-webrequest"},
 		{"Windows PowerShell 3 to 5.1", "there on .NET 4.5 or later: one line in the script, or the registry", Documented, srcNETTLS},
-		{"Windows PowerShell 2", "on .NET 2 to 3.5: see the .NET page; better a later PowerShell", Documented, srcNETTLS},
+		{"Windows PowerShell 2", "on .NET 2 to 3.5: see [.NET](dotnet.md); better a later PowerShell", Documented, srcNETTLS},
 	},
 	"php": {
 		{"curl functions, libcurl on OpenSSL 1.0.1 or later", "negotiated; can be named from libcurl 7.34", Tested, "https://curl.se/libcurl/c/CURLOPT_SSLVERSION.html"},

@@ -16,9 +16,20 @@ import (
 //go:embed report.html
 var files embed.FS
 
-// ownLink is a link of one page of advice to another. A file that was mailed has
-// nowhere to lead to.
-var ownLink = regexp.MustCompile(`<a href="/fixes/[^"]*">([^<]*)</a>`)
+// ownLink is a link of one page of advice to another.
+var ownLink = regexp.MustCompile(`<a href="/fixes/([^"]*)">([^<]*)</a>`)
+
+// within makes a page's links to those that are in the file lead there, and takes
+// the others away: a file that was mailed has nowhere to lead to.
+func within(html template.HTML, names []string) template.HTML {
+	return template.HTML(ownLink.ReplaceAllStringFunc(string(html), func(link string) string { //nolint:gosec // our own page, with other links
+		parts := ownLink.FindStringSubmatch(link)
+		if slices.Contains(names, parts[1]) {
+			return `<a href="#fix-` + parts[1] + `">` + parts[2] + `</a>`
+		}
+		return parts[2]
+	}))
+}
 
 type htmlView struct {
 	Headline ledger.Headline
@@ -68,9 +79,10 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 		}
 		v.Groups = append(v.Groups, h)
 	}
-	for _, name := range r.fixPages() {
+	names := r.fixPages()
+	for _, name := range names {
 		if p, ok := fixes.Lookup(name); ok {
-			p.HTML = template.HTML(ownLink.ReplaceAllString(string(p.HTML), "$1")) //nolint:gosec // our own page, less some tags
+			p.HTML = within(p.HTML, names)
 			v.Fixes, titles[name] = append(v.Fixes, p), p.Title
 		}
 	}

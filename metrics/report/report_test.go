@@ -179,6 +179,9 @@ func TestHTMLIsOneFile(t *testing.T) {
 			t.Errorf("it loads something: %q", bad)
 		}
 	}
+	if !strings.Contains(text, `see <a href="#fix-http-to-https">Change http to https</a>.`) {
+		t.Error("a page of advice does not lead to another in the file")
+	}
 	if strings.Contains(text, `href="/`) {
 		t.Error("it links to a server that it has left")
 	}
