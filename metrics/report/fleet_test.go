@@ -233,7 +233,7 @@ func TestTheFleetsReportIsTheLedgers(t *testing.T) {
 func compare(t *testing.T, fleet, one *Report) {
 	t.Helper()
 	byName := make(map[string]Client)
-	states := make(map[ledger.State]int)
+	states, kinds := make(map[ledger.State]int), make(map[string]bool)
 	for _, c := range fleet.Clients {
 		byName[c.Client] = c
 	}
@@ -255,12 +255,26 @@ func compare(t *testing.T, fleet, one *Report) {
 		if d := got.RequestsPerDay - want.RequestsPerDay; d > 0.5 || d < -1 {
 			t.Errorf("%s: %g requests a day, the ledger has %g", want.Client, got.RequestsPerDay, want.RequestsPerDay)
 		}
+		// None, some, or none that can be seen: that is not estimated.
+		kind := func(c *ledger.Row) string {
+			if text := c.RequestsADay(); text == "0" || text == "\u2013" {
+				return text
+			}
+			return "some"
+		}
+		if kind(&got.Row) != kind(&want.Row) {
+			t.Errorf("%s: %s requests a day, the ledger has %s", want.Client, got.RequestsADay(), want.RequestsADay())
+		}
+		kinds[kind(&want.Row)] = true
 	}
 	if len(fleet.Clients) != len(one.Clients) {
 		t.Errorf("%d clients in the fleet's report, %d in the ledger's", len(fleet.Clients), len(one.Clients))
 	}
 	if got, want := fleet.headline(), one.headline(); got != want {
 		t.Errorf("headlines:\nfleet  %s\nledger %s", got, want)
+	}
+	if len(kinds) != 3 {
+		t.Errorf("requests a day are of the kinds %v alone", kinds)
 	}
 	for _, s := range ledger.States {
 		if states[s] == 0 {

@@ -62,7 +62,9 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}
 	f.settle()
-	r := newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, f.rows())
+	rows := f.rows()
+	f.atLeastOne(rows)
+	r := newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, rows)
 	if err := a.forecast(ctx, r); err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}

@@ -72,7 +72,7 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		// Estimates: the first request of a series that was not there before does
 		// not count.
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
-		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!="tunnelled"}[7d]))`,
+		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
 		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
 		failed: fmt.Sprintf(`max by (client) (max_over_time(tlslift_client_handshake_failures_total{reason!~"%s|%s"}[%s])) > 0`,
 			call.HandshakeNoCall, call.HandshakeNotTLS, back),
