@@ -68,7 +68,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringArrayVar(&f.state, "state", nil, "state `file` of an instance; may be repeated")
 	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for every --admin, or for --prometheus")
-	fl.StringVar(&f.user, "user", "", "`name` for basic authentication")
+	fl.StringVar(&f.user, "user", "", "`name` for basic authentication at --prometheus")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
 	fl.StringVar(&f.format, "format", "table", "`form`: "+suggest.OneOf(report.Formats[:]))
 	fl.StringVarP(&f.output, "output", "o", "", "`file` to write; standard output by default")
@@ -76,7 +76,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
 	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: namespaces")
-	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated; default: the source's own, 14d for --prometheus")
+	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated, for several instances, --state or --prometheus; default: the source's own, 14d for --prometheus")
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
@@ -93,6 +93,13 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := f.withoutEffect(cmd); err != nil {
+		return usageError{err}
+	}
+	owners, err := f.owners()
+	if err != nil {
+		return err
+	}
 	r, err := f.read(cmd)
 	if errors.Is(err, report.ErrAddress) {
 		return usageError{err}
@@ -104,9 +111,7 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 	if len(failIf) > 0 {
 		failing = r.Count(failIf)
 	}
-	if err := f.assign(r); err != nil {
-		return err
-	}
+	r.Assign(owners)
 	r.Only(only)
 	columns := 0
 	if f.format == "table" && f.output == "" {
@@ -172,7 +177,7 @@ func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
 	case f.prometheus != "" || instances == 0:
 		return nil, usageError{errors.New("give one source: --admin URL and --state FILE, which you can repeat and mix, or --prometheus URL")}
 	case after != 0 && instances == 1 && len(f.admin) == 1:
-		return nil, usageError{errors.New("--migrated-after: the instance decides that itself (policy.migrated_after)")}
+		return nil, usageError{errors.New("--migrated-after is for several instances, --state, and --prometheus: one instance has its own policy.migrated_after")}
 	}
 	return report.FromInstances(cmd.Context(), report.InstancesOptions{
 		Admin: f.admin, State: f.state, Access: access, Now: time.Now(), MigratedAfter: after,
@@ -212,18 +217,38 @@ func duration(flag, text string) (time.Duration, error) {
 	return d, nil
 }
 
-func (f *reportFlags) assign(r *report.Report) error {
-	var owners report.Owners
-	if f.ownersFile != "" {
-		file, err := os.Open(f.ownersFile)
-		if err != nil {
-			return usageError{fmt.Errorf("--owners: %w", err)}
-		}
-		defer file.Close()
-		if owners, err = report.ParseOwners(file); err != nil {
-			return usageError{fmt.Errorf("--owners %s: %w", f.ownersFile, err)}
-		}
+// withoutEffect names a flag that was given and that the other flags leave without
+// effect.
+func (f *reportFlags) withoutEffect(cmd *cobra.Command) error {
+	given := func(flag string) bool { return cmd.Flags().Changed(flag) }
+	switch {
+	case f.prometheus == "" && (given("user") || given("password-file")):
+		return errors.New("--user and --password-file are for --prometheus: an admin address takes --token-file")
+	case given("password-file") && !given("user"):
+		return errors.New("--password-file needs --user")
+	case given("token-file") && given("user"):
+		return errors.New("give --token-file, or --user and --password-file")
+	case given("token-file") && f.prometheus == "" && len(f.admin) == 0:
+		return errors.New("--token-file is for --admin and --prometheus: a state file needs no token")
+	case given("lookback") && f.prometheus == "":
+		return errors.New("--lookback is for --prometheus")
+	case f.byOwner && (f.format == "csv" || f.format == "json"):
+		return fmt.Errorf("--by-owner: %s has the owner of each client, and no groups; use it with table, markdown or html", f.format)
 	}
-	r.Assign(owners)
 	return nil
+}
+
+func (f *reportFlags) owners() (report.Owners, error) {
+	if f.ownersFile == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(f.ownersFile)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--owners: %w", err)}
+	}
+	owners, err := report.ParseOwners(bytes.NewReader(data))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--owners %s: %w", f.ownersFile, err)}
+	}
+	return owners, nil
 }

@@ -107,8 +107,17 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		{[]string{"--state", "a", "--only", "fine"}, `--only: unknown state "fine"`},
 		{[]string{"--state", "a", "--fail-if", "fine"}, `--fail-if: unknown state "fine"`},
 		{[]string{"--state", "a", "--migrated-after", "soon"}, `--migrated-after "soon"`},
-		{[]string{"--admin", "http://b", "--migrated-after", "3d"}, "the instance decides that itself"},
+		{[]string{"--admin", "http://b", "--migrated-after", "3d"}, "--migrated-after is for several instances, --state, and --prometheus"},
 		{[]string{"--admin", "http://b", "--token-file", "/does/not/exist"}, "--token-file"},
+		{[]string{"--admin", "http://b", "--user", "x"}, "--user and --password-file are for --prometheus"},
+		{[]string{"--state", "a", "--password-file", "x"}, "--user and --password-file are for --prometheus"},
+		{[]string{"--prometheus", "http://b", "--password-file", "x"}, "--password-file needs --user"},
+		{[]string{"--prometheus", "http://b", "--user", "x", "--token-file", "x"}, "give --token-file, or --user and --password-file"},
+		{[]string{"--state", "a", "--token-file", "x"}, "a state file needs no token"},
+		{[]string{"--state", "a", "--lookback", "30d"}, "--lookback is for --prometheus"},
+		{[]string{"--state", "a", "--by-owner", "--format", "csv"}, "--by-owner: csv has the owner of each client"},
+		{[]string{"--state", "a", "--by-owner", "--format", "json"}, "--by-owner: json has the owner of each client"},
+		{[]string{"--state", "a", "--owners", "."}, "--owners: read ."},
 	} {
 		if _, problem, status := runReport(c.args...); status != exitUsage || !strings.Contains(problem, c.want) {
 			t.Errorf("%v: %d, %s", c.args, status, problem)

@@ -24,20 +24,20 @@ func ParseOwners(in io.Reader) (Owners, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("owners: %w", err)
+		return nil, fmt.Errorf("not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("owners, line %d: a mapping of client patterns to owners is expected", root.Line)
+		return nil, fmt.Errorf("line %d: a mapping of client patterns to owners is expected", root.Line)
 	}
 	var owners Owners
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		pattern, owner := root.Content[i], root.Content[i+1]
 		if owner.Kind != yaml.ScalarNode || pattern.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("owners, line %d: the owner is a name", owner.Line)
+			return nil, fmt.Errorf("line %d: the owner is a name", owner.Line)
 		}
 		if _, err := path.Match(glob(pattern.Value), ""); err != nil {
-			return nil, fmt.Errorf("owners, line %d: pattern %q: %w", pattern.Line, pattern.Value, err)
+			return nil, fmt.Errorf("line %d: pattern %q: %w", pattern.Line, pattern.Value, err)
 		}
 		owners = append(owners, struct{ pattern, owner string }{pattern.Value, owner.Value})
 	}

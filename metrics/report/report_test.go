@@ -233,7 +233,7 @@ func TestOwners(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.Client, c.Owner, want)
 		}
 	}
-	for text, want := range map[string]string{"- a": "line 1", "a: [b]": "line 1", "'[': x": "line 1", "a: 'b": "owners"} {
+	for text, want := range map[string]string{"- a": "line 1", "a: [b]": "line 1", "'[': x": "line 1", "a: 'b": "not YAML: line"} {
 		if _, err := ParseOwners(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
