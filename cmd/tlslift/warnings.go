@@ -60,6 +60,7 @@ func warnings(cfg *configs.Config) []string {
 		out = append(out, "policy.clients."+name+": it is declared migrated, and "+ledger.Unnamed)
 	}
 	out = append(out, early(cfg, time.Now())...)
+	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
@@ -105,6 +106,14 @@ func early(cfg *configs.Config, now time.Time) []string {
 		}
 	}
 	return out
+}
+
+// pastTarget notes a target that has passed: it may be a typing error.
+func pastTarget(cfg *configs.Config, now time.Time) []string {
+	if t := cfg.Policy.Target; !t.IsZero() && !now.Before(t) {
+		return []string{"policy.target is in the past (" + t.AddDate(0, 0, -1).Format(time.DateOnly) + "): page and report say that the migration is off track while a client is insecure"}
+	}
+	return nil
 }
 
 // sayMoment writes a moment as the configuration does: the first instant of a

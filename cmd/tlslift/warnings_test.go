@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,5 +27,21 @@ func TestEarlyDeclarationsAreNoted(t *testing.T) {
 	}
 	if got := early(cfg, now); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// The target is the end of its day.
+func TestATargetThatHasPassedIsNoted(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	for day, want := range map[int]bool{-1: true, 0: false, 1: false} {
+		end := time.Date(2026, 12, 2+day, 0, 0, 0, 0, time.UTC)
+		got := pastTarget(&configs.Config{Policy: configs.Policy{Target: end}}, now)
+		if (len(got) == 1) != want || want && !strings.HasPrefix(got[0], "policy.target is in the past (2026-11-30): ") {
+			t.Errorf("%d days on: %q", day, got)
+		}
+	}
+	if got := pastTarget(&configs.Config{}, now); got != nil {
+		t.Errorf("without a target: %q", got)
 	}
 }

@@ -10,14 +10,15 @@ import (
 	"tlslift/test/harness"
 )
 
-// TestEarlyDeclarationsAreNoted by check and in the log at the start.
-func TestEarlyDeclarationsAreNoted(t *testing.T) {
+// TestUnlikelyDatesAreNoted by check and in the log at the start: declarations
+// that are still to come, and a target that has passed.
+func TestUnlikelyDatesAreNoted(t *testing.T) {
 	t.Parallel()
 	day := time.Now().UTC().AddDate(0, 6, 0).Format(time.DateOnly)
-	config := "listen: [{address: '127.0.0.1:0', client: billing}]\npolicy: {clients: {billing: {migrated: " + day + "}}}\n"
+	config := "listen: [{address: '127.0.0.1:0', client: billing}]\npolicy: {target: 2026-01-31, clients: {billing: {migrated: " + day + "}}}\n"
 	note := "policy.clients.billing.migrated is in the future (" + day + "): it has no effect until then"
 	got := harness.Run(t, nil, "check", "--config", harness.TempFile(t, "early.yaml", config))
-	if got.Code != 0 || !strings.Contains(got.Stdout, "note: "+note+"\n") {
+	if got.Code != 0 || !strings.Contains(got.Stdout, "note: "+note+"\n") || !strings.Contains(got.Stdout, "note: policy.target is in the past (2026-01-31): ") {
 		t.Errorf("check says %d %s%s", got.Code, got.Stdout, got.Stderr)
 	}
 	s := harness.Start(t, harness.Options{Config: config})
