@@ -77,7 +77,7 @@ func callOnce(l *ledger.Ledger, r *rand.Rand, i, day int, at time.Time) {
 	switch change := 20 + i%60; {
 	case i%17 == 4 && day > 40: // silent
 	case day >= change && i%9 != 0:
-		sight(call.Observation{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13}})
+		sight(call.Observation{Version: call.Version13, Handling: call.Spliced, Hello: &call.Offer{Max: call.Version13, JA4: "t13d1516h2_8daaf6152771_e5627efa2ab1"}})
 	case i%3 == 1:
 		sight(call.Observation{
 			Version: call.Version10, Handling: call.Terminated, Host: "api.smsportal.com",

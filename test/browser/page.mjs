@@ -140,6 +140,18 @@ for (const [name, path] of [["index", "/?sort=state"], ["client", `/clients/${en
   await axe(phone, `${name} on a phone`);
   await shot(phone, `${name}-phone`, false);
 }
+await phone.goto(base + "/?state=migrated&sort=client");
+const modern = new URL(await phone.locator("#clients tbody th a").first().getAttribute("href"), base).href;
+for (const [name, size] of [["a desk", { width: 1280, height: 800 }], ["a phone", { width: 360, height: 800 }]]) {
+  const page = await open({ viewport: size });
+  await page.goto(modern);
+  const lines = await page.locator(".columns .ja4 bdi").first().evaluate((e) => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    return { lines: new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size, wider: document.documentElement.scrollWidth - document.documentElement.clientWidth };
+  });
+  check(`a fingerprint on ${name} is one line, and fits`, lines.lines === 1 && lines.wider <= 0, JSON.stringify(lines));
+}
 await phone.goto(base + "/?sort=state#clients");
 await phone.locator("#clients tbody tr").first().scrollIntoViewIfNeeded();
 await shot(phone, "table-phone", false);
