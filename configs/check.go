@@ -21,6 +21,7 @@ func (l *loader) check(c *Config) {
 	l.checkUsers(c)
 	l.checkNames(c.Clients.Names)
 	l.checkDrain(&c.Limits)
+	l.checkState(c)
 	l.checkNeighbours("", schema(), reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem())
 }
 

@@ -19,6 +19,7 @@ type form struct {
 	example string   // such as 64KiB
 	fix     string   // what to write instead; "" = the example
 	tags    []string // what YAML may take it for
+	input   bool     // it is the path of a file that is read
 	parse   func(l *loader, text string) (any, *fault)
 	schema  schemaObject // of JSON, for editors
 }

@@ -110,7 +110,7 @@ var onlyLoad = strings.Fields(`
 admin-off admin-open admin-public-same admin-same-address connections-per-client default-upstream
 drain drain-timeout empty-ca half-a-ca label-limit legacy-without-ca other-half-of-a-ca parent-proxy-except
 parent-proxy-user same-address same-upstream transparent unauthenticated-without-users users-without-a-way
-broken-second-document duplicate-key memory target target-day target-year two-documents
+broken-second-document duplicate-key memory state-itself state-key target target-day target-year two-documents
 `)
 
 func TestJSONSchemaRefusesWhatItCan(t *testing.T) {

@@ -42,10 +42,14 @@ var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$
 // for input, of a file that is there and can be read. What is in it is judged by
 // the room that uses it.
 func path(example string, input bool) *form {
-	f := textForm[string]("a path", example, `^\S`, nil)
+	f := textForm[string]("a path", example, `^[^\s~]`, nil)
+	f.input = input
 	f.parse = func(l *loader, text string) (any, *fault) {
 		if wrong := line(text, 4096); wrong != nil {
 			return "", wrong
+		}
+		if strings.HasPrefix(text, "~") {
+			return "", faultf("write the whole path", "%s: ~ is not expanded", quoted(text))
 		}
 		if !filepath.IsAbs(text) {
 			text = filepath.Join(l.dir, text)

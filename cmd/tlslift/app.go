@@ -195,15 +195,9 @@ func (a *app) watched() []string { return append(filesOf(a.cfg.Load()), a.src.Pa
 
 // filesOf are the files that a configuration names.
 func filesOf(cfg *configs.Config) []string {
-	files := []string{cfg.Admin.TokenFile, cfg.Clients.UsersFile, cfg.Clients.AccountKeyFile, cfg.Upstream.ParentProxyPasswordFile}
-	if ca := cfg.LegacyTLS.CA; ca != nil {
-		files = append(files, ca.CertFile, ca.KeyFile)
-	}
-	for _, u := range cfg.Upstreams {
-		files = append(files, u.CAFile)
-		if kp := u.ClientCertificate; kp != nil {
-			files = append(files, kp.CertFile, kp.KeyFile)
-		}
+	var files []string
+	for _, file := range cfg.Files() {
+		files = append(files, file)
 	}
 	return files
 }

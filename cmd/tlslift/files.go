@@ -1,11 +1,16 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"tlslift/configs"
+	"tlslift/metrics/ledger"
 )
 
 // adminToken reads admin.token_file; without one the token is "".
@@ -26,14 +31,44 @@ func adminToken(cfg *configs.Config) (string, configs.Problems) {
 	return token, nil
 }
 
-// noDirectory finds a state file that could never be written.
-func noDirectory(cfg *configs.Config) configs.Problems {
-	if cfg.State.File == "" {
+// wrongStateFile finds a state file that could never be written, or that holds
+// something else, which the proxy would set aside.
+func wrongStateFile(cfg *configs.Config) configs.Problems {
+	file := cfg.State.File
+	if file == "" {
 		return nil
 	}
-	dir := filepath.Dir(cfg.State.File)
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	wrong := func(message, fix string) configs.Problems {
+		return configs.Problems{cfg.Problem("state.file", message, fix)}
+	}
+	dir := filepath.Dir(file)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return wrong("the directory "+dir+" does not exist, so the ledger would be kept in memory only", "make it, writable for tlslift")
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return wrong(strconv.Quote(file)+" is a directory", "name a file in it, such as "+filepath.Join(file, "ledger.json"))
+	} else if err == nil && !info.Mode().IsRegular() {
+		return wrong(strconv.Quote(file)+" is not a regular file", "name a file that does not exist")
+	}
+	if errors.Is(ledger.Usable(file, time.Now()), ledger.ErrNotLedger) {
+		return wrong(strconv.Quote(file)+" is not a ledger of tlslift: the proxy would rename it and begin a new one", "name a file that does not exist")
+	}
+	return nil
+}
+
+// stateFileNotes are what would keep the ledger from being read or written, as
+// far as this user can see.
+func stateFileNotes(cfg *configs.Config) []string {
+	file := cfg.State.File
+	if file == "" {
 		return nil
 	}
-	return configs.Problems{cfg.Problem("state.file", "the directory "+dir+" does not exist, so the ledger would be kept in memory only", "make it, writable for tlslift")}
+	var out []string
+	if dir := filepath.Dir(file); !writable(dir) {
+		out = append(out, "state.file: this user cannot write to the directory "+dir+": the user that runs tlslift must be able to, or the ledger is kept in memory only")
+	}
+	if err := ledger.Usable(file, time.Now()); err != nil && !errors.Is(err, fs.ErrPermission) {
+		out = append(out, "state.file: "+file+": "+err.Error()+"; the proxy would rename it and begin a new ledger")
+	}
+	return out
 }

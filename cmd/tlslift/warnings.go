@@ -19,7 +19,7 @@ import (
 // judge finds what is wrong with a configuration beyond its schema, without
 // starting anything: files that cannot be used, a CA's constraints, loops.
 func judge(cfg *configs.Config) configs.Problems {
-	problems := append(contents(cfg), noDirectory(cfg)...)
+	problems := append(contents(cfg), wrongStateFile(cfg)...)
 	problems = append(problems, outsideCA(cfg)...)
 	return append(problems, ourselves(cfg)...)
 }
@@ -62,6 +62,7 @@ func warnings(cfg *configs.Config) []string {
 	out = append(out, early(cfg, time.Now())...)
 	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
+	out = append(out, stateFileNotes(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
 			out = append(out, fmt.Sprintf("upstreams: %s: %s cannot apply to clients that speak TLS 1.2 or higher themselves: their connections are spliced, end to end", u.Host, strings.Join(keys, ", ")))

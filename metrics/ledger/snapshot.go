@@ -97,6 +97,9 @@ type snapshot struct {
 
 var errEmpty = errors.New("it is empty")
 
+// ErrNotLedger is the error of a file that is something else.
+var ErrNotLedger = errors.New("it is not a ledger of tlslift")
+
 // readSnapshot reads a file and believes it only if its checksum is right. No
 // time in it is later than latest (Unix seconds), or than the time when it was
 // written: a clock that is behind must not make what was seen older than it is.
@@ -108,7 +111,7 @@ func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 	}
 	var head header
 	if err != nil || json.Unmarshal(line, &head) != nil || head.Format != fileFormat {
-		return nil, errors.New("it is not a ledger of tlslift")
+		return nil, ErrNotLedger
 	}
 	if head.Version != fileVersion {
 		return nil, fmt.Errorf("its format is version %d, this program's is %d", head.Version, fileVersion)

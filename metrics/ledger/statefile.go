@@ -26,6 +26,31 @@ const lockWait = time.Second
 // errLocked means that another process keeps its ledger in the file.
 var errLocked = errors.New("another process is using it")
 
+// regular returns an error if path names something that can never hold a ledger,
+// such as a directory. A path at which nothing is there can.
+func regular(path string) error {
+	switch info, err := os.Stat(path); {
+	case err != nil || info.Mode().IsRegular():
+		return nil
+	case info.IsDir():
+		return errors.New("it is a directory")
+	default:
+		return errors.New("it is not a regular file")
+	}
+}
+
+// Usable returns why a ledger cannot be kept in the file at path, as far as that
+// depends on what is there now. A file that is missing or empty is usable.
+func Usable(path string, now time.Time) error {
+	if err := regular(path); err != nil {
+		return err
+	}
+	if _, err := readFile(path, now); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errEmpty) {
+		return err
+	}
+	return nil
+}
+
 // stateFile writes a ledger to its file, in the background.
 type stateFile struct {
 	path   string
@@ -44,22 +69,27 @@ type stateFile struct {
 }
 
 // openStateFile reads the ledger's file and starts writing it. It returns nil if
-// another process has the file: the ledger is then in memory only. What fails
-// for another reason is tried again with every write.
+// another process has the file, or if the path names something other than a file,
+// which it does not touch: the ledger is then in memory only. What fails for
+// another reason is tried again with every write.
 func openStateFile(path string, l *Ledger) *stateFile {
 	k := &stateFile{
 		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
 		stop: make(chan struct{}), done: make(chan struct{}), every: writeEvery,
 	}
+	unusable := regular(path)
 	var err error
-	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
+	for deadline := time.Now().Add(lockWait); unusable == nil; time.Sleep(lockWait / 20) {
 		if k.lock, err = lockFile(path + ".lock"); !errors.Is(err, errLocked) || time.Now().After(deadline) {
 			break
 		}
 	}
 	if errors.Is(err, errLocked) {
+		unusable = err
+	}
+	if unusable != nil {
 		l.writeFailures.Add(1)
-		k.log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(err))
+		k.log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(unusable))
 		return nil
 	}
 	k.read()

@@ -188,7 +188,7 @@ func TestUnusableFilesAreSetAside(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		spoil func(whole []byte) []byte // nil = make it a directory
+		spoil func(whole []byte) []byte
 		aside bool
 	}{
 		{"text", func([]byte) []byte { return []byte(strings.Repeat("not a ledger\n", 1000)) }, true},
@@ -205,7 +205,6 @@ func TestUnusableFilesAreSetAside(t *testing.T) {
 			return bytes.Replace(whole, []byte(`"version":1`), []byte(`"version":2`), 1)
 		}, true},
 		{"a line without an end", func([]byte) []byte { return append(signed("{}"), bytes.Repeat([]byte("x"), 1<<20)...) }, true},
-		{"a directory", nil, true},
 		{"empty", func([]byte) []byte { return nil }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -234,14 +233,36 @@ func TestUnusableFilesAreSetAside(t *testing.T) {
 func spoil(t *testing.T, path string, f func([]byte) []byte) {
 	t.Helper()
 	whole, err := os.ReadFile(path)
-	switch {
-	case err == nil && f == nil:
-		err = errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
-	case err == nil:
+	if err == nil {
 		err = os.WriteFile(path, f(whole), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What is not a file, such as a directory full of other things, is not touched.
+func TestADirectoryIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	path := filepath.Join(parent, "keep")
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log, logs := watched()
+	g := newRigIn(Options{File: path, Logger: log}, Settings{})
+	g.request("a", plain("h"))
+	if err := errors.Join(g.Flush(), g.Close()); err != nil {
+		t.Errorf("in memory: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(path, "x")); err != nil {
+		t.Error(err)
+	}
+	if beside, _ := filepath.Glob(filepath.Join(parent, "*")); len(beside) != 1 || logs.FilterLevelExact(zapcore.ErrorLevel).Len() != 1 || g.writeFailures.Load() != 1 {
+		t.Errorf("there is %v; counted: %d; logged: %v", beside, g.writeFailures.Load(), logs.All())
+	}
+	if got := names(g.Ledger); got != "a" {
+		t.Errorf("in memory: %q", got)
 	}
 }
 
