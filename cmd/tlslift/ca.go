@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/net/publicsuffix"
 
 	"tlslift/configs"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/host"
 )
 
 func newCACommand() *cobra.Command {
@@ -81,6 +83,9 @@ the mark those ignore the constraints and all others still obey them.`,
 					fmt.Fprintf(cmd.ErrOrStderr(), "note: --domain %s permits %s too: a name constraint of X.509 cannot leave it out\n", domain, below)
 				}
 			}
+			for _, wide := range wholeSuffixes(o.Domains) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: --domain %[1]s permits every site below %[1]s, so a stolen key could impersonate them all: name your API's domain\n", wide)
+			}
 			return nil
 		},
 	}
@@ -106,6 +111,23 @@ legacy_tls:
 
 Next: tlslift ca export --cert %s --format pem --out root-for-clients.pem
 `
+
+// wholeSuffixes are those of the domains below which anyone can register a name,
+// such as com or co.za.
+func wholeSuffixes(domains []string) []string {
+	var wide []string
+	for _, d := range domains {
+		p, err := host.ParsePattern(d)
+		if err != nil {
+			continue
+		}
+		name := p.Domain().String()
+		if suffix, registry := publicsuffix.PublicSuffix(name); registry && suffix == name {
+			wide = append(wide, name)
+		}
+	}
+	return wide
+}
 
 // defaultDomains are those of the built-in upstreams, patterns taken as the
 // domains they stand for.
@@ -172,7 +194,7 @@ with several certificates, such as ca.pem, the root is taken.`,
 				return err
 			}
 			if err := os.WriteFile(out, data, 0o644); err != nil {
-				return fmt.Errorf("write the export: %w", err)
+				return fmt.Errorf("--out: %w", err)
 			}
 			fmt.Fprint(cmd.OutOrStdout(), authority.Instructions(certs, out, f))
 			return nil
@@ -193,11 +215,11 @@ func readCertificates(command, file string) ([]*x509.Certificate, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the certificate: %w", err)
+		return nil, fmt.Errorf("--cert: %w", err)
 	}
 	certs, err := authority.ParseCertificates(data)
 	if err != nil {
-		return nil, fmt.Errorf("read the certificate %s: %w", file, err)
+		return nil, fmt.Errorf("--cert %s: %w", file, err)
 	}
 	return certs, nil
 }

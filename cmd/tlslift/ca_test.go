@@ -108,6 +108,31 @@ func TestCAExitStatus(t *testing.T) {
 	}
 }
 
+// A mistake is named with the flag that it is in.
+func TestCAMistakes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, status := runCA("init", "--dir", dir); status != exitDone || strings.Contains(out, "note: ") {
+		t.Fatalf("%d, %s", status, out)
+	}
+	root, key := filepath.Join(dir, authority.RootFile), filepath.Join(dir, authority.KeyFile)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"init", "--dir", root}, "--dir " + root + ": it is a file, not a directory; name another"},
+		{[]string{"init", "--dir", filepath.Join(dir, "x"), "--domain", "192.0.2.1"}, `--domain "192.0.2.1"`},
+		{[]string{"init", "--dir", filepath.Join(dir, "y"), "--domain", "co.za"}, "note: --domain co.za permits every site below co.za"},
+		{[]string{"show", "--cert", key}, "--cert " + key + ": it is a private key, not a certificate"},
+		{[]string{"export", "--cert", root, "--format", "jks", "--out", "o"}, `--format "jks": write pem, der or pkcs12`},
+		{[]string{"export", "--cert", root, "--out", filepath.Join(dir, "no", "o")}, "--out: open "},
+	} {
+		if out, _ := runCA(c.args...); !strings.Contains(out, c.want) {
+			t.Errorf("ca %v: %s", c.args, out)
+		}
+	}
+}
+
 // What ca init --sha1 prints is a configuration without a note; a CA without the
 // twin gets one.
 func TestSHA1LeafNeedsItsIntermediate(t *testing.T) {

@@ -364,9 +364,13 @@ func TestInitRefusesNonsense(t *testing.T) {
 		"no name":    {Domains: []string{"a b"}},
 		"all":        {Domains: []string{"*"}},
 		"too long":   {Domains: []string{"a.example"}, Days: MaxDays + 1},
+		"in a file":  {Domains: []string{"a.example"}, Dir: os.Args[0]},
 		"negative":   {Domains: []string{"a.example"}, Days: -1},
 	} {
-		o.Dir, o.Now = t.TempDir(), testNow
+		o.Now = testNow
+		if o.Dir == "" {
+			o.Dir = t.TempDir()
+		}
 		if _, err := Init(o); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -35,7 +35,7 @@ func ParseFormat(s string) (Format, error) {
 	case "pkcs12":
 		return PKCS12, nil
 	default:
-		return 0, fmt.Errorf("unknown format %q: pem, der or pkcs12", s)
+		return 0, fmt.Errorf("--format %q: write pem, der or pkcs12", s)
 	}
 }
 

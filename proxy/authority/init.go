@@ -80,9 +80,14 @@ func Init(o InitOptions) (Files, error) {
 	if o.Days < 1 || o.Days > MaxDays {
 		return Files{}, fmt.Errorf("%w: --days %d: write 1 to %d", ErrInvalid, o.Days, MaxDays)
 	}
+	if info, err := os.Stat(o.Dir); err == nil && !info.IsDir() {
+		return Files{}, fmt.Errorf("%w: --dir %s: it is a file, not a directory; name another", ErrInvalid, o.Dir)
+	}
 	for _, path := range []string{f.Root, f.CA, f.Key} {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
 			return Files{}, fmt.Errorf("%s: %w", path, ErrExists)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return Files{}, fmt.Errorf("look for an earlier CA: %w", err)
 		}
 	}
 	pair, err := makePair(o, f.Permitted)
@@ -141,7 +146,7 @@ func constraintDomains(domains []string) ([]string, error) {
 	for _, d := range append(slices.Clone(domains), host.SelfTest) {
 		p, err := host.ParsePattern(d)
 		if err != nil || p.Domain().IsAddr() {
-			return nil, fmt.Errorf("%w: %q is not a DNS name", ErrInvalid, d)
+			return nil, fmt.Errorf("%w: --domain %q is not a DNS name", ErrInvalid, d)
 		}
 		if !slices.Contains(out, p.Domain()) {
 			out = append(out, p.Domain())

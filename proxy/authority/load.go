@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"tlslift/proxy/host"
@@ -58,6 +59,9 @@ func Load(o LoadOptions) (*CA, error) {
 
 func parseCA(certPEM, keyPEM []byte, o LoadOptions) (*CA, error) {
 	certs, err := parseCertificates(certPEM)
+	if errors.Is(err, errIsKey) {
+		return nil, fmt.Errorf("%w: are cert_file and key_file swapped?", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -208,6 +212,9 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	return parseCertificates(data)
 }
 
+// errIsKey is the error of a file that was to hold a certificate.
+var errIsKey = errors.New("it is a private key, not a certificate")
+
 func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
@@ -221,9 +228,22 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) == 0 {
-		return nil, errors.New("no PEM block CERTIFICATE in it")
+		return nil, noCertificate(data)
 	}
 	return certs, nil
+}
+
+// noCertificate says what data holds instead of certificates in PEM form.
+func noCertificate(data []byte) error {
+	if _, err := x509.ParseCertificate(data); err == nil {
+		return errors.New("it is in DER form: convert it to PEM with openssl x509 -inform der -in FILE -out FILE.pem")
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return errIsKey
+		}
+	}
+	return errors.New("no PEM block CERTIFICATE in it")
 }
 
 // parseKey reads an RSA key in PKCS #8 or PKCS #1 form.
@@ -244,6 +264,9 @@ func parseKey(data []byte) (*rsa.PrivateKey, error) {
 		case "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY":
 			return nil, fmt.Errorf("it holds a PEM block %s: a plain RSA key is needed", block.Type)
 		}
+	}
+	if _, err := parseCertificates(data); err == nil {
+		return nil, errors.New("it is a certificate, not a private key: key_file is ca-key.pem")
 	}
 	return nil, errors.New("no PEM block PRIVATE KEY in it")
 }

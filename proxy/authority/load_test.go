@@ -74,7 +74,10 @@ func TestLoadRefusals(t *testing.T) {
 		"may not sign":                   {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), pkcs1, true, "may not sign"},
 		"expired":                        {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }), pkcs1, true, "expired"},
 		"not yet valid":                  {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotBefore = testNow.Add(time.Hour) }), pkcs1, true, "not valid before"},
-		"no certificate":                 {pkcs1, pkcs1, true, "no PEM block CERTIFICATE"},
+		"no certificate":                 {[]byte("x"), pkcs1, true, "no PEM block CERTIFICATE"},
+		"swapped":                        {pkcs1, selfSignedCA(t, key, pub, nil), true, "it is a private key, not a certificate: are cert_file and key_file swapped?"},
+		"a certificate for a key":        {selfSignedCA(t, key, pub, nil), selfSignedCA(t, key, pub, nil), true, "it is a certificate, not a private key: key_file is ca-key.pem"},
+		"DER":                            {testCA().Cert.Raw, pkcs1, true, "convert it to PEM with openssl x509 -inform der"},
 		"no key":                         {selfSignedCA(t, key, pub, nil), []byte("x"), true, "no PEM block PRIVATE KEY"},
 		"an encrypted key":               {selfSignedCA(t, key, pub, nil), []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), true, "plain RSA key"},
 	} {
