@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,12 +75,13 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := f.Validate(); err != nil {
 		return usageError{err}
 	}
-	out, results, err := f.editAll(cmd.InOrStdin())
+	told := cmd.ErrOrStderr()
+	if f.quiet {
+		told = io.Discard
+	}
+	out, err := f.editAll(cmd.InOrStdin(), told)
 	if err != nil {
 		return err
-	}
-	if !f.quiet {
-		tellInjected(cmd.ErrOrStderr(), results)
 	}
 	if _, err := cmd.OutOrStdout().Write(out); err != nil {
 		return fmt.Errorf("write the manifests: %w", err)
@@ -87,35 +90,64 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 }
 
 // editAll edits one manifest after the other, so that an error names its file,
-// and joins what comes out to one stream.
-func (f *injectFlags) editAll(stdin io.Reader) ([]byte, []inject.Result, error) {
+// and joins what comes out to one stream. It tells what was done once all of it
+// succeeded.
+func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 	files := f.files
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
 	var all []byte
-	var results []inject.Result
+	var messages bytes.Buffer
+	objects := false
 	for _, name := range files {
 		in, err := readManifest(name, stdin)
 		if err == nil && len(in)+len(all) > injectLimit {
 			err = fmt.Errorf("more than %d MiB", injectLimit>>20)
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("read the manifest %s: %w", sayFile(name), err)
+			return nil, fmt.Errorf("read the manifest %s: %w", sayFile(name), err)
 		}
-		out, some, err := f.edit(in)
+		out, results, err := f.edit(in)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", sayFile(name), err)
+			return nil, fmt.Errorf("%s: %w", sayFile(name), err)
 		}
+		found := inject.Found(in)
+		objects = objects || len(found) > 0
+		if len(results) == 0 {
+			fmt.Fprintf(&messages, "tlslift: %s: no workload in it, only %s\n", sayFile(name), sayObjects(found))
+		}
+		tellInjected(&messages, results)
 		if len(all) > 0 {
 			if all[len(all)-1] != '\n' {
 				all = append(all, '\n')
 			}
 			all = append(all, "---\n"...)
 		}
-		all, results = append(all, out...), append(results, some...)
+		all = append(all, out...)
 	}
-	return all, results, nil
+	if !objects {
+		var names []string
+		for _, name := range files {
+			names = append(names, sayFile(name))
+		}
+		return nil, fmt.Errorf("no Kubernetes object in %s: an object has apiVersion and kind", strings.Join(names, ", "))
+	}
+	_, err := messages.WriteTo(told)
+	return all, err
+}
+
+// sayObjects lists the objects of a manifest, the first ones of many.
+func sayObjects(found []string) string {
+	const most = 5
+	switch n := len(found); {
+	case n == 0:
+		return "what is no Kubernetes object"
+	case n > most:
+		return strings.Join(found[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
+	default:
+		return strings.Join(found, ", ")
+	}
 }
 
 func (f *injectFlags) edit(in []byte) ([]byte, []inject.Result, error) {
@@ -148,9 +180,6 @@ func readManifest(name string, stdin io.Reader) ([]byte, error) {
 }
 
 func tellInjected(w io.Writer, results []inject.Result) {
-	if len(results) == 0 {
-		fmt.Fprintln(w, "tlslift: no workload in it")
-	}
 	for _, r := range results {
 		name := r.Name
 		if r.Namespace != "" {

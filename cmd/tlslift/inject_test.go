@@ -35,7 +35,7 @@ func TestInjectStandardInputAndBack(t *testing.T) {
 		}
 	}
 	back, told, err := runInject(out, "--uninject")
-	if err != nil || back != injectable || told != "Pod n/p: removed\n" {
+	if err != nil || back != injectable || told != "Pod n/p: sidecar removed\n" {
 		t.Errorf("%q, %v:\n%s", told, err, back)
 	}
 }
@@ -83,6 +83,32 @@ func TestInjectNamesTheFileOfAMistake(t *testing.T) {
 	}
 }
 
+// A file without a workload is named, with what is in it, and passes. If there is
+// no object at all, the command before it in a pipe has probably failed.
+func TestInjectWithoutAWorkload(t *testing.T) {
+	t.Parallel()
+	const others = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+	file := filepath.Join(t.TempDir(), "others.yaml")
+	if err := os.WriteFile(file, []byte(others), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, told, err := runInject(injectable, "-f", file, "-f", "-")
+	if want := "tlslift: " + file + ": no workload in it, only ConfigMap web, Service web\nPod n/p: injected\n"; err != nil || !strings.HasPrefix(told, want) || !strings.HasPrefix(out, others) {
+		t.Errorf("%v; told %q, want %q; out %q", err, told, want, out)
+	}
+	out, told, err = runInject("apiVersion: v1\nkind: List\nitems: []\n")
+	if err != nil || told != "tlslift: standard input: no workload in it, only List\n" || out == "" {
+		t.Errorf("an empty list: %v; told %q; out %q", err, told, out)
+	}
+	for _, in := range []string{"", "# nothing\n", "replicas: 3\n"} {
+		out, told, err = runInject(in)
+		var usage usageError
+		if err == nil || errors.As(err, &usage) || err.Error() != "no Kubernetes object in standard input: an object has apiVersion and kind" || out+told != "" {
+			t.Errorf("%q: %v; told %q; out %q", in, err, told, out)
+		}
+	}
+}
+
 func TestInjectMistakes(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -91,7 +117,7 @@ func TestInjectMistakes(t *testing.T) {
 		usage bool
 		want  string
 	}{
-		"image":      {injectable, []string{"--image", "a b"}, true, `image "a b"`},
+		"image":      {injectable, []string{"--image", "a b"}, true, `--image "a b"`},
 		"port":       {injectable, []string{"--port", "0"}, true, `--port "0": write a number from 1 to 65535`},
 		"no number":  {injectable, []string{"--status-port", "abc"}, true, `--status-port "abc": write a number from 1 to 65535`},
 		"argument":   {injectable, []string{"app.yaml"}, true, "takes no argument"},

@@ -81,7 +81,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 			return o, false, fmt.Errorf("line %d: %s", value.Line, misspelt(key, known))
 		}
 	}
-	if err := o.Validate(); err != nil && wanted {
+	if err := o.validate(prefix); err != nil && wanted {
 		return o, false, fmt.Errorf("line %d: annotations: %w", annotations.Line, err)
 	}
 	return o, wanted, nil
@@ -101,6 +101,23 @@ func misspelt(key string, known []string) string {
 
 func namesIn[T any](annotations map[string]*T) []string {
 	return slices.Collect(maps.Keys(annotations))
+}
+
+// misplaced refuses an annotation of ours above the pod template, where it has no
+// effect.
+func misplaced(w workload) error {
+	for i := range w.path {
+		annotations := walk(walk(w.object, w.path[:i]...), "metadata", "annotations")
+		if annotations == nil || annotations.Kind != yaml.MappingNode {
+			continue
+		}
+		for j := 0; j+1 < len(annotations.Content); j += 2 {
+			if key := annotations.Content[j]; strings.HasPrefix(key.Value, prefix) {
+				return fmt.Errorf("line %d: annotation %s has no effect here: it belongs in %s.metadata.annotations", key.Line, key.Value, strings.Join(w.path, "."))
+			}
+		}
+	}
+	return nil
 }
 
 // split cuts a list at its commas. An empty one is not nil: it names nobody.

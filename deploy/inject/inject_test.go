@@ -29,14 +29,24 @@ func TestRefused(t *testing.T) {
 		in   string
 		want string // in the error
 	}{
-		"misspelt annotation":     {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae; did you mean tlslift/image?"},
-		"misspelt with a hyphen":  {pod("tlslift/ca_secrt: x", ""), "unknown annotation tlslift/ca_secrt; did you mean tlslift/ca-secret?"},
-		"unknown annotation":      {pod("tlslift/colour: x", ""), "unknown annotation tlslift/colour; remove it; the annotations are tlslift/admin-port, tlslift/ca-secret, tlslift/config-map, tlslift/containers, tlslift/cpu-request, tlslift/image, tlslift/inject, "},
-		"neither true nor false":  {pod("tlslift/inject: 'no'", ""), `annotation tlslift/inject is "no"`},
-		"bad quantity":            {pod("tlslift/memory-limit: lots", ""), `memory limit "lots" is not a quantity`},
+		"misspelt annotation":    {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae; did you mean tlslift/image?"},
+		"misspelt with a hyphen": {pod("tlslift/ca_secrt: x", ""), "unknown annotation tlslift/ca_secrt; did you mean tlslift/ca-secret?"},
+		"unknown annotation":     {pod("tlslift/colour: x", ""), "unknown annotation tlslift/colour; remove it; the annotations are tlslift/admin-port, tlslift/ca-secret, tlslift/config-map, tlslift/containers, tlslift/cpu-request, tlslift/image, tlslift/inject, "},
+		"neither true nor false": {pod("tlslift/inject: 'no'", ""), `annotation tlslift/inject is "no"`},
+		"bad quantity":           {pod("tlslift/memory-limit: lots", ""), `annotations: tlslift/memory-limit "lots" is not a quantity such as 64Mi`},
+		"bad CPU quantity":       {pod("tlslift/cpu-request: ten", ""), `tlslift/cpu-request "ten" is not a quantity such as 10m`},
+		"a limit below":          {pod("tlslift/memory-limit: 16M", ""), "tlslift/memory-limit 16M is below tlslift/memory-request, which is 32Mi"},
+		"annotations of the object": {
+			"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations:\n    tlslift/inject: 'false'\nspec: {template: {spec: {}}}\n",
+			"line 5: annotation tlslift/inject has no effect here: it belongs in spec.template.metadata.annotations",
+		},
+		"annotations of a CronJob's job": {
+			"apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    metadata: {annotations: {tlslift/image: x}}\n    spec: {template: {spec: {}}}\n",
+			"line 5: annotation tlslift/image has no effect here: it belongs in spec.jobTemplate.spec.template.metadata.annotations",
+		},
 		"bad image":               {pod("tlslift/image: 'a b'", ""), "is not the name of an image"},
 		"bad secret":              {pod("tlslift/ca-secret: A_B", ""), "is not the name of a Kubernetes object"},
-		"no such container":       {pod("tlslift/containers: web", ""), "there is no container web"},
+		"no such container":       {pod("tlslift/containers: web", ""), "--container or the annotation tlslift/containers: there is no container web; the containers are app"},
 		"foreign record":          {pod("tlslift/injected: 'yes'", ""), "is not what tlslift inject wrote"},
 		"a container of our name": {pod("", "  initContainers:\n    - name: tlslift\n"), "line 7: there is a container tlslift"},
 		"a volume of our name":    {pod("", "  volumes:\n    - name: tlslift-config\n"), "line 7: there is a volume tlslift-config"},
@@ -82,11 +92,14 @@ func TestOptions(t *testing.T) {
 		change func(*inject.Options)
 		want   string
 	}{
-		"no image":          {func(o *inject.Options) { o.Image = "" }, `image ""`},
-		"port 0":            {func(o *inject.Options) { o.Port = 0 }, "port 0 is not between"},
+		"no image":          {func(o *inject.Options) { o.Image = "" }, `--image ""`},
+		"port 0":            {func(o *inject.Options) { o.Port = 0 }, "--port 0 is not between"},
 		"one port":          {func(o *inject.Options) { o.AdminPort = o.Port }, "both 3128"},
 		"the status page's": {func(o *inject.Options) { o.Port = inject.DefaultStatusPort }, "port and status port are both 9128"},
 		"privileged port":   {func(o *inject.Options) { o.Transparent, o.Port = true, 80 }, "privileged"},
+		"a URL":             {func(o *inject.Options) { o.NoProxy = []string{"http://foo/"} }, `--no-proxy "http://foo/" is a URL: write the host alone, such as foo`},
+		"CPU":               {func(o *inject.Options) { o.CPURequest = "ten" }, `--cpu-request "ten" is not a quantity such as 10m`},
+		"a limit below":     {func(o *inject.Options) { o.MemoryRequest = "0.0625Gi"; o.MemoryLimit = "63.9Mi" }, "--memory-limit 63.9Mi is below --memory-request, which is 0.0625Gi"},
 		"no-proxy":          {func(o *inject.Options) { o.NoProxy = []string{"a b"} }, "not a host or domain"},
 	}
 	for name, tt := range tests {
@@ -260,6 +273,32 @@ func TestSidecarMakesRoomForTheApplicationsPorts(t *testing.T) {
 	}
 	if c.Listen[0].Address != "127.0.0.1:4128" || c.Admin.Public != ":4129" || c.Admin.Address != "127.0.0.1:4130" {
 		t.Errorf("listens on %s, %s and %s", c.Listen[0].Address, c.Admin.Public, c.Admin.Address)
+	}
+}
+
+func TestQuantitiesAreCompared(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{{"64Mi", "64Mi"}, {"64M", "65536k"}, {"32Mi", "1G"}, {"1000m", "1"}, {"33554432", "32Mi"}} {
+		o := options()
+		o.MemoryRequest, o.MemoryLimit = c[0], c[1]
+		if err := o.Validate(); err != nil {
+			t.Errorf("request %s, limit %s: %v", c[0], c[1], err)
+		}
+	}
+}
+
+func TestIPv4OnlyWithoutTransparentIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for annotation, want := range map[string]bool{"": true, "tlslift/transparent: 'true'": false} {
+		o := options()
+		o.IPv4Only = true
+		_, results, err := inject.Inject([]byte(pod(annotation, "")), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(results[0].Notes, "\n"), "--ipv4-only has no effect without --transparent"); got != want {
+			t.Errorf("%q: notes %q", annotation, results[0].Notes)
+		}
 	}
 }
 

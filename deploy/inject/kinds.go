@@ -21,12 +21,13 @@ var templates = map[string]struct {
 	"CronJob":               {[]string{"batch"}, []string{"spec", "jobTemplate", "spec", "template"}},
 }
 
-// template returns what carries a workload's pods: a mapping with metadata and
-// spec. Nil for an object that is no workload, or whose spec is missing.
-func template(object *yaml.Node) *yaml.Node {
+// template returns what carries a workload's pods, a mapping with metadata and
+// spec, and the path to it. Nil for an object that is no workload, or whose spec
+// is missing.
+func template(object *yaml.Node) (pod *yaml.Node, path []string) {
 	kind, ok := templates[text(get(object, "kind"))]
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	group, _, found := strings.Cut(text(get(object, "apiVersion")), "/")
 	if !found {
@@ -35,11 +36,11 @@ func template(object *yaml.Node) *yaml.Node {
 	for _, g := range kind.groups {
 		if g == group {
 			if t := walk(object, kind.path...); walk(t, "spec") != nil {
-				return t
+				return t, kind.path
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // listed returns the objects of a List; ok is false for everything else.
@@ -48,6 +49,31 @@ func listed(object *yaml.Node) (objects []*yaml.Node, ok bool) {
 		return nil, false
 	}
 	return items(get(object, "items")), true
+}
+
+// Found names the Kubernetes objects of a stream, those of Lists too.
+func Found(in []byte) []string {
+	var names []string
+	var add func(object *yaml.Node)
+	add = func(object *yaml.Node) {
+		kind, metadata := text(get(object, "kind")), get(object, "metadata")
+		if kind == "" || text(get(object, "apiVersion")) == "" {
+			return
+		}
+		objects, ok := listed(object)
+		if !ok || len(objects) == 0 {
+			names = append(names, strings.TrimSpace(kind+" "+text(get(metadata, "name"))))
+		}
+		for _, o := range objects {
+			add(o)
+		}
+	}
+	for _, doc := range documents(in) {
+		if root, err := parse(doc); err == nil && root != nil {
+			add(root.Content[0])
+		}
+	}
+	return names
 }
 
 // concerns reports whether a document is a workload, or a List with one.
@@ -60,7 +86,8 @@ func concerns(object *yaml.Node) bool {
 	}
 	objects, ok := listed(object)
 	if !ok {
-		return template(object) != nil
+		pod, _ := template(object)
+		return pod != nil
 	}
 	for _, o := range objects {
 		if concerns(o) {

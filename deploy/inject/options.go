@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -72,48 +73,79 @@ func (o Options) ports() []ownPort {
 // remedy names what gives the sidecar another port. The flags of tlslift inject
 // are called as the annotations.
 func (p ownPort) remedy() string {
-	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", strings.TrimPrefix(p.annotation, prefix), p.annotation, p.name)
+	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", p.option(), p.annotation, p.name)
 }
+
+// option is what the flag and the annotation have in common.
+func (p ownPort) option() string { return strings.TrimPrefix(p.annotation, prefix) }
 
 var (
 	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
-	quantity   = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)
+	quantity   = regexp.MustCompile(`^([0-9]{1,15}(?:\.[0-9]{1,9})?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)
 	hostToken  = regexp.MustCompile(`^[A-Za-z0-9.:*_/-]{1,253}$`)
 )
 
-// Validate reports every option that cannot work.
-func (o Options) Validate() error {
+// Validate reports every option that cannot work, by the name of its flag.
+func (o Options) Validate() error { return o.validate("--") }
+
+// validate names what cannot work as a flag, or as an annotation: both have the
+// same name after lead.
+func (o Options) validate(lead string) error {
 	var problems []error
-	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	bad := func(option, format string, args ...any) {
+		problems = append(problems, fmt.Errorf(lead+option+" "+format, args...))
+	}
 	if o.Image == "" || strings.ContainsAny(o.Image, " \t\r\n") {
-		bad("image %q is not the name of an image", o.Image)
+		bad("image", "%q is not the name of an image", o.Image)
 	}
 	taken := map[int]ownPort{}
 	for _, p := range o.ports() {
 		if p.number < 1 || p.number > 65535 {
-			bad("%s %d is not between 1 and 65535", p.name, p.number)
+			bad(p.option(), "%d is not between 1 and 65535", p.number)
 		} else if other, twice := taken[p.number]; twice {
-			bad("%s and %s are both %d: %s", other.name, p.name, p.number, p.remedy())
+			problems = append(problems, fmt.Errorf("%s and %s are both %d: %s", other.name, p.name, p.number, p.remedy()))
 		}
 		taken[p.number] = p
 	}
-	for what, name := range map[string]string{"CA secret": o.CASecret, "config map": o.ConfigMap} {
-		if name != "" && !objectName.MatchString(name) {
-			bad("%s %q is not the name of a Kubernetes object", what, name)
+	for _, object := range [][2]string{{"ca-secret", o.CASecret}, {"config-map", o.ConfigMap}} {
+		if object[1] != "" && !objectName.MatchString(object[1]) {
+			bad(object[0], "%q is not the name of a Kubernetes object", object[1])
 		}
 	}
 	if o.Transparent && o.ConfigMap == "" && o.Port < 1024 {
-		bad("port %d is a privileged one, and the sidecar has no privileges", o.Port)
+		bad("port", "%d is a privileged port, and the sidecar has no privileges", o.Port)
 	}
-	for what, q := range map[string]string{"CPU request": o.CPURequest, "memory request": o.MemoryRequest, "memory limit": o.MemoryLimit} {
-		if !quantity.MatchString(q) {
-			bad("%s %q is not a quantity such as 64Mi", what, q)
+	for _, q := range [][3]string{{"cpu-request", o.CPURequest, "10m"}, {"memory-request", o.MemoryRequest, "32Mi"}, {"memory-limit", o.MemoryLimit, "64Mi"}} {
+		if !quantity.MatchString(q[1]) {
+			bad(q[0], "%q is not a quantity such as %s", q[1], q[2])
+		}
+	}
+	if most, ok := amount(o.MemoryLimit); ok {
+		if request, ok := amount(o.MemoryRequest); ok && most < request {
+			bad("memory-limit", "%s is below %smemory-request, which is %s", o.MemoryLimit, lead, o.MemoryRequest)
 		}
 	}
 	for _, host := range o.NoProxy {
-		if !hostToken.MatchString(host) {
-			bad("no-proxy entry %q is not a host or domain", host)
+		if _, after, is := strings.Cut(host, "://"); is {
+			bad("no-proxy", "%q is a URL: write the host alone, such as %s", host, strings.Trim(after, "/"))
+		} else if !hostToken.MatchString(host) {
+			bad("no-proxy", "%q is not a host or domain", host)
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// amount is the value of a quantity.
+func amount(text string) (value float64, ok bool) {
+	parts := quantity.FindStringSubmatch(text)
+	if parts == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(parts[1], 64)
+	return n * units[parts[2]], err == nil
+}
+
+var units = map[string]float64{
+	"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+	"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
 }

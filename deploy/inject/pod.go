@@ -67,6 +67,9 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 		notes = append(notes, fmt.Sprintf("warning: image %s names no registry: unless the nodes have it already, they cannot pull it (ImagePullBackOff); "+
 			"name yours with --image or the annotation %s", o.Image, AnnotationImage))
 	}
+	if o.IPv4Only && !o.Transparent {
+		notes = append(notes, "warning: --ipv4-only has no effect without --transparent or the annotation "+AnnotationTransparent)
+	}
 	if !o.Transparent {
 		kept, err := o.addEnvironment(r, spec)
 		if err != nil {

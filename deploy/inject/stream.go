@@ -24,7 +24,7 @@ func (a Action) String() string {
 	case Injected:
 		return "injected"
 	case Removed:
-		return "removed"
+		return "sidecar removed"
 	default:
 		return "skipped"
 	}
@@ -52,8 +52,8 @@ func Inject(in []byte, o Options) ([]byte, []Result, error) {
 // Pods without one are left alone.
 func Uninject(in []byte) ([]byte, []Result, error) {
 	return edit(in, func(object *yaml.Node) ([]Result, error) {
-		return eachWorkload(object, func(pod *yaml.Node, _ string) (Action, []string, error) {
-			removed, err := remove(pod)
+		return eachWorkload(object, func(w workload) (Action, []string, error) {
+			removed, err := remove(w.pod)
 			if !removed {
 				return Skipped, []string{"nothing was injected"}, err
 			}
@@ -66,16 +66,19 @@ func Uninject(in []byte) ([]byte, []Result, error) {
 // webhook needs. Aliases must have been written out. What is no workload gives
 // no result.
 func (o Options) Object(object *yaml.Node) ([]Result, error) {
-	return eachWorkload(object, func(pod *yaml.Node, workload string) (Action, []string, error) {
-		own, wanted, err := o.override(pod)
+	return eachWorkload(object, func(w workload) (Action, []string, error) {
+		if err := misplaced(w); err != nil {
+			return Skipped, nil, err
+		}
+		own, wanted, err := o.override(w.pod)
 		if err != nil {
 			return Skipped, nil, err
 		}
-		removed, err := remove(pod)
+		removed, err := remove(w.pod)
 		if err != nil {
 			return Skipped, nil, err
 		}
-		why := skip(pod)
+		why := skip(w.pod)
 		if !wanted {
 			why = "annotation " + AnnotationInject + " is false"
 		}
@@ -85,13 +88,21 @@ func (o Options) Object(object *yaml.Node) ([]Result, error) {
 		case why != "":
 			return Skipped, []string{why}, nil
 		}
-		notes, err := own.add(pod, workload)
+		notes, err := own.add(w.pod, w.name)
 		return Injected, notes, err
 	})
 }
 
-// eachWorkload calls do with the pod template of each workload in an object.
-func eachWorkload(object *yaml.Node, do func(pod *yaml.Node, workload string) (Action, []string, error)) ([]Result, error) {
+// workload is an object that makes pods, or is one.
+type workload struct {
+	object *yaml.Node
+	pod    *yaml.Node // the template of its pods
+	path   []string   // from the object to the template
+	name   string
+}
+
+// eachWorkload calls do with each workload in an object.
+func eachWorkload(object *yaml.Node, do func(workload) (Action, []string, error)) ([]Result, error) {
 	if objects, ok := listed(object); ok {
 		var all []Result
 		for _, o := range objects {
@@ -103,7 +114,7 @@ func eachWorkload(object *yaml.Node, do func(pod *yaml.Node, workload string) (A
 		}
 		return all, nil
 	}
-	pod := template(object)
+	pod, path := template(object)
 	if pod == nil {
 		return nil, nil
 	}
@@ -113,7 +124,7 @@ func eachWorkload(object *yaml.Node, do func(pod *yaml.Node, workload string) (A
 		r.Name = text(get(metadata, "generateName"))
 	}
 	var err error
-	if r.Action, r.Notes, err = do(pod, r.Name); err != nil {
+	if r.Action, r.Notes, err = do(workload{object, pod, path, r.Name}); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Kind, r.Name, err)
 	}
 	return []Result{r}, nil
