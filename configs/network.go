@@ -32,6 +32,9 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		if off && text == "" {
 			return "", nil
 		}
+		if off && strings.EqualFold(text, "off") {
+			return "", faultf(`write "" in the file or the flag to turn it off`, "%s is not a host and port", quoted(text))
+		}
 		name, number, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(number, 10, 16)
 		switch {

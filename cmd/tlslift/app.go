@@ -139,7 +139,7 @@ func (a *app) start() error {
 		return explainListen(err, "--listen")
 	}
 	a.inherited.Close() // what the configuration does not name any more
-	ready := []zap.Field{zap.String("version", version), zap.Strings("upstreams", upstreamLabels(a.cfg.Load()))}
+	ready := []zap.Field{zap.String("version", version), zap.String("config", describeSource(a.src)), zap.Strings("upstreams", upstreamLabels(a.cfg.Load()))}
 	if a.previous != nil {
 		if err := a.previous.Ready(); err != nil {
 			return err
@@ -160,7 +160,7 @@ func (a *app) start() error {
 	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
 		notify(daemon.SdNotifyReady)
 	}
-	a.warn(a.cfg.Load())
+	a.warn(a.cfg.Load(), unused(a.src)...)
 	a.log.Info("ready", ready...)
 	debug.FreeOSMemory() // what the start needed
 	go releaseMemory(a.server.Peak, a.stopped)
@@ -179,10 +179,10 @@ func (a *app) adopt() {
 	}
 }
 
-// warn logs what refuses clients that could be served, and declarations that
-// have no effect yet.
-func (a *app) warn(cfg *configs.Config) {
-	for _, w := range slices.Concat(nameless(cfg), early(cfg, time.Now())) {
+// warn logs what refuses clients that could be served, declarations that have no
+// effect yet, and what more it is given.
+func (a *app) warn(cfg *configs.Config, more ...string) {
+	for _, w := range slices.Concat(nameless(cfg), early(cfg, time.Now()), more) {
 		a.log.Warn("configuration", zap.String("problem", w))
 	}
 }
@@ -277,7 +277,7 @@ func (a *app) reload(why string) {
 	if err != nil {
 		a.log.Error("reload refused, the old configuration stays", zap.String("why", why), zap.Strings("problems", strings.Split(err.Error(), "\n")))
 	} else {
-		a.log.Info("reloaded", zap.String("why", why))
+		a.log.Info("reloaded", zap.String("why", why), zap.String("config", describeSource(a.src)))
 	}
 	a.admin.SetState(admin.Ready)
 	notify(daemon.SdNotifyReady)
@@ -313,7 +313,7 @@ func (a *app) reconfigure() error {
 	}
 	a.admin.SetToken(token)
 	a.applyConfig(cfg)
-	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format {
+	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format && cfg.Log.Format != a.log.format {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}
 	a.log.level.SetLevel(zapLevel(cfg.Log.Level))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ configuration has problems.`,
 				return usageError{err}
 			}
 			out := cmd.OutOrStdout()
-			for _, w := range warnings(cfg) {
+			for _, w := range slices.Concat(unused(src), warnings(cfg)) {
 				fmt.Fprintln(out, "note: "+w)
 			}
 			fmt.Fprintln(out, "configuration ok: "+describeSource(src))
@@ -57,6 +58,17 @@ configuration has problems.`,
 	return cmd
 }
 
+// unused notes a configuration file that lies in the working directory and that
+// nothing names.
+func unused(src configs.Source) []string {
+	const usual = "tlslift.yaml"
+	if _, err := os.Stat(usual); src.Path() != "" || err != nil {
+		return nil
+	}
+	return []string{"./" + usual + " is not used: to use it, write --config " + usual}
+}
+
+// describeSource says which configuration is in force.
 func describeSource(src configs.Source) string {
 	if p := src.Path(); p != "" {
 		return p

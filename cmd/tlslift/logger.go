@@ -16,9 +16,10 @@ import (
 // logging is the logger and what is needed to change and close it.
 type logging struct {
 	*zap.Logger
-	level zap.AtomicLevel
-	sink  *logsink.Sink
-	lines proxy.LineWriter // of outcomes; nil where the format is not JSON
+	level  zap.AtomicLevel
+	format configs.LogFormat
+	sink   *logsink.Sink
+	lines  proxy.LineWriter // of outcomes; nil where the format is not JSON
 }
 
 // newLogging makes the logger: JSON lines with ts, level and msg, or lines for
@@ -38,7 +39,7 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), sink: logsink.New(out, lostLine(encoder))}
+	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), format: c.Format, sink: logsink.New(out, lostLine(encoder))}
 	if c.Format != configs.FormatConsole {
 		l.lines = l.sink
 	}

@@ -82,7 +82,7 @@ func (f *configFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVarP(&f.file, "config", "c", "", "configuration `file` (YAML; TLSLIFT_CONFIG); without one, built-in defaults")
 	fl.StringArrayVar(&f.listen, "listen", nil, "`address` to accept callers on, host:port; may be repeated; replaces the file's (TLSLIFT_LISTEN)")
-	fl.StringVar(&f.admin, "admin", "", "`address` of metrics, probes and the status page; \"\" turns it off (TLSLIFT_ADMIN)")
+	fl.StringVar(&f.admin, "admin", "", "`address` of metrics, probes and the status page (TLSLIFT_ADMIN); --admin \"\" turns it off")
 	fl.StringArrayVar(&f.upstreams, "upstream", nil, "`host` or *.domain to upgrade requests to; may be repeated; replaces the file's")
 	fl.StringVar(&f.logLevel, "log-level", "", "`level`: debug, info, warn or error (TLSLIFT_LOG_LEVEL)")
 	fl.StringVar(&f.logFormat, "log-format", "", "`format`: json or console (TLSLIFT_LOG_FORMAT)")

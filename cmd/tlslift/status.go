@@ -30,6 +30,7 @@ func (a *app) health() page.Health {
 	}
 	stats := a.ledger.Stats()
 	h.Facts = []page.Fact{
+		{Name: "Configuration", Value: describeSource(a.src)},
 		{Name: "Discovered clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
 	}
 	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
