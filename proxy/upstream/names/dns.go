@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -98,7 +99,10 @@ func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessag
 			return extract(m, q)
 		}
 	}
-	return records{ttl: minTTL, err: errors.Join(err, ctx.Err())}
+	if err == nil {
+		err = silent(servers...)
+	}
+	return records{ttl: minTTL, err: err}
 }
 
 // askServer asks one server over UDP, and over TCP when the answer did not fit.
@@ -110,12 +114,22 @@ func (r *Resolver) askServer(ctx context.Context, server string, q dnsmessage.Qu
 		m, err = r.exchange(ctx, "tcp", server, q, edns)
 	}
 	switch {
+	case err != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)):
+		return nil, silent(server)
 	case err != nil:
 		return nil, fmt.Errorf("ask DNS server %s: %w", server, err)
 	case m.RCode != dnsmessage.RCodeSuccess && m.RCode != dnsmessage.RCodeNameError:
 		return nil, fmt.Errorf("DNS server %s answered %s", server, strings.TrimPrefix(m.RCode.String(), "RCode"))
 	}
 	return m, nil
+}
+
+// silent is the error of servers that did not answer, whichever way the time was up.
+func silent(servers ...string) error {
+	if len(servers) == 0 { // the system knows which
+		return errors.New("no answer from DNS in time")
+	}
+	return fmt.Errorf("no answer from DNS server %s in time", strings.Join(servers, ", "))
 }
 
 // exchange sends one question and reads until an answer to it comes: other

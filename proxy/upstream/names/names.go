@@ -178,7 +178,7 @@ func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr,
 		e = result.Val.(*entry)
 		return e.addrs, false, e.err
 	case <-ctx.Done():
-		return nil, false, errors.New("no answer from DNS in time")
+		return nil, false, silent(r.servers()...)
 	}
 }
 
@@ -232,13 +232,17 @@ func (r *Resolver) contained(f func() records) (rec records) {
 	return rec
 }
 
+// servers are those that are configured now; none where only the system knows.
+func (r *Resolver) servers() []string {
+	if len(r.Servers) > 0 {
+		return r.Servers
+	}
+	return r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
+}
+
 // ask asks the servers that are configured now.
 func (r *Resolver) ask(ctx context.Context, name host.Name) records {
-	servers := r.Servers
-	if len(servers) == 0 {
-		servers = r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
-	}
-	if len(servers) > 0 {
+	if servers := r.servers(); len(servers) > 0 {
 		return r.query(ctx, servers, name)
 	}
 	return r.system(ctx, name.String()+".")
