@@ -148,7 +148,7 @@ func (l *loader) checkLegacy(c *LegacyTLS) {
 	switch {
 	case !l.sound(ca, cert, key):
 	case c.CA == nil:
-		const fix = "name one in legacy_tls.ca; tlslift ca init makes one"
+		const fix = "make a CA with tlslift ca init, and name it in legacy_tls.ca"
 		if c.SHA1Leaf {
 			l.reject("legacy_tls.sha1_leaf", "leaves need a CA that signs them", fix)
 		}

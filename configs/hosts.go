@@ -43,7 +43,7 @@ func parseHost(text string) (host.Name, *fault) {
 		return host.Name{}, faultf("write the host alone", "%s is more than a host", quoted(text))
 	case isAddress(text):
 		return host.Name{}, faultf(
-			"write the name that is in the server's certificate, and the address as the entry's address",
+			"write the name that is in the server's certificate, and the address in upstreams[].address of the file",
 			"%s is an address, not a host", quoted(text))
 	case strings.Contains(text, ":"):
 		return host.Name{}, faultf("write the host alone, and the port as the entry's port", "%s has a port", quoted(text))

@@ -36,7 +36,7 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 	failed, probed := 0, 0
 	for _, u := range cfg.Upstreams {
 		if u.Host.Wild() && u.To.IsZero() {
-			fmt.Fprintf(out, "%s: a pattern, not connected to; one of its hosts is with --upstream HOST\n", u.Host)
+			fmt.Fprintf(out, "%s: a pattern, not connected to; to check one of its hosts, name it with --upstream HOST\n", u.Host)
 			continue
 		}
 		probed++
@@ -135,9 +135,9 @@ var adviceOn = map[problem.Reason]string{
 	problem.DNS:             "check resolv.conf, set upstream.dns_servers, or give the upstream an address:, which needs no DNS",
 	problem.InternalAddress: "correct the name, give the upstream an address:, or set allow_internal_addresses if that is where it lives",
 	problem.Loop:            "the name leads back to tlslift: give the upstream an address:, or name upstream.dns_servers",
-	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy",
+	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy; or the upstream's address leads to another server",
 	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
 	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
-	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too",
+	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too, or the upstream's address leads to another server",
 	problem.ParentProxy:     "look at upstream.parent_proxy and its credentials",
 }

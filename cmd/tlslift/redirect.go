@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +42,9 @@ func newRedirectApplyCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules.To = uint16(to) // portValue holds 1 to 65535
+			if cmd.Flags().Changed("port") && to != 80 && to != 443 && slices.Contains(rules.Ports, rules.To) {
+				return usageError{fmt.Errorf("--port %[1]d is where tlslift listens (--to %[1]d): --port names what is redirected, by default 80 and 443", to)}
+			}
 			if err := rules.Validate(); err != nil {
 				return usageError{err}
 			}

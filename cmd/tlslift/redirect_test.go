@@ -36,6 +36,8 @@ func TestRedirectMistakes(t *testing.T) {
 		{[]string{"apply", "--port", "80,http"}, port},
 		{[]string{"apply", "--except-uid", "root"}, `--except-uid "root": write the number of a user, 0 to 4294967295`},
 		{[]string{"apply", "x"}, "takes no argument"},
+		{[]string{"apply", "--port", "80,3128"}, "--port 3128 is where tlslift listens (--to 3128): --port names what is redirected"},
+		{[]string{"apply", "--port", "8080", "--to", "8080"}, "--port 8080 is where tlslift listens (--to 8080)"},
 	} {
 		cmd := newRootCommand()
 		cmd.SetOut(new(bytes.Buffer))

@@ -129,7 +129,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 	if f.output == "" {
 		_, err = text.WriteTo(cmd.OutOrStdout())
 	} else {
-		err = os.WriteFile(f.output, text.Bytes(), 0o644) //nolint:gosec // a report is to be read
+		if err = os.WriteFile(f.output, text.Bytes(), 0o644); err != nil { //nolint:gosec // a report is to be read
+			err = fmt.Errorf("--output: %w", err)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

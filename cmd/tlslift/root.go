@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,32 @@ func newRootCommand() *cobra.Command {
 		newServiceCommand(),
 		newVersionCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = helpArgs
+		case "completion":
+			cmd.Args, cmd.RunE = noArgs, helpCompletion
+		}
+	}
 	return root
+}
+
+// helpArgs refuses a topic that there is not; cobra would print the help of the
+// nearest command above it.
+func helpArgs(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) == 0 {
+		return err
+	}
+	return unknownCommand(found, rest[0])
+}
+
+func helpCompletion(cmd *cobra.Command, _ []string) error {
+	_ = cmd.Help()
+	return usageError{errors.New("completion needs a subcommand: bash, fish, powershell or zsh")}
 }
 
 func rootArgs(cmd *cobra.Command, args []string) error {

@@ -39,7 +39,7 @@ func loadedCA(cfg *configs.Config) *authority.CA {
 func warnings(cfg *configs.Config) []string {
 	var out []string
 	if cfg.LegacyTLS.CA == nil {
-		out = append(out, "legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; `tlslift ca init` makes one")
+		out = append(out, "legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`")
 	}
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")

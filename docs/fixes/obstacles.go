@@ -85,7 +85,7 @@ var obstacles = map[Obstacle]about{
 
 	NoCA: {
 		sentence: "It offers at most TLS 1.1, and tlslift has no CA to answer it with.",
-		operator: "Make one with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift.",
+		operator: "Make a CA with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift.",
 		runtime:  true,
 	},
 	VersionRefused: {

@@ -101,7 +101,7 @@ func (ca *CA) validate(o LoadOptions) error {
 		return fmt.Errorf("it expired on %s: make a new one with tlslift ca init", cert.NotAfter.Format(time.RFC3339))
 	case !o.AllowUnconstrained && !ca.Constrained():
 		return errors.New("the CA has no name constraints: anyone who steals its key can impersonate any site to every client that trusts it; " +
-			"make one with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
+			"make a CA with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
 	}
 	return nil
 }
