@@ -105,13 +105,18 @@ func (q *request) problem(status int) *http.Response {
 	h := q.r.Header
 	p := problem.Problem{
 		Reason: o.Reason, Status: status, Delivery: o.Delivery, Closes: q.decision.Closes, Host: q.place.Host, RequestID: o.ID,
-		Hostless: q.hostless(),
+		Cause: q.cause(),
 	}
 	q.w.SetReason(p.Phrase())
-	answer, header, body := p.Render(problem.DialectOf(problem.Hints{
+	hints := problem.Hints{
 		Method: o.Method, Path: o.Path, Host: q.place.Host,
 		ContentType: first(h, "Content-Type"), Accept: first(h, "Accept"), SOAPAction: first(h, "Soapaction"),
-	}))
+	}
+	dialect := problem.DialectOf(hints)
+	if p.Cause == problem.Hostless {
+		dialect = problem.DialectBelowHost(hints)
+	}
+	answer, header, body := p.Render(dialect)
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if answer.Closes {
 		q.closes = true
@@ -121,6 +126,18 @@ func (q *request) problem(status int) *http.Response {
 		body = nil
 	}
 	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+}
+
+// cause is what is behind the reason, where its usual text would mislead.
+func (q *request) cause() problem.Cause {
+	switch {
+	case q.c.refusal != nil:
+		return q.c.refusal.Cause
+	case q.hostless():
+		return problem.Hostless
+	default:
+		return problem.Usual
+	}
 }
 
 // hostless reports a request in origin form that is refused because it names no

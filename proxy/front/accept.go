@@ -27,15 +27,18 @@ type Handler interface {
 // Refusal says why a caller may not connect.
 type Refusal struct {
 	Reason problem.Reason
-	Detail string // for the log: a closed text
+	Cause  problem.Cause
+	Detail string // for the log: a closed text, with the peer's address in it where that helps
 }
 
 // Details of refusals, for the log.
 const (
-	detailProxyProtocol = "PROXY protocol header missing or malformed"
-	detailPerClient     = "too many connections from one client"
-	detailShare         = "few connections are left, and this client has its share"
-	detailLoop          = "the caller is a connection of our own"
+	detailNoHeader  = "no PROXY protocol header from %s, which is in listen[].proxy_protocol_from"
+	detailBadHeader = "a malformed PROXY protocol header from %s"
+	detailHeader    = "a PROXY protocol header from %s, which is not in listen[].proxy_protocol_from"
+	detailPerClient = "too many connections from one client"
+	detailShare     = "few connections are left, and this client has its share"
+	detailLoop      = "the caller is a connection of our own"
 )
 
 // Rules are what the configuration says of a listener.
@@ -166,7 +169,7 @@ func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	}
 	client := facts.Client.Addr()
 	if over := a.Shared.countClient(c, client, lim); over != "" {
-		return a.refuse(c, problem.Limit, over)
+		return a.refuse(c, Refusal{Reason: problem.Limit, Detail: over})
 	}
 	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
 		// Every request of the connection is refused.
@@ -184,7 +187,15 @@ func (a *acceptor) withoutHeader(c *Conn, err error) (Kind, *Refusal) {
 		return KindEOF, nil
 	}
 	a.Logger.Debug("no PROXY protocol header", zap.Stringer("peer", c.facts.Peer), zap.Error(err))
-	return a.refuse(c, problem.Malformed, detailProxyProtocol)
+	detail := detailBadHeader
+	if errors.Is(err, errNoProxyHeader) {
+		detail = detailNoHeader
+	}
+	return a.refuse(c, proxyRefusal(problem.NoProxyHeader, detail, c.facts))
+}
+
+func proxyRefusal(cause problem.Cause, detail string, facts *call.Conn) Refusal {
+	return Refusal{Reason: problem.Malformed, Cause: cause, Detail: fmt.Sprintf(detail, facts.Peer.Addr())}
 }
 
 // arrived is what the socket knows. It does not change once the connection is
@@ -246,7 +257,9 @@ func (a *acceptor) look(c *Conn, deadline time.Time) (Kind, *Refusal) {
 		c.discard()
 		return KindEOF, nil
 	case a.OwnSocket != nil && a.isOwn(c.facts):
-		return a.refuse(c, problem.Loop, detailLoop)
+		return a.refuse(c, Refusal{Reason: problem.Loop, Detail: detailLoop})
+	case kind == KindHTTP && !c.facts.OriginalDst.IsValid() && isProxyHeader(c.early):
+		return a.refuse(c, proxyRefusal(problem.ProxyHeader, detailHeader, c.facts))
 	default:
 		return kind, nil
 	}
@@ -260,17 +273,17 @@ func (a *acceptor) isOwn(facts *call.Conn) bool {
 
 // refuse lets the handler answer why the caller may not connect, under short
 // timeouts. A caller that says nothing is told too, unless it left.
-func (a *acceptor) refuse(c *Conn, reason problem.Reason, detail string) (Kind, *Refusal) {
+func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 	c.rejectTimeout = a.Shared.rejectTimeout()
 	kind, err := Sniff(c, time.Now().Add(c.rejectTimeout))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		kind = KindSilent
 	case err != nil || kind == KindEOF:
-		a.drop(c, reason)
+		a.drop(c, refusal.Reason)
 		return KindEOF, nil
 	}
-	return kind, &Refusal{Reason: reason, Detail: detail}
+	return kind, &refusal
 }
 
 // contains reports whether a prefix covers an address. The zone that a

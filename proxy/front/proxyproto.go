@@ -75,6 +75,20 @@ func proxyHeaderLen(b []byte) (int, error) {
 	return 0, errNoProxyHeader
 }
 
+// isProxyHeader reports whether the first bytes of a connection are a PROXY
+// protocol header. No request of HTTP begins so.
+func isProxyHeader(b []byte) bool {
+	const family = "PROXY TCP4" // or as long
+	if len(b) < len(family) {
+		return false
+	}
+	switch string(b[:len(family)]) {
+	case family, "PROXY TCP6", "PROXY UNKN":
+		return true
+	}
+	return len(b) >= len(proxyproto.SIGV2) && begins(b, proxyproto.SIGV2)
+}
+
 // begins reports whether b begins with the signature, as far as b goes.
 func begins(b, signature []byte) bool {
 	n := min(len(b), len(signature))

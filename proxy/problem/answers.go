@@ -44,23 +44,16 @@ var Answers = [...]Answer{
 	{ClientTimeout, http.StatusRequestTimeout, Unknown, closes, "The rest of the request did not arrive in time.", "Look at the client, and at the network between it and the proxy."},
 	{ClientGone, http.StatusBadGateway, NotSent, closes, "The caller had given up before its request could be sent.", "Give the client a longer timeout, and look at what its request waited for."},
 	{DNS, http.StatusBadGateway, NotSent, stays, "The name ^ could not be resolved.", "The operator of tlslift has to look at its DNS."},
-	{Connect, http.StatusBadGateway, NotSent, stays, "No connection to ^ could be made.", "Look at the network and the firewall between tlslift and the API."},
-	{TLS, http.StatusBadGateway, NotSent, stays, "The TLS handshake with ^ failed.", "Look for a firewall that interferes, and at the status of the API."},
+	{Connect, http.StatusBadGateway, NotSent, stays, "No connection to ^ could be made.", "Look at the network and the firewall between tlslift and ^."},
+	{TLS, http.StatusBadGateway, NotSent, stays, "The TLS handshake with ^ failed.", "Look for a firewall that interferes, and at the status of ^."},
 	{TLSVerify, http.StatusBadGateway, NotSent, stays, "The certificate of ^ could not be verified.", "The operator of tlslift has to look for a firewall that intercepts TLS, at the clock, and at the trusted certificates."},
 	{ParentProxy, http.StatusBadGateway, NotSent, stays, "The parent proxy opened no tunnel to ^.", "The operator of tlslift has to look at the parent proxy and its credentials."},
-	{Timeout, http.StatusGatewayTimeout, Unknown, stays, "There was no answer from ^ in time.", "Look at the status of the API."},
-	{Timeout, http.StatusGatewayTimeout, NotSent, stays, "There was no connection to ^ in time.", "Look at the network between tlslift and the API."},
-	{Reset, http.StatusBadGateway, Unknown, stays, "The connection to ^ broke before the answer was complete.", "Look at the status of the API, and at the network between it and tlslift."},
-	{Reset, http.StatusBadGateway, NotSent, stays, "The connection to ^ failed before the request was sent.", "Look at the network between tlslift and the API."},
-	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was broken or incomplete.", "Look at the status of the API."},
+	{Timeout, http.StatusGatewayTimeout, Unknown, stays, "There was no answer from ^ in time.", "Look at the status of ^."},
+	{Timeout, http.StatusGatewayTimeout, NotSent, stays, "There was no connection to ^ in time.", "Look at the network between tlslift and ^."},
+	{Reset, http.StatusBadGateway, Unknown, stays, "The connection to ^ broke before the answer was complete.", "Look at the status of ^, and at the network between it and tlslift."},
+	{Reset, http.StatusBadGateway, NotSent, stays, "The connection to ^ failed before the request was sent.", "Look at the network between tlslift and ^."},
+	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was broken or incomplete.", "Look at the status of ^."},
 }
-
-// Texts for a request, in origin form, that names no host of ours: its
-// URL was meant as a base URL.
-const (
-	hostless       = "The request names no API host."
-	hostlessAdvice = "Begin the path of the URL with the host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to set default_upstream on this listener."
-)
 
 // answer finds the problem's kind of answer.
 func (p *Problem) answer() Answer {
@@ -70,8 +63,8 @@ func (p *Problem) answer() Answer {
 	}
 	for _, a := range Answers {
 		if a.Reason == p.Reason && a.Delivery == d && (p.Status == 0 || p.Status == a.Status) && (a.Closes || !p.Closes) {
-			if p.Hostless {
-				a.what, a.advice = hostless, hostlessAdvice
+			if p.Cause != Usual {
+				a.what, a.advice = p.Cause.text()
 			}
 			return a
 		}

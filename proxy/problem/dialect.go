@@ -71,6 +71,19 @@ func DialectOf(h Hints) Dialect {
 	}
 }
 
+// DialectBelowHost is DialectOf for a path whose first segment may be a host that
+// is not ours, a misspelt one as a rule.
+func DialectBelowHost(h Hints) Dialect {
+	below := h
+	if i := strings.IndexByte(strings.TrimPrefix(h.Path, "/"), '/'); i >= 0 {
+		below.Path = strings.TrimPrefix(h.Path, "/")[i:]
+	}
+	if d := DialectOf(below); d != Text {
+		return d
+	}
+	return DialectOf(h)
+}
+
 // isAPI5 reports /apiN/httpN.aspx for any N (api3 and api4 are said to have
 // been), alone or with something after it.
 func isAPI5(path string) bool {

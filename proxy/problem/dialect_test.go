@@ -83,3 +83,15 @@ func TestDialectNames(t *testing.T) {
 		t.Errorf("dialects are %q", got)
 	}
 }
+
+func TestDialectBelowHost(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]Dialect{
+		"/api.smsportl.com/api5/http5.aspx": API5, "/api5/http5.aspx": API5, "/x/api5/api.asmx": SOAP11, "/api5/api.asmx": SOAP11,
+		"/rest.smsportl.com/v1/Balance": REST, "/Balance": REST, "/x/y": Text, "/x": Text, "/": Text, "": Text, "*": Text,
+	} {
+		if got := DialectBelowHost(Hints{Method: "POST", Path: path}); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}

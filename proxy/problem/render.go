@@ -22,7 +22,7 @@ type Problem struct {
 	Delivery  Delivery  // Answered makes no sense here and counts as Unknown
 	Host      host.Name // the host that was asked for; zero = not known
 	RequestID string    // the log line's; "" = none
-	Hostless  bool      // the request, in origin form, names no host of ours
+	Cause     Cause     // Usual: the reason says it all
 }
 
 func (p *Problem) status() int { return p.answer().Status }

@@ -1,0 +1,30 @@
+package problem
+
+// Cause is what is behind a Reason when its usual text would blame the wrong
+// thing.
+type Cause uint8
+
+// The causes.
+const (
+	Usual         Cause = iota
+	Hostless            // the request, in origin form, names no host of ours: its URL was meant as a base URL
+	NoProxyHeader       // a PROXY protocol header is missing or malformed
+	ProxyHeader         // a PROXY protocol header came from an address that may send none
+)
+
+// text is what happened, and what to do about it, as in Answer.
+func (c Cause) text() (what, advice string) {
+	switch c {
+	case Hostless:
+		return "The request names no API host.",
+			"Begin the path of the URL with the host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to set default_upstream on this listener."
+	case NoProxyHeader:
+		return "This connection must begin with a PROXY protocol header, and does not.",
+			"The operator of tlslift has to turn on the PROXY protocol in the load balancer, or remove its address from proxy_protocol_from of this listener."
+	case ProxyHeader:
+		return "This connection begins with a PROXY protocol header, and its address may not send one.",
+			"The operator of tlslift has to add the address of the load balancer to proxy_protocol_from of this listener, or turn off the PROXY protocol in the load balancer."
+	default:
+		return "", ""
+	}
+}
