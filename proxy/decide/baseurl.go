@@ -10,26 +10,30 @@ import (
 
 // base is the host that a base URL means (design, section 1): the first segment
 // of the path, if that is one of ours, else default_upstream. A caller that
-// names one of our hosts, or another proxy's target, uses none: the zero Name.
-func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, prefix string) {
+// names one of our hosts, or another proxy's target, uses none: the zero Name. port
+// is one that the path names and that may have to be refused; 0 = none. With a
+// default_upstream, such a path is not a base URL's.
+func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, port uint16, prefix string) {
 	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
-		return host.Name{}, ""
+		return host.Name{}, 0, ""
 	}
-	n, prefix = s.pathHost(t.Path)
+	n, port, prefix = s.pathHost(t.Path)
 	byDefault := c.Listener.DefaultUpstream
 	if t.Absolute {
 		var ok bool
 		if byDefault, ok = s.listener(c, p.Host, p.portOr80(), !n.IsZero()); !ok {
-			return host.Name{}, ""
+			return host.Name{}, 0, ""
 		}
 	}
 	switch {
-	case !n.IsZero():
-		return n, prefix
+	case !n.IsZero() && port == 0:
+		return n, 0, prefix
 	case p.Ingress == call.Transparent, !c.DefaultHost.IsZero() && c.DefaultHost != c.Listener.DefaultUpstream:
-		return host.Name{}, ""
+		return host.Name{}, 0, ""
+	case !n.IsZero() && byDefault.IsZero():
+		return n, port, prefix
 	default:
-		return byDefault, ""
+		return byDefault, 0, ""
 	}
 }
 
@@ -71,19 +75,23 @@ func (s *Settings) mayName(c *call.Conn, n host.Name, port uint16, inPath bool) 
 	return private && s.others(c) != OthersPass
 }
 
-// pathHost is the host of ours that a path begins with, and the prefix that
-// names it. Nothing is decoded: the caller's URL is what its owner wrote.
-func (s *Settings) pathHost(path string) (n host.Name, prefix string) {
+// pathHost is the host of ours that a path begins with, a port beside it other than
+// 80 and 443, and the prefix that names both. Nothing is decoded: the caller's URL
+// is what its owner wrote.
+func (s *Settings) pathHost(path string) (n host.Name, port uint16, prefix string) {
 	if !strings.HasPrefix(path, "/") {
-		return host.Name{}, ""
+		return host.Name{}, 0, ""
 	}
 	end := strings.IndexAny(path[1:], "/?")
 	if end < 0 {
 		end = len(path) - 1
 	}
 	n, port, err := host.ParseAuthority(path[1 : 1+end])
-	if err != nil || port != 0 && port != portHTTP && port != portHTTPS || !s.knows(n) {
-		return host.Name{}, ""
+	if err != nil || !s.knows(n) {
+		return host.Name{}, 0, ""
 	}
-	return n, path[:1+end]
+	if port == portHTTP || port == portHTTPS {
+		port = 0
+	}
+	return n, port, path[:1+end]
 }

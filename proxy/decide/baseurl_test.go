@@ -6,6 +6,7 @@ import (
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
 )
 
 // TestBaseURLs holds which requests use a base URL, and what it means (design,
@@ -57,7 +58,8 @@ func TestBaseURLs(t *testing.T) {
 		{"nameless old TLS, default_upstream", conn(nameless, byDefault, func(c *call.Conn) { c.DefaultHost = host.MustParse(odd) }), with(named, "/x"), odd, ""},
 		{"old TLS to our own name, default_upstream", conn(nameless, byDefault), with(named, "/x"), odd, ""},
 
-		{"another port", conn(), with(named, "/api.smsportal.com:8080/x"), "", ""},
+		{"another port, default_upstream", conn(byDefault), with(named, "/api.smsportal.com:8080/x"), odd, ""},
+		{"another port, redirected, no Host", conn(redirected), Target{Path: "/api.smsportal.com:8080/x"}, "", ""},
 		{"an encoded dot", conn(), with(named, "/api%2Esmsportal.com/x"), "", ""},
 		{"an empty segment", conn(), with(named, "//api.smsportal.com/x"), "", ""},
 		{"a user", conn(), with(named, "/u@api.smsportal.com/x"), "", ""},
@@ -79,6 +81,23 @@ func TestBaseURLs(t *testing.T) {
 		p, d := settings(OthersAuto, true).Find(c.conn, c.target)
 		if p.Base != (c.host != "") || p.Prefix != c.prefix || p.Base && (p.Host.String() != c.host || p.Port != 0 || d.Action == Refuse) {
 			t.Errorf("%s: %+v %v", c.what, p, d.Action)
+		}
+	}
+}
+
+// A base URL whose path names a port beside the host is refused for that port,
+// not for a missing host.
+func TestBaseURLsWithAPort(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]problem.Reason{
+		"/api.smsportal.com:8443/x": problem.Port,
+		"/api.smsportal.com:3128/x": problem.Port, // of this listener
+		"/odd.smsportal.com:8443/x": problem.None, // its own
+		"/other.example:8443/x":     problem.Loop,
+	} {
+		own := Target{Host: host.MustParse("127.0.0.1"), Port: 3128, Path: path}
+		if p, d := settings(OthersAuto, true).ask(conn(), own, Head{Method: "GET"}); d.Reason != want || want == problem.Port && (!d.Ours || p.Host.String() != api) {
+			t.Errorf("%s: %+v %v", path, p, d)
 		}
 	}
 }

@@ -66,8 +66,8 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 		}
 	}
 	if !inner || c.Authority.IsZero() {
-		if n, prefix := s.base(c, p, t); !n.IsZero() {
-			p.Host, p.Port, p.Base, p.Prefix = n, 0, true, prefix
+		if n, port, prefix := s.base(c, p, t); !n.IsZero() {
+			p.Host, p.Port, p.Base, p.Prefix = n, port, true, prefix
 			p.Ours = p.Ours || prefix != "" && s.ours(n)
 		}
 	}
@@ -185,6 +185,8 @@ func portAllowed(c *call.Conn, p Place, own uint16) bool {
 	switch {
 	case p.Port == 0, p.SeesHTTP && p.Port == portHTTP:
 		return true
+	case p.Base:
+		return p.Port == own
 	case p.Ingress == call.Forward && p.SeesHTTP, p.Ingress == call.Forward && p.Port == portHTTP:
 		return false
 	case p.Ingress != call.Forward && p.Ingress != call.Connect && p.Port == c.Local.Port():

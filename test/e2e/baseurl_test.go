@@ -93,7 +93,6 @@ func TestBaseURLHasNoHost(t *testing.T) {
 		{"/api5/http5.aspx", "tlslift", 403, "host"},
 		{"//api.smsportal.com/", "tlslift", 403, "host"},
 		{"/api%2Esmsportal.com/", "tlslift", 403, "host"},
-		{"/api.smsportal.com:8080/", "tlslift", 403, "host"},
 		{"/api.example.com/", "tlslift", 403, "host"},
 	} {
 		field := ""
@@ -188,6 +187,27 @@ func TestNothingForeignReachesAnUpstream(t *testing.T) {
 		}
 		if n := server.Count(); n != 0 {
 			t.Errorf("%s: %d requests reached the upstream", others, n)
+		}
+	}
+}
+
+// A mistake in a base URL is answered in the format of the API that the path is
+// for, and names what is wrong.
+func TestMistakesInBaseURLs(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	for target, want := range map[string]struct {
+		reason, format, says string
+	}{
+		"/api.smsportl.com/api5/http5.aspx?Type=credits": {"loop", "text/xml", "<api_result><call_result><result>False</result><error>The request names no API host."},
+		"/rest.smsportl.com/v1/Balance":                  {"loop", "application/json", "The request names no API host."},
+		"/api5/http5.aspx?Type=credits":                  {"loop", "text/xml", "<api_result>"},
+		"/api.smsportl.com/x":                            {"loop", "text/plain", "The request names no API host."},
+		"/api.smsportal.com:8443/api5/http5.aspx":        {"port", "text/xml", "This port of api.smsportal.com is not served."},
+	} {
+		answer := dial(t, p).Send("GET " + target + " HTTP/1.1\r\nHost: " + p.Addr() + "\r\n\r\n").Answer("GET")
+		if answer.Problem() != want.reason || !strings.HasPrefix(answer.Header.Get("Content-Type"), want.format) || !strings.Contains(answer.Text, want.says) {
+			t.Errorf("%s: %d %q %s %q", target, answer.StatusCode, answer.Problem(), answer.Header.Get("Content-Type"), answer.Text)
 		}
 	}
 }
