@@ -66,7 +66,7 @@ var obstacles = map[Obstacle]about{
 	},
 	"no-server-name": {
 		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
-		operator: "Or set default_upstream on the listener.",
+		operator: "If its URL or its proxy setting begins with https:// and tlslift's address, write http:// there. Or set default_upstream on the listener.",
 		page:     "no-server-name",
 	},
 	"names-wrong-host": {

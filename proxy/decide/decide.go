@@ -140,7 +140,7 @@ const (
 	detailOwnDst      = "the original destination is tlslift itself"
 	detailSelfTestCA  = "the self-test over TLS needs a CA: see legacy_tls.ca"
 	detailModernOther = "a modern client names a host that is not an upstream"
-	detailModernNone  = "a modern client names no host (no SNI), and the listener has no default_upstream"
+	detailModernNone  = "a modern client names no host (no SNI, or an address), and the listener has no default_upstream"
 )
 
 func refuse(reason problem.Reason, detail string) Decision {

@@ -333,6 +333,8 @@ func TestHello(t *testing.T) {
 		{"direct, self-test", direct, host.SelfTest, Terminate, Terminate, host.SelfTest, 0},
 		{"direct, no SNI", direct, "", Refuse, Terminate, "", problem.Host},
 		{"direct, foreign SNI", direct, other, Refuse, Terminate, "", problem.Host},
+		{"direct, an address for SNI", direct, "192.0.2.1", Refuse, Terminate, "", problem.Host},
+		{"default_upstream, an address for SNI", fallback, "192.0.2.1", Splice, Terminate, api, 0},
 		{"direct, nonsense SNI", direct, "a b", Refuse, Terminate, "", problem.Host},
 		{"default_upstream", fallback, "", Splice, Terminate, api, 0},
 		{"default_upstream, foreign SNI", fallback, other, Refuse, Terminate, "", problem.Host},

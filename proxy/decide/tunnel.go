@@ -88,7 +88,9 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
 	}
 	name, err := host.Parse(h.ServerName)
-	if err == nil {
+	if err == nil && name.IsAddr() {
+		h.ServerName = "" // an address is no server name (RFC 6066 section 3)
+	} else if err == nil {
 		if _, ours := s.Upstream(name); ours || name == selfTest {
 			return Decision{Action: Splice, Host: name, Ours: true}
 		}

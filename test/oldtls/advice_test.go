@@ -47,15 +47,27 @@ func TestShutOutIsUpAgainOverHTTP(t *testing.T) {
 	}
 }
 
-// TestNoServerName: a modern client that names nobody, where nothing answers
-// such callers, is refused with a reason and advice of its own.
+// TestNoServerName: a modern client that names nobody, or an address, where
+// nothing answers such callers, is refused with a reason and advice of its own.
 func TestNoServerName(t *testing.T) {
 	t.Parallel()
-	s := start(t, smsportal.Options{}, callers(1)).caller(t, 0)
-	refused(t, say(t, direct.open(t, s, ""), spelled{version: tls.VersionTLS12, suites: plainSuites}.wire()), alertUnrecognizedName)
+	names := []string{"", "127.0.0.1"}
+	stage := start(t, smsportal.Options{}, callers(len(names)))
+	for i, name := range names {
+		t.Run("SNI "+name, func(t *testing.T) {
+			t.Parallel()
+			noServerName(t, stage.caller(t, i), name)
+		})
+	}
+}
+
+func noServerName(t *testing.T, s *stage, sni string) {
+	t.Helper()
+	refused(t, say(t, direct.open(t, s, ""), spelled{version: tls.VersionTLS12, suites: plainSuites, sni: sni}.wire()), alertUnrecognizedName)
 	s.failed(t, "no_server_name")
 	line := s.says("handshake refused", harness.Match{"reason": "no_server_name"})
-	if !strings.Contains(line.String("advice"), "default_upstream") || line.String("offered") != "1.2" || line.String("level") != "warn" {
+	advice := line.String("advice")
+	if !strings.Contains(advice, "default_upstream") || !strings.Contains(advice, "begins with https:// and tlslift's address, write http:// there") || line.String("offered") != "1.2" || line.String("level") != "warn" {
 		t.Errorf("the log says %v", line)
 	}
 	s.says("tunnel", harness.Match{"handling": "refused", "handshake": "no_server_name", "error": "host"})
