@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
 
 	"tlslift/proxy/host"
@@ -46,15 +47,23 @@ func reading(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	}
 }
 
-// isForProxy reports whether the caller takes this for the proxy: CONNECT, or a
-// target in absolute form (RFC 9112, 3.2.2) whose host is not ours.
+// isForProxy reports whether the caller takes this for the proxy: CONNECT, a
+// target in absolute form (RFC 9112, 3.2.2) whose host is not ours, or a base URL,
+// whose path begins with an upstream.
 func (g *guard) isForProxy(r *http.Request) bool {
-	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host)
+	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host) || g.admin.isBaseURL(r.URL.Path)
+}
+
+func (a *Admin) isBaseURL(path string) bool {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	n, _, err := host.ParseAuthority(segment)
+	return err == nil && !n.IsZero() && a.o.Upstreams != nil &&
+		slices.ContainsFunc(a.o.Upstreams(), func(p host.Pattern) bool { return p.Matches(n) })
 }
 
 func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusMisdirectedRequest
-	if g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
+	if r.Method == http.MethodConnect && g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
 		w.Header().Set("Allow", "GET, HEAD")
 		status = http.StatusMethodNotAllowed
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // listen opens a listener on a free port.
@@ -298,6 +300,9 @@ func TestAProxyRequestIsToldWhereTheProxyIs(t *testing.T) {
 	options := func(proxy string) Options {
 		o := full(t)
 		o.Proxy = func() string { return proxy }
+		o.Upstreams = func() []host.Pattern {
+			return []host.Pattern{host.Exact(host.MustParse("api.smsportal.com"))}
+		}
 		return o
 	}
 	const named, unnamed = "the proxy listens on 127.0.0.1:3199.", "the proxy listens on the address in listen, 127.0.0.1:3128 by default."
@@ -314,6 +319,9 @@ func TestAProxyRequestIsToldWhereTheProxyIs(t *testing.T) {
 		"no proxy":              {New(options("")).Handler(true), "POST http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\nContent-Length: 0\r\n\r\n", "421", unnamed},
 		"on the network":        {New(options("127.0.0.1:3199")).Handler(false), "GET http://api.smsportal.com/ HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n", "421", unnamed},
 		"on the public one":     {New(options("127.0.0.1:3199")).PublicHandler(), "CONNECT rest.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n\r\n", "421", unnamed},
+		"a base URL":            {New(options("127.0.0.1:3199")).Handler(true), "POST /api.smsportal.com/api5/http5.aspx HTTP/1.1\r\nHost: localhost:9128\r\nContent-Length: 0\r\n\r\n", "421", named},
+		"a base URL, a port":    {New(options("127.0.0.1:3199")).PublicHandler(), "GET /API.smsportal.com:443 HTTP/1.1\r\nHost: 10.0.0.7\r\n\r\n", "421", unnamed},
+		"another path":          {New(options("127.0.0.1:3199")).Handler(true), "GET /other.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", "404", "There is nothing here."},
 		"absolute to us":        {New(options("127.0.0.1:3199")).Handler(true), "GET http://localhost:9128/api/v1/build HTTP/1.1\r\nHost: localhost:9128\r\n\r\n", "200", "abcdef"},
 		"absolute with token":   {New(options("127.0.0.1:3199")).Handler(false), "GET http://gateway.example/api/v1/build HTTP/1.1\r\nHost: gateway.example\r\nAuthorization: Bearer " + token + "\r\n\r\n", "200", "abcdef"},
 		"a rebound name":        {New(options("127.0.0.1:3199")).Handler(true), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421", "The Host header must be"},
