@@ -34,7 +34,12 @@ type countView struct {
 }
 
 func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
-	row, ok := s.Ledger.Row(clientName(r))
+	name := clientName(r)
+	if name == "" {
+		http.Redirect(w, r, "/", http.StatusSeeOther) // which lists them
+		return
+	}
+	row, ok := s.Ledger.Row(name)
 	if !ok {
 		s.notFound(w, "No client of that name is in the ledger.")
 		return

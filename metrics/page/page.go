@@ -120,6 +120,7 @@ func Register(mux *http.ServeMux, o Options) error {
 		}
 	}
 	mux.Handle("GET /{$}", o.Bound(http.HandlerFunc(s.serveIndex)))
+	mux.HandleFunc("GET /clients", s.serveClient)
 	mux.HandleFunc("GET /clients/{name...}", s.serveClient)
 	mux.HandleFunc("GET /fixes", s.serveFixes)
 	mux.HandleFunc("GET /fixes/{$}", s.serveFixes)

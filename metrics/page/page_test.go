@@ -254,6 +254,17 @@ func TestAPIPages(t *testing.T) {
 	}
 }
 
+// The address of a client's page without the client leads to all of them.
+func TestClientsWithoutAName(t *testing.T) {
+	t.Parallel()
+	h := serve(t, sample(t))
+	for _, target := range []string{"/clients", "/clients/"} {
+		if w := get(t, h, target); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/" {
+			t.Errorf("%s: %d to %q", target, w.Code, w.Header().Get("Location"))
+		}
+	}
+}
+
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
