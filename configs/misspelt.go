@@ -16,7 +16,8 @@ func misspelt(at, name string, keys []key) string {
 	if near := suggest.Nearest(name, names); near != "" {
 		return "did you mean " + keyOf(at, near) + "?"
 	}
-	if elsewhere := valuesCalled(name, "", schema()); len(elsewhere) == 1 {
+	// A word as common as file means something else in each section.
+	if elsewhere := valuesCalled(name, "", schema()); len(elsewhere) == 1 && (at == "" || strings.Contains(name, "_")) {
 		return "did you mean " + elsewhere[0] + "?"
 	}
 	return "remove it; the keys here are " + strings.Join(names, ", ")

@@ -126,11 +126,21 @@ func (l *loader) unknownVariables(vars map[string]string) {
 	slices.Sort(unknown)
 	for _, name := range unknown {
 		fix := "remove it; the variables are " + strings.Join(known, ", ")
-		if near := suggest.Nearest(name, known); near != "" {
-			fix = "did you mean " + near + "?"
+		if near := suggest.Nearest(strings.TrimPrefix(name, envPrefix), withoutPrefix(known)); near != "" {
+			fix = "did you mean " + envPrefix + near + "?"
 		}
 		l.report(Problem{File: FromEnvironment, Key: printable(name), Message: "unknown variable", Fix: fix})
 	}
+}
+
+// withoutPrefix takes off what all variables have in common, which would make any
+// two of them alike.
+func withoutPrefix(names []string) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, strings.TrimPrefix(name, envPrefix))
+	}
+	return out
 }
 
 // serviceVariable matches what Kubernetes sets for a Service: its own variables

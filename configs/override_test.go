@@ -179,6 +179,13 @@ flag: --upstream: "*" is not a pattern; write a host, or *.domain for all below 
 flag: --upstream: "https://api.example.com/" has a scheme; write the host alone
 flag: --log-format: "xml" is none of the values; write json or console`,
 		},
+		"unlike any variable": {
+			"",
+			[]string{"TLSLIFT_STATE=x", "TLSLIFT_DEBUG=1"},
+			Flags{},
+			`environment: TLSLIFT_DEBUG: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT
+environment: TLSLIFT_STATE: unknown variable; remove it; the variables are TLSLIFT_CONFIG, TLSLIFT_LISTEN, TLSLIFT_ADMIN, TLSLIFT_ADMIN_PUBLIC, TLSLIFT_CA_CERT, TLSLIFT_CA_KEY, TLSLIFT_WORKLOAD, TLSLIFT_LOG_LEVEL, TLSLIFT_LOG_FORMAT`,
+		},
 		"unknown variables": {
 			"",
 			[]string{"TLSLIFT_=x", "TLSLIFT_LOGLEVEL=debug", "TLSLIFT_UPSTREAM_VERIFY=secret"},
