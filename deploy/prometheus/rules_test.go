@@ -143,6 +143,13 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("%s: runbook_url %q, want %q", a.Alert, a.Annotations["runbook_url"], want)
 		}
 	}
+	for _, a := range alerts {
+		// Such a sum is a fraction while its window begins or ends: "about 0 times".
+		fraction := strings.Contains(a.Expr, "sum_over_time(") && strings.Contains(a.Expr, "* 60 > 0")
+		if fraction && !strings.HasPrefix(a.Expr, "clamp_min(") {
+			t.Errorf("%s: its value can be below 1", a.Alert)
+		}
+	}
 	slices.Sort(names)
 	for _, a := range alerts {
 		const page = "{{ $externalLabels.tlslift_status_page }}"
