@@ -225,14 +225,14 @@ func forecasts(t *testing.T, s *prom.Server, w *thirty.World) {
 	}
 }
 
-// runbooks: every query of a runbook is one that Prometheus takes.
+// runbooks: every query of a runbook and of the reference is one that Prometheus takes.
 func runbooks(t *testing.T, s *prom.Server) {
 	pages, err := filepath.Glob("../../docs/runbooks/*.md")
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("runbooks: %v, %v", pages, err)
 	}
 	block := regexp.MustCompile("(?s)```promql\n(.*?)```")
-	for _, page := range pages {
+	for _, page := range append(pages, "../../docs/metrics.md") {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
