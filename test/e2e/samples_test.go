@@ -32,7 +32,7 @@ func TestSamplesAreWhatCommandsPrint(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("SKIPPED, NOT TESTED: no curl")
 	}
-	for _, page := range samplePages {
+	for _, page := range append(samplePages, docs(t, "docs/runbooks/*.md")...) {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join("../..", page))
@@ -44,6 +44,47 @@ func TestSamplesAreWhatCommandsPrint(t *testing.T) {
 				r.follow(b)
 			}
 		})
+	}
+}
+
+// docs are the pages of a pattern, by their paths from the root.
+func docs(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("../..", pattern))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%s: %q, %v", pattern, found, err)
+	}
+	for i := range found {
+		found[i] = strings.TrimPrefix(found[i], "../../")
+	}
+	return found
+}
+
+// TestCommandsExist: each command of tlslift that a page names has the
+// subcommands and flags that it writes, whether its block is run or not.
+func TestCommandsExist(t *testing.T) {
+	t.Parallel()
+	written := regexp.MustCompile("(?m)(?:`|^ *[$#>] |\\| )(?:\\./)?tlslift( [a-z-][^`\n|>#]*)")
+	tried := map[string]bool{}
+	for _, page := range slices.Concat(docs(t, "*.md"), docs(t, "docs/*.md"), docs(t, "docs/fixes/*.md"), docs(t, "docs/runbooks/*.md")) {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
+			command := strings.TrimRight(m[1], ` \`)
+			if tried[command] {
+				continue
+			}
+			tried[command] = true
+			args := append(strings.Fields(strings.TrimSuffix(command, "...")), "value", "--help") // a flag may be the last word
+			if out, err := exec.Command(harness.Binary(t), args...).CombinedOutput(); err != nil {
+				t.Errorf("%s: tlslift%s: %s", page, command, out)
+			}
+		}
+	}
+	if len(tried) < 30 {
+		t.Errorf("only %d commands were found", len(tried))
 	}
 }
 
@@ -166,13 +207,36 @@ func (r *reader) start() string {
 	return r.process.Output()
 }
 
-// run runs a command to its end and returns what it printed; it may fail if the
-// page shows how. A page that has not started the proxy means one that runs.
-func (r *reader) run(line int, command string, succeeds bool) string {
+// prepare makes what a page takes for granted: a proxy that runs, a CA, a
+// manifest with a sidecar.
+func (r *reader) prepare(command string) {
 	r.t.Helper()
 	if r.process == nil && strings.Contains(command, "127.0.0.1:") {
 		r.start()
 	}
+	there := func(name string) bool {
+		_, err := os.Stat(filepath.Join(r.dir, name))
+		return err == nil
+	}
+	if strings.Contains(command, "--cert ca/") && !there("ca") {
+		if out, err := exec.Command(harness.Binary(r.t), "ca", "init", "--dir", filepath.Join(r.dir, "ca")).CombinedOutput(); err != nil {
+			r.t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if strings.Contains(command, "-f with-sidecar.yaml") && !there("with-sidecar.yaml") {
+		manifest, err := os.ReadFile("../../deploy/inject/testdata/golden/deployment.injected.yaml")
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		harness.WriteFile(r.t, filepath.Join(r.dir, "with-sidecar.yaml"), string(manifest))
+	}
+}
+
+// run runs a command to its end and returns what it printed; it may fail if the
+// page shows how.
+func (r *reader) run(line int, command string, succeeds bool) string {
+	r.t.Helper()
+	r.prepare(command)
 	shell := exec.Command("sh", "-c", r.here(command))
 	shell.Dir = r.dir
 	shell.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
