@@ -355,7 +355,7 @@ func TestWhoFallsBackToClear(t *testing.T) {
 	shown := func() string {
 		var names []string
 		for _, r := range g.Snapshot() {
-			if r.FallsBack != strings.Contains(r.Fix, "falls back to clear") {
+			if r.FallsBack != strings.Contains(r.Fix, "gets lost, it calls in clear") {
 				t.Errorf("%s: %t, but the advice is %q", r.Client, r.FallsBack, r.Fix)
 			}
 			if r.FallsBack {

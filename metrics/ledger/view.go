@@ -33,7 +33,7 @@ type Row struct {
 
 	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
 	Library   string `json:"library,omitempty"`             // its TLS library, guessed from the hello
-	FallsBack bool   `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if tlslift is not there; not known of a fleet
+	FallsBack bool   `json:"falls_back_to_clear,omitempty"` // its calls go out in clear if what leads them to tlslift is lost; not known of a fleet
 	Program   string `json:"program,omitempty"`             // its program, from the User-Agent; "none" = it sends none
 
 	// SeveralPrograms says that more than one program calls by this name; not known

@@ -74,7 +74,7 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Declared migrated and never seen making a call: %d.", s.Misdeclared)
 	}
 	if s.FallsBack > 0 {
-		text += fmt.Sprintf(" Falling back to clear if tlslift is not there: %d.", s.FallsBack)
+		text += fmt.Sprintf(" Calling in clear if a proxy setting, hosts-file entry, or redirect gets lost: %d.", s.FallsBack)
 	}
 	if n := s.States[ledger.NoCalls.String()]; n > 0 {
 		text += fmt.Sprintf(" Not counted, because they never made a call: %d.", n)

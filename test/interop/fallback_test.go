@@ -176,7 +176,7 @@ func TestNoSilentFallback(t *testing.T) {
 // shown: the API, the page and the report say who falls back, and who does not.
 func (l *fallbackLab) shown(t *testing.T) {
 	t.Helper()
-	const sentence = "falls back to clear if tlslift is not there"
+	const sentence = "gets lost, it calls in clear"
 	get := func(path string) string {
 		return output(t, append(l.Under(), "curl", "-sS", "http://127.0.0.1:9128"+path))
 	}
@@ -193,7 +193,7 @@ func (l *fallbackLab) shown(t *testing.T) {
 	}
 	for _, format := range []string{"table", "markdown", "html"} {
 		report := output(t, append(l.Under(), harness.Binary(t), "report", "--admin", "http://127.0.0.1:9128", "--format", format))
-		if strings.Count(report, sentence) != 2 || !strings.Contains(report, "Falling back to clear if tlslift is not there: 2.") {
+		if strings.Count(report, sentence) != 2 || !strings.Contains(report, "redirect gets lost: 2.") {
 			t.Errorf("the report says %s", report)
 		}
 	}
