@@ -278,12 +278,28 @@ func TestLimitsAreOnTheProgramsPage(t *testing.T) {
 	}
 }
 
+// Owners have the pages and no repository: the rule is on the page.
+func TestTheRuleForPort80IsOnThePage(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("../../deploy/firewall/refuse-port-80.nft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("http-to-https.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, rule, ok := strings.Cut(string(file), "\n\n"); !ok || !strings.Contains(string(page), "```\n"+rule+"```\n") {
+		t.Error("http-to-https.md does not have the rule of refuse-port-80.nft")
+	}
+}
+
 // Sentences that were wrong once: each of them sent an owner the wrong way.
 func TestNoPageSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, name := range fixes.Names() {
 		page, _ := fixes.Lookup(name)
-		for _, wrong := range []string{"requests[security]==2.27", "6u141", "only through pyOpenSSL", "speaks TLS 1.0 only", "TLSv1.2</code> ends that"} {
+		for _, wrong := range []string{"requests[security]==2.27", "6u141", "only through pyOpenSSL", "speaks TLS 1.0 only", "TLSv1.2</code> ends that", "from <code>deploy/"} {
 			if strings.Contains(html.UnescapeString(string(page.HTML)), wrong) {
 				t.Errorf("%s says %q", name, wrong)
 			}
