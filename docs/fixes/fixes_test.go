@@ -99,6 +99,9 @@ func TestFor(t *testing.T) {
 		{"legacy-only", "SChannel Windows XP, Server 2003", ".NET 2-3.5", "dotnet windows", "move the program", "SchUseStrongCrypto"},
 		{"legacy-only", "SChannel Windows XP, Server 2003", "WinHTTP", "winhttp windows", "nothing switches more on", "switch TLS 1.2 on"},
 		{"plaintext", "", "WinINet", "http-to-https access-vba", "Internet Options", "SchUseStrongCrypto"},
+		// .NET 2 to 3.5 has TLS 1.2 only with an update: the values alone do nothing.
+		{"plaintext", "", ".NET 2-3.5", "http-to-https dotnet", "KB3154517", "SchUseStrongCrypto"},
+		{"plaintext", "", ".NET 4", "http-to-https dotnet", "SchUseStrongCrypto", "KB"},
 		{"plaintext", "", "PowerShell", "http-to-https powershell", "SecurityProtocol = 'Tls12'", ""},
 		{"plaintext", "", "none", "http-to-https no-user-agent", "https", ""},
 		// What is known leads: a library before a User-Agent that is missing.
@@ -294,12 +297,23 @@ func TestTheRuleForPort80IsOnThePage(t *testing.T) {
 	}
 }
 
+// Two pages say on which versions of Windows the system has to be told.
+func TestPagesAgreeOnWindows(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"dotnet", "windows"} {
+		page, _ := fixes.Lookup(name)
+		if !strings.Contains(string(page.HTML), "On Windows 7, Server 2008 R2, and Server 2008 SP2") {
+			t.Errorf("%s has another list", name)
+		}
+	}
+}
+
 // Sentences that were wrong once: each of them sent an owner the wrong way.
 func TestNoPageSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, name := range fixes.Names() {
 		page, _ := fixes.Lookup(name)
-		for _, wrong := range []string{"requests[security]==2.27", "6u141", "only through pyOpenSSL", "speaks TLS 1.0 only", "TLSv1.2</code> ends that", "from <code>deploy/"} {
+		for _, wrong := range []string{"requests[security]==2.27", "6u141", "only through pyOpenSSL", "speaks TLS 1.0 only", "TLSv1.2</code> ends that", "hange the address to <code>https://api.smsportal.com</code>", "from <code>deploy/"} {
 			if strings.Contains(html.UnescapeString(string(page.HTML)), wrong) {
 				t.Errorf("%s says %q", name, wrong)
 			}

@@ -70,7 +70,7 @@ var (
 
 // simKeys are what the parts of an advice's key are about.
 var (
-	programKeys = map[string]string{"Java 6 or older": "java-6", "PHP SOAP": "php", ".NET 2-3.5": "dotnet", "none": "nameless", "Python urllib": "python"}
+	programKeys = map[string]string{"Java 6 or older": "java-6", "PHP SOAP": "php", ".NET 2-3.5": "dotnet-2", "none": "nameless", "Python urllib": "python"}
 	libraryKeys = map[string]string{
 		"Java 6 or older": "java-6-tls", "Java 8u261, 9 or later": "java-9-tls", "OpenSSL 0.9.8 or older": "openssl-098", "OpenSSL 1.0.x": "openssl-10",
 		"OpenSSL 1.1.0 or later": "openssl-11", "SChannel Windows XP, Server 2003": "schannel-xp", "SChannel Windows 7 to 11 with TLS 1.2": "schannel-12",
