@@ -69,7 +69,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	case reflect.TypeFor[int64]():
 		return size(words, low, high)
 	case reflect.TypeFor[time.Duration]():
-		return duration(low, high)
+		return duration(low, high, tag.Get("default"))
 	case reflect.TypeFor[TLSVersion]():
 		return version(TLSVersion(low), TLSVersion(high))
 	}

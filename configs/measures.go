@@ -69,10 +69,14 @@ const day = 24 * time.Hour
 var dayForm = regexp.MustCompile(`^([0-9]{1,5})d(.*)$`)
 
 // duration is a time as Go writes it, with d for days of 24 hours in front: 30s,
-// 1h30m, 14d, 1d12h.
-func duration(low, high string) *form {
+// 1h30m, 14d, 1d12h. A number alone gets the unit of the default in the message.
+func duration(low, high, byDefault string) *form {
 	from, _ := parseDuration(low)
 	to, _ := parseDuration(high)
+	unit := "s"
+	if n := len(byDefault); n > 0 {
+		unit = byDefault[n-1:]
+	}
 	f := &form{
 		noun: "a duration", example: "30s", tags: []string{strTag, intTag},
 		schema: schemaObject{"type": "string", "pattern": `^\+?([0-9]{1,5}d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`},
@@ -80,7 +84,7 @@ func duration(low, high string) *form {
 	f.parse = func(_ *loader, text string) (any, *fault) {
 		d, ok := parseDuration(text)
 		if !ok {
-			return d, f.undecided(text)
+			return d, f.undecided(text, unit)
 		}
 		return d, outside(int64(d), int64(from), int64(to), sayDuration)
 	}
@@ -111,9 +115,9 @@ var wordyForm = regexp.MustCompile(`^([0-9]+) *([dhms])(?:ays?|ours?|rs?|in|inut
 var weeksForm = regexp.MustCompile(`^([0-9]{1,5}) *w(?:eeks?)?$`)
 
 // undecided says what is wrong with a duration: mostly its missing unit.
-func (f *form) undecided(text string) *fault {
+func (f *form) undecided(text, unit string) *fault {
 	if wholeNumber.MatchString(text) {
-		return faultf("write e.g. "+text+"s", "%s has no unit", text)
+		return faultf("write e.g. "+text+unit, "%s has no unit", text)
 	}
 	if parts := weeksForm.FindStringSubmatch(strings.ToLower(text)); parts != nil {
 		return faultf("write "+strconv.FormatInt(7*number(parts[1]), 10)+"d", "%s is not %s", quoted(text), f.noun)
