@@ -129,14 +129,15 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 }
 
 // config is the demo's configuration: one port for each application, so that
-// each has its name, and the pretend SMSPortal in the real one's place.
+// each has its name, one for visitors, who have none, and the pretend SMSPortal
+// in the real one's place.
 func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, error) {
 	var b strings.Builder
 	b.WriteString("listen:\n")
 	for _, c := range d.callers {
 		fmt.Fprintf(&b, "  - {address: \"127.0.0.1:0\", client: %s}\n", c.Name)
 	}
-	b.WriteString("admin: {address: \"127.0.0.1:0\"}\nupstreams:\n")
+	b.WriteString("  - {address: \"127.0.0.1:0\"}\nadmin: {address: \"127.0.0.1:0\"}\nupstreams:\n")
 	for _, h := range []string{"api.smsportal.com", "www.mymobileapi.com", "*.smsportal.com", "*.mymobileapi.com"} {
 		fmt.Fprintf(&b, "  - {host: %q, address: %q, ca_file: %q}\n", h, d.portal.Addr(), portalCA)
 	}
@@ -161,7 +162,7 @@ func (d *demo) close() {
 	_ = os.RemoveAll(d.dir)
 }
 
-// address is the listener of the n-th caller.
+// address is the listener of the n-th caller; the last one is for visitors.
 func (d *demo) address(n int) string { return d.app.server.Bound()[n].Addr.String() }
 
 func (d *demo) introduce() {
@@ -209,12 +210,12 @@ func (d *demo) conclude(once bool) {
 Look at
   http://%[1]s/          who still needs tlslift, why, and what to change
   http://%[1]s/metrics   what Prometheus sees
-Call it yourself
+Call it yourself, at a port without a name: the page lists you by your address
   curl -x http://%[2]s 'http://api.smsportal.com/api5/http5.aspx?Type=credits&Username=me&Password=secret'
   curl -x http://%[2]s http://check.tlslift.test/
 The callers are written in Go, so where they use TLS, the page names Go's TLS library.
 The callers keep calling. Press Ctrl-C to stop the demo.
-`, admin, d.address(0))
+`, admin, d.address(len(d.callers)))
 }
 
 // address is where the admin side listens.
