@@ -109,6 +109,7 @@ type Conn struct {
 	headBy     time.Time // when it must be complete; zero = not begun
 	lineJudged bool      // its request line was
 	blanks     int       // empty lines skipped before it
+	skipped    string    // those lines, until it is served
 	served     bool      // a request came before it
 
 	head headParser
@@ -193,6 +194,7 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	if c.resp.hijacked {
 		return Hijacked
 	}
+	c.skipped = ""
 	whole := c.resp.finish()
 	read := c.endBody()
 	last := c.resp.closes

@@ -55,6 +55,9 @@ func serveOurs(lim Limits, segments ...string) (all []understood, answers string
 		if r.Refusal != nil {
 			u.refused = r.Refusal.Detail
 		}
+		if hosts, _ := r.Hosts(); r.Refusal == nil && !r.Name.IsZero() && !slices.Contains(hosts, r.Name) {
+			u.refused = "Hosts overlooks " + r.Name.String()
+		}
 		body, err := io.ReadAll(r.Body)
 		u.body, u.failed = string(body), err != nil
 		u.framing = used() - from - len(u.head) - len(body)

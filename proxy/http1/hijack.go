@@ -29,6 +29,23 @@ func (w *Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h, bufio.NewReadWriter(bufio.NewReaderSize(h, least), bufio.NewWriterSize(h, least)), nil
 }
 
+// Unread takes the connection over as Hijack does, with its request unread: it
+// returns every byte that was read of it and what came with it. Nothing else may
+// have been done with w, or with the request's body.
+func (w *Response) Unread() []byte {
+	w.hijacked = true
+	c := w.c
+	head := c.req.raw
+	if c.req.Refusal != nil {
+		head = "" // it is not read yet
+	}
+	early := make([]byte, 0, len(c.skipped)+len(head)+len(c.unread()))
+	early = append(append(append(early, c.skipped...), head...), c.unread()...)
+	c.release()
+	_ = c.nc.SetDeadline(time.Time{})
+	return early
+}
+
 var errHijack = errors.New("the connection cannot be hijacked at this point")
 
 // hijacked is a connection and the bytes that were read from it too early.

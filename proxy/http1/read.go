@@ -176,8 +176,10 @@ func (c *Conn) skipBlanks() bool {
 		raw := c.unread()
 		switch {
 		case len(raw) > 0 && raw[0] == '\n':
+			c.skipped += "\n"
 			c.r++
 		case len(raw) > 1 && raw[0] == '\r' && raw[1] == '\n':
+			c.skipped += "\r\n"
 			c.r += 2
 		default:
 			return true
@@ -196,7 +198,7 @@ func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 	if c.lineJudged {
 		return nil
 	}
-	if !isTokenByte(raw[0]) && raw[0] != '\r' {
+	if !isTokenByte(raw[0]) && raw[0] != '\r' || !beginsMethod(string(raw[:min(len(raw), maxMethod)])) {
 		return malformed(detailMethod)
 	}
 	i := bytes.IndexByte(raw[fresh:], '\n')
@@ -257,6 +259,7 @@ func (c *Conn) begin(head string) headResult {
 	if c.head.lengthless && c.follows(len(head)) {
 		return c.refuse(malformed(detailNoLength))
 	}
+	c.req.raw = head
 	c.r += len(head)
 	c.headDone()
 	c.beginBody()

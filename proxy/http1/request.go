@@ -50,6 +50,7 @@ type Request struct {
 	// query; there are no fields and no body.
 	Refusal *Refusal
 
+	raw    string // its head as it came; of a refused one, all that came
 	fields fields
 	body   *body
 }

@@ -12,7 +12,7 @@ const maxCarried = 1024
 func (r *Request) refuse(ref *Refusal, raw string) {
 	authority := r.Authority
 	r.reset()
-	r.Refusal, r.Close = ref, true
+	r.Refusal, r.Close, r.raw = ref, true, raw
 	line, rest := cutLine(raw)
 	if rest == "" && line == "" {
 		line = raw
