@@ -4,17 +4,19 @@ import (
 	"encoding/json"
 
 	"tlslift/proxy/legacy"
+	"tlslift/proxy/upstream/names"
 )
 
 // secrets are what the next process needs to go on with the sessions of this
-// one.
+// one, and with what it has learnt of the upstreams.
 type secrets struct {
 	Tickets legacy.TicketKeys `json:"tickets"`
+	Known   []names.Sighting  `json:"known"`
 }
 
 // Secrets are what the process that takes this one's place is to be given.
 func (s *Server) Secrets() []byte {
-	var out secrets
+	out := secrets{Known: s.transport.Known.All()}
 	if s.tickets != nil {
 		out.Tickets = s.tickets.Keys()
 	}
@@ -22,11 +24,9 @@ func (s *Server) Secrets() []byte {
 	return text
 }
 
-// inheritedTickets are the ticket keys of the process whose place this one
-// takes; none if there is no such process.
-func (s *Server) inheritedTickets() legacy.TicketKeys {
-	var in secrets
-	_ = json.Unmarshal(s.secrets, &in)
-	s.secrets = nil
-	return in.Tickets
+// inherit reads the secrets of the process whose place this one takes; of none
+// they are empty.
+func inherit(text []byte) (in secrets) {
+	_ = json.Unmarshal(text, &in)
+	return in
 }

@@ -101,7 +101,7 @@ type Server struct {
 	heir     func(*call.Outcome) // counts instead of this process; nil = nobody does
 
 	local     *LocalAddrs
-	secrets   []byte // of the process whose place this one takes
+	keys      legacy.TicketKeys // of the process whose place this one takes, until there is a CA
 	inherited *Sockets
 	failed    chan error // a listener broke down; holds one
 
@@ -115,9 +115,10 @@ func New(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	inheritance := inherit(o.Secrets)
 	s := &Server{
 		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
-		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited, secrets: o.Secrets,
+		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited, keys: inheritance.Tickets,
 		failed: make(chan error, 1),
 	}
 	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)
@@ -133,6 +134,7 @@ func New(o Options) (*Server, error) {
 	if s.transport, err = upstream.New(s.upstreamOptions(&o.Settings)); err != nil {
 		return nil, fmt.Errorf("prepare the upstream side: %w", err)
 	}
+	s.transport.Known.Restore(inheritance.Known)
 	st.use(s.transport.Snapshot())
 	s.settings.Store(st)
 	s.pipeline = s.newPipeline()

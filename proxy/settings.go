@@ -108,7 +108,8 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		if err != nil {
 			return nil, fmt.Errorf("prepare the CA: %w", err)
 		}
-		s.tickets = legacy.NewTickets(nil, s.inheritedTickets())
+		s.tickets = legacy.NewTickets(nil, s.keys)
+		s.keys = legacy.TicketKeys{}
 	}
 	st.Legacy.Certificates, st.Legacy.Tickets, st.Legacy.CA = s.authority, s.tickets, set.CA.Fingerprint()
 	if st.legacy, err = legacy.NewServer(st.Legacy); err != nil {

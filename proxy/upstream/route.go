@@ -198,6 +198,6 @@ func (s *Snapshot) KnownHost(addr netip.Addr) host.Name {
 			return name
 		}
 	}
-	name, _ := s.dialer.Names.Known(addr, func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
+	name, _ := s.dialer.Names.Known.Find(addr, s.now(), func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
 	return name
 }

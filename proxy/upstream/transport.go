@@ -24,6 +24,9 @@ type Transport struct {
 	// Loops recognises our own connections and hellos that come back to tlslift.
 	dial.Loops
 
+	// Known is which addresses the upstreams had, over all reloads.
+	Known names.Known
+
 	snapshot atomic.Pointer[Snapshot]
 	now      func() time.Time
 	buffers  http1.Buffers
@@ -94,7 +97,7 @@ func (t *Transport) spawn(f func()) (started bool) {
 }
 
 func (t *Transport) newNames(o *Options) *names.Resolver {
-	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now, Logger: o.Logger}
+	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now, Logger: o.Logger, Known: &t.Known}
 	for _, s := range o.DNSServers {
 		server, _ := names.ParseServer(s) // validated with the options
 		n.Servers = append(n.Servers, server)

@@ -114,33 +114,6 @@ func TestFilesAreReadAgain(t *testing.T) {
 	})
 }
 
-func TestKnown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ns := nameserver.New(t, "b.test 60 A 192.0.2.1", "a.test 60 A 192.0.2.1", "c.test 60 A 192.0.2.2")
-		r := testResolver(t, "", one(ns))
-		want := func(when, addr, want string) {
-			t.Helper()
-			name, ok := r.Known(netip.MustParseAddr(addr), func(n host.Name) bool { return n.String() != "c.test" })
-			if name.String() != want || ok != (want != "") {
-				t.Errorf("%s: %s is %q, want %q", when, addr, name, want)
-			}
-		}
-		want("before", "192.0.2.1", "")
-		for _, name := range []string{"b.test", "a.test", "c.test"} {
-			look(t, r, name)
-		}
-		want("of two", "192.0.2.1", "a.test")
-		want("not wanted", "192.0.2.2", "")
-		ns.SetZone(t, "a.test 60 A 192.0.2.9", "b.test 60 A 192.0.2.9")
-		time.Sleep(time.Hour)
-		look(t, r, "a.test")
-		want("moved", "192.0.2.9", "a.test")
-		want("an hour ago", "192.0.2.1", "a.test")
-		time.Sleep(knownFor)
-		want("a day ago", "192.0.2.1", "")
-	})
-}
-
 // FuzzNameFiles holds that no hosts file or resolv.conf does harm.
 func FuzzNameFiles(f *testing.F) {
 	f.Add([]byte("127.0.0.1 localhost\n::1 x # y\nnameserver 192.0.2.1\n"))

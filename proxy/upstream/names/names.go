@@ -47,10 +47,6 @@ const (
 	staleFor   = 5 * time.Minute
 	staleWait  = time.Second
 	staleRetry = 2 * time.Second
-
-	// knownFor is how long an address counts as a name's after it was last
-	// among its addresses.
-	knownFor = 24 * time.Hour
 )
 
 // ErrNoAddress is the answer that a name does not exist or has no address.
@@ -67,6 +63,7 @@ type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // "udp" or "tcp", to a DNS server
 	System func(ctx context.Context, name string) ([]netip.Addr, error)         // the system's resolver
 	Local  func() []netip.Addr                                                  // this machine's addresses
+	Known  *Known                                                               // takes what Lookup finds; nil = one of its own
 }
 
 // Resolver resolves names and remembers the answers for their TTL. It is safe
@@ -86,9 +83,8 @@ type Resolver struct {
 // entry is what is known of a name. It is immutable.
 type entry struct {
 	records
-	expires time.Time                // ask again then
-	stale   time.Time                // serves until then while DNS fails
-	known   map[netip.Addr]time.Time // addresses, and when they were last answered
+	expires time.Time // ask again then
+	stale   time.Time // serves until then while DNS fails
 }
 
 // New makes a Resolver. Questions under way end with ctx.
@@ -112,23 +108,35 @@ func New(ctx context.Context, o Options) *Resolver {
 	if o.Local == nil {
 		o.Local = interfaceAddrs
 	}
+	if o.Known == nil {
+		o.Known = new(Known)
+	}
 	return &Resolver{Options: o, ctx: ctx, cache: make(map[host.Name]*entry)}
 }
 
-// Lookup resolves the name of an upstream. Addresses in the hosts file that own
-// reports are ignored, as this machine's own are. The result is in the order to
-// try, and must not be changed. cached reports that no server was asked.
+// Lookup resolves the name of an upstream, and notes its addresses in Known.
+// Addresses in the hosts file that own reports are ignored, as this machine's own
+// are. The result is in the order to try, and must not be changed. cached reports
+// that no server was asked.
 func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Addr) bool) (addrs []netip.Addr, cached bool, err error) {
-	if all := r.inHosts(name); len(all) > 0 {
-		local := r.Local()
-		all = slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool {
-			return a.IsLoopback() || a.IsUnspecified() || own(a) || slices.Contains(local, a)
-		})
-		if len(all) > 0 {
-			return all, true, nil
-		}
+	addrs, cached = r.elsewhere(name, own), true
+	if len(addrs) == 0 {
+		addrs, cached, err = r.lookupDNS(ctx, name)
 	}
-	return r.lookupDNS(ctx, name)
+	r.Known.note(name, addrs, r.Now())
+	return addrs, cached, err
+}
+
+// elsewhere is what the hosts file says of a name, without this machine.
+func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.Addr {
+	all := r.inHosts(name)
+	if len(all) == 0 {
+		return nil
+	}
+	local := r.Local()
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool {
+		return a.IsLoopback() || a.IsUnspecified() || own(a) || slices.Contains(local, a)
+	})
 }
 
 // LookupSystem resolves a name as any program on this machine does.
@@ -143,22 +151,6 @@ func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []ne
 	}
 	rec := r.system(ctx, name.String())
 	return rec.addrs, false, rec.err
-}
-
-// Known returns the name that an address belonged to within the last 24 hours,
-// among the names that were looked up and that wanted accepts. Of several it is
-// always the same.
-func (r *Resolver) Known(addr netip.Addr, wanted func(host.Name) bool) (found host.Name, ok bool) {
-	now := r.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for name, e := range r.cache {
-		at, has := e.known[addr]
-		if has && now.Sub(at) < knownFor && wanted(name) && (!ok || name.String() < found.String()) {
-			found, ok = name, true
-		}
-	}
-	return found, ok
 }
 
 func (r *Resolver) inHosts(name host.Name) []netip.Addr {
@@ -196,17 +188,10 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	defer cancel()
 	rec := r.contained(func() records { return r.ask(ctx, name) })
 	now := r.Now()
-	e := &entry{records: rec, expires: now.Add(rec.ttl), known: maps.Clone(old.known)}
-	maps.DeleteFunc(e.known, func(_ netip.Addr, at time.Time) bool { return now.Sub(at) >= knownFor })
+	e := &entry{records: rec, expires: now.Add(rec.ttl)}
 	switch {
 	case rec.err == nil:
 		e.stale = e.expires.Add(staleFor)
-		if e.known == nil || len(e.known) > maxRecords {
-			e.known = make(map[netip.Addr]time.Time)
-		}
-		for _, a := range rec.addrs {
-			e.known[a] = now
-		}
 	case !errors.Is(rec.err, ErrNoAddress) && now.Before(old.stale):
 		e.records, e.expires, e.stale = old.records, now.Add(staleRetry), old.stale
 	}
