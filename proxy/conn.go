@@ -64,7 +64,6 @@ func (c *conn) serve(kind front.Kind) {
 		c.direct().turnAway()
 	case kind != front.KindHTTP:
 		c.direct().secure()
-	case c.refusal == nil && c.facts.OriginalDst.IsValid() && !c.facts.Denied && c.relayRedirected():
 	default:
 		c.serveHTTP(c.front)
 	}
@@ -128,7 +127,11 @@ func (c *conn) endHTTP(nc net.Conn, end http1.End) {
 	}
 	switch end {
 	case http1.Hijacked:
-		c.connected()
+		if c.facts.Ingress == call.Transparent {
+			c.relayOnwards()
+		} else {
+			c.connected()
+		}
 	case http1.Reset:
 		c.front.Reset()
 	case http1.Lingering:

@@ -1,67 +1,78 @@
 package proxy
 
 import (
-	"bytes"
-	"strings"
-	"time"
+	"cmp"
 
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
+	"tlslift/proxy/http1"
+	"tlslift/proxy/upstream"
 )
 
-// headPeek is how much of a redirected connection's first request is looked at
-// to find out which host it is for, in bytes.
-const headPeek = 4 << 10
-
-// peekHost finds the host of the first request without consuming anything. It
-// is the zero Name when the bytes are no HTTP head, or name no host.
-func (c *conn) peekHost(deadline time.Time) host.Name {
-	c.front.Await(deadline)
-	seen, err := c.front.Peek(1)
-	for err == nil && len(seen) < headPeek && mayGoOn(seen) {
-		seen, err = c.front.Peek(len(seen) + 1)
+// openRedirected decides about a redirected connection in clear by its first
+// request, and about each later one that names no host. If the connection is to be
+// relayed, the other side is dialled while http1 still accounts for the head;
+// relayed then says that w is done with.
+func (c *conn) openRedirected(w *http1.Response, r *http1.Request) (d decide.Decision, relayed bool) {
+	if !c.facts.OriginalDst.IsValid() || c.facts.Handling != call.Plain || c.inside || c.begun && !r.Name.IsZero() ||
+		c.refusal != nil || c.facts.Denied {
+		return decide.Decision{}, false
 	}
-	return hostOfHead(bytes.TrimLeft(seen, "\r\n"))
+	st := c.s.settings.Load()
+	o := decide.Opening{OtherProtocol: r.OtherProtocol()}
+	o.Hosts, o.Certain = r.Hosts()
+	d = st.decide.Redirected(c.facts, o)
+	if d.Action == decide.Relay && !c.begun {
+		c.dialOnwards(st, d, cmp.Or(r.Name, d.Host))
+		c.front.Unread(w.Unread())
+		return d, true
+	}
+	facts := *c.facts
+	facts.DefaultHost = d.DefaultHost
+	c.facts = &facts
+	return d, false
 }
 
-// mayGoOn reports whether b may be the beginning of a request's head that is not
-// complete. Other protocols are known by their first line, or by a first word that
-// is no method (RFC 9112 section 3): their servers are not kept waiting.
-func mayGoOn(b []byte) bool {
-	b = bytes.TrimLeft(b, "\r\n") // RFC 9112 section 2.2
-	line, rest, whole := bytes.Cut(b, []byte("\n"))
-	if !whole {
-		method, _, _ := bytes.Cut(line, []byte(" "))
-		return !bytes.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r > '~' })
+// relaySilent relays a redirected connection on which neither side has spoken,
+// unless its caller's first bytes are to be waited for. It reports whether it did.
+func (c *conn) relaySilent() bool {
+	st := c.s.settings.Load()
+	d := st.decide.Silent(c.facts)
+	if d.Action != decide.Relay {
+		return false
 	}
-	return bytes.Contains(line, []byte(" HTTP/")) &&
-		!bytes.HasPrefix(rest, []byte("\n")) && !bytes.HasPrefix(rest, []byte("\r\n")) &&
-		!bytes.Contains(rest, []byte("\r\n\r\n")) && !bytes.Contains(rest, []byte("\n\n"))
+	c.dialOnwards(st, d, d.Host)
+	c.relayOnwards()
+	return true
 }
 
-// hostOfHead reads the host of a raw request head: of an absolute target, else
-// of the Host field.
-func hostOfHead(head []byte) host.Name {
-	line, rest, _ := strings.Cut(string(head), "\n")
-	parts := strings.Fields(line)
-	if len(parts) < 2 || !strings.HasPrefix(parts[len(parts)-1], "HTTP/") {
-		return host.Name{}
+// dialOnwards makes a tunnel of a redirected connection, and connects to where
+// that was going. host is for the log.
+func (c *conn) dialOnwards(st *settings, d decide.Decision, host host.Name) {
+	facts := *c.facts
+	facts.Ingress = call.Transparent
+	c.facts = &facts
+	t := c.newTunnel(st)
+	t.decision = d
+	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), host.String(), call.LabelOther
+	var ex upstream.Exchange
+	far, err := c.s.transport.DialTunnel(c.s.baseCtx, st.foreign(d), &ex)
+	if err != nil {
+		q := request{c: c, ex: ex}
+		t.out.Reason, t.out.Detail = q.explain(err)
+		t.out.Delivery, t.out.Ending = q.out.Delivery, call.EndHandshake
+		return
 	}
-	if _, after, absolute := strings.Cut(parts[1], "://"); absolute && parts[1][0] != '/' {
-		if end := strings.IndexAny(after, "/?#"); end >= 0 {
-			after = after[:end]
-		}
-		return authorityHost(after[strings.LastIndexByte(after, '@')+1:])
-	}
-	for line := range strings.Lines(rest) {
-		name, value, ok := strings.Cut(line, ":")
-		if ok && strings.EqualFold(name, "host") {
-			return authorityHost(strings.TrimSpace(value))
-		}
-	}
-	return host.Name{}
+	t.far = far
 }
 
-func authorityHost(authority string) host.Name {
-	n, _, _ := host.ParseAuthority(authority)
-	return n
+// relayOnwards relays the tunnel of dialOnwards.
+func (c *conn) relayOnwards() {
+	c.http, c.url = nil, nil // an idle tunnel holds nothing of the request
+	if t := c.tunnel; t.far == nil {
+		t.endUnused()
+	} else {
+		t.relay(call.Tunnelled, nil)
+	}
 }

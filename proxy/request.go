@@ -27,6 +27,7 @@ type request struct {
 
 	out      call.Outcome
 	decision decide.Decision
+	opening  decide.Decision // about its connection, if that was redirected
 	place    decide.Place
 	first    bool   // of what its connection carries, or it has waited behind another one
 	target   string // path and query as they go up
@@ -44,11 +45,15 @@ type request struct {
 
 // ServeHTTP1 implements http1.Handler: one request, from decision to outcome.
 func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
+	opening, relayed := c.openRedirected(w, r)
+	if relayed {
+		return
+	}
 	q, ok := c.s.requests.Get().(*request)
 	if !ok {
 		q = new(request)
 	}
-	q.c, q.st, q.w, q.r = c, c.s.settings.Load(), w, r
+	q.c, q.st, q.w, q.r, q.opening = c, c.s.settings.Load(), w, r, opening
 	c.req = q
 	q.first, c.begun = !c.begun || r.Queued, true
 	word, _ := call.Method(r.Method)
@@ -94,6 +99,12 @@ func (q *request) serve() {
 	place, found := q.st.decide.Find(c.facts, decide.Target{
 		Absolute: r.Form == http1.AbsoluteForm, Scheme: r.Scheme, Host: r.Name, Port: r.Port, Path: r.Target,
 	})
+	if q.opening.Reason != problem.None { // its host is not known, and could be one of ours
+		place.Host, found = q.opening.Host, q.opening
+		if route, ours := q.st.upstream.Route(place.Host); ours {
+			q.out.Label = route.Label
+		}
+	}
 	q.place, q.target = place, below(r.Target, place.Prefix)
 	_, q.query, _ = strings.Cut(q.target, "?")
 	q.out.Ingress, q.out.Host, q.out.Path = place.Ingress, place.Host.String(), redact.Path(q.target)
@@ -334,7 +345,7 @@ func (q *request) observation() call.Observation {
 	case q.c.facts.Handling != call.Plain:
 		v.Ingress = q.c.facts.Ingress
 	case o.Reason == problem.ClientGone: // its call was like any other
-	case o.Reason.Denied() && (q.closes || !o.Ours):
+	case (o.Reason.Denied() || q.opening.Reason != problem.None) && (q.closes || !o.Ours):
 		v.Handling, v.NoCall = call.Refused, true
 	case o.Label == call.LabelOther && q.route != nil:
 		v.Handling = call.Tunnelled

@@ -76,7 +76,7 @@ type settings struct {
 
 // use completes the settings with the upstream side made of them.
 func (st *settings) use(up *upstream.Snapshot) {
-	st.upstream, st.decide.Upstream, st.decide.HostAt = up, up.Port, up.KnownHost
+	st.upstream, st.decide.Upstream, st.decide.OwnerOf = up, up.Port, up.OwnerOf
 	st.upgraded = func(n host.Name) bool { _, ours := up.Port(n); return ours }
 }
 

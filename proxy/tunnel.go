@@ -209,56 +209,6 @@ func (t *tunnel) unregisterHello() {
 	}
 }
 
-// relayRedirected relays a redirected plain connection that is not for one of
-// our hosts byte for byte to where it was going, and reports whether it did.
-func (c *conn) relayRedirected() bool {
-	st := c.s.settings.Load()
-	named := c.peekHost(c.s.deadline(st.Limits.HeaderTimeout))
-	d := st.decide.Redirected(c.facts, named)
-	facts := *c.facts
-	facts.DefaultHost = d.DefaultHost
-	c.facts = &facts
-	if d.Action != decide.Relay {
-		return false
-	}
-	c.relayOnwards(st, d, cmp.Or(named, d.Host))
-	return true
-}
-
-// relaySilent relays a redirected connection on which neither side has spoken,
-// unless its caller's first bytes are to be waited for. It reports whether it did.
-func (c *conn) relaySilent() bool {
-	st := c.s.settings.Load()
-	d := st.decide.Silent(c.facts)
-	if d.Action != decide.Relay {
-		return false
-	}
-	c.relayOnwards(st, d, d.Host)
-	return true
-}
-
-// relayOnwards relays a redirected connection to where it was going. host is for
-// the log.
-func (c *conn) relayOnwards(st *settings, d decide.Decision, host host.Name) {
-	facts := *c.facts
-	facts.Ingress = call.Transparent
-	c.facts = &facts
-	t := c.newTunnel(st)
-	t.decision = d
-	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), host.String(), call.LabelOther
-	var ex upstream.Exchange
-	far, err := c.s.transport.DialTunnel(c.s.baseCtx, st.foreign(d), &ex)
-	if err != nil {
-		q := request{c: c, ex: ex}
-		t.out.Reason, t.out.Detail = q.explain(err)
-		t.out.Delivery, t.out.Ending = q.out.Delivery, call.EndHandshake
-		t.endUnused()
-		return
-	}
-	t.far = far
-	t.relay(call.Tunnelled, nil)
-}
-
 // terminate ends the client's TLS here and serves what comes out of it.
 func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshaking) {
 	c := t.c

@@ -20,7 +20,8 @@ host) to tlslift, for IPv4 and IPv6. The nftables rules exempt tlslift's own use
 and the machine's own addresses.
 
 tlslift must listen on 127.0.0.1 and [::1] with transparent: true. It relays
-connections to other hosts unchanged to their original destination.
+connections to other hosts unchanged to their original destination, except HTTP
+that names no host and could be for an upstream.
 
 Requires CAP_NET_ADMIN and Linux 5.2.`,
 		Args: noArgs,

@@ -105,8 +105,9 @@ type Settings struct {
 	// Lookup returns the addresses of a name as this machine's programs see it,
 	// by its hosts file too. It may take a second.
 	Lookup func(host.Name) []netip.Addr
-	// HostAt is the upstream that an address belongs to; the zero Name for none.
-	HostAt func(netip.Addr) host.Name
+	// OwnerOf says whose an address is, and the upstream that it belongs to. Of
+	// OwnerUnresolved that is the name that cannot be resolved.
+	OwnerOf func(netip.Addr) (host.Name, call.Owner)
 }
 
 const (
@@ -138,6 +139,7 @@ const (
 	detailNoTLS       = "this listener does not accept TLS"
 	detailOwnHello    = "this hello is one that tlslift itself is sending"
 	detailOwnDst      = "the original destination is tlslift itself"
+	detailUnresolved  = "no host is named, and an upstream's addresses are not known"
 	detailSelfTestCA  = "the self-test over TLS needs a CA: see legacy_tls.ca"
 	detailModernOther = "a modern client names a host that is not an upstream"
 	detailModernNone  = "a modern client names no host (no SNI, or an address), and the listener has no default_upstream"

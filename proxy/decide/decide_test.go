@@ -3,6 +3,7 @@ package decide
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"tlslift/proxy/call"
@@ -46,11 +47,16 @@ func settings(others Others, ca bool) *Settings {
 			}
 			return nil
 		},
-		HostAt: func(a netip.Addr) host.Name {
-			if a == netip.MustParseAddr("192.0.2.1") {
-				return host.MustParse(api)
+		OwnerOf: func(a netip.Addr) (host.Name, call.Owner) {
+			switch a.String() {
+			case "192.0.2.1":
+				return host.MustParse(api), call.OwnerUpstream
+			case "192.0.2.2":
+				return host.MustParse(odd), call.OwnerUnresolved
+			case "10.9.9.9":
+				return host.Name{}, call.OwnerForeign
 			}
-			return host.Name{}
+			return host.Name{}, call.OwnerUnknown
 		},
 	}
 }
@@ -86,6 +92,9 @@ var ways = map[string]func(*call.Conn){
 		c.Ingress, c.Handling = call.Transparent, call.Terminated
 	},
 }
+
+// foreignOpening is a request for a host that is not ours.
+var foreignOpening = Opening{Hosts: []host.Name{host.MustParse(other)}, Certain: true}
 
 func (s *Settings) ask(c *call.Conn, t Target, a Head) (Place, Decision) {
 	p, found := s.Find(c, t)
@@ -398,30 +407,95 @@ func TestHello(t *testing.T) {
 	}
 }
 
+// TestRedirected: a call that could be for one of our hosts is never relayed,
+// which would send it in clear.
 func TestRedirected(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		what, named, dst string
-		want             Action
-		guess            string
+	const (
+		unknown    = "198.51.100.7:80"
+		ours       = "192.0.2.1:80"
+		unresolved = "192.0.2.2:80"
+		internal   = "10.9.9.9:80"
+	)
+	incomplete := func(o *Opening) { o.Certain = false }
+	otherProtocol := func(o *Opening) { o.Certain, o.OtherProtocol = false, true }
+	for _, tt := range []struct {
+		what, named string // hosts, with blanks between them
+		dst         string
+		change      func(*Opening)
+		want        Action
+		guess       string
+		reason      problem.Reason
 	}{
-		{"ours", api, "198.51.100.7:80", Upgrade, ""},
-		{"self-test", host.SelfTest, "198.51.100.7:80", Upgrade, ""},
-		{"foreign", other, "198.51.100.7:80", Relay, ""},
-		{"foreign, our address", other, "192.0.2.1:80", Relay, ""},
-		{"nameless, our address", "", "192.0.2.1:80", Upgrade, api},
-		{"nameless, foreign address", "", "198.51.100.7:80", Relay, ""},
+		{what: "ours", named: api, dst: unknown, want: Upgrade},
+		{what: "ours, internal address", named: api, dst: internal, want: Upgrade},
+		{what: "ours among others", named: other + " " + api, dst: unknown, want: Upgrade},
+		{what: "ours, incomplete", named: api, dst: internal, change: incomplete, want: Upgrade},
+		{what: "self-test", named: host.SelfTest, dst: unknown, want: Upgrade},
+		{what: "foreign", named: other, dst: unknown, want: Relay},
+		{what: "foreign, our address", named: other, dst: ours, want: Relay},
+		{what: "foreign, unresolved", named: other, dst: unresolved, want: Relay},
+		{what: "foreign, incomplete", named: other, dst: unknown, change: incomplete, want: Upgrade},
+		{what: "foreign, incomplete, internal address", named: other, dst: internal, change: incomplete, want: Relay},
+		{what: "nameless, our address", dst: ours, want: Upgrade, guess: api},
+		{what: "nameless, unknown address", dst: unknown, want: Upgrade},
+		{what: "nameless, internal address", dst: internal, want: Relay},
+		{what: "nameless, unresolved", dst: unresolved, want: Refuse, reason: problem.DNS},
+		{what: "nameless, incomplete", dst: unknown, change: incomplete, want: Upgrade},
+		{what: "by our address", named: "192.0.2.1", dst: ours, want: Upgrade, guess: api},
+		{what: "by another address", named: "192.0.2.1", dst: unknown, want: Relay},
+		{what: "by an unknown address", named: "198.51.100.7", dst: unknown, want: Relay},
+		{what: "another protocol", dst: unknown, change: otherProtocol, want: Relay},
+		{what: "another protocol, unresolved", dst: unresolved, change: otherProtocol, want: Relay},
+		{what: "another protocol, our address", dst: ours, change: otherProtocol, want: Upgrade, guess: api},
 	} {
-		n, _ := host.Parse(c.named)
-		d := settings(OthersRefuse, true).Redirected(conn(ways["redirected"], func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(c.dst) }), n)
-		if d.Action != c.want || d.DefaultHost.String() != c.guess {
-			t.Errorf("%s: %v, guess %q", c.what, d.Action, d.DefaultHost)
+		c := conn(ways["redirected"], func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(tt.dst) })
+		o := Opening{Certain: true}
+		for name := range strings.FieldsSeq(tt.named) {
+			o.Hosts = append(o.Hosts, host.MustParse(name))
 		}
-		if d.Action == Relay && !d.Direct {
-			t.Errorf("%s: a parent proxy takes no such bytes", c.what)
+		if tt.change != nil {
+			tt.change(&o)
 		}
-		if d.Action == Relay && netip.AddrPortFrom(d.Host.Addr(), d.Port).String() != c.dst {
-			t.Errorf("%s: to %v:%d", c.what, d.Host, d.Port)
+		d := settings(OthersPass, true).Redirected(c, o)
+		if d.Action != tt.want || d.DefaultHost.String() != tt.guess || d.Reason != tt.reason {
+			t.Errorf("%s: %v, guess %q, %v", tt.what, d.Action, d.DefaultHost, d.Reason)
+		}
+		if d.Action == Relay && (!d.Direct || netip.AddrPortFrom(d.Host.Addr(), d.Port).String() != tt.dst) {
+			t.Errorf("%s: to %v:%d, direct %t", tt.what, d.Host, d.Port, d.Direct)
+		}
+	}
+}
+
+// TestRedirectedRequests: what is not relayed is upgraded, or refused.
+func TestRedirectedRequests(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		what, named, dst string
+		byDefault        string // default_upstream
+		want             string // the host that it is upgraded to; "" = refused
+	}{
+		{"nameless, our address", "", "192.0.2.1:80", "", api},
+		{"by our address", "192.0.2.1", "192.0.2.1:80", "", api},
+		{"nameless, unknown address", "", "198.51.100.7:80", "", ""},
+		{"nameless, unknown address, default_upstream", "", "198.51.100.7:80", odd, odd},
+		{"nameless, unresolved, default_upstream", "", "192.0.2.2:80", odd, odd},
+		{"nameless, our address, default_upstream", "", "192.0.2.1:80", odd, api},
+	} {
+		c := conn(ways["redirected"], func(f *call.Conn) {
+			f.OriginalDst = netip.MustParseAddrPort(tt.dst)
+			f.Listener.DefaultUpstream, _ = host.Parse(tt.byDefault)
+		})
+		s := settings(OthersPass, true)
+		o := Opening{Certain: true}
+		named, _ := host.Parse(tt.named)
+		if !named.IsZero() {
+			o.Hosts = []host.Name{named}
+		}
+		c.DefaultHost = s.Redirected(c, o).DefaultHost
+		_, d := s.ask(c, Target{Host: named}, Head{Method: "GET"})
+		if d.Host.String() != tt.want || (d.Action == Upgrade) != (tt.want != "") || tt.want == "" && d.Reason != problem.Host {
+			t.Errorf("%s: %v to %v, %v", tt.what, d.Action, d.Host, d.Reason)
 		}
 	}
 }
@@ -435,6 +509,7 @@ func TestSilent(t *testing.T) {
 		"198.51.100.7:80":   Inspect, // in HTTP the caller speaks first
 		"192.0.2.1:443":     Inspect, // our upstream's address
 		"192.0.2.1:8443":    Inspect,
+		"192.0.2.2:443":     Relay,
 	} {
 		d := settings(OthersRefuse, true).Silent(conn(func(f *call.Conn) { f.OriginalDst = netip.MustParseAddrPort(dst) }))
 		if d.Action != want {
@@ -495,7 +570,7 @@ func TestLocalCallers(t *testing.T) {
 			if d := s.Hello(&c, Hello{Modern: true, ServerName: other}); d.Action != Relay || d.Guard != guarded {
 				t.Errorf("%s, allowed %v, redirected TLS: %+v", tt.name, allowed, d)
 			}
-			if d := s.Redirected(&c, host.MustParse(other)); d.Action != Relay || d.Guard != guarded {
+			if d := s.Redirected(&c, foreignOpening); d.Action != Relay || d.Guard != guarded {
 				t.Errorf("%s, allowed %v, redirected: %+v", tt.name, allowed, d)
 			}
 			c.Listener.Transparent = false
@@ -529,7 +604,7 @@ func TestWaysWithoutCredentials(t *testing.T) {
 					t.Errorf("needed %v, open %v, %s: %v %v", needed, open, what, d.Action, d.Reason)
 				}
 			}
-			if d := s.Redirected(conn(ways["redirected"], free), host.MustParse(other)); (d.Action == Relay) != want {
+			if d := s.Redirected(conn(ways["redirected"], free), foreignOpening); (d.Action == Relay) != want {
 				t.Errorf("needed %v, open %v, redirected to a stranger: %v", needed, open, d.Action)
 			}
 			for what, d := range map[string]Decision{

@@ -71,7 +71,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 			p.Ours = p.Ours || prefix != "" && s.ours(n)
 		}
 	}
-	if p.Host.IsZero() {
+	if p.Host.IsZero() || called(c, p.Host) && !c.DefaultHost.IsZero() {
 		p.Host, p.Port = fallback(c, p.Ingress)
 	}
 	if p.Host.IsZero() {

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+
 	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
@@ -131,7 +133,7 @@ func toDefault(n host.Name, h Hello) Decision {
 // going.
 func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
 	if h.ServerName == "" {
-		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
+		if n, owner := s.OwnerOf(c.OriginalDst.Addr()); owner == call.OwnerUpstream {
 			return toDefault(n, h)
 		}
 	}
@@ -151,31 +153,58 @@ func (s *Settings) relayOnward(c *call.Conn) Decision {
 // Inspect, which means that the caller's first bytes are waited for. That is so at
 // the port of plain HTTP, and at an address that is or was one of our upstreams'.
 func (s *Settings) Silent(c *call.Conn) Decision {
-	if c.OriginalDst.Port() == portHTTP || !s.HostAt(c.OriginalDst.Addr()).IsZero() {
+	if c.OriginalDst.Port() == portHTTP {
+		return Decision{Action: Inspect}
+	}
+	if _, owner := s.OwnerOf(c.OriginalDst.Addr()); owner == call.OwnerUpstream {
 		return Decision{Action: Inspect}
 	}
 	return s.untouched(c)
 }
 
+// Opening is what a redirected connection in clear begins with.
+type Opening struct {
+	OtherProtocol bool        // it is no HTTP
+	Hosts         []host.Name // that its first head names
+	Certain       bool        // the head names no others
+}
+
 // Redirected decides about a redirected connection in clear: a Relay to where
-// it was going, or Upgrade, which means that its requests are decided one by
-// one. named is the host of its first request, the zero Name when there is none.
-func (s *Settings) Redirected(c *call.Conn, named host.Name) Decision {
-	switch {
-	case !s.accepts(c.Listener, call.Transparent):
+// it was going, Upgrade, which means that its requests are decided one by one, or a
+// refusal of its first request.
+//
+// A relay is final and in clear. So a call that could be for one of our hosts is
+// never relayed: the head must be complete and name other hosts alone, or the
+// address must be no upstream's for certain.
+func (s *Settings) Redirected(c *call.Conn, o Opening) Decision {
+	if !s.accepts(c.Listener, call.Transparent) {
 		return Decision{Action: Upgrade} // each request is refused
-	case named == selfTest:
-		return Decision{Action: Upgrade}
-	case !named.IsZero():
-		if _, ours := s.Upstream(named); ours {
-			return Decision{Action: Upgrade}
-		}
-	default:
-		if n := s.HostAt(c.OriginalDst.Addr()); !n.IsZero() {
-			return Decision{Action: Upgrade, DefaultHost: n}
-		}
 	}
-	return s.untouched(c)
+	if slices.ContainsFunc(o.Hosts, s.knows) {
+		return Decision{Action: Upgrade}
+	}
+	named := o.Certain && len(o.Hosts) > 0
+	if named && !slices.ContainsFunc(o.Hosts, func(n host.Name) bool { return called(c, n) }) {
+		return s.untouched(c)
+	}
+	switch n, owner := s.OwnerOf(c.OriginalDst.Addr()); {
+	case owner == call.OwnerUpstream:
+		return Decision{Action: Upgrade, DefaultHost: n}
+	case named, o.OtherProtocol, owner == call.OwnerForeign:
+		return s.untouched(c)
+	case s.knows(c.Listener.DefaultUpstream):
+		return Decision{Action: Upgrade, DefaultHost: c.Listener.DefaultUpstream}
+	case owner == call.OwnerUnresolved:
+		return Decision{Reason: problem.DNS, Detail: detailUnresolved, Host: n}
+	default:
+		return Decision{Action: Upgrade} // refused: it names no host
+	}
+}
+
+// called reports whether a host is the very address that a redirected caller
+// called: whose that is, the address says.
+func called(c *call.Conn, n host.Name) bool {
+	return c.OriginalDst.IsValid() && n == host.OfAddr(c.OriginalDst.Addr())
 }
 
 // untouched is onwards for bytes that a parent proxy does not take: they are not

@@ -6,9 +6,11 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/test/nameserver"
@@ -57,36 +59,56 @@ func TestRebinding(t *testing.T) {
 }
 
 // An address tells the upstream, for callers that name no host.
-func TestKnownHost(t *testing.T) {
+func TestOwnerOf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ns := nameserver.New(t, "exact.test 60 A 192.0.2.1", "a.wild.test 60 A 192.0.2.2", "far.test 60 A 192.0.2.4")
-		tr, err := New(Options{
-			Hosts:      []Host{Host{}.named("exact.test"), Host{}.named("*.wild.test"), Host{}.named("fixed.test").at("192.0.2.3:8443")},
+		options := Options{
+			Hosts: []Host{
+				Host{}.named("exact.test"), Host{}.named("*.wild.test"), Host{}.named("fixed.test").at("192.0.2.3:8443"),
+				Host{}.named("gone.test"), Host{}.named("inside.test").at("10.0.0.3:443"),
+			},
 			DNSServers: anyServer, HostsFile: os.DevNull,
-		})
+		}
+		tr, err := New(options)
 		check(t, err)
 		defer tr.Close()
-		resolver := tr.Snapshot().dialer.Names
-		resolver.Dial = ns.Dial
+		tr.Snapshot().dialer.Names.Dial = ns.Dial
 		look := func(name string) {
 			t.Helper()
-			_, _, err := resolver.Lookup(t.Context(), host.MustParse(name), func(netip.Addr) bool { return false })
+			_, _, err := tr.Snapshot().dialer.Names.Lookup(t.Context(), host.MustParse(name), func(netip.Addr) bool { return false })
 			check(t, err)
 		}
-		want := func(addr, want string) {
+		want := func(addr, want string, owner call.Owner) {
 			t.Helper()
-			if name := tr.Snapshot().KnownHost(netip.MustParseAddr(addr)); name.String() != want {
-				t.Errorf("%s: %q, want %q", addr, name, want)
+			if name, got := tr.Snapshot().OwnerOf(netip.MustParseAddr(addr)); name.String() != want || got != owner {
+				t.Errorf("%s: %q, %v, want %q", addr, name, got, want)
 			}
 		}
-		want("192.0.2.1", "exact.test")
-		want("::ffff:192.0.2.1", "exact.test")
-		want("192.0.2.3", "fixed.test")
-		want("192.0.2.2", "") // not used yet
+		ns.Set(nameserver.Fail(dnsmessage.RCodeServerFailure))
+		want("192.0.2.1", "exact.test", call.OwnerUnresolved)
+		want("192.0.2.99", "exact.test", call.OwnerUnresolved)
+		want("192.0.2.3", "fixed.test", call.OwnerUpstream)
+		want("10.0.0.3", "inside.test", call.OwnerUpstream)
+		want("10.0.0.4", "", call.OwnerForeign)
+		ns.Set(nil)
+		time.Sleep(time.Minute)
+		want("192.0.2.1", "exact.test", call.OwnerUpstream)
+		want("::ffff:192.0.2.1", "exact.test", call.OwnerUpstream)
+		want("192.0.2.2", "", call.OwnerUnknown) // not used yet
 		look("a.wild.test")
 		look("far.test")
-		want("192.0.2.2", "a.wild.test")
-		want("192.0.2.4", "") // known, but no upstream
+		want("192.0.2.2", "a.wild.test", call.OwnerUpstream)
+		want("192.0.2.4", "", call.OwnerUnknown) // known, but no upstream
+
+		ns.Set(nameserver.Silence)
+		time.Sleep(time.Hour)
+		want("192.0.2.1", "exact.test", call.OwnerUpstream) // still known
+		want("192.0.2.2", "a.wild.test", call.OwnerUpstream)
+		options.DNSServers, options.AllowInternal = []string{"192.0.2.54"}, true
+		check(t, tr.Reconfigure(options))
+		tr.Snapshot().dialer.Names.Dial = ns.Dial
+		want("192.0.2.2", "a.wild.test", call.OwnerUpstream)
+		want("10.0.0.4", "exact.test", call.OwnerUnresolved) // an upstream may have it
 	})
 }

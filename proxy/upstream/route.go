@@ -3,14 +3,17 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/names"
 	"tlslift/proxy/upstream/pool"
 )
 
@@ -174,30 +177,46 @@ func (s *Snapshot) Foreign(name host.Name, port uint16, guard, direct bool) *Rou
 	}
 }
 
-// knownWait bounds the lookups of KnownHost.
-const knownWait = 2 * time.Second
+// ownerWait bounds the lookups of OwnerOf.
+const ownerWait = 2 * time.Second
 
-// KnownHost finds the upstream that an address belongs to, or belonged to in
-// the last 24 hours, for callers that the kernel redirected here and that name
-// no host; the zero Name is none. Hosts that are configured by name are looked up if necessary. Below a
-// *.domain only names that were used are known.
-func (s *Snapshot) KnownHost(addr netip.Addr) host.Name {
+// OwnerOf says whose an address is, and the upstream that it belongs to, or
+// belonged to in the last 24 hours, for callers that the kernel redirected here.
+// Hosts that are configured by name are looked up if necessary; of OwnerUnresolved
+// the name is one that failed. Below a *.domain only names that were used are known.
+func (s *Snapshot) OwnerOf(addr netip.Addr) (host.Name, call.Owner) {
 	addr = addr.Unmap().WithZone("")
-	ctx, cancel := context.WithTimeout(s.background.Context, knownWait)
-	defer cancel()
 	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
-	for _, name := range slices.SortedFunc(maps.Keys(s.exact), byName) { // of several always the same
-		if at := s.exact[name].target.Host; at != name {
-			if at == host.OfAddr(addr) {
-				return name
-			}
-			continue
-		}
-		addrs, _, err := s.dialer.Names.Lookup(ctx, name, func(netip.Addr) bool { return false })
-		if err == nil && slices.Contains(addrs, addr) {
-			return name
+	hosts := slices.SortedFunc(maps.Keys(s.exact), byName) // of several always the same
+	for _, name := range hosts {
+		if s.exact[name].target.Host == host.OfAddr(addr) {
+			return name, call.OwnerUpstream
 		}
 	}
-	name, _ := s.dialer.Names.Known.Find(addr, s.now(), func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil })
-	return name
+	if !s.opts.AllowInternal && dial.Internal(addr) {
+		return host.Name{}, call.OwnerForeign
+	}
+	ctx, cancel := context.WithTimeout(s.background.Context, ownerWait)
+	defer cancel()
+	var failed host.Name
+	for _, name := range hosts {
+		if s.exact[name].target.Host != name {
+			continue
+		}
+		switch addrs, _, err := s.dialer.Names.Lookup(ctx, name, func(netip.Addr) bool { return false }); {
+		case err == nil && slices.Contains(addrs, addr):
+			return name, call.OwnerUpstream
+		case err != nil && !errors.Is(err, names.ErrNoAddress):
+			failed = cmp.Or(failed, name)
+		}
+	}
+	ours := func(name host.Name) bool { return s.exact[name] != nil || s.domain(name) != nil }
+	switch name, known := s.dialer.Names.Known.Find(addr, s.now(), ours); {
+	case known:
+		return name, call.OwnerUpstream
+	case !failed.IsZero():
+		return failed, call.OwnerUnresolved
+	default:
+		return host.Name{}, call.OwnerUnknown
+	}
 }

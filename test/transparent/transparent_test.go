@@ -31,13 +31,28 @@ type lab struct {
 	process *harness.Process
 	roots   string // the upstream's CA
 	ours    string // tlslift's root
+	files   authority.Files
 }
 
 func newLab(t *testing.T) *lab { return newLabWith(t, newNamespace(t), "") }
 
-// newLabWith makes a lab of a namespace; config is laid over that of tlslift, whose
+// newLabWith makes a lab of a namespace; config is added to that of tlslift, whose
 // environment is env.
 func newLabWith(t *testing.T, n *namespace, config string, env ...string) *lab {
+	t.Helper()
+	return startLab(t, n, func(l *lab) string {
+		return fmt.Sprintf(`
+others: refuse
+upstreams:
+- {host: api.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
+- {host: also.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
+`, portalAddr, l.roots) + config
+	}, env...)
+}
+
+// startLab makes a lab whose configuration says which hosts are ours.
+func startLab(t *testing.T, n *namespace, config func(*lab) string, env ...string) *lab {
+	t.Helper()
 	l := &lab{namespace: n}
 	n.Inside(func() (err error) {
 		l.portal, err = smsportal.New(smsportal.Options{Listen: portalAddr + ":443", RSA: true})
@@ -49,22 +64,14 @@ func newLabWith(t *testing.T, n *namespace, config string, env ...string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.ours = files.Root
+	l.files, l.ours = files, files.Root
 	l.roots = filepath.Join(dir, "portal.pem")
 	if err := os.WriteFile(l.roots, l.portal.CAPEM(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	l.process = harness.Start(t, harness.Options{
 		Under: n.Under(), Env: env,
-		Config: fmt.Sprintf(`
-listen: [{address: "[::]:0", transparent: true}]
-others: refuse
-upstreams:
-- {host: api.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
-- {host: also.smsportal.com, address: "%[1]s:443", ca_file: %[2]s}
-legacy_tls: {ca: {cert_file: %[3]s, key_file: %[4]s}}
-admin: {address: ""}
-`, portalAddr, l.roots, files.CA, files.Key) + config,
+		Config: l.config(config(l)),
 	})
 	address, err := netip.ParseAddrPort(l.process.ListenAddr(0))
 	if err != nil {
@@ -72,6 +79,15 @@ admin: {address: ""}
 	}
 	n.redirect(t, address.Port())
 	return l
+}
+
+// config is that of tlslift, with more.
+func (l *lab) config(more string) string {
+	return fmt.Sprintf(`
+listen: [{address: "[::]:0", transparent: true}]
+legacy_tls: {ca: {cert_file: %s, key_file: %s}}
+admin: {address: ""}
+`, l.files.CA, l.files.Key) + more
 }
 
 // readable is a directory that the clients, who are somebody else, can read.
@@ -186,17 +202,20 @@ sys.stdout.write(s.makefile().read())`, portalAddr)
 
 func TestForeignTrafficGoesWhereItWasGoing(t *testing.T) {
 	l := newLab(t)
-	for _, port := range []string{"80", "443"} {
+	odd := "GET /odd%zz?a=b c HTTP/1.1\r\nHost: elsewhere.example\r\nX-Odd: \x01\r\n\r\n"
+	long := "\r\nPOST /a b HTTP/1.1\r\nCookie: " + strings.Repeat("x", 5000) + "\r\nHost: elsewhere.example\r\nContent-Length: 4\r\n\r\nbody and more"
+	for _, test := range []struct{ port, request string }{{"80", odd}, {"443", odd}, {"80", long}} {
+		port, request := test.port, test.request
 		ln := l.Listen(foreignAddr + ":" + port)
 		seen := make(chan string, 1)
 		go echoOnce(ln, seen)
-		request := "GET /odd%zz?a=b c HTTP/1.1\r\nHost: elsewhere.example\r\nX-Odd: \x01\r\n\r\n"
-		out, err := l.as(t, "", python, "-c", `
+		out, err := l.as(t, request, python, "-c", `
 import socket, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 20)
-s.sendall(`+fmt.Sprintf("%q", request)+`.encode('latin-1'))
+s.sendall(sys.stdin.buffer.read())
 s.shutdown(socket.SHUT_WR)
 sys.stdout.write(s.makefile().read())`, foreignAddr, port)
+		_ = ln.Close()
 		if err != nil || out != "the foreign server's answer" {
 			t.Errorf("port %s: %v: %q", port, err, out)
 		}
@@ -209,8 +228,8 @@ sys.stdout.write(s.makefile().read())`, foreignAddr, port)
 			t.Fatalf("port %s: the foreign server saw nobody", port)
 		}
 	}
-	lines := l.process.WaitLogs(0, harness.Match{"msg": "tunnel", "handling": "tunnelled", "ingress": "transparent"}, 2)
-	if len(lines) != 2 {
+	lines := l.process.WaitLogs(0, harness.Match{"msg": "tunnel", "handling": "tunnelled", "ingress": "transparent"}, 3)
+	if len(lines) != 3 {
 		t.Errorf("%d tunnel lines", len(lines))
 	}
 	if n := l.portal.Count(); n != 0 {

@@ -38,6 +38,10 @@ var embeddings = [...]struct {
 	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4 (RFC 3056)
 }
 
+// Internal reports whether a is an address that only something inside has, so
+// none that an upstream's name may lead to.
+func Internal(a netip.Addr) bool { return internal(a) }
+
 // internal reports whether a is an address that only something inside has, in
 // any of its forms.
 func internal(a netip.Addr) bool {
