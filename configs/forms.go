@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/configs/suggest"
 	"tlslift/proxy/host"
+	"tlslift/proxy/suggest"
 )
 
 // form is how a scalar is written and what is taken from it.

@@ -3,7 +3,7 @@ package configs
 import (
 	"strings"
 
-	"tlslift/configs/suggest"
+	"tlslift/proxy/suggest"
 )
 
 // misspelt says what to do about a key that is not among keys: a name like it,

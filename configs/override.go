@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"tlslift/configs/suggest"
+	"tlslift/proxy/suggest"
 )
 
 const envPrefix = "TLSLIFT_"

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tlslift/configs/suggest"
+	"tlslift/proxy/suggest"
 )
 
 // flagError says what is wrong with a flag: its name, the value that it was

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tlslift/configs/suggest"
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/report"
+	"tlslift/proxy/suggest"
 )
 
 const reportLong = `Report which clients still need tlslift, why, and what to change in each.

@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"tlslift/configs/suggest"
+	"tlslift/proxy/suggest"
 )
 
 // prefix is what the names of all our annotations begin with.

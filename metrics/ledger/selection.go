@@ -4,7 +4,7 @@ import (
 	"errors"
 	"slices"
 
-	"tlslift/configs/suggest"
+	"tlslift/proxy/suggest"
 )
 
 // Words that select clients by a mark beside their state.

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"tlslift/configs/suggest"
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/suggest"
 )
 
 // pageSize is the number of clients on one page of the table.
