@@ -3,15 +3,16 @@ package upstream
 import (
 	"cmp"
 	"context"
+	"maps"
 	"sync"
 
 	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/pool"
 )
 
-// maxPools bounds the registered pools of one configured upstream: callers can
-// invent names below a *.domain.
-const maxPools = 1024
+// maxPools bounds the pools of one configured upstream: callers can invent names
+// below a *.domain.
+const maxPools = 256
 
 // group holds what belongs to one configured upstream: its TLS settings and
 // sessions, and a pool for each target. That of foreign hosts has no pools. It
@@ -51,22 +52,17 @@ func (r *Route) connections() *pool.Pool {
 	return m.Pool
 }
 
-// add registers a pool, unless there are too many already. A pool that is not
-// registered works as well, but only its own request uses it.
+// add registers a pool. Empty ones make room for it. If there is none, the pool
+// keeps nothing: a connection ends with its request.
 func (g *group) add(t dial.Target, m *member) {
 	if len(g.pools) >= maxPools {
-		for t, m := range g.pools {
-			if m.Empty() {
-				delete(g.pools, t)
-			}
-		}
+		maps.DeleteFunc(g.pools, func(_ dial.Target, m *member) bool { return m.RetireEmpty() })
 	}
-	switch {
-	case g.retired:
+	if g.retired || len(g.pools) >= maxPools {
 		m.Retire()
-	case len(g.pools) < maxPools:
-		g.pools[t] = m
+		return
 	}
+	g.pools[t] = m
 }
 
 func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Options {
@@ -75,6 +71,7 @@ func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Op
 			return s.dialer.Connect(ctx, t, g.label, g.tls, hellos)
 		},
 		Warm: s.opts.Warm, Most: s.opts.MaxConns, Idle: s.opts.IdleTimeout, Wait: s.opts.DialTimeout,
+		Sum: g.sum,
 		Count: func(idle, busy int) {
 			g.counting.Lock()
 			defer g.counting.Unlock()
@@ -82,6 +79,13 @@ func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Op
 			s.opts.Observer.Pool(g.label, g.idle, g.busy)
 		},
 	}
+}
+
+// sum is how many connections there are, over all pools.
+func (g *group) sum() int {
+	g.counting.Lock()
+	defer g.counting.Unlock()
+	return g.idle + g.busy
 }
 
 func (g *group) each(f func(*pool.Pool)) {

@@ -46,9 +46,10 @@ func TestReconfigure(t *testing.T) {
 		r := route(t, tr, testHost)
 		wantOK(t, tr, r)
 		check(t, tr.Reconfigure(s.options(change)))
-		eventually(t, name+": the old connections are closed", r.connections().Empty)
+		closed := func() bool { return r.group.sum() == 0 }
+		eventually(t, name+": the old connections are closed", closed)
 		wantOK(t, tr, r) // a request under way ends as it began
-		eventually(t, name+": its connection is closed", r.connections().Empty)
+		eventually(t, name+": its connection is closed", closed)
 	}
 	tr.Close()
 	if err := tr.Reconfigure(same); err == nil {

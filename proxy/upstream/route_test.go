@@ -1,13 +1,19 @@
 package upstream
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
 )
 
 func TestRoute(t *testing.T) {
@@ -61,22 +67,67 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// Callers can invent names below *.domain: what is remembered is bounded.
-func TestPoolsAreBounded(t *testing.T) {
+// Callers can invent names below *.domain: what is kept for them is bounded.
+func TestInventedNames(t *testing.T) {
 	t.Parallel()
-	tr, err := New(Options{Hosts: []Host{Host{}.named("*.example.test")}})
-	check(t, err)
-	defer tr.Close()
-	for i := range 2 * maxPools {
-		route(t, tr, fmt.Sprintf("x%d.example.test", i)).connections()
-	}
-	if n := len(tr.Snapshot().groups[0].pools); n > maxPools {
-		t.Errorf("%d pools", n)
-	}
-	a, b := route(t, tr, "a.example.test"), route(t, tr, "a.example.test")
-	if a.connections() != b.connections() {
-		t.Error("two routes to one host share no connections")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const most = 16
+		s := memServer(t, answerAll)
+		var seen recorder
+		tr := start(t, s, func(o *Options) {
+			o.Hosts[0] = o.Hosts[0].named("*.example.test")
+			o.Warm, o.MaxConns, o.Observer = 2, most, &seen
+		})
+		call := func(format string, n int) {
+			for i := range n {
+				wantOK(t, tr, route(t, tr, fmt.Sprintf(format, i)))
+			}
+			synctest.Wait()
+		}
+		call("x%d.example.test", 2*maxPools)
+		call("one%.0d.example.test", 20)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := len(tr.Snapshot().groups[0].pools); n > maxPools {
+			t.Errorf("%d pools", n)
+		}
+		if seen.idle+seen.busy != s.open() || s.open() > most+1 { // it is counted when it is there
+			t.Errorf("%d connections, counted %d idle and %d busy", s.open(), seen.idle, seen.busy)
+		}
+		time.Sleep(11 * time.Minute) // they are not in use any more
+		call("y%d.example.test", 1)
+		a, b := route(t, tr, "y0.example.test"), route(t, tr, "y0.example.test")
+		if a.connections() != b.connections() {
+			t.Error("two routes to one host share no connections")
+		}
+	})
+}
+
+// Names that cannot be reached leave nothing behind, however many there are.
+func TestUnreachableNames(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dials := 0
+		tr, err := New(Options{
+			Hosts: []Host{Host{}.named("*.example.test").at("192.0.2.1:443")}, Warm: 2,
+			net: func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) {
+				dials++
+				return nil, errors.New("unreachable")
+			},
+		})
+		check(t, err)
+		defer tr.Close()
+		for i := range 2 * maxPools {
+			wantError(t, tr, route(t, tr, fmt.Sprintf("x%d.example.test", i)), problem.Connect)
+		}
+		time.Sleep(time.Minute)
+		if dials != 2*maxPools {
+			t.Errorf("%d dials for %d requests", dials, 2*maxPools)
+		}
+		if n := len(tr.Snapshot().groups[0].pools); n > maxPools {
+			t.Errorf("%d pools", n)
+		}
+	})
 }
 
 func TestOptionsErrors(t *testing.T) {

@@ -256,6 +256,22 @@ func TestUpstreamPoolIsBounded(t *testing.T) {
 	}
 }
 
+// TestInventedNamesAreBounded: a caller can ask for any name below a *.domain. All
+// of them are served, and few connections are kept for them together.
+func TestInventedNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	server := startFault(t, fault.Options{})
+	p := harness.Start(t, harness.Options{Upstream: server, Config: "upstream: {max_connections: 4, warm_connections: 2}"})
+	for i := range 300 {
+		if answer := p.Ask(fmt.Sprintf("GET http://x%d.smsportal.com/ HTTP/1.1\r\nHost: x\r\n\r\n", i)); answer.StatusCode != 200 {
+			t.Fatalf("%d %q", answer.StatusCode, answer.Problem())
+		}
+	}
+	if n := p.Metrics().Sum("tlslift_upstream_pool_connections", "upstream", "*.smsportal.com"); n > 4+1 { // one more for a moment
+		t.Errorf("%v connections are kept, 4 allowed", n)
+	}
+}
+
 // TestManySlowConnectionsCostLittle: thousands that connect and dawdle leave
 // others served and memory bounded.
 func TestManySlowConnectionsCostLittle(t *testing.T) {

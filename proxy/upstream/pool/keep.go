@@ -21,10 +21,11 @@ const (
 )
 
 // startMaintenance wakes the maintenance loop when a fresh connection is
-// missing, and starts it when the pool comes into use.
+// missing, and starts it when there is a connection to look after. A target that
+// was not reached has none: callers can invent names.
 func (p *Pool) startMaintenance(now time.Time) {
 	switch {
-	case p.retired:
+	case p.retired, len(p.all) == 0:
 	case !p.kept:
 		p.kept = p.Go(p.maintenanceLoop)
 	case p.missing(now):
@@ -84,8 +85,14 @@ func (p *Pool) maintain() (again bool) {
 		now = p.Now()
 	}
 	p.count()
-	p.kept = !p.retired && (p.open() > 0 || p.opts.Warm > 0 && now.Sub(p.lastUse) <= inUse)
+	p.kept = !p.retired && (len(p.all) > 0 || p.warm(now))
 	return p.kept
+}
+
+// warm reports whether fresh connections are kept ready: for a target that is in
+// use, while there is room.
+func (p *Pool) warm(now time.Time) bool {
+	return p.opts.Warm > 0 && now.Sub(p.lastUse) <= inUse && p.opts.Sum() < p.opts.Most
 }
 
 // probe finds out whether a connection that has been idle for a while has ended.
@@ -115,7 +122,7 @@ func (p *Pool) probe(list *[]*Conn, c *Conn) {
 // Used ones that will still be trusted count, so calls with pauses between them
 // do not cost a handshake each.
 func (p *Pool) missing(now time.Time) bool {
-	if p.dials > 0 || p.retired || p.open() >= p.opts.Most || now.Before(p.after) || now.Sub(p.lastUse) > inUse {
+	if p.dials > 0 || p.retired || p.open() >= p.opts.Most || now.Before(p.after) || !p.warm(now) {
 		return false
 	}
 	ready, spare := 0, p.used

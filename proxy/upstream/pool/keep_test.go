@@ -1,10 +1,13 @@
 package pool
 
 import (
+	"errors"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tlslift/proxy/problem"
 )
 
 func TestWarm(t *testing.T) {
@@ -50,11 +53,9 @@ func TestWarm(t *testing.T) {
 		// Unused for long: all go, and the maintenance loop too.
 		time.Sleep(inUse + time.Minute)
 		w.want("unused", 0, 0)
-		w.Pool.mu.Lock()
-		if w.kept {
+		if w.running() {
 			t.Error("the maintenance loop runs on")
 		}
-		w.Pool.mu.Unlock()
 		expect("again", false, w.made()+3)
 		w.balanced()
 	})
@@ -112,6 +113,62 @@ func TestBackoff(t *testing.T) {
 		if n := w.made(); n < 10 || n > 60 {
 			t.Errorf("%d connections made in %v", n, inUse)
 		}
+	})
+}
+
+// running reports whether the maintenance loop runs.
+func (w *world) running() bool {
+	synctest.Wait()
+	w.Pool.mu.Lock()
+	defer w.Pool.mu.Unlock()
+	return w.kept
+}
+
+// TestUnreached: a target that was never reached is tried once for each request,
+// and nothing looks after it.
+func TestUnreached(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		w.refuse = errors.New("no such name")
+		for range 3 {
+			if _, err := w.Get(t.Context()); reason(err) != problem.Connect {
+				t.Error(err)
+			}
+			if w.running() {
+				t.Error("the maintenance loop runs")
+			}
+			time.Sleep(time.Minute)
+		}
+		if w.tried != 3 {
+			t.Errorf("dialled %d times", w.tried)
+		}
+		w.balanced()
+	})
+}
+
+// TestNoRoom: while all pools together have too many connections, none is kept
+// idle and none is made that no request asked for.
+func TestNoRoom(t *testing.T) {
+	inBubble(t, Options{Warm: 2}, func(t *testing.T, w *world) {
+		w.others = 10
+		w.call()
+		w.want("no room", 0, 0)
+		c := w.get()
+		if w.Reserve(c) {
+			t.Error("a client connection keeps one")
+		}
+		w.Discard(c)
+		time.Sleep(maintenanceTick)
+		if w.running() {
+			t.Error("the maintenance loop runs")
+		}
+		if w.made() != 2 {
+			t.Errorf("%d connections made", w.made())
+		}
+		w.balanced()
+		w.others = 8
+		w.call()
+		w.want("room for two", 1, 1)
+		w.balanced()
 	})
 }
 

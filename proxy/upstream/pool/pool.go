@@ -36,6 +36,7 @@ type Options struct {
 	Idle  time.Duration                                 // upper bound of an idle connection's life
 	Wait  time.Duration                                 // for a free connection, once there are Most
 	Count func(idle, busy int)                          // receives changes in the numbers of connections
+	Sum   func() int                                    // connections of all pools that Most bounds together
 }
 
 // Background is what the pools of a transport share. Every field must be set.
@@ -230,15 +231,21 @@ func (p *Pool) dial(w *waiter) {
 	p.count()
 }
 
-// give hands a connection to the waiter that came first, else keeps it.
+// give hands a connection to the waiter that came first, else keeps it if there
+// are not too many.
 func (p *Pool) give(c *Conn) {
 	switch {
 	case c.Signed:
-		p.close(c)
+		p.drop(c)
 	case len(p.waiters) > 0:
 		p.answer(p.waiters[0], grant{c: c})
 	case p.retired:
-		p.close(c)
+		p.drop(c)
+	case p.opts.Sum() > p.opts.Most:
+		if !c.Used { // other pools made theirs at the same time
+			p.failed(p.Now())
+		}
+		p.drop(c)
 	default:
 		list := p.list(c)
 		at := len(*list)
@@ -330,7 +337,7 @@ func (p *Pool) Reserve(c *Conn) bool {
 				others++
 			}
 		}
-		c.reserved = others < p.opts.Most/2
+		c.reserved = others < p.opts.Most/2 && p.opts.Sum() <= p.opts.Most
 	}
 	return c.reserved && !p.retired
 }
@@ -341,10 +348,10 @@ func (p *Pool) Return(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !c.Used && len(p.waiters) == 0 && len(p.fresh) >= p.opts.Warm {
-		p.close(c)
-	} else {
-		p.give(c)
+		p.drop(c)
+		return
 	}
+	p.give(c)
 	p.count()
 }
 
@@ -352,8 +359,7 @@ func (p *Pool) Return(c *Conn) {
 func (p *Pool) Discard(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.close(c)
-	p.count()
+	p.drop(c)
 }
 
 // LearnIdleTimeout notes how long the server leaves idle connections open by its own word.
@@ -382,6 +388,12 @@ func (p *Pool) lost(c *Conn, now time.Time) {
 		p.fails = 0
 	}
 	p.close(c)
+}
+
+// drop is close and count.
+func (p *Pool) drop(c *Conn) {
+	p.close(c)
+	p.count()
 }
 
 // close forgets c, which may make room for a waiter, and closes it.
@@ -422,11 +434,16 @@ func (p *Pool) Abort() {
 	}
 }
 
-// Empty reports whether there are no connections and no requests.
-func (p *Pool) Empty() bool {
+// RetireEmpty retires the pool if it has no connections, no requests and no
+// maintenance loop, and reports whether it did.
+func (p *Pool) RetireEmpty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open() == 0 && len(p.waiters) == 0
+	if p.open() > 0 || len(p.waiters) > 0 || p.kept {
+		return false
+	}
+	p.retired = true
+	return true
 }
 
 // count reports what has changed since the last report.

@@ -35,8 +35,10 @@ type world struct {
 	brief  bool       // the server closes them at once
 	stall  chan struct{}
 	number map[*dial.Conn]int
+	tried  int // dials
 	idle   int // as counted
 	busy   int
+	others int // connections of other pools
 }
 
 // newWorld makes a pool in a bubble, whose callers wait for a second.
@@ -48,6 +50,7 @@ func newWorld(t *testing.T, o Options) *world {
 		Observer: silent{}, Logger: zap.NewNop(),
 		Net: func(ctx context.Context, _ netip.AddrPort, _ func(netip.AddrPort) error) (net.Conn, error) {
 			w.mu.Lock()
+			w.tried++
 			refuse, stall := w.refuse, w.stall
 			w.mu.Unlock()
 			if stall != nil {
@@ -87,6 +90,7 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	o.Idle, o.Wait = 90*time.Second, time.Second
 	o.Count = func(idle, busy int) { w.idle, w.busy = w.idle+idle, w.busy+busy }
+	o.Sum = func() int { return w.idle + w.busy + w.others }
 	start := func(f func()) bool {
 		if ctx.Err() != nil {
 			return false
@@ -396,6 +400,33 @@ func TestStaleMakesRoom(t *testing.T) {
 			t.Errorf("connection %d, used %v", n, used)
 		}
 		w.want("then", 1, 0)
+		w.balanced()
+	})
+}
+
+// TestRetireEmpty: a pool is given up only when nothing of it is left.
+func TestRetireEmpty(t *testing.T) {
+	inBubble(t, Options{Warm: 1}, func(t *testing.T, w *world) {
+		c := w.get()
+		if w.RetireEmpty() {
+			t.Error("a connection is in use")
+		}
+		w.Put(c)
+		synctest.Wait()
+		w.CloseIdle()
+		if w.RetireEmpty() {
+			t.Error("the maintenance loop runs")
+		}
+		time.Sleep(inUse + time.Minute)
+		w.CloseIdle()
+		time.Sleep(maintenanceTick)
+		synctest.Wait()
+		if !w.RetireEmpty() {
+			t.Error("not retired")
+		}
+		w.call() // by a request that had the pool already
+		time.Sleep(time.Second)
+		w.want("retired", 0, 0)
 		w.balanced()
 	})
 }
