@@ -138,6 +138,8 @@ type server struct {
 	serve func(*serverConn)
 	net   func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // nil = that of the system
 
+	closeListener func()
+
 	mu         sync.Mutex
 	requests   []string
 	accepted   int
@@ -216,7 +218,7 @@ func startServer(t testing.TB, l net.Listener, serve func(*serverConn), adjust .
 	for _, f := range adjust {
 		conf = f(conf)
 	}
-	s := &server{addr: l.Addr().String(), ca: ca, serve: serve}
+	s := &server{addr: l.Addr().String(), ca: ca, serve: serve, closeListener: func() { _ = l.Close() }}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.wg.Go(func() { s.accept(ctx, l, conf) })
 	t.Cleanup(func() {

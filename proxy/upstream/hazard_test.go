@@ -186,14 +186,14 @@ func TestDeadIdleConnection(t *testing.T) {
 					if _, ok := c.request(); ok {
 						c.say(okAnswer)
 					}
-					time.Sleep(time.Second)
+					time.Sleep(1900 * time.Millisecond)
 					tt.end(c)
 					_ = c.Close()
 				})
 				tr := start(t, s)
 				r := route(t, tr, testHost)
 				wantOK(t, tr, r)
-				time.Sleep(1100 * time.Millisecond)
+				time.Sleep(2 * time.Second)
 				for range 3 {
 					wantOK(t, tr, r)
 				}
@@ -250,6 +250,28 @@ func TestCloseRace(t *testing.T) {
 		if accepted, _, _ := s.counts(); accepted != 1 {
 			t.Errorf("size %d: %d connections", size, accepted)
 		}
+		for range 2 { // one call for each connection from now on
+			if ex := wantOK(t, tr, r); ex.Reused {
+				t.Errorf("size %d: a connection is used again", size)
+			}
+		}
+	}
+}
+
+// What is said of the connection is of the last one that was tried.
+func TestLastAttempt(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	last := s.blind()
+	tr := startWith(t, s, newClock().now)
+	r := route(t, tr, testHost)
+	wantOK(t, tr, r)
+	check(t, last().CloseWrite()) // dead for writing
+	s.closeListener()
+	_, _, ex, err := send(tr, r, "GET", "/send", "")
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != problem.Connect || ex.Reused || ex.TLSVersion != 0 {
+		t.Errorf("%v; reused %v, TLS version %#x", err, ex.Reused, ex.TLSVersion)
 	}
 }
 

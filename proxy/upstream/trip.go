@@ -36,6 +36,7 @@ type trip struct {
 
 // try sends the request on one connection.
 func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
+	ex.Reused, ex.TLSVersion = false, 0 // of an attempt before
 	l, err := ex.Owned.get(ctx, r)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Re
 		send = x.exchangeLarge
 	}
 	if err := send(m, req.Method); err != nil {
-		x.end(false)
+		x.abandon(err)
 		return nil, err
 	}
 	if x.memory.answer.StatusCode == http.StatusProxyAuthRequired && x.s.dialer.Forwards(x.r.target) {
@@ -108,6 +109,18 @@ func (x *trip) end(reuse bool) {
 	} else {
 		x.discard()
 	}
+}
+
+// abandon closes the connection after a failed exchange. The pool learns from one
+// that was idle before, and that the server may have been about to close.
+func (x *trip) abandon(err error) {
+	var e *Error
+	if x.p == nil || !x.ex.Reused || !errors.As(err, &e) || e.Reason != problem.Reset {
+		x.end(false)
+		return
+	}
+	x.c.End()
+	x.p.Died(x.c)
 }
 
 // exchange writes a request that is wholly in its buffer, and reads the head

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// upstreamTroubles are what may befall any request, by the connection it got.
+// upstreamTroubles are what may befall any request, by the connection it got. A
+// reset before anything was sent is not one of them: there are other connections.
 var upstreamTroubles = map[string][]string{
 	"not_sent": {"connect", "tls", "timeout", "limit", "draining"},
 	"unknown":  {"reset", "protocol", "timeout"},

@@ -106,10 +106,13 @@ func (p *Pool) probe(list *[]*Conn, c *Conn) {
 	*list = slices.Delete(*list, i, i+1)
 	quiet := false
 	p.unlocked(func() { quiet = p.reusable(c) })
+	if quiet && c.Used {
+		p.life.alive(now.Sub(c.since))
+	}
 	switch {
 	case !quiet:
 		p.lost(c, now)
-	case c.Used && len(p.waiters) > 0 && now.Sub(c.since) > p.life.window(p.opts.Idle):
+	case c.Used && len(p.waiters) > 0 && !p.trusts(c, now):
 		p.close(c) // too old for a waiter, but in its way
 	default:
 		c.alive = now
@@ -129,9 +132,9 @@ func (p *Pool) missing(now time.Time) bool {
 	if n := len(spare); n > 0 && len(p.all) == n+len(p.fresh) {
 		spare = spare[:n-1] // no call is under way: the latest is for the next one
 	}
-	window := p.life.window(p.opts.Idle)
+	window := p.life.window(now, p.opts.Idle)
 	for _, c := range spare {
-		if now.Sub(c.since) <= window-min(lead, window/2) {
+		if p.trusts(c, now) && now.Sub(c.since) <= window-min(lead, window/2) {
 			ready++
 		}
 	}
@@ -147,11 +150,11 @@ func (p *Pool) missing(now time.Time) bool {
 // shows how long the server leaves it open. It closes the fresh ones that are due
 // and have been replaced, and all of them when the pool is no longer in use.
 func (p *Pool) expire(now time.Time) {
-	window, watched := p.life.window(p.opts.Idle), false
+	watched := false
 	p.used = slices.DeleteFunc(p.used, func(c *Conn) bool {
 		age := now.Sub(c.since)
 		switch {
-		case age <= window:
+		case p.trusts(c, now):
 			return false
 		case age < p.opts.Idle && !watched:
 			watched = true

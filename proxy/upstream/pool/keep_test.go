@@ -205,7 +205,7 @@ func TestWindow(t *testing.T) {
 		time.Sleep(maintenanceTick)
 		w.want("ended", 0, 0)
 		w.Pool.mu.Lock()
-		window := w.life.window(time.Minute)
+		window := w.life.window(time.Now(), time.Minute)
 		w.Pool.mu.Unlock()
 		if window < 9*time.Second || window > 13*time.Second {
 			t.Errorf("window %v", window)
@@ -213,6 +213,46 @@ func TestWindow(t *testing.T) {
 		step(0, false)
 		step(window-time.Second, true)
 		step(window+1, false)
+		w.balanced()
+	})
+}
+
+// TestOneCallEach: a server that closes a connection after its answer gets one
+// call for each connection, until it leaves one open.
+func TestOneCallEach(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, w *world) {
+		w.call()
+		w.end(0)
+		for n := 1; n < 5; n++ {
+			if got, used := w.call(); got != n || used {
+				t.Errorf("connection %d in place of %d, used %v", got, n, used)
+			}
+		}
+		w.want("one is watched", 1, 0)
+		w.end(1) // that one
+		time.Sleep(2 * maintenanceTick)
+		if got, used := w.call(); got != 5 || used {
+			t.Errorf("connection %d, used %v", got, used)
+		}
+		time.Sleep(2 * maintenanceTick)
+		if got, used := w.call(); got != 5 || !used {
+			t.Errorf("connection %d, used %v, though the server left it open", got, used)
+		}
+		w.balanced()
+	})
+	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
+		w.call()
+		w.end(0)
+		c := w.get()
+		c.Used = true
+		w.wg.Go(func() {
+			if n, used := w.call(); n != 2 || used {
+				t.Errorf("a waiting request got connection %d, used %v", n, used)
+			}
+		})
+		synctest.Wait()
+		w.Put(c)
+		w.want("then", 1, 0)
 		w.balanced()
 	})
 }
@@ -264,7 +304,11 @@ func TestLife(t *testing.T) {
 			l.seen(at, 10*time.Second)
 			l.seen(at, 50*time.Second)
 		}, 5 * time.Second},
-		{"closed at once", func(l *life) { l.seen(at, 0) }, 250 * time.Millisecond},
+		{"closed at once", func(l *life) { l.seen(at, 0) }, 0},
+		{"closed at once, and left open since", func(l *life) { l.seen(at, 0); l.alive(time.Second) }, 5 * time.Second},
+		{"closed at once, and left open for a moment", func(l *life) { l.seen(at, 0); l.alive(time.Second / 2) }, 0},
+		{"closed at once long ago", func(l *life) { l.seen(at.Add(-lifeMemory), 0) }, 5 * time.Second},
+		{"closed, and left open since", func(l *life) { l.seen(at, 4*time.Second); l.alive(9 * time.Second) }, 2 * time.Second},
 		{"remembered", func(l *life) { l.seen(at, 4*time.Second); l.seen(at.Add(lifeMemory-1), 40*time.Second) }, 2 * time.Second},
 		{"seen again", func(l *life) {
 			l.seen(at, 4*time.Second)
@@ -275,7 +319,7 @@ func TestLife(t *testing.T) {
 	} {
 		var l life
 		tt.do(&l)
-		if got := l.window(90 * time.Second); got != tt.want {
+		if got := l.window(at, 90*time.Second); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -6,15 +6,14 @@ const (
 	// firstWindow is how long a used connection is trusted while nothing is known
 	// of the server.
 	firstWindow = 5 * time.Second
-	// leastWindow keeps a busy server that once closed a connection at once
-	// from being dialled for every request.
-	leastWindow = 250 * time.Millisecond
 	// lifeMemory is how long the shortest life counts; then the next one seen
 	// takes its place.
 	lifeMemory = 10 * time.Minute
 )
 
-// life is how long a server leaves idle connections open, as far as known.
+// life is how long a server leaves idle connections open, as far as known. One
+// that closes them before they were seen alive for the first time gets one call
+// for each connection, until one of them is seen alive.
 type life struct {
 	shortest time.Duration // 0 = nothing
 	at       time.Time     // when it was seen
@@ -27,10 +26,18 @@ func (l *life) seen(now time.Time, d time.Duration) {
 	}
 }
 
-// window is how long an idle connection is trusted, at most limit.
-func (l *life) window(limit time.Duration) time.Duration {
-	if l.shortest == 0 {
-		return min(firstWindow, limit)
+// alive notes that a connection is open after having been idle for d.
+func (l *life) alive(d time.Duration) {
+	if l.shortest < maintenanceTick && d >= maintenanceTick {
+		l.shortest = 0
 	}
-	return min(max(l.shortest/2, leastWindow), limit)
+}
+
+// window is how long an idle connection is trusted, at most limit; 0 = not at all.
+func (l *life) window(now time.Time, limit time.Duration) time.Duration {
+	window := l.shortest / 2
+	if l.shortest == 0 || window == 0 && now.Sub(l.at) >= lifeMemory {
+		window = firstWindow
+	}
+	return min(window, limit)
 }

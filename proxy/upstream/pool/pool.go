@@ -10,8 +10,9 @@
 //
 // If a server closes a connection while a request is being written, the fate of
 // the request is unknown. So a used connection is trusted for 5 s at first, then
-// for up to half the shortest idle life seen of that server. A connection that
-// was never used is preferred.
+// for up to half the shortest idle life seen of that server. If that life is less
+// than a second, a connection is used once. A connection that was never used is
+// preferred.
 package pool
 
 import (
@@ -117,27 +118,42 @@ func (p *Pool) Configure(o Options) {
 // Get returns an idle connection, else the first to come: a new one, or one that
 // is given back. The connection is open as far as can be seen. The error is a
 // *dial.Error: problem.Draining when ctx or the pool has ended, problem.Limit
-// when no connection came free in time, problem.Reset when the connection ended
+// when no connection came free in time, problem.Reset when a new connection ended
 // at once, which is worth another try.
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
-	for {
+	var dead *Conn
+	for waited := false; ; {
 		p.mu.Lock()
 		now := p.Now()
 		p.lastUse = now
+		if dead != nil {
+			p.learn(dead, now)
+		}
 		c := p.take(now)
+		var w *waiter
 		if c == nil {
-			w := p.queue()
-			p.startMaintenance(now)
-			timeout := p.opts.Wait
-			p.mu.Unlock()
-			return p.wait(ctx, w, timeout)
+			w, waited = p.queue(waited), true
+		}
+		if dead != nil {
+			p.drop(dead) // only now: the place is this request's
 		}
 		p.startMaintenance(now)
+		timeout := p.opts.Wait
 		p.mu.Unlock()
+		if w != nil {
+			var err error
+			if c, err = p.wait(ctx, w, timeout); err != nil {
+				return nil, err
+			}
+		}
 		if p.reusable(c) {
 			return c, nil
 		}
-		p.died(c)
+		if w != nil && !c.Used { // it was made just now
+			p.Died(c)
+			return nil, errEnded
+		}
+		dead = c
 	}
 }
 
@@ -147,20 +163,17 @@ func (p *Pool) reusable(c *Conn) (quiet bool) {
 	return err == nil && quiet
 }
 
-// recentUse is how long after a request its connection is preferred to a fresh one:
-// the server is sure to be listening still.
+// recentUse is how long after a request its connection is preferred to a fresh one.
 const recentUse = 250 * time.Millisecond
 
-// take removes the best idle connection: one that was used just now, else a
-// fresh one that is not due to be replaced, else the one used last if it may
-// still be trusted, else any fresh one. It returns nil for none.
+// take removes the best idle connection. Of the trusted used ones, it is the one
+// used last if that was just now, else a fresh one that is not due to be replaced,
+// else the one used last, else any fresh one. It returns nil for none.
 func (p *Pool) take(now time.Time) *Conn {
 	list, u, f := &p.fresh, len(p.used)-1, len(p.fresh)-1
-	if u >= 0 {
-		age := now.Sub(p.used[u].since)
-		if age <= recentUse || age <= p.life.window(p.opts.Idle) && (f < 0 || !now.Before(p.fresh[f].replace)) {
-			list = &p.used
-		}
+	if u >= 0 && p.trusts(p.used[u], now) &&
+		(now.Sub(p.used[u].since) <= recentUse || f < 0 || !now.Before(p.fresh[f].replace)) {
+		list = &p.used
 	}
 	last := len(*list) - 1
 	if last < 0 {
@@ -171,10 +184,22 @@ func (p *Pool) take(now time.Time) *Conn {
 	return c
 }
 
-// queue makes the caller wait, and dials if there may be one more connection.
-func (p *Pool) queue() *waiter {
+// trusts reports whether a used connection may serve another request: the server
+// is not about to close it, as far as is known.
+func (p *Pool) trusts(c *Conn, now time.Time) bool {
+	window := p.life.window(now, p.opts.Idle)
+	return window > 0 && now.Sub(c.since) <= window
+}
+
+// queue makes the caller wait, before all others if it had its turn, and dials if
+// there may be one more connection.
+func (p *Pool) queue(first bool) *waiter {
 	w := &waiter{got: make(chan grant, 1)}
-	p.waiters = append(p.waiters, w)
+	at := len(p.waiters)
+	if first {
+		at = 0
+	}
+	p.waiters = slices.Insert(p.waiters, at, w)
 	if p.open() >= p.opts.Most && len(p.used) > 0 { // too old to be used: take found it
 		old := p.used[0]
 		p.used = slices.Delete(p.used, 0, 1)
@@ -232,10 +257,11 @@ func (p *Pool) dial(w *waiter) {
 }
 
 // give hands a connection to the waiter that came first, else keeps it if there
-// are not too many.
+// are not too many. Of those that are not trusted at all it keeps one, to see
+// how long the server leaves it open.
 func (p *Pool) give(c *Conn) {
 	switch {
-	case c.Signed:
+	case c.Signed, c.Used && len(p.waiters)+len(p.used) > 0 && p.life.window(p.Now(), p.opts.Idle) == 0:
 		p.drop(c)
 	case len(p.waiters) > 0:
 		p.answer(p.waiters[0], grant{c: c})
@@ -283,11 +309,7 @@ func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Con
 	for {
 		select {
 		case g := <-w.got:
-			if g.c == nil || p.reusable(g.c) {
-				return g.c, g.err
-			}
-			p.died(g.c)
-			return nil, errEnded
+			return g.c, g.err
 		case <-ctx.Done():
 			p.withdraw(w, true)
 			return nil, errDraining
@@ -369,8 +391,9 @@ func (p *Pool) LearnIdleTimeout(idle time.Duration) {
 	p.life.seen(p.Now(), idle)
 }
 
-// died closes a connection that was found dead when it was to be used.
-func (p *Pool) died(c *Conn) {
+// Died closes a connection that the server ended: it was dead when it was to be
+// used, or ended without an answer although it had been used before.
+func (p *Pool) Died(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lost(c, p.Now())
@@ -379,6 +402,12 @@ func (p *Pool) died(c *Conn) {
 
 // lost closes a connection that ended while idle, and learns from it.
 func (p *Pool) lost(c *Conn, now time.Time) {
+	p.learn(c, now)
+	p.close(c)
+}
+
+// learn learns from a connection that ended while idle.
+func (p *Pool) learn(c *Conn, now time.Time) {
 	switch {
 	case c.Used:
 		p.life.seen(now, c.alive.Sub(c.since))
@@ -387,7 +416,6 @@ func (p *Pool) lost(c *Conn, now time.Time) {
 	default:
 		p.fails = 0
 	}
-	p.close(c)
 }
 
 // drop is close and count.

@@ -217,6 +217,42 @@ func reason(err error) problem.Reason {
 	return problem.None
 }
 
+// TestHandedOverDead: a request that was handed a connection that has ended keeps
+// its turn, and gets another one.
+func TestHandedOverDead(t *testing.T) {
+	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
+		c := w.get()
+		served := make(chan int, 3)
+		for i := range 3 {
+			w.wg.Go(func() {
+				c, err := w.Get(t.Context())
+				if err != nil {
+					t.Errorf("request %d: %v", i, err)
+					return
+				}
+				served <- i
+				c.Used = true
+				w.end(i + 1)
+				w.Put(c)
+			})
+			synctest.Wait()
+		}
+		c.Used = true
+		w.end(0)
+		w.Put(c)
+		for i := range 3 {
+			if got := <-served; got != i {
+				t.Errorf("request %d was served in place of %d", got, i)
+			}
+		}
+		if w.made() != 4 {
+			t.Errorf("%d connections", w.made())
+		}
+		w.CloseIdle()
+		w.balanced()
+	})
+}
+
 func TestFull(t *testing.T) {
 	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
 		c := w.get()
@@ -319,7 +355,7 @@ func TestWithdrawnTooLate(t *testing.T) {
 	inBubble(t, Options{Most: 1}, func(t *testing.T, w *world) {
 		c := w.get()
 		w.Pool.mu.Lock()
-		waiter := w.queue()
+		waiter := w.queue(false)
 		w.Pool.mu.Unlock()
 		w.Put(c)
 		if !w.withdraw(waiter, true) {
