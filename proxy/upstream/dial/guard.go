@@ -33,9 +33,10 @@ var embeddings = [...]struct {
 	net netip.Prefix
 	at  int
 }{
-	{netip.MustParsePrefix("::/96"), 12},        // IPv4-compatible, deprecated; the unspecified address
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64 (RFC 6052)
-	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4 (RFC 3056)
+	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible, deprecated; the unspecified address
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // IPv4-translated (RFC 2765)
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64 (RFC 6052)
+	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056)
 }
 
 // Internal reports whether a is an address that only something inside has, so

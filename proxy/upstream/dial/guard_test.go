@@ -19,6 +19,7 @@ func TestInternal(t *testing.T) {
 		"2001:db8::1": false, "2606:4700::1111": false, "2001::1": true, "64:ff9b:1::1": true,
 		"::ffff:127.0.0.1": true, "::ffff:10.0.0.1": true, "::ffff:8.8.8.8": false,
 		"::127.0.0.1": true, "::8.8.8.8": false,
+		"::ffff:0:127.0.0.1": true, "::ffff:0:169.254.169.254": true, "::ffff:0:8.8.8.8": false,
 		"64:ff9b::127.0.0.1": true, "64:ff9b::a9fe:a9fe": true, "64:ff9b::8.8.8.8": false,
 		"2002:7f00:1::1": true, "2002:a00:1::1": true, "2002:808:808::1": false,
 	} {
