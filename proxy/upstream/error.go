@@ -27,7 +27,6 @@ func (e *BodyError) Error() string {
 func (e *BodyError) Unwrap() error { return e.Err }
 
 var (
-	errInterim       = errors.New("too many interim answers, or a switch of protocols")
 	errNoAnswer      = errors.New("the connection ended without an answer")
 	errCut           = errors.New("shutting down")
 	errClosed        = errors.New("the transport is closed")

@@ -88,6 +88,15 @@ func TestParentProxy(t *testing.T) {
 	_ = tc.Close()
 }
 
+// A parent proxy may send interim answers before the one to CONNECT.
+func TestParentProxyInterim(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, answerAll)
+	p := newParent(t, s.addr, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"+established, noTLS)
+	tr := start(t, s, func(o *Options) { o.ParentProxy = &url.URL{Scheme: "http", Host: p.addr} })
+	wantOK(t, tr, route(t, tr, testHost))
+}
+
 func TestParentProxyFails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, answerAll)
@@ -96,6 +105,8 @@ func TestParentProxyFails(t *testing.T) {
 		{"502", "HTTP/1.0 502 Bad Gateway\r\n\r\n<html>secret</html>"},
 		{"garbage", "secret\r\n\r\n"},
 		{"nothing", ""},
+		{"101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: secret\r\n\r\n"},
+		{"no end of interim answers", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100)},
 		{"endless head", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: secret\r\n", 10000)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,14 +16,9 @@ import (
 	"tlslift/proxy/upstream/pool"
 )
 
-const (
-	// maxInterim bounds the 1xx answers before the final one (RFC 9110 section
-	// 15.2).
-	maxInterim = 8
-	// abandonAfter is how long an answer is waited for when the request could
-	// not be written whole.
-	abandonAfter = 500 * time.Millisecond
-)
+// abandonAfter is how long an answer is waited for when the request could not be
+// written whole.
+const abandonAfter = 500 * time.Millisecond
 
 // trip is one request on one connection. It owns the connection until end.
 type trip struct {
@@ -173,21 +168,10 @@ func (x *trip) readHead(method string) (first time.Time, err error) {
 	br, a := x.c.Reader, &x.memory.answer
 	x.c.Stall(0)
 	a.Reset()
-	for range maxInterim {
-		if _, err := br.Peek(1); err != nil {
-			return first, err
-		}
-		if first.IsZero() {
-			first = x.s.now()
-		}
-		switch err := http1.ReadAnswer(br, method, a); {
-		case err != nil, a.StatusCode >= 200:
-			return first, err
-		case a.StatusCode == http.StatusSwitchingProtocols:
-			return first, errInterim
-		}
+	if _, err := br.Peek(1); err != nil {
+		return first, err
 	}
-	return first, errInterim
+	return x.s.now(), http1.ReadFinalAnswer(br, method, a)
 }
 
 // failure judges an error after bytes of the request were written.
@@ -201,7 +185,7 @@ func (x *trip) failure(err error) *Error {
 		return unknown(problem.Timeout, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unknown(problem.Reset, errNoAnswer)
-	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge), errors.Is(err, errInterim),
+	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge), errors.Is(err, http1.ErrInterim),
 		errors.As(err, &record), errors.As(err, &op) && op.Op == "local error": // TLS records that make no sense
 		return unknown(problem.Protocol, err)
 	default:

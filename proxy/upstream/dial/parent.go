@@ -143,11 +143,11 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	}
 	br := bufio.NewReaderSize(io.LimitReader(c, maxParentHead), readBuffer)
 	var answer http1.Answer
-	err := http1.ReadAnswer(br, http.MethodConnect, &answer)
+	err := http1.ReadFinalAnswer(br, http.MethodConnect, &answer)
 	switch {
 	case timedOut(err):
 		return nil, errors.New("the parent proxy did not answer CONNECT in time")
-	case err != nil:
+	case err != nil && !errors.Is(err, http1.ErrInterim):
 		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP")
 	case answer.StatusCode/100 != 2:
 		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", answer.StatusCode)
