@@ -1,7 +1,7 @@
 // Package dial makes connections: it resolves the name of a [Target], judges
-// its addresses, tries them in turn, or asks a parent proxy for a tunnel, and
-// shakes hands over TLS. Plain HTTP needs no tunnel: its requests go to the parent
-// proxy.
+// its addresses, tries them in turn, TLS handshake included, or asks a parent proxy
+// for a tunnel and shakes hands through it. Plain HTTP needs no tunnel: its
+// requests go to the parent proxy.
 //
 // When something fails here, nothing of a request was sent.
 //
@@ -11,29 +11,21 @@
 package dial
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
-	"tlslift/proxy/contain"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
 )
 
-const (
-	// attemptDelay is how long an address is given before the next one is
-	// tried too (RFC 8305 section 5).
-	attemptDelay = 250 * time.Millisecond
-	// maxAddresses bounds how many addresses of one name are tried.
-	maxAddresses = 8
-)
+// maxAddresses bounds how many addresses of one name are tried.
+const maxAddresses = 8
 
 // Target is what to connect to. Connections to equal Targets are
 // interchangeable.
@@ -54,7 +46,7 @@ type Dialer struct {
 	Own        func(netip.AddrPort) bool // one of our own listeners, or the admin port
 	Parent     *Parent                   // nil = connect directly
 	Timeout    time.Duration             // for name, connection and parent proxy together
-	TLSTimeout time.Duration             // for one handshake
+	TLSTimeout time.Duration             // for one handshake with one address
 	Now        func() time.Time
 	Observer   Observer
 	Logger     *zap.Logger
@@ -94,7 +86,7 @@ func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "fi
 // Tunnel makes a TCP connection, directly or through the parent proxy, without
 // TLS of ours. It has a CloseWrite method. The error is an *Error.
 func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, error) {
-	c, _, err := d.connect(ctx, t, label, true)
+	c, err := connect(ctx, d, t, label, true, func(_ context.Context, top net.Conn, _ *socket) (net.Conn, error) { return top, nil })
 	if err != nil {
 		return nil, asError(ctx, err, problem.Connect)
 	}
@@ -108,42 +100,45 @@ func (d *Dialer) Forwards(t Target) bool {
 	return d.Parent != nil && !t.Direct && t.ServerName.IsZero()
 }
 
-// connect returns the top of the layers and the socket below them. tunnel says
-// that the parent proxy, if there is one on the way, is to connect to the target.
-func (d *Dialer) connect(ctx context.Context, t Target, label string, tunnel bool) (net.Conn, *socket, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+// connect returns what use makes of the top of the layers and the socket below
+// them. tunnel says that the parent proxy, if there is one on the way, is to connect
+// to the target.
+func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunnel bool, use func(context.Context, net.Conn, *socket) (T, error)) (made T, err error) {
+	dialing, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	// The name is judged first: it is all there is when a parent resolves.
 	switch {
 	case t.Host.IsAddr():
 		if err := d.judge(netip.AddrPortFrom(t.Host.Addr(), t.Port), t.Exempt); err != nil {
-			return nil, nil, err
+			return made, err
 		}
 	case t.Host.Loopback() && !t.Exempt:
-		return nil, nil, &Error{Reason: problem.InternalAddress, Err: errInternal}
+		return made, &Error{Reason: problem.InternalAddress, Err: errInternal}
 	}
 	if d.Parent != nil && !t.Direct {
 		start, target := d.Now(), ""
 		if tunnel {
 			target = t.Host.Join(t.Port)
 		}
-		c, s, err := d.viaParent(ctx, target)
-		if err == nil {
-			d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		c, s, err := d.viaParent(dialing, target)
+		if err != nil {
+			return made, err
 		}
-		return c, s, err
+		d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		if made, err = use(ctx, c, s); err != nil {
+			_ = s.Close()
+		}
+		return made, err
 	}
-	addrs, err := d.resolve(ctx, t, label)
+	addrs, err := d.resolve(dialing, t, label)
 	if err != nil {
-		return nil, nil, err
+		return made, err
 	}
 	start := d.Now()
-	s, err := d.first(ctx, addrs, t.Exempt)
-	if err != nil {
-		return nil, nil, err
-	}
-	d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
-	return s, s, nil
+	return first(ctx, dialing, d, addrs, t.Exempt, func(ctx context.Context, s *socket) (T, error) {
+		d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		return use(ctx, s, s)
+	})
 }
 
 // judge refuses our own addresses, and internal ones unless exempt.
@@ -192,84 +187,4 @@ func (d *Dialer) resolve(ctx context.Context, t Target, label string) ([]netip.A
 		return nil, err
 	}
 	return addrs[:min(len(addrs), maxAddresses)], nil
-}
-
-// first connects to the first address that answers. The next one is tried
-// whenever one has failed or attemptDelay has passed.
-func (d *Dialer) first(ctx context.Context, addrs []netip.AddrPort, exempt bool) (*socket, error) {
-	type result struct {
-		s   *socket
-		err error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result)
-	try := func(addr netip.AddrPort) {
-		var s *socket
-		err := contain.Do(d.Logger, "connect", func() (err error) {
-			s, err = d.one(ctx, addr, exempt)
-			return err
-		})
-		select {
-		case results <- result{s, err}:
-		case <-ctx.Done():
-			if s != nil {
-				_ = s.Close()
-			}
-		}
-	}
-	var failure error
-	for next, pending := 0, 0; ; {
-		var late <-chan time.Time
-		if next < len(addrs) {
-			go try(addrs[next])
-			next++
-			pending++
-			late = time.After(attemptDelay)
-		}
-		select {
-		case r := <-results:
-			if r.err == nil {
-				return r.s, nil
-			}
-			if failure == nil {
-				failure = r.err
-			}
-			if pending--; pending == 0 && next == len(addrs) {
-				return nil, failure
-			}
-		case <-late:
-		case <-ctx.Done():
-			return nil, cmp.Or(failure, ctx.Err())
-		}
-	}
-}
-
-// one connects to one address.
-func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, exempt bool) (*socket, error) {
-	dial := d.Net
-	if dial == nil {
-		dial = system
-	}
-	judge := func(a netip.AddrPort) error { return d.judge(a, exempt) }
-	c, err := dial(ctx, addr, judge)
-	if err != nil {
-		return nil, err
-	}
-	if err := judge(addrPort(c.RemoteAddr())); err != nil {
-		_ = c.Close()
-		return nil, err
-	}
-	return newSocket(c, d.Loops), nil
-}
-
-func system(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error) {
-	d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		a, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		return judge(a)
-	}}
-	return d.DialContext(ctx, "tcp", addr.String())
 }

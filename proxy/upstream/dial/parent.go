@@ -110,7 +110,7 @@ func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
 	for _, a := range addrs[:min(len(addrs), maxAddresses)] {
 		targets = append(targets, netip.AddrPortFrom(a, d.Parent.port))
 	}
-	return d.first(ctx, targets, true)
+	return first(ctx, ctx, d, targets, true, func(_ context.Context, s *socket) (*socket, error) { return s, nil })
 }
 
 func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"slices"
 
 	"go.uber.org/zap"
@@ -102,12 +103,14 @@ func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS,
 // make is Connect for what may panic.
 func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
 	if t.ServerName.IsZero() {
-		top, s, err := d.connect(ctx, t, label, false)
+		c, err := connect(ctx, d, t, label, false, func(_ context.Context, top net.Conn, s *socket) (*Conn, error) {
+			tc, _ := top.(*tls.Conn) // with the parent proxy
+			return newConn(top, s, tc), nil
+		})
 		if err != nil {
 			return nil, asError(ctx, err, problem.Connect)
 		}
-		tc, _ := top.(*tls.Conn) // with the parent proxy
-		return newConn(top, s, tc), nil
+		return c, nil
 	}
 	classic, doubted := hellos.next(d.Now())
 	if classic {
@@ -142,26 +145,29 @@ func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, he
 	return c, nil
 }
 
-// secure makes a verified TLS connection. The error is an *Error.
+// secure makes a verified TLS connection. An address whose handshake fails is
+// like one that does not connect. The error is an *Error.
 func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.Config) (*Conn, error) {
-	top, s, err := d.connect(ctx, t, label, true)
+	conf = conf.Clone()
+	conf.ServerName = t.ServerName.String()
+	c, err := connect(ctx, d, t, label, true, func(ctx context.Context, top net.Conn, s *socket) (*Conn, error) {
+		return d.handshake(ctx, label, conf, top, s)
+	})
 	if err != nil {
 		return nil, asError(ctx, err, problem.Connect)
 	}
-	var made *Conn
-	defer func() {
-		if made == nil {
-			_ = s.Close()
-		}
-	}()
-	handshake, cancel := context.WithTimeout(ctx, d.TLSTimeout)
+	return c, nil
+}
+
+// handshake makes a verified TLS connection of one to an address. The error is an
+// *Error.
+func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, top net.Conn, s *socket) (*Conn, error) {
+	timed, cancel := context.WithTimeout(ctx, d.TLSTimeout)
 	defer cancel()
-	conf = conf.Clone()
-	conf.ServerName = t.ServerName.String()
 	start := d.Now()
 	hello := &helloConn{Conn: top, loops: d.Loops}
 	c := tls.Client(hello, conf)
-	err = c.HandshakeContext(handshake)
+	err := c.HandshakeContext(timed)
 	cameBack := hello.done() || s.route.back.Load()
 	if err != nil {
 		var verification *tls.CertificateVerificationError
@@ -178,7 +184,7 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	d.Observer.Phase(label, PhaseTLS, d.Now().Sub(start))
 	d.Observer.Handshake(label, cs.Version, cs.CipherSuite, cs.DidResume)
 	d.Observer.Certificate(label, cs.PeerCertificates[0].NotAfter)
-	made = newConn(c, s, c)
+	made := newConn(c, s, c)
 	made.Version = cs.Version
 	return made, nil
 }
