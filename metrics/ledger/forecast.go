@@ -152,7 +152,7 @@ func (f Forecast) sentence(last string) string {
 		return strings.Join(append(parts, last), " ")
 	}
 	if f.NeededPerWeek > 0 {
-		parts = append(parts, "Needed: "+rate(f.NeededPerWeek, "client", "clients")+".")
+		parts = append(parts, "Needed: "+needed(f.NeededPerWeek)+".")
 	}
 	if pace := f.pace(); pace != "" {
 		parts = append(parts, pace)
@@ -182,6 +182,16 @@ func (f Forecast) TargetDate() string {
 		return ""
 	}
 	return f.Target.UTC().Add(-time.Second).Format(time.DateOnly)
+}
+
+// needed writes how many clients must change, and rounds so that this is enough.
+func needed(perWeek float64) string {
+	if weeks := math.Floor(1/perWeek + 1e-6); weeks > 1 {
+		perWeek = 1 / weeks
+	} else {
+		perWeek = math.Ceil(perWeek*10-1e-6) / 10
+	}
+	return rate(perWeek, "client", "clients")
 }
 
 // rate writes how many a week there are, or of fewer than one, every how many
