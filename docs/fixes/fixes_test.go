@@ -389,6 +389,12 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: %d <%s> and %d </%s>", name, open, pair, closed, pair)
 			}
 		}
+		for _, link := range regexp.MustCompile(`href="([^"#]*)`).FindAllStringSubmatch(string(p.HTML), -1) {
+			page, own := strings.CutPrefix(link[1], "/fixes/")
+			if _, found := fixes.Lookup(page); !own || !found {
+				t.Errorf("%s links to %q", name, link[1])
+			}
+		}
 		prose := html.UnescapeString(tags.ReplaceAllString(regexp.MustCompile(`(?s)<(code|pre)[^>]*>.*?</(code|pre)>`).ReplaceAllString(string(p.HTML), ""), ""))
 		if strings.ContainsAny(prose, "`|#") || strings.Contains(prose, "**") {
 			t.Errorf("%s: Markdown is left in %q", name, prose)

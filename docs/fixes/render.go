@@ -72,6 +72,7 @@ func renderTable(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.Wal
 func renderLink(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	target := string(node.(*ast.Link).Destination)
 	page, own := strings.CutSuffix(target, ".md")
+	own = own && !strings.Contains(target, "://")
 	switch {
 	case own && entering:
 		_, _ = w.WriteString(`<a href="/fixes/` + template.HTMLEscapeString(page) + `">`)
