@@ -24,8 +24,8 @@ and what to do. Nothing is started.
 With --online each upstream that is a host (patterns cannot be connected to)
 is resolved, connected to and verified, as the proxy would do it; its address,
 TLS version, cipher, chain and days to expiry are printed. Of one that fails,
-the reason, the certificates it showed, and what to do. --upstream names a host
-that the configuration has only a pattern for.
+the reason, the certificates it showed, and what to do. With --online, --upstream
+names the hosts to connect to; the configuration, by a pattern too, says how.
 
 Exit status: 0 all well, 1 an upstream cannot be reached or verified, 2 the
 configuration has problems.`,
@@ -37,6 +37,11 @@ configuration has problems.`,
 				return usageError{fmt.Errorf("--timeout %s: write a time longer than 0, such as 10s", timeout)}
 			}
 			src := f.source(cmd, os.Environ())
+			var named []string
+			if online {
+				named = f.upstreams
+				delete(src.Flags, "upstream") // it chooses among the upstreams
+			}
 			cfg, err := configs.Load(src, judge)
 			if err != nil {
 				return usageError{err}
@@ -49,7 +54,7 @@ configuration has problems.`,
 			if !online {
 				return nil
 			}
-			return checkOnline(cmd.Context(), out, cfg, timeout)
+			return checkOnline(cmd.Context(), out, cfg, named, timeout)
 		},
 	}
 	f.register(cmd)

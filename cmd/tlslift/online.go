@@ -20,8 +20,9 @@ import (
 // expirySoon is when `check --online` begins to warn of a certificate.
 const expirySoon = 14 * 24 * time.Hour
 
-// checkOnline probes every upstream that can be connected to.
-func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeout time.Duration) error {
+// checkOnline probes every upstream that can be connected to, or the hosts that
+// are named, if there are any.
+func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, named []string, timeout time.Duration) error {
 	opts, wrong := upstreamOptions(cfg)
 	if len(wrong) > 0 {
 		return wrong
@@ -33,49 +34,88 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, timeou
 		return err
 	}
 	defer transport.Close()
-	failed, probed := 0, 0
-	for _, u := range cfg.Upstreams {
-		if u.Host.Wild() && u.To.IsZero() {
-			fmt.Fprintf(out, "%s: a pattern, not connected to; to check one of its hosts, name it with --upstream HOST\n", u.Host)
-			continue
+	targets, err := namedTargets(transport, named)
+	if err != nil {
+		return err
+	}
+	if len(named) == 0 {
+		if targets, err = configuredTargets(out, transport, cfg.Upstreams); err != nil {
+			return err
 		}
-		probed++
-		if err := probe(ctx, out, transport, u, timeout); err != nil {
+	}
+	failed := 0
+	for _, t := range targets {
+		if err := probe(ctx, out, transport, t, timeout); err != nil {
 			failed++
-			explainFailure(out, u.Host.String(), err)
+			explainFailure(out, t.text, err)
 		}
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d of %d upstreams cannot be used", failed, probed)
-	case probed == 0:
+		return fmt.Errorf("%d of %d upstreams cannot be used", failed, len(targets))
+	case len(targets) == 0:
 		fmt.Fprintln(out, "every upstream is a pattern: name a host with --upstream to connect to it")
 	}
 	return nil
 }
 
-func probe(ctx context.Context, out io.Writer, t *upstream.Transport, u configs.Upstream, timeout time.Duration) error {
+// target is what to connect to, and what the output calls it.
+type target struct {
+	text  string
+	route *upstream.Route
+}
+
+// namedTargets are hosts that --upstream names. The configuration says how to reach
+// them.
+func namedTargets(t *upstream.Transport, names []string) (all []target, err error) {
+	for _, text := range names {
+		name, err := host.Parse(text)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--upstream %q: write a host to connect to, such as api.smsportal.com", text)}
+		}
+		route, ours := t.Snapshot().Route(name)
+		if !ours {
+			return nil, usageError{fmt.Errorf("--upstream %s: with --online, name a host of upstreams; this one is none of them", name)}
+		}
+		all = append(all, target{name.String(), route})
+	}
+	return all, nil
+}
+
+// configuredTargets are the upstreams that can be connected to. Where a pattern
+// leads to another host, any name below it will do.
+func configuredTargets(out io.Writer, t *upstream.Transport, upstreams []configs.Upstream) (all []target, err error) {
+	for _, u := range upstreams {
+		name := u.Host.Domain()
+		switch {
+		case u.Host.Wild() && u.To.IsZero():
+			fmt.Fprintf(out, "%s: a pattern, not connected to; to check one of its hosts, name it with --upstream HOST\n", u.Host)
+			continue
+		case u.Host.Wild():
+			if name, err = host.Parse("probe." + name.String()); err != nil {
+				return nil, err
+			}
+		}
+		route, ours := t.Snapshot().Route(name)
+		if !ours {
+			return nil, fmt.Errorf("%s: no route", u.Host)
+		}
+		all = append(all, target{u.Host.String(), route})
+	}
+	return all, nil
+}
+
+func probe(ctx context.Context, out io.Writer, t *upstream.Transport, to target, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	name := u.Host.Domain()
-	if u.Host.Wild() {
-		var err error
-		if name, err = host.Parse("probe." + name.String()); err != nil {
-			return err
-		}
-	}
-	route, ours := t.Snapshot().Route(name)
-	if !ours {
-		return fmt.Errorf("no route")
-	}
-	addr, state, err := t.Probe(ctx, route)
+	addr, state, err := t.Probe(ctx, to.route)
 	if err != nil {
 		return err
 	}
 	chain := state.VerifiedChains[0]
 	expires := chain[0].NotAfter
 	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(out, "%s: ok\n", u.Host)
+	fmt.Fprintf(out, "%s: ok\n", to.text)
 	fmt.Fprintf(tw, "  address\t%s\n", addr)
 	fmt.Fprintf(tw, "  TLS\t%s, %s\n", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	for i, c := range chain {

@@ -37,3 +37,28 @@ func TestCheckOnlineOfAnotherServer(t *testing.T) {
 		}
 	}
 }
+
+// With --online, --upstream chooses hosts. The configuration, by a pattern too,
+// says how they are reached; nothing in it is replaced.
+func TestCheckOnlineOfNamedHosts(t *testing.T) {
+	t.Parallel()
+	server := startPortal(t, smsportal.Options{})
+	caFile := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
+	entry := func(host string) string { return "  " + harness.UpstreamEntry(host, server, caFile, "") }
+	config := harness.TempFile(t, "tlslift.yaml",
+		"listen: [{address: '127.0.0.1:0', default_upstream: api.smsportal.com}]\nupstreams:\n"+entry("api.smsportal.com")+entry("*.mymobileapi.com"))
+	for name, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"www.mymobileapi.com": {0, "www.mymobileapi.com: ok"},
+		"api.smsportal.com":   {0, "api.smsportal.com: ok"},
+		"api.smsportal.co":    {2, "--upstream api.smsportal.co: with --online, name a host of upstreams; this one is none of them"},
+		"*.mymobileapi.com":   {2, `--upstream "*.mymobileapi.com": write a host to connect to`},
+	} {
+		got := harness.Run(t, nil, "check", "--online", "--config", config, "--upstream", name)
+		if text := got.Stdout + got.Stderr; got.Code != want.code || !strings.Contains(text, want.text) || strings.Count(text, ": ok\n") > 1 {
+			t.Errorf("%s: status %d\n%s", name, got.Code, text)
+		}
+	}
+}
