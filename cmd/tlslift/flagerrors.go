@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,4 +91,56 @@ func accepted(f *pflag.Flag) string {
 		return values
 	}
 	return kinds[kind]
+}
+
+// singleDash refuses a long flag that is written with one dash. The parser would
+// read -config as -c with the value onfig.
+func singleDash(root *cobra.Command, args []string) error {
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return nil // the parser says what is wrong
+	}
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	for _, arg := range rest {
+		if arg == "--" {
+			return nil
+		}
+		word, is := strings.CutPrefix(arg, "-")
+		name, _, _ := strings.Cut(word, "=")
+		if is && len(name) > 1 && cmd.Flags().Lookup(name) != nil {
+			return usageError{fmt.Errorf("unknown flag -%[1]s; did you mean --%[1]s?; see %[2]s --help", name, cmd.CommandPath())}
+		}
+	}
+	return nil
+}
+
+// fileFlags are the flags that name what a command works on. At most one of
+// them takes a word that stands alone.
+var fileFlags = []struct{ name, write string }{
+	{"config", "--config"}, {"filename", "-f"}, {"cert", "--cert"}, {"state", "--state"}, {"dir", "--dir"},
+}
+
+// missingFlag asks whether a word that stands alone was meant for a flag; "" when
+// it does not look like the value of one.
+func missingFlag(cmd *cobra.Command, word string) string {
+	if strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return ""
+	}
+	for _, f := range fileFlags {
+		if cmd.Flags().Lookup(f.name) != nil && (f.name == "dir" || fileName(word)) {
+			return "; did you mean " + f.write + " " + word + "?"
+		}
+	}
+	return ""
+}
+
+// fileName reports whether a word looks like the name of a file that tlslift
+// reads.
+func fileName(word string) bool {
+	switch strings.ToLower(filepath.Ext(word)) {
+	case ".yaml", ".yml", ".json", ".pem", ".crt", ".cer", ".der":
+		return true
+	}
+	return strings.ContainsAny(word, `/\`) && !strings.Contains(word, "://")
 }

@@ -42,7 +42,10 @@ func run(args []string, stdout, stderr *os.File) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(context.Background())
+	err := singleDash(root, args)
+	if err == nil {
+		err = root.ExecuteContext(context.Background())
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -81,7 +84,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		if cmd.HasSubCommands() {
 			return unknownCommand(cmd, args[0])
 		}
-		return usageError{fmt.Errorf("%s takes no argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no argument %q%s; see %s --help", cmd.CommandPath(), args[0], missingFlag(cmd, args[0]), cmd.CommandPath())}
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func rootArgs(cmd *cobra.Command, args []string) error {
 // unknownCommand is the error for a word where a subcommand is expected.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	cmd.SuggestionsMinimumDistance = 2
-	hint := ""
+	hint := missingFlag(cmd, word)
 	if s := cmd.SuggestionsFor(word); len(s) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", s[0])
 	}
