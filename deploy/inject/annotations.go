@@ -60,7 +60,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 	}
 	for i := 0; i+1 < len(annotations.Content); i += 2 {
 		key, value := annotations.Content[i].Value, annotations.Content[i+1]
-		if !strings.HasPrefix(key, prefix) || key == AnnotationInjected || key == AnnotationConfig {
+		if !ours(key) || key == AnnotationInjected || key == AnnotationConfig {
 			continue
 		}
 		switch {
@@ -87,13 +87,23 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 	return o, wanted, nil
 }
 
+// ours reports whether an annotation is one of this package, or was meant to be:
+// its prefix is misspelled, or written as a domain.
+func ours(key string) bool {
+	domain, _, is := strings.Cut(key, "/")
+	own := strings.TrimSuffix(prefix, "/")
+	near := strings.HasPrefix(domain, own[:1]) && suggest.Nearest(domain, []string{own}) != ""
+	return is && (near || strings.HasPrefix(domain, own+"."))
+}
+
 // misspelt says that there is no such annotation, and which there are.
 func misspelt(key string, known []string) string {
 	for i, name := range known {
 		known[i] = strings.TrimPrefix(name, prefix)
 	}
 	slices.Sort(known)
-	if near := suggest.Nearest(strings.TrimPrefix(key, prefix), known); near != "" {
+	_, word, _ := strings.Cut(key, "/")
+	if near := suggest.Nearest(word, known); near != "" {
 		return "unknown annotation " + key + "; did you mean " + prefix + near + "?"
 	}
 	return "unknown annotation " + key + "; remove it; the annotations are " + prefix + strings.Join(known, ", "+prefix)

@@ -32,6 +32,8 @@ func TestRefused(t *testing.T) {
 		"misspelt annotation":    {pod("tlslift/imgae: x", ""), "unknown annotation tlslift/imgae; did you mean tlslift/image?"},
 		"misspelt with a hyphen": {pod("tlslift/ca_secrt: x", ""), "unknown annotation tlslift/ca_secrt; did you mean tlslift/ca-secret?"},
 		"unknown annotation":     {pod("tlslift/colour: x", ""), "unknown annotation tlslift/colour; remove it; the annotations are tlslift/admin-port, tlslift/ca-secret, tlslift/config-map, tlslift/containers, tlslift/cpu-request, tlslift/image, tlslift/inject, "},
+		"a domain as prefix":     {pod("tlslift.io/inject: 'false'", ""), "unknown annotation tlslift.io/inject; did you mean tlslift/inject?"},
+		"misspelt prefix":        {pod("tslift/inject: 'false'", ""), "unknown annotation tslift/inject; did you mean tlslift/inject?"},
 		"neither true nor false": {pod("tlslift/inject: 'no'", ""), `annotation tlslift/inject is "no"`},
 		"bad quantity":           {pod("tlslift/memory-limit: lots", ""), `annotations: tlslift/memory-limit "lots" is not a quantity such as 64Mi`},
 		"bad CPU quantity":       {pod("tlslift/cpu-request: ten", ""), `tlslift/cpu-request "ten" is not a quantity such as 10m`},
@@ -298,6 +300,29 @@ func TestIPv4OnlyWithoutTransparentIsWarnedOf(t *testing.T) {
 		}
 		if got := strings.Contains(strings.Join(results[0].Notes, "\n"), "--ipv4-only has no effect without --transparent"); got != want {
 			t.Errorf("%q: notes %q", annotation, results[0].Notes)
+		}
+	}
+}
+
+// The flags that are about proxy variables do nothing where there are none.
+func TestFlagsWithoutEffectOnTransparentAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for annotation, want := range map[string]string{
+		"":                              "",
+		"tlslift/containers: app":       "--container and the annotation tlslift/containers have no effect with --transparent",
+		"tlslift/no-proxy: a.example":   "--no-proxy and the annotation tlslift/no-proxy have no effect with --transparent",
+		"uplift/inject: 'false'":        "",
+		"example.com/tlslift: 'inject'": "",
+	} {
+		o := options()
+		o.Transparent = true
+		_, results, err := inject.Inject([]byte(pod(annotation, "")), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(results[0].Notes, "\n")
+		if !strings.Contains(notes, want) || want == "" && strings.Contains(notes, "no effect") {
+			t.Errorf("%q: notes %q", annotation, notes)
 		}
 	}
 }

@@ -70,6 +70,12 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 	if o.IPv4Only && !o.Transparent {
 		notes = append(notes, "warning: --ipv4-only has no effect without --transparent or the annotation "+AnnotationTransparent)
 	}
+	if o.Transparent && o.Containers != nil {
+		notes = append(notes, "warning: --container and the annotation "+AnnotationContainers+" have no effect with --transparent: the whole pod is redirected")
+	}
+	if o.Transparent && !slices.Equal(o.NoProxy, Default("").NoProxy) {
+		notes = append(notes, "warning: --no-proxy and the annotation "+AnnotationNoProxy+" have no effect with --transparent: the whole pod is redirected")
+	}
 	if !o.Transparent {
 		kept, err := o.addEnvironment(r, spec)
 		if err != nil {
