@@ -42,6 +42,10 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // section reads the keys of a section; one without any is empty.
 func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value) {
+	if at != "" && !isNull(n) && n.Kind != yaml.MappingNode {
+		l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
+		return
+	}
 	for name, value := range l.pairs(at, n) {
 		below := keyOf(at, name.Value)
 		k := keyNamed(keys, name.Value)
@@ -54,6 +58,23 @@ func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value
 		l.placed(below, name)
 		l.read(below, value, k, into.Field(k.field))
 	}
+}
+
+// insteadOf is what to write for a section that was given as a value.
+func insteadOf(at string, keys []key) string {
+	if at == "upstream" {
+		return "for hosts, the key is upstreams"
+	}
+	name := at[strings.LastIndexByte(at, '.')+1:] + ": "
+	if strings.HasSuffix(at, "]") {
+		name = "" // an entry of a list
+	}
+	for _, k := range keys {
+		if k.form != nil {
+			return "write e.g. " + name + "{" + k.name + ": " + k.example() + "}"
+		}
+	}
+	return "write its keys below it, indented"
 }
 
 // entry reads a section that is one of several, or optional, and misses the keys
@@ -90,6 +111,9 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 	switch {
 	case isNull(n):
 		l.reject(at, "has no value", advice+", or remove the key")
+		return
+	case n.Kind == yaml.ScalarNode && strings.Contains(n.Value, ","):
+		l.reject(at, quoted(n.Value)+" is not a list", "write a list: [a, b]")
 		return
 	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
 		elements = []*yaml.Node{n}

@@ -85,7 +85,11 @@ func (l *loader) replace(path string, k *key, into reflect.Value, from origin, t
 	for _, text := range texts {
 		v, f := id.form.parse(l, strings.TrimSpace(text))
 		if f != nil {
-			l.report(Problem{File: from.file, Key: from.name, Message: f.message, Fix: f.fixOr(id.form)})
+			fix := f.fixOr(id.form)
+			if from.file == FromFlag && strings.Contains(text, ",") {
+				fix = "repeat the flag for each"
+			}
+			l.report(Problem{File: from.file, Key: from.name, Message: f.message, Fix: fix})
 			continue
 		}
 		at, entry := entryOf(path, into.Len()), reflect.New(into.Type().Elem()).Elem()

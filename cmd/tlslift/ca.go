@@ -65,6 +65,11 @@ the mark those ignore the constraints and all others still obey them.`,
 			if len(o.Domains) == 0 {
 				o.Domains = defaultDomains()
 			}
+			for _, domain := range o.Domains {
+				if strings.Contains(domain, ",") {
+					return usageError{fmt.Errorf("--domain %q: repeat the flag for each domain", domain)}
+				}
+			}
 			o.Now = time.Now()
 			files, err := authority.Init(o)
 			if errors.Is(err, authority.ErrInvalid) {
