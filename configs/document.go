@@ -29,7 +29,11 @@ func (l *loader) readFile() ([]byte, bool) {
 		err = fmt.Errorf("it is larger than %d bytes", maxFile)
 	}
 	if err != nil {
-		l.reportLine(0, "", "cannot be read: "+plainError(err), "name a file that tlslift can read")
+		fix := "name a file that tlslift can read"
+		if strings.HasPrefix(l.file, "~") {
+			fix = "write the whole path: ~ is not expanded"
+		}
+		l.reportLine(0, "", "cannot be read: "+plainError(err), fix)
 	}
 	return data, err == nil
 }

@@ -40,6 +40,7 @@ func TestMistakesInFlags(t *testing.T) {
 		"report ledger.json":                   `tlslift report takes no argument "ledger.json"; did you mean --state ledger.json?; see tlslift report --help`,
 		"version x.yaml":                       `tlslift version takes no argument "x.yaml"; see tlslift version --help`,
 		"check --upstream a.example,b.example": `flag: --upstream: "a.example,b.example" is not a host; repeat the flag for each`,
+		"check --config=~/x.yaml":              `~/x.yaml: cannot be read: no such file or directory; write the whole path: ~ is not expanded`,
 		"run --dance":                          `unknown flag --dance; see tlslift run --help`,
 		"-x":                                   `unknown flag -x; see tlslift --help`,
 		"--=x":                                 `"--=x" is not a flag; write --NAME VALUE; see tlslift --help`,
