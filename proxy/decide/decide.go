@@ -120,6 +120,7 @@ const (
 	detailBarred      = "the caller is not on the listener's allow list"
 	detailAuth        = "proxy credentials are missing or wrong"
 	detailIngress     = "this listener does not accept this way in"
+	detailUsers       = "clients.users_file admits only forward and connect on this listener; see listen[].unauthenticated"
 	detailTrace       = "TRACE would show the caller its own secrets"
 	detailMethod      = "not a method: perhaps the end of a body whose length was counted in characters"
 	detailUpgrade     = "protocol upgrades have no use with this API"
@@ -201,6 +202,14 @@ func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action
 		return refuse(problem.Host, detailForeign)
 	}
 	return Decision{Action: action, Host: n, Port: port, Guard: s.guard(c)}
+}
+
+// notAccepted is why a listener does not accept a way in, for the log.
+func (s *Settings) notAccepted(l *call.Listener, in call.Ingress) string {
+	if s.Authenticated && in != call.Forward && in != call.Connect && !l.Unauthenticated.Has(in) {
+		return detailUsers
+	}
+	return detailIngress
 }
 
 // accepts reports whether a listener accepts a way in. Where callers need proxy

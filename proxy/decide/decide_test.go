@@ -603,6 +603,9 @@ func TestWaysWithoutCredentials(t *testing.T) {
 				if (d.Action != Refuse) != want || !want && d.Reason != problem.ACL {
 					t.Errorf("needed %v, open %v, %s: %v %v", needed, open, what, d.Action, d.Reason)
 				}
+				if what == "gateway" && !want && d.Detail != detailUsers {
+					t.Errorf("detail %q", d.Detail)
+				}
 			}
 			if d := s.Redirected(conn(ways["redirected"], free), foreignOpening); (d.Action == Relay) != want {
 				t.Errorf("needed %v, open %v, redirected to a stranger: %v", needed, open, d.Action)

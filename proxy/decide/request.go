@@ -140,7 +140,7 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	case a.OwnVia:
 		return refuse(problem.Loop, detailVia)
 	case !s.accepts(c.Listener, p.Ingress):
-		return refuse(problem.ACL, detailIngress)
+		return refuse(problem.ACL, s.notAccepted(c.Listener, p.Ingress))
 	case p.Host == selfTest:
 		return Decision{Action: SelfTest, Host: p.Host}
 	}
