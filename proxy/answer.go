@@ -135,6 +135,8 @@ func (q *request) cause() problem.Cause {
 		return q.c.refusal.Cause
 	case q.hostless():
 		return problem.Hostless
+	case q.out.Reason == problem.DNS && !q.out.Ours:
+		return problem.ForeignName
 	default:
 		return problem.Usual
 	}

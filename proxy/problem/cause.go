@@ -9,6 +9,7 @@ const (
 	Usual         Cause = iota
 	Hostless            // the request, in origin form, names no host of ours: its URL was meant as a base URL
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
+	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
 	ProxyHeader         // a PROXY protocol header came from an address that may send none
 )
 
@@ -21,6 +22,9 @@ func (c Cause) text() (what, advice string) {
 	case NoProxyHeader:
 		return "This connection must begin with a PROXY protocol header, and does not.",
 			"The operator of tlslift has to turn on the PROXY protocol in the load balancer, or remove its address from proxy_protocol_from of this listener."
+	case ForeignName:
+		return "The name ^ could not be resolved.",
+			"Check the spelling of the host; if it is right, the operator of tlslift has to look at its DNS."
 	case ProxyHeader:
 		return "This connection begins with a PROXY protocol header, and its address may not send one.",
 			"The operator of tlslift has to add the address of the load balancer to proxy_protocol_from of this listener, or turn off the PROXY protocol in the load balancer."

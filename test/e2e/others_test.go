@@ -200,3 +200,14 @@ func TestBytesSentTogetherWithCONNECT(t *testing.T) {
 		})
 	}
 }
+
+// TestUnresolvedStranger: a caller that misspells a host is told so before anyone
+// looks at DNS. Go asks no server for a name below onion.
+func TestUnresolvedStranger(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "others: pass\n")
+	answer := harness.Dial(t, p.ListenAddr(0)).Send("GET http://api.smsportall.onion/ HTTP/1.1\r\nHost: api.smsportall.onion\r\n\r\n").Answer("GET")
+	if answer.Problem() != "dns" || !strings.Contains(answer.Text, "Check the spelling of the host") {
+		t.Errorf("%d %s: %s", answer.StatusCode, answer.Problem(), answer.Text)
+	}
+}
