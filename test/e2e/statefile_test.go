@@ -3,7 +3,6 @@ package e2e
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -48,23 +47,6 @@ func TestCheckOfAStateFile(t *testing.T) {
 				t.Errorf("status %d; stdout %q stderr %q", got.Code, got.Stdout, got.Stderr)
 			}
 		})
-	}
-}
-
-func TestCheckNotesADirectoryThatItCannotWriteTo(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 || runtime.GOOS == "windows" {
-		t.Skip("this user can write everywhere")
-	}
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "keep"), 0o500); err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(dir, "tlslift.yaml")
-	harness.WriteFile(t, config, "state: {file: keep/ledger.json}\n")
-	got := harness.Run(t, nil, "check", "--config", config)
-	if want := "this user cannot write to the directory " + filepath.Join(dir, "keep"); got.Code != 0 || !strings.Contains(got.Stdout, want) {
-		t.Errorf("status %d; stdout %q stderr %q", got.Code, got.Stdout, got.Stderr)
 	}
 }
 
