@@ -164,7 +164,7 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	switch {
 	case s.sha1Leaf && wantsSHA1(h):
 		leaf = s.certs.LeafSHA1
-	case offersECDSA(h):
+	case offersECDSA(h) && !rehello.Needed(h):
 		leaf, ecdsa = s.certs.LeafECDSA, true
 	}
 	var extra []host.Name
@@ -180,6 +180,7 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	config := s.base.Clone()
 	config.Certificates = []tls.Certificate{*cert}
 	if ecdsa {
+		config.Certificates = nil // with one, GetCertificate is not asked for a caller that names no host
 		config.GetCertificate = func(ch *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if ch.SupportsCertificate(cert) != nil {
 				return s.certs.Leaf(name, extra...)

@@ -112,6 +112,13 @@ func TestWhichLeafAClientGets(t *testing.T) {
 		{"ECDSA with another cipher", tls.VersionTLS10, func(c *tls.Config) {
 			c.CipherSuites = append([]uint16{tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA}, rsa...)
 		}, x509.RSA},
+		{"no host is named", tls.VersionTLS10, func(c *tls.Config) { c.ServerName, c.InsecureSkipVerify = "", true }, x509.ECDSA},
+		{"no host is named, RSA key exchange", tls.VersionTLS10, func(c *tls.Config) {
+			c.ServerName, c.InsecureSkipVerify, c.CipherSuites = "", true, append([]uint16{tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA}, rsa...)
+		}, x509.RSA},
+		{"no host is named, no curve", tls.VersionTLS10, func(c *tls.Config) {
+			c.ServerName, c.InsecureSkipVerify, c.CurvePreferences = "", true, []tls.CurveID{tls.CurveP384}
+		}, x509.RSA},
 		{"no curve of the key", tls.VersionTLS10, func(c *tls.Config) { c.CurvePreferences = []tls.CurveID{tls.CurveP384} }, x509.RSA},
 	}
 	for _, test := range tests {
