@@ -81,7 +81,7 @@ func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Re
 		send = x.exchangeLarge
 	}
 	if err := send(m, req.Method); err != nil {
-		x.abandon(err)
+		x.end(false)
 		return nil, err
 	}
 	if x.memory.answer.StatusCode == http.StatusProxyAuthRequired && x.s.dialer.Forwards(x.r.target) {
@@ -104,18 +104,6 @@ func (x *trip) end(reuse bool) {
 	} else {
 		x.discard()
 	}
-}
-
-// abandon closes the connection after a failed exchange. The pool learns from one
-// that was idle before, and that the server may have been about to close.
-func (x *trip) abandon(err error) {
-	var e *Error
-	if x.p == nil || !x.ex.Reused || !errors.As(err, &e) || e.Reason != problem.Reset {
-		x.end(false)
-		return
-	}
-	x.c.End()
-	x.p.Died(x.c)
 }
 
 // exchange writes a request that is wholly in its buffer, and reads the head
