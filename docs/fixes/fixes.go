@@ -54,7 +54,7 @@ func For(c Client) Fix {
 	if c.NoCalls && c.Obstacle == "capable" {
 		return Fix{Key: "no-calls", Sentence: idle}
 	}
-	if c.Migrated && c.Obstacle != "capable" {
+	if c.Migrated && !o.leave && !o.stands {
 		return Fix{}
 	}
 	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
@@ -65,7 +65,7 @@ func For(c Client) Fix {
 			f.Key += "/" + r.Key
 		}
 	}
-	if c.Migrated {
+	if c.Migrated && o.leave {
 		f.Sentence, f.Pages = leaving(c), []string{o.page}
 		return f
 	}

@@ -34,6 +34,7 @@ type about struct {
 	runtime  bool   // the runtime's own advice follows
 	last     bool   // the obstacle's page comes after those of the runtime
 	leave    bool   // what leads the client to tlslift is to be taken out
+	stands   bool   // a client that is migrated has to change it, too
 }
 
 var obstacles = map[Obstacle]about{
@@ -71,7 +72,7 @@ var obstacles = map[Obstacle]about{
 	},
 	"names-wrong-host": {
 		sentence: "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
-		page:     "names-wrong-host",
+		page:     "names-wrong-host", stands: true,
 	},
 	"distrusts-ca": {
 		sentence: "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",

@@ -128,7 +128,7 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
 		w.key = "no-calls"
 		return newest.at
 	}
-	if w.state == ledger.Migrated && w.verdict != ledger.Capable {
+	if w.state == ledger.Migrated && w.verdict != ledger.Capable && w.verdict != ledger.NamesWrongHost {
 		return newest.at // nothing is left to change
 	}
 	w.key = w.verdict.String()
