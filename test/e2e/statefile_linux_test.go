@@ -33,7 +33,7 @@ func TestCheckNotesADirectoryThatItCannotWriteTo(t *testing.T) {
 		}
 	}
 	command := exec.Command("/proc/self/fd/3", "check", "--config", config)
-	command.ExtraFiles, command.Dir = []*os.File{binary}, "/"
+	command.ExtraFiles, command.Dir, command.Env = []*os.File{binary}, "/", []string{"HOME=/"}
 	if os.Getuid() == 0 { // root can write everywhere
 		const nobody = 65534
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
