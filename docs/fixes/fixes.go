@@ -40,7 +40,7 @@ type Fix struct {
 
 // fallsBack is added for a client whose URL is the API's own, in clear. While
 // tlslift is down, its calls fail.
-const fallsBack = "If its proxy setting, hosts-file entry, or redirect gets lost, it calls in clear: until it is changed, refuse port 80 except to tlslift."
+const fallsBack = "If its setting gets lost, it calls in clear: refuse port 80 except to tlslift."
 
 // idle is the advice for a client that could call by itself, and never calls.
 const idle = "Nothing to change: it connects, and never makes a call (a scanner or a health check)."
