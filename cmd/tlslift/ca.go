@@ -193,6 +193,9 @@ with several certificates, such as ca.pem, the root is taken.`,
 			if err != nil {
 				return err
 			}
+			if err := spared(out, file); err != nil {
+				return usageError{err}
+			}
 			certs, _ = authority.Roots(certs)
 			data, err := authority.Export(certs, f)
 			if err != nil {
@@ -208,9 +211,25 @@ with several certificates, such as ca.pem, the root is taken.`,
 	fl := cmd.Flags()
 	fl.StringVar(&file, "cert", "", "certificate `file`, PEM or DER: root.pem")
 	fl.StringVar(&format, "format", "pem", "`form`: pem, der or pkcs12")
-	fl.StringVar(&out, "out", "", "`file` to write; replaced if it exists")
+	fl.StringVar(&out, "out", "", "`file` to write; replaced if it exists, but never the file of --cert or a private key")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"pem", "der", "pkcs12"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// spared refuses to write over what cannot be made again: a private key, and the
+// certificates that are exported, of which only the root is kept.
+func spared(out, cert string) error {
+	info, err := os.Stat(out)
+	if err != nil {
+		return nil // nothing is there, or writing says why not
+	}
+	if source, err := os.Stat(cert); err == nil && os.SameFile(info, source) {
+		return fmt.Errorf("--out %s: it is the file of --cert, which would be overwritten; name another file", out)
+	}
+	if data, err := os.ReadFile(out); err == nil && authority.HoldsKey(data) {
+		return fmt.Errorf("--out %s: it holds a private key, which would be overwritten; name another file", out)
+	}
+	return nil
 }
 
 // readCertificates reads the file that a ca subcommand was given.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -47,7 +48,7 @@ func TestCAInitShowExport(t *testing.T) {
 		}
 	}
 	for _, format := range []string{"pem", "der", "pkcs12"} {
-		file := filepath.Join(dir, "root."+format)
+		file := filepath.Join(dir, "for-clients."+format)
 		out, status = runCA("export", "--cert", filepath.Join(dir, authority.RootFile), "--format", format, "--out", file)
 		if status != exitDone || !strings.Contains(out, "keytool") {
 			t.Errorf("export as %s: %d, %s", format, status, out)
@@ -129,6 +130,50 @@ func TestCAMistakes(t *testing.T) {
 	} {
 		if out, _ := runCA(c.args...); !strings.Contains(out, c.want) {
 			t.Errorf("ca %v: %s", c.args, out)
+		}
+	}
+}
+
+// An export overwrites neither a key nor the certificates that it reads.
+func TestCAExportSparesWhatCannotBeMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "ca")
+	if out, status := runCA("init", "--dir", dir); status != exitDone {
+		t.Fatalf("%d, %s", status, out)
+	}
+	ca, key, link := filepath.Join(dir, authority.CAFile), filepath.Join(dir, authority.KeyFile), filepath.Join(dir, "link.pem")
+	if err := os.Link(ca, link); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	derKey := filepath.Join(dir, "key.der")
+	if err := os.WriteFile(derKey, block.Bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ out, format, want string }{
+		{key, "pem", "it holds a private key, which would be overwritten; name another file"},
+		{derKey, "pem", "it holds a private key, which would be overwritten; name another file"},
+		{ca, "der", "it is the file of --cert, which would be overwritten; name another file"},
+		{link, "der", "it is the file of --cert, which would be overwritten; name another file"},
+	} {
+		before, err := os.ReadFile(c.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, status := runCA("export", "--cert", ca, "--format", c.format, "--out", c.out)
+		after, err := os.ReadFile(c.out)
+		if err != nil || status != exitUsage || !strings.Contains(out, "--out "+c.out+": "+c.want) || !bytes.Equal(before, after) {
+			t.Errorf("%s as %s: %d, %s; changed: %v", c.out, c.format, status, out, !bytes.Equal(before, after))
+		}
+	}
+	again := filepath.Join(dir, "root-for-clients.pem")
+	for range 2 {
+		if out, status := runCA("export", "--cert", ca, "--out", again); status != exitDone {
+			t.Errorf("an earlier export is not replaced: %d, %s", status, out)
 		}
 	}
 }

@@ -238,12 +238,23 @@ func noCertificate(data []byte) error {
 	if _, err := x509.ParseCertificate(data); err == nil {
 		return errors.New("it is in DER form: convert it to PEM with openssl x509 -inform der -in FILE -out FILE.pem")
 	}
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			return errIsKey
-		}
+	if HoldsKey(data) {
+		return errIsKey
 	}
 	return errors.New("no PEM block CERTIFICATE in it")
+}
+
+// HoldsKey reports whether data holds a private key, in PEM or DER form.
+func HoldsKey(data []byte) bool {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return true
+		}
+	}
+	_, errPKCS8 := x509.ParsePKCS8PrivateKey(data)
+	_, errPKCS1 := x509.ParsePKCS1PrivateKey(data)
+	_, errEC := x509.ParseECPrivateKey(data)
+	return errPKCS8 == nil || errPKCS1 == nil || errEC == nil
 }
 
 // parseKey reads an RSA key in PKCS #8 or PKCS #1 form.
