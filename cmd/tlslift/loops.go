@@ -13,7 +13,7 @@ import (
 )
 
 // listensAt reports whether an address is one that the configuration listens on:
-// for `tlslift check`, which has no Server.
+// for checks before there is a Server.
 func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 	var bound []netip.AddrPort
 	add := func(address string) {

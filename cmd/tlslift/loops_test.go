@@ -7,7 +7,7 @@ import (
 	"tlslift/configs"
 )
 
-func TestCheckFindsUpstreamsThatAreOurselves(t *testing.T) {
+func TestUpstreamsThatAreOurselves(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*configs.Config)
@@ -24,7 +24,7 @@ func TestCheckFindsUpstreamsThatAreOurselves(t *testing.T) {
 	} {
 		cfg := configs.Default()
 		test.change(cfg)
-		err := judge(cfg)
+		err := contents(cfg) // of run and reload, and of check
 		switch {
 		case test.key == "" && err != nil:
 			t.Errorf("%s: %v", name, err)

@@ -69,13 +69,14 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	return set, nil
 }
 
-// contents finds what is wrong with the files that a configuration names, once
-// they are read.
+// contents finds what keeps a configuration from use at start, at a reload and
+// in `tlslift check`: what is wrong with the files that it names, once they are
+// read, and upstreams that are this tlslift.
 func contents(cfg *configs.Config) configs.Problems {
 	_, problems := adminToken(cfg)
 	_, err := settingsOf(cfg, make([]byte, 32))
 	more, _ := err.(configs.Problems) //nolint:errorlint // settingsOf returns nothing else
-	return append(problems, more...)
+	return slices.Concat(problems, more, ourselves(cfg))
 }
 
 func othersOf(o configs.Others) decide.Others {

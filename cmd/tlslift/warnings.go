@@ -17,11 +17,10 @@ import (
 )
 
 // judge finds what is wrong with a configuration beyond its schema, without
-// starting anything: files that cannot be used, a CA's constraints, loops.
+// starting anything: a state file that cannot be used, a CA's constraints.
 func judge(cfg *configs.Config) configs.Problems {
 	problems := append(contents(cfg), wrongStateFile(cfg)...)
-	problems = append(problems, outsideCA(cfg)...)
-	return append(problems, ourselves(cfg)...)
+	return append(problems, outsideCA(cfg)...)
 }
 
 // loadedCA is the CA of a configuration; nil when there is none that can be

@@ -141,3 +141,36 @@ upstreams:
 		t.Errorf("a name that does not exist: %d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
 	}
 }
+
+// An upstream or a parent proxy that is this tlslift is refused at start, at a
+// reload and by check, with one text.
+func TestUpstreamsThatAreOurselvesAreRefused(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0") // so that nothing of this test can listen there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	at := taken.Addr().String()
+	p := harness.Start(t, harness.Options{})
+	for key, text := range map[string]string{
+		"upstream.parent_proxy": "upstream: {parent_proxy: 'http://" + at + "'}",
+		"upstreams[0].address":  "upstreams: [{host: api.smsportal.com, address: '" + at + "'}]",
+	} {
+		text = "listen: ['" + at + "']\n" + text + "\n"
+		problem := key + ": " + at + " is where this tlslift listens: every request to it would be a loop; name the real server"
+		config := harness.TempFile(t, "tlslift.yaml", text)
+		for _, command := range []string{"run", "check"} {
+			if got := harness.Run(t, nil, command, "--config", config); got.Code != 2 || !strings.Contains(got.Stderr, problem) {
+				t.Errorf("%s, %s: status %d, %q", key, command, got.Code, got.Stderr)
+			}
+		}
+		mark := p.Mark()
+		p.Reconfigure(text)
+		p.Signal(syscall.SIGHUP)
+		line := p.WaitLogAfter(mark, harness.Match{"msg": "reload refused, the old configuration stays"})
+		if problems := fmt.Sprint(line["problems"]); !strings.Contains(problems, problem) {
+			t.Errorf("%s, reload: %s", key, problems)
+		}
+	}
+}
