@@ -58,6 +58,7 @@ configuration has problems.`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().Lookup("upstream").Usage += "; with --online, what to connect to"
 	cmd.Flags().BoolVar(&online, "online", false, "also connect to every upstream that is a host")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Second, "how long one upstream may take with --online")
 	return cmd

@@ -90,7 +90,7 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 }
 
 // editAll edits one manifest after the other, so that an error names its file,
-// and joins what comes out to one stream. It tells what was done once all of it
+// and joins what comes out to one stream. It says what was done once all of it
 // succeeded.
 func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 	files := f.files

@@ -44,7 +44,7 @@ var programs = []Runtime{
 	{Key: "httpclient", Names: []string{"Commons HttpClient 3", "Apache HttpClient"}, Page: "java", Change: "It uses the TLS of the Java it runs on, and does not read https.protocols: move to Java 8, or say TLSv1.2 in code.", Limits: "It does not read https.protocols: look for the protocols that its code names."},
 	{Key: "coldfusion", Names: []string{"ColdFusion"}, Page: "coldfusion", Change: "ColdFusion uses the Java it runs on: point it at Java 8.", Limits: "For ColdFusion, look in jvm.config."},
 	{Key: "dotnet-1", Names: []string{".NET 1"}, Page: "dotnet", Change: ".NET 1 has no TLS 1.2: move to 4.7.2 or later."},
-	{Key: "dotnet-2", Names: []string{".NET 2-3.5"}, Page: "dotnet", Change: "Install the TLS 1.2 update for .NET 3.5, and set SystemDefaultTlsVersions."},
+	{Key: "dotnet-2", Names: []string{".NET 2-3.5"}, Page: "dotnet", Change: "Install KB3154517 to KB3154520 (TLS 1.2), and set SystemDefaultTlsVersions."},
 	{Key: "dotnet", Names: []string{".NET 4", ".NET"}, Page: "dotnet", Change: "Set SchUseStrongCrypto and SystemDefaultTlsVersions, or target 4.7.2."},
 	{Key: "powershell", Names: []string{"PowerShell"}, Page: "powershell", Change: "Put [Net.ServicePointManager]::SecurityProtocol = 'Tls12' at the top of the script."},
 	{Key: "winhttp", Names: []string{"WinHTTP", "MSXML"}, Page: "winhttp", Change: "Windows 7 to Server 2012 need KB3140245 and DefaultSecureProtocols; later ones need nothing.", Limits: "For WinHTTP, look for DefaultSecureProtocols, and Option(9) in code."},

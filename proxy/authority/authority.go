@@ -102,7 +102,7 @@ func New(o Options) (*Authority, error) {
 	if err := a.Reload(o.CA, o.Names); err != nil {
 		return nil, err
 	}
-	go makeRSA() //nolint:errcheck // whoever needs the key gets the error
+	go makeRSA() //nolint:errcheck // what needs the key gets the error
 	return a, nil
 }
 

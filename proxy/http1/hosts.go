@@ -81,7 +81,7 @@ func (r *Request) OtherProtocol() bool {
 	}
 	line, _, whole := strings.Cut(r.raw, "\n")
 	switch {
-	case !beginsMethod(line):
+	case !beginsMethod([]byte(line)):
 		return true
 	case !whole: // it could still become a request line
 		return false
@@ -95,8 +95,8 @@ func (r *Request) OtherProtocol() bool {
 
 // beginsMethod reports whether a line that may not be complete can begin with a
 // method (RFC 9112 section 3): a binary protocol shows itself before a line end.
-func beginsMethod(line string) bool {
-	if line == "" || line[0] == ' ' || line[0] == '\t' || line[0] == '\r' || line[0] == '\n' {
+func beginsMethod(line []byte) bool {
+	if len(line) == 0 || line[0] == ' ' || line[0] == '\t' || line[0] == '\r' || line[0] == '\n' {
 		return true
 	}
 	if !isTokenByte(line[0]) {

@@ -198,7 +198,7 @@ func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 	if c.lineJudged {
 		return nil
 	}
-	if !isTokenByte(raw[0]) && raw[0] != '\r' || !beginsMethod(string(raw[:min(len(raw), maxMethod)])) {
+	if !isTokenByte(raw[0]) && raw[0] != '\r' || !beginsMethod(raw) {
 		return malformed(detailMethod)
 	}
 	i := bytes.IndexByte(raw[fresh:], '\n')

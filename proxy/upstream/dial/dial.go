@@ -147,7 +147,7 @@ func (d *Dialer) judge(addr netip.AddrPort, exempt bool) error {
 	if d.Own(addr) {
 		return &Error{Reason: problem.Loop, Err: fmt.Errorf("%w: %s", errOwnAddress, addr)}
 	}
-	if !exempt && internal(addr.Addr()) {
+	if !exempt && Internal(addr.Addr()) {
 		return &Error{Reason: problem.InternalAddress, Err: fmt.Errorf("%w: %s", errInternal, addr.Addr())}
 	}
 	return nil

@@ -39,13 +39,9 @@ var embeddings = [...]struct {
 	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056)
 }
 
-// Internal reports whether a is an address that only something inside has, so
-// none that an upstream's name may lead to.
-func Internal(a netip.Addr) bool { return internal(a) }
-
-// internal reports whether a is an address that only something inside has, in
-// any of its forms.
-func internal(a netip.Addr) bool {
+// Internal reports whether a is an address that only something inside has, in
+// any of its forms: none that an upstream's name may lead to.
+func Internal(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return true
@@ -61,7 +57,7 @@ func internal(a netip.Addr) bool {
 	b := a.As16()
 	for _, e := range embeddings {
 		if e.net.Contains(a) {
-			return internal(netip.AddrFrom4([4]byte(b[e.at : e.at+4])))
+			return Internal(netip.AddrFrom4([4]byte(b[e.at : e.at+4])))
 		}
 	}
 	return false

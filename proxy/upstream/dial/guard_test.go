@@ -23,11 +23,11 @@ func TestInternal(t *testing.T) {
 		"64:ff9b::127.0.0.1": true, "64:ff9b::a9fe:a9fe": true, "64:ff9b::8.8.8.8": false,
 		"2002:7f00:1::1": true, "2002:a00:1::1": true, "2002:808:808::1": false,
 	} {
-		if got := internal(netip.MustParseAddr(addr)); got != want {
+		if got := Internal(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}
 	}
-	if !internal(netip.Addr{}) {
+	if !Internal(netip.Addr{}) {
 		t.Error("no address at all is let through")
 	}
 }

@@ -138,7 +138,7 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 			return c, nil
 		}
 		if w != nil && !c.Used { // it was made just now
-			p.Died(c)
+			p.died(c)
 			return nil, errEnded
 		}
 		dead = c
@@ -268,9 +268,8 @@ func (p *Pool) LearnIdleTimeout(idle time.Duration) {
 	p.life.seen(p.Now(), idle)
 }
 
-// Died closes a connection that the server ended: it was dead when it was to be
-// used, or ended without an answer although it had been used before.
-func (p *Pool) Died(c *Conn) {
+// died closes a connection that was found dead when it was to be used.
+func (p *Pool) died(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lost(c, p.Now())
