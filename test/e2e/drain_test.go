@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -184,6 +185,28 @@ func TestReadinessGoesOffWhileDraining(t *testing.T) {
 		t.Errorf("healthz while draining: %d", status)
 	}
 	p.Signal(syscall.SIGTERM) // a second one does not wait for the delay
+	if code := p.Wait(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+// TestTerminatedToTheEnd: SIGTERM again and again does not change the exit
+// status, however late it comes.
+func TestTerminatedToTheEnd(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	process, err := os.FindProcess(p.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for over := false; !over; {
+		select {
+		case <-p.Ended():
+			over = true
+		case <-time.After(50 * time.Microsecond):
+			_ = process.Signal(syscall.SIGTERM) // an error once it has ended
+		}
+	}
 	if code := p.Wait(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
