@@ -313,6 +313,30 @@ func TestUser(t *testing.T) {
 	}
 }
 
+// TestImagesArePinned: an image of somebody else's is the same tomorrow.
+func TestImagesArePinned(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`(?m)^(?:FROM|\s+image:) +(\S+)`)
+	pinned := regexp.MustCompile(`^[a-z/]+:[v0-9.]+@sha256:[0-9a-f]{64}$`)
+	found := 0
+	for _, file := range []string{
+		"../Dockerfile", "demo/Dockerfile", "compose/compose.yaml", "compose/compose.keep.yaml", "helm/tlslift/values.yaml",
+	} {
+		for _, image := range named.FindAllSubmatch(read(t, file), -1) {
+			switch name := string(image[1]); {
+			case name == "scratch" || name == "tlslift" || name == "tlslift-demo":
+			case !pinned.MatchString(name):
+				t.Errorf("%s: %s is not pinned by its digest", file, name)
+			default:
+				found++
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d images found", found)
+	}
+}
+
 // Every file that the compose example and the packages name is there.
 func TestNamedFilesAreThere(t *testing.T) {
 	t.Parallel()
