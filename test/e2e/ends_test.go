@@ -39,7 +39,8 @@ func TestTunnelsSayHowTheyEnded(t *testing.T) {
 		}
 	}()
 	foreign := listener.Addr().String()
-	_, p := portal(t, smsportal.Options{}, "others: pass\nlimits: {tunnel_idle_timeout: 1s}")
+	_, p := portal(t, smsportal.Options{}, "others: pass")
+	_, hasty := portal(t, smsportal.Options{}, "others: pass\nlimits: {tunnel_idle_timeout: 1s}")
 	_, q := portal(t, smsportal.Options{}, "others: pass\nlimits: {drain_timeout: 1s}")
 	for _, tt := range []struct {
 		end string
@@ -49,7 +50,7 @@ func TestTunnelsSayHowTheyEnded(t *testing.T) {
 		{"closed", p, func(c *harness.Caller) { c.Send("c").Rest(); c.Close() }},
 		{"reset_by_upstream", p, func(c *harness.Caller) { c.Send("r") }},
 		{"reset_by_client", p, func(c *harness.Caller) { c.Send("h").Reset() }},
-		{"idle", p, func(c *harness.Caller) { c.Send("h") }},
+		{"idle", hasty, func(c *harness.Caller) { c.Send("h") }},
 		{"cut", q, func(c *harness.Caller) { c.Send("h"); q.Signal(syscall.SIGTERM) }},
 	} {
 		mark := tt.p.Mark()
