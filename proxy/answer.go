@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"tlslift/proxy/decide"
+	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
@@ -138,7 +139,7 @@ func (q *request) cause() problem.Cause {
 	case q.out.Reason == problem.DNS && !q.out.Ours:
 		return problem.ForeignName
 	default:
-		return problem.Usual
+		return q.behind
 	}
 }
 
@@ -189,10 +190,22 @@ func (q *request) explain(err error) (problem.Reason, string) {
 	}
 	var up *upstream.Error
 	if errors.As(err, &up) {
-		o.Delivery = up.Delivery
+		o.Delivery, q.behind = up.Delivery, causeOf(up, q.place.Host)
 		return up.Reason, up.Error()
 	}
 	return problem.Protocol, "the round trip failed"
+}
+
+// causeOf is what is behind a failure of the upstream side, where the usual text
+// of its reason would mislead. asked is the host that the caller named.
+func causeOf(err *upstream.Error, asked host.Name) problem.Cause {
+	var lookup *upstream.LookupError
+	switch {
+	case err.Reason == problem.DNS && errors.As(err, &lookup) && lookup.Name != asked:
+		return problem.OtherName
+	default:
+		return problem.Usual
+	}
 }
 
 // explainBody is explain for a request's body that did not come as announced.

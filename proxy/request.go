@@ -37,9 +37,10 @@ type request struct {
 	ex        upstream.Exchange
 	held      *heldBody // the beginning of the body; nil without one
 	answer    watchedBody
-	closes    bool // the answer is one of our own that ends the connection
-	streaming bool // the answer comes bit by bit: each write is flushed
-	connected bool // a CONNECT that was answered with 200
+	closes    bool          // the answer is one of our own that ends the connection
+	streaming bool          // the answer comes bit by bit: each write is flushed
+	connected bool          // a CONNECT that was answered with 200
+	behind    problem.Cause // what is behind a failure of the upstream side
 	memory    upstream.Memory
 }
 

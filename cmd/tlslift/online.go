@@ -13,7 +13,6 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/host"
-	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream"
 )
 
@@ -47,7 +46,7 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, named 
 	for _, t := range targets {
 		if err := probe(ctx, out, transport, t, timeout); err != nil {
 			failed++
-			explainFailure(out, t.text, err)
+			explainFailure(out, cfg, t, err)
 		}
 	}
 	switch {
@@ -146,7 +145,7 @@ func nameOf(i int, c *x509.Certificate) string {
 
 // explainFailure prints why an upstream cannot be used, what it showed, and
 // what to do.
-func explainFailure(out io.Writer, host string, err error) {
+func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
 	reason, cause := "failed", err
 	var failure *upstream.Error
 	if errors.As(err, &failure) {
@@ -155,7 +154,7 @@ func explainFailure(out io.Writer, host string, err error) {
 			cause = failure.Err
 		}
 	}
-	fmt.Fprintf(out, "%s: FAILED: %s\n", host, reason)
+	fmt.Fprintf(out, "%s: FAILED: %s\n", to.text, reason)
 	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(tw, "  cause\t%v\n", cause)
 	var verification *tls.CertificateVerificationError
@@ -164,20 +163,10 @@ func explainFailure(out io.Writer, host string, err error) {
 			fmt.Fprintf(tw, "  shown %d\t%s, issued by %s, until %s\n", i, nameOf(i, c), c.Issuer, c.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
-	if failure != nil && adviceOn[failure.Reason] != "" {
-		fmt.Fprintf(tw, "  what to do\t%s\n", adviceOn[failure.Reason])
+	if failure != nil {
+		if advice := adviceOn(cfg, to.route, failure); advice != "" {
+			fmt.Fprintf(tw, "  what to do\t%s\n", advice)
+		}
 	}
 	_ = tw.Flush()
-}
-
-// adviceOn is the operator's next step, by what failed.
-var adviceOn = map[problem.Reason]string{
-	problem.DNS:             "check resolv.conf, set upstream.dns_servers, or give the upstream an address:, which needs no DNS",
-	problem.InternalAddress: "correct the name, give the upstream an address:, or set allow_internal_addresses if that is where it lives",
-	problem.Loop:            "the name leads back to tlslift: give the upstream an address:, or name upstream.dns_servers",
-	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy; or the upstream's address leads to another server",
-	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
-	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
-	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too, or the upstream's address leads to another server",
-	problem.ParentProxy:     "look at upstream.parent_proxy and its credentials",
 }

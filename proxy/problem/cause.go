@@ -10,6 +10,7 @@ const (
 	Hostless            // the request, in origin form, names no host of ours: its URL was meant as a base URL
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
+	OtherName           // a name could not be resolved that stands for the host: that of to or address
 	ProxyHeader         // a PROXY protocol header came from an address that may send none
 )
 
@@ -25,6 +26,9 @@ func (c Cause) text() (what, advice string) {
 	case ForeignName:
 		return "The name ^ could not be resolved.",
 			"Check the spelling of the host; if it is right, the operator of tlslift has to look at its DNS."
+	case OtherName:
+		return "The name of the server that stands for ^ could not be resolved.",
+			"The operator of tlslift has to correct the name in to or address of this upstream, or look at its DNS."
 	case ProxyHeader:
 		return "This connection begins with a PROXY protocol header, and its address may not send one.",
 			"The operator of tlslift has to add the address of the load balancer to proxy_protocol_from of this listener, or turn off the PROXY protocol in the load balancer."

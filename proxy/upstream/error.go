@@ -7,10 +7,15 @@ import (
 
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
+	"tlslift/proxy/upstream/names"
 )
 
 // Error is a failed round trip, dial or probe.
 type Error = dial.Error
+
+// LookupError is the cause of an Error for a name that could not be resolved: the
+// host's, or one that leads to it, such as the parent proxy's.
+type LookupError = names.LookupError
 
 // BodyError is a request body that could not be read from the caller. Nothing is
 // wrong with the upstream.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -60,5 +61,49 @@ func TestCheckOnlineOfNamedHosts(t *testing.T) {
 		if text := got.Stdout + got.Stderr; got.Code != want.code || !strings.Contains(text, want.text) || strings.Count(text, ": ok\n") > 1 {
 			t.Errorf("%s: status %d\n%s", name, got.Code, text)
 		}
+	}
+}
+
+// A name that does not resolve is named, with the key that holds it and each that
+// was asked. An answer to a caller names neither servers nor hosts of the operator.
+// Go asks no server for a name below onion.
+func TestNamesThatDoNotResolve(t *testing.T) {
+	t.Parallel()
+	dns := harness.StartDNS(t, nil).Addr()
+	asked := "look up other.onion: DNS server " + dns + ": the name has no address"
+	const usual = "The name api.smsportal.com could not be resolved."
+	const other = "The name of the server that stands for api.smsportal.com could not be resolved."
+	for name, tt := range map[string]struct{ entry, upstream, reason, cause, key, text string }{
+		"host":    {"{host: api.smsportal.com}", "", "dns", "look up api.smsportal.com: DNS server " + dns + ": the name has no address\n", "check resolv.conf, set upstream.dns_servers", usual},
+		"to":      {"{host: api.smsportal.com, to: other.onion}", "", "dns", asked + "\n", "correct other.onion in the to: of upstream api.smsportal.com;", other},
+		"address": {"{host: api.smsportal.com, address: 'other.onion:443'}", "", "dns", asked + "; the system's resolver: ", "correct other.onion in the address: of upstream api.smsportal.com;", other},
+		"another's address": {
+			"{host: api.smsportal.com, to: gone.example}, {host: gone.example, address: 'other.onion:443'}", "",
+			"dns", asked + "; the system's resolver: ", "correct other.onion in the address: of upstream gone.example;", other,
+		},
+		"parent proxy": {
+			"{host: api.smsportal.com}", ", parent_proxy: 'http://other.onion:3128'",
+			"parent_proxy", "the parent proxy: " + asked + "; the system's resolver: ", "correct other.onion in upstream.parent_proxy;", "The parent proxy opened no tunnel to api.smsportal.com.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := fmt.Sprintf("upstream: {dns_servers: ['%s']%s}\nupstreams: [%s]\n", dns, tt.upstream, tt.entry)
+			got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", config))
+			for _, want := range []string{"api.smsportal.com: FAILED: " + tt.reason + "\n", "cause       " + tt.cause, "what to do  " + tt.key} {
+				if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+					t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
+				}
+			}
+			p := harness.Start(t, harness.Options{Config: config})
+			answer := p.Ask(plainGet)
+			if answer.Problem() != tt.reason || !strings.Contains(answer.Text, tt.text) || strings.Contains(answer.Text, "onion") {
+				t.Errorf("%s: %s", answer.Problem(), answer.Text)
+			}
+			line := p.WaitLog(harness.Match{"msg": "request", "error": tt.reason})
+			if want := "upstream: " + tt.reason + " (not_sent): " + strings.TrimSpace(tt.cause); !strings.HasPrefix(fmt.Sprint(line["detail"]), want) {
+				t.Errorf("detail %q, want %s", line["detail"], want)
+			}
+		})
 	}
 }

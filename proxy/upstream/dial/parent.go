@@ -103,7 +103,7 @@ func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
 	if !d.Parent.name.IsAddr() {
 		var err error
 		if addrs, _, err = d.Names.LookupSystem(ctx, d.Parent.name); err != nil {
-			return nil, fmt.Errorf("resolve the parent proxy: %w", err)
+			return nil, fmt.Errorf("the parent proxy: %w", err)
 		}
 	}
 	var targets []netip.AddrPort

@@ -90,19 +90,28 @@ func join(a, b records) records {
 // some servers do not understand (RFC 6891 section 6.2.2).
 func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessage.Question) records {
 	good := int(r.good.Load())
-	var err error
+	var failed inTurn // of each server the last error
 	for i := 0; i < 2*len(servers) && ctx.Err() == nil; i++ {
 		at := (good + i) % len(servers)
-		var m *dnsmessage.Message
-		if m, err = r.askServer(ctx, servers[at], q, i < len(servers)); err == nil {
+		m, err := r.askServer(ctx, servers[at], q, i < len(servers))
+		switch {
+		case err == nil:
 			r.good.Store(int32(at))
-			return extract(m, q)
+			rec := extract(m, q)
+			if rec.err != nil {
+				rec.err = fmt.Errorf("DNS server %s: %w", servers[at], rec.err)
+			}
+			return rec
+		case i < len(servers):
+			failed = append(failed, err)
+		default:
+			failed[i-len(servers)] = err
 		}
 	}
-	if err == nil {
-		err = silent(servers...)
+	if failed == nil {
+		return records{ttl: minTTL, err: silent(servers...)}
 	}
-	return records{ttl: minTTL, err: err}
+	return records{ttl: minTTL, err: failed}
 }
 
 // askServer asks one server over UDP, and over TCP when the answer did not fit.

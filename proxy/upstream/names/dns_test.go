@@ -89,11 +89,11 @@ func TestAnswers(t *testing.T) {
 			"six.test":    "[2001:db8::1]",
 			"mapped.test": "[10.0.0.1]",
 			"alias.test":  "[192.0.2.3]",
-			"loop.test":   "error: the name has no address",
-			"self.test":   "error: the name has no address",
-			"c0.test":     "error: the name has no address",
-			"empty.test":  "error: the name has no address",
-			"none.test":   "error: the name has no address",
+			"loop.test":   "error: look up loop.test: DNS server 192.0.2.53:53: the name has no address",
+			"self.test":   "error: look up self.test: DNS server 192.0.2.53:53: the name has no address",
+			"c0.test":     "error: look up c0.test: DNS server 192.0.2.53:53: the name has no address",
+			"empty.test":  "error: look up empty.test: DNS server 192.0.2.53:53: the name has no address",
+			"none.test":   "error: look up none.test: DNS server 192.0.2.53:53: the name has no address",
 		} {
 			if got := look(t, r, name); got != want {
 				t.Errorf("%s: %s, want %s", name, got, want)
@@ -199,7 +199,7 @@ func TestStale(t *testing.T) {
 				want("recovered", "[192.0.2.1]")
 				ns.SetZone(t)
 				time.Sleep(11 * time.Second)
-				want("gone", "error: the name has no address") // that is an answer
+				want("gone", "error: look up a.test: DNS server 192.0.2.53:53: the name has no address") // that is an answer
 			})
 		})
 	}
@@ -360,7 +360,7 @@ func TestNoServerAnswers(t *testing.T) {
 			servers[fmt.Sprintf("192.0.2.%d:53", i)] = ns
 		}
 		start := time.Now()
-		if got := look(t, testResolver(t, "", servers), "a.test"); !strings.HasPrefix(got, "error: no answer from DNS server 192.0.2.") || !strings.HasSuffix(got, ":53 in time") || time.Since(start) != lookupTimeout {
+		if got := look(t, testResolver(t, "", servers), "a.test"); !strings.HasPrefix(got, "error: look up a.test: no answer from DNS server 192.0.2.") || !strings.HasSuffix(got, ":53 in time") || time.Since(start) != lookupTimeout {
 			t.Error(got, time.Since(start))
 		}
 	})

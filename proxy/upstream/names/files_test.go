@@ -96,7 +96,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 			t.Error("looked at too soon:", got)
 		}
 		time.Sleep(fileCheck)
-		if got := look(t, r, "a.test"); got != "error: the system was asked for a.test." { // no resolv.conf
+		if got := look(t, r, "a.test"); got != "error: look up a.test: the system's resolver: the system was asked for a.test." { // no resolv.conf
 			t.Error(got)
 		}
 		write(r.ResolvConf, "search x.test\nnameserver 192.0.2.53\nnameserver 2001:db8::53 # two\noptions ndots:5\nnameserver x\n")

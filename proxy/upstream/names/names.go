@@ -17,10 +17,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +53,30 @@ const (
 
 // ErrNoAddress is the answer that a name does not exist or has no address.
 var ErrNoAddress = errors.New("the name has no address")
+
+// LookupError is why a name has no addresses, or none that are known.
+type LookupError struct {
+	Name host.Name
+	Err  error // from each that was asked, in order; ErrNoAddress is in it if one said so
+}
+
+func (e *LookupError) Error() string { return "look up " + e.Name.String() + ": " + e.Err.Error() }
+
+// Unwrap returns what was answered.
+func (e *LookupError) Unwrap() error { return e.Err }
+
+// inTurn are the errors of several that were asked one after the other.
+type inTurn []error
+
+func (all inTurn) Error() string {
+	texts := make([]string, len(all))
+	for i, err := range all {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (all inTurn) Unwrap() []error { return all }
 
 // Options is what a Resolver works with. The zero value means the system's.
 type Options struct {
@@ -117,14 +143,17 @@ func New(ctx context.Context, o Options) *Resolver {
 // Lookup resolves the name of an upstream, and notes its addresses in Known.
 // Addresses in the hosts file that own reports are ignored, as this machine's own
 // are. The result is in the order to try, and must not be changed. cached reports
-// that no server was asked.
+// that no server was asked. The error is a *LookupError.
 func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Addr) bool) (addrs []netip.Addr, cached bool, err error) {
 	addrs, cached = r.elsewhere(name, own), true
 	if len(addrs) == 0 {
 		addrs, cached, err = r.lookupDNS(ctx, name)
 	}
+	if err != nil {
+		return nil, cached, &LookupError{name, err}
+	}
 	r.Known.note(name, addrs, r.Now())
-	return addrs, cached, err
+	return addrs, cached, nil
 }
 
 // elsewhere is what the hosts file says of a name, without this machine.
@@ -139,8 +168,10 @@ func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.
 	})
 }
 
-// LookupSystem resolves a name as any program on this machine does.
+// LookupSystem resolves a name as any program on this machine does, after the
+// configured servers if there are any. The error is a *LookupError.
 func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
+	var failed inTurn
 	if len(r.Servers) > 0 {
 		if addrs = r.inHosts(name); len(addrs) > 0 {
 			return addrs, true, nil
@@ -148,9 +179,15 @@ func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []ne
 		if addrs, cached, err = r.lookupDNS(ctx, name); err == nil {
 			return addrs, cached, nil
 		}
+		if failed = append(failed, err); ctx.Err() != nil { // no time to ask anyone else
+			return nil, cached, &LookupError{name, failed}
+		}
 	}
 	rec := r.system(ctx, name.String())
-	return rec.addrs, false, rec.err
+	if rec.err != nil {
+		return nil, false, &LookupError{name, append(failed, rec.err)}
+	}
+	return rec.addrs, false, nil
 }
 
 func (r *Resolver) inHosts(name host.Name) []netip.Addr {
@@ -239,7 +276,7 @@ func (r *Resolver) system(ctx context.Context, name string) records {
 		err = ErrNoAddress
 	}
 	if err != nil {
-		return records{ttl: minTTL, err: err}
+		return records{ttl: minTTL, err: fmt.Errorf("the system's resolver: %w", err)}
 	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()

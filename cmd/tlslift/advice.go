@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"tlslift/configs"
+	"tlslift/proxy/host"
+	"tlslift/proxy/problem"
+	"tlslift/proxy/upstream"
+)
+
+// usualAdvice is the operator's next step, by what failed.
+var usualAdvice = map[problem.Reason]string{
+	problem.DNS:             "check resolv.conf, set upstream.dns_servers, or give the upstream an address:, which needs no DNS",
+	problem.InternalAddress: "correct the name, give the upstream an address:, or set allow_internal_addresses if that is where it lives",
+	problem.Loop:            "the name leads back to tlslift: give the upstream an address:, or name upstream.dns_servers",
+	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy; or the upstream's address leads to another server",
+	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
+	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
+	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too, or the upstream's address leads to another server",
+	problem.ParentProxy:     "look at upstream.parent_proxy and its credentials",
+}
+
+// adviceOn is what to do about an upstream that cannot be used. It names the key
+// that holds the name to blame; "" = there is no advice.
+func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Error) string {
+	var lookup *upstream.LookupError
+	if errors.As(failure, &lookup) {
+		if key := keyOf(cfg, route, failure.Reason, lookup.Name); key != "" {
+			return fmt.Sprintf("correct %s in %s; if it is right, check upstream.dns_servers and resolv.conf", lookup.Name, key)
+		}
+	}
+	return usualAdvice[failure.Reason]
+}
+
+// keyOf is the key that a name comes from which leads to an upstream; "" for the
+// upstream's own name.
+func keyOf(cfg *configs.Config, route *upstream.Route, reason problem.Reason, name host.Name) string {
+	switch {
+	case reason == problem.ParentProxy:
+		return "upstream.parent_proxy"
+	case name == route.Host:
+		return ""
+	}
+	// Its own entry comes first. With to, it may have the address of another one.
+	for _, u := range append([]configs.Upstream{entryOf(cfg, route)}, cfg.Upstreams...) {
+		if at, _, err := host.ParseAuthority(u.Address); err == nil && at == name {
+			return fmt.Sprintf("the address: of upstream %s", u.Host)
+		}
+		if u.To == name {
+			return fmt.Sprintf("the to: of upstream %s", u.Host)
+		}
+	}
+	return ""
+}
+
+// entryOf is the entry of upstreams that a route is made of.
+func entryOf(cfg *configs.Config, route *upstream.Route) configs.Upstream {
+	i := slices.IndexFunc(cfg.Upstreams, func(u configs.Upstream) bool { return u.Host.String() == route.Label })
+	return cfg.Upstreams[i]
+}
