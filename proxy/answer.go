@@ -203,6 +203,10 @@ func causeOf(err *upstream.Error, asked host.Name) problem.Cause {
 	switch {
 	case err.Reason == problem.DNS && errors.As(err, &lookup) && lookup.Name != asked:
 		return problem.OtherName
+	case err.Reason == problem.TLS && errors.Is(err, upstream.ErrPlainHTTP):
+		return problem.PlainServer
+	case err.Reason == problem.ParentProxy && errors.Is(err, upstream.ErrPlainHTTP):
+		return problem.PlainParent
 	default:
 		return problem.Usual
 	}

@@ -20,7 +20,7 @@ var usualAdvice = map[problem.Reason]string{
 	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
 	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
 	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too, or the upstream's address leads to another server",
-	problem.ParentProxy:     "look at upstream.parent_proxy and its credentials",
+	problem.ParentProxy:     "look at upstream.parent_proxy: its scheme, its port and its credentials",
 }
 
 // adviceOn is what to do about an upstream that cannot be used. It names the key
@@ -32,7 +32,26 @@ func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Erro
 			return fmt.Sprintf("correct %s in %s; if it is right, check upstream.dns_servers and resolv.conf", lookup.Name, key)
 		}
 	}
+	if errors.Is(failure, upstream.ErrPlainHTTP) {
+		return plainAdvice(cfg, route, failure.Reason)
+	}
 	return usualAdvice[failure.Reason]
+}
+
+// plainAdvice is what to do about plain HTTP where TLS is expected.
+func plainAdvice(cfg *configs.Config, route *upstream.Route, reason problem.Reason) string {
+	const usual = 443
+	entry := inherited(entryOf(cfg, route), cfg.Upstreams)
+	switch {
+	case reason == problem.ParentProxy:
+		return "in upstream.parent_proxy, write http:// instead of https://"
+	case entry.Address != "":
+		return fmt.Sprintf("in the upstream's address: %s, write the port that the server has for HTTPS", entry.Address)
+	case entry.Port != usual:
+		return fmt.Sprintf("in the upstream's port: %d, write the port that the server has for HTTPS", entry.Port)
+	default:
+		return "look for a firewall that answers in place of the server, or name an upstream.parent_proxy"
+	}
 }
 
 // keyOf is the key that a name comes from which leads to an upstream; "" for the

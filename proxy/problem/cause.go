@@ -11,6 +11,8 @@ const (
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
 	OtherName           // a name could not be resolved that stands for the host: that of to or address
+	PlainServer         // the server speaks plain HTTP where TLS is expected
+	PlainParent         // so does the parent proxy
 	ProxyHeader         // a PROXY protocol header came from an address that may send none
 )
 
@@ -29,6 +31,12 @@ func (c Cause) text() (what, advice string) {
 	case OtherName:
 		return "The name of the server that stands for ^ could not be resolved.",
 			"The operator of tlslift has to correct the name in to or address of this upstream, or look at its DNS."
+	case PlainServer:
+		return "The server that answers for ^ speaks plain HTTP, not TLS.",
+			"The operator of tlslift has to correct address or port of this upstream, or look for a firewall that answers in place of the server."
+	case PlainParent:
+		return "The parent proxy speaks plain HTTP, not TLS, so it opened no tunnel to ^.",
+			"The operator of tlslift has to begin upstream.parent_proxy with http in place of https."
 	case ProxyHeader:
 		return "This connection begins with a PROXY protocol header, and its address may not send one.",
 			"The operator of tlslift has to add the address of the load balancer to proxy_protocol_from of this listener, or turn off the PROXY protocol in the load balancer."

@@ -17,6 +17,10 @@ type Error = dial.Error
 // host's, or one that leads to it, such as the parent proxy's.
 type LookupError = names.LookupError
 
+// ErrPlainHTTP is the cause of an Error for a server, or a parent proxy, that speaks
+// plain HTTP where TLS is expected.
+var ErrPlainHTTP = dial.ErrPlainHTTP
+
 // BodyError is a request body that could not be read from the caller. Nothing is
 // wrong with the upstream.
 type BodyError struct {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -104,6 +105,76 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 			if want := "upstream: " + tt.reason + " (not_sent): " + strings.TrimSpace(tt.cause); !strings.HasPrefix(fmt.Sprint(line["detail"]), want) {
 				t.Errorf("detail %q, want %s", line["detail"], want)
 			}
+		})
+	}
+}
+
+// startPlain starts what answers anything as a server of plain HTTP answers a
+// ClientHello, and returns its address.
+func startPlain(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 1))
+				_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+				_, _ = io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A server, or a parent proxy, that speaks plain HTTP where TLS is expected is
+// named as such, with the key to correct.
+func TestPlainHTTPInPlaceOfTLS(t *testing.T) {
+	t.Parallel()
+	plain := startPlain(t)
+	_, port, _ := net.SplitHostPort(plain)
+	dns := harness.StartDNS(t, map[string][]string{"plain.example": {"127.0.0.1"}}).Addr()
+	const server = "The server that answers for %s speaks plain HTTP, not TLS. Nothing was sent."
+	for name, tt := range map[string]struct{ host, config, reason, detail, advice, text string }{
+		"address": {
+			"api.smsportal.com", "upstreams: [{host: api.smsportal.com, address: '" + plain + "'}]",
+			"tls", "the server speaks plain HTTP, not TLS: see address and port of the upstream",
+			"in the upstream's address: " + plain + ", write the port that the server has for HTTPS", server,
+		},
+		"port": {
+			"plain.example", "upstreams: [{host: plain.example, port: " + port + "}]\nallow_internal_addresses: true\nupstream: {dns_servers: ['" + dns + "']}",
+			"tls", "the server speaks plain HTTP, not TLS: see address and port of the upstream",
+			"in the upstream's port: " + port + ", write the port that the server has for HTTPS", server,
+		},
+		"parent proxy": {
+			"api.smsportal.com", "upstreams: [api.smsportal.com]\nupstream: {parent_proxy: 'https://" + plain + "'}",
+			"parent_proxy", "TLS with the parent proxy: the server speaks plain HTTP, not TLS: see the https:// in upstream.parent_proxy",
+			"in upstream.parent_proxy, write http:// instead of https://", "The parent proxy speaks plain HTTP, not TLS, so it opened no tunnel to %s. Nothing was sent.",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", tt.config))
+			for _, want := range []string{tt.host + ": FAILED: " + tt.reason + "\n", "cause       " + tt.detail + "\n", "what to do  " + tt.advice + "\n"} {
+				if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+					t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
+				}
+			}
+			p := harness.Start(t, harness.Options{Config: tt.config})
+			answer := p.Ask("GET http://" + tt.host + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+			if answer.Problem() != tt.reason || !strings.Contains(answer.Text, fmt.Sprintf(tt.text, tt.host)) {
+				t.Errorf("%s: %s", answer.Problem(), answer.Text)
+			}
+			p.WaitLog(harness.Match{"msg": "request", "error": tt.reason, "detail": "upstream: " + tt.reason + " (not_sent): " + tt.detail})
+			p.WaitMetric(1, "tlslift_upstream_failures_total", "reason", tt.reason)
 		})
 	}
 }

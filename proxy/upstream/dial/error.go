@@ -2,7 +2,9 @@ package dial
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"os"
 
 	"tlslift/proxy/problem"
@@ -33,6 +35,19 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// ErrPlainHTTP is the error of a TLS handshake with a server that speaks plain HTTP.
+var ErrPlainHTTP = errors.New("the server speaks plain HTTP, not TLS")
+
+// handshakeError is err, or ErrPlainHTTP with the key to look at if that is what err
+// comes of. Old servers answer with a page that has no head.
+func handshakeError(err error, key string) error {
+	var wrong tls.RecordHeaderError
+	if errors.As(err, &wrong) && (string(wrong.RecordHeader[:]) == "HTTP/" || wrong.RecordHeader[0] == '<') {
+		return fmt.Errorf("%w: see %s", ErrPlainHTTP, key)
+	}
+	return err
+}
 
 var (
 	errOwnAddress = errors.New("the address is one of our own")

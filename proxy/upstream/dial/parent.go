@@ -124,7 +124,7 @@ func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
 		NextProtos:   []string{"http/1.1"},
 	})
 	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS with the parent proxy: %w", err)
+		return nil, fmt.Errorf("TLS with the parent proxy: %w", handshakeError(err, "the https:// in upstream.parent_proxy"))
 	}
 	return c, nil
 }

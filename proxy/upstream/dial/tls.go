@@ -177,7 +177,7 @@ func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, 
 		case errors.As(err, &verification), errors.Is(err, errPins): // no other hello would change that
 			return nil, &Error{Reason: problem.TLSVerify, Err: err}
 		default:
-			return nil, asError(ctx, err, problem.TLS)
+			return nil, asError(ctx, handshakeError(err, "address and port of the upstream"), problem.TLS)
 		}
 	}
 	cs := c.ConnectionState()
