@@ -21,14 +21,18 @@ func newCheckCommand() *cobra.Command {
 		Long: `Check a configuration and report every problem at once, with file, line, key
 and what to do. Nothing is started.
 
-With --online each upstream that is a host (patterns cannot be connected to)
-is resolved, connected to and verified, as the proxy would do it; its address,
-TLS version, cipher, chain and days to expiry are printed. Of one that fails,
-the reason, the certificates it showed, and what to do. With --online, --upstream
-names the hosts to connect to; the configuration, by a pattern too, says how.
+With --online each upstream that is a host, and each pattern with "to", is
+resolved, connected to and verified, as the proxy would do it. No request is
+sent. Printed are its address, TLS version, cipher, chain and days to expiry; of
+one that fails, the reason, the certificates it showed, and what to do. Other
+patterns are not tried: with --online, --upstream names the hosts to connect to,
+below a pattern too, and the configuration says how.
 
-Exit status: 0 all well, 1 an upstream cannot be reached or verified, 2 the
-configuration has problems.`,
+Exit status:
+  0  the configuration is right; with --online, all that was tried can be used,
+     and nothing was tried if every upstream is a pattern
+  1  an upstream cannot be reached or verified
+  2  the configuration or a flag is wrong`,
 		Example: `  tlslift check --config tlslift.yaml
   tlslift check --online --upstream api.smsportal.com`,
 		Args: noArgs,

@@ -53,7 +53,7 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, named 
 	case failed > 0:
 		return fmt.Errorf("%d of %d upstreams cannot be used", failed, len(targets))
 	case len(targets) == 0:
-		fmt.Fprintln(out, "every upstream is a pattern: name a host with --upstream to connect to it")
+		fmt.Fprintln(out, "nothing was connected to, because every upstream is a pattern: whether calls can work is not known")
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func configuredTargets(out io.Writer, t *upstream.Transport, upstreams []configs
 		name := u.Host.Domain()
 		switch {
 		case u.Host.Wild() && u.To.IsZero():
-			fmt.Fprintf(out, "%s: a pattern, not connected to; to check one of its hosts, name it with --upstream HOST\n", u.Host)
+			fmt.Fprintf(out, "%s: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST\n", u.Host)
 			continue
 		case u.Host.Wild():
 			if name, err = host.Parse("probe." + name.String()); err != nil {

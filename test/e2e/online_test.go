@@ -33,8 +33,19 @@ func TestCheckOnlineOfAnotherServer(t *testing.T) {
 	server := startPortal(t, smsportal.Options{})
 	config := harness.TempFile(t, "tlslift.yaml", `upstreams: [{host: other.test, address: "`+server.Addr()+`"}, "*.other.test"]`+"\n")
 	got := harness.Run(t, nil, "check", "--online", "--config", config)
-	for _, want := range []string{"other.test: FAILED: tls_verify", "or the upstream's address leads to another server", "*.other.test: a pattern, not connected to; to check one of its hosts, name it with --upstream HOST"} {
+	for _, want := range []string{"other.test: FAILED: tls_verify", "or the upstream's address leads to another server", "*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST"} {
 		if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+			t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
+		}
+	}
+}
+
+// Patterns alone leave nothing to try, and the output says so.
+func TestCheckOnlineOfPatternsAlone(t *testing.T) {
+	t.Parallel()
+	got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", `upstreams: ["*.other.test"]`+"\n"))
+	for _, want := range []string{"*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST\n", "nothing was connected to, because every upstream is a pattern"} {
+		if got.Code != 0 || !strings.Contains(got.Stdout, want) {
 			t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
 		}
 	}
