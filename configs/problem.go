@@ -115,6 +115,9 @@ func (c *Config) Problem(path, message, fix string) Problem {
 	return c.origins.problem(path, message, fix)
 }
 
+// Given reports whether a key was set: in the file, by a variable or by a flag.
+func (c *Config) Given(path string) bool { _, ok := c.origins[path]; return ok }
+
 func (o origins) problem(path, message, fix string) Problem {
 	p := Problem{Key: path, Message: message, Fix: fix, path: path}
 	for above := path; above != ""; above = parentOf(above) {

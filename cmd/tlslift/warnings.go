@@ -61,6 +61,7 @@ func warnings(cfg *configs.Config) []string {
 	out = append(out, early(cfg, time.Now())...)
 	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
+	out = append(out, closedByUsers(cfg)...)
 	out = append(out, stateFileNotes(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
@@ -134,6 +135,19 @@ func nameless(cfg *configs.Config) []string {
 		_, port, _ := net.SplitHostPort(l.Address)
 		if port == "443" && l.Accepts(configs.WayTLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
 			out = append(out, fmt.Sprintf("listen[%d]: %s has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
+		}
+	}
+	return out
+}
+
+// closedByUsers notes the listeners on which clients.users_file closes ways in that
+// nobody chose: those that cannot carry proxy credentials.
+func closedByUsers(cfg *configs.Config) []string {
+	var out []string
+	for i, l := range cfg.Listen {
+		if cfg.Clients.UsersFile != "" && !cfg.Given(fmt.Sprintf("listen[%d].accept", i)) && !l.Accepts(configs.WayGateway) {
+			out = append(out, fmt.Sprintf("listen[%d]: %s accepts forward and connect alone, because the other ways in (base URLs, hosts-file entries, TLS straight to the port) cannot carry the credentials of clients.users_file; "+
+				"write accept: [forward, connect] to choose this, or unauthenticated: [gateway, tls] to leave them open to anyone", i, l.Address))
 		}
 	}
 	return out

@@ -104,6 +104,32 @@ func TestUsersAndOpenWaysAreAnError(t *testing.T) {
 	}
 }
 
+// TestWaysInThatUsersCloseAreNoted: a listener that did not choose its ways in loses
+// those that cannot carry credentials, and `check` says so.
+func TestWaysInThatUsersCloseAreNoted(t *testing.T) {
+	t.Parallel()
+	file, _ := users(t)
+	for name, tt := range map[string]struct {
+		listen string
+		args   []string
+		noted  string // the listener
+	}{
+		"default":               {"", nil, "listen[0]: 127.0.0.1:3128"},
+		"default, written":      {"listen: ['127.0.0.1:3128']", nil, "listen[0]: 127.0.0.1:3128"},
+		"flag":                  {"", []string{"--listen", "127.0.0.1:8080"}, "listen[0]: 127.0.0.1:8080"},
+		"chosen":                {"listen: [{address: '127.0.0.1:3128', accept: [forward, connect]}]", nil, ""},
+		"chosen, named by flag": {"listen: [{address: '127.0.0.1:3128', accept: [connect]}]", []string{"--listen", "127.0.0.1:3128"}, ""},
+		"left open":             {"listen: [{address: '127.0.0.1:3128', unauthenticated: [gateway, tls]}]", nil, ""},
+	} {
+		config := harness.TempFile(t, "tlslift.yaml", fmt.Sprintf("clients: {users_file: %q}\n%s\n", file, tt.listen))
+		got := harness.Run(t, nil, append([]string{"check", "--config", config}, tt.args...)...)
+		const closed = " accepts forward and connect alone, because "
+		if got.Code != 0 || strings.Contains(got.Stdout, closed) != (tt.noted != "") || tt.noted != "" && !strings.Contains(got.Stdout, "note: "+tt.noted+closed) {
+			t.Errorf("%s: status %d, %s%s", name, got.Code, got.Stdout, got.Stderr)
+		}
+	}
+}
+
 // TestOriginFormReachesNoStranger, whoever calls and whatever others says.
 func TestOriginFormReachesNoStranger(t *testing.T) {
 	t.Parallel()
