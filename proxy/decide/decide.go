@@ -137,7 +137,6 @@ const (
 	detailAuthority   = "the CONNECT authority cannot be read"
 	detailNested      = "CONNECT within a tunnel"
 	detailNoConnect   = "this listener does not accept CONNECT"
-	detailNoTLS       = "this listener does not accept TLS"
 	detailOwnHello    = "this hello is one that tlslift itself is sending"
 	detailOwnDst      = "the original destination is tlslift itself"
 	detailUnresolved  = "no host is named, and an upstream's addresses are not known"

@@ -594,17 +594,17 @@ func TestWaysWithoutCredentials(t *testing.T) {
 			}
 			want := !needed || open
 			for what, d := range map[string]Decision{
-				"gateway":       askOnly(s, conn(free), Target{Host: name}),
-				"redirected":    askOnly(s, conn(ways["redirected"], free), Target{Host: name}),
-				"inside TLS":    askOnly(s, conn(ways["inside old TLS"], free), Target{Host: name}),
-				"a hello":       s.Hello(conn(free, func(c *call.Conn) { c.Ingress = call.TLS }), Hello{Modern: true, ServerName: api}),
-				"a redirected ": s.Hello(conn(ways["redirected, TLS"], free), Hello{Modern: true, ServerName: other}),
+				"gateway":            askOnly(s, conn(free), Target{Host: name}),
+				"redirected":         askOnly(s, conn(ways["redirected"], free), Target{Host: name}),
+				"inside TLS":         askOnly(s, conn(ways["inside old TLS"], free), Target{Host: name}),
+				"a hello":            s.Hello(conn(free, func(c *call.Conn) { c.Ingress = call.TLS }), Hello{Modern: true, ServerName: api}),
+				"a redirected hello": s.Hello(conn(ways["redirected, TLS"], free), Hello{Modern: true, ServerName: other}),
 			} {
 				if (d.Action != Refuse) != want || !want && d.Reason != problem.ACL {
 					t.Errorf("needed %v, open %v, %s: %v %v", needed, open, what, d.Action, d.Reason)
 				}
-				if what == "gateway" && !want && d.Detail != detailUsers {
-					t.Errorf("detail %q", d.Detail)
+				if !want && d.Detail != detailUsers {
+					t.Errorf("%s: detail %q", what, d.Detail)
 				}
 			}
 			if d := s.Redirected(conn(ways["redirected"], free), foreignOpening); (d.Action == Relay) != want {

@@ -87,7 +87,7 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	case c.Denied:
 		return Decision{Reason: problem.ACL, Detail: detailBarred, Alert: alertAccessDenied}
 	case !s.accepts(c.Listener, c.Ingress):
-		return Decision{Reason: problem.ACL, Detail: detailNoTLS, Alert: alertHandshakeFailure}
+		return Decision{Reason: problem.ACL, Detail: s.notAccepted(c.Listener, c.Ingress), Alert: alertHandshakeFailure}
 	}
 	name, err := host.Parse(h.ServerName)
 	if err == nil && name.IsAddr() {

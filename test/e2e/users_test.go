@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -80,6 +81,16 @@ clients: {users_file: %q}`, file))
 		if rest := c.Rest(); strings.HasPrefix(rest, "\x16") {
 			t.Errorf("answered %q", rest)
 		}
+		p := p.In(t)
+		mark := p.Mark()
+		if c, err := tls.Dial("tcp", p.ListenAddr(0), &tls.Config{ServerName: "api.smsportal.com"}); err == nil {
+			c.Close()
+			t.Error("a handshake without credentials")
+		}
+		p.WaitLogAfter(mark, harness.Match{
+			"msg": "tunnel", "ingress": "tls", "error": "acl",
+			"detail": "clients.users_file admits only forward and connect on this listener; see listen[].unauthenticated",
+		})
 	})
 	p.WaitMetric(5, "tlslift_denied_total", "reason", "proxy_auth")
 }
