@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -112,6 +114,44 @@ func TestUsersAndOpenWaysAreAnError(t *testing.T) {
 		if result := check(fine); result.Code != 0 {
 			t.Errorf("%q: exit status %d, %s", fine, result.Code, result.Stderr)
 		}
+	}
+}
+
+// TestAnEditOfUsersApplies by itself, from the next request or CONNECT, on open
+// connections too. A tunnel that is open stays open.
+func TestAnEditOfUsersApplies(t *testing.T) {
+	t.Parallel()
+	file, credentials := users(t)
+	server, p := portal(t, smsportal.Options{}, fmt.Sprintf("listen: [{address: '127.0.0.1:0', accept: [forward, connect]}]\nclients: {users_file: %q}", file))
+	const connect = "CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n"
+	kept, tunnel := harness.Dial(t, p.Addr()), harness.Dial(t, p.Addr())
+	get := func() harness.Answer {
+		return kept.Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n" + credentials + "\r\n\r\n").Answer("GET")
+	}
+	open := func(c *harness.Caller) int {
+		return c.Send(connect + credentials + "\r\n\r\n").Answer("CONNECT").StatusCode
+	}
+	if answer, status := get(), open(tunnel); answer.StatusCode != 404 || status != 200 {
+		t.Fatalf("before: %d and %d", answer.StatusCode, status)
+	}
+	other, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err == nil {
+		err = os.WriteFile(file, []byte("other:"+string(other)+"\n"), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.WaitLog(harness.Match{"msg": "reloaded", "why": "file changed"})
+	if answer := get(); answer.StatusCode != 407 || answer.Problem() != "proxy_auth" {
+		t.Errorf("on an open connection: %d %q", answer.StatusCode, answer.Problem())
+	}
+	if status := open(harness.Dial(t, p.Addr())); status != 407 {
+		t.Errorf("a new CONNECT: %d", status)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(server.CAPEM())
+	if err := tls.Client(tunnel.Bytes(), &tls.Config{ServerName: "api.smsportal.com", RootCAs: roots}).Handshake(); err != nil {
+		t.Errorf("in the open tunnel: %v", err)
 	}
 }
 
