@@ -171,7 +171,7 @@ func (s *Server) accept(l *listener) {
 }
 
 // endAccepting stops accepting. When it returns, every connection that was
-// accepted is open, so whoever waits for the open ones misses none.
+// accepted is open, so a wait for the open ones misses none.
 func (s *Server) endAccepting() {
 	s.mu.Lock()
 	s.stopAccepting()

@@ -40,7 +40,7 @@ type Ledger interface {
 }
 
 // LineWriter takes lines of the log; *logsink.Sink is one. WriteLine may not
-// keep the line, and must not wait for whoever reads it.
+// keep the line, and must not wait for the reader of the log.
 type LineWriter interface {
 	WriteLine(level zapcore.Level, line []byte)
 }

@@ -71,6 +71,6 @@ func (g *gate) bound(h http.Handler) http.Handler {
 }
 
 // Bound is for handlers whose answers cost much memory: at most 4 of them all
-// are under way at a time, and whoever asks for another gets 503 with
+// are under way at a time, and further requests get 503 with
 // Retry-After.
 func (a *Admin) Bound(h http.Handler) http.Handler { return a.answers.bound(h) }

@@ -82,8 +82,7 @@ func (g *guard) notTheProxy() string {
 	return "This is tlslift's admin address: the proxy listens on " + where + "."
 }
 
-// tokenNeeded says what to do to whoever opens the page in a browser, which has
-// no way to give a token.
+// tokenNeeded is the answer to a browser, which has no way to give a token.
 const tokenNeeded = `A bearer token is needed: the one in admin.token_file.
 
 With the token:

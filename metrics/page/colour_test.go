@@ -31,7 +31,7 @@ func luminance(t *testing.T, colour string) float64 {
 	return sum
 }
 
-// Whoever sees no hue tells the parts of a bar apart by lightness: each from the
+// A reader who sees no hue tells the parts of a bar apart by lightness: each from the
 // other and from the ground by 3:1 (WCAG 1.4.11), light and dark, on the page
 // and in the report that is mailed around.
 func TestTheChartIsReadWithoutHue(t *testing.T) {

@@ -55,8 +55,8 @@ func newFixIndex() fixIndex {
 	return x
 }
 
-// isProgram reports whether a page is a program's own: whoever reads another one
-// has yet to find it.
+// isProgram reports whether a page is a program's own. The reader of any other page
+// has yet to find the program.
 func (x fixIndex) isProgram(name string) bool {
 	return name != anyProgram && slices.ContainsFunc(x.Programs, func(p fixes.Page) bool { return p.Name == name })
 }

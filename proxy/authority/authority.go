@@ -5,7 +5,7 @@
 //
 // A CA that a client trusts can speak for any host, so this one binds itself.
 // The constraints sit in the intermediate because Java does not look at those
-// of a trust anchor, and the root's key is thrown away because whoever had it
+// of a trust anchor, and the root's key is thrown away because with it one
 // could make an intermediate without them.
 package authority
 

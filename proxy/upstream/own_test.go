@@ -9,8 +9,8 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// Whoever accepts one of our connections and has read a byte of it can tell
-// that it is ours.
+// A listener that accepts one of our connections and has read a byte of it can
+// tell that it is ours.
 func TestOwnSocket(t *testing.T) {
 	t.Parallel()
 	seen := make(chan bool, 8)

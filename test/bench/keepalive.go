@@ -104,7 +104,7 @@ func (b *bench) saturate(ctx context.Context, c *contestant, connections int, pa
 	return loaded{said.Requests, float64(said.Microseconds) / 1e6, after - before}, nil
 }
 
-// measureSchedule sends at a fixed rate that all can serve, whoever is slow, and
+// measureSchedule sends at a fixed rate that all can serve, and
 // counts each request's time from when it was due: a stall is not hidden by
 // callers that wait for it.
 func measureSchedule(ctx context.Context, b *bench) (table, error) {

@@ -56,7 +56,7 @@ const window = 100 * time.Millisecond
 
 // typical is the median of the windows' percentiles. A machine that stops for a
 // millisecond a few times a second decides the percentile of a whole turn,
-// whoever is measured; it does not decide this one.
+// whatever is measured; it does not decide this one.
 func typical(all []served, p int) float64 {
 	windows := make(map[time.Duration][]served)
 	for _, one := range all {

@@ -9,8 +9,8 @@ import (
 	"tlslift/test/harness"
 )
 
-// TestOpenConnectionsAreAllOfThem: the gauge is what limits.connections is
-// about, and whoever only waits takes a place as well.
+// TestOpenConnectionsAreAllOfThem: the gauge counts what limits.connections
+// limits, and a connection that only waits takes a place as well.
 func TestOpenConnectionsAreAllOfThem(t *testing.T) {
 	t.Parallel()
 	_, p := portal(t, smsportal.Options{}, "")

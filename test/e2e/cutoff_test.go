@@ -8,7 +8,7 @@ import (
 	"tlslift/test/harness"
 )
 
-// TestCutOffAnswerToHTTP10: whoever speaks HTTP/1.0 takes the connection's end
+// TestCutOffAnswerToHTTP10: an HTTP/1.0 client takes the connection's end
 // for the answer's. A truncated answer must end in a way that nobody can take
 // for that.
 func TestCutOffAnswerToHTTP10(t *testing.T) {

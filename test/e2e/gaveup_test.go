@@ -201,7 +201,7 @@ upstreams: [{host: %s, port: %s, ca_file: %s}]`,
 
 func atTheDial(t *testing.T) stage {
 	g := newGate(t)
-	// Whoever connects while the queue is full waits for the kernel to try again.
+	// A caller that connects while the queue is full waits for the kernel to try again.
 	for full := false; !full; {
 		filler, err := net.DialTimeout("tcp", g.Addr(), 200*time.Millisecond)
 		if full = err != nil; !full {

@@ -96,7 +96,7 @@ func TestHangingUpWithinTheUpload(t *testing.T) {
 	}
 }
 
-// TestDrainDeadlineCutsWithAnAnswer: whoever is in flight then gets 504
+// TestDrainDeadlineCutsWithAnAnswer: requests in flight then get 504
 // unknown, and tlslift says how many.
 func TestDrainDeadlineCutsWithAnAnswer(t *testing.T) {
 	t.Parallel()

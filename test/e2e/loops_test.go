@@ -44,7 +44,7 @@ func TestLoopsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOwnViaIsALoop: whoever sends us our own Via got it from us. Another
+// TestOwnViaIsALoop: a request with our own Via has passed through us. Another
 // instance's is no loop.
 func TestOwnViaIsALoop(t *testing.T) {
 	t.Parallel()

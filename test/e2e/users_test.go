@@ -181,7 +181,7 @@ func TestWaysInThatUsersCloseAreNoted(t *testing.T) {
 	}
 }
 
-// TestOriginFormReachesNoStranger, whoever calls and whatever others says.
+// TestOriginFormReachesNoStranger: no foreign host, for any caller and any value of others.
 func TestOriginFormReachesNoStranger(t *testing.T) {
 	t.Parallel()
 	_, p := portal(t, smsportal.Options{}, "others: pass")

@@ -17,7 +17,7 @@ const (
 )
 
 // fate is what the upstream does to a request. The request's target names it,
-// so that whoever receives the request knows.
+// so the server that receives it knows.
 type fate struct {
 	name   string
 	weight int

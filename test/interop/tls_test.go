@@ -88,8 +88,8 @@ func TestHopelessTLSClients(t *testing.T) {
 	compareTable(t, "hopeless", hopelessTable(all), complete(all, results))
 }
 
-// TestDistrustingTLSClients: whoever does not trust tlslift's root gets no
-// further, and the log says what to install.
+// TestDistrustingTLSClients: a client that does not trust tlslift's root
+// gets no further, and the log says what to install.
 func TestDistrustingTLSClients(t *testing.T) {
 	all := distrustingTLSClients()
 	s := startTLS(t, len(all)*len(tlsWays), "legacy_tls: {handshake_timeout: 1m}\n", upstreamRoot)

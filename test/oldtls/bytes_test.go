@@ -15,7 +15,7 @@ import (
 	"tlslift/test/harness"
 )
 
-// rawUpstream is an upstream that speaks no TLS at all: whoever is spliced to
+// rawUpstream is an upstream that speaks no TLS at all: a test whose tunnel ends at
 // it can see what becomes of each byte.
 type rawUpstream struct {
 	listener net.Listener

@@ -66,7 +66,7 @@ func recordings(t *testing.T) []recording {
 	return all
 }
 
-// everySuite is an upstream that shares a suite with whoever offers TLS 1.2:
+// everySuite is an upstream that shares a suite with every client that offers TLS 1.2:
 // what is proved here is what tlslift does, not what an upstream refuses.
 func everySuite() smsportal.Options {
 	var suites []uint16
