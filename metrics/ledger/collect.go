@@ -16,8 +16,8 @@ const namespace = "tlslift"
 type descs struct {
 	counters [numSubjects]*prometheus.Desc // by subject; nil for totals
 
-	firstSeen, lastInsecure, lastSecure, declared *prometheus.Desc
-	verdict, verdictTime, refuted, library        *prometheus.Desc
+	firstSeen, lastInsecure, lastSecure, lastFailed, declared *prometheus.Desc
+	verdict, verdictTime, refuted, library                    *prometheus.Desc
 
 	target, clients, overflow, lastWrite, writeFailures *prometheus.Desc
 }
@@ -48,6 +48,8 @@ func newDescs() (d descs) {
 		"When the client last came in clear or with TLS below 1.2; 0 is never.", "client")
 	d.lastSecure = desc("client_last_secure_timestamp_seconds",
 		"When the client last came with TLS 1.2 or newer; 0 is never.", "client")
+	d.lastFailed = desc("client_last_failed_timestamp_seconds",
+		"When a TLS handshake of the client last failed; 0 is never.", "client")
 	d.declared = desc("client_declared_migrated_timestamp_seconds",
 		"When its owner declared the client migrated, from the configuration; 0 is not declared.", "client")
 	d.verdict = desc("client_verdict",
@@ -82,7 +84,7 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 		}
 	}
 	for _, c := range [...]*prometheus.Desc{
-		d.firstSeen, d.lastInsecure, d.lastSecure, d.declared, d.verdict, d.verdictTime, d.refuted, d.library,
+		d.firstSeen, d.lastInsecure, d.lastSecure, d.lastFailed, d.declared, d.verdict, d.verdictTime, d.refuted, d.library,
 		d.target, d.clients, d.overflow, d.lastWrite, d.writeFailures,
 	} {
 		ch <- c
@@ -197,11 +199,12 @@ func (e *emitter) client(r *row, st *standing) {
 	e.seconds(d.firstSeen, r.first, r.configured, r.name)
 	e.seconds(d.lastInsecure, r.lastInsecure, r.configured, r.name)
 	e.seconds(d.lastSecure, r.lastSecure, r.configured, r.name)
+	e.seconds(d.lastFailed, r.lastFailed, r.configured, r.name)
 	if r.configured {
 		e.seconds(d.declared, unixOf(st.Declared), true, r.name)
 	}
-	if st.verdict != NoVerdict {
-		e.gauge(d.verdict, 1, r.name, st.verdict.String())
+	if st.Verdict != NoVerdict {
+		e.gauge(d.verdict, 1, r.name, st.Verdict.String())
 	}
 	for _, v := range Verdicts {
 		e.seconds(d.verdictTime, r.evidence.Held(v), false, r.name, v.String())

@@ -6,47 +6,28 @@ import (
 	"tlslift/proxy/call"
 )
 
-// fails reports whether an obstacle makes calls fail, and does not only make
-// them insecure. failed says that a handshake failed.
-func (v Verdict) fails(failed bool) bool {
-	switch v {
-	case ShutOut, DistrustsCA, DistrustsUpstream, NoSharedCipher, NoServerName:
-		return true
-	case SSLv2Framed, LegacyOnly, NamesWrongHost:
-		return failed
-	default:
-		return false
+// fails reports whether an obstacle can make calls fail: the others leave nothing
+// in the way of a handshake.
+func (v Verdict) fails() bool { return v != NoVerdict && v != Capable && v != Plaintext }
+
+// quiet is how long a client has made no call before it can be failing. Of one
+// with several machines, one may fail while the others call all the time.
+const quiet = 10 * time.Minute
+
+// FailingAt is the one definition of a client that cannot call, of one instance
+// and of a fleet; deploy/prometheus/rules.yml has it in PromQL. Something is in
+// its way, a TLS handshake of it failed within migratedAfter, and since then no
+// call of it has arrived and nobody has declared it migrated.
+func (s Times) FailingAt(now time.Time, migratedAfter time.Duration) bool {
+	called := s.LastInsecure
+	if s.LastSecure.After(called) {
+		called = s.LastSecure
 	}
-}
-
-// FailingAt reports whether the client tried to call within migratedAfter, and
-// could not: it never made a call, and its TLS handshakes fail. failed says
-// whether one did, as HandshakeFailed has it.
-func (v *Row) FailingAt(now time.Time, migratedAfter time.Duration, failed bool) bool {
-	return failing(v.State, v.Verdict, &v.Evidence, now, migratedAfter, failed)
-}
-
-func failing(state State, verdict Verdict, e *Evidence, now time.Time, migratedAfter time.Duration, failed bool) bool {
-	return state == NoCalls && verdict.fails(failed) && now.Sub(at(e.Held(verdict))) < migratedAfter
-}
-
-// HandshakeFailed reports whether a count of Row.Failures under this reason is
-// of handshakes that failed.
-func HandshakeFailed(reason string) bool {
-	f, known := call.ParseHandshakeFailure(reason)
-	return known && handshakeFailed(f)
+	return s.Verdict.fails() && now.Sub(s.LastFailed) < migratedAfter &&
+		s.LastFailed.After(called) && now.Sub(called) >= quiet &&
+		(!s.declaredAt(now) || s.LastFailed.After(s.Declared))
 }
 
 func handshakeFailed(f call.HandshakeFailure) bool {
 	return f != call.HandshakeOK && f != call.HandshakeNoCall && f != call.HandshakeNotTLS
-}
-
-// handshakeFailed reports whether a handshake of the client ever failed.
-func (r *row) handshakeFailed() bool {
-	for _, t := range r.totals {
-		if t.subject == ofFailures && handshakeFailed(call.HandshakeFailure(t.a)) {
-			return true
-		}
-	}
-	return false
 }

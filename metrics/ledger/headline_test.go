@@ -63,8 +63,8 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
-// TestFailing: a client fails if it never called, something keeps its calls
-// from arriving, and that was seen lately.
+// TestFailing: a client fails if something keeps its calls from arriving, and that
+// was seen lately. It has never called, or not since.
 func TestFailing(t *testing.T) {
 	t.Parallel()
 	quit := func(v call.Version, handling call.Handling) call.Observation {
@@ -96,11 +96,49 @@ func TestFailing(t *testing.T) {
 		if g.row(t, "c").Failing {
 			t.Errorf("%s: it still counts after 14 days", name)
 		}
+		for call, do := range map[string]func(rig){
+			"in clear": func(g rig) { g.request("c", plain("api.smsportal.com")) },
+			"over TLS": func(g rig) { g.sight("c", spliced()) },
+		} {
+			g := newRig(Settings{})
+			do(g)
+			g.clock.advance(time.Hour)
+			g.sight("c", c.seen)
+			row, s := g.row(t, "c"), g.Summary()
+			if row.Failing != c.want || s.Failing != map[bool]int{true: 1}[c.want] || row.Failing && (row.State == Migrated || row.MigratedBy != "" || s.Headline().Done) {
+				t.Errorf("%s, called %s before: %t, %d counted; it is %s, %s", name, call, row.Failing, s.Failing, row.State, row.Verdict)
+			}
+			do(g)
+			if g.row(t, "c").Failing {
+				t.Errorf("%s, called %s after: it still counts", name, call)
+			}
+		}
 	}
-	rows := []Row{{State: Mixed}, {State: NoCalls, Failing: true}, {State: Silent}, {State: NoCalls}}
+	rows := []Row{{State: Insecure, Failing: true}, {State: Mixed}, {State: NoCalls, Failing: true}, {State: Silent}, {State: NoCalls}}
 	for i := range rows[1:] {
 		if CompareUrgency(&rows[i], &rows[i+1]) >= 0 {
 			t.Errorf("%s, failing %t, does not come before %s", rows[i].State, rows[i].Failing, rows[i+1].State)
 		}
+	}
+}
+
+// TestOneOfManyFails: a client with several machines calls all the time, so it can
+// call, whatever one of them does. Once none of them has called for a while it
+// cannot.
+func TestOneOfManyFails(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{})
+	for range 5 {
+		g.request("c", plain("api.smsportal.com"))
+		g.clock.advance(time.Second)
+		g.sight("c", refused(call.Version11, call.HandshakeClientRejectedCA))
+		if g.row(t, "c").Failing {
+			t.Fatal("it fails between two calls")
+		}
+		g.clock.advance(time.Minute)
+	}
+	g.clock.advance(9 * time.Minute)
+	if !g.row(t, "c").Failing {
+		t.Error("it does not fail 10 minutes after its last call")
 	}
 }

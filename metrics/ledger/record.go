@@ -209,6 +209,7 @@ func (r *row) failure(s *call.Observation, now int64) {
 	if s.Handling != call.Refused { // which was counted
 		r.mark(ofHost, s.Host, now)
 	}
+	failed := handshakeFailed(s.Failure)
 	switch s.Failure {
 	case call.HandshakeNoServerName:
 		r.evidence.note(NoServerName, now)
@@ -228,14 +229,19 @@ func (r *row) failure(s *call.Observation, now int64) {
 		switch {
 		case s.NoAlert && s.AtUpstream && r.totals.total(ofConnections, uint8(call.Spliced)) == 0:
 			r.evidence.note(DistrustsUpstream, now)
+			failed = true
 		case s.NoAlert && !s.AtUpstream && r.totals.total(ofConnections, uint8(call.Terminated)) == 0:
 			r.evidence.note(DistrustsCA, now)
+			failed = true
 		}
 	case call.HandshakeSSLv2Hello:
 		r.evidence.note(SSLv2Framed, now)
 	}
 	if s.Hello != nil && s.Hello.ShutOut {
 		r.evidence.note(ShutOut, now)
+	}
+	if failed {
+		r.lastFailed = max(r.lastFailed, now)
 	}
 }
 

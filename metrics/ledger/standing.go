@@ -13,7 +13,6 @@ import (
 type standing struct {
 	Times
 	state       State
-	verdict     Verdict
 	regressed   bool
 	misdeclared bool
 	fallsBack   bool
@@ -24,16 +23,18 @@ type standing struct {
 
 func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
-	s := standing{Times: Times{FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), Declared: declared}}
-	s.state = s.StateAt(now, p.MigratedAfter)
-	s.regressed = s.RegressedAt(now)
-	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
+	s := standing{Times: Times{
+		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), Declared: declared,
+	}}
 	if r.first != 0 {
-		s.verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
-		s.failing = failing(s.state, s.verdict, &r.evidence, now, p.MigratedAfter, r.handshakeFailed())
-		s.library, s.program = r.libraryFor(s.verdict), r.program()
+		s.Verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
+		s.library, s.program = r.libraryFor(s.Verdict), r.program()
 	}
-	s.misdeclared = s.MisdeclaredAt(now, s.failing)
+	s.state = s.StateAt(now, p.MigratedAfter)
+	s.failing = s.FailingAt(now, p.MigratedAfter)
+	s.regressed = s.RegressedAt(now)
+	s.misdeclared = s.MisdeclaredAt(now, p.MigratedAfter)
+	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
 	return s
 }
 
@@ -92,11 +93,13 @@ func misdeclaration(declared time.Time, unnamed bool) string {
 	return "Declared migrated on " + since + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
 }
 
-// Misdeclare fills in Misdeclared and Misdeclaration of a client whose times are
-// known, and whether it fails, and whose configuration is not.
-func (v *Row) Misdeclare(now time.Time) {
-	t := Times{LastInsecure: v.LastInsecure, LastSecure: v.LastSecure, Declared: v.Declared}
-	if v.Misdeclared = t.MisdeclaredAt(now, v.Failing); v.Misdeclared {
+// Stand fills in how a client stands, from its times, its verdict and its
+// declaration. It is of a client whose configuration is not known.
+func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
+	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, v.Declared, v.Verdict}
+	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
+	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
+	if v.Misdeclared = s.MisdeclaredAt(now, migratedAfter); v.Misdeclared {
 		v.Misdeclaration = misdeclaration(v.Declared, false)
 	}
 }

@@ -14,7 +14,7 @@ const (
 	Insecure              // insecure within the last N days, nothing secure
 	Mixed                 // both within the last N days
 	Migrated              // secure within the last N days and nothing insecure; or declared and nothing insecure since
-	Silent                // no call for N days; that is not migrated
+	Silent                // no call for N days, or migrated but for its handshakes, which fail now; that is not migrated
 	NoCalls               // seen, and never made a call: no client to migrate
 )
 
@@ -52,21 +52,33 @@ func (s *State) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Times are the times that a state is made from; the zero time is never.
-// They are also what the metrics export: a fleet's states follow from the newest
-// of each over its instances. LastInsecure and LastSecure are of calls.
+// Times are the times that a state is made from, and the verdict; the zero time
+// is never. They are also what the metrics export: a fleet's states follow from
+// the newest of each over its instances. LastInsecure and LastSecure are of calls.
 type Times struct {
 	FirstSeen    time.Time // with or without a call
 	LastInsecure time.Time
 	LastSecure   time.Time
+	LastFailed   time.Time // of a TLS handshake that failed, or that the client left without a call because of a certificate
 	Declared     time.Time // by its owner, as migrated; zero = not declared
+
+	Verdict Verdict
 }
 
 // StateAt is the state at a time, with migratedAfter as the N of design,
 // section 5. A declaration counts from its own time on: what was insecure
 // before it is forgiven, and silence does not undo it. It says nothing of a
-// client that never made a call.
+// client that never made a call. A client that fails is not migrated.
 func (s Times) StateAt(now time.Time, migratedAfter time.Duration) State {
+	state := s.called(now, migratedAfter)
+	if state == Migrated && s.FailingAt(now, migratedAfter) {
+		return Silent
+	}
+	return state
+}
+
+// called is the state as the client's calls alone have it, and its declaration.
+func (s Times) called(now time.Time, migratedAfter time.Duration) State {
 	within := func(t time.Time) bool { return !t.IsZero() && now.Sub(t) < migratedAfter }
 	called := !s.LastInsecure.IsZero() || !s.LastSecure.IsZero()
 	if called && s.declaredAt(now) && !s.LastInsecure.After(s.Declared) {
@@ -110,8 +122,8 @@ func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
 // MisdeclaredAt reports whether a client was declared migrated that was never
 // seen making a call: its name may be misspelt. Of one that fails, the name is
 // right.
-func (s Times) MisdeclaredAt(now time.Time, failing bool) bool {
-	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero() && !failing
+func (s Times) MisdeclaredAt(now time.Time, migratedAfter time.Duration) bool {
+	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero() && !s.FailingAt(now, migratedAfter)
 }
 
 func (s Times) declaredAt(now time.Time) bool {

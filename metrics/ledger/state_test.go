@@ -36,6 +36,12 @@ func TestStateAt(t *testing.T) {
 		{"seen, no call", Times{FirstSeen: ago(3)}, NoCalls, false},
 		{"seen long ago, no call", Times{FirstSeen: ago(300)}, NoCalls, false},
 		{"declared, seen, no call", Times{FirstSeen: ago(3), Declared: ago(1)}, NoCalls, false},
+		{"secure, and fails now", Times{LastSecure: ago(2), LastFailed: ago(1), Verdict: DistrustsUpstream}, Silent, false},
+		{"secure, failed before", Times{LastSecure: ago(1), LastFailed: ago(2), Verdict: DistrustsUpstream}, Migrated, false},
+		{"declared, and fails now", Times{LastInsecure: ago(4), LastFailed: ago(1), Declared: ago(3), Verdict: DistrustsCA}, Silent, false},
+		{"declared after it failed", Times{LastInsecure: ago(4), LastFailed: ago(3), Declared: ago(2), Verdict: DistrustsCA}, Migrated, false},
+		{"insecure, and fails now", Times{LastInsecure: ago(2), LastFailed: ago(1), Verdict: LegacyOnly}, Insecure, false},
+		{"mixed, and fails now", Times{LastInsecure: ago(3), LastSecure: ago(2), LastFailed: ago(1), Verdict: LegacyOnly}, Mixed, false},
 	} {
 		if got := c.s.StateAt(now, 14*dayLong); got != c.want {
 			t.Errorf("%s: state %s, want %s", c.name, got, c.want)

@@ -14,7 +14,7 @@ type Summary struct {
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
 	Misdeclared          int            `json:"misdeclared"` // declared migrated, never seen making a call, and not failing
-	Failing              int            `json:"failing"`     // of those that never made a call: their TLS handshakes fail
+	Failing              int            `json:"failing"`     // in any state but migrated, and with calls or without: their TLS handshakes fail
 	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 
 	// Insecure and Active are clients seen within the last N days (N is
@@ -68,7 +68,7 @@ func (l *Ledger) Summary() Summary {
 	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
 	l.each(func(r *row) {
 		st := r.standing(p, now)
-		s.count(st.state, st.verdict, st.regressed, st.misdeclared, st.fallsBack, st.failing, st.FirstSeen, st.LastInsecure, at(r.lastLifted))
+		s.count(st.state, st.Verdict, st.regressed, st.misdeclared, st.fallsBack, st.failing, st.FirstSeen, st.LastInsecure, at(r.lastLifted))
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}

@@ -29,7 +29,7 @@ type Row struct {
 	// is not failing; Misdeclaration says so in words, with what to do.
 	Misdeclared    bool   `json:"misdeclared,omitempty"`
 	Misdeclaration string `json:"misdeclaration,omitempty"`
-	Failing        bool   `json:"failing,omitempty"` // it cannot call: it has made no call, and its TLS handshakes fail
+	Failing        bool   `json:"failing,omitempty"` // it cannot call: its TLS handshakes fail, and no call has arrived since
 
 	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
 	Library   string `json:"library,omitempty"`             // its TLS library, guessed from the hello
@@ -54,6 +54,7 @@ type Row struct {
 	LastSeen     time.Time `json:"last_seen,omitzero"`
 	LastInsecure time.Time `json:"last_insecure,omitzero"`
 	LastSecure   time.Time `json:"last_secure,omitzero"`
+	LastFailed   time.Time `json:"last_failed,omitzero"`   // last TLS handshake that failed
 	LastUpgraded time.Time `json:"last_upgraded,omitzero"` // last request that only tlslift made possible
 	Declared     time.Time `json:"declared_migrated,omitzero"`
 
@@ -219,9 +220,9 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	st := r.standing(p, now)
 	v := Row{
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
+		State: st.state, Verdict: st.Verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
-		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastUpgraded: at(r.lastLifted),
+		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastFailed: st.LastFailed, LastUpgraded: at(r.lastLifted),
 		Declared: st.Declared, Settings: r.ledLately(p.MigratedAfter), Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
 	}
 	if r.offered != call.VersionNone {

@@ -67,7 +67,7 @@ var stateTexts = map[string]string{
 	ledger.SelectRegressed:   "declared migrated, and called over plain HTTP or old TLS since",
 	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
 	"declared":               "declared migrated by its owner",
-	ledger.SelectFailing:     "tried to call lately and cannot: its TLS handshakes fail. It is counted under no-calls, too",
+	ledger.SelectFailing:     "tried to call lately and cannot: its TLS handshakes fail. It is counted under its state, too",
 }
 
 // sourceTexts say what a client is known by.

@@ -96,6 +96,8 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 func openingOf(r *ledger.Row, now time.Time) string {
 	name := oneLine(r.Client)
 	switch {
+	case r.Failing:
+		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	case r.Regressed:
 		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))
 	case r.State == ledger.Insecure:
@@ -108,8 +110,6 @@ func openingOf(r *ledger.Row, now time.Time) string {
 			last = r.LastSecure
 		}
 		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
-	case r.Failing:
-		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	}
 	return ""
 }

@@ -19,12 +19,12 @@ type fleet struct {
 type fleetClient struct {
 	row       ledger.Row
 	instances map[model.Fingerprint]*instance
-	failed    bool // a handshake of it failed
 }
 
 // instance is what one instance says of one client.
 type instance struct {
 	lastInsecure, lastSecure time.Time
+	lastFailed               time.Time
 	evidence                 ledger.Evidence
 	library, program, source string
 	libraryAt                float64
@@ -85,10 +85,12 @@ func (f *fleet) questions(q queries) []question {
 		{q.lastSecure, func(client string, m model.Metric, v float64) {
 			f.client(client).instance(m).lastSecure = seconds(v)
 		}},
+		{q.lastFailed, func(client string, m model.Metric, v float64) {
+			f.client(client).instance(m).lastFailed = seconds(v)
+		}},
 		rate(q.requests, func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
 		rate(q.connections, func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
 		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
-		{q.failed, func(client string, _ model.Metric, _ float64) { f.client(client).failed = true }},
 		{q.held, f.takeEvidence(1)},
 		{q.refuted, f.takeEvidence(-1)},
 		{q.libraryPast, f.takeLibrary},
@@ -166,16 +168,13 @@ func (f *fleet) rows() []ledger.Row {
 		r := &c.row
 		for _, i := range c.instances {
 			r.LastInsecure, r.LastSecure = later(r.LastInsecure, i.lastInsecure), later(r.LastSecure, i.lastSecure)
+			r.LastFailed = later(r.LastFailed, i.lastFailed)
 			r.Evidence.Merge(i.evidence)
 		}
-		r.LastSeen = later(r.LastSeen, later(r.LastInsecure, r.LastSecure))
-		s := ledger.Times{FirstSeen: r.FirstSeen, LastInsecure: r.LastInsecure, LastSecure: r.LastSecure, Declared: r.Declared}
-		r.State, r.Regressed = s.StateAt(f.now, f.migratedAfter), s.RegressedAt(f.now)
-		r.MigratedBy = s.MigratedBy(f.now, f.migratedAfter)
-		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
+		r.LastSeen = later(later(r.LastSeen, r.LastFailed), later(r.LastInsecure, r.LastSecure))
 		f.judge(c)
-		r.Failing = r.FailingAt(f.now, f.migratedAfter, c.failed)
-		r.Misdeclare(f.now)
+		r.Stand(f.now, f.migratedAfter)
+		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
 		r.Advise(f.now, f.migratedAfter)
 		rows = append(rows, *r)
 	}

@@ -80,7 +80,7 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Not counted, because they never made a call: %d.", n)
 	}
 	if s.Failing > 0 {
-		text += fmt.Sprintf(" Of these, unable to call, because their TLS handshakes fail: %d.", s.Failing)
+		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", s.Failing)
 	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger is full: %d observations are counted under %s.", s.Overflowed, call.LabelOverflow)

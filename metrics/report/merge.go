@@ -105,14 +105,11 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 		c.row = ledger.Row{Client: r.Client, HighestOffered: r.HighestOffered}
 	}
 	c.instances[source] = &instance{
-		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, evidence: r.Evidence,
+		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, lastFailed: r.LastFailed, evidence: r.Evidence,
 		library: r.Library, program: r.Program, source: r.Source,
 	}
 	f.addTimes(&c.row, r)
 	addCounts(&c.row, r)
-	for reason := range r.Failures {
-		c.failed = c.failed || ledger.HandshakeFailed(reason)
-	}
 }
 
 // addTimes adds the times, what follows from the newest, and the rates.

@@ -80,8 +80,8 @@ func TestADeclaredClientDoesNotFallBack(t *testing.T) {
 	}
 }
 
-// A client that one of several instances refuses, and that calls at none, cannot
-// call. What calls at another can.
+// A client that one of several instances refuses, and whose last call at any came
+// before that, cannot call. One that calls at another can.
 func TestMergedReportsKnowWhoCannotCall(t *testing.T) {
 	t.Parallel()
 	var e ledger.Evidence
@@ -89,25 +89,27 @@ func TestMergedReportsKnowWhoCannotCall(t *testing.T) {
 	refused := func(name string) ledger.Row {
 		return ledger.Row{
 			Client: name, State: ledger.NoCalls, Verdict: ledger.LegacyOnly, Failing: true, Evidence: e,
-			FirstSeen: now, LastSeen: now, Failures: map[string]uint64{"version": 1},
+			FirstSeen: now, LastSeen: now, LastFailed: now.Add(-time.Hour), Failures: map[string]uint64{"version": 1},
 		}
 	}
 	calls := ledger.Row{Client: "calls", State: ledger.Insecure, Evidence: e, FirstSeen: now, LastSeen: now, LastInsecure: now}
+	called := calls
+	called.Client, called.LastInsecure = "called", now.Add(-2*time.Hour)
 	scanner := refused("scanner")
-	scanner.Failing, scanner.Failures = false, map[string]uint64{"no_call": 1}
+	scanner.Failing, scanner.LastFailed, scanner.Failures = false, time.Time{}, map[string]uint64{"no_call": 1}
 	r, err := merge([]*Report{
-		newReport("a", now, 14*dayLong, []ledger.Row{refused("down"), refused("calls"), scanner}),
-		newReport("b", now, 14*dayLong, []ledger.Row{calls}),
+		newReport("a", now, 14*dayLong, []ledger.Row{refused("down"), refused("calls"), refused("called"), scanner}),
+		newReport("b", now, 14*dayLong, []ledger.Row{calls, called}),
 	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range r.Clients {
-		if c.Failing != (c.Client == "down") {
+		if c.Failing != (c.Client == "down" || c.Client == "called") {
 			t.Errorf("%s is %s, failing %t", c.Client, c.State, c.Failing)
 		}
 	}
-	if r.Summary.Failing != 1 {
+	if r.Summary.Failing != 2 {
 		t.Errorf("%d are counted", r.Summary.Failing)
 	}
 }

@@ -46,6 +46,8 @@ func (k actKind) insecure() bool { return k <= actInside }
 
 func (k actKind) secure() bool { return k == actModern }
 
+func (k actKind) failed() bool { return k >= actRefused && k <= actWrongName }
+
 func (k actKind) request() bool { return k <= actInside }
 
 // simRuntime is what a client's program runs on.

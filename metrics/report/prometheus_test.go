@@ -90,7 +90,7 @@ func TestAFleetKnowsWhoCannotCall(t *testing.T) {
 	s := pretend(t, nil,
 		[2]string{"count by (client)", both},
 		[2]string{"tlslift_client_first_seen_timestamp_seconds", many(sample(`"client":"down"`, seen), sample(`"client":"scanner"`, seen))},
-		[2]string{"tlslift_client_handshake_failures_total", sample(`"client":"down"`, 3)},
+		[2]string{"max_over_time(tlslift_client_last_failed_timestamp_seconds", sample(`"client":"down"`, seen)},
 		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
 			sample(`"client":"down","verdict":"legacy-only"`, seen), sample(`"client":"scanner","verdict":"legacy-only"`, seen))},
 	)

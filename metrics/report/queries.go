@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-
-	"tlslift/proxy/call"
 )
 
 // Recording rules of deploy/prometheus that carry the newest timestamps over
@@ -14,6 +12,7 @@ import (
 const (
 	ruleLastInsecure = "tlslift:client_last_insecure_timestamp_seconds:max"
 	ruleLastSecure   = "tlslift:client_last_secure_timestamp_seconds:max"
+	ruleLastFailed   = "tlslift:client_last_failed_timestamp_seconds:max"
 	ruleHeld         = "tlslift:client_verdict_timestamp_seconds:max"
 	ruleRefuted      = "tlslift:client_verdict_refuted_timestamp_seconds:max"
 )
@@ -29,8 +28,9 @@ const (
 // and, where the store has them, the recording rules.
 type queries struct {
 	instances                                              string // of tlslift, with or without clients
-	clients, firstSeen, lastInsecure, lastSecure, declared string
-	requests, connections, upgraded, failed                string
+	clients, firstSeen, declared, lastInsecure, lastSecure string
+	lastFailed                                             string
+	requests, connections, upgraded                        string
 	held, refuted                                          string
 	libraryNow, libraryPast                                string
 }
@@ -68,14 +68,13 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 			"tlslift_client_first_seen_timestamp_seconds", back),
 		lastInsecure: newest("last_insecure", ruleLastInsecure),
 		lastSecure:   newest("last_secure", ruleLastSecure),
+		lastFailed:   newest("last_failed", ruleLastFailed),
 		declared:     fmt.Sprintf("max by (client) (last_over_time(tlslift_client_declared_migrated_timestamp_seconds[%s]) > 0)", back),
 		// Estimates: the first request of a series that was not there before does
 		// not count.
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
 		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
 		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
-		failed: fmt.Sprintf(`max by (client) (max_over_time(tlslift_client_handshake_failures_total{reason!~"%s|%s"}[%s])) > 0`,
-			call.HandshakeNoCall, call.HandshakeNotTLS, back),
 		held:        newest("verdict", ruleHeld),
 		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",

@@ -133,7 +133,7 @@ func TestNotes(t *testing.T) {
 	if err != nil || r.Count(failing) != 1 || len(failing) == 0 {
 		t.Errorf("failing selects %d, %v", r.Count(failing), err)
 	}
-	if got, want := r.figures(), "Insecure share of active clients: no active client. Needing tlslift: 0. Not counted, because they never made a call: 2. Of these, unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
+	if got, want := r.figures(), "Insecure share of active clients: no active client. Needing tlslift: 0. Not counted, because they never made a call: 2. Unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
 		t.Errorf("%s lacks %s", got, want)
 	}
 	for format, want := range map[string][]string{

@@ -165,8 +165,8 @@ func (s *simulation) checkInstance(day int, i *simInstance, seen map[truth]int) 
 		if !there || !row.FirstSeen.IsZero() {
 			c.forget(t, i.number, row.FirstSeen)
 		}
-		want := c.truth(s.now(), here)
-		countState(&i.closed[day], want.state)
+		want, byCalls := c.truth(s.now(), here)
+		countState(&i.closed[day], byCalls)
 		if !there && !c.named && !want.called {
 			continue
 		}
@@ -205,7 +205,7 @@ func (s *simulation) checkFleet(day int) {
 		rows[r.Clients[n].Client] = &r.Clients[n].Row
 	}
 	for _, c := range s.clients {
-		want := c.truth(s.now(), func(act) bool { return true })
+		want, _ := c.truth(s.now(), func(act) bool { return true })
 		row := rows[c.id.Name]
 		if row == nil && !c.named && !want.called {
 			continue
@@ -345,6 +345,7 @@ func (s *simulation) enough(seen map[truth]int) {
 		marks[fmt.Sprint("several ", w.several)] = true
 		marks[fmt.Sprint("falls back ", w.fallsBack)] = true
 		marks["migrated by "+w.by] = true
+		marks[fmt.Sprintf("called %t, failing %t", w.called, w.failing)] = true
 	}
 	for _, state := range ledger.States {
 		if !states[state] {
@@ -356,7 +357,7 @@ func (s *simulation) enough(seen map[truth]int) {
 			s.t.Errorf("no client ever had the verdict %s: the simulation shows too little", v)
 		}
 	}
-	if len(marks) != 11 {
+	if len(marks) != 15 {
 		s.t.Errorf("there were only %q", slices.Sorted(maps.Keys(marks)))
 	}
 }

@@ -41,12 +41,13 @@ func (w truth) labels(c *simClient) simLabels {
 	return simLabels{w.verdict.String(), cmp.Or(w.library, "unknown"), cmp.Or(w.program, "unknown"), c.id.Source.String()}
 }
 
-// truth works everything out from what the client did where count says so.
-func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
+// truth works everything out from what the client did where count says so. byCalls
+// is the state without regard to failures, which no daily history has.
+func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth, byCalls ledger.State) {
 	acts := slices.DeleteFunc(slices.Clone(c.acts), func(a act) bool { return a.kind == actForeign || !counts(a) })
 	declared := !c.declared.IsZero() && !now.Before(c.declared)
 	var insecure, secure bool // within N
-	var lastInsecure, lastSecure time.Time
+	var lastInsecure, lastSecure, lastFailed time.Time
 	for _, a := range acts {
 		recent := now.Sub(a.at) < simN
 		if a.kind.insecure() {
@@ -54,6 +55,9 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 		}
 		if a.kind.secure() {
 			lastSecure, secure = a.at, recent
+		}
+		if a.kind.failed() {
+			lastFailed = a.at
 		}
 		if a.kind == actFallsBack {
 			w.fallsBack = recent && (!declared || a.at.After(c.declared))
@@ -77,16 +81,24 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth) {
 	default:
 		w.state = ledger.Silent
 	}
+	byCalls = w.state
+	w.failing = !slices.Contains([]ledger.Verdict{ledger.NoVerdict, ledger.Capable, ledger.Plaintext}, c.verdict(acts, declared).verdict) &&
+		now.Sub(lastFailed) < simN && (!declared || lastFailed.After(c.declared))
+	for _, called := range []time.Time{lastInsecure, lastSecure} {
+		w.failing = w.failing && lastFailed.After(called) && now.Sub(called) >= 10*time.Minute
+	}
+	if w.failing && w.state == ledger.Migrated {
+		w.state = ledger.Silent
+	}
 	if w.state == ledger.Migrated {
 		if w.by = "declaration"; secure && !insecure {
 			w.by = "proof"
 		}
 	}
 	w.several = c.id.Name == "shared" && w.seen
-	at := c.judge(&w, acts, declared)
-	w.failing = w.state == ledger.NoCalls && w.verdict != ledger.Capable && now.Sub(at) < simN
+	c.judge(&w, acts, declared)
 	w.misdeclared = declared && !w.called && !w.failing
-	return w
+	return w, byCalls
 }
 
 // finding is when a verdict was last seen to hold, or was refuted.
@@ -97,11 +109,10 @@ type finding struct {
 	instance int
 }
 
-// judge adds verdict, library, program and advice, and returns when the verdict
-// was last seen to hold.
-func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
+// judge adds verdict, library, program and advice.
+func (c *simClient) judge(w *truth, acts []act, declared bool) {
 	if len(acts) == 0 {
-		return at
+		return
 	}
 	newest := c.verdict(acts, declared)
 	w.verdict = newest.verdict
@@ -126,10 +137,10 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
 	}
 	if w.state == ledger.NoCalls && w.verdict == ledger.Capable {
 		w.key = "no-calls"
-		return newest.at
+		return
 	}
 	if w.state == ledger.Migrated && w.verdict != ledger.Capable && w.verdict != ledger.NamesWrongHost {
-		return newest.at // nothing is left to change
+		return // nothing is left to change
 	}
 	w.key = w.verdict.String()
 	for _, key := range []string{programKeys[w.program], libraryKeys[w.library]} {
@@ -137,7 +148,6 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) (at time.Time) {
 			w.key += "/" + key
 		}
 	}
-	return newest.at
 }
 
 // helloOf says which hello a verdict is about.

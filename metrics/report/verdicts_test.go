@@ -96,6 +96,26 @@ var scripts = []scripted{
 		deeds:  []deed{{10, "a", doesOld}, {14, "a", doesOld}, {16, "b", doesModern}, {36, "b", doesModern}},
 		want:   map[int]ledger.Verdict{12: ledger.LegacyOnly, 26: ledger.Capable, 40: ledger.Capable, 55: ledger.Capable},
 		stands: map[int]string{12: "insecure", 26: "migrated by declaration", 40: "migrated by proof", 55: "migrated by declaration"},
+	}, {
+		client: "broke", // had migrated, and cannot call any more
+		deeds:  []deed{{2, "b", doesModern}, {16, "b", doesModern}, {20, "a", doesReject}},
+		want:   map[int]ledger.Verdict{12: ledger.Capable, 26: ledger.DistrustsCA, 40: ledger.DistrustsCA, 55: ledger.DistrustsCA},
+		stands: map[int]string{12: "migrated by proof", 26: "silent failing", 40: "silent", 55: "silent"},
+	}, {
+		client: "broke-in-clear", // was insecure, and still counts as that
+		deeds:  []deed{{2, "b", doesPlain}, {16, "b", doesPlain}, {20, "a", doesReject}, {38, "b", doesPlain}},
+		want:   map[int]ledger.Verdict{12: ledger.Plaintext, 26: ledger.DistrustsCA, 40: ledger.Plaintext, 55: ledger.Plaintext},
+		stands: map[int]string{12: "insecure", 26: "insecure failing", 40: "insecure", 55: "silent"},
+	}, {
+		client: "declared-and-broke",
+		deeds:  []deed{{10, "a", doesOld}, {20, "b", doesReject}},
+		want:   map[int]ledger.Verdict{12: ledger.LegacyOnly, 26: ledger.DistrustsCA, 40: ledger.DistrustsCA, 55: ledger.DistrustsCA},
+		stands: map[int]string{12: "insecure", 26: "silent failing", 40: "migrated by declaration", 55: "migrated by declaration"},
+	}, {
+		client: "broke-and-declared", // its owner's word is newer
+		deeds:  []deed{{2, "a", doesOld}, {11, "b", doesReject}},
+		want:   map[int]ledger.Verdict{12: ledger.DistrustsCA, 26: ledger.DistrustsCA, 40: ledger.DistrustsCA, 55: ledger.DistrustsCA},
+		stands: map[int]string{12: "insecure failing", 26: "migrated by declaration", 40: "migrated by declaration", 55: "migrated by declaration"},
 	},
 }
 
@@ -126,7 +146,7 @@ func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 	}
 	start := now.Truncate(dayLong).Add(-60 * dayLong)
 	f := &fleetTest{t: t, at: start, series: make(map[string][]string), types: make(map[string]string)}
-	for _, name := range []string{"declared", "declared-at-once"} {
+	for _, name := range []string{"declared", "declared-at-once", "declared-and-broke", "broke-and-declared"} {
 		f.declared = append(f.declared, ledger.Configured{Name: name, Migrated: start.Add(time.Duration(fleetDeclared) * dayLong)})
 	}
 	f.all = f.newLedger()
@@ -210,6 +230,9 @@ func same(t *testing.T, where string, day int, r *Report, want map[string]ledger
 		if c.MigratedBy != "" {
 			stands += " by " + c.MigratedBy
 		}
+		if c.Failing {
+			stands += " failing"
+		}
 		if s.stands != nil && stands != s.stands[day] {
 			t.Errorf("day %d, %s: %s is %s, want %s", day, where, s.client, stands, s.stands[day])
 		}
@@ -267,6 +290,8 @@ func (f *fleetTest) rules(promtool string, start time.Time) {
 				state, _, _ := strings.Cut(s.stands[day], " ")
 				fmt.Fprintf(&b, "      - expr: tlslift:client_state{client=\"%s\"}\n        eval_time: %s\n        exp_samples:\n", s.client, endOfDay(start, day).Sub(start))
 				fmt.Fprintf(&b, "          - {labels: 'tlslift:client_state{client=\"%s\",state=\"%s\"}', value: 1}\n", s.client, state)
+				fmt.Fprintf(&b, "      - expr: count(tlslift:client_failing{client=\"%s\"}) or vector(0)\n        eval_time: %s\n", s.client, endOfDay(start, day).Sub(start))
+				fmt.Fprintf(&b, "        exp_samples: [{labels: '{}', value: %d}]\n", strings.Count(s.stands[day], "failing"))
 			}
 		}
 	}

@@ -212,7 +212,7 @@ func runtime(c thirty.Client) string {
 
 // failing reports whether a client of the script cannot call.
 func (t truth) failing(c thirty.Client) bool {
-	return t.states[c.Name] == ledger.NoCalls && c.Verdict == ledger.DistrustsCA
+	return t.now.Seen[c.Name].FailingAt(t.now.At, thirty.MigratedAfter)
 }
 
 // listed is of, for the clients of the table Clients: those that made a call, are
@@ -289,10 +289,10 @@ func (t truth) tables() []figure {
 			return suffix, v, newly(c.Name)
 		})},
 		{panel: "Silent", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
-			return "", milli(lastSeen(seen)), t.states[c.Name] == ledger.Silent
+			return "", milli(lastSeen(seen)), t.states[c.Name] == ledger.Silent && !t.failing(c)
 		})},
 		{panel: "Silent", ref: "B", reduce: reported, want: t.of(func(c thirty.Client, _ ledger.Times) (string, float64, bool) {
-			return runtime(c), 1, t.states[c.Name] == ledger.Silent
+			return runtime(c), 1, t.states[c.Name] == ledger.Silent && !t.failing(c)
 		})},
 	}
 }

@@ -97,7 +97,7 @@ func alerts(t *testing.T, s *prom.Server, w *thirty.World) {
 		"ClientRegressed":         {"newsletter"},
 		"CredentialsStillInClear": exposing["clear"],
 		"CredentialsOverOldTLS":   exposing["old_tls"],
-		"ClientRejectsCA":         {"10.4.2.8"},
+		"ClientRejectsCA":         {"10.4.2.8", "ticketing"},
 		"SigningCAExpiring":       {""},
 		"SidecarRemovable":        {"pay/refunds"},
 		"ReloadRefused":           {""},

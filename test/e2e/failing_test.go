@@ -7,6 +7,7 @@ import (
 	"html"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/call"
 	"tlslift/test/harness"
 )
 
@@ -82,6 +84,69 @@ func TestAClientThatCannotCallIsNoSuccess(t *testing.T) {
 	admin := "http://" + p.AdminAddr()
 	report := harness.Run(t, nil, "report", "--admin", admin, "--only", "failing", "--fail-if", "failing")
 	if report.Code != 1 || !strings.Contains(report.Stdout, "no-calls (declared, failing)") || strings.Contains(report.Stdout, "scanner") || strings.Contains(report.Stdout, "never seen") || strings.Contains(report.Stdout, "modern") {
+		t.Errorf("the report: %d\n%s%s", report.Code, report.Stdout, report.Stderr)
+	}
+}
+
+// TestAClientThatCalledBeforeCanFail: a client that called securely an hour ago and
+// that a certificate stops now is not migrated. One that was declared migrated, and
+// failed since, is not either. Neither has called again.
+func TestAClientThatCalledBeforeCanFail(t *testing.T) {
+	t.Parallel()
+	files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: []string{"mymobileapi.com"}, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, now := filepath.Join(t.TempDir(), "ledger.json"), time.Now().Add(-time.Hour)
+	before := ledger.New(ledger.Options{File: file, Clock: func() time.Time { return now }})
+	before.Configure(ledger.Settings{MigratedAfter: 14 * 24 * time.Hour})
+	for name, version := range map[string]call.Version{"modern": call.Version13, "old": call.Version10} {
+		before.Record(&call.Outcome{
+			Kind: call.Request, Ours: true, Client: call.Identity{Name: name, Source: call.SourceListener, Configured: true}, End: now,
+			Ingress: call.Connect, Handling: call.Terminated, Version: version, Host: legacyHost,
+		})
+	}
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := startPortal(t, smsportal.Options{})
+	p := harness.Start(t, harness.Options{
+		Upstream: server, Env: []string{"TLSLIFT_CA_CERT=" + files.CA, "TLSLIFT_CA_KEY=" + files.Key},
+		Config: "listen: [{address: '127.0.0.1:0', client: modern}, {address: '127.0.0.1:0', client: old}]\n" +
+			"state: {file: " + file + "}\npolicy: {clients: {old: {migrated: " + now.Add(time.Minute).UTC().Format(time.RFC3339) + "}}}",
+	})
+	listening := p.WaitLogs(0, harness.Match{"msg": "listening"}, 2)
+	standing := func(states string, failing int) {
+		t.Helper()
+		var summary ledger.Summary
+		if _, body := p.Get("/api/v1/summary"); json.Unmarshal([]byte(body), &summary) != nil || summary.Failing != failing {
+			t.Errorf("the API says %s, want %d failing", body, failing)
+		}
+		if report := harness.Run(t, nil, "report", "--admin", "http://"+p.AdminAddr()); !strings.Contains(report.Stdout, states) {
+			t.Errorf("the report lacks %q:\n%s%s", states, report.Stdout, report.Stderr)
+		}
+	}
+	standing("0 silent, 0 unseen, 2 migrated", 0)
+	for _, l := range listening {
+		c := tls.Client(harness.Dial(t, l.String("address")).Tunnel(legacyHost+":443").Bytes(),
+			&tls.Config{ServerName: legacyHost, RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11})
+		if err := c.Handshake(); err == nil {
+			t.Fatal("the client trusts anybody")
+		}
+	}
+	for _, name := range []string{"modern", "old"} {
+		p.WaitMetric(1, "tlslift_client_handshake_failures_total", "client", name, "reason", "client_rejected_ca")
+	}
+	standing("2 silent, 0 unseen, 0 migrated", 2)
+	standing("Unable to call, because their TLS handshakes fail: 2.", 2)
+	if _, page := p.Get("/"); !strings.Contains(page, "2 clients cannot call") {
+		t.Errorf("the page:\n%.1500s", page)
+	}
+	if _, page := p.Get("/clients/modern"); !strings.Contains(page, "modern cannot call SMSPortal") || !strings.Contains(page, "Last failed TLS handshake") {
+		t.Errorf("the client's page:\n%.3000s", page)
+	}
+	report := harness.Run(t, nil, "report", "--admin", "http://"+p.AdminAddr(), "--fail-if", "failing")
+	if report.Code != 1 || !strings.Contains(report.Stdout, "silent (failing)") || !strings.Contains(report.Stdout, "silent (declared, failing)") {
 		t.Errorf("the report: %d\n%s%s", report.Code, report.Stdout, report.Stderr)
 	}
 }

@@ -21,7 +21,7 @@ func clients() *table.PanelBuilder {
 		{"F", `topk by (client) (1, max by (client, instance) ({__name__=~"tlslift_client_last_(insecure|secure)_timestamp_seconds"} > 0)) and on (client) KNOWN`},
 	} {
 		p.WithTarget(rows(q.ref, strings.NewReplacer(
-			"KNOWN", `(tlslift:client_state{state!="no-calls",client=~"$client"} or tlslift:client_failing{client=~"$client"})`,
+			"KNOWN", `(tlslift:client_failing{client=~"$client"} or on (client) tlslift:client_state{state!="no-calls",client=~"$client"})`,
 		).Replace(q.expr)))
 	}
 	return joined(p.SortBy(sorting("last insecure", true)), []column{
@@ -63,8 +63,8 @@ func newlyInsecure() *table.PanelBuilder {
 }
 
 func silent() *table.PanelBuilder {
-	const is = `and on (client) tlslift:client_state{state="silent",client=~"$client"}`
-	p := newTable("Silent", "Called once, and not for two weeks. Ask the owner: switched off, migrated past the proxy, or a job that runs rarely?",
+	const is = `and on (client) (tlslift:client_state{state="silent",client=~"$client"} unless on (client) tlslift:client_failing)`
+	p := newTable("Silent", "Called once, and not for two weeks, nor tried to. Ask the owner: switched off, migrated past the proxy, or a job that runs rarely?",
 		"No client has fallen silent").
 		WithTarget(rows("A", `1000 * max by (client) ({__name__=~"tlslift:client_last_(insecure|secure)_timestamp_seconds:max"})`+"\n"+is)).
 		WithTarget(rows("B", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max)`+"\n"+is))

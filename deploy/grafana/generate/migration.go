@@ -52,7 +52,7 @@ func shareOfConnections() *stat.PanelBuilder {
 }
 
 func clientsByState() *stat.PanelBuilder {
-	p := newStat("Clients by state", "Silent is not migrated: no call for two weeks. Unseen: named in the configuration, never seen. No-calls: connected and never made a call, such as a scanner or a health check; in no share.", "none", "no clients yet").
+	p := newStat("Clients by state", "Silent is not migrated: no call for two weeks, or migrated and failing now. Unseen: named in the configuration, never seen. No-calls: connected and never made a call, such as a scanner or a health check; in no share.", "none", "no clients yet").
 		Decimals(0).Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(11).ValueSize(32))
 	for i, state := range states {
 		p.WithTarget(now(string(rune('A'+i)), "{{state}}", `tlslift:clients:count{state="`+state+`"}`))

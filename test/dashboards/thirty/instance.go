@@ -86,7 +86,7 @@ func (i *instance) begin(w *World, ago float64) {
 
 // configure makes what a client of the configuration has from the start.
 func (i *instance) configure(c *Client) {
-	for _, gauge := range []string{"first_seen", "last_insecure", "last_secure", "declared_migrated"} {
+	for _, gauge := range []string{"first_seen", "last_insecure", "last_secure", "last_failed", "declared_migrated"} {
 		i.set("tlslift_client_"+gauge+"_timestamp_seconds", 0, "client", c.Name)
 	}
 	i.set("tlslift_upgrades_total", 0, "client", c.Name, "from", "none")

@@ -120,7 +120,6 @@ var Clients = []Client{
 	{Name: "dotnet-reports", Library: ".NET 4", Verdict: ledger.Plaintext, perDay: 900, insecure: until(21), secret: "soap", secure: since(22), modern: tls12},
 	{Name: "perl-alerts", Library: "Perl LWP", Verdict: ledger.Plaintext, perDay: 300, insecure: until(25), secret: "query", secure: since(25), modern: tls13},
 	{Name: "erp-orders", Library: ".NET", Verdict: ledger.Capable, perDay: 3000, insecure: until(15.5), version: tls11, ingress: call.Connect, secret: "bearer", secure: since(20), modern: tls12},
-	{Name: "ticketing", Library: "Python 2", Verdict: ledger.LegacyOnly, perDay: 800, insecure: until(14.5), version: tls10, ingress: call.Connect, secret: "basic", secure: since(15), modern: tls12},
 	{Name: "loyalty", Library: "Ruby", Verdict: ledger.Plaintext, perDay: 1100, insecure: until(27), secret: "query", secure: since(27), modern: tls13},
 	{Name: "pay/billing", Library: "Java 8", Verdict: ledger.Capable, perDay: 1400, insecure: until(19), version: tls10, ingress: call.Connect, secret: "basic", secure: since(19), modern: tls12, sidecar: true},
 	{Name: "mobile-api", Library: "Go", Verdict: ledger.Capable, perDay: 6000, secure: always, modern: tls13},
@@ -130,6 +129,9 @@ var Clients = []Client{
 
 	// Declared migrated, and back.
 	{Name: "newsletter", Library: "PHP", Verdict: ledger.Plaintext, perDay: 1300, insecure: []span{{Days, 16}, {4, -1}}, secret: "query", secure: since(17), modern: tls12, declared: 15.5},
+
+	// Migrated, and down since an update took the CA from it and TLS 1.2 too.
+	{Name: "ticketing", Library: "Python 2", Verdict: ledger.DistrustsCA, perDay: 800, insecure: until(14.5), version: tls10, ingress: call.Connect, secret: "basic", secure: []span{{15, 2}}, modern: tls12, rejects: since(2)},
 
 	// Not heard of.
 	{Name: "fax-gateway", Library: "Synapse", Verdict: ledger.Plaintext, perDay: 60, insecure: until(20), secret: "query"},

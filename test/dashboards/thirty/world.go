@@ -119,7 +119,10 @@ func (w *World) act(c *state, ago float64) {
 	switch {
 	case rejects:
 		w.fail(c, i, c.version, "client_rejected_ca", n)
+		i.add("tlslift_client_connections_total", n, "client", c.Name, "ingress", c.ingress.String(), "tls_version", c.version.String(), "handling", call.Refused.String())
 		i.gather(c, ledger.DistrustsCA, w.at)
+		i.set("tlslift_client_last_failed_timestamp_seconds", float64(w.at.Unix()), "client", c.Name)
+		c.seen.LastFailed = w.at
 	case knocks:
 		w.fail(c, i, c.modern, "no_call", n)
 		i.gather(c, c.Verdict, w.at)
@@ -214,6 +217,7 @@ func (w *World) remember() {
 	h := Hour{At: w.at, Seen: make(map[string]ledger.Times), Counted: maps.Clone(w.total)}
 	for _, c := range w.clients {
 		seen := c.seen
+		seen.Verdict = c.Verdict
 		if c.declared != 0 && !w.at.Before(Ago(c.declared)) {
 			seen.Declared = Ago(c.declared)
 		}
