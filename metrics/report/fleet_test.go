@@ -93,6 +93,12 @@ func (f *fleetTest) act(r *replica, c call.Identity, kind int) {
 			NoCall: true, Failure: call.HandshakeNoCall, AtUpstream: true,
 		}
 	}
+	if kind == doesLifted {
+		o.Ingress, o.Version, o.Handling = call.Connect, call.Version12, call.Terminated
+		o.Observation = &call.Observation{
+			Ours: true, Ingress: call.Connect, Version: call.Version12, Handling: call.Terminated, Hello: &call.Offer{Max: call.Version12, SNI: true},
+		}
+	}
 	if kind == doesReject {
 		o.Kind = call.Observed
 		o.Observation = &call.Observation{

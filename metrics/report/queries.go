@@ -74,7 +74,9 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		// not count.
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
 		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
-		upgraded:    fmt.Sprintf(`sum by (client) (increase(tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[%s])) > 0`, model.Duration(migratedAfter)),
+		// One upgrade is enough, and it may be a series' first: what is new counts.
+		upgraded: fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
+			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(migratedAfter)),
 		held:        newest("verdict", ruleHeld),
 		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",

@@ -25,6 +25,7 @@ const (
 	doesOld
 	doesModern
 	doesReject // TLS 1.0, and refuses tlslift's certificate
+	doesLifted // TLS 1.2, and is served inside
 )
 
 type deed struct {
@@ -39,6 +40,7 @@ type scripted struct {
 	want   map[int]ledger.Verdict // by day; those of the one ledger that sees everything too
 	apart  map[int]ledger.Verdict // what that ledger says instead
 	alone  map[int]ledger.Verdict // what the instances alone say, without Prometheus' memory
+	lifted map[int]bool           // whether it needs tlslift though it is not insecure, by day; nil = not compared
 	stands map[int]string         // its state and, of a migrated one, what by; nil = not compared
 }
 
@@ -96,6 +98,16 @@ var scripts = []scripted{
 		deeds:  []deed{{10, "a", doesOld}, {14, "a", doesOld}, {16, "b", doesModern}, {36, "b", doesModern}},
 		want:   map[int]ledger.Verdict{12: ledger.LegacyOnly, 26: ledger.Capable, 40: ledger.Capable, 55: ledger.Capable},
 		stands: map[int]string{12: "insecure", 26: "migrated by declaration", 40: "migrated by proof", 55: "migrated by declaration"},
+	}, {
+		client: "lifted-once", // its series begin with the one request that tlslift upgraded
+		deeds:  []deed{{20, "a", doesLifted}},
+		want:   map[int]ledger.Verdict{26: ledger.Capable, 40: ledger.Capable, 55: ledger.Capable},
+		lifted: map[int]bool{26: true, 40: false},
+	}, {
+		client: "lifted-twice", // and again at an instance that began anew
+		deeds:  []deed{{20, "d", doesLifted}, {33, "d", doesLifted}},
+		want:   map[int]ledger.Verdict{26: ledger.Capable, 40: ledger.Capable, 55: ledger.Capable},
+		lifted: map[int]bool{26: true, 40: true, 55: false},
 	}, {
 		client: "broke", // had migrated, and cannot call any more
 		deeds:  []deed{{2, "b", doesModern}, {16, "b", doesModern}, {20, "a", doesReject}},
@@ -225,6 +237,9 @@ func same(t *testing.T, where string, day int, r *Report, want map[string]ledger
 		c := got[s.client]
 		if c.Verdict != want[s.client] {
 			t.Errorf("day %d, %s: %s is %q, want %q", day, where, s.client, c.Verdict, want[s.client])
+		}
+		if lifted, compared := s.lifted[day]; compared && c.Upgraded(r.Summary.Generated, 14*dayLong) != lifted {
+			t.Errorf("day %d, %s: %s needs tlslift: %t", day, where, s.client, !lifted)
 		}
 		stands := c.State.String()
 		if c.MigratedBy != "" {
