@@ -18,6 +18,7 @@ type record struct {
 	Client     string    `json:"client"`
 	Configured bool      `json:"configured,omitempty"`
 	Declared   time.Time `json:"declared_migrated,omitzero"`
+	Unnamed    bool      `json:"unnamed,omitempty"` // only the declaration has its name
 	Source     string    `json:"identity_source,omitempty"`
 	Home       string    `json:"address,omitempty"` // of a name that nobody checks
 
@@ -69,7 +70,7 @@ type storedMark struct {
 // encode is the stored form of a row.
 func encode(r *row, p *policy) record {
 	rec := record{
-		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Source: r.source, Home: r.address,
+		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Unnamed: p.clients[r.name].Unnamed, Source: r.source, Home: r.address,
 		First: at(r.first), Last: at(r.last),
 		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),

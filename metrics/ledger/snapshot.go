@@ -158,7 +158,7 @@ func (s *snapshot) take(n int, line []byte) {
 		return
 	}
 	if r.configured {
-		s.clients = append(s.clients, Configured{Name: r.name, Migrated: rec.Declared})
+		s.clients = append(s.clients, Configured{Name: r.name, Migrated: rec.Declared, Unnamed: rec.Unnamed})
 	}
 	if r.first != 0 {
 		s.rows = append(s.rows, r)

@@ -83,23 +83,25 @@ func unixOf(t time.Time) int64 {
 // named, and what to do about it.
 const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener"
 
-// misdeclaration is what to say of a client that was declared migrated and never
+// explain says what is wrong with a client that was declared migrated and never
 // seen making a call.
-func misdeclaration(declared time.Time, unnamed bool) string {
-	since := figures.Moment(declared)
-	if unnamed {
-		return "Declared migrated on " + since + ", never seen making a call, and " + Unnamed + "."
+func (v *Row) explain() {
+	since := figures.Moment(v.Declared)
+	switch {
+	case !v.Misdeclared:
+	case v.Unnamed:
+		v.Misdeclaration = "Declared migrated on " + since + ", never seen making a call, and " + Unnamed + "."
+	default:
+		v.Misdeclaration = "Declared migrated on " + since + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
 	}
-	return "Declared migrated on " + since + ", and never seen making a call: compare its name with those of the clients that tlslift sees."
 }
 
 // Stand fills in how a client stands, from its times, its verdict and its
-// declaration. It is of a client whose configuration is not known.
+// declaration.
 func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
 	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, v.Declared, v.Verdict}
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
 	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
-	if v.Misdeclared = s.MisdeclaredAt(now, migratedAfter); v.Misdeclared {
-		v.Misdeclaration = misdeclaration(v.Declared, false)
-	}
+	v.Misdeclared = s.MisdeclaredAt(now, migratedAfter)
+	v.explain()
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -91,5 +92,31 @@ func TestMigratedBy(t *testing.T) {
 		if got := c.s.MigratedBy(now, 14*dayLong); got != c.want {
 			t.Errorf("%s: by %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// TestAMisspeltNameIsInTheFile: the report of a file says as much of it as the
+// instance.
+func TestAMisspeltNameIsInTheFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ledger.json")
+	now := time.Unix(1<<31, 0)
+	l := New(Options{File: file, Clock: func() time.Time { return now }})
+	l.Configure(Settings{Clients: []Configured{{Name: "bilingg", Migrated: now, Unnamed: true}, {Name: "never", Migrated: now}}})
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadFile(file, now, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bilingg", "never"} {
+		want, _ := l.Row(name)
+		if got, _ := read.Row(name); got.Misdeclaration != want.Misdeclaration || got.Unnamed != (name == "bilingg") {
+			t.Errorf("%s: %q, the instance says %q", name, got.Misdeclaration, want.Misdeclaration)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
 	}
 }

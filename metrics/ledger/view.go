@@ -29,6 +29,7 @@ type Row struct {
 	// is not failing; Misdeclaration says so in words, with what to do.
 	Misdeclared    bool   `json:"misdeclared,omitempty"`
 	Misdeclaration string `json:"misdeclaration,omitempty"`
+	Unnamed        bool   `json:"unnamed,omitempty"` // only its declaration has its name; not known of a fleet
 	Failing        bool   `json:"failing,omitempty"` // it cannot call: its TLS handshakes fail, and no call has arrived since
 
 	Regressed bool   `json:"regressed,omitempty"`           // declared migrated and insecure since
@@ -229,9 +230,8 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
-	if v.Misdeclared {
-		v.Misdeclaration = misdeclaration(v.Declared, p.clients[r.name].Unnamed)
-	}
+	v.Unnamed = p.clients[r.name].Unnamed
+	v.explain()
 	v.Advise(now, p.MigratedAfter)
 	return v
 }

@@ -124,6 +124,9 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 		to.LastSeen, to.UserAgent, to.JA4 = r.LastSeen, r.UserAgent, r.JA4
 	}
 	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
+	if r.Configured { // the configurations of all instances have only the declaration
+		to.Unnamed = r.Unnamed && (to.Unnamed || !to.Configured)
+	}
 	to.Configured, to.FallsBack = to.Configured || r.Configured, to.FallsBack || r.FallsBack
 	to.SeveralPrograms = to.SeveralPrograms || r.SeveralPrograms
 	for _, setting := range r.Settings {

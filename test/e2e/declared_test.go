@@ -69,6 +69,21 @@ policy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01
 	if !strings.Contains(report.Stdout, "Declared migrated and never seen making a call: 2.") || strings.Contains(report.Stdout, "1 migrated") || !strings.Contains(report.Stdout, misspelt) || !strings.Contains(report.Stdout, unseen) {
 		t.Errorf("the report says %s", report.Stdout)
 	}
+	// Several instances say as much, unless the configuration of one has the name.
+	_, twin := portal(t, smsportal.Options{}, config)
+	_, other := portal(t, smsportal.Options{}, "listen: [{address: '127.0.0.1:0', client: bilingg}]")
+	for second, want := range map[string]string{twin.AdminAddr(): misspelt, other.AdminAddr(): unseen} {
+		got := harness.Run(t, nil, "report", "--admin", p.AdminAddr(), "--admin", second, "--only", "misdeclared")
+		var line string
+		for l := range strings.Lines(got.Stdout) {
+			if strings.HasPrefix(l, "bilingg ") {
+				line = l
+			}
+		}
+		if !strings.HasSuffix(line, "-      "+want+"\n") {
+			t.Errorf("the report of two says %s%s", got.Stdout, got.Stderr)
+		}
+	}
 	file := harness.TempFile(t, "declared.yaml", "listen: [{address: '127.0.0.1:0', client: never}]\npolicy: {clients: {bilingg: {migrated: 2026-01-01}, never: {migrated: 2026-01-01}, 10.0.0.1: {migrated: 2026-01-01}}}\n")
 	check := harness.Run(t, nil, "check", "--config", file)
 	if out := check.Stdout + check.Stderr; check.Code != 0 || strings.Count(out, "it is declared migrated, and nothing else") != 1 || !strings.Contains(out, "policy.clients.bilingg") {
