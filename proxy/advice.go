@@ -13,11 +13,19 @@ import (
 // adviceFor is what the log says about a client that could not get in: the same
 // as the status page, for its owner, and what the operator can do until then.
 func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string) string {
-	fix := fixes.For(fixes.Client{Obstacle: o, Library: libraryOf(h), Program: programOf(userAgent)})
+	fix := fixes.For(fixes.Client{Obstacle: o, Library: libraryOf(h), Program: programOf(userAgent), Offered: offeredBy(h)})
 	if fix.Operator == "" {
 		return fix.Sentence
 	}
 	return fix.Sentence + " " + fix.Operator
+}
+
+// offeredBy is the highest version that a hello offers; "" without one.
+func offeredBy(h *hello.ClientHello) string {
+	if h == nil {
+		return ""
+	}
+	return call.VersionOf(h.MaxVersion).String()
 }
 
 // programOf is the program that a User-Agent shows; "" when there is none.

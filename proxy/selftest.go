@@ -82,6 +82,6 @@ func (a *selfTestAnswer) text() []byte {
 func (q *request) advise(program call.Family) string {
 	c := q.c.facts
 	return fixes.For(fixes.Client{
-		Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String(), FallsBack: q.fallsBack(), Settings: []string{q.setting().String()},
+		Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String(), Offered: offeredBy(c.Hello), FallsBack: q.fallsBack(), Settings: []string{q.setting().String()},
 	}).Sentence
 }

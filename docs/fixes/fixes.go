@@ -22,6 +22,7 @@ type Client struct {
 	Library  string   // its TLS library, as package hello names it
 	Program  string   // its program, as call.Family names it
 
+	Offered  string   // the highest TLS version it ever offered, as call.Version names it
 	Settings []string // what in it leads its calls to tlslift, as call.Setting names it
 
 	FallsBack bool // its URL is the API's own, in clear
@@ -59,7 +60,7 @@ func For(c Client) Fix {
 	}
 	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
 	f := Fix{Key: string(c.Obstacle), Operator: o.operator}
-	said := []string{o.sentence}
+	said := []string{exactly(o.sentence, c.Offered)}
 	for _, r := range []*Runtime{program, library} {
 		if r != nil {
 			f.Key += "/" + r.Key
@@ -89,6 +90,15 @@ func For(c Client) Fix {
 		f.Pages = unique(append([]string{o.page}, read...))
 	}
 	return f
+}
+
+// exactly names the version that a client offers at most, where it is known and
+// lower than the sentence has it.
+func exactly(sentence, offered string) string {
+	if version := map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0"}[offered]; version != "" {
+		return strings.Replace(sentence, "at most TLS 1.1", "at most "+version, 1)
+	}
+	return sentence
 }
 
 // leaving is what is left to do for a client that is migrated, and still calls

@@ -433,3 +433,16 @@ func TestAMigratedClientHasNothingToChange(t *testing.T) {
 		}
 	}
 }
+
+// What a client offers is said exactly where it is known. One that has offered TLS
+// 1.2 too has an older hello beside it, of which only the limit is known.
+func TestTheVersionIsTheClients(t *testing.T) {
+	t.Parallel()
+	for offered, want := range map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0", "1.1": "TLS 1.1", "1.2": "TLS 1.1", "": "TLS 1.1"} {
+		for _, o := range []fixes.Obstacle{"legacy-only", fixes.NoCA} {
+			if fix := fixes.For(fixes.Client{Obstacle: o, Offered: offered}); !strings.HasPrefix(fix.Sentence, "It offers at most "+want) {
+				t.Errorf("%s, offered %q: %s", o, offered, fix.Sentence)
+			}
+		}
+	}
+}

@@ -249,12 +249,12 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 }
 
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program, whether it falls back, whether it ever called, what leads
+// library, the program, the versions it offers, whether it falls back, whether it ever called, what leads
 // it here, and whether it is migrated and needs tlslift no more. What was never
 // seen may be misdeclared.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{
-		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, FallsBack: v.FallsBack, Settings: v.Settings,
+		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
 		NoCalls: v.State == NoCalls, Migrated: v.State == Migrated && !v.Upgraded(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(fix.Sentence, v.Misdeclaration), fix.Key, fix.Pages

@@ -95,6 +95,11 @@ func (f *fleet) questions(q queries) []question {
 		{q.refuted, f.takeEvidence(-1)},
 		{q.libraryPast, f.takeLibrary},
 		{q.libraryNow, f.takeLibrary},
+		{q.offered, func(client string, m model.Metric, _ float64) {
+			if r, v := &f.client(client).row, string(m["max_version"]); versionOf(v) > versionOf(r.HighestOffered) {
+				r.HighestOffered = v
+			}
+		}},
 	}
 }
 

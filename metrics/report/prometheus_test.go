@@ -91,6 +91,8 @@ func TestAFleetKnowsWhoCannotCall(t *testing.T) {
 		[2]string{"count by (client)", both},
 		[2]string{"tlslift_client_first_seen_timestamp_seconds", many(sample(`"client":"down"`, seen), sample(`"client":"scanner"`, seen))},
 		[2]string{"max_over_time(tlslift_client_last_failed_timestamp_seconds", sample(`"client":"down"`, seen)},
+		[2]string{"max by (client, max_version)", many(
+			sample(`"client":"down","max_version":"1.0"`, 3), sample(`"client":"down","max_version":"ssl3"`, 1), sample(`"client":"scanner","max_version":"1.1"`, 1))},
 		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
 			sample(`"client":"down","verdict":"legacy-only"`, seen), sample(`"client":"scanner","verdict":"legacy-only"`, seen))},
 	)
@@ -100,6 +102,9 @@ func TestAFleetKnowsWhoCannotCall(t *testing.T) {
 	}
 	if len(r.Clients) != 2 || r.Clients[0].Client != "down" || !r.Clients[0].Failing || r.Clients[1].Failing || r.Summary.Failing != 1 {
 		t.Errorf("%+v", r.Clients)
+	}
+	if down, scanner := r.Clients[0], r.Clients[1]; !strings.HasPrefix(down.Fix, "It offers at most TLS 1.0.") || !strings.HasPrefix(scanner.Fix, "It offers at most TLS 1.1.") {
+		t.Errorf("%s; %s", down.Fix, scanner.Fix)
 	}
 }
 

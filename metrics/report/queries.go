@@ -32,7 +32,7 @@ type queries struct {
 	lastFailed                                             string
 	requests, connections, upgraded                        string
 	held, refuted                                          string
-	libraryNow, libraryPast                                string
+	libraryNow, libraryPast, offered                       string
 }
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
@@ -81,5 +81,6 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",
 		libraryPast: past("tlslift_client_library_info"),
+		offered:     fmt.Sprintf("max by (client, max_version) (max_over_time(tlslift_client_hellos_total[%s])) > 0", back),
 	}
 }

@@ -42,7 +42,7 @@ func TestShutOutIsUpAgainOverHTTP(t *testing.T) {
 		t.Fatalf("%d %s", answer.StatusCode, answer.Text)
 	}
 	s.says("request", harness.Match{"status": "200"})
-	if got := s.standing(t); got.Verdict != "legacy-only" || !strings.Contains(got.Fix, "at most TLS 1.1") {
+	if got := s.standing(t); got.Verdict != "legacy-only" || !strings.Contains(got.Fix, "at most TLS 1.0") {
 		t.Errorf("the client stands %+v", got)
 	}
 }
@@ -132,7 +132,7 @@ func TestOneAdviceEverywhere(t *testing.T) {
 	if got.Verdict != "legacy-only" || got.Library != "OpenSSL 1.0.x" || got.Program != "PHP" || !slices.Equal(got.Pages, []string{"php", "curl-openssl"}) {
 		t.Errorf("the client stands %+v", got)
 	}
-	for _, part := range []string{"It offers at most TLS 1.1.", "PHP uses OpenSSL", "OpenSSL 1.0.1 and 1.0.2 have TLS 1.2"} {
+	for _, part := range []string{"It offers at most TLS 1.0.", "PHP uses OpenSSL", "OpenSSL 1.0.1 and 1.0.2 have TLS 1.2"} {
 		if !strings.Contains(got.Fix, part) {
 			t.Errorf("%q is not in %q", part, got.Fix)
 		}
