@@ -219,6 +219,18 @@ func runtimeOf(table []Runtime, name string) *Runtime {
 	return nil
 }
 
+// Address is the https address to call instead of a host's in clear: of the API's
+// older names it is that of http-to-https.md.
+func Address(host string) string {
+	switch host {
+	case "www.mymobileapi.com", "mymobileapi.com", "legacy.mymobileapi.com":
+		host = "api.smsportal.com"
+	case "rest.mymobileapi.com":
+		host = "rest.smsportal.com"
+	}
+	return "https://" + host
+}
+
 // Page is one page of advice.
 type Page struct {
 	Name  string        // as in Fix.Pages

@@ -446,3 +446,23 @@ func TestTheVersionIsTheClients(t *testing.T) {
 		}
 	}
 }
+
+// Each address to call is one that the page of http-to-https changes to.
+func TestAddressesAreThePages(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("http-to-https.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{
+		"www.mymobileapi.com": "https://api.smsportal.com", "mymobileapi.com": "https://api.smsportal.com", "legacy.mymobileapi.com": "https://api.smsportal.com",
+		"api.smsportal.com": "https://api.smsportal.com", "rest.mymobileapi.com": "https://rest.smsportal.com", "rest.smsportal.com": "https://rest.smsportal.com",
+	} {
+		if got := fixes.Address(host); got != want || !strings.Contains(string(page), want+"/") {
+			t.Errorf("%s: %s, want %s, which the page has", host, got, want)
+		}
+	}
+	if got := fixes.Address("sms.example.net"); got != "https://sms.example.net" {
+		t.Errorf("another host: %s", got)
+	}
+}

@@ -5,10 +5,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"tlslift/docs/fixes"
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
@@ -76,6 +78,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			}
 			fmt.Fprintf(&b, "How: %s/fixes/%s\n", site, name)
 		}
+		fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
 	}
 	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
 	case r.Failing: // it cannot wait for the target
@@ -112,6 +115,26 @@ func openingOf(r *ledger.Row, now time.Time) string {
 		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
 	}
 	return ""
+}
+
+// wanted is what a client that calls some hosts is to call, in words. One that
+// calls them over TLS keeps its addresses.
+func wanted(r *ledger.Row, hosts []string) string {
+	plain := slices.ContainsFunc(r.Requests, func(c ledger.RequestCount) bool { return c.TLSVersion == call.VersionNone.String() })
+	var addresses []string
+	for _, h := range hosts {
+		a := "https://" + h
+		if plain {
+			a = fixes.Address(h)
+		}
+		if !slices.Contains(addresses, a) {
+			addresses = append(addresses, a)
+		}
+	}
+	if len(addresses) == 0 {
+		return "the API's https address"
+	}
+	return oneLine(strings.Join(addresses, ", "))
 }
 
 // severalPrograms names the programs that call by one name, as far as they are

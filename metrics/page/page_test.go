@@ -602,7 +602,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
 			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
-			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "Please be done by 2027-03-31.",
+			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "When this is done, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please be done by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
 		"10.0.0.2":         {"still makes some of its calls to SMSPortal over plain HTTP or old TLS."},
@@ -648,9 +648,19 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 		"\nMore than one program calls by this name (Python urllib, curl). Each needs its own change.\n",
 		"\nThe date for this was 2026-11-22. Please reply with a new one.\n",
 		"- Secret sent over old TLS: a password in the SOAP body, 1 time, last",
-		"How: " + site + "/fixes/curl\n", "More: " + site + "/clients/erp\n",
+		"How: " + site + "/fixes/curl\nWhen this is done, it calls the API's https address over TLS 1.2 or later.\n", "More: " + site + "/clients/erp\n",
 	} {
 		if !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
+	for version, want := range map[string]string{ // who has https already keeps the address
+		"none": "it calls https://api.smsportal.com, https://rest.smsportal.com over TLS 1.2 or later.\n",
+		"1.0":  "it calls https://www.mymobileapi.com, https://api.smsportal.com, https://rest.mymobileapi.com over TLS 1.2 or later.\n",
+	} {
+		old.Requests = []ledger.RequestCount{{Ingress: "connect", TLSVersion: version, Count: 1}}
+		if text := message(&old, time.Time{}, now, site); !strings.Contains(text, want) {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
