@@ -263,5 +263,5 @@ func (l *loader) checkDrain(c *Limits) {
 	}
 	l.rejectf(path, "raise limits.drain_timeout or lower limits.drain_delay",
 		"nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s",
-		sayDuration(int64(c.DrainTimeout)), sayDuration(int64(c.DrainDelay)))
+		c.DrainTimeout, c.DrainDelay)
 }

@@ -16,6 +16,7 @@ import (
 //	default  the value, as YAML, without the key; of a list's entry too
 //	range    the lowest and highest value
 //	oneof    the words that there are
+//	why      why there are no others, for messages to end with
 //	is       what a string holds: see formOf
 //	needs    the keys that the section, or each entry, cannot do without. An entry with one such key may be that value alone
 //	empty    what to do about an empty list, if that is an error
@@ -100,7 +101,7 @@ type CA struct {
 
 // Outbound is the TLS side towards the upstreams.
 type Outbound struct {
-	MinTLS                  TLSVersion       `yaml:"min_tls" range:"1.2..1.3" default:"1.2"`
+	MinTLS                  TLSVersion       `yaml:"min_tls" oneof:"1.2 1.3" why:": tlslift speaks nothing below TLS 1.2 to an upstream" default:"1.2"`
 	ParentProxy             string           `yaml:"parent_proxy" is:"parent proxy"`                                    // http or https://[user@]host:port to CONNECT through; "" = none
 	ParentProxyPasswordFile string           `yaml:"parent_proxy_password_file" is:"file" example:"proxy-password"`     // path; "" = no password
 	ParentProxyExcept       []ParentExcept   `yaml:"parent_proxy_except" with:"parent_proxy"`                           // reached without the parent proxy
@@ -115,8 +116,8 @@ type Outbound struct {
 
 // LegacyTLS is the TLS side towards old clients.
 type LegacyTLS struct {
-	MinVersion           TLSVersion    `yaml:"min_version" range:"1.0..1.2" default:"1.0"` // (1.2 = terminate nobody below)
-	CA                   *CA           `yaml:"ca"`                                         // nil: legacy hellos are refused, counted and explained
+	MinVersion           TLSVersion    `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate nobody below)
+	CA                   *CA           `yaml:"ca"`                                            // nil: legacy hellos are refused, counted and explained
 	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
 	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
 	RC4                  bool          `yaml:"rc4"`                           // offer RC4 suites

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +21,8 @@ type form struct {
 	tags    []string // what YAML may take it for
 	input   bool     // it is the path of a file that is read
 	parse   func(l *loader, text string) (any, *fault)
-	schema  schemaObject // of JSON, for editors
+	hint    func(text string) *fault // about a text that cannot be read; nil = it is not the noun
+	schema  schemaObject             // of JSON, for editors
 }
 
 // fault is what is wrong with a value, without its place.
@@ -70,12 +71,10 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 		return size(words, low, high)
 	case reflect.TypeFor[time.Duration]():
 		return duration(low, high, tag.Get("default"))
-	case reflect.TypeFor[TLSVersion]():
-		return version(TLSVersion(low), TLSVersion(high))
 	}
 	switch {
 	case len(words) > 0:
-		return oneOf(words)
+		return oneOf(words, tag.Get("why"))
 	case is == "path" || is == "file":
 		return path(tag.Get("example"), is == "file")
 	case is != "":
@@ -98,91 +97,34 @@ var boolean = &form{
 	schema: schemaObject{"type": "boolean"},
 }
 
-// oneOf is one of a few words, in the order in which a message lists them.
-func oneOf(words []string) *form {
-	return &form{
-		noun: "one of the words", example: words[0], tags: anyTag, fix: "write " + suggest.OneOf(words),
-		parse: func(_ *loader, text string) (any, *fault) {
-			for _, w := range words {
-				if w == text {
-					return text, nil
-				}
-			}
-			return "", faultf("", "%s is none of the values", quoted(text))
-		},
-		schema: schemaObject{"enum": words},
-	}
-}
-
-var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
-
-// whole is a whole number.
-func whole(low, high string) *form {
-	from, to := number(low), number(high)
-	f := &form{
-		noun: "a whole number", example: low, fix: "write " + low + " to " + high, tags: []string{intTag},
-		schema: schemaObject{"type": "integer", "minimum": from, "maximum": to},
-	}
-	f.parse = func(_ *loader, text string) (any, *fault) {
-		if !wholeNumber.MatchString(text) {
-			return 0, f.malformed(text)
-		}
-		n := number(text)
-		return n, outside(n, from, to, func(n int64) string { return strconv.FormatInt(n, 10) })
-	}
-	return f
-}
-
-// number is text that has at most 18 digits.
-func number(text string) int64 {
-	n, _ := strconv.ParseInt(text, 10, 64)
-	return n
-}
-
-// malformed says that text is not of the form.
-func (f *form) malformed(text string) *fault {
-	return faultf("", "%s is not %s", quoted(text), f.noun)
-}
-
-// outside says that a value is not from low to high, both included.
-func outside(n, low, high int64, say func(int64) string) *fault {
-	fix := "write " + say(low) + " to " + say(high)
-	switch {
-	case n < 0:
-		return faultf(fix, "%s is negative", say(n))
-	case n < low:
-		return faultf(fix, "%s is too low", say(n))
-	case n > high:
-		return faultf(fix, "%s is too high", say(n))
-	default:
-		return nil
-	}
-}
-
-// version is a TLS version. Nothing lowers that towards an upstream below 1.2.
-func version(low, high TLSVersion) *form {
-	var allowed []string
-	values := []any{}
-	for _, v := range []TLSVersion{TLS10, TLS11, TLS12, TLS13} {
-		if v >= low && v <= high {
-			allowed = append(allowed, quoted(string(v)))
-			values = append(values, string(v), float64(v.Wire()-0x0301+10)/10) // 1.2 is a number to YAML
+// oneOf is one of a few words, in the order in which a message lists them, and
+// why there are no others. YAML takes some of them for numbers.
+func oneOf(words []string, why string) *form {
+	fix, values := "write "+suggest.OneOf(words), []any{}
+	for _, w := range words {
+		values = append(values, w)
+		if n, err := strconv.ParseFloat(w, 64); err == nil {
+			values = append(values, n)
 		}
 	}
 	return &form{
-		noun: "a TLS version", example: quoted(string(low)), fix: "write " + suggest.OneOf(allowed), tags: anyTag,
+		noun: "one of the words", example: words[0], tags: anyTag, fix: fix,
 		parse: func(_ *loader, text string) (any, *fault) {
-			switch v := TLSVersion(text); {
-			case v.Wire() == 0:
-				return v, faultf("", "%s is not a TLS version that can be set here", quoted(text))
-			case v < low:
-				return v, faultf("", "%s is refused: tlslift speaks nothing below TLS %s to an upstream", quoted(text), low)
-			case v > high:
-				return v, faultf("", "%s is too high", quoted(text))
-			default:
-				return v, nil
+			if !slices.Contains(words, text) {
+				return "", faultf(fix+why, "%s is none of the values", quoted(text))
 			}
+			return text, nil
 		},
 		schema: schemaObject{"enum": values},
 	}
+}
+
+// unread says that text is not of the form.
+func (f *form) unread(text string) *fault {
+	if f.hint != nil {
+		if known := f.hint(text); known != nil {
+			return known
+		}
+	}
+	return faultf("", "%s is not %s", quoted(text), f.noun)
 }
