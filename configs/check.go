@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -15,56 +16,66 @@ func (l *loader) check(c *Config) {
 	l.checkListen(c)
 	l.checkClashes(c)
 	l.checkAdmin(&c.Admin)
-	l.checkUpstreams(c.Upstreams)
 	l.checkParentProxy(&c.Upstream)
 	l.checkLegacy(&c.LegacyTLS)
 	l.checkUsers(c)
-	l.checkNames(c.Clients.Names)
 	l.checkDrain(&c.Limits)
 	l.checkState(c)
-	l.checkNeighbours("", schema(), reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem())
+	all := c.fields()
+	l.checkOnce(all)
+	l.checkNeighbours(all)
 }
 
 // checkNeighbours holds keys to another key of their section: the one without
 // which they have no effect, and the one whose value they may not exceed. A
 // default follows that.
-func (l *loader) checkNeighbours(at string, keys []key, section, defaults reflect.Value) {
-	for i := range keys {
-		k := &keys[i]
-		path, v, preset := keyOf(at, k.name), section.Field(k.field), defaults.Field(k.field)
-		if k.shape == plain && k.keys != nil {
-			l.checkNeighbours(path, k.keys, v, preset)
-		}
-		neighbour := keyNamed(keys, k.with+k.most)
-		if neighbour == nil || !l.sound(path, keyOf(at, neighbour.name)) {
-			continue
-		}
-		other, name := section.Field(neighbour.field), keyOf(at, neighbour.name)
+func (l *loader) checkNeighbours(all []field) {
+	values := make(map[string]reflect.Value, len(all))
+	for _, f := range all {
+		values[f.at] = f.value
+	}
+	for _, f := range all {
+		name := parentOf(f.at) + "." + f.with + f.most
+		other, ok := values[name]
 		switch {
-		case k.with != "" && other.IsZero() && !v.IsZero():
-			l.reject(path, "has no effect without "+name, "give "+name+", or remove this key")
-		case k.with != "" || v.Int() <= other.Int():
-		case l.given(path) && v.Int() != preset.Int():
-			l.rejectf(path, "lower it", "%d is more than %s, which is %d", v.Int(), name, other.Int())
+		case !ok || !l.sound(f.at, name):
+		case f.with != "":
+			if other.IsZero() && !f.value.IsZero() {
+				l.reject(f.at, "has no effect without "+name, "give "+name+", or remove this key")
+			}
+		case f.value.Int() <= other.Int():
+		case l.given(f.at) && f.value.Int() != number(f.preset.Value):
+			l.rejectf(f.at, "lower it", "%d is more than %s, which is %d", f.value.Int(), name, other.Int())
 		default:
-			v.Set(other)
+			f.value.Set(other)
 		}
 	}
 }
 
+// checkOnce refuses what another entry of a list says already.
+func (l *loader) checkOnce(all []field) {
+	first := make(map[[2]string]string)
+	for _, f := range all {
+		if f.once == "" || f.value.IsZero() || f.value.Kind() == reflect.Slice {
+			continue
+		}
+		text := fmt.Sprint(f.value)
+		one := [2]string{f.path, text}
+		if other, twice := first[one]; twice {
+			l.reject(f.at, quoted(text)+" is "+other+" already", f.once)
+			continue
+		}
+		first[one] = f.at
+	}
+}
+
 func (l *loader) checkListen(c *Config) {
-	all, certain := make(map[host.Pattern]bool, len(c.Upstreams)), l.sound("upstreams")
-	for i, u := range c.Upstreams {
-		all[u.Host] = true
+	certain := l.sound("upstreams")
+	for i := range c.Upstreams {
 		certain = certain && l.sound(entryOf("upstreams", i)+".host")
 	}
 	ours := func(n host.Name) bool {
-		for domain := range n.Parents {
-			if p, err := host.ParsePattern("*." + domain.String()); err == nil && all[p] {
-				return true
-			}
-		}
-		return all[host.Exact(n)]
+		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host.Matches(n) })
 	}
 	for i, listen := range c.Listen {
 		at := entryOf("listen", i)
@@ -121,18 +132,6 @@ func (l *loader) checkAdmin(c *Admin) {
 	if l.sound("admin.address", "admin.token_file") && c.Address != "" && !loopback(c.Address) && c.TokenFile == "" {
 		l.reject("admin.address", quoted(c.Address)+" can be reached from elsewhere and has no token",
 			"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public")
-	}
-}
-
-func (l *loader) checkUpstreams(all []Upstream) {
-	first := make(map[host.Pattern]string, len(all))
-	for i, u := range all {
-		at := entryOf("upstreams", i) + ".host"
-		if other, twice := first[u.Host]; twice && u.Host != (host.Pattern{}) {
-			l.reject(at, quoted(u.Host.String())+" is "+other+" already", "remove one of them")
-		} else {
-			first[u.Host] = at
-		}
 	}
 }
 
@@ -227,29 +226,6 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	list := strings.Join(open, ", ")
 	l.reject(key, "there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: "+list,
 		fix+", or unauthenticated: ["+list+"] to leave these ways in open")
-}
-
-// checkNames finds names and ranges that are there twice. A range within a
-// range is none: the longest prefix wins.
-func (l *loader) checkNames(names []ClientName) {
-	byName := make(map[string]int, len(names))
-	byRange := make(map[netip.Prefix]int, len(names))
-	for i, n := range names {
-		at := entryOf("clients.names", i)
-		if first, twice := byName[n.Name]; twice && n.Name != "" {
-			l.reject(at+".name", quoted(n.Name)+" is "+entryOf("clients.names", first)+" already", "put all its addresses into one entry")
-		} else {
-			byName[n.Name] = i
-		}
-		for j, p := range n.Match {
-			if first, twice := byRange[p]; twice {
-				l.rejectf(entryOf(at+".match", j), "remove one of them",
-					"%s belongs to %s already, in %s", p, quoted(names[first].Name), entryOf("clients.names", first))
-			} else {
-				byRange[p] = i
-			}
-		}
-	}
 }
 
 func (l *loader) checkDrain(c *Limits) {

@@ -20,6 +20,7 @@ import (
 //	is       what a string holds: see formOf
 //	needs    the keys that the section, or each entry, cannot do without. An entry with one such key may be that value alone
 //	empty    what to do about an empty list, if that is an error
+//	once     what to do about a value that two entries have, if that is an error
 //	with     the key without which this one has no effect
 //	most     the key whose value this one may not exceed; its default follows
 //	example  a value, for messages
@@ -76,7 +77,7 @@ type Admin struct {
 
 // Upstream is a host, or a pattern of hosts, whose requests are upgraded.
 type Upstream struct {
-	Host    host.Pattern `yaml:"host"`                                  // international names in ASCII (RFC 5891)
+	Host    host.Pattern `yaml:"host" once:"remove one of them"`        // international names in ASCII (RFC 5891)
 	To      host.Name    `yaml:"to"`                                    // host to use instead for connecting, SNI, verification and Host; zero = Host
 	Address string       `yaml:"address" is:"address"`                  // host:port to connect to instead of resolving; "" = resolve
 	CAFile  string       `yaml:"ca_file" is:"file" example:"extra.pem"` // path of PEM certificates trusted here besides the system's; "" = none
@@ -140,8 +141,8 @@ type Clients struct {
 
 // ClientName is a name for addresses and ranges.
 type ClientName struct {
-	Name  string         `yaml:"name" is:"client"`
-	Match []netip.Prefix `yaml:"match" empty:"write at least one address or range"` // masked, IPv4-mapped addresses unmapped; at least one
+	Name  string         `yaml:"name" is:"client" once:"put all its addresses into one entry"`
+	Match []netip.Prefix `yaml:"match" once:"remove one of them" empty:"write at least one address or range"` // masked, IPv4-mapped addresses unmapped; at least one
 }
 
 // Policy is by when all clients shall be migrated, and when one counts as

@@ -56,7 +56,7 @@ func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value
 			continue
 		}
 		l.placed(below, name)
-		l.read(below, value, k, into.Field(k.field))
+		l.read(below, value, k, k.in(into))
 	}
 }
 
@@ -88,7 +88,7 @@ func (l *loader) entry(at string, n *yaml.Node, k *key, into reflect.Value) {
 	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
 		only := keyNamed(k.keys, k.needs[0])
 		l.placed(keyOf(at, only.name), n)
-		l.read(keyOf(at, only.name), n, only, into.Field(only.field))
+		l.read(keyOf(at, only.name), n, only, only.in(into))
 	default:
 		l.section(at, n, k.keys, into)
 	}

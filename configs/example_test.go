@@ -41,18 +41,9 @@ log log.level log.format
 // schemaKeys returns every key of the schema, in its order.
 func schemaKeys() []string {
 	var paths []string
-	var walk func(prefix string, keys []key)
-	walk = func(prefix string, keys []key) {
-		for _, k := range keys {
-			paths = append(paths, prefix+k.name)
-			shape := k.shape
-			if shape == pointed {
-				shape = plain
-			}
-			walk(prefix+k.name+string(shape)+".", k.keys)
-		}
+	for _, k := range flat(schema()) {
+		paths = append(paths, k.path)
 	}
-	walk("", schema())
 	return paths
 }
 

@@ -3,7 +3,6 @@ package configs
 import (
 	"path/filepath"
 	"reflect"
-	"strings"
 )
 
 // Source says where a configuration comes from. Flags override the
@@ -72,19 +71,7 @@ func (l *loader) finish(s Source, data *[]byte, judges ...func(*Config) Problems
 	l.dir = "" // variables have paths relative to the working directory
 	vars := variables(s.Env)
 	l.unknownVariables(vars)
-	l.override("", schema(), all, func(k *key) (origin, []string) {
-		switch text := vars[k.env]; {
-		case k.env == "" || text == "":
-			return origin{}, nil
-		case k.shape == listed:
-			return origin{file: FromEnvironment, name: envPrefix + k.env}, strings.Split(text, ",")
-		default:
-			return origin{file: FromEnvironment, name: envPrefix + k.env}, []string{text}
-		}
-	})
-	l.override("", schema(), all, func(k *key) (origin, []string) {
-		return origin{file: FromFlag, name: "--" + k.flags}, s.Flags[k.flags]
-	})
+	l.override(all, vars, s.Flags)
 	l.check(c)
 	c.origins = l.origins
 	for _, judge := range judges {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -28,58 +29,56 @@ func variables(env []string) map[string]string {
 // variableNames returns the names of the environment variables that are read.
 func variableNames() []string {
 	names := []string{envPrefix + "CONFIG"}
-	var walk func([]key)
-	walk = func(keys []key) {
-		for _, k := range keys {
-			if k.env != "" {
-				names = append(names, envPrefix+k.env)
-			}
-			walk(k.keys)
+	for _, k := range flat(schema()) {
+		if k.env != "" {
+			names = append(names, envPrefix+k.env)
 		}
 	}
-	walk(schema())
 	return names
 }
 
-// override puts what is given for a key, if anything, in the place of its value,
-// and reports whether anything was.
-func (l *loader) override(at string, keys []key, into reflect.Value, given func(*key) (origin, []string)) (any bool) {
-	for i := range keys {
-		k := &keys[i]
-		path, v := keyOf(at, k.name), into.Field(k.field)
-		from, texts := given(k)
-		switch {
-		case len(texts) > 0 && k.shape == listed:
-			l.replace(path, k, v, from, texts)
-		case len(texts) > 0:
-			l.origins[path] = from
-			l.set(path, texts[0], k.form, v)
-		case k.shape == pointed:
-			section := reflect.New(v.Type().Elem())
-			if !v.IsNil() {
-				section.Elem().Set(v.Elem())
+// override applies variables, and flags over them.
+func (l *loader) override(c reflect.Value, vars map[string]string, flags Flags) {
+	for _, k := range flat(schema()) {
+		if text := vars[k.env]; k.env != "" && text != "" {
+			texts := []string{text}
+			if k.shape == listed {
+				texts = strings.Split(text, ",")
 			}
-			if l.override(path, k.keys, section.Elem(), given) {
-				v.Set(section)
-			}
-			continue
-		case k.shape == plain && k.keys != nil:
-			l.override(path, k.keys, v, given)
-			continue
-		default:
-			continue
+			l.put(k, c, origin{file: FromEnvironment, name: envPrefix + k.env}, texts)
 		}
-		any = true
+		if texts := flags[k.flags]; len(texts) > 0 {
+			l.put(k, c, origin{file: FromFlag, name: "--" + k.flags}, texts)
+		}
 	}
-	return any
+}
+
+// put puts what was given for a key in the place of its value.
+func (l *loader) put(k *key, into reflect.Value, from origin, texts []string) {
+	for _, i := range k.index {
+		if into.Kind() == reflect.Pointer {
+			if into.IsNil() {
+				into.Set(reflect.New(into.Type().Elem()))
+			}
+			into = into.Elem()
+		}
+		into = into.Field(i)
+	}
+	if k.shape == listed {
+		l.replace(k, into, from, texts)
+		return
+	}
+	l.origins[k.path] = from
+	l.set(k.path, texts[0], k.form, into)
 }
 
 // replace makes the entries of a list those that the texts name, each by the one
 // key that it needs. One that is in the list already keeps its other settings, so
 // that naming it again cannot drop an access list or a pin.
-func (l *loader) replace(path string, k *key, into reflect.Value, from origin, texts []string) {
-	old, places := into.Slice(0, into.Len()), l.origins.take(path)
-	l.origins[path] = from
+func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string) {
+	old, places := into.Slice(0, into.Len()), maps.Clone(l.origins)
+	maps.DeleteFunc(l.origins, func(at string, _ origin) bool { return below(at, k.path) })
+	l.origins[k.path] = from
 	into.SetZero()
 	id := keyNamed(k.keys, k.needs[0])
 	for _, text := range texts {
@@ -92,16 +91,20 @@ func (l *loader) replace(path string, k *key, into reflect.Value, from origin, t
 			l.report(Problem{File: from.file, Key: from.name, Message: f.message, Fix: fix})
 			continue
 		}
-		at, entry := entryOf(path, into.Len()), reflect.New(into.Type().Elem()).Elem()
+		at, entry := entryOf(k.path, into.Len()), reflect.New(into.Type().Elem()).Elem()
 		setDefaults(k.keys, entry)
 		for i := range old.Len() {
-			if same(old.Index(i).Field(id.field).Interface(), v) {
+			if same(id.in(old.Index(i)).Interface(), v) {
 				entry.Set(old.Index(i))
-				l.origins.put(at, entryOf("", i), places)
+				for before, place := range places {
+					if kept := entryOf(k.path, i); below(before, kept) {
+						l.origins[at+before[len(kept):]] = place
+					}
+				}
 				break
 			}
 		}
-		entry.Field(id.field).Set(reflect.ValueOf(v))
+		id.in(entry).Set(reflect.ValueOf(v))
 		l.origins[keyOf(at, id.name)] = from
 		into.Set(reflect.Append(into, entry))
 	}

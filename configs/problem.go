@@ -165,28 +165,6 @@ func below(at, path string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// take removes all places at and below a path and returns them for put, by what
-// follows the path.
-func (o origins) take(path string) origins {
-	taken := make(origins)
-	for at, place := range o {
-		if below(at, path) {
-			taken[at[len(path):]] = place
-			delete(o, at)
-		}
-	}
-	return taken
-}
-
-// put adds the places at and below one path in those that take returned.
-func (o origins) put(to, from string, taken origins) {
-	for at, place := range taken {
-		if below(at, from) {
-			o[to+at[len(from):]] = place
-		}
-	}
-}
-
 // parentOf returns the path above path: a.b of a.b.c and of a.b[2].
 func parentOf(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]

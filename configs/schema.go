@@ -2,61 +2,67 @@ package configs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
+
+	"tlslift/proxy/suggest"
 )
 
 // key is one key of the file: a field of Config and what its tags say.
 type key struct {
 	name  string
-	field int   // its index in the struct
-	form  *form // of the value, or of each value of a list; nil: it holds keys
-	keys  []key // below it, or below each of its entries
+	path  string // such as listen[].address
+	index []int  // of its field, from Config or from the entry that it is in
+	form  *form  // of the value, or of each value of a list; nil: it holds keys
+	keys  []key  // below it, or below each of its entries
 	shape shape
 
 	needs      []string
 	preset     *yaml.Node // the default; nil = the zero value
 	empty      string
+	once       string
 	with, most string
 	env, flags string
 }
 
 // shape is how a key holds what is below it.
-type shape string
+type shape int
 
 const (
-	plain   shape = ""   // one value or section
-	listed  shape = "[]" // a list of them
-	named   shape = ".*" // sections by a client's name
-	pointed shape = "*"  // a section whose presence means something
+	plain   shape = iota // one value or section
+	listed               // a list of them
+	named                // sections by a client's name
+	pointed              // a section whose presence means something
 )
 
 // schema is every key of the file, in the order of the documentation.
-var schema = sync.OnceValue(func() []key { return keysOf(reflect.TypeFor[Config]()) })
+var schema = sync.OnceValue(func() []key { return keysOf("", nil, reflect.TypeFor[Config]()) })
 
-func keysOf(section reflect.Type) []key {
+func keysOf(prefix string, index []int, section reflect.Type) []key {
 	var keys []key
 	for i := range section.NumField() {
 		if f := section.Field(i); f.IsExported() {
-			keys = append(keys, keyOfField(i, f))
+			keys = append(keys, keyOfField(prefix, append(slices.Clone(index), i), f))
 		}
 	}
 	return keys
 }
 
-func keyOfField(i int, f reflect.StructField) key {
+func keyOfField(prefix string, index []int, f reflect.StructField) key {
 	k := key{
-		name: f.Tag.Get("yaml"), field: i, needs: strings.Fields(f.Tag.Get("needs")), empty: f.Tag.Get("empty"),
-		with: f.Tag.Get("with"), most: f.Tag.Get("most"), env: f.Tag.Get("env"), flags: f.Tag.Get("flag"),
+		name: f.Tag.Get("yaml"), index: index, needs: strings.Fields(f.Tag.Get("needs")), empty: f.Tag.Get("empty"),
+		once: f.Tag.Get("once"), with: f.Tag.Get("with"), most: f.Tag.Get("most"), env: f.Tag.Get("env"), flags: f.Tag.Get("flag"),
 	}
-	value := f.Type
+	k.path = prefix + k.name
+	value, below := f.Type, k.path+"."
 	switch value.Kind() {
 	case reflect.Slice:
-		k.shape = listed
+		k.shape, index, below = listed, nil, k.path+"[]."
 	case reflect.Map:
-		k.shape = named
+		k.shape, index, below = named, nil, k.path+".*."
 	case reflect.Pointer:
 		k.shape = pointed
 	}
@@ -64,7 +70,7 @@ func keyOfField(i int, f reflect.StructField) key {
 		value = value.Elem()
 	}
 	if k.form = formOf(value, f.Tag); k.form == nil {
-		k.keys = keysOf(value)
+		k.keys = keysOf(below, index, value)
 	}
 	if text := f.Tag.Get("default"); text != "" {
 		var document yaml.Node
@@ -75,6 +81,51 @@ func keyOfField(i int, f reflect.StructField) key {
 	}
 	return k
 }
+
+// flat is all keys, each before those below it.
+func flat(keys []key) (all []*key) {
+	for i := range keys {
+		all = append(append(all, &keys[i]), flat(keys[i].keys)...)
+	}
+	return all
+}
+
+// in is the field of the key in a section.
+func (k *key) in(section reflect.Value) reflect.Value { return section.Field(k.index[len(k.index)-1]) }
+
+// field is a key of a configuration, with its place and value, or one value of a
+// list.
+type field struct {
+	*key
+	at    string
+	value reflect.Value
+}
+
+// fields are the keys of a section and all below them, but for what is known by a
+// client's name.
+func fields(at string, keys []key, section reflect.Value) (all []field) {
+	for i := range keys {
+		k := &keys[i]
+		path, v := keyOf(at, k.name), k.in(section)
+		all = append(all, field{k, path, v})
+		switch {
+		case k.shape == listed:
+			for j := range v.Len() {
+				if k.form != nil {
+					all = append(all, field{k, entryOf(path, j), v.Index(j)})
+				}
+				all = append(all, fields(entryOf(path, j), k.keys, v.Index(j))...)
+			}
+		case k.shape == plain:
+			all = append(all, fields(path, k.keys, v)...)
+		case k.shape == pointed && !v.IsNil():
+			all = append(all, fields(path, k.keys, v.Elem())...)
+		}
+	}
+	return all
+}
+
+func (c *Config) fields() []field { return fields("", schema(), reflect.ValueOf(c).Elem()) }
 
 // keyNamed returns the key called name; nil when there is none.
 func keyNamed(keys []key, name string) *key {
@@ -99,10 +150,33 @@ func setDefaults(keys []key, section reflect.Value) {
 	l := newLoader("", nil)
 	for i := range keys {
 		k := &keys[i]
-		if into := section.Field(k.field); k.preset != nil {
+		if into := k.in(section); k.preset != nil {
 			l.read(k.name, k.preset, k, into)
 		} else if k.shape == plain && k.keys != nil {
 			setDefaults(k.keys, into)
 		}
 	}
+}
+
+// misspelt says what to do about a key that is not among keys: a name like it,
+// the place where that name belongs, or the names that there are.
+func misspelt(at, name string, keys []key) string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	if near := suggest.Nearest(name, names); near != "" {
+		return "did you mean " + keyOf(at, near) + "?"
+	}
+	var elsewhere []string
+	for _, k := range flat(schema()) {
+		if k.name == name && k.form != nil && !strings.ContainsAny(k.path, "[*") {
+			elsewhere = append(elsewhere, k.path)
+		}
+	}
+	// A word as common as file means something else in each section.
+	if len(elsewhere) == 1 && (at == "" || strings.Contains(name, "_")) {
+		return "did you mean " + elsewhere[0] + "?"
+	}
+	return "remove it; the keys here are " + strings.Join(names, ", ")
 }

@@ -196,7 +196,7 @@ func (a *app) watched() []string { return append(filesOf(a.cfg.Load()), a.src.Pa
 // filesOf are the files that a configuration names.
 func filesOf(cfg *configs.Config) []string {
 	var files []string
-	for _, file := range cfg.Files() {
+	for _, file := range cfg.Files {
 		files = append(files, file)
 	}
 	return files
