@@ -102,7 +102,7 @@ func (l *loader) checkClashes(c *Config) {
 	} else {
 		claims = append(listens, claims...)
 	}
-	taken := make(map[uint16][]claim)
+	taken := make(map[int64][]claim)
 	for _, one := range claims {
 		name, port := endpoint(one.address)
 		if one.address == "" || port == 0 || !l.sound(one.path) {

@@ -145,8 +145,9 @@ func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 	for name, value := range l.pairs(at, n) {
 		below, v := keyOf(at, name.Value), reflect.New(into.Type().Elem()).Elem()
 		l.placed(below, name)
-		if _, f := clientName.parse(l, name.Value); f != nil {
-			l.reject(below, f.message, f.fix)
+		if _, err := clientName.parse(name.Value); err != nil {
+			wrong := clientName.wrong(name.Value, err)
+			l.reject(below, wrong.message, wrong.fix)
 			continue
 		}
 		l.entry(below, value, k, v)
@@ -177,12 +178,22 @@ func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
 
 // set parses a text and sets the value, or rejects the key.
 func (l *loader) set(at, text string, f *form, into reflect.Value) {
-	v, wrong := f.parse(l, text)
-	if wrong != nil {
-		l.reject(at, wrong.message, wrong.fixOr(f))
+	v, err := l.parsed(text, f)
+	if err != nil {
+		wrong := f.wrong(text, err)
+		l.reject(at, wrong.message, wrong.fix)
 		return
 	}
 	into.Set(reflect.ValueOf(v).Convert(into.Type()))
+}
+
+// parsed is the value that a text stands for.
+func (l *loader) parsed(text string, f *form) (any, error) {
+	v, err := f.parse(text)
+	if err == nil && f.path {
+		return l.resolved(text, f.input)
+	}
+	return v, err
 }
 
 // placed records where the key or entry at a path was given.

@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -15,14 +17,14 @@ import (
 
 // form is how a scalar is written and what is taken from it.
 type form struct {
-	noun    string   // "a size", for messages
-	example string   // such as 64KiB
-	fix     string   // what to write instead; "" = the example
-	tags    []string // what YAML may take it for
-	input   bool     // it is the path of a file that is read
-	parse   func(l *loader, text string) (any, *fault)
-	hint    func(text string) *fault // about a text that cannot be read; nil = it is not the noun
-	schema  schemaObject             // of JSON, for editors
+	noun    string                         // "a size", for messages
+	example string                         // such as 64KiB
+	fix     string                         // what to write instead; "" = the example
+	tags    []string                       // what YAML may take it for
+	parse   func(text string) (any, error) // a *fault says what is wrong; any other error, that text is not the noun
+	path    bool                           // it is relative to the configuration file's folder unless absolute
+	input   bool                           // it is the path of a file that is read
+	schema  schemaObject                   // of JSON, for editors
 }
 
 // fault is what is wrong with a value, without its place.
@@ -32,30 +34,34 @@ func faultf(fix, format string, args ...any) *fault {
 	return &fault{message: fmt.Sprintf(format, args...), fix: fix}
 }
 
-// fixOr is the fix, or what the form says.
-func (f *fault) fixOr(of *form) string {
-	if f.fix == "" {
-		return of.advice()
+// Error returns the message.
+func (f *fault) Error() string { return f.message }
+
+// errForm is the error of parse about text of another form.
+var errForm = errors.New("text of another form")
+
+// wrong is what is wrong with a text about which parse said err, and what to write
+// instead.
+func (f *form) wrong(text string, err error) fault {
+	known := fault{message: quoted(text) + " is not " + f.noun}
+	if said, ok := errors.AsType[*fault](err); ok {
+		known = *said
 	}
-	return f.fix
+	known.fix = cmp.Or(known.fix, f.advice())
+	return known
 }
 
 // advice is what to write instead of something wrong.
-func (f *form) advice() string {
-	if f.fix != "" {
-		return f.fix
-	}
-	return "write e.g. " + f.example
-}
+func (f *form) advice() string { return cmp.Or(f.fix, "write e.g. "+f.example) }
 
 // anyTag lists what a word can be taken for: 1.2 is a number to YAML.
 var anyTag = []string{strTag, intTag, numTag, boolTag, timeTag}
 
 // textForm is written as text that a function parses and a pattern describes.
-func textForm[T any](noun, example, pattern string, parse func(string) (T, *fault)) *form {
+func textForm[T any](noun, example, pattern string, parse func(string) (T, error)) *form {
 	return &form{
 		noun: noun, example: example, tags: []string{strTag},
-		parse:  func(_ *loader, text string) (any, *fault) { v, f := parse(text); return v, f },
+		parse:  func(text string) (any, error) { return parse(text) },
 		schema: schemaObject{"type": "string", "pattern": pattern},
 	}
 }
@@ -76,7 +82,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	case len(words) > 0:
 		return oneOf(words, tag.Get("why"))
 	case is == "path" || is == "file":
-		return path(tag.Get("example"), is == "file")
+		return pathForm(tag.Get("example"), is == "file")
 	case is != "":
 		return map[string]*form{
 			"listen address": listenAddress, "admin address": adminAddress, "address": remoteAddress,
@@ -93,7 +99,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 
 var boolean = &form{
 	noun: "true or false", example: "true", tags: []string{boolTag},
-	parse:  func(_ *loader, text string) (any, *fault) { return strings.EqualFold(text, "true"), nil },
+	parse:  func(text string) (any, error) { return strings.EqualFold(text, "true"), nil },
 	schema: schemaObject{"type": "boolean"},
 }
 
@@ -109,7 +115,7 @@ func oneOf(words []string, why string) *form {
 	}
 	return &form{
 		noun: "one of the words", example: words[0], tags: anyTag, fix: fix,
-		parse: func(_ *loader, text string) (any, *fault) {
+		parse: func(text string) (any, error) {
 			if !slices.Contains(words, text) {
 				return "", faultf(fix+why, "%s is none of the values", quoted(text))
 			}
@@ -117,14 +123,4 @@ func oneOf(words []string, why string) *form {
 		},
 		schema: schemaObject{"enum": values},
 	}
-}
-
-// unread says that text is not of the form.
-func (f *form) unread(text string) *fault {
-	if f.hint != nil {
-		if known := f.hint(text); known != nil {
-			return known
-		}
-	}
-	return faultf("", "%s is not %s", quoted(text), f.noun)
 }

@@ -50,8 +50,8 @@ func expectSettled(t *testing.T, s Source, data []byte) {
 		t.Errorf("nothing to listen on, or no upstream: %+v", c)
 	}
 	for _, u := range c.Upstreams {
-		if again, f := parsePattern(u.Host.String()); f != nil || again != u.Host {
-			t.Errorf("%q becomes %q, which becomes %q, %v", u.Host, u.Host, again, f)
+		if again, err := parsePattern(u.Host.String()); err != nil || again != u.Host {
+			t.Errorf("%q becomes %q, which becomes %q, %v", u.Host, u.Host, again, err)
 		}
 	}
 	again, err := load(s, data)

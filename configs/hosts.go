@@ -15,38 +15,35 @@ var hostname = textForm("a host", "api.smsportal.com", `^[^*/:?#@\s]+$`, parseHo
 // hostPattern is a DNS name, or *.domain for every name below the domain.
 var hostPattern = textForm("a host or *.domain", `"*.smsportal.com"`, `^(\*\.)?[^*/:?#@\s]+$`, parsePattern)
 
-func parsePattern(text string) (host.Pattern, *fault) {
+func parsePattern(text string) (host.Pattern, error) {
 	domain, wild := strings.CutPrefix(text, "*.")
 	if strings.Contains(domain, "*") {
 		return host.Pattern{}, faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
 	}
-	n, f := parseHost(domain)
-	if f != nil || !wild {
-		return host.Exact(n), f
+	n, err := parseHost(domain)
+	if err != nil || !wild {
+		return host.Exact(n), err
 	}
-	p, err := host.ParsePattern("*." + n.String())
-	if err != nil {
-		return host.Pattern{}, faultf("", "%s is not a host", quoted(text))
-	}
-	return p, nil
+	return host.ParsePattern("*." + n.String())
 }
 
 // parseHost says what else than a DNS name a text is. What is left is package
 // host's to judge.
-func parseHost(text string) (host.Name, *fault) {
+func parseHost(text string) (host.Name, error) {
+	const alone = "write the host alone"
 	switch {
 	case text == "":
 		return host.Name{}, faultf("", "is empty")
 	case strings.Contains(text, "://"):
-		return host.Name{}, faultf("write the host alone", "%s has a scheme", quoted(text))
+		return host.Name{}, faultf(alone, "%s has a scheme", quoted(text))
 	case strings.ContainsAny(text, "/?#@"):
-		return host.Name{}, faultf("write the host alone", "%s is more than a host", quoted(text))
+		return host.Name{}, faultf(alone, "%s is more than a host", quoted(text))
 	case isAddress(text):
 		return host.Name{}, faultf(
 			"write the name that is in the server's certificate, and the address in upstreams[].address of the file",
 			"%s is an address, not a host", quoted(text))
 	case strings.Contains(text, ":"):
-		return host.Name{}, faultf("write the host alone, and the port as the entry's port", "%s has a port", quoted(text))
+		return host.Name{}, faultf(alone+", and the port as the entry's port", "%s has a port", quoted(text))
 	}
 	n, err := host.Parse(inASCII(text))
 	if err != nil || n.IsAddr() {
@@ -68,14 +65,8 @@ func isAddress(text string) bool {
 // inASCII encodes an international name (RFC 5891). Any other text stays as it
 // is.
 func inASCII(text string) string {
-	for i := range len(text) {
-		if text[i] < 0x80 {
-			continue
-		}
-		if encoded, err := idna.Lookup.ToASCII(strings.TrimSuffix(text, ".")); err == nil {
-			return encoded
-		}
-		break
+	if encoded, err := idna.Lookup.ToASCII(text); err == nil {
+		return encoded
 	}
 	return text
 }

@@ -10,18 +10,18 @@ import (
 )
 
 // bounded makes the form one of numbers from low to high, both included.
-func (f *form) bounded(low, high string, read func(string) (int64, bool)) *form {
+func (f *form) bounded(low, high string, read func(string) (int64, error)) *form {
 	from, _ := read(low)
 	to, _ := read(high)
 	if f.schema["type"] != "string" {
 		f.schema["minimum"], f.schema["maximum"] = from, to
 	}
-	f.parse = func(_ *loader, text string) (any, *fault) {
-		n, ok := read(text)
+	f.parse = func(text string) (any, error) {
+		n, err := read(text)
 		wrong := ""
 		switch {
-		case !ok:
-			return n, f.unread(text)
+		case err != nil:
+			return n, err
 		case n < 0:
 			wrong = "negative"
 		case n < from:
@@ -44,7 +44,12 @@ func whole(low, high string) *form {
 		noun: "a whole number", example: low, fix: "write " + low + " to " + high, tags: []string{intTag},
 		schema: schemaObject{"type": "integer"},
 	}
-	return f.bounded(low, high, func(text string) (int64, bool) { return number(text), wholeNumber.MatchString(text) })
+	return f.bounded(low, high, func(text string) (int64, error) {
+		if !wholeNumber.MatchString(text) {
+			return 0, errForm
+		}
+		return number(text), nil
+	})
 }
 
 // number is text that has at most 18 digits.
@@ -69,31 +74,25 @@ func size(words []string, low, high string) *form {
 	f.schema = schemaObject{"type": []string{"string", "integer"}, "pattern": pattern}
 	f.bounded(low, high, parseSize)
 	read := f.parse
-	f.parse = func(l *loader, text string) (any, *fault) {
+	f.parse = func(text string) (any, error) {
 		if slices.Contains(words, text) {
 			return int64(0), nil
 		}
-		return read(l, text)
+		return read(text)
 	}
 	return &f
 }
 
-// parseSize reads a size; one that is too large for an int64 is the largest.
-func parseSize(text string) (int64, bool) {
+// parseSize reads a size; one that is too large for an int64 is about the
+// largest.
+func parseSize(text string) (int64, error) {
 	parts := sizeForm.FindStringSubmatch(text)
 	if parts == nil {
-		return 0, false
+		return 0, errForm
 	}
 	n, unit := number(parts[1]), sizeUnits[parts[2]]
-	if n > math.MaxInt64/unit {
-		return math.MaxInt64, true
-	}
-	return n * unit, true
+	return min(n, math.MaxInt64/unit) * unit, nil
 }
-
-const day = 24 * time.Hour
-
-var dayForm = regexp.MustCompile(`^([0-9]{1,5})d(.*)$`)
 
 // duration is a time as Go writes it, with d for days of 24 hours in front: 30s,
 // 1h30m, 14d, 1d12h. A number alone gets the unit of the default in the message.
@@ -104,62 +103,59 @@ func duration(low, high, byDefault string) *form {
 	}
 	f := form{
 		noun: "a duration", example: "30s", tags: []string{strTag, intTag},
-		hint:   func(text string) *fault { return wordy(text, unit) },
 		schema: schemaObject{"type": "string", "pattern": `^\+?([0-9]{1,5}d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`},
 	}
-	return f.bounded(low, high, parseDuration)
-}
-
-// parseDuration reads a duration, in nanoseconds; one that is too long is the
-// longest.
-func parseDuration(text string) (int64, bool) {
-	var days time.Duration
-	if parts := dayForm.FindStringSubmatch(text); parts != nil {
-		days = time.Duration(number(parts[1])) * day
-		if text = parts[2]; text == "" {
-			return int64(days), true
+	return f.bounded(low, high, func(text string) (int64, error) {
+		d, err := parseDuration(text)
+		parts := wordyForm.FindStringSubmatch(strings.ToLower(text))
+		switch {
+		case err == nil || parts == nil:
+		case parts[2] == "":
+			err = faultf("write e.g. "+text+unit, "%s has no unit", text)
+		case parts[2] == "w":
+			err = faultf("write "+strconv.FormatInt(7*number(parts[1]), 10)+"d", "%s is not a duration", quoted(text))
+		default:
+			err = faultf("write "+parts[1]+parts[2], "%s is not a duration", quoted(text))
 		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 && days > 0 {
-		return 0, false
-	}
-	// Neither part alone overflows; their sum can.
-	return int64(days + min(d, math.MaxInt64-days)), true
+		return int64(d), err
+	})
 }
 
 // wordyForm is a duration as people write it: 14 days, 30 sec, 2w, and 90.
 var wordyForm = regexp.MustCompile(`^([0-9]{1,15}) *(?:([dhmsw])(?:ays?|ours?|rs?|in|inutes?|ec|econds?|eeks?)?)?$`)
 
-// wordy says how the configuration writes a duration of people's; nil if text is
-// none.
-func wordy(text, unit string) *fault {
-	parts := wordyForm.FindStringSubmatch(strings.ToLower(text))
-	switch {
-	case parts == nil:
-		return nil
-	case parts[2] == "":
-		return faultf("write e.g. "+text+unit, "%s has no unit", text)
-	case parts[2] == "w":
-		parts[1], parts[2] = strconv.FormatInt(7*number(parts[1]), 10), "d"
+var dayForm = regexp.MustCompile(`^([0-9]{1,5})d(.*)$`)
+
+// parseDuration reads a duration; one that is too long is the longest.
+func parseDuration(text string) (time.Duration, error) {
+	parts := dayForm.FindStringSubmatch(text)
+	if parts == nil {
+		return time.ParseDuration(text)
 	}
-	return faultf("write "+parts[1]+parts[2], "%s is not a duration", quoted(text))
+	days := time.Duration(number(parts[1])) * 24 * time.Hour
+	if parts[2] == "" {
+		return days, nil
+	}
+	rest, err := time.ParseDuration(parts[2])
+	if rest < 0 {
+		return 0, errForm
+	}
+	// Neither part alone overflows; their sum can.
+	return days + min(rest, math.MaxInt64-days), err
 }
 
 // moment is a date, which is its first instant in UTC, or an RFC 3339 time.
 var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00", func(text string) (time.Time, error) {
+	for _, seconds := range []string{"", ":00"} {
+		local := strings.Replace(text, " ", "T", 1) + seconds
+		if _, err := time.Parse(time.RFC3339, local+"Z"); err == nil {
+			return time.Time{}, faultf("write e.g. "+local+"+02:00, or "+local+"Z for UTC", "%s has no time zone", quoted(text))
+		}
+	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		return t, nil
 	}
 	return time.Parse(time.RFC3339, text)
-}, func(text string) *fault {
-	for _, rest := range []string{"", ":00"} {
-		local := strings.Replace(text, " ", "T", 1) + rest
-		if _, err := time.Parse(time.RFC3339, local+"Z"); err == nil {
-			return faultf("write e.g. "+local+"+02:00, or "+local+"Z for UTC", "%s has no time zone", quoted(text))
-		}
-	}
-	return nil
 })
 
 // wholeDay is a date, which is the end of that day in UTC: the first instant of
@@ -167,23 +163,17 @@ var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00
 var wholeDay = dateForm("a date", "2027-03-01", func(text string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, strings.TrimSuffix(text, "T00:00:00Z"))
 	return t.AddDate(0, 0, 1), err
-}, nil)
+})
 
 // dateForm refuses years that are typing errors.
-func dateForm(noun, examples string, read func(string) (time.Time, error), hint func(string) *fault) *form {
-	f := &form{
-		noun: noun, example: "2027-03-01", fix: "write e.g. " + examples, tags: []string{strTag, timeTag}, hint: hint,
-		schema: schemaObject{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}`},
-	}
-	f.parse = func(_ *loader, text string) (any, *fault) {
+func dateForm(noun, examples string, read func(string) (time.Time, error)) *form {
+	f := textForm(noun, "2027-03-01", `^[0-9]{4}-[0-9]{2}-[0-9]{2}`, func(text string) (time.Time, error) {
 		t, err := read(text)
-		if err != nil {
-			return t, f.unread(text)
+		if err == nil && (t.Year() < 2000 || t.Year() > 2199) {
+			err = faultf("write a year from 2000 to 2199", "%s is not a likely date", quoted(text))
 		}
-		if t.Year() < 2000 || t.Year() > 2199 {
-			return t, faultf("write a year from 2000 to 2199", "%s is not a likely date", quoted(text))
-		}
-		return t, nil
-	}
+		return t, err
+	})
+	f.fix, f.tags = "write e.g. "+examples, []string{strTag, timeTag}
 	return f
 }

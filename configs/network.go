@@ -28,16 +28,15 @@ func hostPort(example string, lowest uint64, off bool) *form {
 	if off {
 		pattern += `|^$`
 	}
-	f := textForm("a host and port", example, pattern, func(text string) (string, *fault) {
+	f := textForm("a host and port", example, pattern, func(text string) (string, error) {
 		if off && text == "" {
 			return "", nil
-		}
-		if off && strings.EqualFold(text, "off") {
-			return "", faultf(`write "" in the file or the flag to turn it off`, "%s is not a host and port", quoted(text))
 		}
 		name, number, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(number, 10, 16)
 		switch {
+		case off && strings.EqualFold(text, "off"):
+			return "", faultf(`write "" in the file or the flag to turn it off`, "%s is not a host and port", quoted(text))
 		case strings.Contains(text, "://"):
 			return "", faultf("", "%s has a scheme", quoted(text))
 		case wholeNumber.MatchString(text) && lowest == 0:
@@ -45,16 +44,16 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		case err != nil && !strings.Contains(text, ":"):
 			return "", faultf("", "%s has no port", quoted(text))
 		case err != nil:
-			return "", faultf("", "%s is not a host and port", quoted(text))
+			return "", err
 		case name == "" && lowest > 0:
 			return "", faultf("", "%s has no host", quoted(text))
 		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != number:
 			return "", faultf(fmt.Sprintf("write a port from %d to 65535", lowest), "%s has no such port", quoted(text))
+		case name == "" || isAddress(name):
+			return text, nil
 		}
-		if _, f := parseHost(name); name != "" && !isAddress(name) && f != nil {
-			return "", faultf("", "%s is not a host and port", quoted(text))
-		}
-		return text, nil
+		_, err = host.Parse(inASCII(name))
+		return text, err
 	})
 	f.tags = []string{strTag, intTag}
 	return f
@@ -63,30 +62,25 @@ func hostPort(example string, lowest uint64, off bool) *form {
 // prefix is a range of addresses, or one address.
 var prefix = textForm("an address or a range of addresses", "10.0.0.0/8", `^[0-9a-fA-F:.]+(/[0-9]{1,3})?$`, parsePrefix)
 
-func parsePrefix(text string) (netip.Prefix, *fault) {
-	var none netip.Prefix
+func parsePrefix(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+		return addr.Unmap().Prefix(addr.Unmap().BitLen())
 	}
 	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return none, faultf("", "%s is not an address or a range of addresses", quoted(text))
-	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return none, faultf("write the IPv4 range itself", "%s holds more than the IPv4 addresses", quoted(text))
+			return p, faultf("write the IPv4 range itself", "%s holds more than the IPv4 addresses", quoted(text))
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	if p != p.Masked() {
-		return none, faultf("write "+p.Masked().String(), "%s has bits beyond its mask", quoted(text))
+	if err == nil && p != p.Masked() {
+		err = faultf("write "+p.Masked().String(), "%s has bits beyond its mask", quoted(text))
 	}
-	return p, nil
+	return p, err
 }
 
 // nameServer is the address of a DNS server; the port is 53 unless given.
-var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA-F:.\[\]]+$`, func(text string) (netip.AddrPort, *fault) {
+var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA-F:.\[\]]+$`, func(text string) (netip.AddrPort, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return netip.AddrPortFrom(addr.Unmap(), 53), nil
 	}
@@ -99,13 +93,13 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 
 // parentProxy is http://[user@]host:port, or https. What is refused is not shown: it may
 // hold a password.
-var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, *fault) {
+var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
 		return "", faultf("", "is not the URL of a proxy")
 	}
 	_, password := u.User.Password()
-	_, address := remoteAddress.parse(nil, u.Host)
+	_, address := remoteAddress.parse(u.Host)
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "", faultf("", "is neither http:// nor https://, and other parent proxies are not known")
@@ -129,16 +123,16 @@ type ParentExcept struct {
 }
 
 // parentExcept is an address, a range of addresses, a host or *.domain.
-var parentExcept = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (ParentExcept, *fault) {
+var parentExcept = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (ParentExcept, error) {
 	if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
-		p, f := parsePrefix(text)
-		return ParentExcept{Range: p}, f
+		p, err := parsePrefix(text)
+		return ParentExcept{Range: p}, err
 	}
 	if strings.HasPrefix(text, ".") {
 		return ParentExcept{}, faultf("write \"*"+text+"\"", "%s is not a pattern", quoted(text))
 	}
-	p, f := parsePattern(text)
-	return ParentExcept{Host: p}, f
+	p, err := parsePattern(text)
+	return ParentExcept{Host: p}, err
 })
 
 // namesUser reports whether the URL of a parent proxy has a user.
@@ -150,37 +144,22 @@ func namesUser(parent string) bool {
 // loopback reports whether address, a valid host:port, is bound to the
 // loopback interface alone.
 func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	name, _ := endpoint(address)
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.IsLoopback()
 }
 
 // endpoint splits a valid host:port into a host that can be compared, "" for the
 // wildcard of both families, and the port.
-func endpoint(address string) (host string, port uint16) {
-	host, number, err := net.SplitHostPort(address)
-	if err != nil {
-		return address, 0
+func endpoint(address string) (name string, port int64) {
+	name, digits, _ := net.SplitHostPort(address)
+	if name = strings.ToLower(name); name == "localhost" {
+		name = "127.0.0.1"
 	}
-	p, err := strconv.ParseUint(number, 10, 16)
-	if err != nil {
-		return address, 0
+	if ip, err := netip.ParseAddr(name); err == nil && ip != netip.IPv6Unspecified() {
+		name = ip.Unmap().String()
+	} else if err == nil {
+		name = ""
 	}
-	host = strings.ToLower(host)
-	if host == "localhost" {
-		host = "127.0.0.1"
-	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip == netip.IPv6Unspecified() {
-			return "", uint16(p)
-		}
-		host = ip.Unmap().String()
-	}
-	return host, uint16(p)
+	return name, number(digits)
 }

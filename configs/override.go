@@ -82,13 +82,13 @@ func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string
 	into.SetZero()
 	id := keyNamed(k.keys, k.needs[0])
 	for _, text := range texts {
-		v, f := id.form.parse(l, strings.TrimSpace(text))
-		if f != nil {
-			fix := f.fixOr(id.form)
+		v, err := id.form.parse(strings.TrimSpace(text))
+		if err != nil {
+			wrong := id.form.wrong(strings.TrimSpace(text), err)
 			if from.file == FromFlag && strings.Contains(text, ",") {
-				fix = "repeat the flag for each"
+				wrong.fix = "repeat the flag for each"
 			}
-			l.report(Problem{File: from.file, Key: from.name, Message: f.message, Fix: fix})
+			l.report(Problem{File: from.file, Key: from.name, Message: wrong.message, Fix: wrong.fix})
 			continue
 		}
 		at, entry := entryOf(k.path, into.Len()), reflect.New(into.Type().Elem()).Elem()

@@ -13,7 +13,7 @@ import (
 
 // line reports what is wrong with a line of printable text of at most so many
 // bytes.
-func line(text string, most int) *fault {
+func line(text string, most int) error {
 	switch {
 	case text == "":
 		return faultf("", "is empty")
@@ -31,38 +31,38 @@ func line(text string, most int) *fault {
 // clientName is the name of a client, as metrics and logs use it, at most as
 // long as identity cuts discovered ones. A leading underscore is for tlslift's
 // own names, such as _overflow.
-var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, *fault) {
+var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, error) {
 	if strings.HasPrefix(name, "_") || name == "*" {
 		return "", faultf("write another name", "%s is a reserved name", quoted(name))
 	}
 	return name, line(name, 128)
 })
 
-// path is a path, relative to the configuration file's folder unless absolute;
-// for input, of a file that is there and can be read. What is in it is judged by
-// the room that uses it.
-func path(example string, input bool) *form {
-	f := textForm[string]("a path", example, `^[^\s~]`, nil)
-	f.input = input
-	f.parse = func(l *loader, text string) (any, *fault) {
-		if wrong := line(text, 4096); wrong != nil {
-			return "", wrong
-		}
+// pathForm is a path; for input, of a file that is there and can be read. What is
+// in it is judged by the room that uses it.
+func pathForm(example string, input bool) *form {
+	f := textForm("a path", example, `^[^\s~]`, func(text string) (string, error) {
 		if strings.HasPrefix(text, "~") {
 			return "", faultf("write the whole path", "%s: ~ is not expanded", quoted(text))
 		}
-		if !filepath.IsAbs(text) {
-			text = filepath.Join(l.dir, text)
-		}
-		if !input {
-			return text, nil
-		}
+		return text, line(text, 4096)
+	})
+	f.path, f.input = true, input
+	return f
+}
+
+// resolved is a path from the loader's folder, of a file that can be read if it is
+// for input.
+func (l *loader) resolved(text string, input bool) (string, error) {
+	if !filepath.IsAbs(text) {
+		text = filepath.Join(l.dir, text)
+	}
+	if input {
 		if err := l.readable(text); err != nil {
 			return "", faultf("name a file that tlslift can read", "%q cannot be read: %s", text, plainError(err))
 		}
-		return text, nil
 	}
-	return f
+	return text, nil
 }
 
 // readable reports why a regular file cannot be read. Others are not opened:
@@ -92,15 +92,10 @@ func plainError(err error) string {
 }
 
 // pin is the SHA-256 digest of a SubjectPublicKeyInfo, as RFC 7469 2.4 has it.
-var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ *fault) {
-	const fix = "write sha256/ and the base64 of the 32 bytes of its SHA-256"
-	encoded, ok := strings.CutPrefix(text, "sha256/")
-	if !ok {
-		return digest, faultf(fix, "%s does not begin with sha256/", quoted(text))
-	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || len(raw) != len(digest) || strings.ContainsAny(encoded, "\r\n") {
-		return digest, faultf(fix, "%s is not a pin", quoted(text))
+var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ error) {
+	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "sha256/"))
+	if len(raw) != len(digest) || text != "sha256/"+base64.StdEncoding.EncodeToString(raw) {
+		return digest, faultf("write sha256/ and the base64 of the 32 bytes of its SHA-256", "%s is not a pin", quoted(text))
 	}
 	return [32]byte(raw), nil
 })
