@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -42,11 +43,7 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // section reads the keys of a section; one without any is empty.
 func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value) {
-	if at != "" && !isNull(n) && n.Kind != yaml.MappingNode {
-		l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
-		return
-	}
-	for name, value := range l.pairs(at, n) {
+	for name, value := range l.pairs(at, n, keys) {
 		below := keyOf(at, name.Value)
 		k := keyNamed(keys, name.Value)
 		if k == nil && len(l.problems) < maxProblems {
@@ -142,7 +139,7 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // named reads sections by the name of a client.
 func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
-	for name, value := range l.pairs(at, n) {
+	for name, value := range l.pairs(at, n, nil) {
 		below, v := keyOf(at, name.Value), reflect.New(into.Type().Elem()).Elem()
 		l.placed(below, name)
 		if _, err := clientName.parse(name.Value); err != nil {
@@ -200,14 +197,14 @@ func (l *loader) parsed(text string, f *form) (any, error) {
 func (l *loader) placed(at string, n *yaml.Node) { l.origins[at] = origin{file: l.file, line: n.Line} }
 
 // pairs yields the keys of a mapping and their values, each key once; none for a
-// null. What is wrong with them is reported.
-func (l *loader) pairs(at string, n *yaml.Node) func(yield func(name, value *yaml.Node) bool) {
+// null. What is wrong with them is reported, with the keys that there are.
+func (l *loader) pairs(at string, n *yaml.Node, keys []key) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(name, value *yaml.Node) bool) {
 		if isNull(n) {
 			return
 		}
 		if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
-			l.reject(at, shapeOf(n)+" is not a section of keys", "write its keys below it, indented")
+			l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
 			return
 		}
 		first := make(map[string]int, len(n.Content)/2)

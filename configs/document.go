@@ -16,9 +16,12 @@ import (
 // maxFile bounds the configuration file, in bytes.
 const maxFile = 1 << 20
 
-// readFile returns the content of the configuration file, or reports why it
-// cannot be had.
-func (l *loader) readFile() ([]byte, bool) {
+// readFile returns the content of the configuration file; nil when there is none,
+// or when it cannot be read, which it reports.
+func (l *loader) readFile() []byte {
+	if l.file == "" {
+		return nil
+	}
 	f, err := os.Open(l.file)
 	var data []byte
 	if err == nil {
@@ -28,14 +31,15 @@ func (l *loader) readFile() ([]byte, bool) {
 	if err == nil && len(data) > maxFile {
 		err = fmt.Errorf("it is larger than %d bytes", maxFile)
 	}
-	if err != nil {
-		fix := "name a file that tlslift can read"
-		if strings.HasPrefix(l.file, "~") {
-			fix = "write the whole path: ~ is not expanded"
-		}
-		l.reportLine(0, "", "cannot be read: "+plainError(err), fix)
+	if err == nil {
+		return data
 	}
-	return data, err == nil
+	fix := "name a file that tlslift can read"
+	if strings.HasPrefix(l.file, "~") {
+		fix = "write the whole path: ~ is not expanded"
+	}
+	l.reportLine(0, "", "cannot be read: "+plainError(err), fix)
+	return nil
 }
 
 // parse returns the root of the document in data: nil when there is none, or
@@ -71,21 +75,19 @@ func (l *loader) parse(data []byte) (root *yaml.Node, ok bool) {
 
 // unreadable finds what the YAML reader refuses without saying where.
 func unreadable(data []byte) (line int, message, fix string) {
-	line = 1
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
+	for text := range bytes.Lines(data) {
+		line++
+		if !utf8.Valid(text) {
 			return line, "is not UTF-8 text", "save it as UTF-8"
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f:
-			return line, fmt.Sprintf("holds the control character %#02x", r), "remove it"
-		case r == '\n':
-			line++
 		}
-		i += size
+		if i := bytes.IndexFunc(text, control); i >= 0 {
+			return line, fmt.Sprintf("holds the control character %#02x", text[i]), "remove it"
+		}
 	}
 	return 0, "", ""
 }
+
+func control(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
 
 // syntaxError says where an error of the YAML reader is: what has no end, such as
 // a quoted text or a bracket, where it begins.

@@ -188,8 +188,8 @@ func TestDocumentation(t *testing.T) {
 		}
 	}
 	for _, name := range variableNames() {
-		if !strings.Contains(doc, "`"+name+"`") {
-			t.Errorf("%s is not in docs/configuration.md", name)
+		if !strings.Contains(doc, "`"+envPrefix+name+"`") {
+			t.Errorf("%s%s is not in docs/configuration.md", envPrefix, name)
 		}
 	}
 	// Keys that the reference has and the schema has not.
@@ -213,8 +213,7 @@ func TestDocumentedExamples(t *testing.T) {
 	}
 	for _, example := range examples {
 		l := newLoader("tlslift.yaml", func(string) error { return nil })
-		data := []byte(example[1])
-		if _, err := l.finish(Source{}, &data); err != nil {
+		if _, err := l.finish(Source{}, []byte(example[1])); err != nil {
 			t.Errorf("%s%v", example[1], err)
 		}
 	}

@@ -36,7 +36,7 @@ func FuzzLoad(f *testing.F) {
 // load loads as Load does, with every file that a key names at hand.
 func load(s Source, data []byte) (*Config, error) {
 	l := newLoader("tlslift.yaml", func(string) error { return nil })
-	return l.finish(s, &data)
+	return l.finish(s, data)
 }
 
 func expectSettled(t *testing.T, s Source, data []byte) {

@@ -36,14 +36,7 @@ func (s Source) Path() string {
 // was refused is missing, or its default.
 func Load(s Source, judges ...func(*Config) Problems) (*Config, error) {
 	l := newLoader(s.Path(), readable)
-	if l.file == "" {
-		return l.finish(s, nil, judges...)
-	}
-	data, ok := l.readFile()
-	if !ok {
-		return l.finish(s, nil, judges...)
-	}
-	return l.finish(s, &data, judges...)
+	return l.finish(s, l.readFile(), judges...)
 }
 
 // loader reads one configuration and gathers what is wrong with it.
@@ -60,13 +53,15 @@ func newLoader(file string, readable func(string) error) *loader {
 	return &loader{file: file, dir: filepath.Dir(file), readable: readable, origins: make(origins)}
 }
 
-// finish loads the content of the file, if there is one, and all that overrides
-// it, and checks the whole.
-func (l *loader) finish(s Source, data *[]byte, judges ...func(*Config) Problems) (*Config, error) {
+// finish loads the content of the file, nil if there is none, and all that
+// overrides it, and checks the whole.
+func (l *loader) finish(s Source, data []byte, judges ...func(*Config) Problems) (*Config, error) {
 	c := Default()
 	all := reflect.ValueOf(c).Elem()
-	if data != nil {
-		l.applyFile(*data, s.Reload, all)
+	if root, ok := l.parse(data); root != nil {
+		l.section("", root, schema(), all)
+	} else if ok && data != nil && s.Reload {
+		l.reportLine(0, "", "is empty", "write {} if the defaults are meant")
 	}
 	l.dir = "" // variables have paths relative to the working directory
 	vars := variables(s.Env)
@@ -86,16 +81,4 @@ func (l *loader) finish(s Source, data *[]byte, judges ...func(*Config) Problems
 		return nil, l.problems
 	}
 	return c, nil
-}
-
-// applyFile reads the file's content.
-func (l *loader) applyFile(data []byte, reload bool, into reflect.Value) {
-	root, ok := l.parse(data)
-	switch {
-	case !ok:
-	case root != nil:
-		l.section("", root, schema(), into)
-	case reload:
-		l.reportLine(0, "", "is empty", "write {} if the defaults are meant")
-	}
 }

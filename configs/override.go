@@ -26,12 +26,13 @@ func variables(env []string) map[string]string {
 	return found
 }
 
-// variableNames returns the names of the environment variables that are read.
+// variableNames returns the names of the environment variables that are read,
+// without their prefix.
 func variableNames() []string {
-	names := []string{envPrefix + "CONFIG"}
+	names := []string{"CONFIG"}
 	for _, k := range flat(schema()) {
 		if k.env != "" {
-			names = append(names, envPrefix+k.env)
+			names = append(names, k.env)
 		}
 	}
 	return names
@@ -124,30 +125,16 @@ func same(a, b any) bool {
 // unknownVariables reports what is misspelled, or was meant for another version.
 func (l *loader) unknownVariables(vars map[string]string) {
 	known := variableNames()
-	var unknown []string
-	for name, text := range vars {
-		if text != "" && !slices.Contains(known, envPrefix+name) && !madeByKubernetes(name, vars) {
-			unknown = append(unknown, envPrefix+name)
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if vars[name] == "" || slices.Contains(known, name) || madeByKubernetes(name, vars) {
+			continue
 		}
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		fix := "remove it; the variables are " + strings.Join(known, ", ")
-		if near := suggest.Nearest(strings.TrimPrefix(name, envPrefix), withoutPrefix(known)); near != "" {
+		fix := "remove it; the variables are " + envPrefix + strings.Join(known, ", "+envPrefix)
+		if near := suggest.Nearest(name, known); near != "" {
 			fix = "did you mean " + envPrefix + near + "?"
 		}
-		l.report(Problem{File: FromEnvironment, Key: printable(name), Message: "unknown variable", Fix: fix})
+		l.report(Problem{File: FromEnvironment, Key: printable(envPrefix + name), Message: "unknown variable", Fix: fix})
 	}
-}
-
-// withoutPrefix takes off what all variables have in common, which would make any
-// two of them alike.
-func withoutPrefix(names []string) []string {
-	var out []string
-	for _, name := range names {
-		out = append(out, strings.TrimPrefix(name, envPrefix))
-	}
-	return out
 }
 
 // serviceVariable matches what Kubernetes sets for a Service: its own variables
