@@ -3,8 +3,11 @@ package configs
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tlslift/proxy/host"
@@ -13,17 +16,34 @@ import (
 // check finds what is wrong between keys that are each right in themselves. A
 // default that is written out gives way like one that is not.
 func (l *loader) check(c *Config) {
+	all := c.fields()
 	l.checkListen(c)
 	l.checkClashes(c)
-	l.checkAdmin(&c.Admin)
-	l.checkParentProxy(&c.Upstream)
-	l.checkLegacy(&c.LegacyTLS)
-	l.checkUsers(c)
-	l.checkDrain(&c.Limits)
-	l.checkState(c)
-	all := c.fields()
+	l.rule(c.Admin.Address != "" && !loopback(c.Admin.Address) && c.Admin.TokenFile == "", "admin.address", "admin.token_file",
+		quoted(c.Admin.Address)+" can be reached from elsewhere and has no token",
+		"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public")
 	l.checkOnce(all)
+	const parent = "upstream.parent_proxy"
+	l.rule(c.Upstream.ParentProxyPasswordFile != "" && !strings.Contains(c.Upstream.ParentProxy, "@"), parent+"_password_file", parent,
+		"is for a user that "+parent+" does not name", "write http://user@host:port there")
+	l.checkCA(&c.LegacyTLS)
+	drain, other := "limits.drain_timeout", "limits.drain_delay"
+	if !l.given(drain) {
+		drain, other = other, drain
+	}
+	l.rule(c.Limits.DrainDelay >= c.Limits.DrainTimeout, drain, other,
+		fmt.Sprintf("nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s", c.Limits.DrainTimeout, c.Limits.DrainDelay),
+		"raise limits.drain_timeout or lower limits.drain_delay")
+	l.checkState(c)
 	l.checkNeighbours(all)
+}
+
+// rule rejects the key at a path if a rule between it and another is broken,
+// unless one of them was refused already.
+func (l *loader) rule(broken bool, at, other, message, fix string) {
+	if broken && l.sound(at, other) {
+		l.reject(at, message, fix)
+	}
 }
 
 // checkNeighbours holds keys to another key of their section: the one without
@@ -45,7 +65,7 @@ func (l *loader) checkNeighbours(all []field) {
 			}
 		case f.value.Int() <= other.Int():
 		case l.given(f.at) && f.value.Int() != number(f.preset.Value):
-			l.rejectf(f.at, "lower it", "%d is more than %s, which is %d", f.value.Int(), name, other.Int())
+			l.reject(f.at, fmt.Sprintf("%d is more than %s, which is %d", f.value.Int(), name, other.Int()), "lower it")
 		default:
 			f.value.Set(other)
 		}
@@ -69,43 +89,24 @@ func (l *loader) checkOnce(all []field) {
 	}
 }
 
-func (l *loader) checkListen(c *Config) {
-	certain := l.sound("upstreams")
-	for i := range c.Upstreams {
-		certain = certain && l.sound(entryOf("upstreams", i)+".host")
-	}
-	ours := func(n host.Name) bool {
-		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host.Matches(n) })
-	}
-	for i, listen := range c.Listen {
-		at := entryOf("listen", i)
-		if l.sound(at+".accept", at+".transparent") && listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS) {
-			l.reject(at+".transparent", "redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
-		}
-		if n := listen.DefaultUpstream; !n.IsZero() && certain && !ours(n) {
-			l.reject(at+".default_upstream", quoted(n.String())+" is none of the upstreams", "add it to upstreams")
-		}
-	}
-}
-
 // checkClashes finds two things on one address. Port 0 clashes with nothing. The
 // problem is told of the later one: of the listener, if it was given.
 func (l *loader) checkClashes(c *Config) {
 	type claim struct{ path, address string }
 	claims := []claim{{"admin.address", c.Admin.Address}, {"admin.public", c.Admin.Public}}
-	var listens []claim
+	_, given := l.origins["listen"]
 	for i := range c.Listen {
-		listens = append(listens, claim{entryOf("listen", i) + ".address", c.Listen[i].Address})
-	}
-	if _, given := l.origins["listen"]; given {
-		claims = append(claims, listens...)
-	} else {
-		claims = append(listens, claims...)
+		one := claim{entryOf("listen", i) + ".address", c.Listen[i].Address}
+		if given {
+			claims = append(claims, one)
+		} else {
+			claims = slices.Insert(claims, i, one)
+		}
 	}
 	taken := make(map[int64][]claim)
 	for _, one := range claims {
 		name, port := endpoint(one.address)
-		if one.address == "" || port == 0 || !l.sound(one.path) {
+		if port == 0 || !l.sound(one.path) {
 			continue
 		}
 		i := slices.IndexFunc(taken[port], func(other claim) bool { return clash(name, other.address) })
@@ -128,64 +129,33 @@ func clash(a, b string) bool {
 	return a == b || a == "" || b == "" || a == anyIPv4 && !isIPv6(b) || b == anyIPv4 && !isIPv6(a)
 }
 
-func (l *loader) checkAdmin(c *Admin) {
-	if l.sound("admin.address", "admin.token_file") && c.Address != "" && !loopback(c.Address) && c.TokenFile == "" {
-		l.reject("admin.address", quoted(c.Address)+" can be reached from elsewhere and has no token",
-			"name a file with a token in admin.token_file, or listen on 127.0.0.1 and put metrics and probes on admin.public")
-	}
-}
-
-func (l *loader) checkParentProxy(c *Outbound) {
-	const parent, password = "upstream.parent_proxy", "upstream.parent_proxy_password_file"
-	if c.ParentProxyPasswordFile != "" && l.sound(password, parent) && !namesUser(c.ParentProxy) {
-		l.reject(password, "is for a user that "+parent+" does not name", "write http://user@host:port there")
-	}
-}
-
-func (l *loader) checkLegacy(c *LegacyTLS) {
-	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
-	switch {
-	case !l.sound(ca, cert, key):
-	case c.CA == nil:
-		const fix = "make a CA with tlslift ca init, and name it in legacy_tls.ca"
-		if c.SHA1Leaf {
-			l.reject("legacy_tls.sha1_leaf", "leaves need a CA that signs them", fix)
-		}
-		if len(c.TerminateClients) > 0 {
-			l.reject("legacy_tls.terminate_clients", "terminating needs a CA", fix)
-		}
-	case c.CA.KeyFile == "":
-		l.reject(l.givenAlone(ca, cert), "the CA has no key", "name it in "+key+" or "+envPrefix+"CA_KEY")
-	case c.CA.CertFile == "":
-		l.reject(l.givenAlone(ca, key), "the CA has no certificate", "name it in "+cert+" or "+envPrefix+"CA_CERT")
-	}
-}
-
-// givenAlone is the path of a section, or of its key if a variable gave that.
-func (l *loader) givenAlone(section, key string) string {
-	if l.origins[key].name != "" {
-		return key
-	}
-	return section
-}
-
-// checkUsers sees to it that clients.users_file holds on every way in.
-func (l *loader) checkUsers(c *Config) {
+// checkListen looks at each listener, and sees to it that clients.users_file
+// holds on every way in.
+func (l *loader) checkListen(c *Config) {
 	const users = "clients.users_file"
-	credentials := func(one Listen) bool { return one.Accepts(WayForward) || one.Accepts(WayConnect) }
-	switch {
-	case !l.sound(users, "listen"):
-	case c.Clients.UsersFile == "":
-		for i, listen := range c.Listen {
-			if at := entryOf("listen", i) + ".unauthenticated"; len(listen.Unauthenticated) > 0 && l.sound(at) {
-				l.reject(at, "has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
-			}
+	unsure, closed := "upstreams", c.Clients.UsersFile != "" && l.sound(users, "listen")
+	for i := range c.Upstreams {
+		if at := entryOf("upstreams", i) + ".host"; !l.sound(at) {
+			unsure = at
 		}
-	case !slices.ContainsFunc(c.Listen, credentials):
+	}
+	ours := func(n host.Name) bool {
+		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host.Matches(n) })
+	}
+	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Accepts(WayForward) || one.Accepts(WayConnect) }) {
 		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
-	default:
-		for i := range c.Listen {
-			l.checkAuthenticated(entryOf("listen", i), &c.Listen[i])
+		closed = false
+	}
+	for i := range c.Listen {
+		at, listen := entryOf("listen", i), &c.Listen[i]
+		l.rule(listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS), at+".transparent", at+".accept",
+			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
+		l.rule(!listen.DefaultUpstream.IsZero() && !ours(listen.DefaultUpstream), at+".default_upstream", unsure,
+			quoted(listen.DefaultUpstream.String())+" is none of the upstreams", "add it to upstreams")
+		l.rule(c.Clients.UsersFile == "" && len(listen.Unauthenticated) > 0, at+".unauthenticated", users,
+			"has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
+		if closed {
+			l.checkAuthenticated(at, listen)
 		}
 	}
 }
@@ -201,14 +171,16 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	if !l.sound(at+".accept", at+".transparent", at+".unauthenticated") || slices.Contains(listen.Unauthenticated, "") {
 		return
 	}
-	var open []string
+	var open, all []string
 	for _, w := range []Way{WayGateway, WayTLS, WayTransparent} {
-		switch listed := slices.Contains(listen.Unauthenticated, w); {
-		case listen.Accepts(w) && !listed:
-			open = append(open, string(w))
-		case listed && !listen.Accepts(w):
-			l.reject(at+".unauthenticated", string(w)+" is a way in that this listener does not accept", "remove it")
+		accepted, listed := listen.Accepts(w), slices.Contains(listen.Unauthenticated, w)
+		if accepted || listed {
+			all = append(all, string(w))
 		}
+		if accepted && !listed {
+			open = append(open, string(w))
+		}
+		l.rule(listed && !accepted, at+".unauthenticated", "", string(w)+" is a way in that this listener does not accept", "remove it")
 	}
 	if len(open) == 0 {
 		return
@@ -219,25 +191,59 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	} else if !l.given(key) {
 		key = at
 	}
-	for _, w := range listen.Unauthenticated {
-		open = append(open, string(w))
-	}
-	slices.Sort(open)
-	list := strings.Join(open, ", ")
+	list := strings.Join(all, ", ")
 	l.reject(key, "there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: "+list,
 		fix+", or unauthenticated: ["+list+"] to leave these ways in open")
 }
 
-func (l *loader) checkDrain(c *Limits) {
-	const delay, timeout = "limits.drain_delay", "limits.drain_timeout"
-	if !l.sound(delay, timeout) || c.DrainDelay < c.DrainTimeout {
+// checkCA wants both halves of a CA, and a CA for what needs one.
+func (l *loader) checkCA(c *LegacyTLS) {
+	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
+	if !l.sound(cert, key) {
 		return
 	}
-	path := timeout
-	if !l.given(timeout) {
-		path = delay
+	half := func(given, missing, what, variable string) {
+		if l.origins[given].name == "" { // not a variable
+			given = ca
+		}
+		l.reject(given, "the CA has no "+what, "name it in "+missing+" or "+envPrefix+variable)
 	}
-	l.rejectf(path, "raise limits.drain_timeout or lower limits.drain_delay",
-		"nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s",
-		c.DrainTimeout, c.DrainDelay)
+	const fix = "make a CA with tlslift ca init, and name it in legacy_tls.ca"
+	switch {
+	case c.CA == nil:
+		l.rule(c.SHA1Leaf, "legacy_tls.sha1_leaf", ca, "leaves need a CA that signs them", fix)
+		l.rule(len(c.TerminateClients) > 0, "legacy_tls.terminate_clients", ca, "terminating needs a CA", fix)
+	case c.CA.KeyFile == "":
+		half(cert, key, "key", "CA_KEY")
+	case c.CA.CertFile == "":
+		half(key, cert, "certificate", "CA_CERT")
+	}
+}
+
+// checkState refuses a state file that the configuration needs for something
+// else: tlslift would put the ledger in its place.
+func (l *loader) checkState(c *Config) {
+	taken := ""
+	for key, file := range c.Files {
+		if taken == "" && sameFile(c.State.File, file) {
+			taken = key + " already"
+		}
+	}
+	if l.file != "" && sameFile(c.State.File, l.file) {
+		taken = "this configuration itself"
+	}
+	l.rule(c.State.File != "" && taken != "", "state.file", "",
+		strconv.Quote(c.State.File)+" is "+taken+", which the ledger would replace", "name a file of its own, such as ledger.json")
+}
+
+// sameFile reports whether two paths lead to one file, or would.
+func sameFile(a, b string) bool {
+	absolute, errA := filepath.Abs(a)
+	other, errB := filepath.Abs(b)
+	if errA == nil && errB == nil && absolute == other {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

@@ -1,12 +1,18 @@
 package configs
 
 import (
+	_ "embed"
 	"encoding/json"
 	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
+
+// Example is a configuration file with every key, its default and what it does.
+//
+//go:embed tlslift.yaml
+var Example string
 
 // schemaObject is a JSON schema (draft 7), which editors and Helm know.
 type schemaObject map[string]any

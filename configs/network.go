@@ -135,12 +135,6 @@ var parentExcept = textForm("an address, a range of addresses, or a host", "10.0
 	return ParentExcept{Host: p}, err
 })
 
-// namesUser reports whether the URL of a parent proxy has a user.
-func namesUser(parent string) bool {
-	u, err := url.Parse(parent)
-	return err == nil && u.User != nil
-}
-
 // loopback reports whether address, a valid host:port, is bound to the
 // loopback interface alone.
 func loopback(address string) bool {

@@ -1,0 +1,54 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"reflect"
+	"slices"
+)
+
+// Accepts reports whether the listener accepts the way in.
+func (l Listen) Accepts(w Way) bool {
+	if w == WayTransparent {
+		return l.Transparent
+	}
+	return slices.Contains(l.Accept, w)
+}
+
+// Files yields the files that the configuration reads, by the path of the key
+// that names each.
+func (c *Config) Files(yield func(key, file string) bool) {
+	for _, f := range c.fields() {
+		if f.form != nil && f.form.input && f.value.String() != "" && !yield(f.at, f.value.String()) {
+			return
+		}
+	}
+}
+
+// RestartDiff names the sections in which c differs from old and which cannot
+// change while tlslift runs: of admin and state. A reload that changes
+// one of them is to be refused whole, with a message that says restart.
+func (c *Config) RestartDiff(old *Config) []string {
+	var changed []string
+	if !reflect.DeepEqual(c.Admin, old.Admin) {
+		changed = append(changed, "admin")
+	}
+	if c.State != old.State {
+		changed = append(changed, "state")
+	}
+	return changed
+}
+
+// Hash returns 16 hexadecimal digits that are the same for two configurations
+// whose values are the same, wherever these came from: file, environment, flags
+// or defaults. The contents of the files that a configuration names do not
+// count: some of them are secrets.
+func (c *Config) Hash() string {
+	text, err := json.Marshal(c)
+	if err != nil { // no type in Config can fail
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,8 +1,0 @@
-package configs
-
-import _ "embed"
-
-// Example is a configuration file with every key, its default and what it does.
-//
-//go:embed tlslift.yaml
-var Example string
