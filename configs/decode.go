@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"iter"
 	"reflect"
 	"slices"
@@ -82,10 +83,9 @@ func (l *loader) entry(at string, n *yaml.Node, k *key, into reflect.Value) {
 	case isNull(n):
 		l.reject(at, "is empty", "write its keys, or remove it")
 		return
-	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
-		only := keyNamed(k.keys, k.needs[0])
-		l.placed(keyOf(at, only.name), n)
-		l.read(keyOf(at, only.name), n, only, only.in(into))
+	case n.Kind == yaml.ScalarNode && k.alone != nil:
+		l.placed(keyOf(at, k.alone.name), n)
+		l.read(keyOf(at, k.alone.name), n, k.alone, k.alone.in(into))
 	default:
 		l.section(at, n, k.keys, into)
 	}
@@ -112,13 +112,13 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 	case n.Kind == yaml.ScalarNode && strings.Contains(n.Value, ","):
 		l.reject(at, quoted(n.Value)+" is not a list", "write a list: [a, b]")
 		return
-	case n.Kind == yaml.ScalarNode && len(k.needs) == 1:
+	case n.Kind == yaml.ScalarNode && k.alone != nil:
 		elements = []*yaml.Node{n}
 	case n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq":
 		l.reject(at, shapeOf(n)+" is not a list", advice)
 		return
 	case len(elements) > maxEntries:
-		l.rejectf(at, "shorten it", "has %d entries, more than %d", len(elements), maxEntries)
+		l.reject(at, fmt.Sprintf("has %d entries, more than %d", len(elements), maxEntries), "shorten it")
 		return
 	case len(elements) == 0 && k.empty != "":
 		l.reject(at, "is empty", k.empty)
@@ -144,7 +144,7 @@ func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 		l.placed(below, name)
 		if _, err := clientName.parse(name.Value); err != nil {
 			wrong := clientName.wrong(name.Value, err)
-			l.reject(below, wrong.message, wrong.fix)
+			l.reject(below, wrong.Message, wrong.Fix)
 			continue
 		}
 		l.entry(below, value, k, v)
@@ -165,7 +165,7 @@ func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
 	case !slices.Contains(anyTag, tag):
 		l.reject(at, "is tagged "+printable(tag), "remove the tag")
 	case !slices.Contains(f.tags, tag) && len(f.tags) == 1 && f.tags[0] == strTag:
-		l.rejectf(at, "put it in quotes if that is meant", "%s is %s, not %s", quoted(n.Value), shapeOf(n), f.noun)
+		l.reject(at, quoted(n.Value)+" is "+shapeOf(n)+", not "+f.noun, "put it in quotes if that is meant")
 	case !slices.Contains(f.tags, tag):
 		l.reject(at, quoted(n.Value)+" is not "+f.noun, f.advice())
 	default:
@@ -175,22 +175,16 @@ func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
 
 // set parses a text and sets the value, or rejects the key.
 func (l *loader) set(at, text string, f *form, into reflect.Value) {
-	v, err := l.parsed(text, f)
+	v, err := f.parse(text)
+	if err == nil && f.path {
+		v, err = l.resolved(text, f.input)
+	}
 	if err != nil {
 		wrong := f.wrong(text, err)
-		l.reject(at, wrong.message, wrong.fix)
+		l.reject(at, wrong.Message, wrong.Fix)
 		return
 	}
 	into.Set(reflect.ValueOf(v).Convert(into.Type()))
-}
-
-// parsed is the value that a text stands for.
-func (l *loader) parsed(text string, f *form) (any, error) {
-	v, err := f.parse(text)
-	if err == nil && f.path {
-		return l.resolved(text, f.input)
-	}
-	return v, err
 }
 
 // placed records where the key or entry at a path was given.

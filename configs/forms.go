@@ -21,34 +21,29 @@ type form struct {
 	example string                         // such as 64KiB
 	fix     string                         // what to write instead; "" = the example
 	tags    []string                       // what YAML may take it for
-	parse   func(text string) (any, error) // a *fault says what is wrong; any other error, that text is not the noun
+	parse   func(text string) (any, error) // a Problem says what is wrong; any other error, that text is not the noun
 	path    bool                           // it is relative to the configuration file's folder unless absolute
 	input   bool                           // it is the path of a file that is read
 	schema  schemaObject                   // of JSON, for editors
 }
 
-// fault is what is wrong with a value, without its place.
-type fault struct{ message, fix string }
-
-func faultf(fix, format string, args ...any) *fault {
-	return &fault{message: fmt.Sprintf(format, args...), fix: fix}
+// faultf is a Problem with a value, without its place.
+func faultf(fix, format string, args ...any) error {
+	return Problem{Message: fmt.Sprintf(format, args...), Fix: fix}
 }
-
-// Error returns the message.
-func (f *fault) Error() string { return f.message }
 
 // errForm is the error of parse about text of another form.
 var errForm = errors.New("text of another form")
 
 // wrong is what is wrong with a text about which parse said err, and what to write
 // instead.
-func (f *form) wrong(text string, err error) fault {
-	known := fault{message: quoted(text) + " is not " + f.noun}
-	if said, ok := errors.AsType[*fault](err); ok {
-		known = *said
+func (f *form) wrong(text string, err error) Problem {
+	p, said := errors.AsType[Problem](err)
+	if !said {
+		p.Message = quoted(text) + " is not " + f.noun
 	}
-	known.fix = cmp.Or(known.fix, f.advice())
-	return known
+	p.Fix = cmp.Or(p.Fix, f.advice())
+	return p
 }
 
 // advice is what to write instead of something wrong.

@@ -3,6 +3,7 @@ package configs
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -21,7 +22,8 @@ type schemaObject map[string]any
 // the comments of Example. What it accepts can still be refused by Load, which
 // alone compares keys with each other and reads files.
 func JSONSchema() json.RawMessage {
-	root := section(schema(), nil, exampleNode(), true)
+	inUse := commentedOut.ReplaceAllString(Example, "$1$2")
+	root := section(schema(), nil, nodeOf(inUse), true)
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Configuration of tlslift"
 	text, _ := json.MarshalIndent(root, "", "  ") // maps, lists, texts and numbers
@@ -33,8 +35,7 @@ func JSONSchema() json.RawMessage {
 func section(keys []key, needs []string, example *yaml.Node, empty bool) schemaObject {
 	properties := make(schemaObject, len(keys))
 	for i := range keys {
-		text, value := exampleOf(keys[i].name, example)
-		properties[keys[i].name] = keys[i].describe(text, value)
+		properties[keys[i].name] = keys[i].describe(exampleOf(keys[i].name, example))
 	}
 	s := schemaObject{"type": "object", "additionalProperties": false, "properties": properties}
 	if empty {
@@ -49,27 +50,28 @@ func section(keys []key, needs []string, example *yaml.Node, empty bool) schemaO
 // describe is the schema of a key.
 func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	var s schemaObject
-	if k.form == nil {
-		s = section(k.keys, k.needs, firstEntry(k.shape, example), k.shape == plain)
+	if k.form != nil {
+		s = maps.Clone(k.form.schema)
 	} else {
-		s = make(schemaObject)
-		for word, v := range k.form.schema {
-			s[word] = v
+		entry := map[shape]int{listed: 0, named: 1} // where the first one is
+		if i, several := entry[k.shape]; several && example != nil {
+			example = example.Content[i]
 		}
+		s = section(k.keys, k.needs, example, k.shape == plain)
+	}
+	orAlone := func(s schemaObject) schemaObject { // an entry, or the list, may be the value that it needs
+		if k.alone == nil {
+			return s
+		}
+		return schemaObject{"anyOf": []schemaObject{s, k.alone.form.schema}}
 	}
 	switch k.shape {
 	case listed:
-		alone := len(k.needs) == 1 // an entry, or the list, may be that value
-		if alone {
-			s = schemaObject{"anyOf": []schemaObject{s, keyNamed(k.keys, k.needs[0]).form.schema}}
-		}
-		list := schemaObject{"type": "array", "items": s, "maxItems": maxEntries}
+		list := schemaObject{"type": "array", "items": orAlone(s), "maxItems": maxEntries}
 		if k.empty != "" {
 			list["minItems"] = 1
 		}
-		if s = list; alone {
-			s = schemaObject{"anyOf": []schemaObject{list, keyNamed(k.keys, k.needs[0]).form.schema}}
-		}
+		s = orAlone(list)
 	case named:
 		s = schemaObject{"type": "object", "propertyNames": clientName.schema, "additionalProperties": s}
 	}
@@ -87,15 +89,6 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 // commentedOut matches an example line of Example: a # and no space.
 var commentedOut = regexp.MustCompile(`(?m)^( *)#([^ #!\n].*)$`)
 
-// exampleNode is Example with all of its example lines in use.
-func exampleNode() *yaml.Node {
-	var document yaml.Node
-	if err := yaml.Load(commentedOut.ReplaceAll([]byte(Example), []byte("$1$2")), &document); err != nil {
-		panic(err) // Example is wrong
-	}
-	return document.Content[0]
-}
-
 // exampleOf finds the last value of a key in an example, and the comment on it.
 func exampleOf(name string, section *yaml.Node) (comment string, value *yaml.Node) {
 	for i := 0; section != nil && i+1 < len(section.Content); i += 2 {
@@ -105,19 +98,4 @@ func exampleOf(name string, section *yaml.Node) (comment string, value *yaml.Nod
 		}
 	}
 	return "", nil
-}
-
-// firstEntry is the first section of a list or map of them, and any other node
-// as it is.
-func firstEntry(how shape, n *yaml.Node) *yaml.Node {
-	switch {
-	case n == nil:
-		return nil
-	case how == listed:
-		return n.Content[0]
-	case how == named:
-		return n.Content[1]
-	default:
-		return n
-	}
 }

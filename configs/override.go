@@ -81,21 +81,21 @@ func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string
 	maps.DeleteFunc(l.origins, func(at string, _ origin) bool { return below(at, k.path) })
 	l.origins[k.path] = from
 	into.SetZero()
-	id := keyNamed(k.keys, k.needs[0])
 	for _, text := range texts {
-		v, err := id.form.parse(strings.TrimSpace(text))
+		v, err := k.alone.form.parse(strings.TrimSpace(text))
 		if err != nil {
-			wrong := id.form.wrong(strings.TrimSpace(text), err)
+			wrong := k.alone.form.wrong(strings.TrimSpace(text), err)
 			if from.file == FromFlag && strings.Contains(text, ",") {
-				wrong.fix = "repeat the flag for each"
+				wrong.Fix = "repeat the flag for each"
 			}
-			l.report(Problem{File: from.file, Key: from.name, Message: wrong.message, Fix: wrong.fix})
+			wrong.File, wrong.Key = from.file, from.name
+			l.report(wrong)
 			continue
 		}
 		at, entry := entryOf(k.path, into.Len()), reflect.New(into.Type().Elem()).Elem()
 		setDefaults(k.keys, entry)
 		for i := range old.Len() {
-			if same(id.in(old.Index(i)).Interface(), v) {
+			if same(k.alone.in(old.Index(i)).Interface(), v) {
 				entry.Set(old.Index(i))
 				for before, place := range places {
 					if kept := entryOf(k.path, i); below(before, kept) {
@@ -105,8 +105,8 @@ func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string
 				break
 			}
 		}
-		id.in(entry).Set(reflect.ValueOf(v))
-		l.origins[keyOf(at, id.name)] = from
+		k.alone.in(entry).Set(reflect.ValueOf(v))
+		l.origins[keyOf(at, k.alone.name)] = from
 		into.Set(reflect.Append(into, entry))
 	}
 }

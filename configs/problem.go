@@ -2,7 +2,6 @@ package configs
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,20 +29,24 @@ type Problem struct {
 // String returns "file:line: key: message; fix" without the parts that are
 // empty.
 func (p Problem) String() string {
-	text := p.Message
-	if p.Key != "" {
-		text = p.Key + ": " + text
+	place := p.File
+	if p.Line > 0 {
+		place += ":" + strconv.Itoa(p.Line)
 	}
-	if p.File != "" && p.Line > 0 {
-		text = fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
-	} else if p.File != "" {
-		text = p.File + ": " + text
+	text := p.Message
+	for _, before := range []string{p.Key, place} {
+		if before != "" {
+			text = before + ": " + text
+		}
 	}
 	if p.Fix != "" {
 		text += "; " + p.Fix
 	}
 	return text
 }
+
+// Error returns what String does.
+func (p Problem) Error() string { return p.String() }
 
 // Problems is everything that is wrong with a configuration: those of the file
 // by line, then those of the environment, then those of the flags.
@@ -88,10 +91,6 @@ func (l *loader) reject(path, message, fix string) {
 	at.refused = true
 	l.origins[path] = at
 	l.report(l.origins.problem(path, message, fix))
-}
-
-func (l *loader) rejectf(path, fix, format string, args ...any) {
-	l.reject(path, fmt.Sprintf(format, args...), fix)
 }
 
 // origin is where a value was given.

@@ -21,6 +21,7 @@ type key struct {
 	shape shape
 
 	needs      []string
+	alone      *key       // the one key that an entry needs: its value may stand for the entry
 	preset     *yaml.Node // the default; nil = the zero value
 	empty      string
 	once       string
@@ -45,19 +46,19 @@ func keysOf(prefix string, index []int, section reflect.Type) []key {
 	var keys []key
 	for i := range section.NumField() {
 		if f := section.Field(i); f.IsExported() {
-			keys = append(keys, keyOfField(prefix, append(slices.Clone(index), i), f))
+			keys = append(keys, keyOfField(prefix, append(slices.Clone(index), i), f.Type, f.Tag))
 		}
 	}
 	return keys
 }
 
-func keyOfField(prefix string, index []int, f reflect.StructField) key {
+func keyOfField(prefix string, index []int, value reflect.Type, tag reflect.StructTag) key {
 	k := key{
-		name: f.Tag.Get("yaml"), index: index, needs: strings.Fields(f.Tag.Get("needs")), empty: f.Tag.Get("empty"),
-		once: f.Tag.Get("once"), with: f.Tag.Get("with"), most: f.Tag.Get("most"), env: f.Tag.Get("env"), flags: f.Tag.Get("flag"),
+		name: tag.Get("yaml"), path: prefix + tag.Get("yaml"), index: index, preset: nodeOf(tag.Get("default")),
+		needs: strings.Fields(tag.Get("needs")), empty: tag.Get("empty"), once: tag.Get("once"),
+		with: tag.Get("with"), most: tag.Get("most"), env: tag.Get("env"), flags: tag.Get("flag"),
 	}
-	k.path = prefix + k.name
-	value, below := f.Type, k.path+"."
+	below := k.path + "."
 	switch value.Kind() {
 	case reflect.Slice:
 		k.shape, index, below = listed, nil, k.path+"[]."
@@ -69,17 +70,25 @@ func keyOfField(prefix string, index []int, f reflect.StructField) key {
 	if k.shape != plain {
 		value = value.Elem()
 	}
-	if k.form = formOf(value, f.Tag); k.form == nil {
+	if k.form = formOf(value, tag); k.form == nil {
 		k.keys = keysOf(below, index, value)
 	}
-	if text := f.Tag.Get("default"); text != "" {
-		var document yaml.Node
-		if err := yaml.Load([]byte(text), &document); err != nil {
-			panic(k.name + ": " + err.Error()) // a tag is wrong
-		}
-		k.preset = document.Content[0]
+	if len(k.needs) == 1 {
+		k.alone = keyNamed(k.keys, k.needs[0])
 	}
 	return k
+}
+
+// nodeOf reads YAML of the program's own; nil for none.
+func nodeOf(text string) *yaml.Node {
+	var document yaml.Node
+	if text == "" {
+		return nil
+	}
+	if err := yaml.Load([]byte(text), &document); err != nil {
+		panic(err.Error() + ": " + text)
+	}
+	return document.Content[0]
 }
 
 // flat is all keys, each before those below it.
