@@ -2,7 +2,6 @@ package configs
 
 import (
 	"fmt"
-	"iter"
 	"reflect"
 	"slices"
 	"strconv"
@@ -44,17 +43,14 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // section reads the keys of a section; one without any is empty.
 func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value) {
-	for name, value := range l.pairs(at, n, keys) {
-		below := keyOf(at, name.Value)
-		k := keyNamed(keys, name.Value)
-		if k == nil && len(l.problems) < maxProblems {
-			l.reportLine(name.Line, below, "unknown key", misspelt(at, name.Value, keys))
+	for _, pair := range l.pairs(at, n, keys) {
+		below := keyOf(at, pair.name.Value)
+		if k := keyNamed(keys, pair.name.Value); k != nil {
+			l.placed(below, pair.name)
+			l.read(below, pair.value, k, k.in(into))
+		} else if len(l.problems) < maxProblems {
+			l.reportLine(pair.name.Line, below, "unknown key", misspelt(at, pair.name.Value, keys))
 		}
-		if k == nil {
-			continue
-		}
-		l.placed(below, name)
-		l.read(below, value, k, k.in(into))
 	}
 }
 
@@ -139,19 +135,19 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // named reads sections by the name of a client.
 func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
-	for name, value := range l.pairs(at, n, nil) {
-		below, v := keyOf(at, name.Value), reflect.New(into.Type().Elem()).Elem()
-		l.placed(below, name)
-		if _, err := clientName.parse(name.Value); err != nil {
-			wrong := clientName.wrong(name.Value, err)
-			l.reject(below, wrong.Message, wrong.Fix)
+	for _, pair := range l.pairs(at, n, nil) {
+		below, v := keyOf(at, pair.name.Value), reflect.New(into.Type().Elem()).Elem()
+		client := reflect.New(into.Type().Key()).Elem()
+		l.placed(below, pair.name)
+		l.set(below, pair.name.Value, clientName, client)
+		if client.IsZero() {
 			continue
 		}
-		l.entry(below, value, k, v)
+		l.entry(below, pair.value, k, v)
 		if into.IsNil() {
 			into.Set(reflect.MakeMap(into.Type()))
 		}
-		into.SetMapIndex(reflect.ValueOf(name.Value), v)
+		into.SetMapIndex(client, v)
 	}
 }
 
@@ -190,34 +186,34 @@ func (l *loader) set(at, text string, f *form, into reflect.Value) {
 // placed records where the key or entry at a path was given.
 func (l *loader) placed(at string, n *yaml.Node) { l.origins[at] = origin{file: l.file, line: n.Line} }
 
-// pairs yields the keys of a mapping and their values, each key once; none for a
-// null. What is wrong with them is reported, with the keys that there are.
-func (l *loader) pairs(at string, n *yaml.Node, keys []key) iter.Seq2[*yaml.Node, *yaml.Node] {
-	return func(yield func(name, value *yaml.Node) bool) {
-		if isNull(n) {
-			return
-		}
-		if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
-			l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
-			return
-		}
-		first := make(map[string]int, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			line, twice := first[k.Value]
-			switch {
-			case k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge":
-				l.reportLine(k.Line, at, shapeOf(k)+" is not a key", "write the keys out")
-			case twice:
-				l.reportLine(k.Line, keyOf(at, k.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
-			default:
-				first[k.Value] = k.Line
-				if !yield(k, n.Content[i+1]) {
-					return
-				}
-			}
+// pair is a key of a mapping and its value.
+type pair struct{ name, value *yaml.Node }
+
+// pairs are those of a mapping, each key once; none for a null. What is wrong with
+// them is reported, with the keys that there are.
+func (l *loader) pairs(at string, n *yaml.Node, keys []key) (all []pair) {
+	if isNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
+		l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
+		return nil
+	}
+	first := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i]
+		line, twice := first[k.Value]
+		switch {
+		case k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge":
+			l.reportLine(k.Line, at, shapeOf(k)+" is not a key", "write the keys out")
+		case twice:
+			l.reportLine(k.Line, keyOf(at, k.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
+		default:
+			first[k.Value] = k.Line
+			all = append(all, pair{k, n.Content[i+1]})
 		}
 	}
+	return all
 }
 
 // example is a value of the key, for messages.
@@ -225,7 +221,7 @@ func (k *key) example() string {
 	if k.shape == listed && k.form != nil {
 		return "[" + k.form.example + "]"
 	}
-	return strings.TrimSpace(k.form.example)
+	return k.form.example
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag }

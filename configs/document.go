@@ -38,7 +38,7 @@ func (l *loader) readFile() []byte {
 	if strings.HasPrefix(l.file, "~") {
 		fix = "write the whole path: ~ is not expanded"
 	}
-	l.reportLine(0, "", "cannot be read: "+plainError(err), fix)
+	l.reportLine(0, "", "cannot be read: "+plainError(err).Error(), fix)
 	return nil
 }
 

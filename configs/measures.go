@@ -36,8 +36,6 @@ func (f *form) bounded(low, high string, read func(string) (int64, error)) *form
 	return f
 }
 
-var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
-
 // whole is a whole number.
 func whole(low, high string) *form {
 	f := form{
@@ -45,14 +43,15 @@ func whole(low, high string) *form {
 		schema: schemaObject{"type": "integer"},
 	}
 	return f.bounded(low, high, func(text string) (int64, error) {
-		if !wholeNumber.MatchString(text) {
-			return 0, errForm
+		n := number(text)
+		if strconv.FormatInt(n, 10) != text {
+			return n, errForm
 		}
-		return number(text), nil
+		return n, nil
 	})
 }
 
-// number is text that has at most 18 digits.
+// number is a decimal number; 0 is text that is none.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n

@@ -32,14 +32,14 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		if off && text == "" {
 			return "", nil
 		}
-		name, number, err := net.SplitHostPort(text)
-		port, portErr := strconv.ParseUint(number, 10, 16)
+		name, digits, err := net.SplitHostPort(text)
+		port, portErr := strconv.ParseUint(digits, 10, 16)
 		switch {
 		case off && strings.EqualFold(text, "off"):
 			return "", faultf(`write "" in the file or the flag to turn it off`, "%s is not a host and port", quoted(text))
 		case strings.Contains(text, "://"):
 			return "", faultf("", "%s has a scheme", quoted(text))
-		case wholeNumber.MatchString(text) && lowest == 0:
+		case lowest == 0 && text == strconv.FormatInt(number(text), 10):
 			return "", faultf("write 127.0.0.1:"+text+", or 0.0.0.0:"+text+" for callers from elsewhere", "%s is a port without a host", quoted(text))
 		case err != nil && !strings.Contains(text, ":"):
 			return "", faultf("", "%s has no port", quoted(text))
@@ -47,7 +47,7 @@ func hostPort(example string, lowest uint64, off bool) *form {
 			return "", err
 		case name == "" && lowest > 0:
 			return "", faultf("", "%s has no host", quoted(text))
-		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != number:
+		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits:
 			return "", faultf(fmt.Sprintf("write a port from %d to 65535", lowest), "%s has no such port", quoted(text))
 		case name == "" || isAddress(name):
 			return text, nil

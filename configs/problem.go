@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -186,13 +185,11 @@ func quoted(text string) string { return strconv.Quote(shortened(text)) }
 // printable returns a key for a message: as it is when it is harmless, else
 // quoted.
 func printable(name string) string {
-	name = shortened(name)
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
-		return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == utf8.RuneError
-	}) {
-		return strconv.Quote(name)
+	text := quoted(name)
+	if plain := text[1 : len(text)-1]; plain != "" && plain == shortened(name) && !strings.Contains(plain, " ") {
+		return plain
 	}
-	return name
+	return text
 }
 
 // shortened cuts what a message shows of a text.

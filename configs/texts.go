@@ -1,10 +1,10 @@
 package configs
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,12 +84,7 @@ func readable(path string) error {
 
 // plainError is an error without the operation and path that the os package
 // adds.
-func plainError(err error) string {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		return at.Err.Error()
-	}
-	return err.Error()
-}
+func plainError(err error) error { return cmp.Or(errors.Unwrap(err), err) }
 
 // pin is the SHA-256 digest of a SubjectPublicKeyInfo, as RFC 7469 2.4 has it.
 var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ error) {
