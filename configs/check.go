@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -229,20 +228,15 @@ func (l *loader) checkState(c *Config) {
 			taken = key + " already"
 		}
 	}
-	if l.file != "" && sameFile(c.State.File, l.file) {
+	if sameFile(c.State.File, l.file) {
 		taken = "this configuration itself"
 	}
-	l.rule(c.State.File != "" && taken != "", "state.file", "",
+	l.rule(taken != "", "state.file", "",
 		strconv.Quote(c.State.File)+" is "+taken+", which the ledger would replace", "name a file of its own, such as ledger.json")
 }
 
-// sameFile reports whether two paths lead to one file, or would.
+// sameFile reports whether two paths lead to one file that is there.
 func sameFile(a, b string) bool {
-	absolute, errA := filepath.Abs(a)
-	other, errB := filepath.Abs(b)
-	if errA == nil && errB == nil && absolute == other {
-		return true
-	}
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)

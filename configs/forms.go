@@ -3,7 +3,6 @@ package configs
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -27,9 +26,9 @@ type form struct {
 	schema  schemaObject                   // of JSON, for editors
 }
 
-// faultf is a Problem with a value, without its place.
-func faultf(fix, format string, args ...any) error {
-	return Problem{Message: fmt.Sprintf(format, args...), Fix: fix}
+// refuse says what is wrong with a text.
+func refuse(text, message, fix string) error {
+	return Problem{Message: quoted(text) + " " + message, Fix: fix}
 }
 
 // errForm is the error of parse about text of another form.
@@ -112,7 +111,7 @@ func oneOf(words []string, why string) *form {
 		noun: "one of the words", example: words[0], tags: anyTag, fix: fix,
 		parse: func(text string) (any, error) {
 			if !slices.Contains(words, text) {
-				return "", faultf(fix+why, "%s is none of the values", quoted(text))
+				return "", refuse(text, "is none of the values", fix+why)
 			}
 			return text, nil
 		},

@@ -18,7 +18,7 @@ var hostPattern = textForm("a host or *.domain", `"*.smsportal.com"`, `^(\*\.)?[
 func parsePattern(text string) (host.Pattern, error) {
 	domain, wild := strings.CutPrefix(text, "*.")
 	if strings.Contains(domain, "*") {
-		return host.Pattern{}, faultf("write a host, or *.domain for all below it", "%s is not a pattern", quoted(text))
+		return host.Pattern{}, refuse(text, "is not a pattern", "write a host, or *.domain for all below it")
 	}
 	n, err := parseHost(domain)
 	if err != nil || !wild {
@@ -33,21 +33,19 @@ func parseHost(text string) (host.Name, error) {
 	const alone = "write the host alone"
 	switch {
 	case text == "":
-		return host.Name{}, faultf("", "is empty")
+		return host.Name{}, Problem{Message: "is empty"}
 	case strings.Contains(text, "://"):
-		return host.Name{}, faultf(alone, "%s has a scheme", quoted(text))
+		return host.Name{}, refuse(text, "has a scheme", alone)
 	case strings.ContainsAny(text, "/?#@"):
-		return host.Name{}, faultf(alone, "%s is more than a host", quoted(text))
+		return host.Name{}, refuse(text, "is more than a host", alone)
 	case isAddress(text):
-		return host.Name{}, faultf(
-			"write the name that is in the server's certificate, and the address in upstreams[].address of the file",
-			"%s is an address, not a host", quoted(text))
+		return host.Name{}, refuse(text, "is an address, not a host", "write the name that is in the server's certificate, and the address in upstreams[].address of the file")
 	case strings.Contains(text, ":"):
-		return host.Name{}, faultf(alone+", and the port as the entry's port", "%s has a port", quoted(text))
+		return host.Name{}, refuse(text, "has a port", alone+", and the port as the entry's port")
 	}
 	n, err := host.Parse(inASCII(text))
 	if err != nil || n.IsAddr() {
-		return host.Name{}, faultf("", "%s is not a host", quoted(text))
+		return host.Name{}, refuse(text, "is not a host", "")
 	}
 	return n, nil
 }

@@ -23,15 +23,15 @@ func (f *form) bounded(low, high string, read func(string) (int64, error)) *form
 		case err != nil:
 			return n, err
 		case n < 0:
-			wrong = "negative"
+			wrong = " is negative"
 		case n < from:
-			wrong = "too low"
+			wrong = " is too low"
 		case n > to:
-			wrong = "too high"
+			wrong = " is too high"
 		default:
 			return n, nil
 		}
-		return n, faultf("write "+low+" to "+high, "%s is %s", shortened(text), wrong)
+		return n, Problem{Message: shortened(text) + wrong, Fix: "write " + low + " to " + high}
 	}
 	return f
 }
@@ -110,11 +110,11 @@ func duration(low, high, byDefault string) *form {
 		switch {
 		case err == nil || parts == nil:
 		case parts[2] == "":
-			err = faultf("write e.g. "+text+unit, "%s has no unit", text)
+			err = Problem{Message: text + " has no unit", Fix: "write e.g. " + text + unit}
 		case parts[2] == "w":
-			err = faultf("write "+strconv.FormatInt(7*number(parts[1]), 10)+"d", "%s is not a duration", quoted(text))
+			err = refuse(text, "is not a duration", "write "+strconv.FormatInt(7*number(parts[1]), 10)+"d")
 		default:
-			err = faultf("write "+parts[1]+parts[2], "%s is not a duration", quoted(text))
+			err = refuse(text, "is not a duration", "write "+parts[1]+parts[2])
 		}
 		return int64(d), err
 	})
@@ -148,7 +148,7 @@ var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00
 	for _, seconds := range []string{"", ":00"} {
 		local := strings.Replace(text, " ", "T", 1) + seconds
 		if _, err := time.Parse(time.RFC3339, local+"Z"); err == nil {
-			return time.Time{}, faultf("write e.g. "+local+"+02:00, or "+local+"Z for UTC", "%s has no time zone", quoted(text))
+			return time.Time{}, refuse(text, "has no time zone", "write e.g. "+local+"+02:00, or "+local+"Z for UTC")
 		}
 	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
@@ -169,7 +169,7 @@ func dateForm(noun, examples string, read func(string) (time.Time, error)) *form
 	f := textForm(noun, "2027-03-01", `^[0-9]{4}-[0-9]{2}-[0-9]{2}`, func(text string) (time.Time, error) {
 		t, err := read(text)
 		if err == nil && (t.Year() < 2000 || t.Year() > 2199) {
-			err = faultf("write a year from 2000 to 2199", "%s is not a likely date", quoted(text))
+			err = refuse(text, "is not a likely date", "write a year from 2000 to 2199")
 		}
 		return t, err
 	})

@@ -36,19 +36,19 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		port, portErr := strconv.ParseUint(digits, 10, 16)
 		switch {
 		case off && strings.EqualFold(text, "off"):
-			return "", faultf(`write "" in the file or the flag to turn it off`, "%s is not a host and port", quoted(text))
+			return "", refuse(text, "is not a host and port", `write "" in the file or the flag to turn it off`)
 		case strings.Contains(text, "://"):
-			return "", faultf("", "%s has a scheme", quoted(text))
+			return "", refuse(text, "has a scheme", "")
 		case lowest == 0 && text == strconv.FormatInt(number(text), 10):
-			return "", faultf("write 127.0.0.1:"+text+", or 0.0.0.0:"+text+" for callers from elsewhere", "%s is a port without a host", quoted(text))
+			return "", refuse(text, "is a port without a host", "write 127.0.0.1:"+text+", or 0.0.0.0:"+text+" for callers from elsewhere")
 		case err != nil && !strings.Contains(text, ":"):
-			return "", faultf("", "%s has no port", quoted(text))
+			return "", refuse(text, "has no port", "")
 		case err != nil:
 			return "", err
 		case name == "" && lowest > 0:
-			return "", faultf("", "%s has no host", quoted(text))
+			return "", refuse(text, "has no host", "")
 		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits:
-			return "", faultf(fmt.Sprintf("write a port from %d to 65535", lowest), "%s has no such port", quoted(text))
+			return "", refuse(text, "has no such port", fmt.Sprintf("write a port from %d to 65535", lowest))
 		case name == "" || isAddress(name):
 			return text, nil
 		}
@@ -69,12 +69,12 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return p, faultf("write the IPv4 range itself", "%s holds more than the IPv4 addresses", quoted(text))
+			return p, refuse(text, "holds more than the IPv4 addresses", "write the IPv4 range itself")
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	if err == nil && p != p.Masked() {
-		err = faultf("write "+p.Masked().String(), "%s has bits beyond its mask", quoted(text))
+		err = refuse(text, "has bits beyond its mask", "write "+p.Masked().String())
 	}
 	return p, err
 }
@@ -86,7 +86,7 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 	}
 	server, err := netip.ParseAddrPort(text)
 	if err != nil || server.Port() == 0 {
-		return server, faultf("write e.g. 10.0.0.53 or 10.0.0.53:5353", "%s is not the address of a DNS server", quoted(text))
+		return server, refuse(text, "is not the address of a DNS server", "write e.g. 10.0.0.53 or 10.0.0.53:5353")
 	}
 	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
 })
@@ -96,21 +96,21 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", faultf("", "is not the URL of a proxy")
+		return "", Problem{Message: "is not the URL of a proxy"}
 	}
 	_, password := u.User.Password()
 	_, address := remoteAddress.parse(u.Host)
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", faultf("", "is neither http:// nor https://, and other parent proxies are not known")
+		return "", Problem{Message: "is neither http:// nor https://, and other parent proxies are not known"}
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.ForceQuery:
-		return "", faultf("", "has more than a user, host and port")
+		return "", Problem{Message: "has more than a user, host and port"}
 	case password:
-		return "", faultf("put it into a file and name that in upstream.parent_proxy_password_file", "has a password")
+		return "", Problem{Message: "has a password", Fix: "put it into a file and name that in upstream.parent_proxy_password_file"}
 	case u.User != nil && u.User.Username() == "":
-		return "", faultf("", "has an empty user")
+		return "", Problem{Message: "has an empty user"}
 	case address != nil:
-		return "", faultf("", "has no valid host and port")
+		return "", Problem{Message: "has no valid host and port"}
 	}
 	return text, nil
 })
@@ -129,7 +129,7 @@ var parentExcept = textForm("an address, a range of addresses, or a host", "10.0
 		return ParentExcept{Range: p}, err
 	}
 	if strings.HasPrefix(text, ".") {
-		return ParentExcept{}, faultf("write \"*"+text+"\"", "%s is not a pattern", quoted(text))
+		return ParentExcept{}, refuse(text, "is not a pattern", "write \"*"+text+"\"")
 	}
 	p, err := parsePattern(text)
 	return ParentExcept{Host: p}, err

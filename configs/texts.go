@@ -16,13 +16,13 @@ import (
 func line(text string, most int) error {
 	switch {
 	case text == "":
-		return faultf("", "is empty")
+		return Problem{Message: "is empty"}
 	case len(text) > most:
-		return faultf(fmt.Sprintf("write at most %d bytes", most), "%s is too long", quoted(text))
+		return refuse(text, "is too long", fmt.Sprintf("write at most %d bytes", most))
 	case strings.TrimSpace(text) != text:
-		return faultf("remove it", "%s has space around it", quoted(text))
+		return refuse(text, "has space around it", "remove it")
 	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
-		return faultf("remove them", "%s holds characters that cannot be shown", quoted(text))
+		return refuse(text, "holds characters that cannot be shown", "remove them")
 	default:
 		return nil
 	}
@@ -33,7 +33,7 @@ func line(text string, most int) error {
 // own names, such as _overflow.
 var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, error) {
 	if strings.HasPrefix(name, "_") || name == "*" {
-		return "", faultf("write another name", "%s is a reserved name", quoted(name))
+		return "", refuse(name, "is a reserved name", "write another name")
 	}
 	return name, line(name, 128)
 })
@@ -43,7 +43,7 @@ var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$
 func pathForm(example string, input bool) *form {
 	f := textForm("a path", example, `^[^\s~]`, func(text string) (string, error) {
 		if strings.HasPrefix(text, "~") {
-			return "", faultf("write the whole path", "%s: ~ is not expanded", quoted(text))
+			return "", Problem{Message: quoted(text) + ": ~ is not expanded", Fix: "write the whole path"}
 		}
 		return text, line(text, 4096)
 	})
@@ -59,7 +59,7 @@ func (l *loader) resolved(text string, input bool) (string, error) {
 	}
 	if input {
 		if err := l.readable(text); err != nil {
-			return "", faultf("name a file that tlslift can read", "%q cannot be read: %s", text, plainError(err))
+			return "", Problem{Message: fmt.Sprintf("%q cannot be read: %s", text, plainError(err)), Fix: "name a file that tlslift can read"}
 		}
 	}
 	return text, nil
@@ -90,7 +90,7 @@ func plainError(err error) error { return cmp.Or(errors.Unwrap(err), err) }
 var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ error) {
 	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "sha256/"))
 	if len(raw) != len(digest) || text != "sha256/"+base64.StdEncoding.EncodeToString(raw) {
-		return digest, faultf("write sha256/ and the base64 of the 32 bytes of its SHA-256", "%s is not a pin", quoted(text))
+		return digest, refuse(text, "is not a pin", "write sha256/ and the base64 of the 32 bytes of its SHA-256")
 	}
 	return [32]byte(raw), nil
 })
