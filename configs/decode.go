@@ -195,8 +195,12 @@ func (l *loader) pairs(at string, n *yaml.Node, keys []key) (all []pair) {
 	if isNull(n) {
 		return nil
 	}
-	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
+	if n.Kind != yaml.MappingNode {
 		l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
+		return nil
+	}
+	if n.ShortTag() != "!!map" {
+		l.reject(at, "is tagged "+printable(n.ShortTag()), "remove the tag")
 		return nil
 	}
 	first := make(map[string]int, len(n.Content)/2)
