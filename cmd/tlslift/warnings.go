@@ -14,6 +14,7 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/suggest"
 )
 
 // judge finds what is wrong with a configuration beyond its schema, without
@@ -55,9 +56,7 @@ func warnings(cfg *configs.Config) []string {
 	if ca := loadedCA(cfg); ca != nil && cfg.LegacyTLS.SHA1Leaf && !ca.SignedWithSHA1() {
 		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
 	}
-	for _, name := range unnamed(cfg) {
-		out = append(out, "policy.clients."+name+": it is declared migrated, and "+ledger.Unnamed)
-	}
+	out = append(out, misspeltDeclarations(cfg)...)
 	out = append(out, early(cfg, time.Now())...)
 	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
@@ -71,27 +70,62 @@ func warnings(cfg *configs.Config) []string {
 	return out
 }
 
+// misspeltDeclarations notes the clients that are declared migrated and that no
+// other key names. Where callers name themselves, only a name that is near to a
+// configured one is worth a note.
+func misspeltDeclarations(cfg *configs.Config) []string {
+	known := slices.Collect(maps.Keys(configuredNames(cfg)))
+	slices.Sort(known)
+	var out []string
+	for _, name := range declaredAlone(cfg) {
+		note, near := "policy.clients."+name+": it is declared migrated, and ", suggest.Nearest(name, known)
+		switch {
+		case near != "":
+			out = append(out, note+"nothing else in the configuration names it; did you mean "+near+"?")
+		case !callersNameThemselves(cfg):
+			out = append(out, note+ledger.Unnamed)
+		}
+	}
+	return out
+}
+
 // unnamed are the clients that are declared migrated, that no other key names, and
 // that no caller can be named: a misspelt one would hide that its client is not
 // migrated.
 func unnamed(cfg *configs.Config) []string {
-	c := &cfg.Clients
-	if c.Account != configs.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != "" {
-		return nil // callers name themselves
+	if callersNameThemselves(cfg) {
+		return nil
 	}
-	known := map[string]bool{c.Workload: true}
-	for _, n := range c.Names {
+	return declaredAlone(cfg)
+}
+
+func callersNameThemselves(cfg *configs.Config) bool {
+	c := &cfg.Clients
+	return c.Account != configs.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != ""
+}
+
+// configuredNames are the names that the configuration gives callers.
+func configuredNames(cfg *configs.Config) map[string]bool {
+	known := make(map[string]bool)
+	for _, n := range cfg.Clients.Names {
 		known[n.Name] = true
 	}
 	for _, l := range cfg.Listen {
 		known[l.Client] = true
 	}
+	known[cfg.Clients.Workload] = true
+	delete(known, "")
+	return known
+}
+
+// declaredAlone are the clients that are declared migrated and that no other key
+// names, but for addresses, which callers are named by.
+func declaredAlone(cfg *configs.Config) []string {
+	known := configuredNames(cfg)
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Policy.Clients)) {
-		if _, err := netip.ParseAddr(strings.TrimSuffix(name, "/64")); err == nil {
-			continue // an address, which callers are named by
-		}
-		if !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
+		_, err := netip.ParseAddr(strings.TrimSuffix(name, "/64"))
+		if err != nil && !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
 			out = append(out, name)
 		}
 	}
