@@ -32,8 +32,11 @@ func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Erro
 			return fmt.Sprintf("correct %s in %s; if it is right, check upstream.dns_servers and resolv.conf", lookup.Name, key)
 		}
 	}
-	if errors.Is(failure, upstream.ErrPlainHTTP) {
+	switch {
+	case errors.Is(failure, upstream.ErrPlainHTTP):
 		return plainAdvice(cfg, route, failure.Reason)
+	case errors.Is(failure, upstream.ErrPins):
+		return "the chain is verified: if these keys are the server's new ones, put one of them into upstreams[].pins"
 	}
 	return usualAdvice[failure.Reason]
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +53,7 @@ func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, named 
 	}
 	switch {
 	case failed > 0:
-		return fmt.Errorf("%d of %d upstreams cannot be used", failed, len(targets))
+		return fmt.Errorf("upstreams that cannot be used: %d of %d", failed, len(targets))
 	case len(targets) == 0:
 		fmt.Fprintln(out, "nothing was connected to, because every upstream is a pattern: whether calls can work is not known")
 	}
@@ -118,7 +120,7 @@ func probe(ctx context.Context, out io.Writer, t *upstream.Transport, to target,
 	fmt.Fprintf(tw, "  address\t%s\n", addr)
 	fmt.Fprintf(tw, "  TLS\t%s, %s\n", tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	for i, c := range chain {
-		fmt.Fprintf(tw, "  chain %d\t%s\n", i, nameOf(i, c))
+		fmt.Fprintf(tw, "  chain %d\t%s, pin %s\n", i, nameOf(i, c), pinOf(c))
 		if c.NotAfter.Before(expires) {
 			expires = c.NotAfter
 		}
@@ -143,6 +145,12 @@ func nameOf(i int, c *x509.Certificate) string {
 	return c.Subject.CommonName
 }
 
+// pinOf is a certificate's key as upstreams[].pins has it (RFC 7469 section 2.4).
+func pinOf(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return "sha256/" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // explainFailure prints why an upstream cannot be used, what it showed, and
 // what to do.
 func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
@@ -160,7 +168,7 @@ func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
 	var verification *tls.CertificateVerificationError
 	if errors.As(err, &verification) {
 		for i, c := range verification.UnverifiedCertificates {
-			fmt.Fprintf(tw, "  shown %d\t%s, issued by %s, until %s\n", i, nameOf(i, c), c.Issuer, c.NotAfter.UTC().Format(time.DateOnly))
+			fmt.Fprintf(tw, "  shown %d\t%s, issued by %s, until %s, pin %s\n", i, nameOf(i, c), c.Issuer, c.NotAfter.UTC().Format(time.DateOnly), pinOf(c))
 		}
 	}
 	if failure != nil {

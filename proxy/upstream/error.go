@@ -17,6 +17,10 @@ type Error = dial.Error
 // host's, or one that leads to it, such as the parent proxy's.
 type LookupError = names.LookupError
 
+// ErrPins is the cause of an Error for a chain that is verified and has none of the
+// pinned keys.
+var ErrPins = dial.ErrPins
+
 // ErrPlainHTTP is the cause of an Error for a server, or a parent proxy, that speaks
 // plain HTTP where TLS is expected.
 var ErrPlainHTTP = dial.ErrPlainHTTP

@@ -175,8 +175,15 @@ func TestPins(t *testing.T) {
 	if answer := right.Ask(plainGet); answer.Problem() != "" {
 		t.Errorf("the right pin: %d %q", answer.StatusCode, answer.Problem())
 	}
+	pin := "pin sha256/" + base64.StdEncoding.EncodeToString(sum[:])
 	sum[0]++
 	notSent(t, harness.Start(t, harness.Options{Config: config(sum)}), []int{502}, []string{"tls_verify"})
+	check := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", config(sum)))
+	for _, want := range []string{"matches a pin", pin + "\n", "put one of them into upstreams[].pins"} {
+		if check.Code != 1 || !strings.Contains(check.Stdout, want) {
+			t.Errorf("check --online, status %d: no %q in %q", check.Code, want, check.Stdout)
+		}
+	}
 
 	// Connections and sessions of the old pin are of no use for the new one.
 	mark := right.Mark()

@@ -19,7 +19,8 @@ import (
 // which *.domain makes several hosts of.
 const maxSessions = 32
 
-var errPins = errors.New("no certificate of the verified chain matches a pin")
+// ErrPins is the cause of a verification that failed for a chain without a pinned key.
+var ErrPins = errors.New("no certificate of the verified chain matches a pin")
 
 // suites are the TLS 1.2 suites that are offered: forward secrecy always, CBC
 // last for servers that have nothing better. They are named so that neither
@@ -72,7 +73,7 @@ func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][]byte, certificate 
 }
 
 // checkPins requires one of the pins in one of the verified chains (RFC 7469
-// section 2.6), of resumed sessions too.
+// section 2.6), of resumed sessions too. Its error has the first chain.
 func checkPins(cs tls.ConnectionState, pins [][]byte) error {
 	for _, chain := range cs.VerifiedChains {
 		for _, cert := range chain {
@@ -82,7 +83,7 @@ func checkPins(cs tls.ConnectionState, pins [][]byte) error {
 			}
 		}
 	}
-	return errPins
+	return &tls.CertificateVerificationError{UnverifiedCertificates: cs.VerifiedChains[0], Err: ErrPins}
 }
 
 // Connect makes a connection for requests, verified if it is one over TLS; see
@@ -174,7 +175,7 @@ func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, 
 		switch {
 		case cameBack:
 			return nil, &Error{Reason: problem.Loop, Err: errCameBack}
-		case errors.As(err, &verification), errors.Is(err, errPins): // no other hello would change that
+		case errors.As(err, &verification): // no other hello would change that
 			return nil, &Error{Reason: problem.TLSVerify, Err: err}
 		default:
 			return nil, asError(ctx, handshakeError(err, "address and port of the upstream"), problem.TLS)
