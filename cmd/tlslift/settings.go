@@ -173,8 +173,12 @@ func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs
 		case len(bad) == 0 && len(users) == 0:
 			wrong("clients.users_file", "%s holds no user, so no caller could pass", f)
 		}
-		for _, err := range bad {
+		const shown = 5 // of a file that is no htpasswd file, every line is bad
+		for _, err := range bad[:min(shown, len(bad))] {
 			wrong("clients.users_file", "%s: %v", f, err)
+		}
+		if more := len(bad) - shown; more > 0 {
+			wrong("clients.users_file", "%s: %d more lines are wrong; is it an htpasswd file?", f, more)
 		}
 		o.Users = users
 	}

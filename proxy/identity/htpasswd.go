@@ -17,7 +17,8 @@ type Users map[string][]byte
 // ParseHtpasswd reads an htpasswd file: a "user:hash" on each line, blank
 // lines and lines that start with # skipped. Only bcrypt is taken (htpasswd
 // -B); every other scheme can be guessed too fast. All problems are returned
-// at once, each naming its line and never a hash. Users is never nil, so that
+// at once, each naming its line and never a hash, nor a user without a bcrypt one:
+// the file may be another that holds secrets. Users is never nil, so that
 // a file with no user lets nobody in.
 func ParseHtpasswd(data []byte) (Users, []error) {
 	users := make(Users)
@@ -44,7 +45,7 @@ func ParseHtpasswd(data []byte) (Users, []error) {
 			bad(line, "user %q is already there", user)
 		default:
 			if why := checkHash(hash); why != "" {
-				bad(line, "user %q: %s", user, why)
+				bad(line, "%s", why)
 				continue
 			}
 			users[user] = []byte(hash)

@@ -20,8 +20,8 @@ func TestParseHtpasswd(t *testing.T) {
 		t.Errorf("users: %v", users)
 	}
 	want := []string{
-		"line 5: not of the form", `line 6: user "sha": not a bcrypt hash`, `line 7: user "md5": not`, `line 8: user "crypt": not`,
-		`line 9: user "app" is already there`, "line 10: client name: it is empty", "line 11: client name", `line 12: user "slow": cost 20`, "line 13: ",
+		"line 5: not of the form", "line 6: not a bcrypt hash", "line 7: not", "line 8: not",
+		`line 9: user "app" is already there`, "line 10: client name: it is empty", "line 11: client name", "line 12: cost 20", "line 13: ",
 	}
 	if len(problems) != len(want) {
 		t.Fatalf("problems: %v", problems)
