@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,12 +94,17 @@ func accepted(f *pflag.Flag) string {
 	return kinds[kind]
 }
 
-// singleDash refuses a long flag that is written with one dash. The parser would
-// read -config as -c with the value onfig.
-func singleDash(root *cobra.Command, args []string) error {
+// checkArgs refuses what the parser would misread: a long flag with one dash, of
+// which it would read -config as -c with the value onfig, and a subcommand that
+// there is not, whose flags it would say are unknown.
+func checkArgs(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
 	if err != nil {
 		return nil // the parser says what is wrong
+	}
+	help := slices.Contains(rest, "--help") || slices.Contains(rest, "-h")
+	if cmd.HasAvailableSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") && !help {
+		return unknownCommand(cmd, rest[0])
 	}
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()

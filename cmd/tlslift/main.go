@@ -42,7 +42,7 @@ func run(args []string, stdout, stderr *os.File) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := singleDash(root, args)
+	err := checkArgs(root, args)
 	if err == nil {
 		err = root.ExecuteContext(context.Background())
 	}

@@ -24,6 +24,7 @@ func TestMistakesInFlags(t *testing.T) {
 		"-c":                                          `--config needs a value; write the name of a file, such as ./tlslift.yaml; see tlslift --help`,
 		"run --log-level":                             `--log-level needs a value; write debug, info, warn or error; see tlslift run --help`,
 		"run --listne :80":                            `unknown flag --listne; did you mean --listen?; see tlslift run --help`,
+		"ca int --dir x":                              `unknown command "int"; did you mean "init"?; see tlslift ca --help`,
 		"run -listen :80":                             `unknown flag -listen; did you mean --listen?; see tlslift run --help`,
 		"run -config tlslift.yaml":                    `unknown flag -config; did you mean --config?; see tlslift run --help`,
 		"check -config=x.yaml":                        `unknown flag -config; did you mean --config?; see tlslift check --help`,
