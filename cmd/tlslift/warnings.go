@@ -38,9 +38,7 @@ func loadedCA(cfg *configs.Config) *authority.CA {
 // valid: settings that have no effect, and old clients that will be refused.
 func warnings(cfg *configs.Config) []string {
 	var out []string
-	if cfg.LegacyTLS.CA == nil {
-		out = append(out, "legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`")
-	}
+	out = append(out, refusesOld(&cfg.LegacyTLS)...)
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")
 	}
@@ -68,6 +66,18 @@ func warnings(cfg *configs.Config) []string {
 		}
 	}
 	return out
+}
+
+// refusesOld notes that old TLS clients are refused, and why.
+func refusesOld(legacy *configs.LegacyTLS) []string {
+	switch {
+	case legacy.CA == nil:
+		return []string{"legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`"}
+	case legacy.MinVersion == configs.TLS12:
+		return []string{"legacy_tls.min_version is 1.2: clients that offer only TLS 1.0 or 1.1 are refused, as without a CA; remove it to let them in"}
+	default:
+		return nil
+	}
 }
 
 // misspeltDeclarations notes the clients that are declared migrated and that no

@@ -30,6 +30,23 @@ func TestEarlyDeclarationsAreNoted(t *testing.T) {
 	}
 }
 
+// A CA for old clients does not help them at min_version 1.2.
+func TestAFloorOf12IsNoted(t *testing.T) {
+	t.Parallel()
+	ca := &configs.CA{}
+	for floor, want := range map[configs.TLSVersion]bool{configs.TLS10: false, configs.TLS11: false, configs.TLS12: true} {
+		got := refusesOld(&configs.LegacyTLS{CA: ca, MinVersion: floor})
+		if (len(got) == 1) != want {
+			t.Errorf("%s: %q", floor, got)
+		}
+	}
+	for _, one := range []configs.LegacyTLS{{MinVersion: configs.TLS12}, {CA: ca, MinVersion: configs.TLS10}} {
+		if got := refusesOld(&one); (len(got) == 1) != (one.CA == nil) {
+			t.Errorf("%v: %q", one, got)
+		}
+	}
+}
+
 // The target is the end of its day.
 func TestATargetThatHasPassedIsNoted(t *testing.T) {
 	t.Parallel()
