@@ -210,7 +210,7 @@ with several certificates, such as ca.pem, the root is taken.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&file, "cert", "", "certificate `file`, PEM or DER: root.pem")
-	fl.StringVar(&format, "format", "pem", "`form`: pem, der or pkcs12")
+	fl.StringVar(&format, "format", "pem", "`format`: pem, der or pkcs12")
 	fl.StringVar(&out, "out", "", "`file` to write; replaced if it exists, but never the file of --cert or a private key")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"pem", "der", "pkcs12"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

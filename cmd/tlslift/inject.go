@@ -65,9 +65,9 @@ tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 	fl.Var(portValue{&f.Port}, "port", "`port` of the proxy, on loopback")
 	fl.Var(portValue{&f.AdminPort}, "admin-port", "`port` of metrics and probes")
 	fl.Var(portValue{&f.StatusPort}, "status-port", "`port` of the status page and API, on loopback")
-	fl.StringVar(&f.CPURequest, "cpu-request", f.CPURequest, "CPU `quantity` of the sidecar")
-	fl.StringVar(&f.MemoryRequest, "memory-request", f.MemoryRequest, "memory `quantity` of the sidecar")
-	fl.StringVar(&f.MemoryLimit, "memory-limit", f.MemoryLimit, "most memory of the sidecar, a `quantity`")
+	fl.StringVar(&f.CPURequest, "cpu-request", f.CPURequest, "CPU request of the sidecar, a `quantity`")
+	fl.StringVar(&f.MemoryRequest, "memory-request", f.MemoryRequest, "memory request of the sidecar, a `quantity`")
+	fl.StringVar(&f.MemoryLimit, "memory-limit", f.MemoryLimit, "memory limit of the sidecar, a `quantity`")
 	return cmd
 }
 
