@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
@@ -106,7 +105,7 @@ func (q *request) problem(status int) *http.Response {
 	h := q.r.Header
 	p := problem.Problem{
 		Reason: o.Reason, Status: status, Delivery: o.Delivery, Closes: q.decision.Closes, Host: q.place.Host, RequestID: o.ID,
-		Cause: q.cause(),
+		Cause: q.behind,
 	}
 	q.w.SetReason(p.Phrase())
 	hints := problem.Hints{
@@ -114,7 +113,7 @@ func (q *request) problem(status int) *http.Response {
 		ContentType: first(h, "Content-Type"), Accept: first(h, "Accept"), SOAPAction: first(h, "Soapaction"),
 	}
 	dialect := problem.DialectOf(hints)
-	if p.Cause == problem.Hostless {
+	if p.Cause == problem.Hostless || p.Cause == problem.UnknownHost {
 		dialect = problem.DialectBelowHost(hints)
 	}
 	answer, header, body := p.Render(dialect)
@@ -127,34 +126,6 @@ func (q *request) problem(status int) *http.Response {
 		body = nil
 	}
 	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
-}
-
-// cause is what is behind the reason, where its usual text would mislead.
-func (q *request) cause() problem.Cause {
-	switch {
-	case q.c.refusal != nil:
-		return q.c.refusal.Cause
-	case q.hostless():
-		return problem.Hostless
-	case q.out.Reason == problem.DNS && !q.out.Ours:
-		return problem.ForeignName
-	default:
-		return q.behind
-	}
-}
-
-// hostless reports a request in origin form that is refused because it names no
-// host of ours.
-func (q *request) hostless() bool {
-	if q.r.Form != http1.OriginForm || q.r.Refusal != nil || q.out.Ours || !q.c.facts.Authority.IsZero() {
-		return false
-	}
-	switch q.out.Reason {
-	case problem.Host, problem.Loop, problem.Malformed:
-		return q.decision.Action == decide.Refuse
-	default:
-		return false
-	}
 }
 
 // neverSent reports whether err is of a request of which nothing went upstream.
@@ -190,17 +161,20 @@ func (q *request) explain(err error) (problem.Reason, string) {
 	}
 	var up *upstream.Error
 	if errors.As(err, &up) {
-		o.Delivery, q.behind = up.Delivery, causeOf(up, q.place.Host)
+		o.Delivery, q.behind = up.Delivery, causeOf(up, q.place.Host, o.Ours)
 		return up.Reason, up.Error()
 	}
 	return problem.Protocol, "the round trip failed"
 }
 
 // causeOf is what is behind a failure of the upstream side, where the usual text
-// of its reason would mislead. asked is the host that the caller named.
-func causeOf(err *upstream.Error, asked host.Name) problem.Cause {
+// of its reason would mislead. asked is the host that the caller named, ours
+// whether it is one of our upstreams.
+func causeOf(err *upstream.Error, asked host.Name, ours bool) problem.Cause {
 	var lookup *upstream.LookupError
 	switch {
+	case err.Reason == problem.DNS && !ours:
+		return problem.ForeignName
 	case err.Reason == problem.DNS && errors.As(err, &lookup) && lookup.Name != asked:
 		return problem.OtherName
 	case err.Reason == problem.TLS && errors.Is(err, upstream.ErrPlainHTTP):
@@ -226,6 +200,7 @@ func (q *request) explainBody(reason problem.Reason) (problem.Reason, string) {
 	case reason == problem.TooLarge:
 		return reason, "the chunked body is over its limit"
 	case reason == problem.Malformed:
+		q.behind = problem.BrokenChunks
 		return reason, "the body's chunk framing is malformed"
 	default:
 		return reason, "the caller's body did not arrive"

@@ -40,7 +40,7 @@ type request struct {
 	closes    bool          // the answer is one of our own that ends the connection
 	streaming bool          // the answer comes bit by bit: each write is flushed
 	connected bool          // a CONNECT that was answered with 200
-	behind    problem.Cause // what is behind a failure of the upstream side
+	behind    problem.Cause // what is behind the reason of an answer of our own
 	memory    upstream.Memory
 }
 
@@ -133,6 +133,7 @@ func (q *request) serve() {
 		q.selfTest()
 		return
 	default:
+		q.behind = q.decision.Cause
 		q.refuse(q.decision.Reason, 0, q.decision.Detail)
 		return
 	}
@@ -188,6 +189,7 @@ func (q *request) refusedEarly(bodyErr error) bool {
 	switch {
 	case q.c.refusal != nil:
 		q.w.CloseAfter()
+		q.behind = q.c.refusal.Cause
 		q.refuse(q.c.refusal.Reason, 0, q.c.refusal.Detail)
 	case q.r.Refusal != nil:
 		q.refuse(q.r.Refusal.Reason, q.r.Refusal.Status, q.r.Refusal.Detail)

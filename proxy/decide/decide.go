@@ -64,6 +64,7 @@ type Decision struct {
 	// Of a refusal.
 	Reason  problem.Reason
 	Detail  string                // for the log: a closed text
+	Cause   problem.Cause         // for the answer
 	Closes  bool                  // the connection cannot go on, though the reason alone would let it
 	Failure call.HandshakeFailure // what it says of the client; HandshakeOK = nothing
 	Alert   uint8                 // TLS alert (RFC 8446 section 6), where there is no HTTP yet
@@ -133,7 +134,7 @@ const (
 	detailSelf        = "the target is tlslift itself"
 	detailForeign     = "the host is not one of the upstreams"
 	detailForeignTLS  = "foreign https needs CONNECT"
-	detailForeignWay  = "foreign hosts are for absolute form and CONNECT alone"
+	detailForeignWay  = "hosts that are not upstreams are served only in absolute form and by CONNECT"
 	detailAuthority   = "the CONNECT authority cannot be read"
 	detailNested      = "CONNECT within a tunnel"
 	detailNoConnect   = "this listener does not accept CONNECT"

@@ -75,7 +75,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 		p.Host, p.Port = fallback(c, p.Ingress)
 	}
 	if p.Host.IsZero() {
-		return p, refuse(problem.Malformed, detailNoHost)
+		return p, Decision{Reason: problem.Malformed, Detail: detailNoHost, Cause: problem.Hostless}
 	}
 	return p, Decision{Action: Upgrade}
 }
@@ -154,10 +154,14 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	if p.Ingress != call.Forward {
 		// Nobody needs a proxy's help to call a stranger in origin form, inside TLS,
 		// or inside a tunnel to one of ours.
-		if s.self(p.Host, port) {
-			return refuse(problem.Loop, detailSelf)
+		switch {
+		case s.self(p.Host, port):
+			return Decision{Reason: problem.Loop, Detail: detailSelf, Cause: problem.Hostless}
+		case p.Host.IsAddr(): // no upstream is one, and a redirected caller may not have named it
+			return Decision{Reason: problem.Host, Detail: detailForeignWay, Cause: problem.Hostless}
+		default:
+			return Decision{Reason: problem.Host, Detail: detailForeignWay, Cause: problem.UnknownHost}
 		}
-		return refuse(problem.Host, detailForeignWay)
 	}
 	d := s.foreign(c, p.Host, port, Pass, OthersPass)
 	if d.Action == Pass && !p.SeesHTTP {

@@ -19,12 +19,17 @@ const (
 	closes = true
 )
 
+const (
+	whatChunks   = "The chunks of the request body are broken."
+	adviceChunks = "Correct the client: each chunk begins with its length in hexadecimal digits."
+)
+
 // Answers are all kinds of answers: every answer of our own is made of one of
 // them, and docs/errors.md has the same table. The first one of a reason is its
 // usual one.
 var Answers = [...]Answer{
 	{Malformed, http.StatusBadRequest, NotSent, closes, "The request is broken HTTP, or can be read in two ways.", "Correct the client: one Host, one Content-Length or chunked but not both, no folded header lines."},
-	{Malformed, http.StatusBadRequest, Unknown, closes, "The chunks of the request body are broken.", "Correct the client: each chunk begins with its length in hexadecimal digits."},
+	{Malformed, http.StatusBadRequest, Unknown, closes, whatChunks, adviceChunks},
 	{Host, http.StatusForbidden, NotSent, stays, "This proxy does not serve ^.", "Call an SMSPortal API host, or ask the operator of tlslift to add this one to its upstreams."},
 	{Port, http.StatusForbidden, NotSent, stays, "This port of ^ is not served.", "Use http on port 80, or CONNECT to port 443."},
 	{ACL, http.StatusForbidden, NotSent, stays, "This caller may not use this way in.", "Ask the operator of tlslift to allow it on the listener."},

@@ -7,7 +7,9 @@ type Cause uint8
 // The causes.
 const (
 	Usual         Cause = iota
-	Hostless            // the request, in origin form, names no host of ours: its URL was meant as a base URL
+	Hostless            // the request names no host, or the address of tlslift: its URL was meant as a base URL
+	UnknownHost         // the request, in origin form, names a host that is no upstream: misspelt, or a name of tlslift
+	BrokenChunks        // the chunks of the body are broken, not the head
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
 	OtherName           // a name could not be resolved that stands for the host: that of to or address
@@ -22,6 +24,11 @@ func (c Cause) text() (what, advice string) {
 	case Hostless:
 		return "The request names no API host.",
 			"Begin the path of the URL with the host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to set default_upstream on this listener."
+	case UnknownHost:
+		return "This proxy does not serve ^.",
+			"Correct the name in the URL or in the hosts file, or ask the operator of tlslift to add it to its upstreams. If ^ is a name of tlslift itself, begin the path of the URL with the API host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator to set default_upstream on this listener."
+	case BrokenChunks:
+		return whatChunks, adviceChunks
 	case NoProxyHeader:
 		return "This connection must begin with a PROXY protocol header, and does not.",
 			"The operator of tlslift has to turn on the PROXY protocol in the load balancer, or remove its address from proxy_protocol_from of this listener."

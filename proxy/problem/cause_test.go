@@ -17,3 +17,21 @@ func TestForeignNameAsksForTheSpellingFirst(t *testing.T) {
 		t.Errorf("got %s", body)
 	}
 }
+
+// A cause takes the place of the usual text, with what became of the message.
+func TestCausesTakeThePlaceOfTheUsualText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		p    Problem
+		want string
+	}{
+		{Problem{Reason: Malformed, Delivery: NotSent, Cause: BrokenChunks}, "The chunks of the request body are broken. Nothing was sent. Correct the client: each chunk begins"},
+		{Problem{Reason: Malformed, Delivery: Unknown, Cause: BrokenChunks}, "The chunks of the request body are broken. It may have been sent: check before sending again. Correct the client: each chunk begins"},
+		{Problem{Reason: Malformed, Cause: Hostless}, "The request names no API host. Nothing was sent. Begin the path of the URL"},
+		{Problem{Reason: Host, Host: host.MustParse("api.smsportal.co"), Cause: UnknownHost}, "This proxy does not serve api.smsportal.co. Nothing was sent. Correct the name in the URL or in the hosts file,"},
+	} {
+		if _, _, body := c.p.Render(Text); !strings.HasPrefix(string(body), c.want) {
+			t.Errorf("got %s, want %s", body, c.want)
+		}
+	}
+}
