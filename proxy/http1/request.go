@@ -47,7 +47,7 @@ type Request struct {
 	Queued bool
 	// Refusal is not nil for a request that cannot be served. Method, Target,
 	// Authority and version are then as much as is safe to repeat, without the
-	// query; there are no fields and no body.
+	// query, and "" where that is nothing; there are no fields and no body.
 	Refusal *Refusal
 
 	raw    string // its head as it came; of a refused one, all that came

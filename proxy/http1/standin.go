@@ -18,20 +18,18 @@ func (r *Request) refuse(ref *Refusal, raw string) {
 		line = raw
 	}
 	r.version(strings.HasSuffix(line, " HTTP/1.0"))
-	if !r.carry(line) {
-		r.Method, r.RequestURI, r.Target = "GET", "/", "/"
-	}
+	r.carry(line)
 	if r.Authority == "" {
 		r.authority(authority)
 	}
 }
 
 // carry fills in method and target of a refused request line as far as they
-// are safe. It reports whether anything is.
-func (r *Request) carry(line string) bool {
+// are safe.
+func (r *Request) carry(line string) {
 	method, target, found := strings.Cut(line, " ")
 	if !found || !isToken(method) {
-		return false
+		return
 	}
 	r.Method = method
 	end := strings.IndexAny(target, " \t?#\r")
@@ -39,7 +37,7 @@ func (r *Request) carry(line string) bool {
 		end = 0 // the target's end was not seen: what is there may be cut short
 	}
 	if end <= maxCarried && r.target(target[:end]) == nil {
-		return true
+		return
 	}
 	form := OriginForm
 	if method == "CONNECT" {
@@ -47,8 +45,4 @@ func (r *Request) carry(line string) bool {
 	}
 	r.Form, r.Scheme, r.RequestURI, r.Target = form, "", "", ""
 	r.authority("")
-	if form == OriginForm {
-		r.RequestURI, r.Target = "/", "/"
-	}
-	return true
 }

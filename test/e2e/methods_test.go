@@ -125,3 +125,24 @@ func TestTailsOfMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsNoRequestHasNoMethod: the log says nothing of a method and a path that
+// nobody sent.
+func TestWhatIsNoRequestHasNoMethod(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	for _, c := range []struct{ in, method, detail string }{
+		{"hello\r\n\r\n", "_other", "malformed request line"},
+		{"hello world\r\n\r\n", "_other", "HTTP version is neither 1.0 nor 1.1"},
+		{"G(T /a HTTP/1.1\r\n\r\n", "_other", "malformed method"},
+		{"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n", "GET", "malformed request target"},
+		{"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n", "GET", "control character in the request target"},
+	} {
+		mark := p.Mark()
+		answer := dial(t, p).Send(c.in).Answer("GET")
+		if answer.StatusCode != 400 || answer.Problem() != "malformed" || answer.Delivery() != "not_sent" {
+			t.Errorf("%q: %d %s", c.in, answer.StatusCode, answer.Text)
+		}
+		p.WaitLogAfter(mark, harness.Match{"msg": "request", "method": c.method, "path": "", "error": "malformed", "detail": c.detail})
+	}
+}
