@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -129,6 +130,9 @@ func (a *Answer) readHead(br *bufio.Reader) (string, error) {
 		_, _ = br.Discard(end)
 		return withoutEnd(head), nil
 	}
+	if !a.beginsWith(came) {
+		return "", ErrMalformed
+	}
 	return a.gatherHead(br)
 }
 
@@ -149,14 +153,34 @@ func skipBlankLines(br *bufio.Reader) error {
 	return nil
 }
 
+// beginsWith reports whether a head can begin with these bytes: their first line is
+// a status line, or can become one. A server that speaks another protocol may wait
+// for the client then, so its answer is not waited for.
+func (a *Answer) beginsWith(came []byte) bool {
+	const start = "HTTP/1."
+	if n := min(len(came), len(start)); string(came[:n]) != start[:n] {
+		return false
+	}
+	i := bytes.IndexByte(came, '\n')
+	if i < 0 {
+		return true
+	}
+	line, _ := cutLine(string(came[:i+1]))
+	return a.statusLine(line)
+}
+
 // gatherHead reads a head that has not come at once, or is larger than the
 // reader's buffer.
 func (a *Answer) gatherHead(br *bufio.Reader) (string, error) {
 	a.gathered = a.gathered[:0]
 	from := 0
-	for {
+	for judged := false; ; {
 		piece, err := br.ReadSlice('\n')
 		a.gathered = append(a.gathered, piece...)
+		if !judged && !a.beginsWith(a.gathered) {
+			return "", ErrMalformed
+		}
+		judged = judged || err == nil
 		if a.headRead += len(piece); a.headRead > maxAnswerHead {
 			return "", ErrHeadTooLarge
 		}

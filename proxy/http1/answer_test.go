@@ -110,6 +110,11 @@ func TestAnswers(t *testing.T) {
 		// No HTTP/1.
 		{"HTTP/2", "GET", "HTTP/2.0 200 OK\r\n\r\n", 0, "", "", false, ErrMalformed},
 		{"another protocol", "GET", "SSH-2.0-x\r\n\r\n", 0, "", "", false, ErrMalformed},
+		{"another protocol, a line", "GET", "220 mail.example ESMTP\r\n", 0, "", "", false, ErrMalformed},
+		{"another protocol, half a line", "GET", "HTTX", 0, "", "", false, ErrMalformed},
+		{"another protocol, bytes", "GET", "\x16\x03\x01", 0, "", "", false, ErrMalformed},
+		{"a line of HTTP/2", "GET", "\r\nHTTP/2.0 200 OK\r\n", 0, "", "", false, ErrMalformed},
+		{"an endless line of something else", "GET", strings.Repeat("x", maxAnswerHead+1), 0, "", "", false, ErrMalformed},
 		{"status of four digits", "GET", "HTTP/1.1 2000 OK\r\n\r\n", 0, "", "", false, ErrMalformed},
 		{"status of two digits", "GET", "HTTP/1.1 20\r\n\r\n", 0, "", "", false, ErrMalformed},
 		{"status below 100", "GET", "HTTP/1.1 099 OK\r\n\r\n", 0, "", "", false, ErrMalformed},
@@ -120,6 +125,8 @@ func TestAnswers(t *testing.T) {
 		{"endless line", "GET", "HTTP/1.1 200 " + strings.Repeat("x", maxAnswerHead), 0, "", "", false, ErrHeadTooLarge},
 
 		// Cut short.
+		{"half a protocol", "GET", "HTT", 0, "", "", false, ErrTruncated},
+		{"half a status line", "GET", "HTTP/1.1 20", 0, "", "", false, ErrTruncated},
 		{"no answer", "GET", "", 0, "", "", false, io.EOF},
 		{"half a head", "GET", "HTTP/1.1 200 OK\r\nX", 0, "", "", false, ErrTruncated},
 		{"half a line end", "GET", "\r", 0, "", "", false, ErrTruncated},
@@ -157,6 +164,21 @@ func TestAnswerFields(t *testing.T) {
 	got, _, err := readAnswer(raw, "GET", len(raw))
 	if err != nil || !maps.EqualFunc(got.header, want, slices.Equal[[]string]) || got.code != 404 || got.status != "404  Not Found" {
 		t.Errorf("%v, %d %q %q", err, got.code, got.status, got.header)
+	}
+}
+
+// A server that does not speak HTTP may wait for the client to go on: its answer is
+// judged without waiting for more.
+func TestAnswersOfOtherProtocolsAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, raw := range []string{"220 mail.example ESMTP\r\n", "SSH-2.0-x\r\n", "\x16\x03", "HTTP/2.0 200 OK\r\n", "HTTP/1.1 2OO OK\r\n", "\n\n-ERR\n"} {
+		for _, n := range []int{len(raw), 1} {
+			waited := errors.New("more was waited for")
+			br := bufio.NewReader(&scriptConn{segments: split(raw, n), end: waited})
+			if err := ReadAnswer(br, "GET", new(Answer)); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%q, cut to %d: %v", raw, n, err)
+			}
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ var Answers = [...]Answer{
 	{Timeout, http.StatusGatewayTimeout, NotSent, stays, "There was no connection to ^ in time.", "Look at the network between tlslift and ^."},
 	{Reset, http.StatusBadGateway, Unknown, stays, "The connection to ^ broke before the answer was complete.", "Look at the status of ^, and at the network between it and tlslift."},
 	{Reset, http.StatusBadGateway, NotSent, stays, "The connection to ^ failed before the request was sent.", "Look at the network between tlslift and ^."},
-	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was broken or incomplete.", "Look at the status of ^."},
+	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was not valid HTTP.", "Look at the status of ^."},
 }
 
 // answer finds the problem's kind of answer.

@@ -52,6 +52,9 @@ var hazards = []struct {
 	}, problem.Timeout},
 	{"answers garbage", func(c *serverConn) { c.say("\x00\x01\x02 this is not HTTP\r\n\r\n") }, problem.Protocol},
 	{"answers an impossible status", func(c *serverConn) { c.say("HTTP/1.1 20 OK\r\n\r\n") }, problem.Protocol},
+	{"speaks another protocol, and waits", func(c *serverConn) { c.say("220 mail.example ESMTP\r\n"); c.hang() }, problem.Protocol},
+	{"speaks another protocol, and closes", func(c *serverConn) { c.say("220 mail.example ESMTP\r\n") }, problem.Protocol},
+	{"answers bytes without a line", func(c *serverConn) { c.say("\x16\x03\x01"); c.hang() }, problem.Protocol},
 	{"answers another major version", func(c *serverConn) { c.say("HTTP/2.0 200 OK\r\n\r\n") }, problem.Protocol},
 	{"answers an endless head", func(c *serverConn) {
 		c.say("HTTP/1.1 200 OK\r\n")

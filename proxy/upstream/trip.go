@@ -124,7 +124,7 @@ func (x *trip) exchange(m *message, method string) error {
 	}
 	first, err := x.readHead(method)
 	if err != nil {
-		if werr != nil {
+		if werr != nil && !brokenAnswer(err) {
 			err = werr
 		}
 		return x.failure(err)
@@ -164,8 +164,6 @@ func (x *trip) readHead(method string) (first time.Time, err error) {
 
 // failure judges an error after bytes of the request were written.
 func (x *trip) failure(err error) *Error {
-	var record tls.RecordHeaderError
-	var op *net.OpError
 	switch {
 	case x.c.Interrupted():
 		return unknown(problem.Timeout, errCut)
@@ -173,10 +171,18 @@ func (x *trip) failure(err error) *Error {
 		return unknown(problem.Timeout, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unknown(problem.Reset, errNoAnswer)
-	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge), errors.Is(err, http1.ErrInterim),
-		errors.As(err, &record), errors.As(err, &op) && op.Op == "local error": // TLS records that make no sense
+	case brokenAnswer(err):
 		return unknown(problem.Protocol, err)
 	default:
 		return unknown(problem.Reset, err)
 	}
+}
+
+// brokenAnswer reports whether err judges what came of an answer: it is no HTTP, or
+// the TLS records make no sense.
+func brokenAnswer(err error) bool {
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	return errors.Is(err, http1.ErrMalformed) || errors.Is(err, http1.ErrHeadTooLarge) || errors.Is(err, http1.ErrInterim) ||
+		errors.As(err, &record) || errors.As(err, &op) && op.Op == "local error"
 }

@@ -72,7 +72,7 @@ func (x *trip) exchangeLarge(m *message, method string) error {
 		return &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
 	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
 		return x.notWritten(u.err)
-	case done && u.err != nil:
+	case done && u.err != nil && !brokenAnswer(err):
 		return x.failure(u.err)
 	default:
 		return x.failure(err)

@@ -139,6 +139,39 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
+// An early answer that is no HTTP is the reason, not the end of the upload that
+// follows from it.
+func TestEarlyAnswerOfAnotherProtocol(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"220 mail.example ESMTP\r\n", "220 mail.example ESMTP\r\n\r\n", "\x15\x03\x01"} {
+		for _, waiting := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%q, caller still sending %v", answer, waiting), func(t *testing.T) {
+				t.Parallel()
+				s := newServer(t, func(c *serverConn) {
+					if _, ok := c.request(); ok {
+						c.say(answer)
+						<-c.s.until
+					}
+				})
+				s.until = make(chan struct{})
+				t.Cleanup(func() { close(s.until) })
+				tr := start(t, s)
+				req, ex := newRequest("POST", "/send", "")
+				body := &blockedBody{n: 2 * smallBody, abort: make(chan struct{})}
+				ex.AbortBody = func() { close(body.abort) }
+				if req.Body, req.ContentLength = body, 10<<20; !waiting {
+					body.n = 10 << 20
+				}
+				_, err := tr.Do(t.Context(), req, route(t, tr, testHost), ex)
+				var e *Error
+				if !errors.As(err, &e) || e.Reason != problem.Protocol || e.Delivery != problem.Unknown || ex.Delivery != problem.Unknown {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
 func TestBodyFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the caller went away")

@@ -197,6 +197,16 @@ func Stall() Action {
 	})
 }
 
+// StallAfter writes the bytes as they are and no more; it ends when the peer
+// does.
+func StallAfter(text string) Action {
+	return after("stall_after", func(x *Exchange) bool {
+		x.write(text)
+		_, _ = io.Copy(io.Discard, x.reader)
+		return false
+	})
+}
+
 // StallInBody answers with the head and half of size bytes, then nothing more.
 func StallInBody(size int) Action {
 	return after("stall_in_body", func(x *Exchange) bool {
