@@ -161,6 +161,9 @@ func TestNamelessCallersWhileDNSFails(t *testing.T) {
 		if !strings.Contains(out, " 502 ") || !strings.Contains(out, "Tlslift-Error: dns") || !strings.Contains(out, "Tlslift-Delivery: not_sent") {
 			t.Errorf("%s: %.300q", name, out)
 		}
+		if !strings.Contains(out, "The operator of tlslift has to look at its DNS.") || strings.Contains(out, "spelling") { // the caller spelled nothing
+			t.Errorf("%s: the answer blames the caller: %.600q", name, out)
+		}
 	}
 	l.process.WaitLog(harness.Match{"msg": "request", "error": "dns", "host": "api.smsportal.com", "delivery": "not_sent"})
 	// Upstreams have no internal addresses, so this one is none.
