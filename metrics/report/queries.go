@@ -61,7 +61,10 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 	return queries{
 		// last_over_time sees what is stale or gone by now, too.
 		instances: fmt.Sprintf("count(last_over_time(tlslift_build_info[%s]))", back),
-		clients:   fmt.Sprintf("count by (client) (last_over_time(tlslift_client_first_seen_timestamp_seconds[%[1]s]) or last_over_time(%[2]s[%[1]s]) or last_over_time(%[3]s[%[1]s]))", back, ruleLastInsecure, ruleLastSecure),
+		// One that was never seen (0) is there as long as the configuration names it. A job
+		// whose instances are all down says what it said last.
+		clients: fmt.Sprintf("count by (client) (max_over_time(%[1]s[%[2]s]) > 0 or %[1]s or (last_over_time(%[1]s[%[2]s]) unless on (job) tlslift_build_info) or last_over_time(%[3]s[%[2]s]) or last_over_time(%[4]s[%[2]s]))",
+			"tlslift_client_first_seen_timestamp_seconds", back, ruleLastInsecure, ruleLastSecure),
 		// What is 0 at first is told by the last value, what was freed and seen
 		// again by the least.
 		firstSeen: fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))",
@@ -69,7 +72,9 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		lastInsecure: newest("last_insecure", ruleLastInsecure),
 		lastSecure:   newest("last_secure", ruleLastSecure),
 		lastFailed:   newest("last_failed", ruleLastFailed),
-		declared:     fmt.Sprintf("max by (client) (last_over_time(tlslift_client_declared_migrated_timestamp_seconds[%s]) > 0)", back),
+		// What an instance says now goes before what another said.
+		declared: fmt.Sprintf("(max by (client) (%[1]s) or max by (client) (last_over_time(%[1]s[%[2]s]))) > 0",
+			"tlslift_client_declared_migrated_timestamp_seconds", back),
 		// Estimates: the first request of a series that was not there before does
 		// not count.
 		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
