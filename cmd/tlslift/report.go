@@ -224,6 +224,10 @@ func duration(flag, text string) (time.Duration, error) {
 func (f *reportFlags) withoutEffect(cmd *cobra.Command) error {
 	given := func(flag string) bool { return cmd.Flags().Changed(flag) }
 	switch {
+	case given("only") && len(f.only) == 0:
+		return errors.New("--only names no state: give at least one, or leave it out")
+	case given("fail-if") && len(f.failIf) == 0:
+		return errors.New("--fail-if names no state, so nothing could fail: give at least one, such as insecure")
 	case f.prometheus == "" && (given("user") || given("password-file")):
 		return errors.New("--user and --password-file are for --prometheus: an admin address takes --token-file")
 	case given("password-file") && !given("user"):
