@@ -11,7 +11,7 @@ import (
 )
 
 // advised are the alerts about a client that say what to change in it.
-var advised = []string{"InsecureClientAppeared", "ClientRegressed", "ClientInsecureNearTarget"}
+var advised = []string{"InsecureClientAppeared", "ClientRegressed", "ClientInsecureNearTarget", "ClientFailing"}
 
 // advice is the annotation that looks a client's verdict up and gives the
 // sentence that docs/fixes has for it.
