@@ -39,7 +39,7 @@ The exit status is also 1 when the report cannot be made.`
 const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --admin 10.0.0.5:9128 --admin 10.0.0.6:9128 --state stopped.json --token-file token
   tlslift report --prometheus https://prometheus.example --token-file token --format html > report.html
-  tlslift report --state ledger.json --only insecure,mixed --by-owner
+  tlslift report --state ledger.json --only insecure,mixed,failing --by-owner
   tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed,failing`
 
 // reportFlags are the flags of "tlslift report".

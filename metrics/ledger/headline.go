@@ -37,14 +37,20 @@ func (s *Summary) Headline() Headline {
 	return Headline{Text: "Every client that was seen is migrated", Detail: "Before you remove tlslift, see Remove tlslift in docs/migrating.md.", Done: true}
 }
 
-func (s *Summary) needed() Headline {
-	verb := " are"
+// Share says how many of the active clients make insecure calls, some or only
+// such: those that are insecure and those that are mixed.
+func (s *Summary) Share() string {
+	verb := " still call"
 	if s.Insecure == 1 {
-		verb = " is"
+		verb = " still calls"
 	}
+	return figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client", "active clients") + verb + " insecurely"
+}
+
+func (s *Summary) needed() Headline {
 	h := Headline{
 		Text:   figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift"),
-		Detail: figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client", "active clients") + verb + " insecure.",
+		Detail: s.Share() + ".",
 	}
 	if s.Failing > 0 {
 		h.Detail += " " + figures.Plural(s.Failing, "client cannot call: its TLS handshakes fail.", "clients cannot call: their TLS handshakes fail.")

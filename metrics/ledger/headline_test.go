@@ -49,7 +49,7 @@ func TestHeadline(t *testing.T) {
 		"one cannot call, one is insecure": {
 			Settings{},
 			[]func(rig){fails, func(g rig) { g.request("old", plain("api.smsportal.com")) }},
-			Headline{"1 client still needs tlslift", "1 of 1 active client is insecure. 1 client cannot call: its TLS handshakes fail.", false},
+			Headline{"1 client still needs tlslift", "1 of 1 active client still calls insecurely. 1 client cannot call: its TLS handshakes fail.", false},
 		},
 	} {
 		g := newRig(c.settings)

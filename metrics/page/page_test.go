@@ -104,7 +104,7 @@ func TestIndex(t *testing.T) {
 		t.Fatalf("status %d: %s", w.Code, body)
 	}
 	for _, want := range []string{
-		"3 clients still need tlslift", "3 of 4 active clients are insecure", "75%",
+		"3 clients still need tlslift", "3 of 4 active clients still call insecurely", "75%",
 		"declared migrated, insecure again", `href="/clients/payments%2Fbilling"`, "Download the root certificate",
 		"never-there", "sslv2-framed", "Change its URL to the API&#39;s https address.", "tlslift 1.2.3", "127.0.0.1:3128",
 	} {
@@ -759,7 +759,7 @@ func TestLargeFiguresAreTrue(t *testing.T) {
 	}
 	sight(l, "last", now, spliced())
 	body := get(t, serve(t, l), "/").Body.String()
-	for _, want := range []string{"99.9%", "1,500 clients still need tlslift", "1,500 of 1,501 active clients are insecure", "1 to 200 of 1,501", "<b>1,500</b> insecure"} {
+	for _, want := range []string{"99.9%", "1,500 clients still need tlslift", "1,500 of 1,501 active clients still call insecurely", "1 to 200 of 1,501", "<b>1,500</b> insecure"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

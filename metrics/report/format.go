@@ -61,11 +61,11 @@ func (r *Report) figures() string {
 		}
 		states = append(states, figures.Count(s.States[state.String()])+" "+state.String())
 	}
-	share := "no active client"
+	share := "No client is active"
 	if s.Active > 0 {
-		share = fmt.Sprintf("%s (%s of %s)", figures.Percent(s.Insecure, s.Active), figures.Count(s.Insecure), figures.Count(s.Active))
+		share = fmt.Sprintf("%s (%s)", s.Share(), figures.Percent(s.Insecure, s.Active))
 	}
-	text := fmt.Sprintf("%s: %s. Insecure share of active clients: %s. Needing tlslift: %s.",
+	text := fmt.Sprintf("%s: %s. %s. Needing tlslift: %s.",
 		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), share, figures.Count(s.NeedsTlslift))
 	if s.Regressed > 0 {
 		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
@@ -145,13 +145,27 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 }
 
 func ownerTitle(g group) string {
-	open := 0
+	var insecure, mixed, failing int
 	for i := range g.Clients {
-		if s := g.Clients[i].State; s == ledger.Insecure || s == ledger.Mixed {
-			open++
+		c := &g.Clients[i]
+		switch c.State {
+		case ledger.Insecure:
+			insecure++
+		case ledger.Mixed:
+			mixed++
+		}
+		if c.Failing {
+			failing++
 		}
 	}
-	return fmt.Sprintf("%s (%s, %s insecure)", cmp.Or(g.Owner, "No owner known"), figures.Plural(len(g.Clients), "client", "clients"), figures.Count(open))
+	parts := figures.Plural(len(g.Clients), "client", "clients") + ", " + figures.Count(insecure) + " insecure"
+	if mixed > 0 {
+		parts += ", " + figures.Count(mixed) + " mixed"
+	}
+	if failing > 0 {
+		parts += ", " + figures.Count(failing) + " failing"
+	}
+	return cmp.Or(g.Owner, "No owner known") + " (" + parts + ")"
 }
 
 // terminal takes out what could steer a terminal or break a line.

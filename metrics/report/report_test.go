@@ -59,7 +59,7 @@ func TestTable(t *testing.T) {
 	if err := r.Write(&b, "table", true); err != nil {
 		t.Fatal(err)
 	}
-	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and insecure again: 1.
+	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. 2 of 3 active clients still call insecurely (67%). Needing tlslift: 2. Declared migrated and insecure again: 1.
 As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none insecure in the last 14 days.
 
 jane (1 client, 1 insecure)
@@ -133,7 +133,7 @@ func TestNotes(t *testing.T) {
 	if err != nil || r.Count(failing) != 1 || len(failing) == 0 {
 		t.Errorf("failing selects %d, %v", r.Count(failing), err)
 	}
-	if got, want := r.figures(), "Insecure share of active clients: no active client. Needing tlslift: 0. Not counted, because they never made a call: 2. Unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
+	if got, want := r.figures(), "No client is active. Needing tlslift: 0. Not counted, because they never made a call: 2. Unable to call, because their TLS handshakes fail: 1."; !strings.Contains(got, want) {
 		t.Errorf("%s lacks %s", got, want)
 	}
 	for format, want := range map[string][]string{
@@ -240,6 +240,22 @@ func TestOwners(t *testing.T) {
 	}
 	if owners, err := ParseOwners(strings.NewReader("")); err != nil || owners != nil {
 		t.Errorf("an empty file: %v, %v", owners, err)
+	}
+}
+
+func TestAnOwnersHeadingCountsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	row := func(s ledger.State, failing bool) Client {
+		return Client{Row: ledger.Row{State: s, Failing: failing}}
+	}
+	for want, g := range map[string]group{
+		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)": {"jane", []Client{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
+		"joe (2 clients, 2 insecure, 1 failing)":           {"joe", []Client{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
+		"No owner known (1 client, 0 insecure)":            {"", []Client{row(ledger.Migrated, false)}},
+	} {
+		if got := ownerTitle(g); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 
@@ -412,7 +428,7 @@ func TestHTMLBeginsWithTheAnswer(t *testing.T) {
 	}
 	text := b.String()
 	for _, want := range []string{
-		"<h1>2 clients still need tlslift</h1>", "2 of 3 active clients are insecure.", "Off track.", `<svg class="chart"`,
+		"<h1>2 clients still need tlslift</h1>", "2 of 3 active clients still call insecurely.", "Off track.", `<svg class="chart"`,
 		`<a href="#owner-1">payments (1 client, 1 insecure)</a>`, `<h2 id="owner-1">payments (1 client, 1 insecure)</h2>`,
 	} {
 		if !strings.Contains(text, want) {

@@ -22,8 +22,8 @@ func TestTheTableFitsATerminal(t *testing.T) {
 	t.Parallel()
 	r := fromLedger(filled(t, ""))
 	r.Assign(Owners{{"billing", "jane"}})
-	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. Insecure share
-of active clients: 67% (2 of 3). Needing tlslift: 2. Declared migrated and
+	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. 2 of 3 active
+clients still call insecurely (67%). Needing tlslift: 2. Declared migrated and
 insecure again: 1.
 As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none
 insecure in the last 14 days.
