@@ -44,7 +44,7 @@ var obstacles = map[Obstacle]about{
 	},
 	"legacy-only": {
 		sentence: "It offers at most TLS 1.1.",
-		unknown:  "Update its runtime or TLS library to one that has TLS 1.2.",
+		unknown:  "Update its runtime or TLS library to one that has TLS 1.2. If it has TLS 1.2 already, remove what limits it.",
 		page:     "other", runtime: true, last: true,
 	},
 	"sslv2-framed": {
