@@ -13,6 +13,7 @@ import (
 // rate() and increase() see nothing of it.
 var firsts = []string{
 	`tlslift_client_requests_total{client="NAME",upstream="x",tls_version="none",insecure="true"}`,
+	`tlslift_client_requests_total{client="NAME",upstream="_denied",tls_version="none",insecure="true"}`,
 	`tlslift_client_connections_total{client="NAME",ingress="gateway",tls_version="none",handling="plain"}`,
 	`tlslift_client_connections_total{client="NAME",ingress="connect",tls_version="1.0",handling="terminated"}`,
 	`tlslift_client_hellos_total{client="NAME",max_version="1.2",framing="tls",sni="yes"}`,
