@@ -229,7 +229,7 @@ func markdown(s string) string {
 var csvTitles = []string{
 	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "program", "requests_per_day", "connections_per_day",
 	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page", "falls_back_to_clear",
-	"failing", "misdeclared", "several_programs", "migrated_by",
+	"failing", "misdeclared", "several_programs", "migrated_by", "last_failed",
 }
 
 func (r *Report) writeCSV(w io.Writer) error {
@@ -244,7 +244,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
 			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
 			stamp(c.Declared), c.Fix, c.FixPage(), strconv.FormatBool(c.FallsBack),
-			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), strconv.FormatBool(c.SeveralPrograms), c.MigratedBy,
+			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), strconv.FormatBool(c.SeveralPrograms), c.MigratedBy, stamp(c.LastFailed),
 		}
 		for j := range line {
 			line[j] = cell(line[j])
