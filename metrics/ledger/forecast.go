@@ -186,10 +186,15 @@ func (f Forecast) TargetDate() string {
 
 // needed writes how many clients must change, and rounds so that this is enough.
 func needed(perWeek float64) string {
-	if weeks := math.Floor(1/perWeek + 1e-6); weeks > 1 {
-		perWeek = 1 / weeks
-	} else {
+	const week, year = 7, 52 * 7 // days
+	days := math.Floor(week/perWeek + 1e-6)
+	switch {
+	case days <= week:
 		perWeek = math.Ceil(perWeek*10-1e-6) / 10
+	case days < year && math.Mod(days, week) != 0:
+		return fmt.Sprintf("1 client every %.0f days", days)
+	default:
+		perWeek = week / days
 	}
 	return rate(perWeek, "client", "clients")
 }
