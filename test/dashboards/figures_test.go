@@ -246,11 +246,10 @@ func (t truth) tables() []figure {
 	for who, v := range t.listed(verdict) {
 		changes[who[strings.LastIndex(who, " ")+1:]+" "+who] = v
 	}
+	latest := t.w.Latest()
 	instances := make(map[string]float64)
-	for client, instance := range t.w.Latest() {
-		if t.states[client] != ledger.NoCalls {
-			instances[client+" "+instance] = 1
-		}
+	for client := range t.listed(func(c thirty.Client, _ ledger.Times) (string, float64, bool) { return "", 1, latest[c.Name] != "" }) {
+		instances[client+" "+latest[client]] = 1
 	}
 	uncalled := func(c thirty.Client) bool { return t.states[c.Name] == ledger.NoCalls && !t.failing(c) }
 	reported := func([]prom.Sample) float64 { return 1 } // its value is when it was reported
@@ -270,6 +269,15 @@ func (t truth) tables() []figure {
 			return "", milli(seen.LastInsecure), !seen.LastInsecure.IsZero()
 		})},
 		{panel: "Clients", ref: "F", reduce: reported, want: instances},
+		{panel: "Clients", ref: "G", reduce: last, want: t.listed(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
+			switch {
+			case t.failing(c):
+				return "", 1e10, true
+			case seen.LastInsecure.IsZero():
+				return "", 1, true
+			}
+			return "", float64(seen.LastInsecure.Unix()), true
+		})},
 		{panel: "Connected, never called", ref: "A", reduce: last, want: t.of(func(c thirty.Client, seen ledger.Times) (string, float64, bool) {
 			return "", milli(seen.FirstSeen), uncalled(c)
 		})},

@@ -18,13 +18,15 @@ func clients() *table.PanelBuilder {
 		{"C", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max) and on (client) KNOWN`},
 		{"D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60 and on (client) KNOWN`},
 		{"E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000 and on (client) KNOWN`},
-		{"F", `topk by (client) (1, max by (client, instance) ({__name__=~"tlslift_client_last_(insecure|secure)_timestamp_seconds"} > 0)) and on (client) KNOWN`},
+		{"F", `topk by (client) (1, max by (client, instance) ({__name__=~"tlslift_client_last_(insecure|secure|failed)_timestamp_seconds"} > 0)) and on (client) KNOWN`},
+		// The order of the rows: those that are down, then by the last insecure call. It is no column.
+		{"G", `max by (client) (1e10 * tlslift:client_failing or on (client) tlslift:client_last_insecure_timestamp_seconds:max or on (client) KNOWN) and on (client) KNOWN`},
 	} {
 		p.WithTarget(rows(q.ref, strings.NewReplacer(
 			"KNOWN", `(tlslift:client_failing{client=~"$client"} or on (client) tlslift:client_state{state!="no-calls",client=~"$client"})`,
 		).Replace(q.expr)))
 	}
-	return joined(p.SortBy(sorting("last insecure", true)), []column{
+	return joined(inOrder(merged(p), "Value #G"), []column{
 		clientColumn("client", 180),
 		{field: "state", title: "state", width: 90, props: words(rowColours)},
 		verdictColumn(140),
@@ -34,7 +36,7 @@ func clients() *table.PanelBuilder {
 		numberColumn("Value #D", "requests/day", 110),
 		sinceColumn("Value #E", "last insecure", 140),
 		{field: "instance", title: "instance", width: 145, props: []dashboard.DynamicConfigValue{toInstance()}},
-	}, "Value #A", "Value #B", "Value #C", "Value #F")
+	}, "Value #A", "Value #B", "Value #C", "Value #F", "Value #G")
 }
 
 func sentences() map[string]any {
@@ -55,7 +57,7 @@ func newlyInsecure() *table.PanelBuilder {
 		"No client, or less than a week of history").
 		WithTarget(rows("A", `1000 * max by (client) (`+"\n  "+recently+"\n)")).
 		WithTarget(rows("B", "max by (client, verdict) (tlslift:client_verdict)\nand on (client) (\n  "+recently+"\n)"))
-	return joined(p.SortBy(sorting("last insecure", true)), []column{
+	return joined(merged(p).SortBy(sorting("last insecure", true)), []column{
 		clientColumn("client", 0),
 		verdictColumn(140),
 		sinceColumn("Value #A", "last insecure", 140),
@@ -68,7 +70,7 @@ func silent() *table.PanelBuilder {
 		"No client has fallen silent").
 		WithTarget(rows("A", `1000 * max by (client) ({__name__=~"tlslift:client_last_(insecure|secure)_timestamp_seconds:max"})`+"\n"+is)).
 		WithTarget(rows("B", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max)`+"\n"+is))
-	return joined(p.SortBy(sorting("last call", true)), []column{
+	return joined(merged(p).SortBy(sorting("last call", true)), []column{
 		clientColumn("client", 0),
 		{field: "program", title: "program", width: 90},
 		{field: "library", title: "library", width: 125},
@@ -83,7 +85,7 @@ func noCalls() *table.PanelBuilder {
 		WithTarget(rows("A", `1000 * max by (client) (tlslift:client_first_seen_timestamp_seconds:min)`+"\n"+is)).
 		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)`+"\n"+is)).
 		WithTarget(rows("C", `sum by (client) (sum_over_time(tlslift:client_handshake_failures:rate5m[1d])) * 60`+"\n"+is))
-	return joined(p.SortBy(sorting("failed/day", true)), []column{
+	return joined(merged(p).SortBy(sorting("failed/day", true)), []column{
 		clientColumn("client", 0),
 		verdictColumn(128),
 		numberColumn("Value #C", "failed/day", 84),

@@ -85,6 +85,32 @@ func TestPanels(t *testing.T) {
 	}
 }
 
+// TestClientsThatAreDownAreFirst: the table is sorted, before its columns are chosen,
+// by a query that knows which clients cannot call.
+func TestClientsThatAreDownAreFirst(t *testing.T) {
+	for _, p := range load(t)["migration.json"].Panels {
+		p := p.Panel
+		if *p.Title != "Clients" {
+			continue
+		}
+		var steps []string
+		for _, step := range p.Transformations {
+			steps = append(steps, step.Id)
+		}
+		if want := []string{"merge", "sortBy", "organize"}; !slices.Equal(steps, want) {
+			t.Fatalf("it is %q, want %q", steps, want)
+		}
+		sort, _ := p.Transformations[1].Options.(map[string]any)["sort"].([]any)
+		by, _ := sort[0].(map[string]any)["field"].(string)
+		for _, target := range p.Targets {
+			if q, ok := target.(*prometheus.Dataquery); ok && "Value #"+*q.RefId == by && strings.Contains(q.Expr, "1e10 * tlslift:client_failing") {
+				return
+			}
+		}
+		t.Errorf("it is sorted by %q", by)
+	}
+}
+
 // TestNothing: a panel without values says what that means, in no colour.
 func TestNothing(t *testing.T) {
 	for name, d := range load(t) {

@@ -76,8 +76,19 @@ type column struct {
 	props []dashboard.DynamicConfigValue
 }
 
-// joined merges the answers of several queries into one table with the given
-// columns, in that order, and no others.
+// merged makes one table of the answers of several queries.
+func merged(p *table.PanelBuilder) *table.PanelBuilder {
+	return p.WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}})
+}
+
+// inOrder sorts the rows by a field that need not be a column, the greatest first.
+func inOrder(p *table.PanelBuilder, field string) *table.PanelBuilder {
+	return p.WithTransformation(dashboard.DataTransformerConfig{Id: "sortBy", Options: map[string]any{
+		"fields": map[string]any{}, "sort": []any{map[string]any{"field": field, "desc": true}},
+	}})
+}
+
+// joined gives a merged table the given columns, in that order, and no others.
 func joined(p *table.PanelBuilder, columns []column, drop ...string) *table.PanelBuilder {
 	hidden, order, names := map[string]bool{"Time": true}, map[string]int{}, map[string]string{}
 	for _, d := range drop {
@@ -93,7 +104,6 @@ func joined(p *table.PanelBuilder, columns []column, drop ...string) *table.Pane
 		p.OverrideByName(c.title, props)
 	}
 	return p.
-		WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}}).
 		WithTransformation(dashboard.DataTransformerConfig{Id: "organize", Options: map[string]any{
 			"excludeByName": hidden, "indexByName": order, "renameByName": names, "includeByName": map[string]any{},
 		}})

@@ -99,7 +99,7 @@ or 0 * max by (client) (tlslift:client_upgrades_watched_since_timestamp_seconds{
 		// A rule has no instance: with All, those are meant too that none exports any more.
 		p.WithTarget(rows(q.ref, strings.ReplaceAll(q.expr, "CHOSEN", `{__name__=~"tlslift:client_known|tlslift_upgrades_total",instance=~"$instance"}`)))
 	}
-	return joined(p.SortBy(sorting("removable", true)), []column{
+	return joined(merged(p).SortBy(sorting("removable", true)), []column{
 		clientColumn("workload", 0),
 		numberColumn("Value #A", "pods", 70),
 		{field: "state", title: "state", width: 100, props: words(stateColours)},
@@ -117,7 +117,7 @@ func reloads() *table.PanelBuilder {
 		WithTarget(rows("B", `1000 * max by (instance) (tlslift_config_last_reload_success_timestamp_seconds{instance=~"$instance"})`)).
 		WithTarget(rows("C", `max by (instance, version) (tlslift_build_info{instance=~"$instance"})`)).
 		WithTarget(rows("D", `max by (instance, hash) (tlslift_config_hash_info{instance=~"$instance"})`))
-	return joined(p.SortBy(sorting("configuration", false)), []column{
+	return joined(merged(p).SortBy(sorting("configuration", false)), []column{
 		{field: "instance", title: "instance"},
 		{field: "version", title: "version", width: 75},
 		{field: "Value #A", title: "configuration", width: 110, props: yes("loaded", green, "refused", red)},

@@ -274,7 +274,7 @@ func (w *World) Latest() map[string]string {
 	for _, i := range w.instances {
 		for k, at := range i.values {
 			switch l := i.labels(k); l["__name__"] {
-			case "tlslift_client_last_insecure_timestamp_seconds", "tlslift_client_last_secure_timestamp_seconds":
+			case "tlslift_client_last_insecure_timestamp_seconds", "tlslift_client_last_secure_timestamp_seconds", "tlslift_client_last_failed_timestamp_seconds":
 				if client := l["client"]; at > newest[client] {
 					newest[client], latest[client] = at, i.name
 				}
