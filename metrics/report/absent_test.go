@@ -11,13 +11,7 @@ import (
 // program since: the series is long stale, and still counts within the lookback.
 func TestARealPrometheusTellsAnIdleFleetFromNone(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts Prometheus")
-	}
-	prometheusPath, promtool := installed(t, "prometheus"), installed(t, "promtool")
-	if prometheusPath == "" || promtool == "" {
-		t.Skip("prometheus is not installed")
-	}
+	prometheusPath, promtool := realPrometheus(t)
 	scraped := func(name string, at time.Time) []string {
 		return []string{fmt.Sprintf("%s{instance=\"a:9129\"} 1 %d\n", name, at.Unix())}
 	}

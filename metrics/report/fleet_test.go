@@ -206,13 +206,7 @@ func (f *fleetTest) live(r *rand.Rand) {
 
 func TestTheFleetsReportIsTheLedgers(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("simulates 60 days and starts Prometheus")
-	}
-	prometheusPath, promtool := installed(t, "prometheus"), installed(t, "promtool")
-	if prometheusPath == "" || promtool == "" {
-		t.Skip("prometheus is not installed")
-	}
+	prometheusPath, promtool := realPrometheus(t)
 	f := &fleetTest{t: t, at: now.Truncate(scrapeEvery).Add(-fleetDays * dayLong), series: make(map[string][]string), types: make(map[string]string)}
 	start := f.at
 	for i := 0; i < fleetClients; i += 4 {
@@ -346,6 +340,20 @@ func listening(t *testing.T, log io.Reader) string {
 	}
 	t.Fatalf("prometheus does not serve:\n%s", all.String())
 	return ""
+}
+
+// realPrometheus are the paths of prometheus and promtool. A short test, and one
+// where they are missing, is skipped.
+func realPrometheus(t *testing.T) (server, promtool string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Prometheus")
+	}
+	server, promtool = installed(t, "prometheus"), installed(t, "promtool")
+	if server == "" || promtool == "" {
+		t.Skip("prometheus is not installed")
+	}
+	return server, promtool
 }
 
 // installed is the path of a program, "" where it is missing: in CI that is a

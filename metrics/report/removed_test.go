@@ -11,13 +11,7 @@ import (
 // rules; a job whose instances are all down says the same as before.
 func TestAClientRemovedFromTheConfigurationIsGone(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts Prometheus")
-	}
-	prometheusPath, promtool := installed(t, "prometheus"), installed(t, "promtool")
-	if prometheusPath == "" || promtool == "" {
-		t.Skip("prometheus is not installed")
-	}
+	prometheusPath, promtool := realPrometheus(t)
 	f := &fleetTest{t: t, types: make(map[string]string), series: make(map[string][]string)}
 	before, current := now.Add(-2*dayLong), now.Add(-time.Minute)
 	add := func(name, labels string, value int64, at time.Time) {

@@ -149,13 +149,7 @@ func verdicts(day int, but func(scripted) map[int]ledger.Verdict) map[string]led
 
 func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("starts Prometheus")
-	}
-	prometheusPath, promtool := installed(t, "prometheus"), installed(t, "promtool")
-	if prometheusPath == "" || promtool == "" {
-		t.Skip("prometheus is not installed")
-	}
+	prometheusPath, promtool := realPrometheus(t)
 	start := now.Truncate(dayLong).Add(-60 * dayLong)
 	f := &fleetTest{t: t, at: start, series: make(map[string][]string), types: make(map[string]string)}
 	for _, name := range []string{"declared", "declared-at-once", "declared-and-broke", "broke-and-declared"} {
