@@ -172,6 +172,10 @@ func (r *Runtime) presumes(library *Runtime) bool {
 	return slices.Contains(r.Presumes, kind)
 }
 
+// Stopgap reports whether the advice for an obstacle has a step that lets the
+// client call today, and leaves it without TLS 1.2.
+func Stopgap(o Obstacle) bool { return obstacles[o].stopgap }
+
 // Known reports whether the tables have anything about a client's library or
 // program.
 func Known(c Client) bool {

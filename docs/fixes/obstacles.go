@@ -35,6 +35,7 @@ type about struct {
 	last     bool   // the obstacle's page comes after those of the runtime
 	leave    bool   // what leads the client to tlslift is to be taken out
 	stands   bool   // a client that is migrated has to change it, too
+	stopgap  bool   // the sentence has a step that lets it call today, and does not give it TLS 1.2
 }
 
 var obstacles = map[Obstacle]about{
@@ -63,7 +64,7 @@ var obstacles = map[Obstacle]about{
 	},
 	"shut-out": {
 		sentence: "It cannot get in: it has SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 ciphers. Until it is updated, have it call http:// addresses through tlslift, which works today.",
-		page:     "shut-out",
+		page:     "shut-out", stopgap: true,
 	},
 	"no-server-name": {
 		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
@@ -77,7 +78,7 @@ var obstacles = map[Obstacle]about{
 	"distrusts-ca": {
 		sentence: "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
 		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
-		page:     "trust-the-ca",
+		page:     "trust-the-ca", stopgap: true,
 	},
 	"distrusts-upstream": {
 		sentence: "It rejects SMSPortal's certificate: update its root certificates.",

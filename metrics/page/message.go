@@ -78,7 +78,12 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			}
 			fmt.Fprintf(&b, "How: %s/fixes/%s\n", site, name)
 		}
-		fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
+		if r.Verdict == ledger.DistrustsCA {
+			fmt.Fprintf(&b, "Root certificate: %s\n", rootAt(site))
+		}
+		if !fixes.Stopgap(fixes.Obstacle(r.Verdict.String())) {
+			fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
+		}
 	}
 	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
 	case r.Failing: // it cannot wait for the target
@@ -115,6 +120,14 @@ func openingOf(r *ledger.Row, now time.Time) string {
 		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
 	}
 	return ""
+}
+
+// rootAt says where the owner of a client gets the root certificate.
+func rootAt(site string) string {
+	if site == "" {
+		return "ask the operator of tlslift for root.pem."
+	}
+	return site + "/ca.pem"
 }
 
 // wanted is what a client that calls some hosts is to call, in words. One that

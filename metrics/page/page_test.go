@@ -609,9 +609,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 		"10.0.0.9":         {"10.0.0.9 has made no call through tlslift since 2026-11-02 12:00 UTC (21 days ago)."},
 		"payments/billing": {"payments/billing was declared migrated on 2026-11-13 12:00 UTC, and has called SMSPortal insecurely since."},
 	} {
-		_, text, _ := strings.Cut(get(t, h, clientURL(name)).Body.String(), "<textarea")
-		text, _, found := strings.Cut(text, "</textarea>")
-		text = html.UnescapeString(text)
+		text, found := ownersMessage(get(t, h, clientURL(name)).Body.String())
 		for _, part := range want {
 			if !found || !strings.Contains(text, part) {
 				t.Errorf("%s: the message lacks %q:\n%s", name, part, text)
@@ -674,6 +672,43 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 			t.Errorf("opened at %s:\n%s", host, text)
 		}
 	}
+}
+
+// Advice with a step for today does not say that TLS 1.2 is the result, and names
+// where the root certificate is if that is the step.
+func TestAMessageWithAStepForToday(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	refused := call.Observation{Version: call.Version10, Handling: call.Refused, Host: "api.smsportal.com", Hello: &call.Offer{Max: call.Version10}, Failure: call.HandshakeVersion}
+	sight(l, "old", now, refused)
+	refused.Failure = call.HandshakeClientRejectedCA
+	sight(l, "erp", now, refused)
+	refused.Failure, refused.Hello = call.HandshakeVersion, &call.Offer{Max: call.VersionSSL3, ShutOut: true}
+	sight(l, "panel", now, refused)
+	h := serve(t, l)
+	const done, root = "When this is done, it calls", "Root certificate"
+	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
+		body := get(t, h, "/clients/"+name).Body.String()
+		text, _ := ownersMessage(body)
+		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
+			t.Errorf("%s:\n%s", name, text)
+		}
+		if strings.Contains(body, `<a href="/ca.pem" download>`+root+`</a>`) != want.root {
+			t.Errorf("%s: the page has the root certificate, or lacks it", name)
+		}
+	}
+	row, _ := l.Row("erp")
+	if text := message(&row, time.Time{}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
+		t.Errorf("without an address:\n%s", text)
+	}
+}
+
+// ownersMessage is the message for its owner on a client's page, if there is one.
+func ownersMessage(body string) (text string, ok bool) {
+	_, text, _ = strings.Cut(body, "<textarea")
+	_, text, _ = strings.Cut(text, ">")
+	text, _, ok = strings.Cut(text, "</textarea>")
+	return html.UnescapeString(text), ok
 }
 
 func TestAClientsPageUsesWords(t *testing.T) {
