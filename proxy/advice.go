@@ -57,8 +57,14 @@ func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle 
 	if (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h) {
 		return "shut-out"
 	}
+	if f == call.HandshakeVersion && fellBack(h) {
+		return fixes.FellBack
+	}
 	return obstacles[f]
 }
+
+// fellBack reports whether the hello is a second try with an old version.
+func fellBack(h *hello.ClientHello) bool { return h.FallbackSCSV && !h.Modern() }
 
 // obstacleOf is what the hello, or its absence, shows of a client that got in.
 func obstacleOf(c *call.Conn) fixes.Obstacle {

@@ -286,7 +286,11 @@ func (t *tunnel) reportObservation(v *call.Observation) {
 
 // noCA refuses a client that would have to be terminated.
 func (t *tunnel) noCA() {
-	t.warn("handshake refused", call.HandshakeVersion, fixes.NoCA)
+	obstacle := fixes.NoCA
+	if fellBack(t.c.facts.Hello) {
+		obstacle = fixes.FellBack // which a CA does not help
+	}
+	t.warn("handshake refused", call.HandshakeVersion, obstacle)
 	t.out.Failure = call.HandshakeVersion
 	t.refused(call.Observation{Failure: call.HandshakeVersion})
 	legacy.Refuse(t.c.front, t.c.facts.Hello, legacy.AlertProtocolVersion)

@@ -27,6 +27,7 @@ type Client struct {
 
 	FallsBack bool // its URL is the API's own, in clear
 	NoCalls   bool // it connects, and has never made a call
+	Failing   bool // it cannot call: its TLS handshakes fail
 	Migrated  bool // nothing is left to change in it
 	Declared  bool // its owner says that it is migrated
 }
@@ -48,6 +49,9 @@ const idle = "Nothing to change: it connects, and never makes a call (a scanner 
 
 // For makes the advice for a client.
 func For(c Client) Fix {
+	if c.Failing && c.Obstacle == "capable" {
+		c.Obstacle = FellBack
+	}
 	o, ok := obstacles[c.Obstacle]
 	if !ok {
 		return Fix{}

@@ -9,7 +9,8 @@ type Obstacle string
 // nobody need.
 const (
 	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
-	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version, or a fallback
+	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version
+	FellBack        Obstacle = "fell-back"        // a second try with an old version (RFC 7507)
 	NoCommonSuite   Obstacle = "no-common-suite"  // shares no suite with us
 	NoSignature     Obstacle = "no-signature"     // verifies no signature of ours
 	SSLv2Refused    Obstacle = "sslv2-refused"    // its framing is not accepted here
@@ -91,9 +92,13 @@ var obstacles = map[Obstacle]about{
 		runtime:  true,
 	},
 	VersionRefused: {
-		sentence: "It offers no version that legacy_tls.min_version permits, or fell back although it can do better.",
+		sentence: "It offers no version that legacy_tls.min_version permits.",
 		unknown:  "Update its TLS library.",
 		runtime:  true,
+	},
+	FellBack: {
+		sentence: "It can speak TLS 1.2, fell back to an older version, and was refused: find what breaks its first try, such as a firewall, or remove the list of versions in the program.",
+		page:     "drop-the-proxy",
 	},
 	NoCommonSuite: {
 		sentence: "It shares no cipher suite with tlslift: update its TLS library.",

@@ -49,7 +49,7 @@ func newDescs() (d descs) {
 	d.lastSecure = desc("client_last_secure_timestamp_seconds",
 		"When the client last came with TLS 1.2 or newer; 0 is never.", "client")
 	d.lastFailed = desc("client_last_failed_timestamp_seconds",
-		"When a TLS handshake of the client last failed; 0 is never.", "client")
+		"When a TLS handshake of the client last failed because something is in its way; 0 is never.", "client")
 	d.declared = desc("client_declared_migrated_timestamp_seconds",
 		"When its owner declared the client migrated, from the configuration; 0 is not declared.", "client")
 	d.verdict = desc("client_verdict",

@@ -15,19 +15,38 @@ func (v Verdict) fails() bool { return v != NoVerdict && v != Capable && v != Pl
 const quiet = 10 * time.Minute
 
 // FailingAt is the one definition of a client that cannot call, of one instance
-// and of a fleet; deploy/prometheus/rules.yml has it in PromQL. Something is in
-// its way, a TLS handshake of it failed within migratedAfter, and since then no
-// call of it has arrived and nobody has declared it migrated.
+// and of a fleet; deploy/prometheus/rules.yml has it in PromQL. A TLS handshake
+// of it failed within migratedAfter because something is in its way, and since
+// then no call of it has arrived and nobody has declared it migrated.
 func (s Times) FailingAt(now time.Time, migratedAfter time.Duration) bool {
 	called := s.LastInsecure
 	if s.LastSecure.After(called) {
 		called = s.LastSecure
 	}
-	return s.Verdict.fails() && now.Sub(s.LastFailed) < migratedAfter &&
+	return (s.Verdict.fails() || s.fellBack()) && now.Sub(s.LastFailed) < migratedAfter &&
 		s.LastFailed.After(called) && now.Sub(called) >= quiet &&
 		(!s.declaredAt(now) || s.LastFailed.After(s.Declared))
 }
 
-func handshakeFailed(f call.HandshakeFailure) bool {
-	return f != call.HandshakeOK && f != call.HandshakeNoCall && f != call.HandshakeNotTLS
+// fellBack reports whether a client that is capable was refused for a fallback: no
+// other handshake of a modern client counts as failed without another verdict,
+// and its next modern hello is a new try.
+func (s Times) fellBack() bool {
+	return s.Verdict == Capable && !s.LastCapable.IsZero() && !s.LastFailed.Before(s.LastCapable)
+}
+
+// shutOutBy reports whether a handshake that failed shows that something is in the
+// way of its client. An old hello shows that by itself, one that falls back too,
+// and so does a wrong name; a modern one only if the reason is evidence of a
+// verdict. Else it may be a scanner.
+func shutOutBy(f call.HandshakeFailure, offer *call.Offer) bool {
+	switch f {
+	case call.HandshakeOK, call.HandshakeNoCall, call.HandshakeNotTLS:
+		return false
+	case call.HandshakeNoServerName, call.HandshakeNoSharedCipher, call.HandshakeSignature, call.HandshakeSSLv2Hello,
+		call.HandshakeClientRejectedCA, call.HandshakeClientRejectedUpstream:
+		return true
+	default:
+		return offer != nil && (offer.Max.Insecure() || offer.WrongName)
+	}
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +87,7 @@ func TestFailing(t *testing.T) {
 		"no cipher in common":     {declined(call.Version12, call.HandshakeNoSharedCipher), true},
 		"names no server":         {refused(call.Version12, call.HandshakeNoServerName), true},
 		"capable, and cut short":  {refused(call.Version13, call.HandshakeTimeout), false},
+		"capable, and fell back":  {fellBack(), true},
 		"old, and nothing but it": {call.Observation{Hello: offers(call.Version10)}, false},
 	} {
 		g := newRig(Settings{})
@@ -119,6 +122,38 @@ func TestFailing(t *testing.T) {
 		if CompareUrgency(&rows[i], &rows[i+1]) >= 0 {
 			t.Errorf("%s, failing %t, does not come before %s", rows[i].State, rows[i].Failing, rows[i+1].State)
 		}
+	}
+}
+
+// fellBack is a client that offers less than it can, says so, and is refused.
+func fellBack() call.Observation {
+	s := refused(call.Version11, call.HandshakeVersion)
+	s.Hello.Fallback = true
+	return s
+}
+
+// A client that fell back is down, and its advice is the log's, whatever else
+// was seen of it.
+func TestARefusedFallbackHasItsAdvice(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{})
+	g.sight("c", spliced())
+	if r := g.row(t, "c"); r.Failing || !strings.HasPrefix(r.Fix, "Remove") && !strings.HasPrefix(r.Fix, "Let it") {
+		t.Errorf("before: %t, %s", r.Failing, r.Fix)
+	}
+	g.clock.advance(time.Hour)
+	g.sight("c", fellBack())
+	r := g.row(t, "c")
+	if r.Verdict != Capable || !r.Failing || r.State != Silent || r.FixKey != "fell-back" || !slices.Contains(r.FixPages, "drop-the-proxy") {
+		t.Errorf("after: %s, %t, %s, %q, %q: %s", r.Verdict, r.Failing, r.State, r.FixKey, r.FixPages, r.Fix)
+	}
+	if r.Stand(g.clock.now(), 14*dayLong); !r.Failing {
+		t.Error("over a fleet it does not fail")
+	}
+	g.clock.advance(time.Second)
+	g.sight("c", refused(call.Version13, call.HandshakeTimeout))
+	if r := g.row(t, "c"); r.Failing {
+		t.Error("it fails though its newest hello is a modern one")
 	}
 }
 

@@ -133,7 +133,7 @@ func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 		r.connection(s, offer, now)
 	}
 	if s.Failure != call.HandshakeOK {
-		r.failure(s, now)
+		r.failure(s, offer, now)
 	}
 }
 
@@ -204,23 +204,23 @@ func (r *row) connection(s *call.Observation, offer *call.Offer, now int64) {
 
 // failure records a handshake that failed, or after which nobody called. That
 // says what its client could do, and not how it stands.
-func (r *row) failure(s *call.Observation, now int64) {
+func (r *row) failure(s *call.Observation, offer *call.Offer, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})
 	if s.Handling != call.Refused { // which was counted
 		r.mark(ofHost, s.Host, now)
 	}
-	failed := handshakeFailed(s.Failure)
+	failed := shutOutBy(s.Failure, offer)
 	switch s.Failure {
 	case call.HandshakeNoServerName:
 		r.evidence.note(NoServerName, now)
 	case call.HandshakeNoSharedCipher, call.HandshakeSignature:
-		if s.Hello == nil || !s.Hello.Max.Insecure() {
+		if offer == nil || !offer.Max.Insecure() {
 			r.evidence.note(NoSharedCipher, now)
 		}
 	case call.HandshakeClientRejectedCA:
 		r.evidence.note(DistrustsCA, now)
 	case call.HandshakeClientRejectedUpstream:
-		if s.Hello == nil || !s.Hello.WrongName { // else it was shown the certificate of the host that it named
+		if offer == nil || !offer.WrongName { // else it was shown the certificate of the host that it named
 			r.evidence.note(DistrustsUpstream, now)
 		}
 	case call.HandshakeEOF, call.HandshakeNoCall:
@@ -237,7 +237,7 @@ func (r *row) failure(s *call.Observation, now int64) {
 	case call.HandshakeSSLv2Hello:
 		r.evidence.note(SSLv2Framed, now)
 	}
-	if s.Hello != nil && s.Hello.ShutOut {
+	if offer != nil && offer.ShutOut {
 		r.evidence.note(ShutOut, now)
 	}
 	if failed {

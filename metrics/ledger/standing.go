@@ -24,7 +24,8 @@ type standing struct {
 func (r *row) standing(p *policy, now time.Time) standing {
 	declared := p.clients[r.name].Migrated
 	s := standing{Times: Times{
-		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), Declared: declared,
+		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed),
+		LastCapable: at(r.evidence.Held(Capable)), Declared: declared,
 	}}
 	if r.first != 0 {
 		s.Verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
@@ -99,7 +100,7 @@ func (v *Row) explain() {
 // Stand fills in how a client stands, from its times, its verdict and its
 // declaration.
 func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
-	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, v.Declared, v.Verdict}
+	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, at(v.Evidence.Held(Capable)), v.Declared, v.Verdict}
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
 	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
 	v.Misdeclared = s.MisdeclaredAt(now, migratedAfter)

@@ -59,7 +59,8 @@ type Times struct {
 	FirstSeen    time.Time // with or without a call
 	LastInsecure time.Time
 	LastSecure   time.Time
-	LastFailed   time.Time // of a TLS handshake that failed, or that the client left without a call because of a certificate
+	LastFailed   time.Time // of a TLS handshake that failed because something is in the client's way, or that it left without a call because of a certificate
+	LastCapable  time.Time // of the newest evidence that it is capable
 	Declared     time.Time // by its owner, as migrated; zero = not declared
 
 	Verdict Verdict

@@ -55,7 +55,7 @@ type Row struct {
 	LastSeen     time.Time `json:"last_seen,omitzero"`
 	LastInsecure time.Time `json:"last_insecure,omitzero"`
 	LastSecure   time.Time `json:"last_secure,omitzero"`
-	LastFailed   time.Time `json:"last_failed,omitzero"`   // last TLS handshake that failed
+	LastFailed   time.Time `json:"last_failed,omitzero"`   // last TLS handshake that failed because something is in its way
 	LastUpgraded time.Time `json:"last_upgraded,omitzero"` // last request that only tlslift made possible
 	Declared     time.Time `json:"declared_migrated,omitzero"`
 
@@ -249,13 +249,13 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 }
 
 // Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program, the versions it offers, whether it falls back, whether it ever called, what leads
-// it here, and whether it is migrated and needs tlslift no more. What was never
+// library, the program, the versions it offers, whether it falls back, whether it ever called, whether
+// it fails, what leads it here, and whether it is migrated and needs tlslift no more. What was never
 // seen may be misdeclared.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{
 		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
-		NoCalls: v.State == NoCalls, Migrated: v.State == Migrated && !v.Upgraded(now, migratedAfter), Declared: !v.Declared.IsZero(),
+		NoCalls: v.State == NoCalls, Failing: v.Failing, Migrated: v.State == Migrated && !v.Upgraded(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(fix.Sentence, v.Misdeclaration), fix.Key, fix.Pages
 }

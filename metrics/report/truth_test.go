@@ -48,6 +48,7 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth, byCall
 	declared := !c.declared.IsZero() && !now.Before(c.declared)
 	var insecure, secure bool // within N
 	var lastInsecure, lastSecure, lastFailed time.Time
+	var gotIn [simInstances]bool // by a modern hello: one that leaves without a word shows nothing then
 	for _, a := range acts {
 		recent := now.Sub(a.at) < simN
 		if a.kind.insecure() {
@@ -56,7 +57,8 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth, byCall
 		if a.kind.secure() {
 			lastSecure, secure = a.at, recent
 		}
-		if a.kind.failed() {
+		gotIn[a.instance] = gotIn[a.instance] || a.kind == actModern
+		if a.kind.failed() && (a.kind != actMuteDistrusts || !gotIn[a.instance]) {
 			lastFailed = a.at
 		}
 		if a.kind == actFallsBack {

@@ -230,6 +230,7 @@ func ask(host, path string) string { return "GET " + path + " HTTP/1.1\r\nHost: 
 type standing struct {
 	Client   string            `json:"client"`
 	State    string            `json:"state"`
+	Failing  bool              `json:"failing"`
 	Verdict  string            `json:"verdict"`
 	Library  string            `json:"library"`
 	Program  string            `json:"program"`

@@ -190,9 +190,16 @@ func TestFallback(t *testing.T) {
 				h := spelled{version: version, suites: append([]uint16{0x5600}, plainSuites...), sni: api}
 				refused(t, say(t, w.open(t, s, api), h.wire()), alertInappropriateFallback)
 				s.failed(t, "version")
-				if got := s.standing(t); got.Verdict != "capable" || got.State == "insecure" || got.State == "migrated" {
+				got := s.standing(t)
+				if got.Verdict != "capable" || got.State != "no-calls" || !got.Failing || !strings.Contains(got.Fix, "fell back to an older version, and was refused") {
 					t.Errorf("the client stands %+v", got)
 				}
+				if line := s.says("handshake failed", nil); line.String("advice") != got.Fix {
+					t.Errorf("the log says %v, the API %q", line, got.Fix)
+				}
+				s.saidEverywhere(t, got)
+				s.WaitMetric(1, "tlslift_client_verdict", "client", s.client, "verdict", "capable")
+				s.counts(t, wants{1, "tlslift_client_handshake_failures_total", []string{"client", s.client, "reason", "version"}})
 				s.counts(t, wants{0, "tlslift_client_last_insecure_timestamp_seconds", []string{"client", s.client}})
 			})
 		}
