@@ -27,6 +27,8 @@ type record struct {
 	LastInsecure time.Time `json:"last_insecure,omitzero"`
 	LastSecure   time.Time `json:"last_secure,omitzero"`
 	LastFailed   time.Time `json:"last_failed,omitzero"`
+	LastServed   time.Time `json:"last_served,omitzero"`
+	LastRefused  time.Time `json:"last_refused,omitzero"`
 	LastLifted   time.Time `json:"last_upgraded,omitzero"`
 	FallsBack    time.Time `json:"last_falls_back,omitzero"`
 
@@ -72,7 +74,7 @@ func encode(r *row, p *policy) record {
 	rec := record{
 		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Unnamed: p.clients[r.name].Unnamed, Source: r.source, Home: r.address,
 		First: at(r.first), Last: at(r.last),
-		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
+		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastServed: at(r.lastServed), LastRefused: at(r.lastRefused), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
 	}
 	for _, s := range call.Settings {
@@ -121,7 +123,7 @@ func decode(rec *record, latest int64) (*row, error) {
 	r := &row{
 		name: rec.Client, source: text(rec.Source), address: text(rec.Home), configured: rec.Configured,
 		first: when(rec.First), last: when(rec.Last),
-		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastFailed: when(rec.LastFailed), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
+		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastFailed: when(rec.LastFailed), lastServed: when(rec.LastServed), lastRefused: when(rec.LastRefused), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
 		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),
 	}
 	r.offered, _ = parseVersion(rec.Offered)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 )
 
@@ -16,12 +17,13 @@ import (
 // handshake failed) counts with the one outcome that carries an Observation.
 //
 // A CONNECT is not a request: what comes through it is. Rows are about
-// configured upstreams alone; the series count foreign and refused traffic too.
+// configured upstreams alone, and count what was refused of a client that has one;
+// the series count foreign and refused traffic too.
 // Outcome.End is the time of everything recorded.
 func (l *Ledger) Record(o *call.Outcome) {
 	request := o.Kind == call.Request && o.Method != http.MethodConnect
-	s := o.Observation
-	if !request && s == nil {
+	s, refused := o.Observation, o.Kind != call.Observed && o.Failure == call.HandshakeOK && o.Reason.Denied() && o.Reason != problem.ClientGone
+	if !request && s == nil && !refused {
 		return
 	}
 	name, now := cleanName(o.Client.Name), o.End.Unix()
@@ -55,6 +57,17 @@ func (l *Ledger) Record(o *call.Outcome) {
 		r.shows(o, offer, family, asked, asked || sighted && s.Called(), now)
 		l.queue(r)
 		l.changed.Store(true)
+	}
+	switch {
+	case refused && r.known():
+		r.totals.count(key{ofRefusals, uint8(o.Reason), 0, 0})
+		r.lastRefused = max(r.lastRefused, now)
+		l.changed.Store(true)
+	case asked && !refused, sighted && s.Called() && s.Handling == call.Spliced:
+		r.lastServed = max(r.lastServed, now)
+	}
+	if !request && s == nil {
+		return
 	}
 	counts := l.seriesOf(r, now)
 	if s != nil && !s.Again {

@@ -31,6 +31,8 @@ type row struct {
 	first, last              int64
 	lastInsecure, lastSecure int64
 	lastFailed               int64                         // last TLS handshake that failed, as Times has it
+	lastServed               int64                         // last call that was not refused
+	lastRefused              int64                         // last call that was
 	lastLifted               int64                         // last request that only tlslift made possible
 	lastFallsBack            int64                         // last request that goes out in clear without tlslift
 	settings                 [len(call.Settings) + 1]int64 // when each last led a call here

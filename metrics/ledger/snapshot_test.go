@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 )
 
@@ -114,7 +115,7 @@ func fullest(name string) *row {
 	now := epoch.Unix()
 	wide := strings.Repeat("<", maxText)
 	r := &row{
-		name: name, source: wide, first: now - 1, last: now, lastInsecure: now, lastSecure: now, lastLifted: now,
+		name: name, source: wide, first: now - 1, last: now, lastInsecure: now, lastSecure: now, lastServed: now, lastRefused: now, lastLifted: now,
 		offered: call.Version13, library: wide, old: wide, ja4: wide, family: call.FamilyApacheHTTP,
 	}
 	for _, v := range Verdicts {
@@ -132,6 +133,9 @@ func fullest(name string) *row {
 	}
 	for _, f := range call.HandshakeFailures {
 		count(key{ofFailures, uint8(f), 0, 0})
+	}
+	for _, reason := range problem.DeniedReasons {
+		count(key{ofRefusals, uint8(reason), 0, 0})
 	}
 	for i := range redact.AllKinds {
 		r.exposed[0][i], r.exposed[1][i] = exposed{1<<64 - 1, now}, exposed{1<<64 - 1, now}

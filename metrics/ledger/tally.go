@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 )
 
 // subject is what a tally counts.
@@ -15,6 +16,7 @@ const (
 	ofConnections                // by handling and TLS version
 	ofHellos                     // by highest version offered
 	ofFailures                   // by reason
+	ofRefusals                   // calls, by problem.Reason
 	numTotals
 )
 
@@ -30,7 +32,7 @@ const (
 )
 
 var subjectWords = [numTotals]string{
-	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures",
+	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures", ofRefusals: "refusals",
 }
 
 // key is one combination of values of a subject's closed sets, by their
@@ -91,6 +93,8 @@ func (k key) words() (a, b string) {
 		return call.Handling(k.a).String(), call.Version(k.b).String()
 	case ofHellos:
 		return call.Version(k.a).String(), ""
+	case ofRefusals:
+		return problem.Reason(k.a).String(), ""
 	default:
 		return call.HandshakeFailure(k.a).String(), ""
 	}
@@ -112,6 +116,9 @@ func parseTotal(of, a, b string) (k key, ok bool) {
 	case ofFailures:
 		failure, _ := call.ParseHandshakeFailure(a)
 		k.a, ok = uint8(failure), true
+	case ofRefusals:
+		i := slices.IndexFunc(problem.DeniedReasons[:], func(r problem.Reason) bool { return r.String() == a })
+		k.a, ok = uint8(problem.DeniedReasons[max(i, 0)]), i >= 0
 	}
 	return k, ok
 }

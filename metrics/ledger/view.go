@@ -41,6 +41,10 @@ type Row struct {
 	// of a fleet.
 	SeveralPrograms bool `json:"several_programs,omitempty"`
 
+	// AllRefused says that tlslift refuses its calls: none was let through within
+	// migratedAfter before the last refused one. Not known of a fleet.
+	AllRefused bool `json:"all_refused,omitempty"`
+
 	// Settings are what in the client led its latest calls here: url, proxy, name,
 	// redirect; not known of a fleet.
 	Settings []string `json:"settings,omitempty"`
@@ -56,6 +60,7 @@ type Row struct {
 	LastInsecure time.Time `json:"last_insecure,omitzero"`
 	LastSecure   time.Time `json:"last_secure,omitzero"`
 	LastFailed   time.Time `json:"last_failed,omitzero"`   // last TLS handshake that failed because something is in its way
+	LastRefused  time.Time `json:"last_refused,omitzero"`  // last call that tlslift refused; not known of a fleet
 	LastUpgraded time.Time `json:"last_upgraded,omitzero"` // last request that only tlslift made possible
 	Declared     time.Time `json:"declared_migrated,omitzero"`
 
@@ -70,6 +75,7 @@ type Row struct {
 	Connections []ConnectionCount `json:"connections,omitempty"`
 	Hellos      map[string]uint64 `json:"hellos,omitempty"`             // by highest version offered
 	Failures    map[string]uint64 `json:"handshake_failures,omitempty"` // by reason
+	Refused     map[string]uint64 `json:"refused,omitempty"`            // calls that tlslift refused, by reason; not known of a fleet
 	UserAgents  map[string]uint64 `json:"user_agent_families,omitempty"`
 	Behind      Behind            `json:"behind,omitzero"`
 	Exposed     []ExposedCount    `json:"credentials_exposed,omitempty"`
@@ -117,8 +123,8 @@ type ExposedCount struct {
 	Last  time.Time `json:"last"`
 }
 
-// HostCount counts what was for one upstream host: requests, and connections
-// whose requests cannot be seen (spliced and refused ones).
+// HostCount counts what was for one upstream host: requests, connections whose
+// requests cannot be seen (spliced and refused ones), and failed handshakes.
 type HostCount struct {
 	Host  string    `json:"host"`
 	Count uint64    `json:"count"`
@@ -223,8 +229,9 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
 		State: st.state, Verdict: st.Verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
 		FirstSeen: at(r.first), LastSeen: at(r.last),
-		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastFailed: st.LastFailed, LastUpgraded: at(r.lastLifted),
-		Declared: st.Declared, Settings: r.ledLately(p.MigratedAfter), Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
+		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastFailed: st.LastFailed, LastRefused: at(r.lastRefused), LastUpgraded: at(r.lastLifted),
+		AllRefused: r.lastRefused != 0 && (r.lastServed == 0 || r.lastRefused-r.lastServed >= int64(p.MigratedAfter/time.Second)),
+		Declared:   st.Declared, Settings: r.ledLately(p.MigratedAfter), Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
 	}
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
@@ -300,6 +307,8 @@ func (r *row) viewCounts(v *Row) {
 			put(&v.Hellos, a, t.n)
 		case ofFailures:
 			put(&v.Failures, a, t.n)
+		case ofRefusals:
+			put(&v.Refused, a, t.n)
 		}
 	}
 	for over, kinds := range r.exposed {

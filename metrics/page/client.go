@@ -23,6 +23,7 @@ type clientView struct {
 	Fixes    []fixes.Page
 	Programs []fixes.Page // when the client's own program is not known
 	Failures []countView
+	Refused  []countView
 	Hellos   []countView
 	Clear    []ledger.ExposedCount // secrets that came in clear
 	Weak     []ledger.ExposedCount // secrets that came over old TLS
@@ -79,7 +80,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 			v.Weak = append(v.Weak, e)
 		}
 	}
-	v.Failures, v.Hellos = sorted(row.Failures), sorted(row.Hellos)
+	v.Failures, v.Hellos, v.Refused = sorted(row.Failures), sorted(row.Hellos), sorted(row.Refused)
 	s.render(w, http.StatusOK, s.client, &v)
 }
 
@@ -89,6 +90,8 @@ func (v *clientView) standing() string {
 	switch {
 	case v.Row.Failing:
 		return "connects, but its TLS handshakes fail, so none of its calls arrives"
+	case v.Row.AllRefused:
+		return "tlslift refuses its calls, so none of them is sent"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
 		return "called over TLS 1.2 or later lately, which only tlslift makes possible: it still needs tlslift"
 	case v.Row.MigratedBy == "declaration":

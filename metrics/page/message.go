@@ -54,6 +54,13 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 	if calls := max(r.RequestsPerDay, r.ConnectionsPerDay); calls > 0 {
 		item("Calls a day", figures.Short(calls))
 	}
+	if len(r.Refused) > 0 {
+		var reasons []string
+		for _, c := range sorted(r.Refused) {
+			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Name, figures.Short(float64(c.Count))))
+		}
+		item("Calls refused by tlslift", strings.Join(reasons, ", ")+"; last "+clock(r.LastRefused))
+	}
 	var hosts []string
 	for _, h := range r.Hosts {
 		hosts = append(hosts, h.Host)
@@ -66,6 +73,9 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			over = "in clear"
 		}
 		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", secretTexts[e.Kind], times(e.Count), clock(e.Last)))
+	}
+	if r.AllRefused {
+		b.WriteString("\nAsk the operator of tlslift why its calls are refused: the log says so.\n")
 	}
 	if r.SeveralPrograms {
 		fmt.Fprintf(&b, "\n%s\n", severalPrograms(r))
@@ -106,6 +116,8 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	switch {
 	case r.Failing:
 		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
+	case r.AllRefused:
+		return fmt.Sprintf("tlslift refused every call of %s lately, the last at %s, so none of its messages was sent.", name, clock(r.LastRefused))
 	case r.Regressed:
 		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))
 	case r.State == ledger.Insecure:

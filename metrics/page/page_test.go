@@ -15,6 +15,7 @@ import (
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 )
 
@@ -700,6 +701,51 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 	row, _ := l.Row("erp")
 	if text := message(&row, time.Time{}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
 		t.Errorf("without an address:\n%s", text)
+	}
+}
+
+// A client whose calls are all refused is not one that tlslift keeps working, and
+// not one that never called.
+func TestAClientWhoseCallsAreRefused(t *testing.T) {
+	t.Parallel()
+	at := now
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "barred"}}})
+	denied := call.Outcome{Ingress: call.Forward, Host: "api.smsportal.com", Label: call.LabelDenied, Reason: problem.ACL}
+	request(l, "barred", now, denied)
+	denied.Ours = true
+	request(l, "erp", now, denied)
+	request(l, "partly", now, denied)
+	request(l, "partly", now, call.Outcome{Ours: true, Host: "api.smsportal.com"})
+	h := serve(t, l)
+	for _, at = range []time.Time{now, now.Add(20 * dayLong)} {
+		for _, name := range []string{"barred", "erp"} {
+			body := get(t, h, "/clients/"+name).Body.String()
+			for _, want := range []string{
+				"tlslift refuses its calls, so none of them is sent", "<dt>Calls refused by tlslift</dt><dd>acl: 1, last",
+				`<code>"client":"` + name + `"</code> and <code>"decision":"refuse"</code> say why`,
+			} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s: the page lacks %q", name, want)
+				}
+			}
+			text, _ := ownersMessage(body)
+			for _, want := range []string{"tlslift refused every call of " + name + " lately, the last at 2026-11-23 12:00 UTC, so none of its messages was sent.", "\n- Calls refused by tlslift: acl: 1; last 2026", "Ask the operator of tlslift why its calls are refused"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: the message lacks %q:\n%s", name, want, text)
+				}
+			}
+			for _, wrong := range []string{"only tlslift keeps it working", "Was it migrated"} {
+				if strings.Contains(text, wrong) {
+					t.Errorf("%s: the message has %q:\n%s", name, wrong, text)
+				}
+			}
+		}
+	}
+	at = now
+	text, _ := ownersMessage(get(t, h, "/clients/partly").Body.String())
+	if !strings.Contains(text, "only tlslift keeps it working") || !strings.Contains(text, "- Calls refused by tlslift: acl: 1") {
+		t.Errorf("one of which some calls are refused:\n%s", text)
 	}
 }
 

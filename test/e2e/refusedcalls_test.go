@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,17 +53,36 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 
 	_, body := p.Get("/api/v1/clients")
 	var api struct {
-		Clients []struct{ Client, State string }
+		Clients []struct {
+			Client, State string
+			AllRefused    bool `json:"all_refused"`
+			Refused       map[string]int
+		}
 	}
 	if err := json.Unmarshal([]byte(body), &api); err != nil {
 		t.Fatal(err)
 	}
-	states := map[string]string{}
+	states, refused := map[string]string{}, map[string]string{}
 	for _, c := range api.Clients {
 		states[c.Client] = c.State
+		refused[c.Client] = fmt.Sprint(c.AllRefused, c.Refused)
 	}
 	want := map[string]string{"unframed": "insecure", "elsewhere": "insecure", "bodiless": "insecure", "junk": "unseen", "foreign": "unseen", "barred": "unseen"}
 	if fmt.Sprint(states) != fmt.Sprint(want) {
 		t.Errorf("the API lists %v, want %v", states, want)
+	}
+	reasons := map[string]string{
+		"unframed": "true map[malformed:1]", "elsewhere": "true map[misdirected:1]", "bodiless": "true map[too_large:1]",
+		"junk": "true map[malformed:1]", "foreign": "true map[malformed:1]", "barred": "true map[acl:1]",
+	}
+	if fmt.Sprint(refused) != fmt.Sprint(reasons) {
+		t.Errorf("the API lists as refused %v, want %v", refused, reasons)
+	}
+	for _, name := range []string{"unframed", "barred"} {
+		p.WaitLogs(0, harness.Match{"msg": "request", "client": name, "decision": "refuse"}, 1)
+		if _, page := p.Get("/clients/" + name); !strings.Contains(page, "tlslift refuses its calls, so none of them is sent") ||
+			!strings.Contains(page, "tlslift refused every call of "+name+" lately") || strings.Contains(page, "only tlslift keeps it working") {
+			t.Errorf("the page of %s: %.6000s", name, page)
+		}
 	}
 }
