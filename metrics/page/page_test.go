@@ -771,7 +771,7 @@ func TestAClientsPageUsesWords(t *testing.T) {
 	sight(l, "secure", now, spliced())
 	h := serve(t, l)
 	for name, want := range map[string][]string{
-		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host. An encrypted connection counts as one."},
+		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls and failed TLS handshakes by host. An encrypted connection counts as one call."},
 		"billing": {"<dd>its own port</dd>"},
 		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
 		"secure":  {"<dt>Requests a day</dt><dd>\u2013</dd>"},
