@@ -117,7 +117,10 @@ func TestFailing(t *testing.T) {
 			}
 		}
 	}
-	rows := []Row{{State: Insecure, Failing: true}, {State: Mixed}, {State: NoCalls, Failing: true}, {State: Silent}, {State: NoCalls}}
+	rows := []Row{
+		{State: Insecure, Failing: true}, {State: NoCalls, Failing: true}, {State: Insecure, Regressed: true}, {State: Mixed, Regressed: true},
+		{State: Insecure}, {State: Mixed}, {State: Silent}, {State: NoCalls},
+	}
 	for i := range rows[1:] {
 		if CompareUrgency(&rows[i], &rows[i+1]) >= 0 {
 			t.Errorf("%s, failing %t, does not come before %s", rows[i].State, rows[i].Failing, rows[i+1].State)

@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// CompareUrgency orders clients, the most urgent first: those that were declared
-// migrated and are insecure again, then by state as in States, with those that
-// cannot call at least before those that are silent; of those that stand alike, the busiest; then by name.
+// CompareUrgency orders clients, the most urgent first: those that cannot call,
+// then those that were declared migrated and are insecure again, then the rest. Each
+// of these by state as in States; of those that stand alike, the busiest; then by name.
 func CompareUrgency(a, b *Row) int {
-	return cmp.Or(a.urgency()-b.urgency(), cmp.Compare(b.callsPerDay(), a.callsPerDay()), cmp.Compare(a.Client, b.Client))
+	return cmp.Or(a.urgency()-b.urgency(), slices.Index(States[:], a.State)-slices.Index(States[:], b.State), cmp.Compare(b.callsPerDay(), a.callsPerDay()), cmp.Compare(a.Client, b.Client))
 }
 
 func (r *Row) urgency() int {
-	if r.Regressed {
-		return -1
+	switch {
+	case r.Failing:
+		return 0
+	case r.Regressed:
+		return 1
+	default:
+		return 2
 	}
-	urgency := 2 * slices.Index(States[:], r.State)
-	if r.Failing {
-		urgency = min(urgency, 2*slices.Index(States[:], Silent)-1)
-	}
-	return urgency
 }
 
 // callsPerDay are the calls that were seen, as requests or, where these are
