@@ -54,12 +54,11 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 	if calls := max(r.RequestsPerDay, r.ConnectionsPerDay); calls > 0 {
 		item("Calls a day", figures.Short(calls))
 	}
+	if r.Failing {
+		item("TLS handshakes that failed", counted(r.Failures)+"; last "+clock(r.LastFailed))
+	}
 	if len(r.Refused) > 0 {
-		var reasons []string
-		for _, c := range sorted(r.Refused) {
-			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Name, figures.Short(float64(c.Count))))
-		}
-		item("Calls refused by tlslift", strings.Join(reasons, ", ")+"; last "+clock(r.LastRefused))
+		item("Calls refused by tlslift", counted(r.Refused)+"; last "+clock(r.LastRefused))
 	}
 	var hosts []string
 	for _, h := range r.Hosts {
@@ -132,6 +131,18 @@ func openingOf(r *ledger.Row, now time.Time) string {
 		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
 	}
 	return ""
+}
+
+// counted lists reasons with how often each was seen. That nobody called, or that
+// it was no TLS, is no handshake that failed.
+func counted(reasons map[string]uint64) string {
+	var list []string
+	for _, c := range sorted(reasons) {
+		if c.Name != call.HandshakeNoCall.String() && c.Name != call.HandshakeNotTLS.String() {
+			list = append(list, c.Name+": "+figures.Short(float64(c.Count)))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // rootAt says where the owner of a client gets the root certificate.

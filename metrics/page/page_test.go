@@ -691,6 +691,9 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		text, _ := ownersMessage(body)
+		if failed := map[string]string{"old": "version", "erp": "client_rejected_ca", "panel": "version"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+": 1; last 2026-11-23 12:00 UTC\n") {
+			t.Errorf("%s: the message does not say when and why it failed:\n%s", name, text)
+		}
 		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
 			t.Errorf("%s:\n%s", name, text)
 		}
