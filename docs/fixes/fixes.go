@@ -5,6 +5,7 @@
 package fixes
 
 import (
+	"cmp"
 	"embed"
 	"html/template"
 	"iter"
@@ -40,9 +41,25 @@ type Fix struct {
 	Pages    []string // what to read, first things first, without ".md"
 }
 
-// fallsBack is added for a client whose URL is the API's own, in clear. While
-// tlslift is down, its calls fail.
-const fallsBack = "If its setting gets lost, it calls in clear: refuse port 80 except to tlslift."
+// fallsBack is added for a client whose URL is the API's own, in clear, and that
+// one of some settings leads to tlslift. While tlslift is down, its calls fail.
+func fallsBack(settings []string) string {
+	what := "what leads it to tlslift"
+	if len(settings) == 1 {
+		what = cmp.Or(map[string]string{"proxy": "its proxy setting", "name": "its hosts-file or DNS entry", "redirect": "its redirect"}[settings[0]], what)
+	}
+	return "If " + what + " gets lost, it calls in clear: refuse port 80 except to tlslift."
+}
+
+// firstHTTPS is the advice for a client that could call by itself, and has http
+// addresses: without tlslift it would call them in clear.
+func firstHTTPS(settings []string) []string {
+	said := []string{"It can speak TLS 1.2 already: first change its http addresses to https."}
+	for _, sentence := range leave(settings) {
+		said = append(said, "Then "+strings.ToLower(sentence[:1])+sentence[1:])
+	}
+	return said
+}
 
 // idle is the advice for a client that could call by itself, and never calls.
 const idle = "Nothing to change: it connects, and never makes a call (a scanner or a health check)."
@@ -77,11 +94,13 @@ func For(c Client) Fix {
 	if o.runtime {
 		said = append(said, changes(o, program, library)...)
 	}
-	if o.leave {
+	switch {
+	case o.leave && c.FallsBack:
+		said = append(firstHTTPS(c.Settings), fallsBack(c.Settings))
+	case o.leave:
 		said = append(said, leave(c.Settings)...)
-	}
-	if c.FallsBack {
-		said = append(said, fallsBack)
+	case c.FallsBack:
+		said = append(said, fallsBack(c.Settings))
 	}
 	f.Sentence = strings.Join(said, " ")
 	read := []string{pageOf(program), pageOf(library)}

@@ -245,6 +245,25 @@ func TestWhatLeadsToTlslift(t *testing.T) {
 	}
 }
 
+// A client that can speak TLS 1.2, and has http addresses, must not lose tlslift
+// before they are changed. What may get lost has its name.
+func TestHTTPAddressesAreChangedFirst(t *testing.T) {
+	t.Parallel()
+	const port80 = " gets lost, it calls in clear: refuse port 80 except to tlslift."
+	for _, c := range []struct{ obstacle, settings, want string }{
+		{"capable", "proxy", "It can speak TLS 1.2 already: first change its http addresses to https. Then remove its proxy setting. If its proxy setting" + port80},
+		{"capable", "name", "It can speak TLS 1.2 already: first change its http addresses to https. Then remove the hosts-file or DNS entry that leads to tlslift. If its hosts-file or DNS entry" + port80},
+		{"capable", "", "It can speak TLS 1.2 already: first change its http addresses to https. If what leads it to tlslift" + port80},
+		{"plaintext", "redirect", "Change its URL to the API's https address. If its redirect" + port80},
+		{"plaintext", "proxy redirect", "Change its URL to the API's https address. If what leads it to tlslift" + port80},
+	} {
+		fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(c.obstacle), Settings: strings.Fields(c.settings), FallsBack: true})
+		if fix.Sentence != c.want {
+			t.Errorf("%s, %s: %s", c.obstacle, c.settings, fix.Sentence)
+		}
+	}
+}
+
 // A client may have tlslift's address in its URL, in a proxy setting, or in the
 // hosts file: the pages that take it out say so of each.
 func TestEveryWayInIsTakenOut(t *testing.T) {

@@ -118,8 +118,14 @@ func TestFailing(t *testing.T) {
 		}
 	}
 	rows := []Row{
-		{State: Insecure, Failing: true}, {State: NoCalls, Failing: true}, {State: Insecure, Regressed: true}, {State: Mixed, Regressed: true},
-		{State: Insecure}, {State: Mixed}, {State: Silent}, {State: NoCalls},
+		{State: Insecure, Failing: true},
+		{State: NoCalls, Failing: true},
+		{State: Insecure, Regressed: true},
+		{State: Mixed, Regressed: true},
+		{State: Insecure},
+		{State: Mixed},
+		{State: Silent},
+		{State: NoCalls},
 	}
 	for i := range rows[1:] {
 		if CompareUrgency(&rows[i], &rows[i+1]) >= 0 {
