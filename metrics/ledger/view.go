@@ -257,14 +257,14 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 
 // Advise fills in what the client's owner is to change, from the verdict, the
 // library, the program, the versions it offers, whether it falls back, whether it ever called, whether
-// it fails, what leads it here, and whether it is migrated and needs tlslift no more. What was never
-// seen may be misdeclared.
+// it fails, what leads it here, and whether it is migrated and needs tlslift no more. Of one
+// that may be misdeclared, the name comes first.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{
 		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
 		NoCalls: v.State == NoCalls, Failing: v.Failing, Migrated: v.State == Migrated && !v.Upgraded(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
-	v.Fix, v.FixKey, v.FixPages = cmp.Or(fix.Sentence, v.Misdeclaration), fix.Key, fix.Pages
+	v.Fix, v.FixKey, v.FixPages = cmp.Or(v.Misdeclaration, fix.Sentence), fix.Key, fix.Pages
 }
 
 // RequestsADay writes RequestsPerDay. Requests inside a client's own TLS cannot

@@ -752,6 +752,29 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 	}
 }
 
+// A client that was declared after it failed has never called either: what is
+// wrong with the declaration comes before what once was in its way.
+func TestADeclarationAfterAFailure(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	sight(l, "panel", now.Add(-time.Hour), call.Observation{
+		Version: call.VersionSSL3, Handling: call.Refused, Hello: &call.Offer{Max: call.VersionSSL3, ShutOut: true}, Failure: call.HandshakeVersion,
+	})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "panel", Migrated: now.Add(-time.Minute)}}})
+	h := serve(t, l)
+	const want = "and never seen making a call: compare its name with those of the clients that tlslift sees."
+	row, _ := l.Row("panel")
+	if !row.Misdeclared || row.Verdict != ledger.ShutOut || !strings.HasSuffix(row.Fix, want) {
+		t.Errorf("%t, %s: %s", row.Misdeclared, row.Verdict, row.Fix)
+	}
+	if body := get(t, h, "/clients/panel").Body.String(); strings.Count(body, want) != 1 || strings.Contains(body, "What to change:") {
+		t.Errorf("its page: %s", body)
+	}
+	if list := get(t, h, "/").Body.String(); !strings.Contains(list, want) {
+		t.Error("the list does not say it")
+	}
+}
+
 // ownersMessage is the message for its owner on a client's page, if there is one.
 func ownersMessage(body string) (text string, ok bool) {
 	_, text, _ = strings.Cut(body, "<textarea")
