@@ -3,13 +3,18 @@ package page
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/suggest"
 )
 
 // maxClients is how many clients one answer of the API has at most, and has
@@ -27,7 +32,28 @@ type clientsAnswer struct {
 	NextCursor           string       `json:"next_cursor,omitempty"` // absent = there are no more
 }
 
+// apiParameters are those of GET /api/v1/clients. Those of the page that say how
+// to sort may be there, too.
+var (
+	apiParameters  = []string{"state", "verdict", "q", "limit", "cursor"}
+	pageParameters = []string{"sort", "order", "page"}
+)
+
+// knownParameters reports the first parameter that is none.
+func knownParameters(q url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if !slices.Contains(apiParameters, name) && !slices.Contains(pageParameters, name) {
+			return errors.New(suggest.Unknown("parameter", name, apiParameters))
+		}
+	}
+	return nil
+}
+
 func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
+	if err := knownParameters(r.URL.Query()); err != nil {
+		answerError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	f, err := parseFilter(r.URL.Query())
 	if err != nil {
 		answerError(w, http.StatusBadRequest, err.Error())
@@ -58,8 +84,8 @@ func parsePage(q url.Values) (after string, limit int, err error) {
 			return "", 0, fmt.Errorf("limit %q is not a number from 1 to %d", cut(text, 40), maxClients)
 		}
 	}
-	name, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
-	if err != nil {
+	name, err := base64.RawURLEncoding.Strict().DecodeString(q.Get("cursor"))
+	if err != nil || !utf8.Valid(name) {
 		return "", 0, fmt.Errorf("cursor %q is no next_cursor", cut(q.Get("cursor"), 40))
 	}
 	return string(name), limit, nil

@@ -248,10 +248,14 @@ func TestAPIPages(t *testing.T) {
 	if pages < 2500/400 {
 		t.Errorf("%d pages", pages)
 	}
-	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "limit=-1", "cursor=!", "cursor=%00"} {
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "limit=-1", "cursor=!", "cursor=%00", "cursor=zzz", "stat=failing", "limt=1"} {
 		if w := get(t, h, "/api/v1/clients?"+bad); w.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d", bad, w.Code)
 		}
+	}
+	const misspelt = `{"error":"unknown parameter \"stat\"; did you mean state? Write state, verdict, q, limit or cursor"}`
+	if w := get(t, h, "/api/v1/clients?stat=failing"); strings.TrimSpace(w.Body.String()) != misspelt {
+		t.Errorf("%s, want %s", w.Body, misspelt)
 	}
 }
 
