@@ -87,6 +87,9 @@ func For(c Client) Fix {
 			f.Key += "/" + r.Key
 		}
 	}
+	if o.first != "" && c.Offered != "" {
+		said = append(said, o.first)
+	}
 	if c.Migrated && o.leave {
 		f.Sentence, f.Pages = leaving(c), []string{o.page}
 		return f

@@ -29,6 +29,7 @@ const (
 // about says of each obstacle what its owner and the operator can do.
 type about struct {
 	sentence string // for the owner of the client
+	first    string // what to look at first in a client whose hello was seen; "" = nothing
 	unknown  string // what follows when neither program nor library is known
 	operator string // what helps until then, for the operator of tlslift
 	page     string // "" = none
@@ -69,7 +70,8 @@ var obstacles = map[Obstacle]about{
 	},
 	"no-server-name": {
 		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
-		operator: "If its URL or its proxy setting begins with https:// and tlslift's address, write http:// there. Or set default_upstream on the listener.",
+		first:    "If its URL or its proxy setting begins with https:// and tlslift's address, write http:// there.",
+		operator: "Or set default_upstream on the listener.",
 		page:     "no-server-name",
 	},
 	"names-wrong-host": {

@@ -67,6 +67,9 @@ func noServerName(t *testing.T, s *stage, sni string) {
 	s.failed(t, "no_server_name")
 	line := s.says("handshake refused", harness.Match{"reason": "no_server_name"})
 	advice := line.String("advice")
+	if got := s.standing(t); !strings.HasPrefix(advice, got.Fix+" ") || !strings.Contains(got.Fix, "begins with https:// and tlslift's address") {
+		t.Errorf("the log says %q, the API %q", advice, got.Fix)
+	}
 	if !strings.Contains(advice, "default_upstream") || !strings.Contains(advice, "begins with https:// and tlslift's address, write http:// there") || line.String("offered") != "1.2" || line.String("level") != "warn" {
 		t.Errorf("the log says %v", line)
 	}
