@@ -16,6 +16,7 @@ type clientView struct {
 	Row      ledger.Row
 	Standing string // what its state means
 	Upgraded bool   // only tlslift makes its secure calls possible
+	For      string // which of several programs the advice is about; "" of one alone
 	Leaves   bool   // what remains is to take tlslift away
 	Message  string // to send to its owner; "" = nothing
 	Chart    template.HTML
@@ -48,7 +49,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock()
 	v := clientView{base: base{Title: row.Client}, Row: row, Upgraded: row.Upgraded(now, s.Ledger.MigratedAfter())}
 	v.Leaves = row.State == ledger.Migrated && row.Verdict == ledger.Capable && !v.Upgraded
-	v.Standing = v.standing()
+	v.Standing, v.For = v.standing(), forWhich(&row)
 	v.Message = message(&row, s.Ledger.Target(), now, siteOf(r))
 	c := chart.Chart{
 		ID: "history", Title: "Requests and passed-on connections of each day, insecure and secure",

@@ -80,7 +80,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		fmt.Fprintf(&b, "\n%s\n", severalPrograms(r))
 	}
 	if r.Fix != "" {
-		fmt.Fprintf(&b, "\nWhat to change: %s\n", oneLine(r.Fix))
+		fmt.Fprintf(&b, "\nWhat to change%s: %s\n", oneLine(forWhich(r)), oneLine(r.Fix))
 		for _, name := range r.FixPages {
 			if site == "" {
 				break
@@ -192,6 +192,14 @@ func severalPrograms(r *ledger.Row) string {
 		text += " (" + oneLine(strings.Join(names, ", ")) + ")"
 	}
 	return text + ". Each needs its own change."
+}
+
+// forWhich says which of several programs the advice is about; "" of one alone.
+func forWhich(r *ledger.Row) string {
+	if runtime := r.Runtime(); r.SeveralPrograms && runtime != "" {
+		return " for " + runtime
+	}
+	return ""
 }
 
 // clock is a time for a person; "" = never.

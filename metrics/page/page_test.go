@@ -657,6 +657,9 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
+	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, now, now, site), "\nWhat to change for curl, OpenSSL 1.1.0 or later: Change it.\n") {
+		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, now, now, site))
+	}
 	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
 	for version, want := range map[string]string{ // who has https already keeps the address
 		"none": "it calls https://api.smsportal.com, https://rest.smsportal.com over TLS 1.2 or later.\n",
