@@ -82,6 +82,9 @@ func TestTheDemosVisitorIsNoApplication(t *testing.T) {
 	}
 	get(visitor, suggested[2])
 	clients := "http://" + d.app.admin.address().String() + "/api/v1/clients/"
+	for known := ""; !strings.Contains(known, `"127.0.0.1"`); { // a call is counted after its answer
+		known = get(http.DefaultClient, strings.TrimSuffix(clients, "/"))
+	}
 	if row := get(http.DefaultClient, clients+"127.0.0.1"); !strings.Contains(row, `"falls_back_to_clear":true`) {
 		t.Errorf("the visitor: %s", row)
 	}
