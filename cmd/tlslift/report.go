@@ -70,14 +70,14 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for every --admin, or for --prometheus")
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication at --prometheus")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
-	fl.StringVar(&f.format, "format", "table", "`form`: "+suggest.OneOf(report.Formats[:]))
+	fl.StringVar(&f.format, "format", "table", "`format`: "+suggest.OneOf(report.Formats[:]))
 	fl.StringVarP(&f.output, "output", "o", "", "`file` to write; standard output by default")
 	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
 	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: namespaces")
 	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated, for several instances, --state or --prometheus; default: the source's own, 14d for --prometheus")
-	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series (`time`)")
+	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series, a `time`")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
 		"only":    ledger.Selections(),
