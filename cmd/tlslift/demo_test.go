@@ -26,18 +26,33 @@ func TestTheDemoSaysWhoseLibraryThePageNames(t *testing.T) {
 	if !strings.Contains(out.String(), "the page names Go's TLS library") {
 		t.Errorf("the demo says nothing of it: %s", out.String())
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.app.admin.address().String()+"/", http.NoBody)
+	await(t, "http://"+d.app.admin.address().String()+"/", "Go crypto/tls")
+}
+
+// await gets a page until it has a text: a call is counted after its answer.
+func await(t *testing.T, address, text string) {
+	t.Helper()
+	for page := ""; !strings.Contains(page, text); {
+		page = get(t, http.DefaultClient, address)
+	}
+}
+
+func get(t *testing.T, c *http.Client, address string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if page, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(page), "Go crypto/tls") {
-		t.Errorf("the page does not name it: %v %s", err, page)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v: %s", address, resp.Status, err, body)
 	}
+	return string(body)
 }
 
 // A visitor who tries what the demo suggests is a client of its own: the sample
@@ -63,32 +78,13 @@ func TestTheDemosVisitorIsNoApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	visitor := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
-	get := func(c *http.Client, address string) string {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := c.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s, %v: %s", address, resp.Status, err, body)
-		}
-		return string(body)
-	}
-	get(visitor, suggested[2])
+	get(t, visitor, suggested[2])
 	clients := "http://" + d.app.admin.address().String() + "/api/v1/clients/"
-	for known := ""; !strings.Contains(known, `"127.0.0.1"`); { // a call is counted after its answer
-		known = get(http.DefaultClient, strings.TrimSuffix(clients, "/"))
-	}
-	if row := get(http.DefaultClient, clients+"127.0.0.1"); !strings.Contains(row, `"falls_back_to_clear":true`) {
+	await(t, strings.TrimSuffix(clients, "/"), `"127.0.0.1"`)
+	if row := get(t, http.DefaultClient, clients+"127.0.0.1"); !strings.Contains(row, `"falls_back_to_clear":true`) {
 		t.Errorf("the visitor: %s", row)
 	}
-	if row := get(http.DefaultClient, clients+d.callers[0].Name); strings.Contains(row, "falls_back_to_clear") {
+	if row := get(t, http.DefaultClient, clients+d.callers[0].Name); strings.Contains(row, "falls_back_to_clear") {
 		t.Errorf("%s: %s", d.callers[0].Name, row)
 	}
 }
