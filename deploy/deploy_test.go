@@ -313,7 +313,7 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// TestImagesArePinned: an image of somebody else's is the same tomorrow.
+// TestImagesArePinned: each image from elsewhere is named by its digest, so it cannot change.
 func TestImagesArePinned(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`(?m)^(?:FROM|\s+image:) +(\S+)`)

@@ -31,9 +31,9 @@ func luminance(t *testing.T, colour string) float64 {
 	return sum
 }
 
-// A reader who sees no hue tells the parts of a bar apart by lightness: each from the
-// other and from the ground by 3:1 (WCAG 1.4.11), light and dark, on the page
-// and in the report that is mailed around.
+// The parts of a bar differ in lightness, for readers who cannot see their hues:
+// each from the other and from the background by 3:1 (WCAG 1.4.11), light and
+// dark, on the page and in the HTML report.
 func TestTheChartIsReadWithoutHue(t *testing.T) {
 	t.Parallel()
 	for file, ground := range map[string]string{"assets/page.css": "card", "../report/report.html": "ground"} {
