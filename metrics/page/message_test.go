@@ -1,0 +1,220 @@
+package page
+
+import (
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
+)
+
+// What the owner of a client is sent has the name, the evidence, what to change
+// and where to read on, and needs no script to be copied.
+func TestTheMessageForAnOwner(t *testing.T) {
+	t.Parallel()
+	l := sample(t)
+	l.Configure(ledger.Settings{
+		Target:  time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC),
+		Clients: []ledger.Configured{{Name: "payments/billing", Migrated: now.Add(-10 * dayLong)}, {Name: "never-there"}},
+	})
+	h := serve(t, l)
+	for name, want := range map[string][]string{
+		"10.0.0.1": {
+			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
+			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
+			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "When this is done, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please be done by 2027-03-31.",
+			"More: http://example.com/clients/10.0.0.1",
+		},
+		"10.0.0.2":         {"still makes some of its calls to SMSPortal over plain HTTP or old TLS."},
+		"10.0.0.9":         {"10.0.0.9 has made no call through tlslift since 2026-11-02 12:00 UTC (21 days ago)."},
+		"payments/billing": {"payments/billing was declared migrated on 2026-11-13 12:00 UTC, and has called SMSPortal insecurely since."},
+	} {
+		text, found := ownersMessage(get(t, h, clientURL(name)).Body.String())
+		for _, part := range want {
+			if !found || !strings.Contains(text, part) {
+				t.Errorf("%s: the message lacks %q:\n%s", name, part, text)
+			}
+		}
+	}
+	if strings.Contains(get(t, h, "/clients/never-there").Body.String(), "<textarea") {
+		t.Error("there is a message about a client that was never seen")
+	}
+}
+
+// What an owner reads fits the client, the date, and the address that the page
+// was opened at.
+func TestTheMessageFitsItsClient(t *testing.T) {
+	t.Parallel()
+	const site = "http://tlslift.example:9128"
+	failing := ledger.Row{Client: "erp", State: ledger.NoCalls, Verdict: ledger.DistrustsCA, Failing: true, Fix: "Trust the CA.", FixPages: []string{"trust-the-ca"}}
+	for _, target := range []time.Time{{}, now.Add(90 * dayLong), now.Add(-dayLong)} {
+		text := message(&failing, target, now, site)
+		if !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") ||
+			!strings.Contains(text, "\nIt is down now: please change it today.\n") || strings.Contains(text, "be done by") || strings.Contains(text, "The date for this") {
+			t.Errorf("a client that cannot call:\n%s", text)
+		}
+	}
+	scanner := ledger.Row{Client: "scanner", State: ledger.NoCalls, Verdict: ledger.Capable}
+	if text := message(&scanner, time.Time{}, now, site); text != "" {
+		t.Errorf("a scanner:\n%s", text)
+	}
+	old := ledger.Row{Client: "erp", State: ledger.Insecure, SeveralPrograms: true, FixPages: []string{"curl"}, Fix: "Change it."}
+	old.Behind.UserAgents = []ledger.Shown{{Name: "Python urllib"}, {Name: "curl"}}
+	old.Exposed = []ledger.ExposedCount{{Kind: "soap", Over: "old_tls", Count: 1, Last: now}}
+	text := message(&old, now.Add(-dayLong/2), now, site)
+	for _, want := range []string{
+		"\nMore than one program calls by this name (Python urllib, curl). Each needs its own change.\n",
+		"\nThe date for this was 2026-11-22. Please reply with a new one.\n",
+		"- Secret sent over old TLS: a password in the SOAP body, 1 time, last",
+		"How: " + site + "/fixes/curl\nWhen this is done, it calls the API's https address over TLS 1.2 or later.\n", "More: " + site + "/clients/erp\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, now, now, site), "\nWhat to change for curl, OpenSSL 1.1.0 or later: Change it.\n") {
+		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, now, now, site))
+	}
+	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
+	for version, want := range map[string]string{ // who has https already keeps the address
+		"none": "it calls https://api.smsportal.com, https://rest.smsportal.com over TLS 1.2 or later.\n",
+		"1.0":  "it calls https://www.mymobileapi.com, https://api.smsportal.com, https://rest.mymobileapi.com over TLS 1.2 or later.\n",
+	} {
+		old.Requests = []ledger.RequestCount{{Ingress: "connect", TLSVersion: version, Count: 1}}
+		if text := message(&old, time.Time{}, now, site); !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	for host, links := range map[string]bool{
+		"127.0.0.1:9128": false, "localhost:9128": false, "LOCALHOST": false, "[::1]:9128": false, "127.0.0.53": false,
+		"10.0.0.1:9128": true, "tlslift.example": true, "[2001:db8::1]:9128": true,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/clients/erp", nil)
+		r.Host = host
+		if text := message(&old, time.Time{}, now, siteOf(r)); strings.Contains(text, "http://") != links {
+			t.Errorf("opened at %s:\n%s", host, text)
+		}
+	}
+}
+
+// Advice with a step for today does not say that TLS 1.2 is the result, and names
+// where the root certificate is if that is the step.
+func TestAMessageWithAStepForToday(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	refused := call.Observation{Version: call.Version10, Handling: call.Refused, Host: "api.smsportal.com", Hello: &call.Offer{Max: call.Version10}, Failure: call.HandshakeVersion}
+	sight(l, "old", now, refused)
+	refused.Failure = call.HandshakeClientRejectedCA
+	sight(l, "erp", now, refused)
+	refused.Failure, refused.Hello = call.HandshakeVersion, &call.Offer{Max: call.VersionSSL3, ShutOut: true}
+	sight(l, "panel", now, refused)
+	h := serve(t, l)
+	const done, root = "When this is done, it calls", "Root certificate"
+	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
+		body := get(t, h, "/clients/"+name).Body.String()
+		text, _ := ownersMessage(body)
+		if failed := map[string]string{"old": "version", "erp": "client_rejected_ca", "panel": "version"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+": 1; last 2026-11-23 12:00 UTC\n") {
+			t.Errorf("%s: the message does not say when and why it failed:\n%s", name, text)
+		}
+		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
+			t.Errorf("%s:\n%s", name, text)
+		}
+		if strings.Contains(body, `<a href="/ca.pem" download>`+root+`</a>`) != want.root {
+			t.Errorf("%s: the page has the root certificate, or lacks it", name)
+		}
+	}
+	row, _ := l.Row("erp")
+	if text := message(&row, time.Time{}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
+		t.Errorf("without an address:\n%s", text)
+	}
+}
+
+// A client whose calls are all refused is not one that tlslift keeps working, and
+// not one that never called.
+func TestAClientWhoseCallsAreRefused(t *testing.T) {
+	t.Parallel()
+	at := now
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return at }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "barred"}}})
+	denied := call.Outcome{Ingress: call.Forward, Host: "api.smsportal.com", Label: call.LabelDenied, Reason: problem.ACL}
+	request(l, "barred", now, denied)
+	denied.Ours = true
+	request(l, "erp", now, denied)
+	request(l, "partly", now, denied)
+	request(l, "partly", now, call.Outcome{Ours: true, Host: "api.smsportal.com"})
+	h := serve(t, l)
+	for _, at = range []time.Time{now, now.Add(20 * dayLong)} {
+		for _, name := range []string{"barred", "erp"} {
+			body := get(t, h, "/clients/"+name).Body.String()
+			for _, want := range []string{
+				"tlslift refuses its calls, so none of them is sent", "<dt>Calls refused by tlslift</dt><dd>acl: 1, last",
+				`<code>"client":"` + name + `"</code> and <code>"decision":"refuse"</code> say why`,
+			} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s: the page lacks %q", name, want)
+				}
+			}
+			text, _ := ownersMessage(body)
+			for _, want := range []string{"tlslift refused every call of " + name + " lately, the last at 2026-11-23 12:00 UTC, so none of its messages was sent.", "\n- Calls refused by tlslift: acl: 1; last 2026", "Ask the operator of tlslift why its calls are refused"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: the message lacks %q:\n%s", name, want, text)
+				}
+			}
+			for _, wrong := range []string{"only tlslift keeps it working", "Was it migrated"} {
+				if strings.Contains(text, wrong) {
+					t.Errorf("%s: the message has %q:\n%s", name, wrong, text)
+				}
+			}
+		}
+	}
+	at = now
+	text, _ := ownersMessage(get(t, h, "/clients/partly").Body.String())
+	if !strings.Contains(text, "only tlslift keeps it working") || !strings.Contains(text, "- Calls refused by tlslift: acl: 1") {
+		t.Errorf("one of which some calls are refused:\n%s", text)
+	}
+}
+
+// A client that was declared after it failed has never called either: what is
+// wrong with the declaration comes before what once was in its way.
+func TestADeclarationAfterAFailure(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	sight(l, "panel", now.Add(-time.Hour), call.Observation{
+		Version: call.VersionSSL3, Handling: call.Refused, Hello: &call.Offer{Max: call.VersionSSL3, ShutOut: true}, Failure: call.HandshakeVersion,
+	})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "panel", Migrated: now.Add(-time.Minute)}}})
+	h := serve(t, l)
+	const want = "and never seen making a call: compare its name with those of the clients that tlslift sees."
+	row, _ := l.Row("panel")
+	if !row.Misdeclared || row.Verdict != ledger.ShutOut || !strings.HasSuffix(row.Fix, want) {
+		t.Errorf("%t, %s: %s", row.Misdeclared, row.Verdict, row.Fix)
+	}
+	if body := get(t, h, "/clients/panel").Body.String(); strings.Count(body, want) != 1 || strings.Contains(body, "What to change:") {
+		t.Errorf("its page: %s", body)
+	}
+	if list := get(t, h, "/").Body.String(); !strings.Contains(list, want) {
+		t.Error("the list does not say it")
+	}
+}
+
+// ownersMessage is the message for its owner on a client's page, if there is one.
+func ownersMessage(body string) (text string, ok bool) {
+	_, text, _ = strings.Cut(body, "<textarea")
+	_, text, _ = strings.Cut(text, ">")
+	text, _, ok = strings.Cut(text, "</textarea>")
+	return html.UnescapeString(text), ok
+}
+
+func TestAMessageHasNoLinesThatACallerInvented(t *testing.T) {
+	t.Parallel()
+	row := ledger.Row{Client: "a\n- Verdict: fine\u2028\u202ex", State: ledger.Insecure}
+	text := message(&row, time.Time{}, now, "http://x")
+	if strings.Contains(text, "\n- Verdict: fine") || strings.ContainsAny(text, "\u2028\u202e") || !strings.HasPrefix(text, "a - Verdict: fine  x calls") {
+		t.Errorf("%q", text)
+	}
+}
