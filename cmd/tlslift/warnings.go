@@ -82,14 +82,16 @@ func refusesOld(legacy *configs.LegacyTLS) []string {
 
 // misspeltDeclarations notes the clients that are declared migrated and that no
 // other key names. Where callers name themselves, only a name that is near to a
-// configured one is worth a note.
+// configured one is worth a note, and not of the short ones, such as erp and crm.
 func misspeltDeclarations(cfg *configs.Config) []string {
+	const short = 3
 	known := slices.Collect(maps.Keys(configuredNames(cfg)))
 	slices.Sort(known)
 	var out []string
 	for _, name := range declaredAlone(cfg) {
 		note, near := "policy.clients."+name+": it is declared migrated, and ", suggest.Nearest(name, known)
 		switch {
+		case callersNameThemselves(cfg) && len(name) <= short:
 		case near != "":
 			out = append(out, note+"nothing else in the configuration names it; did you mean "+near+"?")
 		case !callersNameThemselves(cfg):

@@ -69,14 +69,15 @@ func TestMisspeltDeclarationsAreNoted(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	base := configs.Config{
-		Listen: []configs.Listen{{Client: "billing"}},
+		Listen: []configs.Listen{{Client: "billing"}, {Client: "crm"}},
 		Policy: configs.Policy{Clients: map[string]configs.ClientPolicy{
-			"biling": {Migrated: day}, "payroll": {Migrated: day}, "billing": {Migrated: day}, "10.0.0.1": {Migrated: day}, "till": {},
+			"biling": {Migrated: day}, "payroll": {Migrated: day}, "billing": {Migrated: day}, "10.0.0.1": {Migrated: day}, "till": {}, "erp": {Migrated: day},
 		}},
 	}
+	const short = "policy.clients.erp: it is declared migrated, and nothing else in the configuration names it; did you mean crm?"
 	const near = "policy.clients.biling: it is declared migrated, and nothing else in the configuration names it; did you mean billing?"
 	const none = "policy.clients.payroll: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener"
-	for users, want := range map[string][]string{"": {near, none}, "users.txt": {near}} {
+	for users, want := range map[string][]string{"": {near, short, none}, "users.txt": {near}} {
 		cfg := base
 		cfg.Clients.Account, cfg.Clients.UsersFile = configs.AccountOff, users
 		if got := misspeltDeclarations(&cfg); !slices.Equal(got, want) {
