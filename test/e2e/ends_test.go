@@ -60,6 +60,9 @@ func TestTunnelsSayHowTheyEnded(t *testing.T) {
 			t.Errorf("%s: %v", tt.end, line)
 		}
 	}
+	if code := q.Wait(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
 }
 
 // TestDeliveryOfAStreamedAnswer is that of its end: a caller that leaves before
