@@ -148,8 +148,7 @@ func (a *app) start() error {
 	}
 	a.ledger.Open(a.cfg.Load().State.File)
 	a.applyConfig(a.cfg.Load())
-	a.admin.serve(a.ended)
-	a.admin.SetState(admin.Ready) // callers are queued by the kernel from now on
+	a.admin.serve(a.ended) // it is ready from its first answer on: the kernel queues callers before
 	go func() {
 		if err := a.server.Serve(); err != nil {
 			a.ended <- err

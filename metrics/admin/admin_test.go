@@ -279,7 +279,6 @@ func TestState(t *testing.T) {
 		status int
 		word   string
 	}{
-		{Initializing, 503, "initializing"},
 		{Ready, 200, "ready"},
 		{Reloading, 200, "reloading"},
 		{Ready, 200, "ready"},

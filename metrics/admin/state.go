@@ -3,20 +3,18 @@ package admin
 import "net/http"
 
 // State is where tlslift is in its life. Its String is the body of /readyz.
+// Nothing is served before it is ready, so there is no earlier state.
 type State uint32
 
 // The states, in the order of a life.
 const (
-	Initializing State = iota
-	Ready
+	Ready State = iota
 	Reloading
 	Stopping // from the signal on, while draining too
 )
 
 func (s State) String() string {
 	switch s {
-	case Initializing:
-		return "initializing"
 	case Ready:
 		return "ready"
 	case Reloading:

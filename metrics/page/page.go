@@ -35,7 +35,7 @@ type Ledger interface {
 
 // Health is how this instance fares, as far as it is shown.
 type Health struct {
-	State       string    // initializing, ready, reloading, stopping
+	State       string    // ready, reloading, stopping
 	Started     time.Time // zero = not shown
 	Listeners   []string  // addresses that are listened on
 	Facts       []Fact    // further lines, in order
