@@ -21,7 +21,7 @@ import (
 func runReport(args ...string) (out, problem string, status int) {
 	cmd := newReportCommand()
 	var b bytes.Buffer
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // cobra takes nil for the arguments of the test
 	cmd.SetOut(&b)
 	cmd.SetErr(&b)
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
