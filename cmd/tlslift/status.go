@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -31,6 +32,7 @@ func (a *app) health() page.Health {
 	stats := a.ledger.Stats()
 	h.Facts = []page.Fact{
 		{Name: "Configuration", Value: describeSource(a.src)},
+		{Name: "Ledger", Value: cmp.Or(a.cfg.Load().State.File, "in memory only: a restart begins it anew, unless state.file names a file for it")},
 		{Name: "Discovered clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
 	}
 	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
@@ -41,6 +43,9 @@ func (a *app) health() page.Health {
 	}
 	if problem := a.lastUpgrade.Load(); problem != nil {
 		h.Problems = append(h.Problems, "The last upgrade failed: "+*problem)
+	}
+	if stats.Unwritten != nil {
+		h.Problems = append(h.Problems, fmt.Sprintf("The ledger is not written to its file, so a restart forgets what is not there: %v", stats.Unwritten))
 	}
 	if stats.Overflowed > 0 {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")

@@ -62,9 +62,10 @@ type Ledger struct {
 	descs  descs
 	file   *stateFile // nil = memory only
 
-	changed       atomic.Bool   // since the last snapshot
-	lastWrite     atomic.Int64  // Unix seconds of the last snapshot, 0 = never
-	writeFailures atomic.Uint64 // snapshots that could not be written, and files set aside
+	changed       atomic.Bool           // since the last snapshot
+	lastWrite     atomic.Int64          // Unix seconds of the last snapshot, 0 = never
+	writeFailures atomic.Uint64         // snapshots that could not be written, and files set aside
+	unwritten     atomic.Pointer[error] // why the ledger is not in its file, which was logged; nil = it is, or there is none
 
 	mu        sync.Mutex // guards what follows, and every row
 	policy    *policy
@@ -205,13 +206,18 @@ type Stats struct {
 	Tracked    int    // discovered clients with a row
 	Limit      int    // how many there may be
 	Overflowed uint64 // observations of clients without a row
+	Unwritten  error  // why the ledger is not in its file; nil = it is, or there is none
 }
 
 // Stats returns the figures of now.
 func (l *Ledger) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Tracked: l.tracked, Limit: l.policy.Track, Overflowed: l.overflowed}
+	stats := Stats{Tracked: l.tracked, Limit: l.policy.Track, Overflowed: l.overflowed}
+	if err := l.unwritten.Load(); err != nil {
+		stats.Unwritten = *err
+	}
+	return stats
 }
 
 // eachBatch is how many rows are copied at a time, so that Record never waits

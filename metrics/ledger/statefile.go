@@ -62,7 +62,6 @@ type stateFile struct {
 	mu       sync.Mutex // one write at a time
 	lock     *os.File   // nil = not yet locked
 	unread   error      // why the file there cannot be used; it is set aside before it is replaced
-	failing  bool       // the last write failed, and that was logged
 	closed   bool
 	released bool          // to another process
 	every    time.Duration // until the next write
@@ -89,6 +88,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	}
 	if unusable != nil {
 		l.writeFailures.Add(1)
+		l.unwritten.Store(&unusable)
 		k.log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(unusable))
 		return nil
 	}
@@ -170,20 +170,18 @@ func (k *stateFile) flush() error {
 		k.failed(err)
 		return fmt.Errorf("writing the state file: %w", err)
 	}
-	if k.failing {
+	if k.ledger.unwritten.Swap(nil) != nil {
 		k.log.Info("the state file is written again")
 	}
-	k.failing = false
 	k.ledger.lastWrite.Store(now.Unix())
 	return nil
 }
 
 func (k *stateFile) failed(err error) {
 	k.ledger.writeFailures.Add(1)
-	if !k.failing {
+	if k.ledger.unwritten.Swap(&err) == nil {
 		k.log.Error("writing the state file failed; it is tried again", zap.Error(err))
 	}
-	k.failing = true
 }
 
 // replace writes a snapshot beside the file and puts it in the file's place.

@@ -168,15 +168,15 @@ func (l *Ledger) Page(after string, limit int, keep func(*Row) bool) (page []Row
 
 // Overview returns the clients that keep selects, by name, without their counts
 // and history: a tenth of the memory that Snapshot takes.
-func (l *Ledger) Overview(keep func(*Row) bool) []Row {
+func (l *Ledger) Overview(keep func(*Row) bool) []*Row {
 	now, p := l.clock(), l.currentPolicy()
-	rows := []Row{}
+	rows := []*Row{} // not values: sorting and growing would copy each many times
 	l.each(func(r *row) {
 		if v := r.brief(p, now); keep(&v) {
-			rows = append(rows, v)
+			rows = append(rows, &v)
 		}
 	})
-	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Client, b.Client) })
+	slices.SortFunc(rows, func(a, b *Row) int { return cmp.Compare(a.Client, b.Client) })
 	return rows
 }
 

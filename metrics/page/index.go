@@ -30,7 +30,7 @@ type indexView struct {
 	Problem  string
 	Columns  []columnView
 	Verdicts []ledger.Verdict
-	Rows     []ledger.Row
+	Rows     []*ledger.Row
 	From, To int
 	Matching int
 	Previous string
@@ -114,7 +114,7 @@ func startAt(listeners []string, asked string) string {
 }
 
 // table is the page of the table that f asks for, of the rows that f selects.
-func (v *indexView) table(f filter, rows []ledger.Row) {
+func (v *indexView) table(f filter, rows []*ledger.Row) {
 	v.Filter = f
 	counts := maps.Clone(v.Summary.States)
 	counts[ledger.SelectRegressed], counts[ledger.SelectMisdeclared], counts[ledger.SelectFailing] = v.Summary.Regressed, v.Summary.Misdeclared, v.Summary.Failing

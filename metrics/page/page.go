@@ -26,7 +26,7 @@ var files embed.FS
 // Ledger is what the page shows; *ledger.Ledger is one.
 type Ledger interface {
 	Page(after string, limit int, keep func(*ledger.Row) bool) (page []ledger.Row, more bool)
-	Overview(keep func(*ledger.Row) bool) []ledger.Row
+	Overview(keep func(*ledger.Row) bool) []*ledger.Row
 	Row(name string) (ledger.Row, bool)
 	Summary() ledger.Summary
 	MigratedAfter() time.Duration

@@ -168,7 +168,11 @@ func TestFilterAndSort(t *testing.T) {
 		}
 		rows := l.Overview(f.selects)
 		f.sort(rows)
-		if got := names(rows); got != want {
+		var selected []ledger.Row
+		for _, r := range rows {
+			selected = append(selected, *r)
+		}
+		if got := names(selected); got != want {
 			t.Errorf("%q: %s, want %s", query, got, want)
 		}
 		// The API selects alike, and has clients by name.

@@ -103,13 +103,13 @@ func (f *filter) selects(r *ledger.Row) bool {
 }
 
 // sort sorts rows, which come by name.
-func (f *filter) sort(rows []ledger.Row) {
+func (f *filter) sort(rows []*ledger.Row) {
 	compare := columns[columnOf(f.Sort)].compare
-	slices.SortStableFunc(rows, func(a, b ledger.Row) int {
+	slices.SortStableFunc(rows, func(a, b *ledger.Row) int {
 		if f.Down {
-			return compare(&b, &a)
+			return compare(b, a)
 		}
-		return compare(&a, &b)
+		return compare(a, b)
 	})
 }
 
