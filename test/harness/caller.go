@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -109,10 +110,22 @@ func (c *Caller) CloseWrite() {
 }
 
 // Close hangs up.
-func (c *Caller) Close() { _ = c.conn.Close() }
+func (c *Caller) Close() {
+	defer unshared()()
+	_ = c.conn.Close()
+}
+
+// unshared keeps the connection out of the hands of processes that are being
+// started until its result is called: between fork and exec these have all files,
+// and a connection that another process has does not end when it is closed.
+func unshared() (share func()) {
+	syscall.ForkLock.RLock()
+	return syscall.ForkLock.RUnlock
+}
 
 // Reset hangs up with an RST.
 func (c *Caller) Reset() {
+	defer unshared()()
 	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}

@@ -72,7 +72,7 @@ func TestTunnelWithoutARequest(t *testing.T) {
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, smsportal.Options{}, "limits: {header_timeout: 100ms}")
+			s := start(t, smsportal.Options{}, "limits: {header_timeout: 2s}")
 			s.hello(t, w, legacy, speaking(tls.VersionTLS10, s.ours, legacy)).Rest()
 			line := s.says("tunnel", harness.Match{"handling": "terminated", "ingress": w.name, "tls_version": "1.0", "host": legacy, "handshake": "no_call", "end": "idle"})
 			if line.String("ja4") == "" || line.String("tls_cipher") == "" {
