@@ -12,6 +12,7 @@ package ledger
 import (
 	"cmp"
 	"container/list"
+	"crypto/rand"
 	"maps"
 	"slices"
 	"sync"
@@ -62,6 +63,8 @@ type Ledger struct {
 	descs  descs
 	file   *stateFile // nil = memory only
 
+	instance string // a random word, which tells this process from all others
+
 	changed       atomic.Bool           // since the last snapshot
 	lastWrite     atomic.Int64          // Unix seconds of the last snapshot, 0 = never
 	writeFailures atomic.Uint64         // snapshots that could not be written, and files set aside
@@ -103,7 +106,7 @@ func newPolicy(s Settings) *policy {
 // aside with an error in the log. Close ends the ledger.
 func New(o Options) *Ledger {
 	l := &Ledger{
-		clock: o.Clock, logger: o.Logger, descs: newDescs(),
+		clock: o.Clock, logger: o.Logger, descs: newDescs(), instance: rand.Text(),
 		policy: newPolicy(Settings{}), upstreams: []string{call.LabelOther, call.LabelDenied},
 		rows: make(map[string]*row), unchecked: make(map[string]int),
 		labels:   labelTable{rows: make(map[*row]struct{})},

@@ -8,6 +8,7 @@ import (
 // Summary is the migration in figures.
 type Summary struct {
 	Generated            time.Time      `json:"generated"`
+	Instance             string         `json:"instance,omitempty"` // a random word of the process; absent in a report
 	MigratedAfterSeconds int64          `json:"migrated_after_seconds"`
 	Clients              int            `json:"clients"` // without those that never made a call
 	States               map[string]int `json:"states"`  // every state is there
@@ -64,6 +65,7 @@ type DayTotal struct {
 func (l *Ledger) Summary() Summary {
 	now, p := l.clock(), l.currentPolicy()
 	s := NewSummary(now, p.MigratedAfter)
+	s.Instance = l.instance
 	totals := make(map[int32]*DayTotal)
 	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
 	l.each(func(r *row) {

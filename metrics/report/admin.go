@@ -55,6 +55,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	if err := api.fetch(ctx, u.JoinPath("api/v1/summary"), &summary); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
 	}
+	r.instance = summary.Instance
 	r.Summary.History, r.Summary.BurnDown, r.Summary.Forecast = summary.History, summary.BurnDown, summary.Forecast
 	r.Summary.Tracked, r.Summary.Limit, r.Summary.Overflowed = summary.Tracked, summary.Limit, summary.Overflowed
 	return r, nil

@@ -38,8 +38,13 @@ func FromInstances(ctx context.Context, o InstancesOptions) (*Report, error) {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(reports, func(other *Report) bool { return other.Source == r.Source }) {
-			return fmt.Errorf("%s is given twice: it would count twice", r.Source)
+		for _, other := range reports {
+			switch {
+			case other.Source == r.Source:
+				return fmt.Errorf("%s is given twice: it would count twice", r.Source)
+			case r.instance != "" && other.instance == r.instance:
+				return fmt.Errorf("%s and %s are the same tlslift, which would count twice: give one of them", other.Source, r.Source)
+			}
 		}
 		reports = append(reports, r)
 		return nil

@@ -18,6 +18,8 @@ type Report struct {
 	Source  string         `json:"source"` // where it was read, without credentials
 	Summary ledger.Summary `json:"summary"`
 	Clients []Client       `json:"clients"`
+
+	instance string // that it was read from, by the word that it has for itself; "" = not known
 }
 
 // Client is one client of a report.

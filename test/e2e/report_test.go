@@ -61,10 +61,11 @@ func TestOneReportOfSeveralInstances(t *testing.T) {
 	}
 	first.Stop()
 	for why, arguments := range map[string][]string{
-		"one that is gone":  {"--admin", a, "--admin", b},
-		"one that is twice": {"--admin", b, "--admin", b},
+		"one that is gone":   {"--admin", a, "--admin", b},
+		"one that is twice":  {"--admin", b, "--admin", b},
+		"one with two names": {"--admin", b, "--admin", strings.Replace(b, "127.0.0.1", "localhost", 1)},
 	} {
-		if r := harness.Run(t, nil, append([]string{"report"}, arguments...)...); r.Code == 0 || r.Stdout != "" || r.Stderr == "" {
+		if r := harness.Run(t, nil, append([]string{"report"}, arguments...)...); r.Code == 0 || r.Stdout != "" || r.Stderr == "" || strings.HasSuffix(why, "names") != strings.Contains(r.Stderr, "are the same tlslift") {
 			t.Errorf("%s: exit status %d, %s%s", why, r.Code, r.Stdout, r.Stderr)
 		}
 	}
