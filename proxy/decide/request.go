@@ -54,7 +54,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 		p.Ingress = call.Gateway
 	}
 	if t.Absolute && t.Scheme != "http" && t.Scheme != "https" {
-		return p, refuse(problem.Malformed, detailScheme)
+		return p, Decision{Reason: problem.Malformed, Detail: detailScheme, Cause: problem.OtherScheme}
 	}
 	if inner && !c.Authority.IsZero() {
 		if p.Host.IsZero() {
@@ -165,7 +165,7 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	}
 	d := s.foreign(c, p.Host, port, Pass, OthersPass)
 	if d.Action == Pass && !p.SeesHTTP {
-		return refuse(problem.Host, detailForeignTLS)
+		return Decision{Reason: problem.Host, Detail: detailForeignTLS, Cause: problem.ForeignHTTPS}
 	}
 	return d
 }

@@ -9,6 +9,8 @@ const (
 	Usual         Cause = iota
 	Hostless            // the request names no host, or the address of tlslift: its URL was meant as a base URL
 	UnknownHost         // the request, in origin form, names a host that is no upstream: misspelt, or a name of tlslift
+	OtherScheme         // the URL is neither http nor https
+	ForeignHTTPS        // a host that is no upstream is asked for as https:// in absolute form, which only CONNECT can do
 	BrokenChunks        // the chunks of the body are broken, not the head
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
@@ -27,6 +29,12 @@ func (c Cause) text() (what, advice string) {
 	case UnknownHost:
 		return "This proxy does not serve ^.",
 			"Correct the name in the URL or in the hosts file, or ask the operator of tlslift to add it to its upstreams. If ^ is a name of tlslift itself, begin the path of the URL with the API host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator to set default_upstream on this listener."
+	case OtherScheme:
+		return "This proxy serves http and https only.",
+			"Correct the URL, or take tlslift out of the client's setting for that protocol, such as ftp_proxy."
+	case ForeignHTTPS:
+		return "This proxy encrypts no calls to ^ itself, which is not one of its upstreams.",
+			"Use CONNECT, as most clients do for https with a proxy, or ask the operator of tlslift to add the host to its upstreams."
 	case BrokenChunks:
 		return whatChunks, adviceChunks
 	case NoProxyHeader:

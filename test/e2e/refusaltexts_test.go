@@ -100,3 +100,24 @@ func TestAHostThatIsNotServedIsNamed(t *testing.T) {
 		p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "host", "delivery": "not_sent", "detail": "hosts that are not upstreams are served only in absolute form and by CONNECT"})
 	}
 }
+
+// TestSchemesThatAreNotServed: neither is broken HTTP, nor a host that nobody may
+// call.
+func TestSchemesThatAreNotServed(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "others: pass")
+	for _, c := range []struct {
+		target, problem, detail, says string
+		status                        int
+	}{
+		{"ftp://www.example.com/a", "malformed", "the target's scheme is neither http nor https", "This proxy serves http and https only.", 400},
+		{"https://www.example.com/a", "host", "foreign https needs CONNECT", "This proxy encrypts no calls to www.example.com itself, which is not one of its upstreams. Nothing was sent. Use CONNECT,", 403},
+	} {
+		mark := p.Mark()
+		answer := p.Ask("GET " + c.target + " HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
+		if answer.StatusCode != c.status || answer.Problem() != c.problem || answer.Delivery() != "not_sent" || !strings.Contains(answer.Text, c.says) {
+			t.Errorf("%s: %d %s %s", c.target, answer.StatusCode, answer.Problem(), answer.Text)
+		}
+		p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": c.problem, "delivery": "not_sent", "detail": c.detail})
+	}
+}
