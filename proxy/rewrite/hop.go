@@ -3,6 +3,7 @@ package rewrite
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -27,10 +28,7 @@ func HopByHop(h http.Header) {
 		}
 	}
 	for _, key := range hopByHop {
-		// Hardly any is there, and to look costs less than to delete.
-		if _, ok := h[key]; ok { //nolint:staticcheck // S1033: looking costs less than deleting what is not there
-			delete(h, key)
-		}
+		delete(h, key)
 	}
 }
 
@@ -42,47 +40,22 @@ var hopByHop = [...]string{
 	"Proxy-Authentication-Info", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
 }
 
-// listed reports whether a connection option needs no removal: those that go
-// anyway or name no field, and those that are not hop-by-hop whatever
-// Connection says. The first are here to save the common case an allocation.
+// listed reports whether a connection option needs no removal: it goes in any
+// case, names no field, or is not hop-by-hop whatever Connection says.
 func listed(option string) bool {
-	switch len(option) {
-	case len(""):
-		return true
-	case len("TE"):
-		return strings.EqualFold(option, "TE")
-	case len("Via"):
-		return strings.EqualFold(option, "Via")
-	case len("Host"):
-		return strings.EqualFold(option, "Host")
-	case len("close"):
-		return strings.EqualFold(option, "close")
-	case len("Cookie"):
-		return strings.EqualFold(option, "Cookie")
-	case len("Upgrade"):
-		return strings.EqualFold(option, "Upgrade")
-	case len("keep-alive"):
-		return strings.EqualFold(option, "keep-alive") || strings.EqualFold(option, "Set-Cookie") ||
-			strings.EqualFold(option, "SOAPAction")
-	case len("Content-Type"):
-		return strings.EqualFold(option, "Content-Type")
-	case len("Authorization"):
-		return strings.EqualFold(option, "Authorization")
-	case len("Content-Length"):
-		return strings.EqualFold(option, "Content-Length")
-	case len("Content-Encoding"):
-		return strings.EqualFold(option, "Content-Encoding")
-	default:
-		return false
-	}
+	return slices.ContainsFunc(listedOptions[:], func(l string) bool { return strings.EqualFold(l, option) })
+}
+
+// listedOptions has the most frequent first.
+var listedOptions = [...]string{
+	"close", "keep-alive", "TE", "Upgrade", "",
+	"Host", "Content-Type", "Content-Length", "Content-Encoding", "Authorization", "Cookie", "Set-Cookie", "SOAPAction", "Via",
 }
 
 // StripOwn removes from an upstream's answer the fields by which tlslift
 // marks its own answers, so that they cannot be forged (design, section 8).
 func StripOwn(h http.Header) {
 	for _, key := range [...]string{"Tlslift-Error", "Tlslift-Delivery"} {
-		if _, ok := h[key]; ok { //nolint:staticcheck // S1033: looking costs less than deleting what is not there
-			delete(h, key)
-		}
+		delete(h, key)
 	}
 }
