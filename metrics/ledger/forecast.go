@@ -102,19 +102,10 @@ func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 func (s *Summary) Outlook() string {
 	f := s.Forecast
 	last := ""
-	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() {
-		last = "must change by then, and %s be declared, because an undeclared one counts for " +
+	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() && s.Insecure > 0 {
+		last = "A client that has called insecurely since " + figures.Moment(f.Target.Add(-s.migratedAfter())) +
+			" must change by then and be declared migrated, because an undeclared one counts for " +
 			figures.Length(s.migratedAfter()) + " after its last insecure call."
-		switch s.Insecure {
-		case 0:
-			last = ""
-		case 1:
-			last = "1 client " + fmt.Sprintf(last, "must")
-		case 2:
-			last = "Both clients " + fmt.Sprintf(last, "each must")
-		default:
-			last = "All " + figures.Count(s.Insecure) + " clients " + fmt.Sprintf(last, "each must")
-		}
 	}
 	return f.sentence(last)
 }
