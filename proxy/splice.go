@@ -89,8 +89,11 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 	case hello.Refused:
 		a, _ := turns.Answer()
 		failure, obstacle := refusedFor(a.Alert)
-		if t.c.facts.Hello.Framing == hello.SSLv2 {
+		switch h := t.c.facts.Hello; {
+		case h.Framing == hello.SSLv2:
 			failure, obstacle = call.HandshakeSSLv2Hello, fixes.SSLv2Upstream
+		case failure == call.HandshakeNoSharedCipher && shutOut(h):
+			obstacle = "shut-out"
 		}
 		v.Failure = failure
 		t.warn("the upstream refused a spliced client", failure, obstacle, zap.Uint8("alert", a.Alert))

@@ -29,6 +29,7 @@ type Client struct {
 	FallsBack bool // its URL is the API's own, in clear
 	NoCalls   bool // it connects, and has never made a call
 	Failing   bool // it cannot call: its TLS handshakes fail
+	Silent    bool // that it distrusts a certificate is concluded from its leaving without a word
 	Migrated  bool // nothing is left to change in it
 	Declared  bool // its owner says that it is migrated
 }
@@ -81,7 +82,11 @@ func For(c Client) Fix {
 	}
 	program, library := runtimeOf(programs, c.Program), runtimeOf(libraries, c.Library)
 	f := Fix{Key: string(c.Obstacle), Operator: o.operator}
-	said := []string{exactly(o.sentence, c.Offered)}
+	sentence := o.sentence
+	if c.Silent && o.silent != "" {
+		sentence = o.silent
+	}
+	said := []string{exactly(sentence, c.Offered)}
 	for _, r := range []*Runtime{program, library} {
 		if r != nil {
 			f.Key += "/" + r.Key

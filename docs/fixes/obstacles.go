@@ -29,6 +29,7 @@ const (
 // about says of each obstacle what its owner and the operator can do.
 type about struct {
 	sentence string // for the owner of the client
+	silent   string // the same where the client never said so itself; "" = it always does
 	first    string // what to look at first in a client whose hello was seen; "" = nothing
 	unknown  string // what follows when neither program nor library is known
 	operator string // what helps until then, for the operator of tlslift
@@ -65,7 +66,7 @@ var obstacles = map[Obstacle]about{
 		page:     "shared-ciphers",
 	},
 	"shut-out": {
-		sentence: "It cannot get in: it has SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 ciphers. Until it is updated, have it call http:// addresses through tlslift, which works today.",
+		sentence: "It cannot get in: it has SSL 3.0 alone, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
 		page:     "shut-out", stopgap: true,
 	},
 	"no-server-name": {
@@ -80,11 +81,13 @@ var obstacles = map[Obstacle]about{
 	},
 	"distrusts-ca": {
 		sentence: "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
+		silent:   "It leaves after the TLS handshake without a word, so it may not trust tlslift's certificate: unless it is a health check, install the CA where it looks, or change the client to TLS 1.2.",
 		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
 		page:     "trust-the-ca", stopgap: true,
 	},
 	"distrusts-upstream": {
 		sentence: "It rejects SMSPortal's certificate: update its root certificates.",
+		silent:   "It leaves after the TLS handshake without a word, so it may not trust SMSPortal's certificate: unless it is a health check, update its root certificates.",
 		page:     "upstream-certificate",
 	},
 

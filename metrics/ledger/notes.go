@@ -13,7 +13,7 @@ func (v *Row) Notes(now time.Time) []string {
 	declared := Times{Declared: v.Declared}.declaredAt(now)
 	note(v.Regressed, SelectRegressed)
 	note(v.Misdeclared, SelectMisdeclared)
-	note(v.MigratedBy == "declaration" || v.Failing && declared, "declared")
+	note(v.MigratedBy == "declaration" || declared && (v.Failing || v.State == NoCalls && !v.Misdeclared), "declared")
 	note(v.Failing, SelectFailing)
 	note(v.SeveralPrograms, "several programs")
 	return notes

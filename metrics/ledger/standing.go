@@ -22,7 +22,7 @@ type standing struct {
 }
 
 func (r *row) standing(p *policy, now time.Time) standing {
-	declared := p.clients[r.name].Migrated
+	declared := p.clients[r.name].Migrated.UTC()
 	s := standing{Times: Times{
 		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed),
 		LastCapable: at(r.evidence.Held(Capable)), Declared: declared,
@@ -34,7 +34,7 @@ func (r *row) standing(p *policy, now time.Time) standing {
 	s.state = s.StateAt(now, p.MigratedAfter)
 	s.failing = s.FailingAt(now, p.MigratedAfter)
 	s.regressed = s.RegressedAt(now)
-	s.misdeclared = s.MisdeclaredAt(now, p.MigratedAfter)
+	s.misdeclared = s.MisdeclaredAt(now)
 	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
 	return s
 }
@@ -82,7 +82,7 @@ func unixOf(t time.Time) int64 {
 
 // Unnamed is what is wrong with the declaration of a client that no caller can be
 // named, and what to do about it.
-const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener"
+const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener, unless it is the former name of a client"
 
 // explain says what is wrong with a client that was declared migrated and never
 // seen making a call.
@@ -103,6 +103,6 @@ func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
 	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, at(v.Evidence.Held(Capable)), v.Declared, v.Verdict}
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
 	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
-	v.Misdeclared = s.MisdeclaredAt(now, migratedAfter)
+	v.Misdeclared = s.MisdeclaredAt(now)
 	v.explain()
 }

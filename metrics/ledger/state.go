@@ -121,10 +121,10 @@ func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
 }
 
 // MisdeclaredAt reports whether a client was declared migrated that was never
-// seen making a call: its name may be misspelt. Of one that fails, the name is
-// right.
-func (s Times) MisdeclaredAt(now time.Time, migratedAfter time.Duration) bool {
-	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero() && !s.FailingAt(now, migratedAfter)
+// seen making a call: its name may be misspelt. Of one whose handshakes failed, the
+// name is right.
+func (s Times) MisdeclaredAt(now time.Time) bool {
+	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero() && s.LastFailed.IsZero()
 }
 
 func (s Times) declaredAt(now time.Time) bool {

@@ -14,7 +14,7 @@ type Summary struct {
 	States               map[string]int `json:"states"`  // every state is there
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
-	Misdeclared          int            `json:"misdeclared"` // declared migrated, never seen making a call, and not failing
+	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call or failing to
 	Failing              int            `json:"failing"`     // in any state but migrated, and with calls or without: their TLS handshakes fail
 	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 

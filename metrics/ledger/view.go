@@ -25,8 +25,8 @@ type Row struct {
 	// MigratedBy says what a migrated client is taken for one by: proof, that it
 	// was seen to be secure; or the declaration of its owner.
 	MigratedBy string `json:"migrated_by,omitempty"`
-	// Misdeclared says that it was declared migrated, never seen making a call, and
-	// is not failing; Misdeclaration says so in words, with what to do.
+	// Misdeclared says that it was declared migrated, and never seen making a call or
+	// failing to; Misdeclaration says so in words, with what to do.
 	Misdeclared    bool   `json:"misdeclared,omitempty"`
 	Misdeclaration string `json:"misdeclaration,omitempty"`
 	Unnamed        bool   `json:"unnamed,omitempty"` // only its declaration has its name; not known of a fleet
@@ -40,6 +40,11 @@ type Row struct {
 	// SeveralPrograms says that more than one program calls by this name; not known
 	// of a fleet.
 	SeveralPrograms bool `json:"several_programs,omitempty"`
+
+	// Suspected says that it may distrust a certificate, as its verdict has it, but only
+	// ever left without a word after a complete TLS handshake, as a health check
+	// does. Not known of a fleet in Prometheus.
+	Suspected bool `json:"suspected,omitempty"`
 
 	// AllRefused says that tlslift refuses its calls: none was let through within
 	// migratedAfter before the last refused one. Not known of a fleet.
@@ -238,9 +243,16 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
 	v.Unnamed = p.clients[r.name].Unnamed
+	v.Suspected = r.suspected(st.Verdict)
 	v.explain()
 	v.Advise(now, p.MigratedAfter)
 	return v
+}
+
+// suspected reports whether nothing but silence speaks for a verdict.
+func (r *row) suspected(v Verdict) bool {
+	said := map[Verdict]call.HandshakeFailure{DistrustsCA: call.HandshakeClientRejectedCA, DistrustsUpstream: call.HandshakeClientRejectedUpstream}[v]
+	return said != call.HandshakeOK && r.totals.total(ofFailures, uint8(said))+r.totals.total(ofFailures, uint8(call.HandshakeEOF)) == 0
 }
 
 // ledLately are the settings that led a call here within migratedAfter of the
@@ -262,9 +274,25 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{
 		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
-		NoCalls: v.State == NoCalls, Failing: v.Failing, Migrated: v.State == Migrated && !v.Upgraded(now, migratedAfter), Declared: !v.Declared.IsZero(),
+		NoCalls: v.State == NoCalls, Failing: v.Failing, Silent: v.Suspected, Migrated: v.done(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(v.Misdeclaration, fix.Sentence), fix.Key, fix.Pages
+}
+
+// done reports whether nothing is left to change in a client, as far as is known: it
+// is migrated without tlslift's help, or made its last calls so, or its owner says
+// so of one that was never seen making a call.
+func (v *Row) done(now time.Time, migratedAfter time.Duration) bool {
+	switch v.State {
+	case Migrated:
+		return !v.Upgraded(now, migratedAfter)
+	case Silent:
+		return !v.Failing && v.LastInsecure.IsZero() && v.LastUpgraded.IsZero()
+	case NoCalls:
+		return !v.Failing && Times{Declared: v.Declared}.declaredAt(now)
+	default:
+		return false
+	}
 }
 
 // RequestsADay writes RequestsPerDay. Requests inside a client's own TLS cannot

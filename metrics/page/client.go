@@ -89,6 +89,8 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 // tlslift alone.
 func (v *clientView) standing() string {
 	switch {
+	case v.Row.Failing && v.Row.Suspected:
+		return "leaves after its TLS handshakes without a call: it may not trust the certificate, or be a health check"
 	case v.Row.Failing:
 		return "connects, but its TLS handshakes fail, so none of its calls arrives"
 	case v.Row.AllRefused:

@@ -30,7 +30,7 @@ func (s *server) funcs() template.FuncMap {
 		"figure":    figures.Count,
 		"figure32":  func(n uint32) string { return figures.Count(int(n)) },
 		"clientURL": clientURL,
-		"source":    func(word string) string { return cmp.Or(sourceTexts[word], word) },
+		"knownBy":   func(r ledger.Row) string { return knownBy(&r) },
 		"secret":    func(kind string) string { return cmp.Or(secretTexts[kind], kind) },
 		"times":     times,
 		"notes":     func(r ledger.Row) []string { return r.Notes(s.Clock()) },
@@ -60,7 +60,7 @@ var stateTexts = map[string]string{
 	"insecure": "called over plain HTTP or old TLS lately, and not securely",
 	"mixed":    "called both securely and over plain HTTP or old TLS lately: part of it has changed",
 	"silent":   "no call lately, which is not the same as migrated",
-	"unseen":   "named in the configuration, never seen",
+	"unseen":   "named in the configuration, and no call of it has been seen",
 	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
 
@@ -68,6 +68,17 @@ var stateTexts = map[string]string{
 	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
 	"declared":               "declared migrated by its owner",
 	ledger.SelectFailing:     "tried to call lately and cannot: its TLS handshakes fail. It is counted under its state, too",
+}
+
+// knownBy says what a client is known by; "" = not known.
+func knownBy(r *ledger.Row) string {
+	switch r.Source {
+	case "listener", "proxy_auth", "workload", "name":
+		if !r.Configured {
+			return "a name that the configuration no longer has"
+		}
+	}
+	return cmp.Or(sourceTexts[r.Source], r.Source)
 }
 
 // sourceTexts say what a client is known by.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,7 +46,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		}
 	}
 	item("Name", r.Client)
-	item("Known by", sourceTexts[r.Source])
+	item("Known by", knownBy(r))
 	item("State", r.State.String())
 	item("Verdict", r.Verdict.String())
 	item("First seen", clock(r.FirstSeen))
@@ -55,10 +56,14 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		item("Calls a day", figures.Short(calls))
 	}
 	if r.Failing {
-		item("TLS handshakes that failed", counted(r.Failures)+"; last "+clock(r.LastFailed))
+		what := "TLS handshakes that failed"
+		if r.Suspected {
+			what = "TLS handshakes without a call"
+		}
+		item(what, counted(r)+"; last "+clock(r.LastFailed))
 	}
 	if len(r.Refused) > 0 {
-		item("Calls refused by tlslift", counted(r.Refused)+"; last "+clock(r.LastRefused))
+		item("Calls refused by tlslift", reasons(r.Refused)+"; last "+clock(r.LastRefused))
 	}
 	var hosts []string
 	for _, h := range r.Hosts {
@@ -74,10 +79,10 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", secretTexts[e.Kind], times(e.Count), clock(e.Last)))
 	}
 	if r.AllRefused {
-		b.WriteString("\nAsk the operator of tlslift why its calls are refused: the log says so.\n")
+		b.WriteString("\nAsk the operator of tlslift today why its calls are refused: the log says why.\n")
 	}
 	if r.SeveralPrograms {
-		fmt.Fprintf(&b, "\n%s\n", severalPrograms(r))
+		fmt.Fprintf(&b, "\n%s%s.\n", severalPrograms(r), elsewhere(site))
 	}
 	if r.Fix != "" {
 		fmt.Fprintf(&b, "\nWhat to change%s: %s\n", oneLine(forWhich(r)), oneLine(r.Fix))
@@ -95,8 +100,11 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		}
 	}
 	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
+	case r.Failing && r.Suspected:
+		b.WriteString("\nIf it is a health check, it needs no change. Otherwise it is down now: please change it today.\n")
 	case r.Failing: // it cannot wait for the target
 		b.WriteString("\nIt is down now: please change it today.\n")
+	case r.AllRefused: // neither can it, and that is for the operator to change
 	case day == "":
 	case now.Before(target):
 		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)
@@ -113,6 +121,8 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 func openingOf(r *ledger.Row, now time.Time) string {
 	name := oneLine(r.Client)
 	switch {
+	case r.Failing && r.Suspected:
+		return name + " leaves after each TLS handshake without a call: it may not trust the certificate that it is shown, and then none of its messages is sent."
 	case r.Failing:
 		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	case r.AllRefused:
@@ -122,7 +132,7 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	case r.State == ledger.Insecure:
 		return name + " calls SMSPortal over plain HTTP or old TLS. When SMSPortal requires TLS 1.2, only tlslift keeps it working."
 	case r.State == ledger.Mixed:
-		return name + " still makes some of its calls to SMSPortal over plain HTTP or old TLS."
+		return fmt.Sprintf("%s calls SMSPortal over TLS 1.2 or later, and also over plain HTTP or old TLS, the last time at %s. If it has been changed since, please say when.", name, clock(r.LastInsecure))
 	case r.State == ledger.Silent:
 		last := r.LastInsecure
 		if r.LastSecure.After(last) {
@@ -133,14 +143,22 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	return ""
 }
 
-// counted lists reasons with how often each was seen. That nobody called, or that
-// it was no TLS, is no handshake that failed.
-func counted(reasons map[string]uint64) string {
+// counted lists why a client's handshakes failed. That nobody called after one, or
+// that it was no TLS, is not a handshake that failed.
+func counted(r *ledger.Row) string {
+	failures := maps.Clone(r.Failures)
+	delete(failures, call.HandshakeNotTLS.String())
+	if !r.Suspected {
+		delete(failures, call.HandshakeNoCall.String())
+	}
+	return reasons(failures)
+}
+
+// reasons lists reasons with how often each was seen.
+func reasons(counts map[string]uint64) string {
 	var list []string
-	for _, c := range sorted(reasons) {
-		if c.Name != call.HandshakeNoCall.String() && c.Name != call.HandshakeNotTLS.String() {
-			list = append(list, c.Name+": "+figures.Short(float64(c.Count)))
-		}
+	for _, c := range sorted(counts) {
+		list = append(list, c.Name+": "+figures.Short(float64(c.Count)))
 	}
 	return strings.Join(list, ", ")
 }
@@ -191,7 +209,15 @@ func severalPrograms(r *ledger.Row) string {
 	if len(names) > 0 {
 		text += " (" + oneLine(strings.Join(names, ", ")) + ")"
 	}
-	return text + ". Each needs its own change."
+	return text + ". Each needs its own change"
+}
+
+// elsewhere says where the advice for the other programs is.
+func elsewhere(site string) string {
+	if site == "" {
+		return ""
+	}
+	return "; for those that are not named below, see " + site + "/fixes"
 }
 
 // forWhich says which of several programs the advice is about; "" of one alone.

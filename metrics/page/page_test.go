@@ -509,10 +509,12 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 func TestAClientsPageUsesWords(t *testing.T) {
 	t.Parallel()
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
-	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "later", Migrated: now.Add(30 * dayLong)}}})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "later", Migrated: now.Add(30 * dayLong)}, {Name: "billing"}}})
 	plain := call.Outcome{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", Exposed: 1 << redact.KindQuery}
 	request(l, "later", now, plain)
 	plain.Kind, plain.End, plain.Client = call.Request, now, call.Identity{Name: "billing", Source: call.SourceListener}
+	l.Record(&plain)
+	plain.Client.Name = "former"
 	l.Record(&plain)
 	idle := spliced()
 	idle.NoCall, idle.Failure = true, call.HandshakeNoCall
@@ -522,6 +524,7 @@ func TestAClientsPageUsesWords(t *testing.T) {
 	for name, want := range map[string][]string{
 		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls and failed TLS handshakes by host. An encrypted connection counts as one call."},
 		"billing": {"<dd>its own port</dd>"},
+		"former":  {"<dd>a name that the configuration no longer has</dd>"},
 		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
 		"secure":  {"<dt>Requests a day</dt><dd>\u2013</dd>"},
 	} {

@@ -195,7 +195,6 @@ var prefixes = []struct {
 	{"lotus notes", FamilyNotes},
 	{"domino", FamilyNotes},
 	{"dalvik", FamilyAndroid},
-	{"okhttp", FamilyAndroid},
 	{"restsharp", FamilyNet},
 	{"microsoft.data", FamilyNet},
 }

@@ -177,6 +177,55 @@ func TestClientDistrustsTheUpstream(t *testing.T) {
 	}
 }
 
+// TestSuitesThatNobodyHas: what SMSPortal and tlslift lack alike is one advice, in
+// the log as elsewhere, and it does not offer what would not help.
+func TestSuitesThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{RSA: true, MaxVersion: tls.VersionTLS12}, callers(1)).caller(t, 0)
+	h := spelled{version: tls.VersionTLS12, suites: []uint16{0x003d, 0x0041}, sni: api} // AES256-SHA256, CAMELLIA128-SHA
+	refused(t, say(t, connect.open(t, s, api), h.wire()), alertHandshakeFailure)
+	s.failed(t, "no_shared_cipher")
+	line, got := s.says("the upstream refused a spliced client", harness.Match{"reason": "no_shared_cipher", "offered": "1.2"}), s.standing(t)
+	if got.Verdict != "shut-out" || line.String("advice") != got.Fix || !strings.Contains(got.Fix, "or only ciphers that SMSPortal and tlslift refuse") {
+		t.Errorf("the client stands %+v; the log says %v", got, line)
+	}
+	s.saidEverywhere(t, got)
+}
+
+// TestLeavingWithoutAWord: a client that completes its handshake and hangs up may
+// distrust the certificate, or be a health check. Both are said, until it says more.
+func TestLeavingWithoutAWord(t *testing.T) {
+	t.Parallel()
+	stage := start(t, smsportal.Options{}, callers(len(modern)))
+	for i, version := range modern {
+		t.Run(words[version], func(t *testing.T) {
+			t.Parallel()
+			s := stage.caller(t, i)
+			trusting := connect.open(t, s, api)
+			if err := tls.Client(trusting, speaking(version, s.portal.Roots(), api)).Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			_ = trusting.Close() // without close_notify
+			s.failed(t, "no_call")
+			got := s.standing(t)
+			if got.State != "no-calls" || got.Verdict != "distrusts-upstream" || !got.Failing || !strings.Contains(got.Fix, "may not trust SMSPortal's certificate: unless it is a health check") {
+				t.Errorf("the client stands %+v", got)
+			}
+			s.saidEverywhere(t, got)
+			if _, page := s.Get("/clients/" + s.client); !strings.Contains(page, "no_call: 1; last") || !strings.Contains(page, "If it is a health check, it needs no change.") {
+				t.Error("its page is sure of itself")
+			}
+			distrusting := connect.open(t, s, api)
+			_ = tls.Client(distrusting, speaking(version, s.ours, api)).Handshake()
+			_ = distrusting.Close()
+			s.In(t).WaitMetric(1, "tlslift_client_handshake_failures_total", "client", s.client, "reason", "client_rejected_upstream")
+			if got := s.standing(t); !strings.HasPrefix(got.Fix, "It rejects SMSPortal's certificate:") {
+				t.Errorf("then the client stands %+v", got)
+			}
+		})
+	}
+}
+
 // TestFallback: a client that says it tried better before is told to go back
 // there (RFC 7507), and is known to be able to.
 func TestFallback(t *testing.T) {

@@ -58,7 +58,7 @@ func sorted(c colours) []string { return slices.Sorted(maps.Keys(c)) }
 // changes says what to change in a client of each verdict: the sentences of
 // docs/fixes, to which a test holds them.
 var changes = map[string]string{
-	"shut-out":           "It cannot get in: it has SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 ciphers. Until it is updated, have it call http:// addresses through tlslift, which works today.",
+	"shut-out":           "It cannot get in: it has SSL 3.0 alone, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
 	"distrusts-ca":       "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
 	"distrusts-upstream": "It rejects SMSPortal's certificate: update its root certificates.",
 	"no-shared-cipher":   "It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.",
