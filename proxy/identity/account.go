@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+	"unicode"
 )
 
 // scanLimit bounds how much of a query or form is searched for the account.
@@ -24,13 +25,20 @@ func (l *Resolver) accountName(authorization, rawQuery string, form func() []byt
 		}
 	}
 	account = strings.TrimSpace(account)
-	if account == "" {
+	if account == "" || strings.ContainsFunc(account, foreignToAccounts) {
 		return ""
 	}
 	if l.account == AccountHash {
 		return hashed(l.accountKey, account)
 	}
 	return Safe(account)
+}
+
+// foreignToAccounts reports whether a character has no place in an account's name.
+// A query that its caller spelled or escaped wrongly may have a password behind the
+// name: bob;Password=secret, or bob%2526Password%253Dsecret. Such an account is none.
+func foreignToAccounts(r rune) bool {
+	return strings.ContainsRune("=;%", r) || unicode.IsControl(r)
 }
 
 // hashed is a name that tells accounts apart without telling which they are.

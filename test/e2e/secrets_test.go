@@ -143,6 +143,30 @@ func TestSecretsAreNeverWritten(t *testing.T) {
 	}
 }
 
+// TestAccountsHaveNoPasswordBehindThem: a query or a form that its caller spelled or
+// escaped wrongly names nobody, though accounts are names.
+func TestAccountsHaveNoPasswordBehindThem(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "clients: {account: plain}")
+	const rest = "Password=" + plantedToken + ";numto=" + plantedNumber
+	texts := []string{
+		"Username=bob;" + rest, "Username=bob%26" + url.QueryEscape(rest), "Username=bob%2526" + url.QueryEscape(url.QueryEscape(rest)),
+		"Username=bob " + rest, "Username=bob%0d%0a" + rest, "Username=bob" + rest, "Username=bob%00" + plantedToken,
+	}
+	for _, w := range ways {
+		for _, text := range texts {
+			disclose(t, p, w, disclosure{name: text, method: "GET"}, w.request("GET", "/api5/http5.aspx?Type=credits&"+text, "", ""))
+			d := disclosure{"form " + text, "POST", "/api5/http5.aspx", "Content-Type: application/x-www-form-urlencoded", "Type=credits&" + text}
+			disclose(t, p, w, d, d.spell(w))
+		}
+	}
+	p.WaitLog(harness.Match{"msg": "request", "client": "127.0.0.1"})
+	if n := server.Count(); n != 2*len(ways)*len(texts) {
+		t.Errorf("%d requests were passed on", n)
+	}
+	searchEverything(t, p)
+}
+
 // disclose sends a request and searches the answer, if it is ours.
 func disclose(t *testing.T, p *harness.Process, w way, d disclosure, request string) {
 	t.Helper()
