@@ -39,6 +39,7 @@ type request struct {
 	answer    watchedBody
 	closes    bool          // the answer is one of our own that ends the connection
 	streaming bool          // the answer comes bit by bit: each write is flushed
+	events    bool          // it is a stream of events, which has no end of its own
 	connected bool          // a CONNECT that was answered with 200
 	behind    problem.Cause // what is behind the reason of an answer of our own
 	memory    upstream.Memory
@@ -292,7 +293,8 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 			q.document(resp, v)
 		}
 		declareLength(resp)
-		q.streaming = resp.ContentLength < 0 || upstream.EventStream(resp.Header)
+		q.events = upstream.EventStream(resp.Header)
+		q.streaming = resp.ContentLength < 0 || q.events
 	}
 	q.w.SetHeader(resp.Header)
 	resp.Header = nil // goproxy would copy every field
@@ -319,7 +321,7 @@ func (q *request) finish() {
 		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
 	}
 	if o.FromUpstream && o.Reason == problem.None {
-		o.Delivery = q.ex.Delivery // a streamed answer may not have come to its end
+		q.streamed()
 	}
 	q.presence()
 	if !c.named {
@@ -337,6 +339,21 @@ func (q *request) finish() {
 		t.out.ResponseBytes += o.ResponseBytes
 	}
 	c.s.finish(o)
+}
+
+// streamed judges an answer that may have been passed on as it came: one that did
+// not come to its end is in doubt, whoever ended it. A stream of events has no other
+// end than that its caller leaves.
+func (q *request) streamed() {
+	o := &q.out
+	if o.Delivery = q.ex.Delivery; o.Delivery != problem.Unknown {
+		return
+	}
+	if q.events {
+		o.Delivery = problem.Answered
+		return
+	}
+	o.Reason, o.Detail = problem.Reset, "the answer was not passed on to its end"
 }
 
 // observation is what a connection shows of its client by its first request: one

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/fault"
 	"tlslift/test/harness"
 )
 
@@ -78,11 +79,31 @@ func TestDeliveryOfAStreamedAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Reset()
-	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"}); line.String("delivery") != "unknown" || line.String("client_gone") != "true" {
+	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"}); line.String("delivery") != "unknown" || line.String("client_gone") != "true" ||
+		line.String("level") != "error" || line.String("error") != "reset" || line.String("detail") != "the answer was not passed on to its end" {
 		t.Errorf("the log says %v", line)
 	}
+	p.WaitMetric(1, "tlslift_upstream_failures_total", "reason", "reset", "delivery", "unknown")
 	harness.Dial(t, p.Addr()).Send("GET " + api + "/read HTTP/1.0\r\nHost: x\r\n\r\n").Rest()
 	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/read"}); line.String("delivery") != "answered" {
 		t.Errorf("the log says %v", line)
+	}
+}
+
+// TestAStreamOfEventsEndsWithItsCaller: nothing is in doubt then.
+func TestAStreamOfEventsEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	server := startFault(t, fault.Options{Script: fault.Always(fault.Events("data: 1\n\n", goOn, strings.Repeat("data: 2\n\n", 1<<20), false))})
+	p := harness.Start(t, harness.Options{Upstream: server})
+	c := harness.Dial(t, p.Addr()).Send("GET " + api + "/events HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.Stream("GET")
+	c.Reset()
+	close(goOn)
+	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/events"}); line.String("delivery") != "answered" || line.String("client_gone") != "true" || line.String("error") != "" {
+		t.Errorf("the log says %v", line)
+	}
+	if n := p.Metrics().Sum("tlslift_upstream_failures_total"); n != 0 {
+		t.Errorf("%v failures of the upstream", n)
 	}
 }
