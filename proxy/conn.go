@@ -132,7 +132,7 @@ func (c *conn) endHTTP(nc net.Conn, end http1.End) {
 		} else {
 			c.connected()
 		}
-	case http1.Reset:
+	case http1.Reset, http1.Broken:
 		c.front.Reset()
 	case http1.Lingering:
 		c.front.Linger()
@@ -147,12 +147,12 @@ func (c *conn) endOf(end http1.End) call.End {
 	switch {
 	case end == http1.Idle:
 		return call.EndIdle
-	case end == http1.Broken:
-		return call.EndResetByClient
-	case end != http1.Reset:
+	case end != http1.Reset && end != http1.Broken:
 		return call.EndClosed
 	case c.s.baseCtx.Err() != nil:
 		return call.EndCut
+	case end == http1.Broken:
+		return call.EndResetByClient
 	default:
 		return call.EndResetByUpstream // its answer broke off
 	}

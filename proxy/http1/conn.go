@@ -57,7 +57,7 @@ const (
 	Closed
 	// Idle: the caller asked for nothing for too long. It is closed as Closed is.
 	Idle
-	// Broken: the caller reset the connection.
+	// Broken: the caller reset the connection, or did not take its answer.
 	Broken
 	// Lingering: the caller may still be sending what was not read. Our side
 	// must be half-closed and the rest drained, else the socket's reset throws
@@ -197,10 +197,12 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	c.skipped = ""
 	whole := c.resp.finish()
 	read := c.endBody()
-	last := c.resp.closes
+	last, unwritten := c.resp.closes, c.resp.err != nil
 	c.resp.release()
 	c.resetRequest()
 	switch {
+	case unwritten:
+		return Broken
 	case !whole:
 		return Reset
 	case !last && read:

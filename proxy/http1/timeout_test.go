@@ -249,8 +249,8 @@ func TestWriteTimeout(t *testing.T) {
 			t.Errorf("after %v: write: %v", time.Since(start), failed)
 		}
 	})
-	if end != Reset {
-		t.Errorf("an answer that was cut ends %v", end)
+	if end != Broken {
+		t.Errorf("an answer that was not taken ends %v", end)
 	}
 	bubble(t, testLimits, big(&failed), func(t *testing.T, _ *Conn, nc net.Conn) {
 		send(t, nc, get)
@@ -493,7 +493,7 @@ func TestBodyErrors(t *testing.T) {
 			if be == nil || be.Reason.String() != tt.reason || be.Gone() != tt.leaves {
 				t.Errorf("%v", be)
 			}
-			if want := map[bool]End{true: Reset, false: Lingering}[tt.leaves]; end != want {
+			if want := map[bool]End{true: Broken, false: Lingering}[tt.leaves]; end != want {
 				t.Errorf("%v, want %v", end, want)
 			}
 		})

@@ -107,3 +107,23 @@ func TestAStreamOfEventsEndsWithItsCaller(t *testing.T) {
 		t.Errorf("%v failures of the upstream", n)
 	}
 }
+
+// TestACallerThatResetsItsTunnel while its request is answered, or refused, ends it:
+// the upstream did not.
+func TestACallerThatResetsItsTunnel(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	server := startFault(t, fault.Options{Script: fault.Always(fault.Hold(goOn))})
+	p := harness.Start(t, harness.Options{Upstream: server})
+	mark := p.Mark()
+	c := dial(t, p).Tunnel("api.smsportal.com:443").Send("GET /held HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n")
+	if err := server.Wait(patience(t), "/held", 1); err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	close(goOn)
+	p.WaitLogAfter(mark, harness.Match{"msg": "request", "path": "/held", "delivery": "answered", "client_gone": true})
+	if line := p.WaitLogAfter(mark, harness.Match{"msg": "tunnel", "handling": "plain"}); line.String("end") != "reset_by_client" {
+		t.Errorf("the log says %v", line)
+	}
+}
