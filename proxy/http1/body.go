@@ -105,12 +105,16 @@ func (b *body) readSized(p []byte) (int, error) {
 	return n, nil
 }
 
-// readChunks takes the framing off the next run of data. Extensions and
+// readChunks takes the framing off the data that has come, and waits only for the
+// first of it: a caller may send every byte in a chunk of its own. Extensions and
 // trailers are dropped.
-func (b *body) readChunks(p []byte) (int, error) {
+func (b *body) readChunks(p []byte) (n int, err error) {
 	c := b.c
 	for {
 		if c.r == c.w {
+			if n > 0 {
+				return n, nil
+			}
 			c.r, c.w = 0, 0
 			err := b.arm()
 			if err == nil {
@@ -121,15 +125,15 @@ func (b *body) readChunks(p []byte) (int, error) {
 			}
 		}
 		raw := c.unread()
-		data, used, err := b.chunks.next(raw[:min(len(raw), len(p))])
-		n := copy(p, data)
+		data, used, err := b.chunks.next(raw[:min(len(raw), len(p)-n)])
+		n += copy(p[n:], data)
 		c.r += used
 		switch {
 		case err != nil:
-			return 0, b.fail(chunkReason(err), err)
+			return n, b.fail(chunkReason(err), err)
 		case b.chunks.state == chunkFinished:
 			return n, b.complete()
-		case n > 0:
+		case n == len(p):
 			return n, nil
 		}
 	}
