@@ -52,6 +52,7 @@ var (
 	errDraining   = notSent(problem.Draining, errCut)
 	errCallerGone = notSent(problem.ClientGone, errors.New("the caller had given up before anything was sent"))
 	errNoMemory   = notSent(problem.Limit, errors.New("no memory is free for the answer"))
+	errUploads    = notSent(problem.Limit, errors.New("half of the connections to this host wait for large request bodies"))
 	errEnded      = notSent(problem.Reset, errors.New("the connection ended before it was used"))
 )
 

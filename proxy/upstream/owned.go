@@ -83,7 +83,7 @@ func (o *Owned) put(l lease) {
 	case l.p != nil && !l.c.Signed:
 		l.p.Put(l.c)
 		return
-	case o == nil, o.closed, l.p != nil && !l.p.Reserve(l.c):
+	case o == nil, o.closed, l.p != nil && !l.p.Keep(l.c):
 		l.discard()
 		return
 	}

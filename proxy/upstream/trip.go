@@ -36,6 +36,10 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 	if err != nil {
 		return nil, err
 	}
+	if m.rest != nil && l.p != nil && !l.p.Reserve(l.c) {
+		ex.Owned.giveBack(l)
+		return nil, errUploads
+	}
 	if err := reserve(ex.Share, l.c); err != nil {
 		ex.Owned.giveBack(l)
 		return nil, err

@@ -256,6 +256,42 @@ func TestUpstreamPoolIsBounded(t *testing.T) {
 	}
 }
 
+// TestSlowUploadsLeaveRoom: large bodies that come slowly take at most half of a
+// host's connections, so that other requests go on. One more is told so.
+func TestSlowUploadsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "upstream: {max_connections: 4, warm_connections: 0}")
+	const size = 200_000
+	head := fmt.Sprintf("POST %s/slow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", api, size)
+	var slow []*harness.Caller
+	for range 2 {
+		slow = append(slow, dial(t, p).Send(head+strings.Repeat("x", size/2)))
+	}
+	p.WaitMetric(2, "tlslift_upstream_pool_connections", "state", "busy")
+	if answer := dial(t, p).Send(head + strings.Repeat("x", size/2)).Answer("POST"); answer.StatusCode != 503 || answer.Problem() != "limit" || answer.Delivery() != "not_sent" {
+		t.Errorf("one more: %d %s %s", answer.StatusCode, answer.Problem(), answer.Delivery())
+	}
+	p.WaitLog(harness.Match{"msg": "request", "error": "limit", "detail": "upstream: limit (not_sent): half of the connections to this host wait for large request bodies"})
+	for range 3 {
+		if answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"); answer.Problem() != "" {
+			t.Errorf("beside them: %d %s", answer.StatusCode, answer.Problem())
+		}
+	}
+	for _, c := range slow {
+		if answer := c.Send(strings.Repeat("x", size/2)).Answer("POST"); answer.Problem() != "" {
+			t.Errorf("a slow one: %d %s", answer.StatusCode, answer.Problem())
+		}
+	}
+	for range 3 { // the connections are not reserved any more
+		if answer := p.Ask(head + strings.Repeat("x", size)); answer.Problem() != "" {
+			t.Errorf("one by one: %d %s", answer.StatusCode, answer.Problem())
+		}
+	}
+	if n := server.Count(); n != 8 {
+		t.Errorf("%d requests went upstream", n)
+	}
+}
+
 // TestInventedNamesAreBounded: a caller can ask for any name below a *.domain. All
 // of them are served, and few connections are kept for them together.
 func TestInventedNamesAreBounded(t *testing.T) {

@@ -153,7 +153,7 @@ func TestNoRoom(t *testing.T) {
 		w.call()
 		w.want("no room", 0, 0)
 		c := w.get()
-		if w.Reserve(c) {
+		if w.Keep(c) {
 			t.Error("a client connection keeps one")
 		}
 		w.Discard(c)

@@ -79,7 +79,7 @@ type Conn struct {
 	// Its user sets this. The pool never lends it again.
 	Signed bool
 
-	reserved bool      // by Reserve
+	reserved bool      // by Reserve or Keep
 	since    time.Time // idle since
 	alive    time.Time // last seen alive while idle
 	replace  time.Time // of a fresh one: have another in its place then
@@ -218,17 +218,29 @@ func (p *Pool) Put(c *Conn) {
 	now := p.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.since, c.alive = now, now
+	c.since, c.alive, c.reserved = now, now, false
 	p.give(c)
 }
 
-// Reserve leaves a connection to its user until Discard. It counts as busy. It
-// reports false, and does nothing, if half of all connections that there may be
-// are reserved already, or if there are too many: callers that sign in must not
-// keep out all others.
+// Reserve lets the user of a connection keep it for as long as its caller likes,
+// until it is given back. It reports false, and does nothing, if half of all
+// connections that there may be are reserved already: callers that sign in, or whose
+// bodies come slowly, must not keep out all others. One can always be reserved.
 func (p *Pool) Reserve(c *Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.reserve(c, max(1, p.opts.Most/2))
+}
+
+// Keep is Reserve for a connection that is idle, and stays with its user until
+// Discard. It reports false also if there are too many, or if none are kept now.
+func (p *Pool) Keep(c *Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reserve(c, p.opts.Most/2) && p.opts.Sum() <= p.opts.Most && !p.retired
+}
+
+func (p *Pool) reserve(c *Conn, most int) bool {
 	if !c.reserved {
 		others := 0
 		for other := range p.all {
@@ -236,9 +248,9 @@ func (p *Pool) Reserve(c *Conn) bool {
 				others++
 			}
 		}
-		c.reserved = others < p.opts.Most/2 && p.opts.Sum() <= p.opts.Most
+		c.reserved = others < most
 	}
-	return c.reserved && !p.retired
+	return c.reserved
 }
 
 // Return gives a connection back that was not used after all. One that was made
@@ -246,6 +258,7 @@ func (p *Pool) Reserve(c *Conn) bool {
 func (p *Pool) Return(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c.reserved = false
 	if !c.Used && len(p.waiters) == 0 && len(p.fresh) >= p.opts.Warm {
 		p.drop(c)
 		return
