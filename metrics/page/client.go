@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
@@ -15,6 +16,7 @@ type clientView struct {
 	base
 	Row      ledger.Row
 	Standing string // what its state means
+	SameDay  bool   // it was declared with a date alone, and is insecure since on that day alone
 	Upgraded bool   // only tlslift makes its secure calls possible
 	For      string // which of several programs the advice is about; "" of one alone
 	Leaves   bool   // what remains is to take tlslift away
@@ -49,6 +51,8 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock()
 	v := clientView{base: base{Title: row.Client}, Row: row, Upgraded: row.Upgraded(now, s.Ledger.MigratedAfter())}
 	v.Leaves = row.State == ledger.Migrated && row.Verdict == ledger.Capable && !v.Upgraded
+	const day = 24 * time.Hour
+	v.SameDay = row.Declared.Equal(row.Declared.Truncate(day)) && row.LastInsecure.Sub(row.Declared) < day
 	v.Standing, v.For = v.standing(), forWhich(&row)
 	v.Message = message(&row, s.Ledger.Target(), now, siteOf(r))
 	c := chart.Chart{

@@ -506,6 +506,23 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 	}
 }
 
+// A declaration without a time is of the day's first instant: calls of that day
+// count against it, and the page says what to do if the change was later.
+func TestDeclaredOnTheDayOfItsLastCall(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	today := now.Truncate(dayLong)
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "today", Migrated: today}, {Name: "timed", Migrated: today.Add(time.Hour)}, {Name: "again", Migrated: today.Add(-dayLong)}}})
+	h := serve(t, l)
+	for name, want := range map[string]bool{"today": true, "timed": false, "again": false} {
+		request(l, name, now.Add(-time.Minute), call.Outcome{Ours: true, Host: "api.smsportal.com"})
+		body := get(t, h, "/clients/"+name).Body.String()
+		if !strings.Contains(body, "and insecure since.") || strings.Contains(body, "declare it with the time of the change") != want {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
 func TestAClientsPageUsesWords(t *testing.T) {
 	t.Parallel()
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
