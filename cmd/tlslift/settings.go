@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"tlslift/configs"
 	"tlslift/proxy"
@@ -125,7 +124,7 @@ func loadCA(cfg *configs.Config) (*authority.CA, error) {
 		return nil, nil
 	}
 	return authority.Load(authority.LoadOptions{
-		CertFile: ca.CertFile, KeyFile: ca.KeyFile, AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA, Now: time.Now(),
+		CertFile: ca.CertFile, KeyFile: ca.KeyFile, AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA,
 	})
 }
 

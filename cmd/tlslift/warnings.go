@@ -39,6 +39,7 @@ func loadedCA(cfg *configs.Config) *authority.CA {
 func warnings(cfg *configs.Config) []string {
 	var out []string
 	out = append(out, refusesOld(&cfg.LegacyTLS)...)
+	out = append(out, notValid(cfg, time.Now())...)
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")
 	}
@@ -78,6 +79,19 @@ func refusesOld(legacy *configs.LegacyTLS) []string {
 	default:
 		return nil
 	}
+}
+
+// notValid notes that the CA has expired, or is not valid yet.
+func notValid(cfg *configs.Config, now time.Time) []string {
+	ca := loadedCA(cfg)
+	if ca == nil {
+		return nil
+	}
+	if err := ca.Valid(now); err != nil {
+		return []string{fmt.Sprintf("legacy_tls.ca: %s %v, so clients that offer only TLS 1.0 or 1.1 are refused: replace it as docs/certificates.md says under Renewing and removing, or correct this machine's clock",
+			cfg.LegacyTLS.CA.CertFile, err)}
+	}
+	return nil
 }
 
 // misspeltDeclarations notes the clients that are declared migrated and that no

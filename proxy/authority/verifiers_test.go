@@ -31,7 +31,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key, Now: now})
+	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,92 @@
+package oldtls
+
+import (
+	"crypto/tls"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"tlslift/deploy/demo/smsportal"
+	"tlslift/proxy/authority"
+	"tlslift/test/harness"
+)
+
+// TestACAThatIsNotValidStopsOldClientsAlone: with a CA that has expired, or is not
+// valid yet, tlslift starts, reloads and upgrades, and serves every client that
+// does not need it; the others are refused until it is replaced.
+func TestACAThatIsNotValidStopsOldClientsAlone(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		made time.Time
+		says string
+	}{
+		"expired":       {time.Now().AddDate(0, 0, -60), "expired on "},
+		"not valid yet": {time.Now().AddDate(0, 0, 10), "is not valid before "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: domains, Days: 30, Now: tt.made})
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := func(f authority.Files) string {
+				return fmt.Sprintf("legacy_tls: {ca: {cert_file: %s, key_file: %s}}\n", f.CA, f.Key)
+			}
+			up := portal(t, smsportal.Options{})
+			s := bare(t, up, config(files))
+			noted := func(mark harness.Mark) {
+				t.Helper()
+				line := s.WaitLogAfter(mark, harness.Match{"level": "warn", "msg": "configuration"})
+				if problem := line.String("problem"); !strings.HasPrefix(problem, "legacy_tls.ca: "+files.CA+" "+tt.says) || !strings.Contains(problem, "docs/certificates.md") {
+					t.Errorf("the log says %v", line)
+				}
+			}
+			serves := func() {
+				t.Helper()
+				if answer := s.Ask(ask(legacy, credits)); answer.StatusCode != 200 {
+					t.Errorf("in clear: %d", answer.StatusCode)
+				}
+				c := s.hello(t, connect, legacy, speaking(tls.VersionTLS12, up.Roots(), legacy))
+				if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
+					t.Errorf("by TLS 1.2: %d", answer.StatusCode)
+				}
+			}
+			noted(0)
+			serves()
+			for i, w := range ways {
+				refused(t, say(t, w.open(t, s, api), spelled{version: tls.VersionTLS10, suites: plainSuites, sni: api}.wire()), alertUnrecognizedName)
+				s.WaitMetric(float64(i+1), "tlslift_client_handshake_failures_total", "reason", "other")
+			}
+			chain, err := authority.ParseCertificates([]byte(text(t, files.CA)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.counts(t, wants{float64(chain[0].NotAfter.Unix()), "tlslift_ca_not_after_timestamp_seconds", nil})
+
+			mark := s.Mark()
+			s.Reconfigure(config(files) + "log: {level: info}\n")
+			s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
+			noted(mark)
+			serves()
+			if runtime.GOOS != "windows" {
+				noted(s.Upgrade())
+				serves()
+			}
+			got := harness.Run(t, nil, "check", "--config", s.Config)
+			if got.Code != 0 || !strings.HasPrefix(got.Stdout, "note: legacy_tls.ca: "+files.CA+" "+tt.says) {
+				t.Errorf("check: status %d, %s%s", got.Code, got.Stdout, got.Stderr)
+			}
+
+			next := sharedCA(t)
+			mark = s.Mark()
+			s.Reconfigure(config(next))
+			s.WaitLogAfter(mark, harness.Match{"msg": "reloaded"})
+			c := s.hello(t, connect, legacy, speaking(tls.VersionTLS10, poolOf(t, next.Root), legacy))
+			if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
+				t.Errorf("with a new CA: %d", answer.StatusCode)
+			}
+		})
+	}
+}
