@@ -193,10 +193,15 @@ with several certificates, such as ca.pem, the root is taken.`,
 			if err != nil {
 				return err
 			}
-			if err := spared(out, file); err != nil {
+			certs, _ = authority.Roots(certs)
+			if err := spareFiles("out", out, func(there []byte) string {
+				if authority.Replaceable(there, certs) {
+					return ""
+				}
+				return "something other than one root certificate"
+			}, named{"cert", file}); err != nil {
 				return usageError{err}
 			}
-			certs, _ = authority.Roots(certs)
 			data, err := authority.Export(certs, f)
 			if err != nil {
 				return err
@@ -211,25 +216,9 @@ with several certificates, such as ca.pem, the root is taken.`,
 	fl := cmd.Flags()
 	fl.StringVar(&file, "cert", "", "certificate `file`, PEM or DER: root.pem")
 	fl.StringVar(&format, "format", "pem", "`format`: pem, der or pkcs12")
-	fl.StringVar(&out, "out", "", "`file` to write; replaced if it exists, but never the file of --cert or a private key")
+	fl.StringVar(&out, "out", "", "`file` to write; replaced if it holds nothing but a root certificate")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"pem", "der", "pkcs12"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// spared refuses to write over what cannot be made again: a private key, and the
-// certificates that are exported, of which only the root is kept.
-func spared(out, cert string) error {
-	info, err := os.Stat(out)
-	if err != nil {
-		return nil // nothing is there, or writing says why not
-	}
-	if source, err := os.Stat(cert); err == nil && os.SameFile(info, source) {
-		return fmt.Errorf("--out %s: it is the file of --cert, which would be overwritten; name another file", out)
-	}
-	if data, err := os.ReadFile(out); err == nil && authority.HoldsKey(data) {
-		return fmt.Errorf("--out %s: it holds a private key, which would be overwritten; name another file", out)
-	}
-	return nil
 }
 
 // readCertificates reads the file that a ca subcommand was given.

@@ -170,10 +170,62 @@ func TestCAExportSparesWhatCannotBeMadeAgain(t *testing.T) {
 			t.Errorf("%s as %s: %d, %s; changed: %v", c.out, c.format, status, out, !bytes.Equal(before, after))
 		}
 	}
-	again := filepath.Join(dir, "root-for-clients.pem")
-	for range 2 {
-		if out, status := runCA("export", "--cert", ca, "--out", again); status != exitDone {
-			t.Errorf("an earlier export is not replaced: %d, %s", status, out)
+}
+
+// An export replaces a root certificate, an earlier export and an empty file, and
+// nothing else.
+func TestCAExportReplacesRootsAlone(t *testing.T) {
+	t.Parallel()
+	dir, other := filepath.Join(t.TempDir(), "ca"), filepath.Join(t.TempDir(), "ca")
+	for _, d := range []string{dir, other} {
+		if out, status := runCA("init", "--dir", d); status != exitDone {
+			t.Fatalf("%d, %s", status, out)
+		}
+	}
+	read := func(dir, name string) string {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	root, ca := filepath.Join(dir, authority.RootFile), filepath.Join(dir, authority.CAFile)
+	own, foreign := read(dir, authority.RootFile), read(other, authority.RootFile)
+	exports := make(map[string]string)
+	for _, format := range []string{"pem", "der", "pkcs12"} {
+		if out, status := runCA("export", "--cert", root, "--format", format, "--out", filepath.Join(dir, format)); status != exitDone {
+			t.Fatalf("%d, %s", status, out)
+		}
+		exports["an export as "+format] = read(dir, format)
+	}
+	const kept = "it holds something other than one root certificate, which would be overwritten; name another file, or remove this one first"
+	for name, c := range map[string]struct{ holds, refused string }{
+		"an export as pem":            {exports["an export as pem"], ""},
+		"an export as der":            {exports["an export as der"], ""},
+		"an export as pkcs12":         {exports["an export as pkcs12"], ""},
+		"an empty file":               {"", ""},
+		"the root of another CA":      {foreign, ""},
+		"the CA that signs":           {read(dir, authority.CAFile), kept},
+		"a bundle of roots":           {foreign + own, kept},
+		"a configuration with a root": {"# ca\n" + own, kept},
+		"a configuration":             {"others: pass\n", kept},
+	} {
+		for _, source := range []string{root, ca} {
+			for _, format := range []string{"pem", "der", "pkcs12"} {
+				file := filepath.Join(t.TempDir(), "there")
+				if err := os.WriteFile(file, []byte(c.holds), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				out, status := runCA("export", "--cert", source, "--format", format, "--out", file)
+				switch after, err := os.ReadFile(file); {
+				case err != nil:
+					t.Error(err)
+				case c.refused == "" && (status != exitDone || len(after) == 0):
+					t.Errorf("%s is not replaced by %s: %d, %s", name, format, status, out)
+				case c.refused != "" && (status != exitUsage || !strings.Contains(out, "--out "+file+": "+c.refused) || string(after) != c.holds):
+					t.Errorf("%s, replaced by %s: %d, %s; changed: %t", name, format, status, out, string(after) != c.holds)
+				}
+			}
 		}
 	}
 }

@@ -75,6 +75,28 @@ func Roots(certs []*x509.Certificate) (roots []*x509.Certificate, selfSigned boo
 	return roots, true
 }
 
+// Replaceable reports whether an export of certs may take the place of a file that
+// holds data: one that is empty, an earlier export of them, or one root of any CA.
+func Replaceable(data []byte, certs []*x509.Certificate) bool {
+	if len(data) == 0 {
+		return true
+	}
+	there, err := pkcs12.DecodeTrustStore(data, trustStorePassword)
+	if err != nil {
+		there, err = ParseCertificates(data)
+	}
+	if err != nil || len(there) != 1 && !slices.EqualFunc(there, certs, (*x509.Certificate).Equal) {
+		return false
+	}
+	if _, root := Roots(there); !root && !there[0].Equal(certs[0]) {
+		return false
+	}
+	// A PEM file can hold other blocks and text, too.
+	return !bytes.Contains(data, []byte("-----BEGIN")) || bytes.Equal(unspaced(encodePEM(there...)), unspaced(data))
+}
+
+func unspaced(text []byte) []byte { return bytes.Join(bytes.Fields(text), nil) }
+
 //go:embed instructions.txt
 var instructions string
 
