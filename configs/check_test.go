@@ -1,6 +1,9 @@
 package configs
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestClash(t *testing.T) {
 	t.Parallel()
@@ -23,6 +26,30 @@ func TestClash(t *testing.T) {
 		b, _ := endpoint(c.b)
 		if clash(a, b) != c.want || clash(b, a) != c.want {
 			t.Errorf("%s and %s: %v", c.a, c.b, !c.want)
+		}
+	}
+}
+
+// What is a configuration is recognized although it has mistakes; a report with
+// clients in it, an owners file and anything that is not YAML are none.
+func TestConfigurationsAreRecognized(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"others: pas\n":                         true,
+		"lisen: []\nothers: auto\nlimits: {}\n": true,
+		"others: auto\n---\nothers: auto\n":     true,
+		"":                                      false,
+		"# nothing\n":                           false,
+		"shop/*: jane\nclients: jim\n":          false,
+		`{"source": "", "summary": {}, "clients": []}`:      false,
+		"client,state\nbilling,insecure\n":                  false,
+		"<!doctype html>\n<html>":                           false,
+		"others: " + strings.Repeat("a", maxFile):           false,
+		"- others: auto\n- limits: {}\n":                    false,
+		"apiVersion: v1\nkind: List\nmetadata: {}\nlog: {}": false,
+	} {
+		if got := Recognized([]byte(text)); got != want {
+			t.Errorf("%.40q: %t", text, got)
 		}
 	}
 }

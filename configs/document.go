@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -71,6 +72,25 @@ func (l *loader) parse(data []byte) (root *yaml.Node, ok bool) {
 		return wrong(root.Line, shapeOf(root)+" is not a configuration", "write keys, e.g. others: auto")
 	}
 	return root, true
+}
+
+// Recognized reports whether data is a configuration, though it may have mistakes:
+// most keys at its top are keys of one.
+func Recognized(data []byte) bool {
+	if len(data) > maxFile {
+		return false
+	}
+	root, _ := newLoader("", nil).parse(data)
+	if root == nil {
+		return false
+	}
+	known := 0
+	for i := 0; i < len(root.Content); i += 2 {
+		if slices.ContainsFunc(schema(), func(k key) bool { return k.name == root.Content[i].Value }) {
+			known++
+		}
+	}
+	return 4*known > len(root.Content)
 }
 
 // unreadable finds what the YAML reader refuses without saying where.

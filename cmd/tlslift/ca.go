@@ -194,13 +194,11 @@ with several certificates, such as ca.pem, the root is taken.`,
 				return err
 			}
 			certs, _ = authority.Roots(certs)
-			if err := spareFiles("out", out, func(there []byte) string {
-				if authority.Replaceable(there, certs) {
-					return ""
-				}
-				return "something other than one root certificate"
-			}, named{"cert", file}); err != nil {
+			if err := spareFiles("out", out, named{"cert", file}); err != nil {
 				return usageError{err}
+			}
+			if !authority.Replaceable(contentOf(out), certs) {
+				return usageError{fmt.Errorf("--out %s: it holds something other than one root certificate, which would be overwritten; name another file, or remove this one first", out)}
 			}
 			data, err := authority.Export(certs, f)
 			if err != nil {

@@ -208,7 +208,8 @@ func TestCAExportReplacesRootsAlone(t *testing.T) {
 		"the CA that signs":           {read(dir, authority.CAFile), kept},
 		"a bundle of roots":           {foreign + own, kept},
 		"a configuration with a root": {"# ca\n" + own, kept},
-		"a configuration":             {"others: pass\n", kept},
+		"a list of words":             {"billing\n", kept},
+		"a configuration":             {"others: pass\n", "it is a configuration of tlslift, which would be overwritten; name another file"},
 	} {
 		for _, source := range []string{root, ca} {
 			for _, format := range []string{"pem", "der", "pkcs12"} {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
+	"tlslift/configs"
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 )
 
@@ -12,38 +16,47 @@ import (
 type named struct{ flag, file string }
 
 // spareFiles refuses to write over what cannot be made again: a file that another
-// flag names, a private key, and what kept names of the content that is there; it
-// returns "" for what may be replaced.
-func spareFiles(flag, out string, kept func(there []byte) string, others ...named) error {
+// flag names, a private key, a ledger and a configuration. of are those flags; one
+// that names no file is ignored.
+func spareFiles(flag, out string, of ...named) error {
 	info, err := os.Stat(out)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil // nothing is there that could be lost, or writing says why not
+	if err != nil {
+		return nil // nothing is there, or writing says why not
 	}
-	for _, other := range others {
+	for _, other := range of {
 		if source, err := os.Stat(other.file); err == nil && os.SameFile(info, source) {
 			return fmt.Errorf("--%s %s: it is the file of --%s, which would be overwritten; name another file", flag, out, other.flag)
 		}
 	}
-	there, err := head(out)
-	if err != nil {
-		return fmt.Errorf("--%s: cannot see what would be overwritten: %w", flag, err)
+	there, what := contentOf(out), ""
+	switch {
+	case len(there) == 0:
+		return nil
+	case authority.HoldsKey(there):
+		what = "it holds a private key"
+	case configs.Recognized(there):
+		what = "it is a configuration of tlslift"
+	case !errors.Is(ledger.Usable(out, time.Now()), ledger.ErrNotLedger):
+		what = "it is a ledger of tlslift"
+	default:
+		return nil
 	}
-	if authority.HoldsKey(there) {
-		return fmt.Errorf("--%s %s: it holds a private key, which would be overwritten; name another file", flag, out)
-	}
-	if what := kept(there); what != "" {
-		return fmt.Errorf("--%s %s: it holds %s, which would be overwritten; name another file, or remove this one first", flag, out, what)
-	}
-	return nil
+	return fmt.Errorf("--%s %s: %s, which would be overwritten; name another file", flag, out, what)
 }
 
-// head reads the beginning of a file: enough of it to see what it is.
-func head(file string) ([]byte, error) {
+// contentOf is what is in a file that would be overwritten, as far as it can be
+// read: nothing of a pipe, a terminal and the like, where nothing is lost.
+func contentOf(file string) []byte {
 	const enough = 16 << 20
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, enough))
+	data, _ := io.ReadAll(io.LimitReader(f, enough))
+	return data
 }

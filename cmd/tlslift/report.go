@@ -71,7 +71,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication at --prometheus")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
 	fl.StringVar(&f.format, "format", "table", "`format`: "+suggest.OneOf(report.Formats[:]))
-	fl.StringVarP(&f.output, "output", "o", "", "`file` to write; standard output by default")
+	fl.StringVarP(&f.output, "output", "o", "", "`file` to write, standard output by default; never replaces a key, a ledger, a configuration or a file that it reads")
 	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
@@ -94,6 +94,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 		return usageError{err}
 	}
 	if err := f.withoutEffect(cmd); err != nil {
+		return usageError{err}
+	}
+	if err := f.spare(); err != nil {
 		return usageError{err}
 	}
 	owners, err := f.owners()
@@ -242,6 +245,15 @@ func (f *reportFlags) withoutEffect(cmd *cobra.Command) error {
 		return fmt.Errorf("--by-owner: %s has the owner of each client, and no groups; use it with table, markdown or html", f.format)
 	}
 	return nil
+}
+
+// spare refuses an --output that cannot be made again.
+func (f *reportFlags) spare() error {
+	read := []named{{"owners", f.ownersFile}, {"token-file", f.tokenFile}, {"password-file", f.passwordFile}}
+	for _, file := range f.state {
+		read = append(read, named{"state", file})
+	}
+	return spareFiles("output", f.output, read...)
 }
 
 func (f *reportFlags) owners() (report.Owners, error) {

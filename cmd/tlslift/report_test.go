@@ -94,6 +94,67 @@ func TestReportToAFile(t *testing.T) {
 	}
 }
 
+// A report replaces an earlier one, and no file that cannot be made again.
+func TestReportSparesWhatCannotBeMadeAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, status := runCA("init", "--dir", filepath.Join(dir, "ca")); status != exitDone {
+		t.Fatalf("%d, %s", status, out)
+	}
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	state, other, key := stateFile(t), stateFile(t), filepath.Join(dir, "ca", "ca-key.pem")
+	newer := file("newer.json", strings.Replace(string(contentOf(other)), `"version":`, `"version":9`, 1))
+	owners, token := file("owners.yaml", "shop/*: jane\n"), file("token", "secret\n")
+	shipped, err := os.ReadFile("../../configs/tlslift.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(state, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		out  string
+		want string
+	}{
+		{[]string{"--state", state}, state, "it is the file of --state"},
+		{[]string{"--state", other, "--state", state}, state, "it is the file of --state"},
+		{[]string{"--state", state}, link, "it is the file of --state"},
+		{[]string{"--state", state, "--owners", owners}, owners, "it is the file of --owners"},
+		{[]string{"--admin", "http://127.0.0.1:1", "--token-file", token}, token, "it is the file of --token-file"},
+		{[]string{"--prometheus", "http://127.0.0.1:1", "--user", "x", "--password-file", token}, token, "it is the file of --password-file"},
+		{[]string{"--state", state}, key, "it holds a private key"},
+		{[]string{"--state", state}, other, "it is a ledger of tlslift"},
+		{[]string{"--state", state}, newer, "it is a ledger of tlslift"},
+		{[]string{"--state", state}, file("tlslift.yaml", string(shipped)), "it is a configuration of tlslift"},
+		{[]string{"--state", state}, file("mistakes.yaml", "others: pas\nlimits: {}\nlisen: []\n"), "it is a configuration of tlslift"},
+	} {
+		before := string(contentOf(c.out))
+		_, problem, status := runReport(append(c.args, "--output", c.out)...)
+		if want := "--output " + c.out + ": " + c.want + ", which would be overwritten; name another file"; status != exitUsage || problem != want {
+			t.Errorf("%v --output %s: %d, %s; want %s", c.args, c.out, status, problem, want)
+		}
+		if string(contentOf(c.out)) != before {
+			t.Errorf("%s was overwritten", c.out)
+		}
+	}
+	for _, format := range []string{"table", "csv", "json", "markdown", "html"} {
+		out := filepath.Join(dir, format)
+		for range 2 {
+			if _, problem, status := runReport("--state", state, "--format", format, "--output", out); status != exitDone {
+				t.Errorf("an earlier report as %s is not replaced: %d, %s", format, status, problem)
+			}
+		}
+	}
+}
+
 func TestReportRefusesWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
