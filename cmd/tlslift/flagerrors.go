@@ -39,6 +39,22 @@ func sayFlag(cmd *cobra.Command, err error) string {
 	return err.Error()
 }
 
+// noEmptyFile refuses a file without a name, such as --config "$FILE" without that
+// variable: the command would run as if the flag were not there.
+func noEmptyFile(cmd *cobra.Command, _ []string) error {
+	var empty error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		texts := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			texts = list.GetSlice()
+		}
+		if kind, _ := pflag.UnquoteUsage(f); kind == "file" && slices.Contains(texts, "") {
+			empty = flagError(cmd, fmt.Errorf("--%s needs a value; write %s", f.Name, accepted(f)))
+		}
+	})
+	return empty
+}
+
 func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) string {
 	flag, word := "--"+err.GetSpecifiedName(), err.GetSpecifiedName()
 	if letters := err.GetSpecifiedShortnames(); letters != "" {

@@ -33,6 +33,8 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 		RunE:          f.run,
 		Version:       versionLine(),
+
+		PersistentPreRunE: noEmptyFile,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	f.register(root)
