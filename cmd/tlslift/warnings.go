@@ -40,6 +40,7 @@ func warnings(cfg *configs.Config) []string {
 	var out []string
 	out = append(out, refusesOld(&cfg.LegacyTLS)...)
 	out = append(out, notValid(cfg, time.Now())...)
+	out = append(out, expiresSoon(cfg, time.Now())...)
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")
 	}
@@ -92,6 +93,16 @@ func notValid(cfg *configs.Config, now time.Time) []string {
 			cfg.LegacyTLS.CA.CertFile, err)}
 	}
 	return nil
+}
+
+// expiresSoon notes that old TLS clients need another CA soon.
+func expiresSoon(cfg *configs.Config, now time.Time) []string {
+	ca := loadedCA(cfg)
+	if ca == nil || !ca.ExpiresSoon(now) {
+		return nil
+	}
+	return []string{fmt.Sprintf("legacy_tls.ca: %s expires on %s: clients that offer only TLS 1.0 or 1.1 are refused from then on; replace it before, as docs/certificates.md says under Renewing and removing",
+		cfg.LegacyTLS.CA.CertFile, ca.Cert.NotAfter.UTC().Format(time.DateOnly))}
 }
 
 // misspeltDeclarations notes the clients that are declared migrated and that no

@@ -119,6 +119,13 @@ func (ca *CA) Valid(now time.Time) error {
 	return nil
 }
 
+// ExpiresSoon reports whether the CA expires in less than 30 days, or is in the last
+// third of a shorter life.
+func (ca *CA) ExpiresSoon(now time.Time) bool {
+	left := ca.Cert.NotAfter.Sub(now)
+	return left > 0 && left < min(30*day, ca.Cert.NotAfter.Sub(ca.Cert.NotBefore)/3)
+}
+
 // Constrained reports whether names are constrained where clients look: in
 // the signing CA or an intermediate above it. Java does not look at those of
 // a trust anchor.

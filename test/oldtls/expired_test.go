@@ -13,6 +13,39 @@ import (
 	"tlslift/test/harness"
 )
 
+// TestCheckNotesACAThatExpiresSoon: 30 days before, or in the last third of a
+// shorter life.
+func TestCheckNotesACAThatExpiresSoon(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		days, left int
+		noted      bool
+	}{
+		"31 days left":            {365, 31, false},
+		"30 days left":            {365, 30, true},
+		"two thirds of five days": {5, 5, false},
+		"a day of five":           {5, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			made := time.Now().Add(time.Hour).AddDate(0, 0, tt.left-tt.days)
+			if tt.noted {
+				made = made.Add(-2 * time.Hour)
+			}
+			files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: domains, Days: tt.days, Now: made})
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := harness.TempFile(t, "tlslift.yaml", fmt.Sprintf("legacy_tls: {ca: {cert_file: %q, key_file: %q}}\n", files.CA, files.Key))
+			got := harness.Run(t, nil, "check", "--config", config)
+			want := fmt.Sprintf("note: legacy_tls.ca: %s expires on %s: ", files.CA, made.AddDate(0, 0, tt.days).UTC().Format(time.DateOnly))
+			if got.Code != 0 || strings.HasPrefix(got.Stdout, want) != tt.noted || !tt.noted && strings.Contains(got.Stdout, "note") {
+				t.Errorf("status %d, %s%s; want noted %t: %s", got.Code, got.Stdout, got.Stderr, tt.noted, want)
+			}
+		})
+	}
+}
+
 // TestACAThatIsNotValidStopsOldClientsAlone: with a CA that has expired, or is not
 // valid yet, tlslift starts, reloads and upgrades, and serves every client that
 // does not need it; the others are refused until it is replaced.
