@@ -2,12 +2,15 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"slices"
 
 	"tlslift/docs/fixes"
+	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/host"
+	"tlslift/proxy/legacy"
 )
 
 // adviceFor is what the log says about a client that could not get in: the same
@@ -61,6 +64,14 @@ func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle 
 		return fixes.FellBack
 	}
 	return obstacles[f]
+}
+
+// obstacleBy is obstacleHere by the error of the handshake.
+func obstacleBy(err error, h *hello.ClientHello) fixes.Obstacle {
+	if notValid := authority.NotValidError(""); errors.As(err, &notValid) {
+		return fixes.CANotValid
+	}
+	return obstacleHere(legacy.Classify(err), h)
 }
 
 // fellBack reports whether the hello is a second try with an old version.

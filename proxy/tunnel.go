@@ -302,7 +302,7 @@ func (t *tunnel) failed(err error) {
 	var e *legacy.Error
 	shown := errors.As(err, &e) && e.Presented
 	if h := t.c.facts.Hello; h != nil {
-		t.warn("handshake failed", failure, obstacleHere(failure, h), zap.Error(err))
+		t.warn("handshake failed", failure, obstacleBy(err, h), zap.Error(err))
 	}
 	t.out.Failure = failure
 	t.refused(call.Observation{Failure: t.out.Failure, NoAlert: shown && failure == call.HandshakeEOF})

@@ -9,6 +9,7 @@ type Obstacle string
 // nobody need.
 const (
 	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
+	CANotValid      Obstacle = "ca-not-valid"     // that CA has expired, or is not valid yet
 	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version
 	FellBack        Obstacle = "fell-back"        // a second try with an old version (RFC 7507)
 	NoCommonSuite   Obstacle = "no-common-suite"  // shares no suite with us
@@ -95,6 +96,10 @@ var obstacles = map[Obstacle]about{
 		sentence: "It offers at most TLS 1.1, and tlslift has no CA to answer it with.",
 		operator: "Make a CA with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift.",
 		runtime:  true,
+	},
+	CANotValid: {
+		sentence: "tlslift's CA has expired, or is not valid yet, so tlslift has no certificate for it.",
+		operator: "Replace the CA as docs/certificates.md says under Renewing and removing, or correct the clock of tlslift's machine.",
 	},
 	VersionRefused: {
 		sentence: "It offers no version that legacy_tls.min_version permits.",

@@ -91,6 +91,11 @@ func TestACAThatIsNotValidStopsOldClientsAlone(t *testing.T) {
 			for i, w := range ways {
 				refused(t, say(t, w.open(t, s, api), spelled{version: tls.VersionTLS10, suites: plainSuites, sni: api}.wire()), alertUnrecognizedName)
 				s.WaitMetric(float64(i+1), "tlslift_client_handshake_failures_total", "reason", "other")
+				line := s.WaitLogs(0, harness.Match{"msg": "handshake failed", "reason": "other"}, i+1)[i]
+				if !strings.HasPrefix(line.String("advice"), "tlslift's CA has expired, or is not valid yet") || !strings.Contains(line.String("advice"), "docs/certificates.md") ||
+					!strings.Contains(line.String("error"), "the CA "+tt.says) {
+					t.Errorf("the log says %v", line)
+				}
 			}
 			chain, err := authority.ParseCertificates([]byte(text(t, files.CA)))
 			if err != nil {
