@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/suggest"
 )
 
 // check finds what is wrong between keys that are each right in themselves. A
@@ -149,14 +150,35 @@ func (l *loader) checkListen(c *Config) {
 		at, listen := entryOf("listen", i), &c.Listen[i]
 		l.rule(listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS), at+".transparent", at+".accept",
 			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
-		l.rule(!listen.DefaultUpstream.IsZero() && !ours(listen.DefaultUpstream), at+".default_upstream", unsure,
-			quoted(listen.DefaultUpstream.String())+" is none of the upstreams", "add it to upstreams")
+		if up := listen.DefaultUpstream; !up.IsZero() && !ours(up) {
+			l.rule(true, at+".default_upstream", unsure, quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
+		}
 		l.rule(c.Clients.UsersFile == "" && len(listen.Unauthenticated) > 0, at+".unauthenticated", users,
 			"has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
 		if closed {
 			l.checkAuthenticated(at, listen)
 		}
 	}
+}
+
+// addOrMean says what to do about a host that is none of the upstreams: it may be a
+// misspelling of one, or of one below a pattern.
+func (c *Config) addOrMean(name string) string {
+	labels := strings.Split(name, ".")
+	var meant []string
+	for _, u := range c.Upstreams {
+		domain := u.Host.Domain().String()
+		below := len(labels) - strings.Count(domain, ".") - 1
+		if !u.Host.Wild() {
+			meant = append(meant, domain)
+		} else if below > 0 {
+			meant = append(meant, strings.Join(append(labels[:below:below], domain), "."))
+		}
+	}
+	if near := suggest.Nearest(name, meant); near != "" {
+		return "did you mean " + near + "? If not, add it to upstreams"
+	}
+	return "add it to upstreams"
 }
 
 // checkAuthenticated finds ways in on which users_file would not hold, since

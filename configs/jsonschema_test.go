@@ -107,7 +107,7 @@ func TestJSONSchemaAcceptsWhatIsValid(t *testing.T) {
 // onlyLoad are the files of testdata/invalid that a schema cannot refuse: what
 // is wrong is between two keys, in a file, or in the meaning of a text.
 var onlyLoad = strings.Fields(`
-admin-off admin-open admin-public-same admin-same-address connections-per-client default-upstream
+admin-off admin-open admin-public-same admin-same-address connections-per-client default-upstream default-upstream-misspelt default-upstream-misspelt
 drain drain-timeout empty-ca half-a-ca label-limit legacy-without-ca other-half-of-a-ca parent-proxy-except
 parent-proxy-user same-address same-upstream transparent unauthenticated-without-users users-without-a-way
 broken-second-document duplicate-key memory state-itself state-key target target-day target-year two-documents
