@@ -85,8 +85,11 @@ func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string
 		v, err := k.alone.form.parse(strings.TrimSpace(text))
 		if err != nil {
 			wrong := k.alone.form.wrong(strings.TrimSpace(text), err)
-			if from.file == FromFlag && strings.Contains(text, ",") {
-				wrong.Fix = "repeat the flag for each"
+			if strings.ContainsAny(strings.TrimSpace(text), ",; \t\n") { // several at once
+				wrong.Fix = "separate them with commas"
+				if from.file == FromFlag {
+					wrong.Fix = "repeat the flag for each"
+				}
 			}
 			wrong.File, wrong.Key = from.file, from.name
 			l.report(wrong)

@@ -239,6 +239,16 @@ environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name 
 			Flags{"listen": {"10.0.0.1:2"}},
 			`FILE:5: listen[0].transparent: redirected connections come in as gateway or tls, and accept has neither; add one of them to accept`,
 		},
+		"lists without commas": {
+			"",
+			[]string{"TLSLIFT_LISTEN=a:1 b:2, c:3;d:4, e"},
+			Flags{"upstream": {"a.example b.example", "c.example,d.example"}},
+			`environment: TLSLIFT_LISTEN: "a:1 b:2" is not a host and port; separate them with commas
+environment: TLSLIFT_LISTEN: "c:3;d:4" is not a host and port; separate them with commas
+environment: TLSLIFT_LISTEN: "e" has no port; write e.g. 127.0.0.1:3128
+flag: --upstream: "a.example b.example" is not a host; repeat the flag for each
+flag: --upstream: "c.example,d.example" is not a host; repeat the flag for each`,
+		},
 		"twice the same": {
 			"", nil,
 			Flags{"upstream": {"api.example.com", "API.example.com"}, "listen": {":1", "127.0.0.1:1"}},

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tlslift/configs"
+	"tlslift/proxy/host"
 	"tlslift/proxy/suggest"
 )
 
@@ -63,6 +65,9 @@ func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) string {
 			flag = "-" + letters
 		}
 	}
+	if of := commandsWith(cmd, word); of != "" {
+		return "unknown flag " + flag + "; it is a flag of " + of + ": write it after that command"
+	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
@@ -73,6 +78,17 @@ func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) string {
 		return "unknown flag " + flag + "; did you mean --" + near + "?"
 	}
 	return "unknown flag " + flag
+}
+
+// commandsWith names the commands below cmd that have a flag; "" = there is none.
+func commandsWith(cmd *cobra.Command, flag string) string {
+	var have []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() && sub.LocalFlags().Lookup(flag) != nil {
+			have = append(have, sub.Name())
+		}
+	}
+	return suggest.OneOf(have)
 }
 
 // kinds are what a flag's value can be, by the word that stands for the value in
@@ -154,7 +170,19 @@ func missingFlag(cmd *cobra.Command, word string) string {
 			return "; did you mean " + f.write + " " + word + "?"
 		}
 	}
+	if cmd.Flags().Lookup("upstream") != nil && usualUpstream(word) {
+		return "; did you mean --upstream " + word + "?"
+	}
 	return ""
+}
+
+// usualUpstream reports whether a word is an upstream of the built-in
+// configuration.
+func usualUpstream(word string) bool {
+	name, _ := host.Parse(word)
+	return slices.ContainsFunc(configs.Default().Upstreams, func(u configs.Upstream) bool {
+		return u.Host.String() == word || u.Host.Matches(name)
+	})
 }
 
 // fileName reports whether a word looks like the name of a file that tlslift
