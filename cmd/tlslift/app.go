@@ -181,7 +181,7 @@ func (a *app) adopt() {
 // warn logs what refuses clients that could be served, declarations that have no
 // effect yet, and what more it is given.
 func (a *app) warn(cfg *configs.Config, more ...string) {
-	for _, w := range slices.Concat(notValid(cfg, time.Now()), nameless(cfg), early(cfg, time.Now()), more) {
+	for _, w := range slices.Concat(notValid(cfg, time.Now()), nameless(cfg), tooFewDescriptors(cfg), early(cfg, time.Now()), more) {
 		a.log.Warn("configuration", zap.String("problem", w))
 	}
 }

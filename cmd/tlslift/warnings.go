@@ -14,6 +14,7 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/front"
 	"tlslift/proxy/suggest"
 )
 
@@ -61,6 +62,7 @@ func warnings(cfg *configs.Config) []string {
 	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
 	out = append(out, closedByUsers(cfg)...)
+	out = append(out, tooFewDescriptors(cfg)...)
 	out = append(out, stateFileNotes(cfg)...)
 	for _, u := range cfg.Upstreams {
 		if keys := idleWhenSpliced(u); len(keys) > 0 {
@@ -103,6 +105,14 @@ func expiresSoon(cfg *configs.Config, now time.Time) []string {
 	}
 	return []string{fmt.Sprintf("legacy_tls.ca: %s expires on %s: clients that offer only TLS 1.0 or 1.1 are refused from then on; replace it before, as docs/certificates.md says under Renewing and removing",
 		cfg.LegacyTLS.CA.CertFile, ca.Cert.NotAfter.UTC().Format(time.DateOnly))}
+}
+
+// tooFewDescriptors notes a limit of connections that cannot be reached.
+func tooFewDescriptors(cfg *configs.Config) []string {
+	if few := front.TooFewDescriptors(cfg.Limits.Connections); few != "" {
+		return []string{few}
+	}
+	return nil
 }
 
 // misspeltDeclarations notes the clients that are declared migrated and that no

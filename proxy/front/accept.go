@@ -128,8 +128,12 @@ func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return nc, err
 		}
+		advice := zap.Skip()
+		if few := TooFewDescriptors(a.Shared.limits.Load().Connections); few != "" && outOfDescriptors(err) {
+			advice = zap.String("advice", few)
+		}
 		a.Logger.Warn("accept failed, trying again",
-			zap.String("listener", a.Rules().Listener.Address), zap.Duration("pause", pause), zap.Error(err))
+			zap.String("listener", a.Rules().Listener.Address), zap.Duration("pause", pause), zap.Error(err), advice)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
