@@ -2,6 +2,8 @@ package report
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -186,41 +188,48 @@ func (f *fleet) rows() []ledger.Row {
 	return rows
 }
 
-// judge chooses the verdict by the ledger's own definition, and names the
-// library, program and name source of the instance with its newest evidence. An
-// instance names the library of the hello that its own verdict is about.
+// judge chooses the verdict by the ledger's own definition, and names what the
+// instance with its newest evidence knows of the client. What that one does not
+// know is that of the instance that saw the client last of those that do. An
+// instance names the library of the hello that its own verdict is about, so only
+// one with a verdict about the same kind of hello is asked for it.
 func (f *fleet) judge(c *fleetClient) {
 	r := &c.row
 	r.Verdict = r.Evidence.VerdictAt(f.now, r.Declared, f.migratedAfter)
-	var best *instance
-	for _, i := range c.instances {
-		if r.Verdict != ledger.NoVerdict && i.evidence.Held(r.Verdict) != 0 && (best == nil || i.before(best, r.Verdict)) {
-			best = i
-		}
+	held := func(i *instance) int64 { return i.evidence.Held(r.Verdict) }
+	instances := slices.SortedFunc(maps.Values(c.instances), func(a, b *instance) int { return a.compare(b, (*instance).seen) })
+	if len(instances) > 0 {
+		best := slices.MinFunc(instances, func(a, b *instance) int { return a.compare(b, held) })
+		instances = slices.Insert(instances, 0, best)
 	}
-	if best != nil {
-		r.Library, r.Program, r.Source = best.library, best.program, best.source
-		if own := best.evidence.VerdictAt(f.now, r.Declared, f.migratedAfter); !own.SameHello(r.Verdict) {
-			r.Library = "" // it is that of another hello
+	for _, i := range instances {
+		if own := i.evidence.VerdictAt(f.now, r.Declared, f.migratedAfter); own.SameHello(r.Verdict) {
+			r.Library = cmp.Or(r.Library, i.library)
 		}
-	}
-	for _, i := range c.instances { // no verdict yet, or no library seen there
-		if r.Source == "" || i.source != "" && i.source < r.Source && best == nil {
-			r.Source = i.source
-		}
+		r.Program, r.Source = cmp.Or(r.Program, i.program), cmp.Or(r.Source, i.source)
 	}
 }
 
-// before orders the instances that have evidence of a verdict: by what is
-// newest, then known, then by what makes the choice the same each time.
-func (i *instance) before(j *instance, v ledger.Verdict) bool {
-	if i.evidence[v] != j.evidence[v] {
-		return i.evidence[v] > j.evidence[v]
+// seen is when an instance last saw the client, in Unix seconds.
+func (i *instance) seen() int64 {
+	at := max(i.lastInsecure.Unix(), i.lastSecure.Unix(), i.lastFailed.Unix())
+	for _, v := range ledger.Verdicts {
+		at = max(at, i.evidence.Held(v), i.evidence.Refuted(v))
 	}
-	if (i.library+i.program == "") != (j.library+j.program == "") {
-		return i.library+i.program != ""
+	return at
+}
+
+// compare orders instances by a time, the newest first, then known before unknown,
+// then by what makes the choice the same each time.
+func (i *instance) compare(j *instance, at func(*instance) int64) int {
+	unknown := func(i *instance) int {
+		if i.library+i.program == "" {
+			return 1
+		}
+		return 0
 	}
-	return cmp.Or(cmp.Compare(i.library, j.library), cmp.Compare(i.program, j.program), cmp.Compare(i.source, j.source)) < 0
+	return cmp.Or(cmp.Compare(at(j), at(i)), cmp.Compare(unknown(i), unknown(j)),
+		cmp.Compare(i.library, j.library), cmp.Compare(i.program, j.program), cmp.Compare(i.source, j.source))
 }
 
 func later(a, b time.Time) time.Time {

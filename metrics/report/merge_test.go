@@ -149,3 +149,50 @@ func TestAReportNamesNoLibraryOfAnotherHello(t *testing.T) {
 		t.Errorf("%s, %q, %q", c.Verdict, c.Library, c.Program)
 	}
 }
+
+// A program is not about one hello: the report names it though the instance that
+// saw the client last does not know it.
+func TestAReportKeepsTheProgramOfAnotherInstance(t *testing.T) {
+	t.Parallel()
+	ago := func(days int) time.Time { return now.Add(-time.Duration(days) * dayLong) }
+	seen := func(days int, v ledger.Verdict, library, program string) ledger.Row {
+		r := ledger.Row{Client: "hr", FirstSeen: ago(30), LastSeen: ago(days), LastInsecure: ago(days), Library: library, Program: program, Source: "name"}
+		if v == ledger.Capable {
+			r.LastInsecure, r.LastSecure = time.Time{}, ago(days)
+		}
+		r.Evidence[v] = ago(days).Unix()
+		return r
+	}
+	for name, c := range map[string]struct {
+		rows             []ledger.Row
+		library, program string
+	}{
+		"http at one, https end to end at the other": {
+			[]ledger.Row{seen(3, ledger.Plaintext, "", "Python urllib"), seen(1, ledger.Capable, "", "")}, "", "Python urllib",
+		},
+		"the newest of those that know one": {
+			[]ledger.Row{seen(5, ledger.Plaintext, "", "Java"), seen(1, ledger.Capable, "", ""), seen(4, ledger.Plaintext, "", "PHP"), seen(2, ledger.Plaintext, "", "")}, "", "PHP",
+		},
+		"that of the newest evidence goes before a newer one": {
+			[]ledger.Row{seen(2, ledger.LegacyOnly, "", "Java"), seen(1, ledger.Plaintext, "", "PHP")}, "", "Java",
+		},
+		"the library of the same hello": {
+			[]ledger.Row{seen(2, ledger.LegacyOnly, "OpenSSL 0.9.8 or older", "curl"), seen(1, ledger.LegacyOnly, "", "")}, "OpenSSL 0.9.8 or older", "curl",
+		},
+		"not that of another hello": {
+			[]ledger.Row{seen(2, ledger.LegacyOnly, "", "curl"), seen(1, ledger.Capable, "OpenSSL 1.1.0 or later", "")}, "", "curl",
+		},
+	} {
+		var reports []*Report
+		for i, r := range c.rows {
+			reports = append(reports, newReport(string(rune('a'+i)), now, 14*dayLong, []ledger.Row{r}))
+		}
+		r, err := merge(reports, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Clients[0]; got.Library != c.library || got.Program != c.program || got.Source != "name" {
+			t.Errorf("%s: %s, %q, %q, %q; want %q, %q", name, got.Verdict, got.Library, got.Program, got.Source, c.library, c.program)
+		}
+	}
+}

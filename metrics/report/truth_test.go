@@ -118,24 +118,17 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) {
 	}
 	newest := c.verdict(acts, declared)
 	w.verdict = newest.verdict
-	// Program and library are those of the instance that saw it last. That one
-	// names the library of the hello that its own verdict is about.
-	there := slices.DeleteFunc(slices.Clone(acts), func(a act) bool { return a.instance != newest.instance })
-	var old, modern string
-	for _, a := range there {
-		if a.kind.request() {
-			w.program = a.runtime.program
-		}
-		switch a.kind {
-		case actPlain, actFallsBack:
-		case actLegacy, actSSLv2, actInside, actRefused, actRejectsCA, actMuteAboutCA, actShutOut:
-			old = cmp.Or(a.runtime.old, old)
-		default:
-			modern = cmp.Or(a.runtime.modern, modern)
+	// Program and library are those of the instance that found it; what that one does
+	// not know, the one that saw the client last knows, of those that do.
+	instances := []int{newest.instance}
+	for _, a := range slices.Backward(acts) {
+		if !slices.Contains(instances, a.instance) {
+			instances = append(instances, a.instance)
 		}
 	}
-	if about := helloOf(w.verdict); about == helloOf(c.verdict(there, declared).verdict) {
-		w.library = map[string]string{"old": old, "modern": modern, "any": cmp.Or(old, modern)}[about]
+	for _, instance := range instances {
+		library, program := c.knownAt(instance, w.verdict, acts, declared)
+		w.library, w.program = cmp.Or(w.library, library), cmp.Or(w.program, program)
 	}
 	if w.state == ledger.NoCalls && w.verdict == ledger.Capable {
 		w.key = "no-calls"
@@ -150,6 +143,29 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) {
 			w.key += "/" + key
 		}
 	}
+}
+
+// knownAt is what one instance knows of the client's library and program. It names
+// the library of the hello that its own verdict is about.
+func (c *simClient) knownAt(instance int, verdict ledger.Verdict, acts []act, declared bool) (library, program string) {
+	there := slices.DeleteFunc(slices.Clone(acts), func(a act) bool { return a.instance != instance })
+	var old, modern string
+	for _, a := range there {
+		if a.kind.request() {
+			program = a.runtime.program
+		}
+		switch a.kind {
+		case actPlain, actFallsBack:
+		case actLegacy, actSSLv2, actInside, actRefused, actRejectsCA, actMuteAboutCA, actShutOut:
+			old = cmp.Or(a.runtime.old, old)
+		default:
+			modern = cmp.Or(a.runtime.modern, modern)
+		}
+	}
+	if about := helloOf(verdict); about == helloOf(c.verdict(there, declared).verdict) {
+		library = map[string]string{"old": old, "modern": modern, "any": cmp.Or(old, modern)}[about]
+	}
+	return library, program
 }
 
 // helloOf says which hello a verdict is about.

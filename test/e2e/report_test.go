@@ -27,7 +27,7 @@ func TestOneReportOfSeveralInstances(t *testing.T) {
 	second := harness.Start(t, harness.Options{Upstream: server})
 	for p, calls := range map[*harness.Process]int{stopped: 3, first: 2} {
 		for range calls {
-			p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+			p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\nUser-Agent: Python-urllib/2.7\r\n\r\n")
 		}
 		p.WaitMetric(float64(calls), requestsTotal)
 	}
@@ -55,6 +55,9 @@ func TestOneReportOfSeveralInstances(t *testing.T) {
 	}
 	if client.Client != "127.0.0.1" || client.State.String() != "mixed" || client.Verdict.String() != "capable" || requests != 5 {
 		t.Errorf("%s is %s, %s, with %d requests", client.Client, client.State, client.Verdict, requests)
+	}
+	if client.Program != "Python urllib" { // which only the first two know
+		t.Errorf("its program is %q", client.Program)
 	}
 	if !strings.Contains(got.Source, a) || !strings.Contains(got.Source, state) || got.Summary.Clients != 1 || got.Summary.States["mixed"] != 1 {
 		t.Errorf("%s: %+v", got.Source, got.Summary)
