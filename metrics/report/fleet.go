@@ -19,8 +19,9 @@ type fleet struct {
 }
 
 type fleetClient struct {
-	row       ledger.Row
-	instances map[model.Fingerprint]*instance
+	row        ledger.Row
+	instances  map[model.Fingerprint]*instance
+	remembered runtime // by the recording rules
 }
 
 // instance is what one instance says of one client.
@@ -28,8 +29,14 @@ type instance struct {
 	lastInsecure, lastSecure time.Time
 	lastFailed               time.Time
 	evidence                 ledger.Evidence
+	runtime
+}
+
+// runtime is what a client runs on, and how it was named. at is when a series said
+// so, in Unix seconds.
+type runtime struct {
 	library, program, source string
-	libraryAt                float64
+	at                       float64
 }
 
 func newFleet(now time.Time, migratedAfter time.Duration) *fleet {
@@ -95,8 +102,9 @@ func (f *fleet) questions(q queries) []question {
 		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
 		{q.held, f.takeEvidence(1)},
 		{q.refuted, f.takeEvidence(-1)},
-		{q.libraryPast, f.takeLibrary},
-		{q.libraryNow, f.takeLibrary},
+		{q.libraryPast, f.takeRuntime},
+		{q.libraryNow, f.takeRuntime},
+		{q.libraryRule, func(client string, m model.Metric, at float64) { f.client(client).remembered.take(m, at) }},
 		{q.offered, func(client string, m model.Metric, _ float64) {
 			if r, v := &f.client(client).row, string(m["max_version"]); versionOf(v) > versionOf(r.HighestOffered) {
 				r.HighestOffered = v
@@ -117,10 +125,30 @@ func (f *fleet) takeEvidence(sign int64) func(client string, m model.Metric, v f
 	}
 }
 
-func (f *fleet) takeLibrary(client string, m model.Metric, at float64) {
-	if i := f.client(client).instance(m); at > i.libraryAt {
-		i.library, i.program, i.source, i.libraryAt = known(m["library"]), known(m["program"]), string(m["identity_source"]), at
+func (f *fleet) takeRuntime(client string, m model.Metric, at float64) {
+	f.client(client).instance(m).take(m, at)
+}
+
+// take replaces a runtime by what a newer series says, or one of the same time that
+// compare puts first.
+func (r *runtime) take(m model.Metric, at float64) {
+	one := runtime{known(m["library"]), known(m["program"]), string(m["identity_source"]), at}
+	if at > r.at || at == r.at && one.compare(r) < 0 {
+		*r = one
 	}
+}
+
+// compare orders runtimes: known before unknown, then by what makes the choice the
+// same each time.
+func (r *runtime) compare(s *runtime) int {
+	unknown := func(r *runtime) int {
+		if r.library+r.program == "" {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(unknown(r), unknown(s)),
+		cmp.Compare(r.library, s.library), cmp.Compare(r.program, s.program), cmp.Compare(r.source, s.source))
 }
 
 // known is a label's value; "" for one that says unknown.
@@ -208,6 +236,9 @@ func (f *fleet) judge(c *fleetClient) {
 		}
 		r.Program, r.Source = cmp.Or(r.Program, i.program), cmp.Or(r.Source, i.source)
 	}
+	if !slices.ContainsFunc(instances, func(i *instance) bool { return i.at != 0 }) {
+		r.Library, r.Program = cmp.Or(r.Library, c.remembered.library), cmp.Or(r.Program, c.remembered.program)
+	}
 }
 
 // seen is when an instance last saw the client, in Unix seconds.
@@ -219,17 +250,9 @@ func (i *instance) seen() int64 {
 	return at
 }
 
-// compare orders instances by a time, the newest first, then known before unknown,
-// then by what makes the choice the same each time.
+// compare orders instances by a time, the newest first, then by their runtimes.
 func (i *instance) compare(j *instance, at func(*instance) int64) int {
-	unknown := func(i *instance) int {
-		if i.library+i.program == "" {
-			return 1
-		}
-		return 0
-	}
-	return cmp.Or(cmp.Compare(at(j), at(i)), cmp.Compare(unknown(i), unknown(j)),
-		cmp.Compare(i.library, j.library), cmp.Compare(i.program, j.program), cmp.Compare(i.source, j.source))
+	return cmp.Or(cmp.Compare(at(j), at(i)), i.runtime.compare(&j.runtime))
 }
 
 func later(a, b time.Time) time.Time {

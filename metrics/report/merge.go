@@ -111,7 +111,7 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 	}
 	c.instances[source] = &instance{
 		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, lastFailed: r.LastFailed, evidence: r.Evidence,
-		library: r.Library, program: r.Program, source: r.Source,
+		runtime: runtime{library: r.Library, program: r.Program, source: r.Source},
 	}
 	f.addTimes(&c.row, r)
 	addCounts(&c.row, r)

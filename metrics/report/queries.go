@@ -15,6 +15,7 @@ const (
 	ruleLastFailed   = "tlslift:client_last_failed_timestamp_seconds:max"
 	ruleHeld         = "tlslift:client_verdict_timestamp_seconds:max"
 	ruleRefuted      = "tlslift:client_verdict_refuted_timestamp_seconds:max"
+	ruleLibrary      = "tlslift:client_library_timestamp_seconds:max"
 )
 
 // What a forecast is made from: the pace, which the rules know, and the earliest
@@ -32,7 +33,7 @@ type queries struct {
 	lastFailed                                             string
 	requests, connections, upgraded                        string
 	held, refuted                                          string
-	libraryNow, libraryPast, offered                       string
+	libraryNow, libraryPast, libraryRule, offered          string
 }
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
@@ -54,9 +55,10 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 	}
 	// The step's own time, not timestamp(): that reads the series from its
 	// beginning at every step in Prometheus 2.42, fifty times slower; a series ends where
-	// its instance says something else.
+	// its instance says something else. One that began and ended between two steps
+	// has no time: its value, 1, makes it the oldest.
 	past := func(name string) string {
-		return fmt.Sprintf("max_over_time((0 * %s + time())[%s:%s])", name, back, model.Duration(step))
+		return fmt.Sprintf("max_over_time((0 * %[1]s + time())[%[2]s:%[3]s]) or last_over_time(%[1]s[%[2]s])", name, back, model.Duration(step))
 	}
 	return queries{
 		// last_over_time sees what is stale or gone by now, too.
@@ -86,6 +88,7 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 		refuted:     newest("verdict_refuted", ruleRefuted),
 		libraryNow:  "timestamp(tlslift_client_library_info)",
 		libraryPast: past("tlslift_client_library_info"),
+		libraryRule: fmt.Sprintf("%[1]s or on (client) max_over_time(%[1]s[%[2]s])", ruleLibrary, back),
 		offered:     fmt.Sprintf("max by (client, max_version) (max_over_time(tlslift_client_hellos_total[%s])) > 0", back),
 	}
 }
