@@ -13,18 +13,18 @@ import (
 const longest = 64
 
 // Nearest returns the one of the names that a slip of the keyboard turns into
-// word, or "". Case does not count, and - and _ are the same.
+// word, or "". Of names that are equally near, it is the one that has more of its
+// beginning in common with word. Case does not count, and - and _ are the same.
 func Nearest(word string, names []string) string {
 	if len(word) > longest {
 		return ""
 	}
 	word = fold(word)
-	best, distance := "", len(word)/3+1
+	best, distance, beginning := "", len(word)/3+1, -1
 	for _, name := range names {
-		if d := edits(word, fold(name)); d <= distance {
-			if d < distance || best == "" {
-				best, distance = name, d
-			}
+		d, common := edits(word, fold(name)), commonPrefix(word, fold(name))
+		if d < distance || d == distance && common > beginning {
+			best, distance, beginning = name, d, common
 		}
 	}
 	return best
@@ -53,6 +53,15 @@ func OneOf(words []string) string {
 }
 
 func fold(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
+
+// commonPrefix returns how many bytes a and b have in common at their beginning.
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
 
 // edits returns the Levenshtein distance of a and b, in bytes.
 func edits(a, b string) int {

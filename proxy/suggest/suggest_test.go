@@ -18,6 +18,18 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// Of names that are equally near, the one that begins as the word does.
+func TestNearestBeginsAsTheWordDoes(t *testing.T) {
+	t.Parallel()
+	for _, names := range [][]string{{"mixed", "failing"}, {"failing", "mixed"}} {
+		for word, want := range map[string]string{"failed": "failing", "Failed": "failing", "mixing": "mixed"} {
+			if got := Nearest(word, names); got != want {
+				t.Errorf("%q of %q: %q, want %q", word, names, got, want)
+			}
+		}
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]string{

@@ -158,6 +158,7 @@ func TestUnknownStates(t *testing.T) {
 	const states = "rite insecure, mixed, silent, unseen, migrated, no-calls, regressed, misdeclared or failing"
 	for word, want := range map[string]string{
 		"failng": `unknown state "failng"; did you mean failing? W` + states,
+		"failed": `unknown state "failed"; did you mean failing? W` + states,
 		"fine":   `unknown state "fine"; w` + states,
 	} {
 		for _, flag := range []string{"--only", "--fail-if"} {
