@@ -158,14 +158,8 @@ func ownerTitle(g group) string {
 			failing++
 		}
 	}
-	parts := figures.Plural(len(g.Clients), "client", "clients") + ", " + figures.Count(insecure) + " insecure"
-	if mixed > 0 {
-		parts += ", " + figures.Count(mixed) + " mixed"
-	}
-	if failing > 0 {
-		parts += ", " + figures.Count(failing) + " failing"
-	}
-	return cmp.Or(g.Owner, "No owner known") + " (" + parts + ")"
+	return fmt.Sprintf("%s (%s, %s insecure, %s mixed, %s failing)", cmp.Or(g.Owner, "No owner known"),
+		figures.Plural(len(g.Clients), "client", "clients"), figures.Count(insecure), figures.Count(mixed), figures.Count(failing))
 }
 
 // terminal takes out what could steer a terminal or break a line.

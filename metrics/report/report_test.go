@@ -62,15 +62,15 @@ func TestTable(t *testing.T) {
 	const want = `5 clients: 2 insecure, 0 mixed, 1 silent, 1 unseen, 1 migrated. 2 of 3 active clients still call insecurely (67%). Needing tlslift: 2. Declared migrated and insecure again: 1.
 As of 2026-11-23 12:00 UTC, from test; migrated means secure calls and none insecure in the last 14 days.
 
-jane (1 client, 1 insecure)
+jane (1 client, 1 insecure, 0 mixed, 0 failing)
 CLIENT   STATE                 VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 billing  insecure (regressed)  plaintext  Java 6 or older     1               2026-11-23     jane   Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
-payments (1 client, 1 insecure)
+payments (1 client, 1 insecure, 0 mixed, 0 failing)
 CLIENT           STATE     VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER     WHAT TO CHANGE
 payments/mailer  insecure  plaintext  Java 6 or older     1               2026-11-23     payments  Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 
-No owner known (3 clients, 0 insecure)
+No owner known (3 clients, 0 insecure, 0 mixed, 0 failing)
 CLIENT    STATE     VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 10.0.0.9  silent    plaintext  Java 6 or older     0               2026-11-03     -      Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 unseen    unseen    -          -                   0               -              -      -
@@ -249,9 +249,9 @@ func TestAnOwnersHeadingCountsWhatIsLeft(t *testing.T) {
 		return Client{Row: ledger.Row{State: s, Failing: failing}}
 	}
 	for want, g := range map[string]group{
-		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)": {"jane", []Client{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
-		"joe (2 clients, 2 insecure, 1 failing)":           {"joe", []Client{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
-		"No owner known (1 client, 0 insecure)":            {"", []Client{row(ledger.Migrated, false)}},
+		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)":          {"jane", []Client{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
+		"joe (2 clients, 2 insecure, 0 mixed, 1 failing)":           {"joe", []Client{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
+		"No owner known (1 client, 0 insecure, 0 mixed, 0 failing)": {"", []Client{row(ledger.Migrated, false)}},
 	} {
 		if got := ownerTitle(g); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -429,7 +429,7 @@ func TestHTMLBeginsWithTheAnswer(t *testing.T) {
 	text := b.String()
 	for _, want := range []string{
 		"<h1>2 clients still need tlslift</h1>", "2 of 3 active clients still call insecurely.", "Off track.", `<svg class="chart"`,
-		`<a href="#owner-1">payments (1 client, 1 insecure)</a>`, `<h2 id="owner-1">payments (1 client, 1 insecure)</h2>`,
+		`<a href="#owner-1">payments (1 client, 1 insecure, 0 mixed, 0 failing)</a>`, `<h2 id="owner-1">payments (1 client, 1 insecure, 0 mixed, 0 failing)</h2>`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it lacks %q", want)
