@@ -40,8 +40,8 @@ type Summary struct {
 	Forecast Forecast `json:"forecast"`
 
 	Tracked    int        `json:"tracked"`
-	Limit      int        `json:"track_limit"`
-	Overflowed uint64     `json:"overflowed"` // observations without room for their client
+	Limit      int        `json:"track_limit"` // 0 = not known
+	Overflowed uint64     `json:"overflowed"`  // observations without room for their client
 	History    []DayTotal `json:"history,omitempty"`
 
 	// BurnDown is how the clients stood at the end of each day, oldest day first,

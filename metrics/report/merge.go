@@ -98,6 +98,9 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 		s := &merged.Summary
 		s.Tracked, s.Limit, s.Overflowed = s.Tracked+r.Summary.Tracked, s.Limit+r.Summary.Limit, s.Overflowed+r.Summary.Overflowed
 	}
+	if slices.ContainsFunc(reports, func(r *Report) bool { return r.Summary.Limit == 0 }) {
+		merged.Summary.Limit = 0 // not all of them are known
+	}
 	merged.forecast(math.NaN(), target)
 	return merged, nil
 }

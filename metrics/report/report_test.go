@@ -299,6 +299,13 @@ func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
 		!slices.Equal(viaAdmin.Summary.BurnDown, viaState.Summary.BurnDown) || len(viaAdmin.Summary.BurnDown) < 2 {
 		t.Errorf("they differ:\n%s\n%s", a, b)
 	}
+	if viaAdmin.Summary.Limit == 0 || viaState.Summary.Limit != 0 {
+		t.Errorf("%d clients at most, and in the file %d, which has no limit", viaAdmin.Summary.Limit, viaState.Summary.Limit)
+	}
+	both, err := merge([]*Report{viaAdmin, viaState}, 0)
+	if err != nil || both.Summary.Limit != 0 || both.Summary.Tracked != 2*viaAdmin.Summary.Tracked {
+		t.Errorf("both: %d at most, %v", both.Summary.Limit, err)
+	}
 }
 
 func TestAdminIsReadPageByPage(t *testing.T) {

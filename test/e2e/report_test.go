@@ -59,7 +59,7 @@ func TestOneReportOfSeveralInstances(t *testing.T) {
 	if client.Program != "Python urllib" { // which only the first two know
 		t.Errorf("its program is %q", client.Program)
 	}
-	if !strings.Contains(got.Source, a) || !strings.Contains(got.Source, state) || got.Summary.Clients != 1 || got.Summary.States["mixed"] != 1 {
+	if !strings.Contains(got.Source, a) || !strings.Contains(got.Source, state) || got.Summary.Clients != 1 || got.Summary.States["mixed"] != 1 || got.Summary.Limit != 0 {
 		t.Errorf("%s: %+v", got.Source, got.Summary)
 	}
 	first.Stop()
