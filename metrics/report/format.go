@@ -237,8 +237,8 @@ func (r *Report) writeCSV(w io.Writer) error {
 			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library, c.Program,
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
 			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
-			stamp(c.Declared), c.Fix, c.FixPage(), strconv.FormatBool(c.FallsBack),
-			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), strconv.FormatBool(c.SeveralPrograms), c.MigratedBy, stamp(c.LastFailed),
+			stamp(c.Declared), c.Fix, c.FixPage(), r.unlessFleet(c.FallsBack),
+			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), r.unlessFleet(c.SeveralPrograms), c.MigratedBy, stamp(c.LastFailed),
 		}
 		for j := range line {
 			line[j] = cell(line[j])
@@ -249,6 +249,14 @@ func (r *Report) writeCSV(w io.Writer) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// unlessFleet is a mark that no metric has: of a fleet it is not known.
+func (r *Report) unlessFleet(mark bool) string {
+	if r.fleet {
+		return ""
+	}
+	return strconv.FormatBool(mark)
 }
 
 func stamp(t time.Time) string {

@@ -65,6 +65,7 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	rows := f.rows()
 	f.atLeastOne(rows)
 	r := newReport("prometheus "+u.String(), o.Now, o.MigratedAfter, rows)
+	r.fleet = true
 	if err := a.forecast(ctx, r); err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
 	}

@@ -20,6 +20,7 @@ type Report struct {
 	Clients []Client       `json:"clients"`
 
 	instance string // that it was read from, by the word that it has for itself; "" = not known
+	fleet    bool   // it was read from Prometheus: what no metric says is not known
 }
 
 // Client is one client of a report.
