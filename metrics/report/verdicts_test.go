@@ -161,6 +161,7 @@ func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 	f.script(instances, file)
 
 	url := f.prometheus(prometheusPath, promtool)
+	runtimes := make(map[int]map[string]runtime) // by day and client
 	for _, day := range fleetCheckDays {
 		at := endOfDay(start, day)
 		r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: url, Now: at})
@@ -168,8 +169,14 @@ func TestRulesAndReportsShareOneVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, "the report from Prometheus", day, r, verdicts(day, func(scripted) map[int]ledger.Verdict { return nil }))
+		runtimes[day] = make(map[string]runtime)
+		for i := range r.Clients {
+			if c := &r.Clients[i]; c.Verdict != ledger.NoVerdict {
+				runtimes[day][c.Client] = runtime{library: c.Library, program: c.Program}
+			}
+		}
 	}
-	f.rules(promtool, start)
+	f.rules(promtool, start, runtimes)
 }
 
 // endOfDay is the last scrape of a day.
@@ -251,8 +258,8 @@ func same(t *testing.T, where string, day int, r *Report, want map[string]ledger
 var scrapedSample = regexp.MustCompile(`^(\S+\{.*\}) (\S+) (\d+)\n$`)
 
 // rules gives what was scraped to the recording rules, as promtool runs them:
-// with time 0 as the start.
-func (f *fleetTest) rules(promtool string, start time.Time) {
+// with time 0 as the start. They must name the runtimes that the report does.
+func (f *fleetTest) rules(promtool string, start time.Time, runtimes map[int]map[string]runtime) {
 	t := f.t
 	t.Helper()
 	rules, err := filepath.Abs("../../deploy/prometheus/rules.yml")
@@ -262,7 +269,8 @@ func (f *fleetTest) rules(promtool string, start time.Time) {
 	steps := int(58*dayLong/scrapeEvery) + 1
 	values := make(map[string][]string)
 	for name, samples := range f.series {
-		if !strings.HasSuffix(name, "_timestamp_seconds") {
+		isTime := strings.HasSuffix(name, "_timestamp_seconds")
+		if !isTime && name != "tlslift_client_verdict" && name != "tlslift_client_library_info" {
 			continue
 		}
 		for _, line := range samples {
@@ -275,7 +283,7 @@ func (f *fleetTest) rules(promtool string, start time.Time) {
 			if values[m[1]] == nil {
 				values[m[1]] = slices.Repeat([]string{"_"}, steps)
 			}
-			if value != 0 {
+			if isTime && value != 0 {
 				value -= float64(start.Unix())
 			}
 			values[m[1]][(at-start.Unix())/int64(scrapeEvery/time.Second)] = strconv.FormatFloat(value, 'f', -1, 64)
@@ -293,6 +301,14 @@ func (f *fleetTest) rules(promtool string, start time.Time) {
 		for client, v := range verdicts(day, func(scripted) map[int]ledger.Verdict { return nil }) {
 			rank := len(ledger.Verdicts) - slices.Index(ledger.Verdicts[:], v)
 			fmt.Fprintf(&b, "          - {labels: 'tlslift:client_verdict{client=\"%s\",verdict=\"%s\"}', value: %d}\n", client, v, rank)
+		}
+		// An instance that lost its ledger says something else of the same evidence.
+		fmt.Fprintf(&b, "      - expr: 0 * tlslift:client_library_timestamp_seconds:max{client!=\"lost-ledger\"}\n        eval_time: %s\n        exp_samples:\n", endOfDay(start, day).Sub(start))
+		for client, r := range runtimes[day] {
+			if client == "lost-ledger" {
+				continue
+			}
+			fmt.Fprintf(&b, "          - {labels: '{client=%q,library=%q,program=%q}', value: 0}\n", client, cmp.Or(r.library, "unknown"), cmp.Or(r.program, "unknown"))
 		}
 		for _, s := range scripts {
 			if s.stands != nil {
