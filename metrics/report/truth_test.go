@@ -99,7 +99,7 @@ func (c *simClient) truth(now time.Time, counts func(act) bool) (w truth, byCall
 	}
 	w.several = c.id.Name == "shared" && w.seen
 	c.judge(&w, acts, declared)
-	w.misdeclared = declared && !w.called && !w.failing
+	w.misdeclared = declared && !w.called && lastFailed.IsZero()
 	return w, byCalls
 }
 
@@ -134,7 +134,9 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) {
 		w.key = "no-calls"
 		return
 	}
-	if w.state == ledger.Migrated && w.verdict != ledger.Capable && w.verdict != ledger.NamesWrongHost {
+	done := w.state == ledger.Migrated || !w.failing &&
+		(w.state == ledger.NoCalls && declared || w.state == ledger.Silent && !slices.ContainsFunc(acts, func(a act) bool { return a.kind.insecure() }))
+	if done && w.verdict != ledger.Capable && w.verdict != ledger.NamesWrongHost {
 		return // nothing is left to change
 	}
 	w.key = w.verdict.String()
