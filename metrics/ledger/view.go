@@ -43,7 +43,7 @@ type Row struct {
 
 	// Suspected says that it may distrust a certificate, as its verdict has it, but only
 	// ever left without a word after a complete TLS handshake, as a health check
-	// does. Not known of a fleet in Prometheus.
+	// does.
 	Suspected bool `json:"suspected,omitempty"`
 
 	// AllRefused says that tlslift refuses its calls: none was let through within
@@ -249,10 +249,17 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	return v
 }
 
-// suspected reports whether nothing but silence speaks for a verdict.
+// suspected is OnlySilence of this instance alone.
 func (r *row) suspected(v Verdict) bool {
+	return OnlySilence(v, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
+}
+
+// OnlySilence reports whether nothing but silence speaks for a verdict: the client
+// was never seen to reject a certificate, or to hang up at the sight of one. seen
+// reports whether a handshake of it ever failed for a reason.
+func OnlySilence(v Verdict, seen func(call.HandshakeFailure) bool) bool {
 	said := map[Verdict]call.HandshakeFailure{DistrustsCA: call.HandshakeClientRejectedCA, DistrustsUpstream: call.HandshakeClientRejectedUpstream}[v]
-	return said != call.HandshakeOK && r.totals.total(ofFailures, uint8(said))+r.totals.total(ofFailures, uint8(call.HandshakeEOF)) == 0
+	return said != call.HandshakeOK && !seen(said) && !seen(call.HandshakeEOF)
 }
 
 // ledLately are the settings that led a call here within migratedAfter of the

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
 )
 
 // fleet gathers what all instances say of each client.
@@ -21,7 +22,8 @@ type fleet struct {
 type fleetClient struct {
 	row        ledger.Row
 	instances  map[model.Fingerprint]*instance
-	remembered runtime // by the recording rules
+	remembered runtime           // by the recording rules
+	failed     map[string]uint64 // why its handshakes failed, as the metrics have it
 }
 
 // instance is what one instance says of one client.
@@ -49,7 +51,7 @@ func (f *fleet) client(name string) *fleetClient {
 	if c := f.clients[name]; c != nil {
 		return c
 	}
-	return &fleetClient{instances: make(map[model.Fingerprint]*instance)}
+	return &fleetClient{instances: make(map[model.Fingerprint]*instance), failed: make(map[string]uint64)}
 }
 
 // instance is the entry of the instance that a series comes from: whatever
@@ -102,6 +104,7 @@ func (f *fleet) questions(q queries) []question {
 		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
 		{q.held, f.takeEvidence(1)},
 		{q.refuted, f.takeEvidence(-1)},
+		{q.failures, func(client string, m model.Metric, _ float64) { f.client(client).failed[string(m["reason"])]++ }},
 		{q.libraryPast, f.takeRuntime},
 		{q.libraryNow, f.takeRuntime},
 		{q.libraryRule, func(client string, m model.Metric, at float64) { f.client(client).remembered.take(m, at) }},
@@ -224,6 +227,7 @@ func (f *fleet) rows() []ledger.Row {
 func (f *fleet) judge(c *fleetClient) {
 	r := &c.row
 	r.Verdict = r.Evidence.VerdictAt(f.now, r.Declared, f.migratedAfter)
+	r.Suspected = ledger.OnlySilence(r.Verdict, func(why call.HandshakeFailure) bool { return c.failed[why.String()]+r.Failures[why.String()] > 0 })
 	held := func(i *instance) int64 { return i.evidence.Held(r.Verdict) }
 	instances := slices.SortedFunc(maps.Values(c.instances), func(a, b *instance) int { return a.compare(b, (*instance).seen) })
 	if len(instances) > 0 {

@@ -196,3 +196,24 @@ func TestAReportKeepsTheProgramOfAnotherInstance(t *testing.T) {
 		}
 	}
 }
+
+// TestSilenceOverInstances: that a client was once seen to reject a certificate, at
+// whichever instance, ends the doubt whether it does.
+func TestSilenceOverInstances(t *testing.T) {
+	t.Parallel()
+	of := func(source string, failures map[string]uint64) *Report {
+		r := ledger.Row{Client: "erp", FirstSeen: now.Add(-dayLong), LastSeen: now, LastFailed: now, Failures: failures}
+		r.Evidence[ledger.DistrustsUpstream] = now.Unix()
+		return newReport(source, now, 14*dayLong, []ledger.Row{r})
+	}
+	silent := map[string]uint64{"no_call": 2}
+	for reason, want := range map[string]bool{"no_call": true, "eof": false, "client_rejected_upstream": false} {
+		got, err := merge([]*Report{of("a", silent), of("b", map[string]uint64{reason: 1})}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := got.Clients[0]; c.Verdict != ledger.DistrustsUpstream || c.Suspected != want || strings.Contains(c.Fix, "may not trust") != want {
+			t.Errorf("%s: %s, %t: %s", reason, c.Verdict, c.Suspected, c.Fix)
+		}
+	}
+}

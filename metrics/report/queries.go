@@ -32,7 +32,7 @@ type queries struct {
 	clients, firstSeen, declared, lastInsecure, lastSecure string
 	lastFailed                                             string
 	requests, connections, upgraded                        string
-	held, refuted                                          string
+	held, refuted, failures                                string
 	libraryNow, libraryPast, libraryRule, offered          string
 }
 
@@ -86,6 +86,7 @@ func newQueries(lookback, migratedAfter time.Duration) queries {
 			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(migratedAfter)),
 		held:        newest("verdict", ruleHeld),
 		refuted:     newest("verdict_refuted", ruleRefuted),
+		failures:    fmt.Sprintf("count by (client, reason) (max_over_time(tlslift_client_handshake_failures_total[%s]) > 0)", back),
 		libraryNow:  "timestamp(tlslift_client_library_info)",
 		libraryPast: past("tlslift_client_library_info"),
 		libraryRule: fmt.Sprintf("%[1]s or on (client) max_over_time(%[1]s[%[2]s])", ruleLibrary, back),
