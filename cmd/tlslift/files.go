@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -50,7 +49,7 @@ func wrongStateFile(cfg *configs.Config) configs.Problems {
 	} else if err == nil && !info.Mode().IsRegular() {
 		return wrong(strconv.Quote(file)+" is not a regular file", "name a file that does not exist")
 	}
-	if errors.Is(ledger.Usable(file, time.Now()), ledger.ErrNotLedger) {
+	if errors.Is(errors.Join(ledger.Unusable(file, time.Now())...), ledger.ErrNotLedger) {
 		return wrong(strconv.Quote(file)+" is not a ledger of tlslift: the proxy would rename it and begin a new one", "name a file that does not exist")
 	}
 	return nil
@@ -67,8 +66,12 @@ func stateFileNotes(cfg *configs.Config) []string {
 	if dir := filepath.Dir(file); !writable(dir) {
 		out = append(out, "state.file: this user cannot write to the directory "+dir+": the user that runs tlslift must be able to, or the ledger is kept in memory only")
 	}
-	if err := ledger.Usable(file, time.Now()); err != nil && !errors.Is(err, fs.ErrPermission) {
-		out = append(out, "state.file: "+file+": "+err.Error()+"; the proxy would rename it and begin a new ledger")
+	for _, err := range ledger.Unusable(file, time.Now()) {
+		if ledger.NotRead(err) {
+			out = append(out, "state.file: this user cannot "+err.Error()+": the user that runs tlslift must be able to, or the ledger is kept in memory only")
+		} else {
+			out = append(out, "state.file: "+file+": "+err.Error()+"; the proxy would rename it and begin a new ledger")
+		}
 	}
 	return out
 }

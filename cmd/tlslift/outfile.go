@@ -29,6 +29,7 @@ func spareFiles(flag, out string, of ...named) error {
 		}
 	}
 	there, what := contentOf(out), ""
+	_, notRead := ledger.ReadFile(out, time.Now(), 0)
 	switch {
 	case len(there) == 0:
 		return nil
@@ -36,7 +37,7 @@ func spareFiles(flag, out string, of ...named) error {
 		what = "it holds a private key"
 	case configs.Recognized(there):
 		what = "it is a configuration of tlslift"
-	case !errors.Is(ledger.Usable(out, time.Now()), ledger.ErrNotLedger):
+	case !errors.Is(notRead, ledger.ErrNotLedger):
 		what = "it is a ledger of tlslift"
 	default:
 		return nil

@@ -102,8 +102,8 @@ func newPolicy(s Settings) *policy {
 }
 
 // New builds a Ledger. With Options.File it reads what an earlier process left
-// there and starts the background writer. A file that cannot be read is set
-// aside with an error in the log. Close ends the ledger.
+// there and starts the background writer. A file that is damaged or something else
+// is set aside with an error in the log. Close ends the ledger.
 func New(o Options) *Ledger {
 	l := &Ledger{
 		clock: o.Clock, logger: o.Logger, descs: newDescs(), instance: rand.Text(),
@@ -183,21 +183,6 @@ func (l *Ledger) Configure(s Settings) {
 			l.labels.discovered++
 		}
 		if r.first != 0 {
-			l.tracked++
-			l.count(r, 1)
-		}
-	}
-}
-
-// adopt puts rows that were read from the file into a new ledger, as those of
-// discovered clients. None has a label before there is traffic.
-func (l *Ledger) adopt(rows []*row) {
-	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.last, b.last) })
-	for _, r := range rows {
-		if l.rows[r.name] == nil {
-			r.configured = false
-			l.rows[r.name] = r
-			l.queue(r)
 			l.tracked++
 			l.count(r, 1)
 		}

@@ -106,8 +106,11 @@ var ErrNotLedger = errors.New("it is not a ledger of tlslift")
 func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 	lines := bufio.NewReaderSize(in, maxLine)
 	line, err := lines.ReadSlice('\n')
-	if len(line) == 0 && errors.Is(err, io.EOF) {
+	switch {
+	case len(line) == 0 && errors.Is(err, io.EOF):
 		return nil, errEmpty
+	case NotRead(err):
+		return nil, err
 	}
 	var head header
 	if err != nil || json.Unmarshal(line, &head) != nil || head.Format != fileFormat {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -39,17 +40,33 @@ func regular(path string) error {
 	}
 }
 
-// Usable returns why a ledger cannot be kept in the file at path, as far as that
+// Unusable returns why a ledger cannot be kept in the file at path, as far as that
 // depends on what is there now. A file that is missing or empty is usable.
-func Usable(path string, now time.Time) error {
+func Unusable(path string, now time.Time) (why []error) {
 	if err := regular(path); err != nil {
-		return err
+		return []error{err}
 	}
 	if _, err := readFile(path, now); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errEmpty) {
-		return err
+		why = append(why, err)
 	}
-	return nil
+	lock, err := os.OpenFile(lockPath(path), os.O_RDWR, 0)
+	switch {
+	case err == nil:
+		lock.Close()
+	case !errors.Is(err, os.ErrNotExist):
+		why = append(why, err)
+	}
+	return why
 }
+
+// NotRead reports whether an error says that a file could not be read, and so
+// nothing of what is in it.
+func NotRead(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
+}
+
+func lockPath(path string) string { return path + ".lock" }
 
 // stateFile writes a ledger to its file, in the background.
 type stateFile struct {
@@ -61,7 +78,7 @@ type stateFile struct {
 
 	mu       sync.Mutex // one write at a time
 	lock     *os.File   // nil = not yet locked
-	unread   error      // why the file there cannot be used; it is set aside before it is replaced
+	known    bool       // what was in the file is in the ledger; before, it is not replaced
 	closed   bool
 	released bool          // to another process
 	every    time.Duration // until the next write
@@ -70,7 +87,7 @@ type stateFile struct {
 // openStateFile reads the ledger's file and starts writing it. It returns nil if
 // another process has the file, or if the path names something other than a file,
 // which it does not touch: the ledger is then in memory only. What fails for
-// another reason is tried again with every write.
+// another reason, reading too, is tried again with every write.
 func openStateFile(path string, l *Ledger) *stateFile {
 	k := &stateFile{
 		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
@@ -79,7 +96,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	unusable := regular(path)
 	var err error
 	for deadline := time.Now().Add(lockWait); unusable == nil; time.Sleep(lockWait / 20) {
-		if k.lock, err = lockFile(path + ".lock"); !errors.Is(err, errLocked) || time.Now().After(deadline) {
+		if k.lock, err = lockFile(lockPath(path)); !errors.Is(err, errLocked) || time.Now().After(deadline) {
 			break
 		}
 	}
@@ -92,9 +109,8 @@ func openStateFile(path string, l *Ledger) *stateFile {
 		k.log.Error("the state file cannot be used; the ledger is kept in memory only", zap.Error(unusable))
 		return nil
 	}
-	k.read()
-	if err == nil {
-		err = k.setAside()
+	if unread := k.read(); err == nil {
+		err = unread
 	}
 	if err != nil {
 		k.failed(err)
@@ -103,38 +119,51 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	return k
 }
 
-// read takes the file into the ledger.
-func (k *stateFile) read() {
+// read takes the file into the ledger, once. What cannot be read stays as it is,
+// for the next attempt; what was read and is no ledger of this version is set aside.
+func (k *stateFile) read() error {
+	if k.known {
+		return nil
+	}
 	s, err := readFile(k.path, k.ledger.clock())
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, errEmpty):
+	case NotRead(err):
+		return fmt.Errorf("it is not replaced, because it cannot be read: %w", err)
+	case err != nil && k.lock == nil:
+		return err
 	case err != nil:
-		k.unread = err
+		if err := k.setAside(err); err != nil {
+			return err
+		}
 	default:
-		k.ledger.adopt(s.rows)
-		if s.early {
-			k.log.Warn("the clock is behind the state file: until it has caught up, its clients are as they were; set the clock, or remove the file if the clock was ahead before",
-				zap.Time("written", s.written), zap.Time("now", k.ledger.clock()))
-		}
-		if s.unreadable > 0 {
-			k.log.Warn("some clients of the state file were not read", zap.Int("unreadable", s.unreadable))
-		}
+		k.adopt(s)
+	}
+	// Without the lock, another process may yet make the file.
+	k.known = k.lock != nil || err == nil
+	return nil
+}
+
+func (k *stateFile) adopt(s *snapshot) {
+	k.ledger.adopt(s.rows)
+	if s.early {
+		k.log.Warn("the clock is behind the state file: until it has caught up, its clients are as they were; set the clock, or remove the file if the clock was ahead before",
+			zap.Time("written", s.written), zap.Time("now", k.ledger.clock()))
+	}
+	if s.unreadable > 0 {
+		k.log.Warn("some clients of the state file were not read", zap.Int("unreadable", s.unreadable))
 	}
 }
 
 // setAside renames a file that cannot be used, so that it can be looked at.
-func (k *stateFile) setAside() error {
-	if k.unread == nil {
-		return nil
-	}
+func (k *stateFile) setAside(unusable error) error {
 	aside := k.path + ".unusable-" + k.ledger.clock().UTC().Format("20060102T150405Z")
 	if err := os.Rename(k.path, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return errors.Join(k.unread, err)
+		return errors.Join(unusable, err)
 	}
 	k.ledger.writeFailures.Add(1)
 	k.log.Error("the state file cannot be used; it is set aside and a new one begun",
-		zap.Error(k.unread), zap.String("set_aside", aside))
-	k.unread = nil
+		zap.Error(unusable), zap.String("set_aside", aside))
 	return nil
 }
 
@@ -187,11 +216,11 @@ func (k *stateFile) failed(err error) {
 // replace writes a snapshot beside the file and puts it in the file's place.
 func (k *stateFile) replace(now time.Time) (err error) {
 	if k.lock == nil {
-		if k.lock, err = lockFile(k.path + ".lock"); err != nil {
+		if k.lock, err = lockFile(lockPath(k.path)); err != nil {
 			return err
 		}
 	}
-	if err := k.setAside(); err != nil {
+	if err := k.read(); err != nil {
 		return err
 	}
 	beside := k.path + ".new"

@@ -17,6 +17,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"tlslift/proxy/call"
 )
 
 func watched() (*zap.Logger, *observer.ObservedLogs) {
@@ -399,6 +401,109 @@ func TestAFileThatCannotBeSetAsideIsNotReplaced(t *testing.T) {
 	}
 	if l, err := ReadFile(path, epoch, 0); err != nil || names(l) != "a" {
 		t.Errorf("after all: %v", err)
+	}
+}
+
+// A file that cannot be read stays where it is. As soon as it can be, its clients are
+// adopted, together with what was recorded meanwhile.
+func TestAFileThatCannotBeReadIsReadLater(t *testing.T) {
+	t.Parallel()
+	for name, forbid := range map[string]func(t *testing.T, path string) (permit func() error){
+		"the file": func(t *testing.T, path string) func() error { return hide(t, path) },
+		"the file and its lock": func(t *testing.T, path string) func() error {
+			file, lock := hide(t, path), hide(t, path+".lock")
+			return func() error { return errors.Join(file(), lock()) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "ledger.json")
+				before := newRigIn(Options{File: path}, Settings{})
+				for _, client := range []string{"old", "both", "named", "visitor"} {
+					before.request(client, plain("h"))
+				}
+				before.clock.advance(time.Second)
+				before.request("both", terminated(call.Version10))
+				if err := before.Close(); err != nil {
+					t.Fatal(err)
+				}
+				permit := forbid(t, path)
+				log, logs := watched()
+				before.clock.advance(dayLong)
+				settings := Settings{Clients: []Configured{{Name: "named"}}, LabelLimit: 10}
+				g := rigAt(before.clock, Options{File: path, Logger: log}, settings)
+				defer g.Close()
+				g.request("both", plain("h"))
+				g.request("new", plain("h"))
+				g.request("visitor", foreign())
+				time.Sleep(3 * writeEvery)
+				synctest.Wait()
+				if n := logs.FilterMessage("writing the state file failed; it is tried again").Len(); n != 1 || logs.Len() != 1 || g.lastWrite.Load() != 0 {
+					t.Errorf("logged: %v; last write and failures: %s", logs.All(), g.metricsOf(t))
+				}
+				if err := permit(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(writeEvery)
+				synctest.Wait()
+				if aside, _ := filepath.Glob(path + ".unusable-*"); len(aside) > 0 {
+					t.Errorf("set aside: %v", aside)
+				}
+				read, err := ReadFile(path, g.clock.now(), 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for where, l := range map[string]*Ledger{"memory": g.Ledger, "the file": read} {
+					if got := names(l); got != "both named new old visitor" {
+						t.Errorf("in %s: %s", where, got)
+					}
+					both := rig{l, g.clock}.row(t, "both")
+					if len(both.Requests) != 2 || both.Requests[0].Count != 2 || len(both.History) != 2 || !both.FirstSeen.Equal(epoch) || !both.LastInsecure.Equal(g.clock.now()) {
+						t.Errorf("in %s: %+v", where, both)
+					}
+				}
+				if n := g.Stats().Tracked; n != 4 { // all but the configured one
+					t.Errorf("%d discovered clients", n)
+				}
+				if last := logs.All()[logs.Len()-1]; last.Message != "the state file is written again" || g.Stats().Unwritten != nil {
+					t.Errorf("logged last: %v", last)
+				}
+			})
+		})
+	}
+}
+
+// hide puts a symbolic link that leads to itself in the place of a file, so that
+// nobody can read it, not even root.
+func hide(t *testing.T, path string) (permit func() error) {
+	t.Helper()
+	if err := errors.Join(os.Rename(path, path+".hidden"), os.Symlink(path, path)); err != nil {
+		t.Skip("needs symbolic links: ", err)
+	}
+	return func() error { return os.Rename(path+".hidden", path) }
+}
+
+// The order of eviction is that of the last sights, whenever the file was read.
+func TestAdoptedRowsGiveWayFirst(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	before := newRigIn(Options{File: path}, Settings{})
+	before.sight("old", spliced())
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	permit := hide(t, path)
+	before.clock.advance(time.Second)
+	g := rigAt(before.clock, Options{File: path}, Settings{Track: 2})
+	defer g.Close()
+	g.sight("a", spliced())
+	if err := errors.Join(permit(), g.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	g.sight("b", spliced())
+	if got := names(g.Ledger); got != "a b" {
+		t.Errorf("kept: %s", got)
 	}
 }
 

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
 )
 
@@ -67,5 +69,50 @@ func TestRunWithADirectoryForAStateFile(t *testing.T) {
 	}
 	if there, err := os.ReadDir(dir); err != nil || len(there) != 1 || there[0].Name() != "keep" {
 		t.Errorf("there is %v, %v", there, err)
+	}
+}
+
+// A ledger that cannot be read at the start, as one of another user, stays where it
+// is; as soon as it can be read, its clients are adopted.
+func TestAStateFileThatIsReadLater(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "ledger.json")
+	config := "state: {file: " + state + "}"
+	server, first := portal(t, smsportal.Options{}, config)
+	const ask = "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+	for range 3 {
+		first.Ask(ask)
+	}
+	first.WaitMetric(3, requestsTotal)
+	if code := first.Stop(); code != 0 {
+		t.Fatalf("status %d", code)
+	}
+	hidden := state + ".hidden"
+	// A symbolic link that leads to itself is one that nobody can read, not even root.
+	if err := errors.Join(os.Rename(state, hidden), os.Symlink(state, state)); err != nil {
+		t.Skip("needs symbolic links: ", err)
+	}
+	p := harness.Start(t, harness.Options{Upstream: server, Config: config})
+	line := p.WaitLog(harness.Match{"level": "error", "file": state})
+	if line.String("msg") != "writing the state file failed; it is tried again" || !strings.HasPrefix(line.String("error"), "it is not replaced, because it cannot be read: open "+state) {
+		t.Errorf("logged %v", line)
+	}
+	p.Ask(ask)
+	p.WaitMetric(1, requestsTotal)
+	if n := remembered(t, p); n != 1 {
+		t.Errorf("%v requests are known before it was read", n)
+	}
+	if err := os.Rename(hidden, state); err != nil {
+		t.Fatal(err)
+	}
+	p.WaitLog(harness.Match{"level": "info", "msg": "the state file is written again"})
+	if n := remembered(t, p); n != 4 {
+		t.Errorf("%v requests are remembered, want 4", n)
+	}
+	if code := p.Stop(); code != 0 {
+		t.Errorf("status %d", code)
+	}
+	if aside, _ := filepath.Glob(state + ".*"); len(aside) != 1 { // its lock
+		t.Errorf("beside it are %v", aside)
 	}
 }
