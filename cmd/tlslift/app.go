@@ -154,7 +154,11 @@ func (a *app) start() error {
 			a.ended <- err
 		}
 	}()
-	go a.adopt()
+	if a.previous != nil {
+		go a.adopt()
+	} else {
+		close(a.adopted)
+	}
 	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
 	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
 		notify(daemon.SdNotifyReady)
@@ -169,9 +173,6 @@ func (a *app) start() error {
 // adopt counts the outcomes of what the previous process still finishes.
 func (a *app) adopt() {
 	defer close(a.adopted)
-	if a.previous == nil {
-		return
-	}
 	defer a.log.sink.Unshare()
 	if err := a.previous.Serving(a.server.Count); err != nil {
 		a.log.Error("some outcomes of the process before this one are not counted", zap.Error(err))
@@ -205,7 +206,12 @@ func filesOf(cfg *configs.Config) []string {
 func (a *app) awaitAdopted(ctx context.Context) {
 	select {
 	case <-a.adopted:
+		return
 	case <-ctx.Done():
+	}
+	select { // both may be so
+	case <-a.adopted:
+	default:
 		a.log.Error("the process before this one has not ended: what it still finishes is not counted")
 	}
 }

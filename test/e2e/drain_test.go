@@ -188,6 +188,9 @@ func TestReadinessGoesOffWhileDraining(t *testing.T) {
 	if code := p.Wait(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
+	if failed := p.Lines(0, harness.Match{"level": "error"}); len(failed) > 0 {
+		t.Errorf("logged: %v", failed)
+	}
 }
 
 // TestTerminatedToTheEnd: SIGTERM again and again does not change the exit
