@@ -35,6 +35,8 @@ func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Erro
 	switch {
 	case errors.Is(failure, upstream.ErrPlainHTTP):
 		return plainAdvice(cfg, route, failure.Reason)
+	case errors.Is(failure, upstream.ErrSilent) && failure.Reason == problem.TLS:
+		return "look for a firewall that accepts connections in place of the server or drops what TLS sends, or name an upstream.parent_proxy; or the upstream's address leads to a server without TLS"
 	case errors.Is(failure, upstream.ErrPins):
 		return "the chain is verified: if these keys are the server's new ones, put one of them into upstreams[].pins"
 	}

@@ -107,7 +107,7 @@ func configuredTargets(out io.Writer, t *upstream.Transport, upstreams []configs
 }
 
 func probe(ctx context.Context, out io.Writer, t *upstream.Transport, to target, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%v (--timeout)", timeout))
 	defer cancel()
 	addr, state, err := t.Probe(ctx, to.route)
 	if err != nil {

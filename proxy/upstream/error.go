@@ -25,6 +25,10 @@ var ErrPins = dial.ErrPins
 // plain HTTP where TLS is expected.
 var ErrPlainHTTP = dial.ErrPlainHTTP
 
+// ErrSilent is the cause of an Error for a server, or a parent proxy, that does not
+// answer the first message of TLS.
+var ErrSilent = dial.ErrSilent
+
 // BodyError is a request body that could not be read from the caller. Nothing is
 // wrong with the upstream.
 type BodyError struct {

@@ -189,3 +189,40 @@ func TestPlainHTTPInPlaceOfTLS(t *testing.T) {
 		})
 	}
 }
+
+// A server, or a parent proxy, that accepts and says nothing is told from one that
+// cannot be connected to, whatever time it is that passes.
+func TestASilentServer(t *testing.T) {
+	t.Parallel()
+	// The system accepts for it; nobody reads.
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	const advice = "what to do  look for a firewall that accepts connections in place of the server"
+	for name, tt := range map[string]struct{ config, flag, reason, cause, advice string }{
+		"tls_timeout":  {"upstreams: [{host: api.smsportal.com, address: '%s'}]\nupstream: {tls_timeout: 300ms}", "10s", "tls", "no answer to the TLS hello within 300ms (upstream.tls_timeout)", advice},
+		"--timeout":    {"upstreams: [{host: api.smsportal.com, address: '%s'}]", "300ms", "tls", "no answer to the TLS hello within 300ms (--timeout)", advice},
+		"parent proxy": {"upstreams: [api.smsportal.com]\nupstream: {tls_timeout: 300ms, parent_proxy: 'https://%s'}", "10s", "parent_proxy", "TLS with the parent proxy: no answer to the TLS hello within 300ms (upstream.tls_timeout)", "what to do  look at upstream.parent_proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := fmt.Sprintf(tt.config, silent.Addr())
+			got := harness.Run(t, nil, "check", "--online", "--timeout", tt.flag, "--config", harness.TempFile(t, "tlslift.yaml", config))
+			for _, want := range []string{"api.smsportal.com: FAILED: " + tt.reason + "\n", "cause       " + tt.cause + "\n", tt.advice} {
+				if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+					t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
+				}
+			}
+			if name == "--timeout" {
+				return
+			}
+			p := harness.Start(t, harness.Options{Config: config})
+			if answer := p.Ask(plainGet); answer.Problem() != tt.reason {
+				t.Errorf("%s: %s", answer.Problem(), answer.Text)
+			}
+			p.WaitLog(harness.Match{"msg": "request", "error": tt.reason, "detail": "upstream: " + tt.reason + " (not_sent): " + tt.cause})
+		})
+	}
+}

@@ -104,7 +104,7 @@ func (d *Dialer) Forwards(t Target) bool {
 // them. tunnel says that the parent proxy, if there is one on the way, is to connect
 // to the target.
 func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunnel bool, use func(context.Context, net.Conn, *socket) (T, error)) (made T, err error) {
-	dialing, cancel := context.WithTimeout(ctx, d.Timeout)
+	dialing, cancel := withTimeout(ctx, d.Timeout, "upstream.dial_timeout")
 	defer cancel()
 	// The name is judged first: it is all there is when a parent resolves.
 	switch {

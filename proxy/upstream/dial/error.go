@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"tlslift/proxy/problem"
 )
@@ -38,6 +39,39 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ErrPlainHTTP is the error of a TLS handshake with a server that speaks plain HTTP.
 var ErrPlainHTTP = errors.New("the server speaks plain HTTP, not TLS")
+
+// ErrSilent is the error of a TLS handshake with a server that says nothing.
+var ErrSilent = errors.New("no answer to the TLS hello")
+
+// shake is the TLS handshake of c, which TLSTimeout bounds. key is what leads to the
+// server.
+func (d *Dialer) shake(ctx context.Context, c *tls.Conn, key string) error {
+	ctx, cancel := withTimeout(ctx, d.TLSTimeout, "upstream.tls_timeout")
+	defer cancel()
+	err := c.HandshakeContext(ctx)
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded):
+		return handshakeError(err, key)
+	case c.ConnectionState().Version == 0:
+		return fmt.Errorf("%w %s", ErrSilent, within(ctx))
+	default:
+		return fmt.Errorf("the TLS handshake did not end %s", within(ctx))
+	}
+}
+
+// withTimeout is context.WithTimeout for what a key bounds.
+func withTimeout(ctx context.Context, d time.Duration, key string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%v (%s)", d, key))
+}
+
+// within says which time has passed, if the context knows it.
+func within(ctx context.Context) string {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return "in time"
+	}
+	return "within " + cause.Error()
+}
 
 // handshakeError is err, or ErrPlainHTTP with the key to look at if that is what err
 // comes of. Old servers answer with a page that has no head.

@@ -114,8 +114,6 @@ func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
 }
 
 func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.TLSTimeout)
-	defer cancel()
 	c := tls.Client(s, &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		CipherSuites: slices.Clone(suites),
@@ -123,8 +121,8 @@ func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
 		RootCAs:      d.Parent.Roots,
 		NextProtos:   []string{"http/1.1"},
 	})
-	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("TLS with the parent proxy: %w", handshakeError(err, "the https:// in upstream.parent_proxy"))
+	if err := d.shake(ctx, c, "the https:// in upstream.parent_proxy"); err != nil {
+		return nil, fmt.Errorf("TLS with the parent proxy: %w", err)
 	}
 	return c, nil
 }

@@ -3,6 +3,7 @@ package dial
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -33,6 +34,8 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	returned := make(chan struct{})
+	defer close(returned)
 	results, connected := make(chan result), make(chan struct{}, len(addrs))
 	try := func(addr netip.AddrPort) {
 		var s *socket
@@ -50,7 +53,7 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 		}
 		select {
 		case results <- r:
-		case <-ctx.Done():
+		case <-returned:
 			if s != nil {
 				_ = s.Close()
 			}
@@ -59,7 +62,7 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 	late := time.NewTimer(attemptDelay)
 	defer late.Stop()
 	var failed result // of those that failed the one that got furthest
-	pending := 0
+	pending, done := 0, ctx.Done()
 	start := func() {
 		if len(addrs) > 0 && dialing.Err() == nil {
 			go try(addrs[0])
@@ -87,8 +90,11 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 			late.Reset(handshakeDelay)
 		case <-late.C:
 			start()
-		case <-ctx.Done():
-			return none, cmp.Or(failed.err, ctx.Err())
+		case <-done:
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return none, cmp.Or(failed.err, ctx.Err())
+			}
+			done = nil // what is under way ends now too, and says how far it got
 		}
 	}
 	return none, cmp.Or(failed.err, dialing.Err())

@@ -163,12 +163,10 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 // handshake makes a verified TLS connection of one to an address. The error is an
 // *Error.
 func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, top net.Conn, s *socket) (*Conn, error) {
-	timed, cancel := context.WithTimeout(ctx, d.TLSTimeout)
-	defer cancel()
 	start := d.Now()
 	hello := &helloConn{Conn: top, loops: d.Loops}
 	c := tls.Client(hello, conf)
-	err := c.HandshakeContext(timed)
+	err := d.shake(ctx, c, "address and port of the upstream")
 	cameBack := hello.done() || s.route.back.Load()
 	if err != nil {
 		var verification *tls.CertificateVerificationError
@@ -178,7 +176,7 @@ func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, 
 		case errors.As(err, &verification): // no other hello would change that
 			return nil, &Error{Reason: problem.TLSVerify, Err: err}
 		default:
-			return nil, asError(ctx, handshakeError(err, "address and port of the upstream"), problem.TLS)
+			return nil, asError(ctx, err, problem.TLS)
 		}
 	}
 	cs := c.ConnectionState()
