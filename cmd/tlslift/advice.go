@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"tlslift/configs"
 	"tlslift/proxy/host"
@@ -19,7 +21,7 @@ var usualAdvice = map[problem.Reason]string{
 	problem.Connect:         "look for a firewall that refuses connections to that port, or name an upstream.parent_proxy; or the upstream's address leads to another server",
 	problem.Timeout:         "look for a firewall that drops connections to that port, or name an upstream.parent_proxy",
 	problem.TLS:             "something broke off the handshake: a firewall that intercepts TLS, or a server without TLS 1.2",
-	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; a wrong clock and old pins fail here too, or the upstream's address leads to another server",
+	problem.TLSVerify:       "a firewall that intercepts TLS needs its CA in the upstream's ca_file; or the upstream's address leads to another server",
 	problem.ParentProxy:     "look at upstream.parent_proxy: its scheme, its port and its credentials",
 }
 
@@ -32,6 +34,15 @@ func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Erro
 			return fmt.Sprintf("correct %s in %s; if it is right, check upstream.dns_servers and resolv.conf", lookup.Name, key)
 		}
 	}
+	var invalid x509.CertificateInvalidError
+	var misnamed x509.HostnameError
+	switch {
+	case failure.Reason != problem.TLSVerify:
+	case errors.As(failure, &invalid) && invalid.Reason == x509.Expired:
+		return datesAdvice(invalid.Cert, time.Now())
+	case errors.As(failure, &misnamed):
+		return nameAdvice(cfg, route)
+	}
 	switch {
 	case errors.Is(failure, upstream.ErrPlainHTTP):
 		return plainAdvice(cfg, route, failure.Reason)
@@ -41,6 +52,28 @@ func adviceOn(cfg *configs.Config, route *upstream.Route, failure *upstream.Erro
 		return "the chain is verified: if these keys are the server's new ones, put one of them into upstreams[].pins"
 	}
 	return usualAdvice[failure.Reason]
+}
+
+// datesAdvice is what to do about a certificate that is not valid now.
+func datesAdvice(c *x509.Certificate, now time.Time) string {
+	if now.Before(c.NotBefore) {
+		return fmt.Sprintf("check the clock: the certificate is valid from %s on; if the clock is right, contact SMSPortal", c.NotBefore.UTC().Format(time.DateOnly))
+	}
+	return fmt.Sprintf("check the clock: the certificate was valid until %s; if the clock is right, the server's owner has to renew it: contact SMSPortal", c.NotAfter.UTC().Format(time.DateOnly))
+}
+
+// nameAdvice is what to do about a certificate that is valid, for another host.
+func nameAdvice(cfg *configs.Config, route *upstream.Route) string {
+	const other, firewall = "the certificate is for another host: ", "look for a firewall that answers in place of the server"
+	entry := inherited(entryOf(cfg, route), cfg.Upstreams)
+	switch {
+	case entry.Address != "":
+		return other + "correct the upstream's address: " + entry.Address + "; if it is right, " + firewall
+	case !entry.To.IsZero():
+		return other + "correct the upstream's to: " + entry.To.String() + "; if it is right, " + firewall
+	default:
+		return other + firewall + ", or for a DNS record that leads to another server"
+	}
 }
 
 // plainAdvice is what to do about plain HTTP where TLS is expected.

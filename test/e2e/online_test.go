@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"tlslift/deploy/demo/certs"
 	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
 )
@@ -33,7 +36,7 @@ func TestCheckOnlineOfAnotherServer(t *testing.T) {
 	server := startPortal(t, smsportal.Options{})
 	config := harness.TempFile(t, "tlslift.yaml", `upstreams: [{host: other.test, address: "`+server.Addr()+`"}, "*.other.test"]`+"\n")
 	got := harness.Run(t, nil, "check", "--online", "--config", config)
-	for _, want := range []string{"other.test: FAILED: tls_verify", "or the upstream's address leads to another server", "*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST"} {
+	for _, want := range []string{"other.test: FAILED: tls_verify", "correct the upstream's address: " + server.Addr() + "; if it is right,", "*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST"} {
 		if got.Code != 1 || !strings.Contains(got.Stdout, want) {
 			t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
 		}
@@ -223,6 +226,64 @@ func TestASilentServer(t *testing.T) {
 				t.Errorf("%s: %s", answer.Problem(), answer.Text)
 			}
 			p.WaitLog(harness.Match{"msg": "request", "error": tt.reason, "detail": "upstream: " + tt.reason + " (not_sent): " + tt.cause})
+		})
+	}
+}
+
+// What to do about a certificate depends on what is wrong with it.
+func TestCheckOnlineOfWrongCertificates(t *testing.T) {
+	t.Parallel()
+	ca, err := certs.NewCA("root", certs.ECDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := certs.NewCA("other root", certs.ECDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const asked = "api.smsportal.com"
+	now := time.Now()
+	past, future := now.Add(-24*time.Hour), now.Add(24*time.Hour)
+	day := func(at time.Time) string { return at.UTC().Format(time.DateOnly) }
+	for name, tt := range map[string]struct {
+		ca     *certs.CA
+		leaf   certs.Leaf
+		advice string
+	}{
+		"expired":  {ca, certs.Leaf{Names: []string{asked}, NotBefore: past.Add(-time.Hour), NotAfter: past}, "check the clock: the certificate was valid until " + day(past) + "; if the clock is right, the server's owner has to renew it: contact SMSPortal"},
+		"early":    {ca, certs.Leaf{Names: []string{asked}, NotBefore: future, NotAfter: future.Add(time.Hour)}, "check the clock: the certificate is valid from " + day(future) + " on; if the clock is right, contact SMSPortal"},
+		"misnamed": {ca, certs.Leaf{Names: []string{"www.example.com"}}, "the certificate is for another host: correct the upstream's address: ADDRESS; if it is right, look for a firewall that answers in place of the server"},
+		"unknown":  {other, certs.Leaf{Names: []string{asked}}, "a firewall that intercepts TLS needs its CA in the upstream's ca_file; or the upstream's address leads to another server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leaf, err := tt.ca.Issue(tt.leaf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{leaf}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					_ = c.(*tls.Conn).Handshake()
+					_ = c.Close()
+				}
+			}()
+			config := "upstreams: [{host: " + asked + ", address: '" + l.Addr().String() + "', ca_file: " + harness.TempFile(t, "ca.pem", string(ca.PEM())) + "}]"
+			got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", config))
+			advice := strings.ReplaceAll(tt.advice, "ADDRESS", l.Addr().String())
+			for _, want := range []string{asked + ": FAILED: tls_verify\n", "what to do  " + advice + "\n"} {
+				if got.Code != 1 || !strings.Contains(got.Stdout, want) {
+					t.Errorf("status %d; no %q in\n%s", got.Code, want, got.Stdout)
+				}
+			}
 		})
 	}
 }
