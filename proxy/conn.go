@@ -175,27 +175,27 @@ func (c *conn) limits() http1.Limits {
 	return lim
 }
 
-// identify names the caller of one request. It reports false when proxy
-// credentials are needed and missing or wrong.
-func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) bool {
+// identify names the caller of one request. The error is why its proxy credentials
+// admit nobody.
+func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) error {
 	if !c.named {
 		c.client, c.final = st.Resolver.Connection(c.facts)
 		c.named = c.final
 	}
 	if c.final {
-		return true
+		return nil
 	}
 	c.named = true
 	if c.inside {
 		// A CONNECT was named already; only the account can name it better.
 		c.client = st.Resolver.Within(c.outer, authorization, query, form)
-		return true
+		return nil
 	}
 	facts := *c.facts
 	facts.Ingress = in
 	var err error
 	c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, form)
-	return err == nil
+	return err
 }
 
 // identifyConnection names the caller by what is known without a request.

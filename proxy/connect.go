@@ -21,13 +21,13 @@ func (q *request) connect() {
 	c, o := q.c, &q.out
 	q.place = decide.Place{Ingress: call.Connect, Host: q.r.Name, Port: q.r.Port}
 	o.Ingress, o.Host = call.Connect, q.r.Name.String()
-	authorized := q.identify()
+	unadmitted := q.identify()
 	o.Client = c.client
 	if q.refusedEarly(nil) {
 		return
 	}
 	d := q.st.decide.Connect(c.facts, q.r.Name, q.r.Port, decide.Head{
-		Method: o.Method, OwnVia: rewrite.HasVia(q.r.Header, c.s.viaName), AuthFailed: !authorized,
+		Method: o.Method, OwnVia: rewrite.HasVia(q.r.Header, c.s.viaName), Unadmitted: unadmitted,
 	})
 	o.Decision, o.Ours = d.Action.String(), d.Ours
 	t := &tunnel{c: c, st: q.st, decision: d}

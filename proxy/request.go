@@ -115,13 +115,13 @@ func (q *request) serve() {
 	if r.Refusal == nil && c.refusal == nil && !c.facts.Denied {
 		bodyErr = q.readBody()
 	}
-	authorized := q.identify()
+	unadmitted := q.identify()
 	q.out.Client = c.client
 	if q.refusedEarly(bodyErr) {
 		return
 	}
 	q.decision = q.st.decide.Request(c.facts, place, found, decide.Head{
-		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), AuthFailed: !authorized,
+		Method: r.Method, Blanks: r.Blanks, Upgrade: upgradeAsked(r.Header), OwnVia: rewrite.HasVia(r.Header, c.s.viaName), Unadmitted: unadmitted,
 	})
 	q.out.Decision, q.out.Ours, q.out.FallsBack, q.out.Setting = q.decision.Action.String(), q.decision.Ours, q.fallsBack(), q.setting()
 	switch q.decision.Action {
@@ -229,7 +229,7 @@ func (q *request) readBody() error {
 }
 
 // identify names the caller and reports whether it may use the proxy.
-func (q *request) identify() bool {
+func (q *request) identify() error {
 	h := q.r.Header
 	return q.c.identify(q.st, q.out.Ingress, first(h, "Proxy-Authorization"), first(h, "Authorization"), q.query, q.held.prefix)
 }

@@ -119,7 +119,6 @@ const (
 // Details of refusals, for the log.
 const (
 	detailBarred      = "the caller is not on the listener's allow list"
-	detailAuth        = "proxy credentials are missing or wrong"
 	detailIngress     = "this listener does not accept this way in"
 	detailUsers       = "clients.users_file admits only forward and connect on this listener; see listen[].unauthenticated"
 	detailTrace       = "TRACE would show the caller its own secrets"

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -197,7 +198,7 @@ func TestRefusedForOurs(t *testing.T) {
 		{"inside CONNECT, another host", conn(ways["inside CONNECT"]), Target{Host: foreign}, Head{Method: http.MethodGet}, true},
 		{"a port that is not served", conn(), Target{Absolute: true, Scheme: "http", Host: ours, Port: 8080}, Head{Method: http.MethodGet}, true},
 		{"a barred caller", conn(func(c *call.Conn) { c.Denied = true }), Target{Host: ours}, trace, false},
-		{"without credentials", conn(), Target{Host: ours}, Head{Method: http.MethodGet, AuthFailed: true}, false},
+		{"without credentials", conn(), Target{Host: ours}, Head{Method: http.MethodGet, Unadmitted: errors.New("wrong")}, false},
 		{"our own Via", conn(), Target{Host: ours}, Head{Method: http.MethodGet, OwnVia: true}, false},
 	} {
 		s := settings(OthersRefuse, true)
@@ -253,8 +254,8 @@ func TestPrecedence(t *testing.T) {
 		asked  Head
 		want   problem.Reason
 	}{
-		{"barred", conn(barred), Target{}, Head{Method: "TRACE", AuthFailed: true}, problem.ACL},
-		{"credentials", conn(), Target{}, Head{Method: "TRACE", AuthFailed: true}, problem.ProxyAuth},
+		{"barred", conn(barred), Target{}, Head{Method: "TRACE", Unadmitted: errors.New("wrong")}, problem.ACL},
+		{"credentials", conn(), Target{}, Head{Method: "TRACE", Unadmitted: errors.New("wrong")}, problem.ProxyAuth},
 		{"no host", conn(), Target{}, Head{Method: "TRACE"}, problem.Malformed},
 		{"trace", conn(), foreign, Head{Method: http.MethodTrace, Upgrade: true, OwnVia: true}, problem.Method},
 		{"upgrade", conn(), foreign, Head{Method: "GET", Upgrade: true, OwnVia: true}, problem.Method},
@@ -295,8 +296,8 @@ func TestConnect(t *testing.T) {
 		{"foreign, pass", conn(), OthersPass, other, 443, Head{}, Relay, 0},
 		{"ourselves", conn(), OthersPass, "127.0.0.1", 3128, Head{}, Refuse, problem.Loop},
 		{"our Via", conn(), OthersPass, api, 443, Head{OwnVia: true}, Refuse, problem.Loop},
-		{"barred", conn(func(c *call.Conn) { c.Denied = true }), OthersPass, api, 443, Head{AuthFailed: true}, Refuse, problem.ACL},
-		{"credentials", conn(), OthersPass, "", 0, Head{AuthFailed: true}, Refuse, problem.ProxyAuth},
+		{"barred", conn(func(c *call.Conn) { c.Denied = true }), OthersPass, api, 443, Head{Unadmitted: errors.New("wrong")}, Refuse, problem.ACL},
+		{"credentials", conn(), OthersPass, "", 0, Head{Unadmitted: errors.New("wrong")}, Refuse, problem.ProxyAuth},
 		{"no host", conn(), OthersPass, "", 443, Head{}, Refuse, problem.Malformed},
 		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
 		{"nested in TLS", conn(ways["nameless old TLS"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
@@ -669,7 +670,7 @@ func TestMethods(t *testing.T) {
 	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Head{Method: "8861POST"}); d.Reason != problem.Method || !d.Closes {
 		t.Errorf("without a host: %+v", d)
 	}
-	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Head{Method: "8861POST", AuthFailed: true}); d.Reason != problem.ProxyAuth {
+	if _, d := settings(OthersPass, true).ask(conn(), Target{}, Head{Method: "8861POST", Unadmitted: errors.New("wrong")}); d.Reason != problem.ProxyAuth {
 		t.Errorf("without credentials: %+v", d)
 	}
 }

@@ -20,10 +20,10 @@ type Target struct {
 // Head is what a request's head says besides its target.
 type Head struct {
 	Method     string
-	Blanks     bool // its target came with raw spaces or tabs
-	Upgrade    bool // it asks for another protocol
-	OwnVia     bool // its Via has our own element
-	AuthFailed bool // proxy credentials are needed, and missing or wrong
+	Blanks     bool  // its target came with raw spaces or tabs
+	Upgrade    bool  // it asks for another protocol
+	OwnVia     bool  // its Via has our own element
+	Unadmitted error // why its proxy credentials admit nobody; nil = they do, or none are needed
 }
 
 // Place is where a request came in and what it names.
@@ -118,7 +118,7 @@ func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decision {
 	d := s.request(c, p, found, a)
 	if d.Action == Refuse {
-		d.Ours = p.Ours && !c.Denied && !a.AuthFailed && d.Reason != problem.Loop
+		d.Ours = p.Ours && !c.Denied && a.Unadmitted == nil && d.Reason != problem.Loop
 	}
 	return d
 }
@@ -127,8 +127,8 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	switch {
 	case c.Denied:
 		return refuse(problem.ACL, detailBarred)
-	case a.AuthFailed:
-		return refuse(problem.ProxyAuth, detailAuth)
+	case a.Unadmitted != nil:
+		return refuse(problem.ProxyAuth, a.Unadmitted.Error())
 	case !s.serves(a, p.Host):
 		return Decision{Reason: problem.Method, Detail: detailMethod, Closes: true}
 	case found.Action == Refuse:

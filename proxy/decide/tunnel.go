@@ -23,8 +23,8 @@ func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Head) Decis
 	switch {
 	case c.Denied:
 		return refuse(problem.ACL, detailBarred)
-	case a.AuthFailed:
-		return refuse(problem.ProxyAuth, detailAuth)
+	case a.Unadmitted != nil:
+		return refuse(problem.ProxyAuth, a.Unadmitted.Error())
 	case n.IsZero():
 		return refuse(problem.Malformed, detailAuthority)
 	case !c.Authority.IsZero() || c.Handling == call.Terminated:

@@ -66,31 +66,34 @@ func newAuthenticator(users Users, clock func() time.Time) *authenticator {
 }
 
 // authenticate checks a Proxy-Authorization header that came from addr.
-func (d *authenticator) authenticate(addr netip.Addr, header string) (user string, ok bool) {
+func (d *authenticator) authenticate(addr netip.Addr, header string) (user string, err error) {
 	if header == "" {
-		return "", false
+		return "", errNoCredentials
 	}
 	now := d.clock()
 	key := d.digest(header)
-	if user, ok = d.recall(key, now); ok {
-		return user, true
+	user, ok := d.recall(key, now)
+	if ok {
+		return user, nil
 	}
 	user, password, ok := basicCredentials(header)
-	if !ok || !d.limiter.take(addr, now) {
-		return "", false
-	}
-	if !d.acquire() {
-		return "", false
+	switch {
+	case !ok:
+		return "", errNotBasic
+	case !d.limiter.take(addr, now):
+		return "", errTooManyFailures
+	case !d.acquire():
+		return "", errBusy
 	}
 	defer func() { <-d.slots }()
 	// An application opens many connections at once: the first of them has
 	// answered for the others meanwhile.
 	if _, ok = d.recall(key, now); !ok && !d.check(user, password) {
-		return "", false
+		return "", errWrongCredentials
 	}
 	d.limiter.refund(addr)
 	d.remember(key, verified{user: user, until: now.Add(verifiedFor)}, now)
-	return user, true
+	return user, nil
 }
 
 // recall finds credentials that were verified a while ago.

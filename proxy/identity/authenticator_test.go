@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -24,25 +25,25 @@ func TestGuessersArePaced(t *testing.T) {
 	var clock moved
 	d := newAuthenticator(users(t, "app", "right"), clock.now)
 	for i := range failureBurst {
-		if _, ok := d.authenticate(guesser, basic("app", fmt.Sprint("guess", i))); ok {
+		if _, err := d.authenticate(guesser, basic("app", fmt.Sprint("guess", i))); !errors.Is(err, errWrongCredentials) {
 			t.Fatal("a wrong password was taken")
 		}
 	}
-	if _, ok := d.authenticate(guesser, basic("app", "right")); ok {
+	if _, err := d.authenticate(guesser, basic("app", "right")); !errors.Is(err, errTooManyFailures) {
 		t.Error("after too many failures even the right password has to wait")
 	}
-	if _, ok := d.authenticate(netip.MustParseAddr("192.0.2.67"), basic("app", "right")); !ok {
+	if _, err := d.authenticate(netip.MustParseAddr("192.0.2.67"), basic("app", "right")); err != nil {
 		t.Error("another address has to wait too")
 	}
-	if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
+	if _, err := d.authenticate(guesser, basic("app", "right")); err != nil {
 		t.Error("verified credentials are not remembered for everybody")
 	}
 	clock.by(failureRefill)
-	if _, ok := d.authenticate(guesser, basic("app", "still wrong")); ok {
+	if _, err := d.authenticate(guesser, basic("app", "still wrong")); err == nil {
 		t.Error("a wrong password was taken")
 	}
 	clock.by(verifiedFor)
-	if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
+	if _, err := d.authenticate(guesser, basic("app", "right")); err != nil {
 		t.Error("after a rest the right password is refused")
 	}
 }
@@ -53,7 +54,7 @@ func TestGoodLoginsCostNoTries(t *testing.T) {
 	d := newAuthenticator(users(t, "app", "right"), clock.now)
 	for range 3 * failureBurst {
 		clock.by(verifiedFor) // so that each is checked again
-		if _, ok := d.authenticate(guesser, basic("app", "right")); !ok {
+		if _, err := d.authenticate(guesser, basic("app", "right")); err != nil {
 			t.Fatal("a good login was refused")
 		}
 	}
@@ -107,7 +108,7 @@ func TestVerifiedCredentialsAreBounded(t *testing.T) {
 func TestNothingOfAPasswordIsKept(t *testing.T) {
 	t.Parallel()
 	d := newAuthenticator(users(t, "app", "hunter2"), nil)
-	if _, ok := d.authenticate(guesser, basic("app", "hunter2")); !ok {
+	if _, err := d.authenticate(guesser, basic("app", "hunter2")); err != nil {
 		t.Fatal("refused")
 	}
 	if dump := fmt.Sprintf("%+v", d.seen); strings.Contains(dump, "hunter2") || len(d.seen) != 1 {
@@ -123,8 +124,8 @@ func TestManyAtOnce(t *testing.T) {
 		wg.Go(func() {
 			address := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 			header := [4]string{basic("app", "right"), "Basic !", basic("app", "right"), basic("app", "wrong")}[i%4]
-			if _, ok := d.authenticate(address, header); ok != (i%2 == 0) {
-				t.Errorf("%s: %t", header, ok)
+			if _, err := d.authenticate(address, header); (err == nil) != (i%2 == 0) {
+				t.Errorf("%s: %t", header, err)
 			}
 		})
 	}

@@ -19,9 +19,16 @@ import (
 	"tlslift/proxy/call"
 )
 
-// ErrProxyAuth means that proxy credentials are required and were missing,
-// wrong, or tried too often. It is answered with 407 (RFC 9110 15.5.8).
-var ErrProxyAuth = errors.New("proxy credentials are missing or wrong")
+// Why a caller that needs proxy credentials is not admitted, for the log. The answer
+// is the same 407 (RFC 9110 section 15.5.8), and no text tells an unknown user from a
+// wrong password.
+var (
+	errNoCredentials    = errors.New("the request has no proxy credentials")
+	errNotBasic         = errors.New("the proxy credentials are not a user and a password in the Basic scheme")
+	errWrongCredentials = errors.New("the proxy user name or password is wrong")
+	errTooManyFailures  = errors.New("the proxy credentials were not checked: too many from this address were wrong just before")
+	errBusy             = errors.New("the proxy credentials were not checked in time: too many are being checked")
+)
 
 // AccountMode says whether the API account names a client.
 type AccountMode uint8
@@ -140,15 +147,15 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 // account is looked for in a body: it returns the start of an urlencoded body,
 // or nil. form may be nil.
 //
-// The only error is ErrProxyAuth, on the forward and connect ways in. The
-// caller removes Proxy-Authorization from what it sends on.
+// The only error, on the forward and connect ways in, is why proxy credentials
+// admit nobody. The caller removes Proxy-Authorization from what it sends on.
 func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {
 		if l.authenticator != nil {
-			user, ok := l.authenticator.authenticate(a.Client.Addr(), proxyAuthorization)
-			if !ok {
-				return id, ErrProxyAuth
+			user, err := l.authenticator.authenticate(a.Client.Addr(), proxyAuthorization)
+			if err != nil {
+				return id, err
 			}
 			if id.Source > call.SourceProxyAuth {
 				id = call.Identity{Name: user, Source: call.SourceProxyAuth, Configured: true, Address: id.Address}

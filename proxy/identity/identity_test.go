@@ -198,29 +198,29 @@ func TestProxyAuthentication(t *testing.T) {
 		name    string
 		ingress call.Ingress
 		header  string
-		ok      bool
+		err     error
 		want    string
 	}{
-		{"right", call.Forward, basic("app", "right"), true, "app"},
-		{"right, CONNECT", call.Connect, basic("app", "right"), true, "app"},
-		{"again, from memory", call.Forward, basic("app", "right"), true, "app"},
-		{"wrong password", call.Forward, basic("app", "wrong"), false, ""},
-		{"wrong user", call.Connect, basic("root", "right"), false, ""},
-		{"none", call.Forward, "", false, ""},
-		{"not Basic", call.Forward, "Bearer x", false, ""},
-		{"not base64", call.Forward, "Basic %%%", false, ""},
-		{"no colon", call.Forward, "Basic YXBw", false, ""},
-		{"gateway asks for none", call.Gateway, "", true, "billing"},
-		{"TLS asks for none", call.TLS, "", true, "billing"},
-		{"transparent asks for none", call.Transparent, basic("app", "wrong"), true, "billing"},
+		{"right", call.Forward, basic("app", "right"), nil, "app"},
+		{"right, CONNECT", call.Connect, basic("app", "right"), nil, "app"},
+		{"again, from memory", call.Forward, basic("app", "right"), nil, "app"},
+		{"wrong password", call.Forward, basic("app", "wrong"), errWrongCredentials, ""},
+		{"wrong user", call.Connect, basic("root", "right"), errWrongCredentials, ""},
+		{"none", call.Forward, "", errNoCredentials, ""},
+		{"not Basic", call.Forward, "Bearer x", errNotBasic, ""},
+		{"not base64", call.Forward, "Basic %%%", errNotBasic, ""},
+		{"no colon", call.Forward, "Basic YXBw", errNotBasic, ""},
+		{"gateway asks for none", call.Gateway, "", nil, "billing"},
+		{"TLS asks for none", call.TLS, "", nil, "billing"},
+		{"transparent asks for none", call.Transparent, basic("app", "wrong"), nil, "billing"},
 	} {
 		a := from("10.1.2.3")
 		a.Ingress = c.ingress
 		id, err := l.Request(a, c.header, "", "username=account", nil)
-		if c.ok != (err == nil) || err != nil && !errors.Is(err, ErrProxyAuth) {
+		if !errors.Is(err, c.err) {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if c.ok && id.Name != c.want {
+		if c.err == nil && id.Name != c.want {
 			t.Errorf("%s: %+v, want %s", c.name, id, c.want)
 		}
 	}

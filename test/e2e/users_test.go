@@ -97,6 +97,46 @@ clients: {users_file: %q}`, file))
 	p.WaitMetric(5, "tlslift_denied_total", "reason", "proxy_auth")
 }
 
+// The log says whether credentials are missing or wrong. It tells an unknown user from
+// a wrong password as little as the answer does, which is one and the same.
+func TestWhyProxyCredentialsAdmitNobody(t *testing.T) {
+	t.Parallel()
+	file, credentials := users(t)
+	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("listen: [{address: '127.0.0.1:0', accept: [forward, connect]}]\nclients: {users_file: %q}", file))
+	basic := func(text string) string {
+		return "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	const wrong, unread = "the proxy user name or password is wrong", "the proxy credentials are not a user and a password in the Basic scheme"
+	texts := make(map[string]bool)
+	for _, tt := range []struct{ field, detail string }{
+		{"X: y", "the request has no proxy credentials"},
+		{basic("billing:guess"), wrong},
+		{basic("nobody:secret"), wrong},
+		{"Proxy-Authorization: NTLM TlRMTVNTUAABAAAA", unread},
+		{"Proxy-Authorization: Basic ???", unread},
+	} {
+		for _, head := range []string{"GET " + api + "/a HTTP/1.1", "CONNECT api.smsportal.com:443 HTTP/1.1"} {
+			method, _, _ := strings.Cut(head, " ")
+			mark := p.Mark()
+			answer := harness.Dial(t, p.Addr()).Send(head + "\r\nHost: x\r\n" + tt.field + "\r\n\r\n").Answer(method)
+			if answer.StatusCode != 407 {
+				t.Errorf("%s with %s: %d", method, tt.field, answer.StatusCode)
+			}
+			text, _, _ := strings.Cut(answer.Text, "[")
+			texts[text] = true
+			if got := p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "proxy_auth"}).String("detail"); got != tt.detail {
+				t.Errorf("%s with %s: logged %q", method, tt.field, got)
+			}
+		}
+	}
+	if len(texts) != 1 {
+		t.Errorf("answers tell one from another: %v", texts)
+	}
+	if answer := p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n" + credentials + "\r\n\r\n"); answer.StatusCode != 404 {
+		t.Errorf("with the right ones: %d", answer.StatusCode)
+	}
+}
+
 // TestUsersAndOpenWaysAreAnError, with advice; the default listener needs none.
 func TestUsersAndOpenWaysAreAnError(t *testing.T) {
 	t.Parallel()
