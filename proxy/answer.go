@@ -116,6 +116,12 @@ func (q *request) problem(status int) *http.Response {
 	if p.Cause == problem.Hostless || p.Cause == problem.UnknownHost {
 		dialect = problem.DialectBelowHost(hints)
 	}
+	if p.Cause == problem.Hostless {
+		// In this path, whatever could be a secret is hidden.
+		if n := q.st.decide.Misnamed(o.Path); !n.IsZero() {
+			p.Cause, p.Host = problem.Misnamed, n
+		}
+	}
 	answer, header, body := p.Render(dialect)
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if answer.Closes {

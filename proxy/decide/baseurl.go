@@ -79,19 +79,36 @@ func (s *Settings) mayName(c *call.Conn, n host.Name, port uint16, inPath bool) 
 // 80 and 443, and the prefix that names both. Nothing is decoded: the caller's URL
 // is what its owner wrote.
 func (s *Settings) pathHost(path string) (n host.Name, port uint16, prefix string) {
-	if !strings.HasPrefix(path, "/") {
-		return host.Name{}, 0, ""
-	}
-	end := strings.IndexAny(path[1:], "/?")
-	if end < 0 {
-		end = len(path) - 1
-	}
-	n, port, err := host.ParseAuthority(path[1 : 1+end])
+	segment := firstSegment(path)
+	n, port, err := host.ParseAuthority(segment)
 	if err != nil || !s.knows(n) {
 		return host.Name{}, 0, ""
 	}
 	if port == portHTTP || port == portHTTPS {
 		port = 0
 	}
-	return n, port, path[:1+end]
+	return n, port, path[:1+len(segment)]
+}
+
+// Misnamed is the host name that a path begins with and that is none of ours, as
+// in a base URL with a misspelt host: the zero Name if it begins with none.
+func (s *Settings) Misnamed(path string) host.Name {
+	segment := firstSegment(path)
+	n, err := host.Parse(segment)
+	if err != nil || n.IsAddr() || !strings.Contains(segment, ".") || s.knows(n) {
+		return host.Name{}
+	}
+	return n
+}
+
+// firstSegment is that of a path, without its slashes.
+func firstSegment(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		return ""
+	}
+	path = path[1:]
+	if end := strings.IndexAny(path, "/?"); end >= 0 {
+		path = path[:end]
+	}
+	return path
 }

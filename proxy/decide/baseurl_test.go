@@ -85,6 +85,20 @@ func TestBaseURLs(t *testing.T) {
 	}
 }
 
+// A misspelt host is named, and nothing else that a path may begin with.
+func TestMisnamedHosts(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/api.smsportl.com/api5/x": "api.smsportl.com", "/API.smsportl.com?a=b": "api.smsportl.com", "/service.asmx": "service.asmx",
+		"/" + api + "/x": "", "/api5/http5.aspx": "", "//api.smsportl.com/x": "", "/": "", "*": "", "": "",
+		"/10.0.0.1/x": "", "/27821234567/x": "", "/a.smsportl.com:443/x": "", "/a%2Eb/x": "", "/v1.2/x": "", "/*": "", "/a .b/x": "",
+	} {
+		if got := settings(OthersAuto, true).Misnamed(path).String(); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 // A base URL whose path names a port beside the host is refused for that port,
 // not for a missing host.
 func TestBaseURLsWithAPort(t *testing.T) {

@@ -199,11 +199,16 @@ func TestMistakesInBaseURLs(t *testing.T) {
 	for target, want := range map[string]struct {
 		reason, format, says string
 	}{
-		"/api.smsportl.com/api5/http5.aspx?Type=credits": {"loop", "text/xml", "<api_result><call_result><result>False</result><error>The request names no API host."},
-		"/rest.smsportl.com/v1/Balance":                  {"loop", "application/json", "The request names no API host."},
-		"/api5/http5.aspx?Type=credits":                  {"loop", "text/xml", "<api_result>"},
-		"/api.smsportl.com/x":                            {"loop", "text/plain", "The request names no API host."},
-		"/api.smsportal.com:8443/api5/http5.aspx":        {"port", "text/xml", "This port of api.smsportal.com is not served."},
+		"/api.smsportl.com/api5/http5.aspx?Type=credits":           {"loop", "text/xml", "<api_result><call_result><result>False</result><error>The request names no API host: api.smsportl.com, at the beginning of the path, is not an upstream of this proxy. Nothing was sent. Correct it,"},
+		"/rest.smsportl.com/v1/Balance":                            {"loop", "application/json", "The request names no API host: rest.smsportl.com, at the beginning of the path, is not"},
+		"/api5/http5.aspx?Type=credits":                            {"loop", "text/xml", "<api_result>"},
+		"/API.smsportl.com/x":                                      {"loop", "text/plain", "The request names no API host: api.smsportl.com, at the"},
+		"/api.smsportl.com":                                        {"loop", "text/plain", "The request names no API host: api.smsportl.com, at the"},
+		"/api.smsportl.com:443/x":                                  {"loop", "text/plain", "The request names no API host. "},
+		"/27821234567/x":                                           {"loop", "text/plain", "The request names no API host. "},
+		"/u.1234567.abcdef/x":                                      {"loop", "text/plain", "The request names no API host. "},
+		"/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x5J2c-3k9yQeE0zQ/x": {"loop", "text/plain", "The request names no API host. "},
+		"/api.smsportal.com:8443/api5/http5.aspx":                  {"port", "text/xml", "This port of api.smsportal.com is not served."},
 	} {
 		answer := dial(t, p).Send("GET " + target + " HTTP/1.1\r\nHost: " + p.Addr() + "\r\n\r\n").Answer("GET")
 		if answer.Problem() != want.reason || !strings.HasPrefix(answer.Header.Get("Content-Type"), want.format) || !strings.Contains(answer.Text, want.says) {
