@@ -50,7 +50,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operat
 		CA:        a.server.CAPEM,
 		Proxy:     func() string { return proxyAddress(a.server.Bound()) },
 		Upstreams: a.upstreams,
-		Trouble:   a.log.trouble,
+		Trouble:   a.trouble,
 		Quit:      a.requestQuit,
 		AllowQuit: cfg.Admin.Quit,
 		Profiles:  cfg.Admin.Pprof,

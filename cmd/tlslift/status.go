@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"tlslift/metrics/page"
@@ -45,7 +46,7 @@ func (a *app) health() page.Health {
 		h.Problems = append(h.Problems, "The last upgrade failed: "+*problem)
 	}
 	if stats.Unwritten != nil {
-		h.Problems = append(h.Problems, fmt.Sprintf("The ledger is not written to its file, so a restart forgets what is not there: %v", stats.Unwritten))
+		h.Problems = append(h.Problems, notWritten+": "+stats.Unwritten.Error())
 	}
 	if stats.Overflowed > 0 {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
@@ -55,6 +56,22 @@ func (a *app) health() page.Health {
 		h.CANotBefore = notBefore(a.server.CAPEM())
 	}
 	return h
+}
+
+// notWritten says what it means that the ledger is not in its file.
+const notWritten = "The ledger is not written to its file, so a restart forgets what is not there"
+
+// trouble is what /readyz says is wrong, a line each; "" = nothing. It tells anyone who
+// asks, so it names no file.
+func (a *app) trouble() string {
+	var lines []string
+	if trouble := a.log.trouble(); trouble != "" {
+		lines = append(lines, trouble)
+	}
+	if a.ledger.Stats().Unwritten != nil {
+		lines = append(lines, notWritten+"; the log and the status page say why.")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // notBefore is when the life of a CA began, by its root: zero when it cannot be

@@ -33,7 +33,7 @@ type Options struct {
 	Proxy     func() string         // address of the listener that takes proxy requests, host:port; nil or "" = none
 	Upstreams func() []host.Pattern // what goes through tlslift, for /proxy.pac; nil = nothing
 
-	Trouble func() string // what is wrong, as a line of /readyz below the state; "" = nothing, nil = never
+	Trouble func() string // what is wrong, as lines of /readyz below the state; "" = nothing, nil = never
 
 	Quit      func() // begins a graceful end and returns at once
 	AllowQuit bool   // POST /quit calls Quit

@@ -54,7 +54,7 @@ func askUntilLost(t *testing.T, p *harness.Process) {
 	p.WaitMetric(1, linesLost)
 }
 
-// ready asks /readyz, which is 200 whatever becomes of the log.
+// ready asks /readyz, which is 200 whatever becomes of the log and of the ledger.
 func ready(t *testing.T, p *harness.Process) string {
 	t.Helper()
 	status, text := p.Get("/readyz")

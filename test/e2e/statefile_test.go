@@ -102,12 +102,22 @@ func TestAStateFileThatIsReadLater(t *testing.T) {
 	if n := remembered(t, p); n != 1 {
 		t.Errorf("%v requests are known before it was read", n)
 	}
+	const notWritten = "The ledger is not written to its file, so a restart forgets what is not there"
+	if text := ready(t, p); text != "ready\n"+notWritten+"; the log and the status page say why.\n" {
+		t.Errorf("/readyz: %q", text)
+	}
+	if _, page := p.Get("/"); !strings.Contains(page, notWritten+": it is not replaced, because it cannot be read: open "+state) {
+		t.Error("the status page does not say why")
+	}
 	if err := os.Rename(hidden, state); err != nil {
 		t.Fatal(err)
 	}
 	p.WaitLog(harness.Match{"level": "info", "msg": "the state file is written again"})
 	if n := remembered(t, p); n != 4 {
 		t.Errorf("%v requests are remembered, want 4", n)
+	}
+	if text := ready(t, p); text != "ready\n" {
+		t.Errorf("/readyz afterwards: %q", text)
 	}
 	if code := p.Stop(); code != 0 {
 		t.Errorf("status %d", code)
