@@ -368,7 +368,7 @@ func (a *app) close() {
 	}
 	a.closeAdmin()
 	if err := a.ledger.Close(); err != nil {
-		a.log.Error("close the ledger", zap.Error(err))
+		a.log.Error("the ledger was not written at the end: what changed since the last write is lost", zap.Error(err))
 	}
 	_ = a.log.sink.Close()
 }

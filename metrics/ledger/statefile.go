@@ -79,6 +79,7 @@ type stateFile struct {
 	mu       sync.Mutex // one write at a time
 	lock     *os.File   // nil = not yet locked
 	known    bool       // what was in the file is in the ledger; before, it is not replaced
+	last     bool       // no write follows the next one
 	closed   bool
 	released bool          // to another process
 	every    time.Duration // until the next write
@@ -186,7 +187,7 @@ func (k *stateFile) run() {
 }
 
 // flush writes a snapshot if anything changed. A failure is logged once, until
-// a write succeeds; what could not be written is tried again.
+// a write succeeds; what could not be written is tried again, except by close.
 func (k *stateFile) flush() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -196,7 +197,11 @@ func (k *stateFile) flush() error {
 	now := k.ledger.clock()
 	if err := k.replace(now); err != nil {
 		k.ledger.changed.Store(true)
-		k.failed(err)
+		if k.last {
+			k.ledger.writeFailures.Add(1)
+		} else {
+			k.failed(err)
+		}
 		return fmt.Errorf("writing the state file: %w", err)
 	}
 	if k.ledger.unwritten.Swap(nil) != nil {
@@ -260,6 +265,9 @@ func (k *stateFile) reclaim() {
 
 // close writes what is left and gives the file up.
 func (k *stateFile) close() error {
+	k.mu.Lock()
+	k.last = true
+	k.mu.Unlock()
 	err := k.flush()
 	k.mu.Lock()
 	closed := k.closed

@@ -72,6 +72,26 @@ func TestRunWithADirectoryForAStateFile(t *testing.T) {
 	}
 }
 
+// At the end nothing is tried again: what is lost is said, once.
+func TestAStateFileThatCannotBeWrittenAtTheEnd(t *testing.T) {
+	t.Parallel()
+	state := filepath.Join(t.TempDir(), "ledger.json")
+	_, p := portal(t, smsportal.Options{}, "state: {file: "+state+"}")
+	p.WaitMetric(1, lastWrite)
+	if err := os.MkdirAll(filepath.Join(state+".new", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.Ask("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n")
+	if code := p.Stop(); code != 0 {
+		t.Errorf("status %d", code)
+	}
+	lines := p.Lines(0, harness.Match{"level": "error"})
+	if len(lines) != 1 || lines[0].String("msg") != "the ledger was not written at the end: what changed since the last write is lost" ||
+		!strings.HasPrefix(lines[0].String("error"), "writing the state file: ") {
+		t.Errorf("logged %v", lines)
+	}
+}
+
 // A ledger that cannot be read at the start, as one of another user, stays where it
 // is; as soon as it can be read, its clients are adopted.
 func TestAStateFileThatIsReadLater(t *testing.T) {
