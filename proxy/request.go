@@ -193,6 +193,7 @@ func (q *request) refusedEarly(bodyErr error) bool {
 		q.behind = q.c.refusal.Cause
 		q.refuse(q.c.refusal.Reason, 0, q.c.refusal.Detail)
 	case q.r.Refusal != nil:
+		q.behind = q.r.Refusal.Cause
 		q.refuse(q.r.Refusal.Reason, q.r.Refusal.Status, q.r.Refusal.Detail)
 	case bodyErr != nil && !q.c.facts.Denied:
 		reason, detail := q.explain(bodyErr)

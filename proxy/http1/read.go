@@ -199,7 +199,7 @@ func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 		return nil
 	}
 	if !isTokenByte(raw[0]) && raw[0] != '\r' || !beginsMethod(raw) {
-		return malformed(detailMethod)
+		return notHTTP(raw[0])
 	}
 	i := bytes.IndexByte(raw[fresh:], '\n')
 	if i < 0 {

@@ -13,8 +13,9 @@ import (
 // handler answers; the connection ends afterwards.
 type Refusal struct {
 	Reason problem.Reason
-	Status int    // the HTTP status to answer with
-	Detail string // a constant sentence for the log: it carries no byte of the caller's
+	Status int           // the HTTP status to answer with
+	Cause  problem.Cause // for the answer
+	Detail string        // a constant sentence for the log: it carries no byte of the caller's
 }
 
 // BodyError is what reading a request's body ends with when the caller did not
@@ -42,6 +43,7 @@ const (
 	detailBlankLines    = "too many empty lines before the request line"
 	detailRequestLine   = "malformed request line"
 	detailMethod        = "malformed method"
+	detailSOCKS         = "the caller speaks SOCKS: set tlslift as its HTTP proxy, not as a SOCKS proxy"
 	detailVersion       = "HTTP version is neither 1.0 nor 1.1"
 	detailTarget        = "malformed request target"
 	detailControl       = "control character in the request target"
@@ -71,6 +73,14 @@ const (
 
 func malformed(detail string) *Refusal {
 	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Detail: detail}
+}
+
+// notHTTP refuses what begins with a byte that begins no method.
+func notHTTP(first byte) *Refusal {
+	if first == 4 || first == 5 { // the version in a SOCKS request (RFC 1928 section 3)
+		return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Cause: problem.SOCKS, Detail: detailSOCKS}
+	}
+	return malformed(detailMethod)
 }
 
 func tooLarge(status int, detail string) *Refusal {

@@ -18,6 +18,7 @@ const (
 	PlainServer         // the server speaks plain HTTP where TLS is expected
 	PlainParent         // so does the parent proxy
 	ProxyHeader         // a PROXY protocol header came from an address that may send none
+	SOCKS               // the caller takes tlslift for a SOCKS proxy
 	Misnamed            // as Hostless, and the URL's path begins with a host that is no upstream
 )
 
@@ -30,6 +31,9 @@ func (c Cause) text() (what, advice string) {
 	case Misnamed:
 		return "The request names no API host: ^, at the beginning of the path, is not an upstream of this proxy.",
 			"Correct it, as in /api.smsportal.com/api5/http5.aspx, or ask the operator of tlslift to add it to its upstreams. If it is not meant as a host, the operator can set default_upstream on this listener."
+	case SOCKS:
+		return "The client speaks SOCKS, and this is an HTTP proxy.",
+			"Set it as the HTTP proxy of the client, with http:// and not socks:// where it is a URL."
 	case UnknownHost:
 		return "This proxy does not serve ^.",
 			"Correct the name in the URL or in the hosts file, or ask the operator of tlslift to add it to its upstreams. If ^ is a name of tlslift itself, begin the path of the URL with the API host, as in /api.smsportal.com/api5/http5.aspx, or ask the operator to set default_upstream on this listener."

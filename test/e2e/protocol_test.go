@@ -271,6 +271,27 @@ func TestProxyProtocol(t *testing.T) {
 	}
 }
 
+// A caller that takes tlslift for a SOCKS proxy is told so at once, and its operator too.
+func TestCallersThatSpeakSOCKS(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	for name, sent := range map[string]string{
+		"SOCKS 4":                "\x04\x01\x01\xbb\x0a\x00\x00\x01user\x00",
+		"SOCKS 4a":               "\x04\x01\x01\xbb\x00\x00\x00\x01\x00api.smsportal.com\x00",
+		"SOCKS 5":                "\x05\x01\x00",
+		"SOCKS 5, with password": "\x05\x02\x00\x02",
+	} {
+		mark := p.Mark()
+		answer := dial(t, p).Send(sent).Answer("GET")
+		if answer.StatusCode != 400 || answer.Problem() != "malformed" || !strings.Contains(answer.Text, "The client speaks SOCKS, and this is an HTTP proxy. Nothing was sent. Set it as the HTTP proxy of the client,") {
+			t.Errorf("%s: %d %q", name, answer.StatusCode, answer.Text)
+		}
+		if line := p.WaitLogAfter(mark, harness.Match{"msg": "request"}); line.String("detail") != "the caller speaks SOCKS: set tlslift as its HTTP proxy, not as a SOCKS proxy" {
+			t.Errorf("%s: logged %v", name, line)
+		}
+	}
+}
+
 // TestFailuresHaveALength: an HTTP/1.0 caller that keeps its connection can keep
 // it past an answer of our own.
 func TestFailuresHaveALength(t *testing.T) {
