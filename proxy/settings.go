@@ -189,13 +189,8 @@ func (s *Server) CAPEM() []byte {
 	return nil
 }
 
-// CANotAfter is when the CA ends; zero without one.
-func (s *Server) CANotAfter() time.Time {
-	if ca := s.settings.Load().CA; ca != nil {
-		return ca.Cert.NotAfter
-	}
-	return time.Time{}
-}
+// CA is the CA that old clients are terminated with; nil = none.
+func (s *Server) CA() *authority.CA { return s.settings.Load().CA }
 
 // Resolver is how callers are named at the moment.
 func (s *Server) Resolver() *identity.Resolver { return s.settings.Load().Resolver }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"cmp"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"tlslift/metrics/page"
+	"tlslift/proxy/authority"
 )
 
 // mountPage puts the status page and the API below the admin listener.
@@ -51,9 +50,8 @@ func (a *app) health() page.Health {
 	if stats.Overflowed > 0 {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
 	}
-	if ca := a.server.CANotAfter(); !ca.IsZero() {
-		h.CANotAfter = ca
-		h.CANotBefore = notBefore(a.server.CAPEM())
+	if ca := a.server.CA(); ca != nil {
+		h.CANotAfter, h.CAProblem = ca.Cert.NotAfter, caProblem(ca, time.Now())
 	}
 	return h
 }
@@ -74,16 +72,16 @@ func (a *app) trouble() string {
 	return strings.Join(lines, "\n")
 }
 
-// notBefore is when the life of a CA began, by its root: zero when it cannot be
-// read.
-func notBefore(rootPEM []byte) time.Time {
-	block, _ := pem.Decode(rootPEM)
-	if block == nil {
-		return time.Time{}
+// caProblem is what is wrong with a CA, in a few words.
+func caProblem(ca *authority.CA, now time.Time) string {
+	switch {
+	case !now.Before(ca.Cert.NotAfter):
+		return "expired"
+	case ca.Valid(now) != nil:
+		return "not valid yet"
+	case ca.ExpiresSoon(now):
+		return "soon"
+	default:
+		return ""
 	}
-	root, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return time.Time{}
-	}
-	return root.NotBefore
 }

@@ -24,7 +24,6 @@ type indexView struct {
 	History  []ledger.DayStates // newest first, what the picture shows
 	Start    string             // host and port to point an application at; "" = there is none, or a client was seen
 	Health   *Health
-	CAEnds   string // soon, expired or ""
 
 	Filter   filter
 	Problem  string
@@ -74,7 +73,6 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	if s.Health != nil {
 		h := s.Health()
 		v.Health = &h
-		v.CAEnds = h.caEnds(s.Clock())
 		if v.Summary.Clients == 0 {
 			v.Start = startAt(h.Listeners, r.Host)
 		}

@@ -35,32 +35,13 @@ type Ledger interface {
 
 // Health is how this instance fares, as far as it is shown.
 type Health struct {
-	State       string    // ready, reloading, stopping
-	Started     time.Time // zero = not shown
-	Listeners   []string  // addresses that are listened on
-	Facts       []Fact    // further lines, in order
-	Problems    []string  // what somebody should look at
-	CANotBefore time.Time // when the life of that CA began; zero = not known
-	CANotAfter  time.Time // of the CA that clients are terminated with; zero = no CA
-}
-
-// caEnds says that the CA's end is near or past, "" when it is neither. Near is
-// 30 days, or the last third of a shorter life, so that a CA made for two days
-// is not called old at birth.
-func (h *Health) caEnds(now time.Time) string {
-	near := 30 * 24 * time.Hour
-	if !h.CANotBefore.IsZero() {
-		near = min(near, h.CANotAfter.Sub(h.CANotBefore)/3)
-	}
-	switch left := h.CANotAfter.Sub(now); {
-	case h.CANotAfter.IsZero():
-		return ""
-	case left <= 0:
-		return "expired"
-	case left < near:
-		return "soon"
-	}
-	return ""
+	State      string    // ready, reloading, stopping
+	Started    time.Time // zero = not shown
+	Listeners  []string  // addresses that are listened on
+	Facts      []Fact    // further lines, in order
+	Problems   []string  // what somebody should look at
+	CANotAfter time.Time // of the CA that clients are terminated with; zero = no CA
+	CAProblem  string    // what is wrong with that CA, as of now; "" = nothing
 }
 
 // Fact is one line of the health section.
