@@ -76,7 +76,7 @@ func TestMisspeltDeclarationsAreNoted(t *testing.T) {
 	}
 	const short = "policy.clients.erp: it is declared migrated, and nothing else in the configuration names it; did you mean crm?"
 	const near = "policy.clients.biling: it is declared migrated, and nothing else in the configuration names it; did you mean billing?"
-	const none = "policy.clients.payroll: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener, unless it is the former name of a client"
+	const none = "policy.clients.payroll: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener"
 	for users, want := range map[string][]string{"": {near, short, none}, "users.txt": {near}} {
 		cfg := base
 		cfg.Clients.Account, cfg.Clients.UsersFile = configs.AccountOff, users

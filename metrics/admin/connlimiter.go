@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,7 +38,7 @@ const sendBuffer = 32 << 10
 func (c *connLimiter) Accept() (net.Conn, error) {
 	conn, err := c.Listener.Accept()
 	if err != nil {
-		return nil, fmt.Errorf("accepting: %w", err)
+		return nil, err //nolint:wrapcheck // net/http tries again after an error that is a net.Error itself
 	}
 	if victim := c.admit(conn); victim != nil {
 		victim.Close()

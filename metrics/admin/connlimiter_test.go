@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -106,5 +108,36 @@ func TestAProbeIsAnsweredBesideACrowd(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// shortOf has no file descriptors for the first connections.
+type shortOf struct {
+	net.Listener
+	failures int
+}
+
+func (l *shortOf) Accept() (net.Conn, error) {
+	if l.failures--; l.failures >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+// To be out of file descriptors for a while is no reason to stop listening.
+func TestOutOfFileDescriptors(t *testing.T) {
+	t.Parallel()
+	a := New(full(t))
+	ln := &shortOf{Listener: listen(t), failures: 2}
+	done := make(chan error, 1)
+	go func() { done <- a.Serve(ln) }()
+	if answer := exchange(t, ln.Addr().String(), "GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"); !strings.Contains(answer, "200 OK") {
+		t.Errorf("answered %q", answer)
+	}
+	if err := a.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -82,7 +82,7 @@ func unixOf(t time.Time) int64 {
 
 // Unnamed is what is wrong with the declaration of a client that no caller can be
 // named, and what to do about it.
-const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener, unless it is the former name of a client"
+const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener"
 
 // explain says what is wrong with a client that was declared migrated and never
 // seen making a call.

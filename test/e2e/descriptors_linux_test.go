@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -16,17 +17,32 @@ func TestTooFewFileDescriptors(t *testing.T) {
 	under := []string{"sh", "-c", `ulimit -n 64; exec "$@"`, "sh"}
 	p := harness.Start(t, harness.Options{Under: under, Config: "limits: {connections: 1000}"})
 	p.WaitLog(harness.Match{"level": "warn", "msg": "configuration", "problem": says})
+	var idle []*harness.Caller
 	for range 64 {
-		harness.Dial(t, p.Addr())
+		idle = append(idle, harness.Dial(t, p.Addr()))
 	}
+	scrape, err := net.Dial("tcp", p.AdminAddr()) // waits in the kernel
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer scrape.Close()
 	if line := p.WaitLog(harness.Match{"level": "warn", "msg": "accept failed, trying again"}); line.String("advice") != says {
 		t.Errorf("the log says %v", line)
+	}
+
+	for _, c := range idle {
+		c.Close()
+	}
+	if status, _ := p.Get("/healthz"); status != 200 {
+		t.Errorf("healthz afterwards: %d", status)
 	}
 
 	check := func(under ...string) string {
 		t.Helper()
 		args := append(under, harness.Binary(t), "check", "--config", p.Config)
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+		command := exec.Command(args[0], args[1:]...)
+		command.Env = harness.CleanEnvironment()
+		out, err := command.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -70,7 +70,7 @@ func Start(t testing.TB, options Options) *Process {
 	p.Config = writeConfig(t, dir, options.Upstream, options.Config)
 	argv := append(append(append([]string{}, options.Under...), cmp.Or(options.Program, Binary(t)), "run", "--config", p.Config), options.Args...)
 	p.command = exec.Command(argv[0], argv[1:]...)
-	p.command.Env = append(cleanEnvironment(), options.Env...)
+	p.command.Env = append(CleanEnvironment(), options.Env...)
 	p.command.Dir = dir
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -102,8 +102,8 @@ func (p *Process) In(t testing.TB) *Process {
 	return &view
 }
 
-// cleanEnvironment has no proxy settings and none of tlslift's own.
-func cleanEnvironment() []string {
+// CleanEnvironment is this one without proxy settings and none of tlslift's own.
+func CleanEnvironment() []string {
 	var clean []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
@@ -304,7 +304,7 @@ func Run(t testing.TB, env []string, arguments ...string) Result {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, Binary(t), arguments...)
-	command.Env = append(cleanEnvironment(), env...)
+	command.Env = append(CleanEnvironment(), env...)
 	command.Dir = t.TempDir()
 	var stdout, stderr strings.Builder
 	command.Stdout, command.Stderr = &stdout, &stderr
