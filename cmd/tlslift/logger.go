@@ -65,6 +65,9 @@ func (l *logging) trouble() string {
 	if !st.Behind {
 		return ""
 	}
+	if st.Lost == 0 {
+		return "The log is not read, or its disk is full: its newest lines wait."
+	}
 	return "The log is not read, or its disk is full: " + figures.Plural(int(st.Lost), "line is", "lines are") + " lost."
 }
 

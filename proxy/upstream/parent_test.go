@@ -100,14 +100,14 @@ func TestParentProxyInterim(t *testing.T) {
 func TestParentProxyFails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, answerAll)
-	for _, tt := range []struct{ name, answer string }{
-		{"407", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=secret\r\n\r\n"},
-		{"502", "HTTP/1.0 502 Bad Gateway\r\n\r\n<html>secret</html>"},
-		{"garbage", "secret\r\n\r\n"},
-		{"nothing", ""},
-		{"101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: secret\r\n\r\n"},
-		{"no end of interim answers", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100)},
-		{"endless head", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: secret\r\n", 10000)},
+	for _, tt := range []struct{ name, answer, says string }{
+		{"407", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=secret\r\n\r\n", "refused CONNECT with status 407"},
+		{"502", "HTTP/1.0 502 Bad Gateway\r\n\r\n<html>secret</html>", "refused CONNECT with status 502"},
+		{"garbage", "secret\r\n\r\n", "answer to CONNECT is not HTTP"},
+		{"nothing", "", "ended the connection without an answer to CONNECT"},
+		{"101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: secret\r\n\r\n", "refused CONNECT with status 101"},
+		{"no end of interim answers", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100), "refused CONNECT with status 100"},
+		{"endless head", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: secret\r\n", 10000), "answer to CONNECT is not HTTP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestParentProxyFails(t *testing.T) {
 			wantError(t, tr, r, problem.ParentProxy)
 			_, err := tr.DialTunnel(t.Context(), r, &Exchange{})
 			var e *Error
-			if !errors.As(err, &e) || e.Reason != problem.ParentProxy || strings.Contains(err.Error(), "secret") {
+			if !errors.As(err, &e) || e.Reason != problem.ParentProxy || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), tt.says) {
 				t.Error(err)
 			}
 		})

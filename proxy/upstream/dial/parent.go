@@ -139,14 +139,17 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	if _, err := io.WriteString(c, head+"\r\n"); err != nil {
 		return nil, fmt.Errorf("send CONNECT to the parent proxy: %w", err)
 	}
-	br := bufio.NewReaderSize(io.LimitReader(c, maxParentHead), readBuffer)
+	limited := &io.LimitedReader{R: c, N: maxParentHead}
+	br := bufio.NewReaderSize(limited, readBuffer)
 	var answer http1.Answer
 	err := http1.ReadFinalAnswer(br, http.MethodConnect, &answer)
 	switch {
 	case timedOut(err):
 		return nil, errors.New("the parent proxy did not answer CONNECT in time")
-	case err != nil && !errors.Is(err, http1.ErrInterim):
+	case err != nil && limited.N <= 0, errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge):
 		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP")
+	case err != nil && !errors.Is(err, http1.ErrInterim):
+		return nil, errors.New("the parent proxy ended the connection without an answer to CONNECT")
 	case answer.StatusCode/100 != 2:
 		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", answer.StatusCode)
 	case !stop():
