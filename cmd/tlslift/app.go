@@ -305,6 +305,9 @@ func (a *app) reconfigure() error {
 	if err := allNamed(a.managed, cfg); err != nil {
 		return err
 	}
+	if err := lesserCA(a.server.CA(), cfg, time.Now()); err != nil {
+		return err
+	}
 	token, wrong := adminToken(cfg)
 	if len(wrong) > 0 {
 		return wrong

@@ -97,6 +97,19 @@ func notValid(cfg *configs.Config, now time.Time) []string {
 	return nil
 }
 
+// lesserCA refuses to replace a CA that is valid by one that is not: most likely the
+// wrong file was copied.
+func lesserCA(inUse *authority.CA, cfg *configs.Config, now time.Time) error {
+	next := loadedCA(cfg)
+	if inUse == nil || next == nil || inUse.Valid(now) != nil {
+		return nil
+	}
+	if err := next.Valid(now); err != nil {
+		return fmt.Errorf("legacy_tls.ca: %s %w; the CA in use is valid, so it stays: give the files of a valid one, or restart tlslift with these", cfg.LegacyTLS.CA.CertFile, err)
+	}
+	return nil
+}
+
 // expiresSoon notes that old TLS clients need another CA soon.
 func expiresSoon(cfg *configs.Config, now time.Time) []string {
 	ca := loadedCA(cfg)

@@ -125,6 +125,17 @@ func TestACAThatIsNotValidStopsOldClientsAlone(t *testing.T) {
 			if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
 				t.Errorf("with a new CA: %d", answer.StatusCode)
 			}
+
+			mark = s.Mark() // and not back: a copy of the wrong file costs nobody the way in
+			s.Reconfigure(config(files))
+			line := s.WaitLogAfter(mark, harness.Match{"msg": "reload refused, the old configuration stays"})
+			if problems := fmt.Sprint(line["problems"]); !strings.Contains(problems, "legacy_tls.ca: "+files.CA+" "+tt.says) || !strings.Contains(problems, "the CA in use is valid, so it stays") {
+				t.Errorf("the log says %v", line)
+			}
+			c = s.hello(t, connect, legacy, speaking(tls.VersionTLS10, poolOf(t, next.Root), legacy))
+			if answer := c.Send(ask(legacy, credits)).Answer("GET"); answer.StatusCode != 200 {
+				t.Errorf("after a refused reload: %d", answer.StatusCode)
+			}
 		})
 	}
 }
