@@ -229,7 +229,7 @@ func (q *request) readBody() error {
 	return nil
 }
 
-// identify names the caller and reports whether it may use the proxy.
+// identify names the caller. The error is why it may not use the proxy.
 func (q *request) identify() error {
 	h := q.r.Header
 	return q.c.identify(q.st, q.out.Ingress, first(h, "Proxy-Authorization"), first(h, "Authorization"), q.query, q.held.prefix)
@@ -342,15 +342,15 @@ func (q *request) finish() {
 	c.s.finish(o)
 }
 
-// streamed judges an answer that may have been passed on as it came: one that did
-// not come to its end is in doubt, whoever ended it. A stream of events has no other
-// end than that its caller leaves.
+// streamed judges an answer that may have been passed on as it came. One of ours that
+// did not come to its end is in doubt, though its caller left. A stream of events ends
+// only when its caller leaves, and what a caller gets from another host is no message.
 func (q *request) streamed() {
 	o := &q.out
 	if o.Delivery = q.ex.Delivery; o.Delivery != problem.Unknown {
 		return
 	}
-	if q.events {
+	if q.events || !o.Ours {
 		o.Delivery = problem.Answered
 		return
 	}

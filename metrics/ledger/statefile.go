@@ -121,7 +121,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 }
 
 // read takes the file into the ledger, once. What cannot be read stays as it is,
-// for the next attempt; what was read and is no ledger of this version is set aside.
+// for the next attempt. What was read, and is not a ledger of this version, is set aside.
 func (k *stateFile) read() error {
 	if k.known {
 		return nil

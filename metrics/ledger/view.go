@@ -258,8 +258,14 @@ func (r *row) suspected(v Verdict) bool {
 // was never seen to reject a certificate, or to hang up at the sight of one. seen
 // reports whether a handshake of it ever failed for a reason.
 func OnlySilence(v Verdict, seen func(call.HandshakeFailure) bool) bool {
-	said := map[Verdict]call.HandshakeFailure{DistrustsCA: call.HandshakeClientRejectedCA, DistrustsUpstream: call.HandshakeClientRejectedUpstream}[v]
-	return said != call.HandshakeOK && !seen(said) && !seen(call.HandshakeEOF)
+	switch v {
+	case DistrustsCA:
+		return !seen(call.HandshakeClientRejectedCA) && !seen(call.HandshakeEOF)
+	case DistrustsUpstream:
+		return !seen(call.HandshakeClientRejectedUpstream) && !seen(call.HandshakeEOF)
+	default:
+		return false
+	}
 }
 
 // ledLately are the settings that led a call here within migratedAfter of the

@@ -39,7 +39,7 @@ type Health struct {
 	Started    time.Time // zero = not shown
 	Listeners  []string  // addresses that are listened on
 	Facts      []Fact    // further lines, in order
-	Problems   []string  // what somebody should look at
+	Problems   []string  // what needs attention
 	CANotAfter time.Time // of the CA that clients are terminated with; zero = no CA
 	CAProblem  string    // what is wrong with that CA, as of now; "" = nothing
 }

@@ -3,6 +3,8 @@ package e2e
 import (
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +103,27 @@ func TestAStreamOfEventsEndsWithItsCaller(t *testing.T) {
 	c.Reset()
 	close(goOn)
 	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/events"}); line.String("delivery") != "answered" || line.String("client_gone") != "true" || line.String("error") != "" {
+		t.Errorf("the log says %v", line)
+	}
+	if n := p.Metrics().Sum("tlslift_upstream_failures_total"); n != 0 {
+		t.Errorf("%v failures of the upstream", n)
+	}
+}
+
+// TestAForeignDownloadThatIsLeft: it is no message, so nothing is in doubt.
+func TestAForeignDownloadThatIsLeft(t *testing.T) {
+	t.Parallel()
+	large := []byte(strings.Repeat("x", 50<<20))
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(large) }))
+	t.Cleanup(foreign.Close)
+	_, p := portal(t, smsportal.Options{}, "others: pass")
+	c := harness.Dial(t, p.Addr()).Send("GET " + foreign.URL + "/left HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := io.ReadFull(c.Bytes(), make([]byte, 3<<20)); err != nil {
+		t.Fatal(err)
+	}
+	c.Reset()
+	line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"})
+	if line.String("delivery") != "answered" || line.String("client_gone") != "true" || line.String("level") != "info" || line.String("error") != "" {
 		t.Errorf("the log says %v", line)
 	}
 	if n := p.Metrics().Sum("tlslift_upstream_failures_total"); n != 0 {
