@@ -55,5 +55,12 @@ func TestDashboardsGiveTheAdvice(t *testing.T) {
 		if got[v.String()].Text != want {
 			t.Errorf("%s: %q, want %q", v, got[v.String()].Text, want)
 		}
+		silent := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String()), Silent: true}).Sentence
+		if silent == want {
+			silent = "" // the client always says so itself
+		}
+		if suspected := got[v.String()+" suspected"].Text; suspected != silent {
+			t.Errorf("%s, suspected: %q, want %q", v, suspected, silent)
+		}
 	}
 }

@@ -24,8 +24,13 @@ func advice() string {
 		} else {
 			b.WriteString("{{ ")
 		}
-		fix := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())})
-		b.WriteString(`if eq . "` + v.String() + `" }}` + fix.Sentence)
+		c := fixes.Client{Obstacle: fixes.Obstacle(v.String())}
+		fix := fixes.For(c).Sentence
+		c.Silent = true
+		if silent := fixes.For(c).Sentence; silent != fix {
+			fix = `{{ if printf "tlslift:client_suspected{client=%q}" $labels.client | query }}` + silent + `{{ else }}` + fix + `{{ end }}`
+		}
+		b.WriteString(`if eq . "` + v.String() + `" }}` + fix)
 	}
 	b.WriteString("{{ end }}{{ end }}{{ end }}")
 	return b.String()

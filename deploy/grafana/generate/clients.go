@@ -14,7 +14,11 @@ func clients() *table.PanelBuilder {
 		"No client yet. Send one call through tlslift; it is here within four minutes.")
 	for _, q := range []struct{ ref, expr string }{
 		{"A", `max by (client, state) (KNOWN)`},
-		{"B", `label_replace(max by (client, verdict) (tlslift:client_verdict), "change", "$1", "verdict", "(.*)") and on (client) KNOWN`},
+		{"B", `(
+  label_replace(max by (client, verdict) (tlslift:client_verdict unless on (client) tlslift:client_suspected), "change", "$1", "verdict", "(.*)")
+or
+  label_replace(max by (client, verdict) (tlslift:client_verdict and on (client) tlslift:client_suspected), "change", "$1 suspected", "verdict", "(.*)")
+) and on (client) KNOWN`},
 		{"C", `max by (client, library, program) (tlslift:client_library_timestamp_seconds:max) and on (client) KNOWN`},
 		{"D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60 and on (client) KNOWN`},
 		{"E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000 and on (client) KNOWN`},
@@ -43,6 +47,9 @@ func sentences() map[string]any {
 	options := make(map[string]any)
 	for verdict, sentence := range changes {
 		options[verdict] = map[string]any{"text": sentence}
+	}
+	for verdict, sentence := range suspected {
+		options[verdict+" suspected"] = map[string]any{"text": sentence}
 	}
 	return options
 }

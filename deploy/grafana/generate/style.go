@@ -70,6 +70,12 @@ var changes = map[string]string{
 	"plaintext":          "Change its URL to the API's https address.",
 }
 
+// suspected are the sentences for clients whose verdict is concluded from silence.
+var suspected = map[string]string{
+	"distrusts-ca":       "It leaves after the TLS handshake without a word, so it may not trust tlslift's certificate: unless it is a health check, install the CA where it looks, or change the client to TLS 1.2.",
+	"distrusts-upstream": "It leaves after the TLS handshake without a word, so it may not trust SMSPortal's certificate: unless it is a health check, update its root certificates.",
+}
+
 func property(id string, value any) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: id, Value: value}
 }
