@@ -134,7 +134,7 @@ func (q *request) problem(status int) *http.Response {
 	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
 }
 
-// neverSent reports whether err is of a request of which nothing went upstream.
+// neverSent reports whether err means that no byte of the request went upstream.
 func neverSent(err error) bool {
 	if err == nil {
 		return false

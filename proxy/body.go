@@ -13,8 +13,8 @@ import (
 )
 
 // holdBody is how much of a request's body is read before the upstream is
-// contacted, in bytes. API calls are smaller (100 messages a request), so that
-// a caller that stalls or breaks its framing has, as a rule, sent nothing.
+// contacted, in bytes. API calls are smaller (100 messages a request), so a caller
+// that stalls or breaks its framing has normally sent nothing.
 const holdBody = http1.Large
 
 // memoryTimeout is how long a body waits for memory at most.

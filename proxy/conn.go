@@ -18,7 +18,7 @@ type conn struct {
 	s       *Server
 	front   *front.Conn
 	facts   *call.Conn     // replaced when more is known, never changed
-	refusal *front.Refusal // not nil: the caller may not connect, and is told so
+	refusal *front.Refusal // not nil: the caller may not connect, and gets an answer that says so
 
 	client call.Identity // who is calling, as far as is known
 	named  bool          // client is known
@@ -69,7 +69,7 @@ func (c *conn) serve(kind front.Kind) {
 	}
 }
 
-// awaitFirst waits on for the first bytes of a caller that was silent at first.
+// awaitFirst waits longer for the first bytes of a caller that was silent.
 func (c *conn) awaitFirst() (front.Kind, error) {
 	var deadline time.Time
 	if timeout := c.s.settings.Load().Limits.HeaderTimeout; timeout > 0 {
@@ -175,8 +175,8 @@ func (c *conn) limits() http1.Limits {
 	return lim
 }
 
-// identify names the caller of one request. The error is why its proxy credentials
-// admit nobody.
+// identify names the caller of one request. The error says why its proxy
+// credentials are not accepted.
 func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) error {
 	if !c.named {
 		c.client, c.final = st.Resolver.Connection(c.facts)
@@ -206,6 +206,6 @@ func (c *conn) identifyConnection() {
 	}
 }
 
-// settleTime is how long a connection that owes nobody an answer may be still
+// settleTime is how long a connection without a request under way may be still
 // before a drain takes it for idle.
 const settleTime = time.Second

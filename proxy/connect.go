@@ -37,7 +37,7 @@ func (q *request) connect() {
 		if route, ours := q.st.upstream.Route(d.Host); ours {
 			o.Label = route.Label
 		}
-	case decide.Relay: // dialled now, while a failure can still be told in HTTP
+	case decide.Relay: // dialled now, while the answer to a failure can still be HTTP
 		o.Label = call.LabelOther
 		var err error
 		if t.far, err = c.s.transport.DialTunnel(c.s.baseCtx, q.st.foreign(d), &q.ex); err != nil {

@@ -9,22 +9,22 @@ import (
 	"tlslift/proxy/hello"
 )
 
-// callTime is how long a connection is waited on for a call before its hello is
-// reported over without one.
+// callTime is how long a connection has for its first call before its hello is
+// reported without one.
 const callTime = 10 * time.Second
 
 // evidence is what a connection shows of its client, and how much of it was
-// reported over.
+// reported.
 type evidence struct {
 	reported    bool             // all of it was
 	observation call.Observation // it
 	offer       *call.Offer      // of the hello; nil without one
 	refused     call.Observation // of a plain connection: its latest request, which was refused; zero = none was
 
-	mu    sync.Mutex  // of what follows: a timer may hand the hello over
+	mu    sync.Mutex  // of what follows: a timer may report the hello
 	timer *time.Timer // that one
 	over  bool        // the timer is too late
-	under string      // the name that the hello was handed over under; "" = it was not
+	under string      // the name that the hello was reported under; "" = it was not
 }
 
 // offered takes the connection's hello.
@@ -36,7 +36,7 @@ func (c *conn) offered() {
 	}
 }
 
-// awaitCall hands the hello over when no call came in time. ours says that the
+// awaitCall reports the hello when no call came in time. ours says that the
 // connection is for one of our upstreams.
 func (c *conn) awaitCall(ours bool) {
 	e := &c.evidence
@@ -56,8 +56,8 @@ func (c *conn) awaitCall(ours bool) {
 	})
 }
 
-// hello is what is still to be handed over of the hello of a client that goes by
-// a name. was is the name that it was handed over under before, if another.
+// hello returns what is still to be reported of a client's hello under a name. was
+// is the name that it was reported under before, if another.
 func (e *evidence) hello(name string) (offer *call.Offer, was string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -86,8 +86,7 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 	return &e.observation
 }
 
-// ended hands over what a plain connection shows on which every request was
-// refused.
+// ended reports what a plain connection shows on which every request was refused.
 func (c *conn) ended() {
 	e := &c.evidence
 	if e.reported || c.tunnel != nil || !e.refused.NoCall {

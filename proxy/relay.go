@@ -38,11 +38,11 @@ type pair struct {
 	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
 	mu      sync.Mutex
 	turns   hello.Turns // under mu
-	// onTurn is told of every change, under mu; nil = nobody. What is much to do
+	// onTurn is called at every change, under mu; nil = not called. What is much to do
 	// is done when the far side speaks: an idle pair has one large stack then.
 	onTurn func(turns *hello.Turns, down bool)
 	// onRenewal is called when bytes of the far side pass, at most once in a renewal
-	// after the beginning of TLS is over; nil = nobody is.
+	// after the beginning of TLS is over; nil = not called.
 	onRenewal func()
 	againAt   atomic.Int64 // when it may be called next, Unix nanoseconds
 
@@ -184,8 +184,8 @@ func (p *pair) close() {
 	p.far.Close()
 }
 
-// reset passes a failure on as one: a side that was cut off is not told that
-// the other has ended well.
+// reset passes a failure on as one: a side that was cut off must not see
+// a clean end of the other.
 func (p *pair) reset() {
 	front.Reset(p.near)
 	front.Reset(p.far)

@@ -302,8 +302,8 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	return resp
 }
 
-// finish completes the request's outcome and hands it over. It runs after the
-// answer has left.
+// finish completes the request's outcome and records it. It runs after the answer
+// has left.
 func (q *request) finish() {
 	c, o := q.c, &q.out
 	_ = q.w.FlushError()

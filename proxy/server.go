@@ -98,7 +98,7 @@ type Server struct {
 	active        atomic.Int64   // requests and relays under way
 
 	counting sync.RWMutex
-	heir     func(*call.Outcome) // counts instead of this process; nil = nobody does
+	heir     func(*call.Outcome) // counts instead of this process; nil = none
 
 	local     *LocalAddrs
 	keys      legacy.TicketKeys // of the process whose place this one takes, until there is a CA

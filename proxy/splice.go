@@ -22,11 +22,10 @@ type splice struct {
 	judged bool // it is known what the connection came to
 }
 
-// renewal is how long calls on a spliced connection go unmentioned after one was
-// mentioned.
+// renewal is the least time between two reports of calls on a spliced connection.
 const renewal = time.Hour
 
-// turned is told how the conversation goes.
+// turned is called when the conversation changes.
 func (s *splice) turned(turns *hello.Turns, down bool) {
 	called := down && turns.Called()
 	if !called && !turns.Failed() {
@@ -45,7 +44,7 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 	}
 }
 
-// again is told that there was a call since the last one that was mentioned.
+// again is called after a further call since the last report.
 func (s *splice) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -202,7 +202,7 @@ func (t *tunnel) relayed(p *pair) relayed {
 	return p.relay()
 }
 
-// unregisterHello ends the look-out for a spliced hello that comes back to us.
+// unregisterHello forgets a spliced hello that could have come back to us.
 func (t *tunnel) unregisterHello() {
 	if t.release != nil {
 		t.release()
@@ -270,14 +270,14 @@ func (t *tunnel) observation(v call.Observation) call.Observation {
 	return v
 }
 
-// reportEarly hands over what the tunnel shows of its client before it ends.
+// reportEarly reports what the tunnel shows of its client before it ends.
 func (t *tunnel) reportEarly(v call.Observation) {
 	if sighted := t.c.observe(t.c.client, t.observation(v)); sighted != nil {
 		t.reportObservation(sighted)
 	}
 }
 
-// reportObservation hands over an observation by itself.
+// reportObservation reports an observation by itself.
 func (t *tunnel) reportObservation(v *call.Observation) {
 	c, o := t.c, t.out
 	o.Kind, o.Conn, o.Client, o.End, o.Observation, o.Offer = call.Observed, c.facts, c.client, c.s.now(), v, c.evidence.offer
@@ -344,7 +344,7 @@ func (t *tunnel) completed() {
 }
 
 // panicked ends a tunnel in which something of ours panicked: what became of its
-// bytes nobody knows.
+// bytes is not known.
 func (t *tunnel) panicked() {
 	t.unregisterHello()
 	if t.far != nil {
@@ -354,7 +354,7 @@ func (t *tunnel) panicked() {
 	t.finish()
 }
 
-// finish completes the tunnel's outcome and hands it over, once.
+// finish completes the tunnel's outcome and records it, once.
 func (t *tunnel) finish() {
 	if t.finished {
 		return

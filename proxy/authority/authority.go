@@ -37,7 +37,7 @@ const (
 	LeafLife = 199 * 24 * time.Hour
 	// defaultCacheSize is the number of leaves kept.
 	defaultCacheSize = 1024
-	keyBits          = 2048 // some of the oldest stacks verify no more
+	keyBits          = 2048 // the oldest stacks verify no longer keys
 )
 
 // Options is what an Authority is made with.
@@ -84,7 +84,7 @@ const (
 )
 
 // New starts an Authority. Its leaves share one key of each type. The RSA key is
-// made in the background at once, so that as a rule no client waits for it.
+// made in the background at once, so normally no client waits for it.
 func New(o Options) (*Authority, error) {
 	if o.Now == nil {
 		o.Now = time.Now

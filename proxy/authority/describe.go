@@ -61,7 +61,7 @@ func caText(cert *x509.Certificate) string {
 	}
 }
 
-// constraintText tells the names a CA may speak for.
+// constraintText returns the names that a CA may speak for.
 func constraintText(cert *x509.Certificate) string {
 	if !cert.IsCA {
 		return "names " + strings.Join(cert.DNSNames, ", ")

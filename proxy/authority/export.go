@@ -22,7 +22,7 @@ const (
 )
 
 // trustStorePassword protects the PKCS #12 export, which holds nothing
-// secret: it is what Java uses unless told otherwise.
+// secret: it is what Java uses by default.
 const trustStorePassword = "changeit"
 
 // ParseFormat reads a format's name.

@@ -63,7 +63,7 @@ var (
 )
 
 // Init makes a root, an intermediate that is constrained to the domains, and
-// their files. The root's key is not kept: nobody can sign anything beside
+// their files. The root's key is not kept: nothing can be signed beside
 // the intermediate. Existing files are never overwritten.
 func Init(o InitOptions) (Files, error) {
 	f := Files{
@@ -251,8 +251,8 @@ func caTemplate(o InitOptions, domains []string) *x509.Certificate {
 	return t
 }
 
-// subject names a CA so that two of them, made on different days, can be told
-// apart in a trust store.
+// subject names a CA so two of them, made on different days, can be
+// distinguished in a trust store.
 func subject(name string, now time.Time) pkix.Name {
 	return pkix.Name{
 		Organization: []string{"tlslift"},

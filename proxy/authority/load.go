@@ -21,11 +21,11 @@ type CA struct {
 	Cert      *x509.Certificate   // the CA that signs leaves
 	Issuers   []*x509.Certificate // the rest of the file, in its order
 	key       *rsa.PrivateKey
-	chain     [][]byte // sent after a leaf: Cert and those Issuers that are no roots
+	chain     [][]byte // sent after a leaf: Cert and the Issuers that are not roots
 	sha1Chain [][]byte // the same with the SHA-1 signed twin of Cert, when the file has one
 }
 
-// Fingerprint tells CAs apart: it is the SHA-256 sum of what is sent after a leaf.
+// Fingerprint distinguishes CAs: it is the SHA-256 sum of what is sent after a leaf.
 func (ca *CA) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(slices.Concat(slices.Concat(ca.chain, ca.sha1Chain)...))
 }
@@ -40,7 +40,7 @@ type LoadOptions struct {
 // they are to be sent or exported, and its RSA key. A company's own CA and
 // cert-manager's secrets are as good as what Init makes. Errors name the file
 // and what to do. A CA that has expired or is not valid yet loads: it signs
-// nothing, and stops nobody who needs no leaf.
+// nothing, but stops no client that needs no leaf.
 func Load(o LoadOptions) (*CA, error) {
 	certPEM, err := os.ReadFile(o.CertFile)
 	if err != nil {

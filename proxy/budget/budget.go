@@ -1,14 +1,15 @@
 // Package budget bounds the memory that is held for callers, in sum: heads and
 // bodies on their way, and answers.
 //
-// Who has more to lose may take more of it. What callers have not finished may
-// take memory until half of the budget is held, and so may an answer
-// beyond what its request owns; a request that is to be sent may until all is. So callers that finish nothing cannot keep others from sending, and a
-// request that is sent has room for its answer.
+// A call that has more to lose may take more of it. Unfinished requests may take
+// memory until half of the budget is held. So may an answer beyond what its request
+// owns. A request that is about to be sent may take memory until all is held. So
+// callers that finish nothing cannot keep others from sending, and a request that is
+// sent has room for its answer.
 //
-// Nobody waits for what it holds itself: memory for unfinished requests is
-// waited for only by those that hold none, and what a request owns is enough for
-// it to end. So every wait ends.
+// No call waits for memory that it holds itself: an unfinished request waits only
+// while it holds none, and what a request owns is enough for it to end. So every
+// wait ends.
 package budget
 
 import (
@@ -51,7 +52,7 @@ type waiter struct {
 	got chan struct{} // closed when they are its
 }
 
-// New makes a Budget of limit bytes. Nobody waits for memory once ctx has ended.
+// New makes a Budget of limit bytes. No call waits for memory once ctx has ended.
 func New(ctx context.Context, limit int64) *Budget {
 	b := &Budget{ended: ctx}
 	b.limit.Store(limit)

@@ -43,7 +43,7 @@ type Conn struct {
 	Ingress     Ingress   // Connect, TLS or Transparent once inside one; Unknown before: each request has its own
 	Authority   host.Name // named by CONNECT, else by SNI; the zero Name = none
 	Port        uint16    // named by CONNECT; 0 = none
-	DefaultHost host.Name // what a caller that names no host may mean: default_upstream, or the host at the address it called
+	DefaultHost host.Name // what a caller that names no host may mean: default_upstream, or the host at the address that it called
 
 	Hello    *hello.ClientHello // nil when none was read
 	JA4      string             // of Hello

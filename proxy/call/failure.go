@@ -7,7 +7,7 @@ type HandshakeFailure uint8
 // The failures. HandshakeOK is the zero value: none.
 const (
 	HandshakeOK                     HandshakeFailure = iota
-	HandshakeVersion                                 // offers nothing we may speak
+	HandshakeVersion                                 // offers no version that we may speak
 	HandshakeNoSharedCipher                          // shares no cipher suite with us, or with the upstream when spliced
 	HandshakeSignature                               // no signature algorithm in common
 	HandshakeSSLv2Hello                              // an SSLv2-framed hello that was not accepted
@@ -18,7 +18,7 @@ const (
 	HandshakeTimeout                                 // not finished in time
 	HandshakeEOF                                     // closed without an alert
 	HandshakeNotTLS                                  // neither HTTP nor TLS
-	HandshakeNoCall                                  // it succeeded, and the client left without a call
+	HandshakeNoCall                                  // it succeeded, but the client left without a call
 	HandshakeOther
 	numHandshakeFailures
 )

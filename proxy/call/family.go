@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Family is the kind of program that a User-Agent names: a closed set, so that
-// nothing a caller invents becomes a label or a line on a page.
+// Family is the kind of program that a User-Agent names: a closed set, so
+// nothing that a caller invents becomes a label or a line on a page.
 type Family uint8
 
 // The families. Old runtimes are distinguished where they need different
@@ -133,7 +133,7 @@ func ParseFamily(name string) Family {
 }
 
 // prefixes are the families that the start of a User-Agent shows, without
-// regard to case. The first that fits decides, so longer ones come first.
+// regard to case. The first match decides, so longer ones come first.
 var prefixes = []struct {
 	text   string
 	family Family
@@ -200,7 +200,7 @@ var prefixes = []struct {
 }
 
 // mozillas are the families hidden inside a User-Agent that claims to be
-// Mozilla, which every stack of the nineties learnt to do. Order matters.
+// Mozilla, as every stack of the nineties does. Order matters.
 var mozillas = []struct {
 	text   []byte
 	family Family

@@ -46,5 +46,5 @@ type Identity struct {
 	Configured bool
 	Address    string // that it called from; in IPv6 its /64
 	Account    string // the API account of the request, if it is looked for and another source named the client
-	Unnamed    string // of a name that nobody checks: the client that the caller is without it
+	Unnamed    string // of an unchecked name: the client that the caller is without it
 }

@@ -14,7 +14,7 @@ type Kind uint8
 const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
-	Observed             // nothing yet: only Outcome.Observation is handed over
+	Observed             // nothing yet: only Outcome.Observation is reported
 	Dropped              // a connection that was closed for Reason, without an answer
 )
 
@@ -76,10 +76,10 @@ type Outcome struct {
 
 	Ending End // of a tunnel
 
-	// Failure is why a tunnel's handshake failed, or that nobody called on it.
+	// Failure is why a tunnel's handshake failed, or that there was no call.
 	Failure HandshakeFailure
 
-	// Observation is what the connection shows of its client. It is handed over once:
+	// Observation is what the connection shows of its client. It is reported once:
 	// with the first call, or at the end. Its hello goes ahead if there was no
 	// call for 10 seconds.
 	Observation *Observation
@@ -103,9 +103,9 @@ type Observation struct {
 	// call was made on it. A call is a request, or on a spliced connection what
 	// hello.Called says.
 	NoCall bool
-	// Early says that only the hello is handed over so far.
+	// Early says that only the hello is reported so far.
 	Early bool
-	// Again says that the connection was handed over before, and that there was
+	// Again says that the connection was reported before, and that there was
 	// another call.
 	Again bool
 

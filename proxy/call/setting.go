@@ -1,7 +1,7 @@
 package call
 
-// Setting is what in a client leads its calls here: what its owner takes out when
-// it needs tlslift no more.
+// Setting is what in a client leads its calls here: what its owner removes when
+// it no longer needs tlslift.
 type Setting uint8
 
 // The settings.

@@ -17,12 +17,12 @@ const (
 // AskCaller reports whether a request's caller must be asked for before the
 // first byte goes upstream. The first request of a connection may have waited
 // in the accept queue of a process that was starting, one that was sent before the
-// answer to another in the queue behind that; how long, nobody knows.
+// answer to another in the queue behind that; how long is not known.
 func AskCaller(first bool, waited time.Duration) bool { return first || waited > waitUnasked }
 
 // GaveUp reports whether a caller no longer waits for its answer, so its request
 // must not be sent: it reports a failure, and its owner sends again. Some callers
-// end their side together with the request, and read the answer. Over TLS nobody does: a
+// end their side together with the request, and read the answer. Over TLS none does: a
 // close_notify ends both directions in the libraries of our callers.
 func GaveUp(over call.Handling, s call.PeerState) bool {
 	switch {

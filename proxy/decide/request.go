@@ -23,7 +23,7 @@ type Head struct {
 	Blanks     bool  // its target came with raw spaces or tabs
 	Upgrade    bool  // it asks for another protocol
 	OwnVia     bool  // its Via has our own element
-	Unadmitted error // why its proxy credentials admit nobody; nil = they do, or none are needed
+	Unadmitted error // why its proxy credentials are not accepted; nil = they are, or none are needed
 }
 
 // Place is where a request came in and what it names.

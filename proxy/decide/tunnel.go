@@ -108,7 +108,7 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	if h.Modern && !h.Terminate {
 		d := Decision{Reason: problem.Host, Detail: detailModernOther, Alert: alertUnrecognizedName}
 		switch {
-		case h.ServerName == "": // it may be for one of ours: nobody else's clients are sent here
+		case h.ServerName == "": // it may be for one of ours: no other clients are sent here
 			d.Ours, d.Detail, d.Failure = true, detailModernNone, call.HandshakeNoServerName
 		case err == nil && name.Loopback():
 			d.Ours = true // the client calls us by our own name

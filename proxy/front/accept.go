@@ -65,7 +65,7 @@ type Options struct {
 	// Dropped is called for each refused connection that ends without an answer:
 	// the caller left first, or it is barred and said nothing. nil = not called.
 	Dropped func(*call.Conn, problem.Reason)
-	// Ended is called when no more is accepted: every connection that was is
+	// Ended is called after accepting has ended: every accepted connection is
 	// among the open ones of Shared. nil = not called.
 	Ended func()
 }
@@ -276,7 +276,7 @@ func (a *acceptor) isOwn(facts *call.Conn) bool {
 }
 
 // refuse lets the handler answer why the caller may not connect, under short
-// timeouts. A caller that says nothing is told too, unless it left.
+// timeouts. A caller that says nothing gets an answer too, unless it left.
 func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 	c.rejectTimeout = a.Shared.rejectTimeout()
 	kind, err := Sniff(c, time.Now().Add(c.rejectTimeout))

@@ -16,7 +16,7 @@ const (
 	KindTLS                // a TLS record of a handshake (RFC 8446 5.1)
 	KindSSLv2              // an SSLv2-framed ClientHello (RFC 5246 appendix E.2)
 	KindEOF                // the caller ended the connection without a byte
-	KindSilent             // too little came in time: of a redirected caller within a second; of a refused one, which is told so all the same
+	KindSilent             // too little came in time: of a redirected caller within a second; of a refused one, which gets an answer nevertheless
 )
 
 func (k Kind) String() string {

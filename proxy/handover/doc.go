@@ -3,16 +3,16 @@
 // the calls that it still finishes.
 //
 // The two speak JSON over a pair of Unix sockets that the new process inherits
-// as descriptor 3; the listening sockets follow from 4 on. Nothing passes
-// through the environment but that it is so, and nothing through a disk.
+// as descriptor 3; the listening sockets follow from 4 on. The environment
+// carries only the fact that there is such a descriptor, and no file is written.
 //
 //	old -> new  the State
-//	new -> old  ready    it could start, and has accepted nobody
+//	new -> old  ready    it could start, and has accepted no connection
 //	old -> new  go       the old one's ledger is written and given up
 //	new -> old  serving  it accepts
 //	old -> new  outcomes until the old one ends
-//	new -> old  ending   it is to end itself, and waits for the last outcomes
+//	new -> old  ending   it is about to end, and waits for the last outcomes
 //
 // Until it hears go the new process ends when the old one does. Until the old
-// one hears serving it can go on as if nothing had been.
+// one hears serving it can continue as if nothing had happened.
 package handover

@@ -91,7 +91,7 @@ func (n *Next) begin(ctx context.Context, state State) error {
 // giveUp ends the process and says why.
 func (n *Next) giveUp(why error) error {
 	n.talk.Close()
-	// One that is ending says more by its status than by its silence.
+	// The exit status of a process that is ending says more than its silence.
 	select {
 	case <-n.ended:
 	case <-time.After(time.Second):

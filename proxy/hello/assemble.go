@@ -17,7 +17,7 @@ const (
 )
 
 // assembler finds the end of a hello in a growing buffer. It looks at every
-// byte once however often it is asked, so that a client that sends one byte a
+// byte once however often it is asked, so a client that sends one byte per
 // segment costs no more than any other.
 type assembler struct {
 	framing Framing
@@ -88,8 +88,8 @@ func (a *assembler) add(payload []byte, typ byte) (done bool, err error) {
 }
 
 // nextRecord returns the payload of the record at the start of raw. As much
-// of the header as is there is judged at once, so that garbage is known as
-// such by its first bytes.
+// of the header as is there is judged at once, so garbage is recognised
+// by its first bytes.
 func nextRecord(raw []byte, typ byte) (payload []byte, need int, err error) {
 	if len(raw) > 0 && raw[0] != typ {
 		return nil, 0, fmt.Errorf("%w: record type %d", ErrNotTLS, raw[0])

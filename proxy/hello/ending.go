@@ -20,12 +20,12 @@ const (
 	// GaveUp: the client ended the handshake with another alert.
 	GaveUp
 	// HungUp: the client saw the certificate and closed the connection without
-	// a word.
+	// an alert.
 	HungUp
-	// Left: the client completed the handshake and took its leave, as TLS has it.
+	// Left: the client completed the handshake and left with a close_notify.
 	Left
 	// LeftSilently: the client completed the handshake and closed the connection
-	// without a word. GnuTLS's wget and Node.js do so when they do not trust the
+	// without an alert. GnuTLS's wget and Node.js do so when they do not trust the
 	// certificate; so do health checks.
 	LeftSilently
 	// Cut: it was not the client that ended the connection.
@@ -41,8 +41,8 @@ func (e Ending) String() string { return endingWords[e] }
 // sections 5.2 and 6). A Finished takes 45 bytes at least.
 const encryptedAlert = 2 + 16 + 1 + 16
 
-// conversation follows a connection up to its first call. What it is told of
-// are records, in order; the hellos themselves are not among them.
+// conversation follows a connection up to its first call. It gets
+// the records in order, without the hellos themselves.
 type conversation struct {
 	shown    bool // the server has sent what its certificate is in
 	changed  bool // TLS 1.2: the client has changed to its keys

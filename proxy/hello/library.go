@@ -45,7 +45,7 @@ func (h *ClientHello) Library() Library {
 	return libraries[h.likelyMark()]
 }
 
-// sureMark goes by extensions that only one library has. Encrypt-then-MAC alone
+// sureMark looks at extensions that only one library has. Encrypt-then-MAC alone
 // shows nothing.
 func (h *ClientHello) sureMark() libraryID {
 	limited := h.HasExtension(extRecordSizeLimit)
@@ -69,7 +69,7 @@ const suiteCamellia uint16 = 0x0041
 // suiteFIPS3DES is a suite number that NSS used before it had a standard one.
 const suiteFIPS3DES uint16 = 0xfeff
 
-// likelyMark goes by habits: the order of the extensions, how the renegotiation
+// likelyMark looks at habits: the order of the extensions, how the renegotiation
 // signal is given, which SSL 2.0 ciphers come along.
 func (h *ClientHello) likelyMark() libraryID {
 	if h.Framing == SSLv2 {
@@ -144,7 +144,7 @@ func (h *ClientHello) schannelOrder() bool {
 		!h.HasExtension(extEncryptThenMAC) && (!h.HasExtension(extSessionTicket) || h.inOrder(extSessionTicket, extExtendedMaster))
 }
 
-// sslv2Mark tells SSL 2.0 framed hellos by their SSL 2.0 ciphers: JSSE never
+// sslv2Mark distinguishes SSL 2.0 framed hellos by their SSL 2.0 ciphers: JSSE never
 // had RC2, in any version up to the current one, and OpenSSL alone has IDEA. Camellia is compiled in by
 // default since 1.0.0 (and elliptic curves, which this framing leaves out).
 func (h *ClientHello) sslv2Mark() libraryID {

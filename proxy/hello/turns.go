@@ -2,10 +2,10 @@ package hello
 
 import "encoding/binary"
 
-// Turns tells of a TLS connection that is relayed untouched whether the client
+// Turns shows whether the client of a TLS connection that is relayed untouched
 // may be waiting for an answer: it has said something, and what the server said
-// since was not, or may not have been, an answer. Who only looks at which side
-// spoke last is misled by what a server says on its own: in TLS 1.3 the session
+// since was not, or may not have been, an answer. Looking only at which side
+// spoke last misleads, because of what a server says on its own: in TLS 1.3 the session
 // tickets that follow the client's Finished, and often its first request too
 // (RFC 8446 4.6.1); in TLS 1.2 its Finished, when the client did not wait for
 // that (False Start, RFC 7918).
@@ -63,14 +63,14 @@ func (t *Turns) Down(p []byte) {
 	}
 }
 
-// broke ends the look-out: no TLS is spoken.
+// broke ends the observation: the bytes are not TLS.
 func (t *Turns) broke() { t.settled, t.version = true, 0 }
 
 // Answer is the server's first message; ErrIncomplete while that has not come.
 func (t *Turns) Answer() (Answer, error) { return t.answer.Answer() }
 
-// Answered reports whether the server's first message has come, or cannot come
-// any more.
+// Answered reports whether the server's first message has come, or can no longer
+// come.
 func (t *Turns) Answered() bool { return t.answer.Done() }
 
 // Settled reports whether nothing more can be learned: the client waits exactly

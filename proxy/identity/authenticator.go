@@ -30,8 +30,8 @@ type verified struct {
 
 // authenticator checks proxy credentials. A bcrypt check is slow on purpose, so a
 // verified header is remembered for a while, failures are paced per source
-// address, and only a few checks run at once: guessing costs the guesser time,
-// not everybody's CPU.
+// address, and only a few checks run at once: guessing costs time,
+// not CPU that other callers need.
 type authenticator struct {
 	users   Users
 	decoy   []byte // compared with when the user is unknown, so that both take as long

@@ -18,8 +18,8 @@ type Users map[string][]byte
 // lines and lines that start with # skipped. Only bcrypt is taken (htpasswd
 // -B); every other scheme can be guessed too fast. All problems are returned
 // at once, each naming its line and never a hash, nor a user without a bcrypt one:
-// the file may be another that holds secrets. Users is never nil, so that
-// a file with no user lets nobody in.
+// the file may be another that holds secrets. Users is never nil, so
+// a file with no user lets no caller in.
 func ParseHtpasswd(data []byte) (Users, []error) {
 	users := make(Users)
 	var problems []error

@@ -147,8 +147,8 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 // account is looked for in a body: it returns the start of an urlencoded body,
 // or nil. form may be nil.
 //
-// The only error, on the forward and connect ways in, is why proxy credentials
-// admit nobody. The caller removes Proxy-Authorization from what it sends on.
+// The only error, on the forward and connect ways in, says why proxy
+// credentials are not accepted. The caller removes Proxy-Authorization from what it sends on.
 func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {

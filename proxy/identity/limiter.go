@@ -32,8 +32,8 @@ func newFailureLimiter() *failureLimiter {
 }
 
 // take reports whether addr may try now. When more addresses fail than can be
-// remembered, unknown ones have to wait: nobody's bucket is emptied to make
-// room for a guesser's next address.
+// remembered, unknown ones have to wait: no bucket is emptied to make
+// room for the next address of a guesser.
 func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
 	who := network(addr)
 	p.mu.Lock()

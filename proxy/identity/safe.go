@@ -38,8 +38,8 @@ func Safe(s string) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// plain reports whether s is safe as it stands, for the names that everybody
-// uses: short, visible ASCII.
+// plain reports whether s is safe as it stands, for the usual
+// names: short, visible ASCII.
 func plain(s string) bool {
 	if s == "" || len(s) > MaxName || s[0] == '_' {
 		return s == ""

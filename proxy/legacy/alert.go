@@ -13,7 +13,7 @@ import (
 // Alert is a TLS alert's description (RFC 8446 section 6).
 type Alert uint8
 
-// The alerts that are told apart or sent.
+// The alerts that are distinguished or sent.
 const (
 	AlertCloseNotify           Alert = 0
 	AlertHandshakeFailure      Alert = 40

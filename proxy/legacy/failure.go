@@ -33,7 +33,7 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Classify tells the failure of an error of hello.Read, or of a handshake.
+// Classify returns the failure behind an error of hello.Read, or of a handshake.
 func Classify(err error) call.HandshakeFailure { return newError(err).Failure }
 
 func newError(err error) *Error {
@@ -66,7 +66,7 @@ func localFailure(err error) call.HandshakeFailure {
 }
 
 // textFailure knows those errors of crypto/tls that have no type. A test
-// provokes each, so that a change of wording is found.
+// provokes each, so a change of wording is found.
 func textFailure(text string) call.HandshakeFailure {
 	for _, known := range [...]struct {
 		part    string

@@ -1,6 +1,6 @@
 // Package legacy is the TLS server side for clients that cannot speak modern
 // TLS. Versions and cipher suites are named one by one, never left to
-// defaults or GODEBUG, so that a new Go release cannot lock out a client.
+// defaults or GODEBUG, so a new Go release cannot lock out a client.
 //
 // It serves a client that offers TLS 1.2 or higher at that, and keeps the
 // downgrade signals of RFC 8446 4.1.3 and RFC 7507: whether such a client
@@ -40,7 +40,7 @@ type Options struct {
 	SSLv2Hello   bool          // accept hellos in SSL 2.0 framing
 	Timeout      time.Duration // of a handshake; 0 = defaultTimeout
 	Tickets      *Tickets      // session ticket keys, to outlive a reload; nil = new ones
-	CA           [32]byte      // tells the CA of Certificates from others: sessions do not resume under another
+	CA           [32]byte      // distinguishes the CA of Certificates from others: sessions do not resume under another
 }
 
 // Server does handshakes. It is safe for concurrent use and immutable but for
@@ -90,7 +90,7 @@ func NewServer(o Options) (*Server, error) {
 			CipherSuites:     append(ecdhe, rsa...),
 			CurvePreferences: groups(),
 			// No NextProtos: an old client that offers only http/1.0 would be
-			// refused for want of a common protocol.
+			// refused because there is no common protocol.
 		},
 	}, nil
 }
@@ -194,7 +194,7 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 }
 
 // avoidSignature serves TLS 1.2 clients that verify only SHA-1 signatures,
-// which crypto/tls makes no more: with RSA key exchange nothing is signed in
+// which crypto/tls no longer makes: with RSA key exchange nothing is signed in
 // the handshake, and TLS 1.1 signs with MD5 and SHA-1 together. The price of
 // the latter, a lower version, is paid only where nothing else is left.
 func (s *Server) avoidSignature(config *tls.Config, h *hello.ClientHello) {

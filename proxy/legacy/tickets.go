@@ -25,7 +25,7 @@ type TicketKeys struct {
 }
 
 // Tickets makes the session ticket keys (RFC 5077) of a process: shared by all
-// connections, so that sessions resume, and replaced in time, so that a stolen
+// connections, so sessions resume, and replaced in time, so a stolen
 // key opens little. Each CA has its own, so a session that was made under one does
 // not resume under another. The keys are in memory alone.
 type Tickets struct {

@@ -58,7 +58,7 @@ type Sink struct {
 	flying  int       // bytes being written
 	since   time.Time // when that write began; zero = none
 	lost    uint64    // lines, since the start
-	unsaid  uint64    // lost lines that no line has told of
+	unsaid  uint64    // lost lines that no line has mentioned
 	rest    []byte    // of a line that was written in part
 	err     error     // of the last write
 	closed  bool

@@ -48,8 +48,7 @@ type Hints struct {
 // says which API is meant whatever else the caller's HTTP library writes;
 // then the headers that only one kind of caller sends. It does not allocate.
 //
-// A GET below an .asmx is somebody looking at its documentation or fetching
-// its WSDL, and the form bindings below it (api.asmx/OPERATION) know no
+// A GET below an .asmx asks for its documentation or its WSDL, and the form bindings below it (api.asmx/OPERATION) know no
 // faults: both are answered in text.
 func DialectOf(h Hints) Dialect {
 	switch {

@@ -6,8 +6,8 @@ type Level uint8
 // The levels.
 const (
 	LevelInfo  Level = iota // a caller's mistake, or a rule that did its work
-	LevelWarn               // somebody has to look: nothing was lost but the request
-	LevelError              // a message may have been sent, and nobody knows
+	LevelWarn               // a person has to look: nothing was lost but the request
+	LevelError              // a message may have been sent, or not
 )
 
 // LevelOf is the level of a request's log line: doubt is an error; a failure

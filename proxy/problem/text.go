@@ -7,8 +7,8 @@ const (
 	notSent   = "Nothing was sent."
 )
 
-// message is the whole of what a person is told, at the end the words for a
-// search in the log: people find it where their application logs the error it
+// message is the whole text for a person. It ends with the words to search the log
+// for: people find it where their application logs the error it
 // was given, and most log neither status nor headers.
 func (p *Problem) message() string {
 	a := p.answer()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Kind is one way in which a request carries a secret that everybody on the
+// Kind is one way in which a request carries a secret that anyone on the
 // client's side of tlslift can read. Its String is the label value "kind" of
 // tlslift_client_credentials_exposed_total.
 type Kind uint8

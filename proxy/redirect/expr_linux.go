@@ -55,8 +55,8 @@ func equal(data []byte) *expr.Cmp {
 
 func leave() *expr.Verdict { return &expr.Verdict{Kind: expr.VerdictReturn} }
 
-// parse reads what expressions wrote. Rules that would be written otherwise are
-// somebody else's.
+// parse reads what expressions wrote. Rules that Apply would
+// write differently are foreign.
 func parse(rules []*nftables.Rule) (Rules, error) {
 	var r Rules
 	for _, rule := range rules {

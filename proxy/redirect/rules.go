@@ -21,7 +21,7 @@ const TableName = "tlslift"
 var (
 	// ErrUnsupported: not Linux, or a kernel without nftables or its NAT.
 	ErrUnsupported = errors.New("nftables redirection is not supported here")
-	// ErrPermission: CAP_NET_ADMIN is missing. The kernel asks for it even of those who only read.
+	// ErrPermission: CAP_NET_ADMIN is missing. The kernel needs it even for reading.
 	ErrPermission = errors.New("CAP_NET_ADMIN is needed")
 	// ErrForeign: there is a table of our name with rules that Apply did not
 	// write.
@@ -29,7 +29,7 @@ var (
 )
 
 // Rules say which of the locally made TCP connections are redirected: those to
-// Ports, to any address but the machine's own, by everybody but ExceptUIDs.
+// Ports, to any address but the machine's own, by all users except ExceptUIDs.
 type Rules struct {
 	To         uint16   // the port on 127.0.0.1 and [::1] that they are redirected to
 	Ports      []uint16 // destination ports; at least one

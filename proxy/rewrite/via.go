@@ -30,7 +30,7 @@ func HasVia(h http.Header, name string) bool {
 
 // viaNames looks for name as the received-by of an element. After a comment
 // that does not end, parentheses are ordinary bytes: a caller must not hide
-// our name behind a "(" of its own that somebody joined with ours.
+// our name behind a "(" of its own that was joined with ours.
 func viaNames(v, name string) bool {
 	comments := true
 	for v != "" {

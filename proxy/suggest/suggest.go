@@ -1,5 +1,5 @@
-// Package suggest is what messages say of a word that is not one of those that
-// there are: which one it may be a misspelling of, and which there are.
+// Package suggest makes the part of a message about an unknown word: which known
+// word it may be a misspelling of, and which known words there are.
 //
 // The package is pure.
 package suggest
@@ -30,8 +30,8 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// Unknown says that a word is not one of those that there are, which it may be,
-// and which there are. what names the word's kind, such as "state".
+// Unknown says that a word is unknown, which known word it may be, and which ones
+// there are. what names the word's kind, such as "state".
 func Unknown(what, word string, among []string) string {
 	write := "write "
 	if near := Nearest(word, among); near != "" {

@@ -103,7 +103,7 @@ func asError(ctx context.Context, err error, otherwise problem.Reason) error {
 	}
 }
 
-// reason is that of an *Error, and none of any other.
+// reason returns the reason of an *Error, None for any other error.
 func reason(err error) problem.Reason {
 	var e *Error
 	if errors.As(err, &e) {

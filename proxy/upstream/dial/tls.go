@@ -23,7 +23,7 @@ const maxSessions = 32
 var ErrPins = errors.New("no certificate of the verified chain matches a pin")
 
 // suites are the TLS 1.2 suites that are offered: forward secrecy always, CBC
-// last for servers that have nothing better. They are named so that neither
+// last for servers that have nothing better. They are named, so neither
 // GODEBUG nor a new Go decides. TLS 1.3's cannot be configured.
 var suites = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
