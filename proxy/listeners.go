@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/front"
+	"tlslift/proxy/host"
 )
 
 // listener is one open listener.
@@ -209,7 +210,7 @@ func (s *Server) Bound() []Bound {
 	defer s.mu.Unlock()
 	out := make([]Bound, 0, len(s.listeners))
 	for _, l := range s.listeners {
-		out = append(out, Bound{Listener: *l.conf.Load(), Addr: addrPort(l.Addr())})
+		out = append(out, Bound{Listener: *l.conf.Load(), Addr: host.OfSocket(l.Addr())})
 	}
 	return out
 }

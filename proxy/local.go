@@ -34,7 +34,7 @@ func (l *LocalAddrs) Covers(bound, ap netip.AddrPort) bool {
 
 // Has reports whether an address is loopback, or one of this host's.
 func (l *LocalAddrs) Has(addr netip.Addr) bool {
-	if addr = addr.Unmap().WithZone(""); addr.IsLoopback() {
+	if addr = host.Canonical(addr); addr.IsLoopback() {
 		return true
 	}
 	l.mu.Lock()
@@ -53,16 +53,6 @@ func (l *LocalAddrs) Has(addr netip.Addr) bool {
 	}
 	_, ok := l.addrs[addr]
 	return ok
-}
-
-// addrPort reads a listener's or connection's address.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // lookup implements decide.Settings.Lookup. Go's resolver reads the hosts file.

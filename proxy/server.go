@@ -154,14 +154,14 @@ func (s *Server) originalDst(c net.Conn) netip.AddrPort {
 
 // Own reports whether an address is one of this process's own listeners.
 func (s *Server) Own(ap netip.AddrPort) bool {
-	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	ap = host.CanonicalPort(ap)
 	if s.ownElse != nil && s.ownElse(ap) {
 		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.listeners {
-		if s.local.Covers(addrPort(l.Addr()), ap) {
+		if s.local.Covers(host.OfSocket(l.Addr()), ap) {
 			return true
 		}
 	}
@@ -173,7 +173,7 @@ func (s *Server) listensAt(ap netip.AddrPort) (host.Name, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.listeners {
-		if s.local.Covers(addrPort(l.Addr()), ap) {
+		if s.local.Covers(host.OfSocket(l.Addr()), ap) {
 			return l.conf.Load().DefaultUpstream, true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -207,14 +208,14 @@ func proxyRefusal(cause problem.Cause, detail string, facts *call.Conn) Refusal 
 func (a *acceptor) arrived(nc net.Conn, l *call.Listener) *call.Conn {
 	facts := &call.Conn{
 		Listener: l,
-		Peer:     addrPort(nc.RemoteAddr()),
-		Local:    addrPort(nc.LocalAddr()),
+		Peer:     host.OfSocket(nc.RemoteAddr()),
+		Local:    host.OfSocket(nc.LocalAddr()),
 		Accepted: time.Now(),
 	}
 	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
 	if l.Transparent && a.OriginalDst != nil {
 		dst := a.OriginalDst(nc)
-		facts.OriginalDst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+		facts.OriginalDst = host.CanonicalPort(dst)
 	}
 	return facts
 }
@@ -294,21 +295,11 @@ func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 // link-local caller has is not part of it: no prefix contains an address with
 // one.
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
-	addr = addr.WithZone("")
+	addr = host.Canonical(addr)
 	for _, p := range prefixes {
 		if p.Contains(addr) {
 			return true
 		}
 	}
 	return false
-}
-
-// addrPort converts a socket's address; IPv4-mapped ones become IPv4.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -329,21 +329,6 @@ func TestDroppedConnectionsDoNotLinger(t *testing.T) {
 	empty(t, a.Shared, g)
 }
 
-func TestClientKey(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7",
-		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "2001:db8:1:2::9": "2001:db8:1:2::", "fe80::1%eth0": "fe80::",
-	} {
-		if got := clientKey(netip.MustParseAddr(in)).String(); got != want {
-			t.Errorf("%s: %s, want %s", in, got, want)
-		}
-	}
-	if clientKey(netip.Addr{}).IsValid() {
-		t.Error("an unknown address has a key")
-	}
-}
-
 // script is a listener that returns its results one by one, then waits for its
 // end.
 type script struct {

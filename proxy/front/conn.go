@@ -35,8 +35,8 @@ type Conn struct {
 	carrier  Carrier
 
 	// Under Shared.mu.
-	shown     call.Handling
-	clientKey netip.Addr // counted in Shared.clients
+	shown   call.Handling
+	network netip.Prefix // counted in Shared.clients
 }
 
 var _ net.Conn = (*Conn)(nil)

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 )
 
 // TestFacts serves one TCP connection: everything that a socket knows of it is
@@ -87,14 +88,14 @@ func TestFacts(t *testing.T) {
 func TestOriginalDestination(t *testing.T) {
 	t.Parallel()
 	near, _ := sockets(t)
-	if dst := OriginalDestination(near); dst.IsValid() && dst != addrPort(near.LocalAddr()) {
+	if dst := OriginalDestination(near); dst.IsValid() && dst != host.OfSocket(near.LocalAddr()) {
 		t.Errorf("a socket: %v", dst)
 	}
 	pipe, other := net.Pipe()
 	defer pipe.Close()
 	defer other.Close()
-	if dst := OriginalDestination(pipe); dst.IsValid() || addrPort(pipe.LocalAddr()).IsValid() {
-		t.Errorf("a pipe: %v, %v", dst, addrPort(pipe.LocalAddr()))
+	if dst := OriginalDestination(pipe); dst.IsValid() || host.OfSocket(pipe.LocalAddr()).IsValid() {
+		t.Errorf("a pipe: %v, %v", dst, host.OfSocket(pipe.LocalAddr()))
 	}
 	near.Close()
 	if dst := OriginalDestination(near); dst.IsValid() {

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tlslift/proxy/host"
 )
 
 // soOriginalDst is SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST: what the address
@@ -25,7 +27,7 @@ func OriginalDestination(c net.Conn) netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	var dst netip.AddrPort
-	v6 := addrPort(c.LocalAddr()).Addr().Is6()
+	v6 := host.OfSocket(c.LocalAddr()).Addr().Is6()
 	if err := raw.Control(func(fd uintptr) { dst = originalOf(int(fd), v6) }); err != nil {
 		return netip.AddrPort{}
 	}

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 
 	proxyproto "github.com/pires/go-proxyproto"
+
+	"tlslift/proxy/host"
 )
 
 var errNoProxyHeader = errors.New("no PROXY protocol header")
@@ -44,7 +46,7 @@ func readProxyHeader(c *Conn) (client netip.AddrPort, anonymous bool, err error)
 	c.consume(len(head))
 	if header.Command.IsProxy() {
 		if src, ok := header.SourceAddr.(*net.TCPAddr); ok {
-			client = addrPort(src)
+			client = host.OfSocket(src)
 		}
 	}
 	ownCheck := header.Version == 2 && header.Command.IsLocal() // of an UNKNOWN of version 1 the library says local too

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 )
 
 // Shared is what all client connections of a proxy have in common: the limits,
@@ -23,17 +24,17 @@ type Shared struct {
 	aborting atomic.Bool
 
 	mu      sync.Mutex
-	clients map[netip.Addr]int // open connections by client key
-	conns   map[*Conn]struct{} // accepted and not yet closed
-	peak    int                // the most of them since Peak was called
-	changed chan struct{}      // closed when a connection closes or the limits change; nil while nothing waits
+	clients map[netip.Prefix]int // open connections by host.Network
+	conns   map[*Conn]struct{}   // accepted and not yet closed
+	peak    int                  // the most of them since Peak was called
+	changed chan struct{}        // closed when a connection closes or the limits change; nil while nothing waits
 }
 
 // NewShared returns a Shared with the given limits. gauge is called
 // whenever one connection more or less is handled in a way: each accepted one
 // is in one way until it is closed. It must not call s.
 func NewShared(lim Limits, gauge func(h call.Handling, delta int)) *Shared {
-	s := &Shared{gauge: gauge, clients: make(map[netip.Addr]int), conns: make(map[*Conn]struct{})}
+	s := &Shared{gauge: gauge, clients: make(map[netip.Prefix]int), conns: make(map[*Conn]struct{})}
 	s.SetLimits(lim)
 	return s
 }
@@ -188,9 +189,9 @@ func (s *Shared) leave(c *Conn) {
 	}
 	delete(s.conns, c)
 	s.gauge(c.shown, -1)
-	if c.clientKey.IsValid() {
-		if s.clients[c.clientKey]--; s.clients[c.clientKey] <= 0 {
-			delete(s.clients, c.clientKey)
+	if c.network.IsValid() {
+		if s.clients[c.network]--; s.clients[c.network] <= 0 {
+			delete(s.clients, c.network)
 		}
 	}
 	s.wake()
@@ -201,7 +202,7 @@ func (s *Shared) leave(c *Conn) {
 // places are left and it has its share of them. A client that is refused is not
 // counted.
 func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused string) {
-	key := clientKey(client)
+	key := host.Network(client)
 	if !key.IsValid() {
 		return ""
 	}
@@ -218,7 +219,7 @@ func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused st
 		return detailShare
 	}
 	s.clients[key]++
-	c.clientKey = key
+	c.network = key
 	return ""
 }
 
@@ -237,18 +238,4 @@ func (s *Shared) rejectTimeout() time.Duration {
 		return maxRejectTimeout
 	}
 	return max(minRejectTimeout, maxRejectTimeout*time.Duration(free)/time.Duration(reserve))
-}
-
-// clientKey is what connections are counted by: an IPv4 address, or the /64
-// of an IPv6 address, within which a host chooses addresses at will.
-func clientKey(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		return a
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return a
-	}
-	return p.Addr()
 }

@@ -95,7 +95,7 @@ func OfAddr(addr netip.Addr) Name {
 	if !addr.IsValid() {
 		return Name{}
 	}
-	return Name{text: addr.Unmap().WithZone("").String(), ip: true}
+	return Name{text: Canonical(addr).String(), ip: true}
 }
 
 // MustParse is Parse for names in the program's own text. It panics on an

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // moved is a clock that a test moves.
@@ -84,7 +86,7 @@ func TestPacerIsBounded(t *testing.T) {
 func TestNeighboursInOneIPv6NetworkShareTries(t *testing.T) {
 	t.Parallel()
 	a, b, c := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff"), netip.MustParseAddr("2001:db8:0:1::1")
-	if network(a) != network(b) || network(a) == network(c) || network(netip.MustParseAddr("::ffff:10.0.0.1")) != network(netip.MustParseAddr("10.0.0.1")) {
+	if host.Network(a) != host.Network(b) || host.Network(a) == host.Network(c) || host.Network(netip.MustParseAddr("::ffff:10.0.0.1")) != host.Network(netip.MustParseAddr("10.0.0.1")) {
 		t.Error("networks are not told apart as they should be")
 	}
 }

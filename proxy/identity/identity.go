@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 )
 
 // Why a caller that needs proxy credentials is not admitted, for the log. The answer
@@ -189,7 +190,7 @@ func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, f
 
 // base tries the sources that need no request.
 func (l *Resolver) base(a *call.Conn) call.Identity {
-	addr := a.Client.Addr().Unmap().WithZone("")
+	addr := host.Canonical(a.Client.Addr())
 	id := call.Identity{Configured: true, Address: addressName(addr)}
 	if a.Listener != nil && a.Listener.Client != "" {
 		id.Name, id.Source = a.Listener.Client, call.SourceListener
@@ -215,7 +216,7 @@ func addressName(addr netip.Addr) string {
 	case !addr.IsValid():
 		return "unknown"
 	case addr.Is6() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast():
-		return netip.PrefixFrom(addr, 64).Masked().String()
+		return host.Network(addr).String()
 	default:
 		return addr.String()
 	}

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 const (
@@ -35,7 +37,7 @@ func newFailureLimiter() *failureLimiter {
 // remembered, unknown ones have to wait: no bucket is emptied to make
 // room for the next address of a guesser.
 func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
-	who := network(addr)
+	who := host.Network(addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, ok := p.buckets[who]
@@ -60,7 +62,7 @@ func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
 
 // refund gives back what a good try took.
 func (p *failureLimiter) refund(addr netip.Addr) {
-	who := network(addr)
+	who := host.Network(addr)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, ok := p.buckets[who]
@@ -87,19 +89,4 @@ func (p *failureLimiter) sweep(now time.Time) bool {
 		}
 	}
 	return len(p.buckets) < maxLimited
-}
-
-// network is what shares a bucket: an IPv4 address, or an IPv6 /64, since a
-// host can have a whole one to itself.
-func network(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	p, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
 }

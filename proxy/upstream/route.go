@@ -185,7 +185,7 @@ const ownerWait = 2 * time.Second
 // Hosts that are configured by name are looked up if necessary; of OwnerUnresolved
 // the name is one that failed. Below a *.domain only names that were used are known.
 func (s *Snapshot) OwnerOf(addr netip.Addr) (host.Name, call.Owner) {
-	addr = addr.Unmap().WithZone("")
+	addr = host.Canonical(addr)
 	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
 	hosts := slices.SortedFunc(maps.Keys(s.exact), byName) // of several always the same
 	for _, name := range hosts {

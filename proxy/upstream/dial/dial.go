@@ -143,7 +143,7 @@ func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunn
 
 // judge refuses our own addresses, and internal ones unless exempt.
 func (d *Dialer) judge(addr netip.AddrPort, exempt bool) error {
-	addr = unmapped(addr)
+	addr = host.CanonicalPort(addr)
 	if d.Own(addr) {
 		return &Error{Reason: problem.Loop, Err: fmt.Errorf("%w: %s", errOwnAddress, addr)}
 	}

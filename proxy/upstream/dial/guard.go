@@ -1,6 +1,10 @@
 package dial
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"tlslift/proxy/host"
+)
 
 // internalNets are the address blocks that no public host has: loopback,
 // private use, link-local with the metadata services, carrier-grade NAT,
@@ -42,7 +46,7 @@ var embeddings = [...]struct {
 // Internal reports whether a is an address that only something inside has, in
 // any of its forms: none that an upstream's name may lead to.
 func Internal(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
+	a = host.Canonical(a)
 	if !a.IsValid() {
 		return true
 	}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"tlslift/proxy/host"
 )
 
 // Loops knows the connections and ClientHellos of ours that are under way, to
@@ -19,7 +21,7 @@ type Loops struct {
 // side sees them, is one of ours that is open now. A socket is known before its
 // first byte is written, so ask after having read one.
 func (l *Loops) OwnSocket(peer, local netip.AddrPort) bool {
-	return l.sockets.sawAgain(ends{local: unmapped(peer), remote: unmapped(local)})
+	return l.sockets.sawAgain(ends{local: host.CanonicalPort(peer), remote: host.CanonicalPort(local)})
 }
 
 // OwnHello reports whether random is that of a ClientHello (RFC 8446 section
@@ -83,18 +85,6 @@ func (r *registry[K]) sawAgain(key K) bool {
 		s.back.Store(true)
 	}
 	return s != nil
-}
-
-func unmapped(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}
-
-// addrPort returns a TCP address, unmapped, or the zero value.
-func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return unmapped(tcp.AddrPort())
-	}
-	return netip.AddrPort{}
 }
 
 // helloConn notes the ClientHello that is written first.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/proxy/contain"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
 
@@ -126,7 +127,7 @@ func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, exempt bool) (*so
 	if err != nil {
 		return nil, err
 	}
-	if err := judge(addrPort(c.RemoteAddr())); err != nil {
+	if err := judge(host.OfSocket(c.RemoteAddr())); err != nil {
 		_ = c.Close()
 		return nil, err
 	}

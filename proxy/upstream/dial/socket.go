@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"tlslift/proxy/host"
 )
 
 // wouldBlock is what a read returns that would have had to wait. crypto/tls
@@ -51,7 +53,7 @@ type socket struct {
 
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(c net.Conn, loops *Loops) *socket {
-	way := loops.sockets.add(ends{addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())})
+	way := loops.sockets.add(ends{host.OfSocket(c.LocalAddr()), host.OfSocket(c.RemoteAddr())})
 	s := &socket{Conn: c, loops: loops, route: way}
 	if t, ok := c.(interface{ TryRead(p []byte) (int, error) }); ok {
 		s.try = t.TryRead
