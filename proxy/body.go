@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"tlslift/proxy/budget"
+	"tlslift/proxy/form"
 	"tlslift/proxy/http1"
-	"tlslift/proxy/redact"
 )
 
 // holdBody is how much of a request's body is read before the upstream is
@@ -97,5 +97,5 @@ func (b *heldBody) prefix() []byte {
 	if b == nil {
 		return nil
 	}
-	return b.data[:min(len(b.data), redact.Prefix)]
+	return b.data[:min(len(b.data), form.Prefix)]
 }

@@ -177,7 +177,7 @@ func (c *conn) limits() http1.Limits {
 
 // identify names the caller of one request. The error says why its proxy
 // credentials are not accepted.
-func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, form func() []byte) error {
+func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) error {
 	if !c.named {
 		c.client, c.final = st.Resolver.Connection(c.facts)
 		c.named = c.final
@@ -188,13 +188,13 @@ func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, autho
 	c.named = true
 	if c.inside {
 		// A CONNECT was named already; only the account can name it better.
-		c.client = st.Resolver.Within(c.outer, authorization, query, form)
+		c.client = st.Resolver.Within(c.outer, authorization, query, body)
 		return nil
 	}
 	facts := *c.facts
 	facts.Ingress = in
 	var err error
-	c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, form)
+	c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, body)
 	return err
 }
 

@@ -7,22 +7,23 @@ import (
 	"encoding/hex"
 	"strings"
 	"unicode"
+
+	"tlslift/proxy/form"
 )
 
-// scanLimit bounds how much of a query or form is searched for the account.
+// scanLimit bounds how much of a query is searched for the account, in bytes.
 const scanLimit = 64 << 10
 
 // accountName is the API account as a safe name, hashed if so configured; ""
 // when the request names none.
-func (l *Resolver) accountName(authorization, rawQuery string, form func() []byte) string {
+func (l *Resolver) accountName(authorization, rawQuery string, body func() []byte) string {
 	account, ok := basicUser(authorization)
 	if !ok {
-		account = username(rawQuery)
+		account = username(rawQuery[:min(len(rawQuery), scanLimit)], false)
 	}
-	if account == "" && form != nil {
-		if body := form(); len(body) > 0 {
-			account = usernameIn(string(body[:min(len(body), scanLimit)]))
-		}
+	if account == "" && body != nil {
+		text := body()
+		account = usernameIn(string(text[:min(len(text), form.Prefix)]))
 	}
 	account = strings.TrimSpace(account)
 	if account == "" || strings.ContainsFunc(account, foreignToAccounts) {
@@ -75,119 +76,59 @@ func basicCredentials(header string) (user, password string, ok bool) {
 	return strings.Cut(string(decoded), ":")
 }
 
-// username is the value of the first parameter called "username", whatever its
-// case, in a query or urlencoded form. It works on the raw text: url.ParseQuery
-// drops pairs that the API's real callers send (a bad escape, a semicolon).
-func username(raw string) string {
-	const key = "username="
-	raw = raw[:min(len(raw), scanLimit)]
-	for raw != "" {
-		pair, rest, _ := strings.Cut(raw, "&")
-		if len(pair) >= len(key) && strings.EqualFold(pair[:len(key)], key) {
-			if v := unescape(pair[len(key):]); v != "" {
-				return v
-			}
+// username is the first value that is not empty of a parameter called "username",
+// whatever its case, in a query or urlencoded form. The last pair does not count if
+// it may be cut short.
+func username(raw string, cut bool) (name string) {
+	form.Params(raw, "&", "username", func(value string, last bool) bool {
+		if !cut || !last {
+			name = form.Unescape(bounded(value))
 		}
-		raw = rest
-	}
-	return ""
+		return name == ""
+	})
+	return name
 }
 
 // usernameIn is the account that a body names, by its looks: a SOAP envelope, a
 // multipart form, else an urlencoded one. Callers mislabel their bodies.
-func usernameIn(body string) string {
-	switch text := strings.TrimLeft(body, "\ufeff \t\r\n"); {
+func usernameIn(body string) (name string) {
+	text := strings.TrimLeft(body, "\ufeff \t\r\n")
+	switch {
 	case strings.HasPrefix(text, "<"):
 		return usernameInXML(text)
 	case strings.HasPrefix(text, "--"):
-		return usernameInParts(text)
+		boundary, _, _ := strings.Cut(text[len("--"):], "\n")
+		form.Parts(text, strings.TrimSuffix(boundary, "\r"), func(key, value string, complete bool) bool {
+			if complete && strings.EqualFold(key, "username") {
+				name = bounded(strings.TrimSpace(value))
+			}
+			return name == ""
+		})
+		return name
 	default:
-		return username(text)
+		return username(text, len(body) == form.Prefix)
 	}
 }
 
 var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&")
 
 // usernameInXML is the text of the first element called "username", whatever
-// its case and prefix.
-func usernameInXML(text string) string {
+// its case and prefix, that has some.
+func usernameInXML(xml string) string {
 	for {
-		_, rest, found := strings.Cut(text, "<")
-		if !found {
+		name, rest := form.Element(xml)
+		if name == "" {
 			return ""
 		}
-		text = rest
-		tag, after, closed := strings.Cut(rest, ">")
-		if !closed || strings.HasSuffix(tag, "/") {
-			continue
+		if strings.EqualFold(name, "username") {
+			text, complete := form.Text(rest)
+			if text = strings.TrimSpace(text); complete && text != "" {
+				return entities.Replace(bounded(text))
+			}
 		}
-		name, _, _ := strings.Cut(strings.TrimSpace(tag), " ")
-		if i := strings.LastIndexByte(name, ':'); i >= 0 {
-			name = name[i+1:]
-		}
-		if !strings.EqualFold(name, "username") {
-			continue
-		}
-		value, _, ended := strings.Cut(after, "<")
-		if value = strings.TrimSpace(value); ended && value != "" {
-			return entities.Replace(value[:min(len(value), 8*MaxName)])
-		}
+		xml = rest
 	}
 }
 
-// usernameInParts is the value of the first part called "username", whatever
-// its case, of a multipart form (RFC 7578).
-func usernameInParts(text string) string {
-	const key = `name="username"`
-	for text != "" {
-		head, rest, found := strings.Cut(text, "\n")
-		text = rest
-		if !found || len(head) < len(key) || !strings.Contains(strings.ToLower(head), " "+key) && !strings.Contains(strings.ToLower(head), ";"+key) {
-			continue
-		}
-		for line := head; found && strings.TrimRight(line, "\r") != ""; { // to the end of the part's head
-			line, text, found = strings.Cut(text, "\n")
-		}
-		value, _, ended := strings.Cut(text, "\n")
-		if value = strings.TrimSpace(value); ended && value != "" {
-			return value[:min(len(value), 8*MaxName)]
-		}
-	}
-	return ""
-}
-
-// unescape decodes percent and plus escapes and leaves bad ones as they are.
-func unescape(s string) string {
-	s = s[:min(len(s), 8*MaxName)]
-	if !strings.ContainsAny(s, "%+") {
-		return s
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			out = append(out, ' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			out = append(out, fromHex(s[i+1])<<4|fromHex(s[i+2]))
-			i += 2
-		default:
-			out = append(out, s[i])
-		}
-	}
-	return string(out)
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func fromHex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c >= 'a':
-		return c - 'a' + 10
-	default:
-		return c - 'A' + 10
-	}
-}
+// bounded is as much of a value as may become a name.
+func bounded(s string) string { return s[:min(len(s), 8*MaxName)] }

@@ -144,13 +144,13 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 
 // Request names the caller of one request that arrived at the port itself. The
 // header values are those of Proxy-Authorization and Authorization, rawQuery
-// is the query as received, and form is called at most once, only when the
-// account is looked for in a body: it returns the start of an urlencoded body,
-// or nil. form may be nil.
+// is the query as received, and body is called at most once, only when the
+// account is looked for in a body: it returns the body's first form.Prefix bytes, or
+// nil. body may be nil.
 //
 // The only error, on the forward and connect ways in, says why proxy
 // credentials are not accepted. The caller removes Proxy-Authorization from what it sends on.
-func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, form func() []byte) (call.Identity, error) {
+func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, body func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if carriesProxyCredentials(a.Ingress) {
 		if l.authenticator != nil {
@@ -169,18 +169,18 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 			}
 		}
 	}
-	return l.Within(id, authorization, rawQuery, form), nil
+	return l.Within(id, authorization, rawQuery, body), nil
 }
 
 // Within names the caller of a request inside a tunnel whose CONNECT (or whose
 // connection) was named outer: such a request carries no proxy credentials, so
 // only the API account can name it better. Where a better source has named it, the
 // account is kept beside the name.
-func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, form func() []byte) call.Identity {
+func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, body func() []byte) call.Identity {
 	if l.account == AccountOff {
 		return outer
 	}
-	name := l.accountName(authorization, rawQuery, form)
+	name := l.accountName(authorization, rawQuery, body)
 	if name != "" && outer.Source > call.SourceAccount {
 		return l.named(name, call.SourceAccount, outer)
 	}

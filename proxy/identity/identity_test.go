@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/form"
 )
 
 // from is a connection from an address to a listener that takes everything.
@@ -116,6 +117,9 @@ func TestOrderOfSources(t *testing.T) {
 		{name: "an account with marks", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "Username=j.o%27neil_2@acme-corp.co.za", want: ident("j.o'neil_2@acme-corp.co.za", call.SourceAccount, false)},
 		{name: "an empty account", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "username=&Username=second", want: ident("second", call.SourceAccount, false)},
 		{name: "a bad escape and a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=100%;x&username=a+c", want: ident("a c", call.SourceAccount, false)},
+		{name: "a message text with a semicolon", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "data1=hello;username=bob", want: ident("10.1.2.3", call.SourceAddress, false)},
+		{name: "an escaped name", options: Options{Account: AccountPlain}, address: "10.1.2.3", query: "%55sername=bob", want: ident("bob", call.SourceAccount, false)},
+		{name: "a form that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: strings.Repeat("x", form.Prefix-len("&username=bo")) + "&username=bo", want: ident("10.1.2.3", call.SourceAddress, false)},
 		{name: "a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<?xml version=\"1.0\"?>\r\n<soap:Envelope><soap:Body><Send xmlns=\"x\"><tns:UserName xsi:type=\"a\"> a&amp;b </tns:UserName><password>p</password>", want: ident("a&b", call.SourceAccount, false)},
 		{name: "an empty element of a SOAP envelope", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username/><Username></Username><username>second</username></a>", want: ident("second", call.SourceAccount, false)},
 		{name: "a SOAP envelope that is cut", options: Options{Account: AccountPlain}, address: "10.1.2.3", form: "<a><username>half", want: ident("10.1.2.3", call.SourceAddress, false)},

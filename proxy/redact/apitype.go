@@ -1,6 +1,10 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/form"
+)
 
 // Other is what APIType, APITypeForm and SOAPOperation return for a value
 // that is there but not a known one, or not the only one.
@@ -19,7 +23,7 @@ func APIType(rawQuery string) string { return apiType(rawQuery, false) }
 // apiType leaves out the last pair if it may have been cut short.
 func apiType(raw string, cut bool) string {
 	found := ""
-	param(raw, "type", func(value string, last bool) bool {
+	params(raw, "type", func(value string, last bool) bool {
 		if cut && last {
 			return true
 		}
@@ -32,7 +36,7 @@ func apiType(raw string, cut bool) string {
 // merge joins a further raw Type value to what was found before.
 func merge(found, value string) string {
 	for _, known := range apiTypes {
-		if is(value, known) && (found == "" || found == known) {
+		if form.Is(value, known) && (found == "" || found == known) {
 			return known
 		}
 	}
@@ -41,15 +45,15 @@ func merge(found, value string) string {
 
 // APITypeForm is APIType for a body: an urlencoded form, a multipart form, or
 // a body without a Content-Type, which is taken for the former. It looks at
-// the first Prefix bytes; fewer may be handed over.
+// the first form.Prefix bytes; fewer may be handed over.
 func APITypeForm(body []byte, contentType string) string {
-	raw, cut := view(body), len(body) >= Prefix
-	switch bodyOf(contentType) {
-	case bodyForm:
+	raw, cut := view(body), len(body) >= form.Prefix
+	switch form.Of(contentType) {
+	case form.Urlencoded:
 		return apiType(raw, cut)
-	case bodyMultipart:
+	case form.Multipart:
 		found := ""
-		parts(raw, contentType, func(name, value string, complete bool) bool {
+		form.Parts(raw, form.Attribute(contentType, "boundary"), func(name, value string, complete bool) bool {
 			if complete && strings.EqualFold(name, "type") {
 				found = merge(found, value)
 			}
@@ -58,31 +62,5 @@ func APITypeForm(body []byte, contentType string) string {
 		return found
 	default:
 		return ""
-	}
-}
-
-// bodyKind is what a body is by its Content-Type.
-type bodyKind uint8
-
-const (
-	bodyOther bodyKind = iota
-	bodyForm
-	bodyMultipart
-	bodyXML
-)
-
-func bodyOf(contentType string) bodyKind {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.Trim(media, " \t")
-	switch {
-	case media == "", strings.EqualFold(media, "application/x-www-form-urlencoded"):
-		return bodyForm
-	case strings.EqualFold(media, "multipart/form-data"):
-		return bodyMultipart
-	case strings.EqualFold(media, "text/xml"), strings.EqualFold(media, "application/soap+xml"),
-		strings.EqualFold(media, "application/xml"):
-		return bodyXML
-	default:
-		return bodyOther
 	}
 }

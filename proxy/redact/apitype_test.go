@@ -3,6 +3,8 @@ package redact
 import (
 	"strings"
 	"testing"
+
+	"tlslift/proxy/form"
 )
 
 func TestAPIType(t *testing.T) {
@@ -71,8 +73,8 @@ func TestAPITypeForm(t *testing.T) {
 		{"dummy body", "a", formType, ""},
 		{"JSON", `{"Type":"send"}`, "application/json", ""},
 		{"XML", "<Type>send</Type>", "text/xml", ""},
-		{"cut short", strings.Repeat("a", Prefix-len("&Type=send")) + "&Type=send", formType, ""},
-		{"beyond what is looked at", strings.Repeat("a", Prefix) + "&Type=send", formType, ""},
+		{"cut short", strings.Repeat("a", form.Prefix-len("&Type=send")) + "&Type=send", formType, ""},
+		{"beyond what is looked at", strings.Repeat("a", form.Prefix) + "&Type=send", formType, ""},
 		{"multipart", whole, partType, "sendparam"},
 		{"multipart, bare LF", multipartForm("\n", "type", "credits"), partType, "credits"},
 		{"multipart, quoted boundary", whole, `multipart/form-data; charset=x; boundary="` + boundary + `"`, "sendparam"},
@@ -91,27 +93,6 @@ func TestAPITypeForm(t *testing.T) {
 	} {
 		if got := APITypeForm([]byte(tt.body), tt.contentType); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestAttribute(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ in, want string }{
-		{"", ""},
-		{"name=a", "a"},
-		{` name = a ; x=y`, "a"},
-		{`x="a;name=b"; name="c\"d"`, `c\"d`},
-		{`x;name=a`, "a"},
-		{"NAME=a", "a"},
-		{"xname=a", ""},
-		{`name="a`, ""},
-		{`name="a\`, ""},
-		{"name", ""},
-		{";;;", ""},
-	} {
-		if got := attribute(tt.in, "name"); got != tt.want {
-			t.Errorf("attribute(%q) = %q, want %q", tt.in, got, tt.want)
 		}
 	}
 }

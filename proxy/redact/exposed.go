@@ -3,6 +3,8 @@ package redact
 import (
 	"encoding/base64"
 	"strings"
+
+	"tlslift/proxy/form"
 )
 
 // Kind is one way in which a request carries a secret that anyone on the
@@ -48,7 +50,7 @@ func (s Kinds) Has(k Kind) bool { return k < numKinds && s&(1<<k) != 0 }
 
 // Exposed says which secrets a request carries. It takes the raw query, the
 // value of the Authorization header, the Content-Type and the beginning of
-// the body, of which it looks at Prefix bytes. A name without a value is no
+// the body, of which it looks at form.Prefix bytes. A name without a value is no
 // secret. It never gives back what it saw.
 func Exposed(rawQuery, authorization, contentType string, body []byte) Kinds {
 	var s Kinds
@@ -62,19 +64,19 @@ func Exposed(rawQuery, authorization, contentType string, body []byte) Kinds {
 		return s
 	}
 	raw := view(body)
-	switch bodyOf(contentType) {
-	case bodyForm:
+	switch form.Of(contentType) {
+	case form.Urlencoded:
 		if hasPassword(raw) {
 			s |= 1 << KindForm
 		}
-	case bodyMultipart:
-		parts(raw, contentType, func(name, value string, _ bool) bool {
+	case form.Multipart:
+		form.Parts(raw, form.Attribute(contentType, "boundary"), func(name, value string, _ bool) bool {
 			if strings.EqualFold(name, "password") && value != "" {
 				s |= 1 << KindForm
 			}
 			return !s.Has(KindForm)
 		})
-	case bodyXML:
+	case form.XML:
 		if hasPasswordElement(raw) {
 			s |= 1 << KindSOAP
 		}
@@ -84,7 +86,7 @@ func Exposed(rawQuery, authorization, contentType string, body []byte) Kinds {
 
 func hasPassword(raw string) bool {
 	found := false
-	param(raw, "password", func(value string, _ bool) bool {
+	params(raw, "password", func(value string, _ bool) bool {
 		found = value != ""
 		return !found
 	})
@@ -93,13 +95,12 @@ func hasPassword(raw string) bool {
 
 func hasPasswordElement(xml string) bool {
 	for {
-		name, rest := element(xml)
+		name, rest := form.Element(xml)
 		if name == "" {
 			return false
 		}
 		if strings.EqualFold(name, "password") {
-			_, value, ok := strings.Cut(rest, ">")
-			if ok && !strings.HasSuffix(rest[:len(rest)-len(value)], "/>") && value != "" && value[0] != '<' {
+			if text, _ := form.Text(rest); text != "" {
 				return true
 			}
 		}

@@ -3,6 +3,8 @@ package redact
 import (
 	"strings"
 	"testing"
+
+	"tlslift/proxy/form"
 )
 
 func TestExposed(t *testing.T) {
@@ -91,10 +93,10 @@ func FuzzExposed(f *testing.F) {
 		if s := Exposed(query+"&Password=x", authorization, contentType, []byte(body)); !s.Has(KindQuery) {
 			t.Fatal("the password in the query was not seen")
 		}
-		if len(body) < Prefix-100 && !Exposed("", "", formType, []byte(body+"&password=x")).Has(KindForm) {
+		if len(body) < form.Prefix-100 && !Exposed("", "", formType, []byte(body+"&password=x")).Has(KindForm) {
 			t.Fatal("the password in the form was not seen")
 		}
-		if len(body) < Prefix-100 && !strings.ContainsAny(body, "<") &&
+		if len(body) < form.Prefix-100 && !strings.ContainsAny(body, "<") &&
 			!Exposed("", "", "text/xml", []byte(body+"<password>x")).Has(KindSOAP) {
 			t.Fatal("the password in the XML was not seen")
 		}

@@ -1,6 +1,10 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/form"
+)
 
 const (
 	// MaxPath is the longest path that Path returns, in bytes, its mark
@@ -123,7 +127,7 @@ func segment(s string) (piece, stopping) {
 	for i := 0; i < len(s); {
 		c, size := s[i], 1
 		if c == '%' {
-			if d, ok := unhex(s[i+1:]); ok {
+			if d, ok := form.Unhex(s[i+1:]); ok {
 				c, size = d, 3
 			}
 		}

@@ -12,46 +12,26 @@
 // linear in it.
 package redact
 
-import "unsafe"
+import (
+	"strings"
+	"unsafe"
 
-// Prefix is how many bytes of a body are looked at, whatever is handed over.
-// A caller that peeks at a body should peek this far.
-const Prefix = 4096
+	"tlslift/proxy/form"
+)
 
 // view is b as a string without a copy. The callers only read it and return
 // nothing that points into it.
 func view(b []byte) string {
-	if len(b) > Prefix {
-		b = b[:Prefix]
+	if len(b) > form.Prefix {
+		b = b[:form.Prefix]
 	}
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// unhex is the value of two hexadecimal digits at the start of s.
-func unhex(s string) (byte, bool) {
-	if len(s) < 2 {
-		return 0, false
+// params is form.Params. Only when "&" parts no pair of that name, ";" parts them
+// too: a secret behind one is exposed all the same.
+func params(raw, name string, each func(value string, last bool) bool) {
+	if !form.Params(raw, "&", name, each) && strings.IndexByte(raw, ';') >= 0 {
+		form.Params(raw, "&;", name, each)
 	}
-	hi, lo := nibble(s[0]), nibble(s[1])
-	return hi<<4 | lo, hi < 16 && lo < 16
-}
-
-func nibble(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	default:
-		return 16
-	}
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + ('a' - 'A')
-	}
-	return c
 }

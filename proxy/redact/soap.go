@@ -1,6 +1,10 @@
 package redact
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/form"
+)
 
 // SOAPOperation is the operation of the legacy web service (api.asmx) that a
 // request asks for: from its SOAPAction header (SOAP 1.1), else the action
@@ -11,13 +15,12 @@ import "strings"
 func SOAPOperation(soapAction, contentType string, body []byte) string {
 	action := strings.Trim(soapAction, "\" \t")
 	if action == "" {
-		_, attrs, _ := strings.Cut(contentType, ";")
-		action = attribute(attrs, "action")
+		action = form.Attribute(contentType, "action")
 	}
 	if action != "" {
 		return operation(action[strings.LastIndexAny(action, "/#:")+1:])
 	}
-	if bodyOf(contentType) != bodyXML {
+	if form.Of(contentType) != form.XML {
 		return ""
 	}
 	name := bodyElement(view(body))
@@ -54,7 +57,7 @@ func operation(name string) string {
 func bodyElement(xml string) string {
 	inside := false
 	for {
-		name, rest := element(xml)
+		name, rest := form.Element(xml)
 		if name == "" {
 			return ""
 		}
@@ -63,26 +66,5 @@ func bodyElement(xml string) string {
 		}
 		inside = name == "Body"
 		xml = rest
-	}
-}
-
-// element is the local name of the first start tag in xml and what follows
-// the name, "" when there is no further one or it is cut short.
-func element(xml string) (name, rest string) {
-	for {
-		i := strings.IndexByte(xml, '<')
-		if i < 0 {
-			return "", ""
-		}
-		xml = xml[i+1:]
-		end := strings.IndexAny(xml, " \t\r\n/><")
-		if end < 0 {
-			return "", ""
-		}
-		if end == 0 || xml[0] == '?' || xml[0] == '!' || xml[end] == '<' {
-			continue
-		}
-		name = xml[:end]
-		return name[strings.IndexByte(name, ':')+1:], xml[end:]
 	}
 }

@@ -1,16 +1,14 @@
-package redact
+package form
 
 import "strings"
 
 // maxBoundary is the longest boundary RFC 2046 5.1.1 allows.
 const maxBoundary = 70
 
-// parts walks over the parts of a multipart form (RFC 7578) as far as raw
+// Parts walks over the parts of a multipart form (RFC 7578) as far as raw
 // goes. complete says that the part's end was seen. Nothing is decoded; what
 // is not well-formed ends the walk.
-func parts(raw, contentType string, each func(name, value string, complete bool) bool) {
-	_, attrs, _ := strings.Cut(contentType, ";")
-	boundary := attribute(attrs, "boundary")
+func Parts(raw, boundary string, each func(name, value string, complete bool) bool) {
 	if boundary == "" || len(boundary) > maxBoundary {
 		return
 	}
@@ -30,8 +28,7 @@ func parts(raw, contentType string, each func(name, value string, complete bool)
 				break
 			}
 			if key, value, _ := strings.Cut(line, ":"); strings.EqualFold(key, "Content-Disposition") {
-				_, attrs, _ := strings.Cut(value, ";")
-				name = attribute(attrs, "name")
+				name = Attribute(value, "name")
 			}
 		}
 		if !each(name, part, ok) {
@@ -58,9 +55,10 @@ func delimiter(raw, boundary string) (before, after string, found bool) {
 	}
 }
 
-// attribute is the value of a parameter in "a=b; c=\"d\"" (RFC 9110 5.6.6),
+// Attribute is the value of a parameter in "type; a=b; c=\"d\"" (RFC 9110 5.6.6),
 // quotes taken off, "" when there is none or its quotes do not end.
-func attribute(s, name string) string {
+func Attribute(value, name string) string {
+	_, s, _ := strings.Cut(value, ";")
 	for s != "" {
 		s = strings.TrimLeft(s, "; \t")
 		i := strings.IndexAny(s, "=;")
