@@ -2,34 +2,6 @@ package form
 
 import "strings"
 
-// Kind is what a body is by its Content-Type.
-type Kind uint8
-
-// The kinds. A body without a type is taken for an urlencoded form.
-const (
-	Other Kind = iota
-	Urlencoded
-	Multipart
-	XML
-)
-
-// Of is the kind of a body with a Content-Type.
-func Of(contentType string) Kind {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.Trim(media, " \t")
-	switch {
-	case media == "", strings.EqualFold(media, "application/x-www-form-urlencoded"):
-		return Urlencoded
-	case strings.EqualFold(media, "multipart/form-data"):
-		return Multipart
-	case strings.EqualFold(media, "text/xml"), strings.EqualFold(media, "application/soap+xml"),
-		strings.EqualFold(media, "application/xml"):
-		return XML
-	default:
-		return Other
-	}
-}
-
 // Element is the local name of the first start tag in xml and what follows
 // the name, "" when there is no further one or it is cut short.
 func Element(xml string) (name, rest string) {

@@ -3,6 +3,7 @@ package problem
 import (
 	"strings"
 
+	"tlslift/proxy/form"
 	"tlslift/proxy/host"
 )
 
@@ -160,18 +161,11 @@ func cutFoldPrefix(s, prefix string) (string, bool) {
 
 // mediaIs compares a media type without its parameters (RFC 9110 8.3.1).
 func mediaIs(contentType, media string) bool {
-	return strings.EqualFold(mediaOf(contentType), media)
-}
-
-func mediaOf(contentType string) string {
-	if i := strings.IndexByte(contentType, ';'); i >= 0 {
-		contentType = contentType[:i]
-	}
-	return strings.Trim(contentType, " \t")
+	return strings.EqualFold(form.Media(contentType), media)
 }
 
 func isJSON(contentType string) bool {
-	media := mediaOf(contentType)
+	media := form.Media(contentType)
 	const suffix = "+json"
 	return strings.EqualFold(media, "application/json") ||
 		len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"strings"
+
+	"tlslift/proxy/form"
 )
 
 // Namespaces of the documents and of the elements that hold addresses.
@@ -58,8 +60,7 @@ func described(root xml.Name) bool {
 // IsXML reports a media type that a WSDL or XML schema document may have (RFC
 // 7303): application/xml, text/xml, and any +xml.
 func IsXML(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.Trim(media, " \t"))
+	media := strings.ToLower(form.Media(contentType))
 	return media == "text/xml" || media == "application/xml" || strings.HasSuffix(media, "+xml")
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tlslift/proxy/form"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 )
@@ -55,11 +56,7 @@ func (x *trip) receive() (*http.Response, error) {
 // server-sent events), each of which is waited for.
 func EventStream(h http.Header) bool {
 	v := h["Content-Type"]
-	if len(v) == 0 {
-		return false
-	}
-	media, _, _ := strings.Cut(v[0], ";")
-	return strings.EqualFold(strings.TrimSpace(media), "text/event-stream")
+	return len(v) > 0 && strings.EqualFold(form.Media(v[0]), "text/event-stream")
 }
 
 // hold reads the body to its end, or until it is larger than the buffer, or no
