@@ -104,6 +104,7 @@ func TestParentProxyFails(t *testing.T) {
 		{"407", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=secret\r\n\r\n", "refused CONNECT with status 407"},
 		{"502", "HTTP/1.0 502 Bad Gateway\r\n\r\n<html>secret</html>", "refused CONNECT with status 502"},
 		{"garbage", "secret\r\n\r\n", "answer to CONNECT is not HTTP"},
+		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x0a", "if it expects TLS, write https:// in upstream.parent_proxy"},
 		{"nothing", "", "ended the connection without an answer to CONNECT"},
 		{"101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: secret\r\n\r\n", "refused CONNECT with status 101"},
 		{"no end of interim answers", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100), "refused CONNECT with status 100"},

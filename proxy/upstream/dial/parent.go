@@ -147,7 +147,7 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	case timedOut(err):
 		return nil, errors.New("the parent proxy did not answer CONNECT in time")
 	case err != nil && limited.N <= 0, errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeadTooLarge):
-		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP")
+		return nil, errors.New("the parent proxy's answer to CONNECT is not HTTP; if it expects TLS, write https:// in upstream.parent_proxy")
 	case err != nil && !errors.Is(err, http1.ErrInterim):
 		return nil, errors.New("the parent proxy ended the connection without an answer to CONNECT")
 	case answer.StatusCode/100 != 2:
