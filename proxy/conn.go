@@ -166,6 +166,16 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
+// renewRules takes what a reload changed in the connection's listener. Whether the
+// caller may connect, and who it is, stays as it was decided.
+func (c *conn) renewRules() {
+	if l := c.front.Listener(); l != c.facts.Listener {
+		facts := *c.facts
+		facts.Listener = l
+		c.facts = &facts
+	}
+}
+
 // limits are those of the connection's next request.
 func (c *conn) limits() http1.Limits {
 	lim := c.s.settings.Load().http

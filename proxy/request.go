@@ -47,6 +47,7 @@ type request struct {
 
 // ServeHTTP1 implements http1.Handler: one request, from decision to outcome.
 func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
+	c.renewRules()
 	opening, relayed := c.openRedirected(w, r)
 	if relayed {
 		return

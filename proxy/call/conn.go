@@ -8,8 +8,8 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Listener is what a connection inherits from the listener that accepted it.
-// It is immutable; a reload makes a new one.
+// Listener is what the configuration says of the listener that accepted a
+// connection. It is immutable; a reload makes a new one.
 type Listener struct {
 	Address     string // as configured, host:port
 	Forward     bool   // accepts absolute-form requests

@@ -53,7 +53,7 @@ type Rules struct {
 // Logger must be set.
 type Options struct {
 	Shared  *Shared      // of all listeners of the proxy
-	Rules   func() Rules // in force; read once for each connection
+	Rules   func() Rules // in force
 	Handler Handler
 	Logger  *zap.Logger
 
@@ -156,7 +156,7 @@ func passing(err error) bool {
 func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	lim, rules := *a.Shared.limits.Load(), a.Rules()
 	facts := a.arrived(c.nc, rules.Listener)
-	c.facts = facts
+	c.facts, c.rules = facts, a.Rules
 	deadline := time.Time{}
 	if lim.HeaderTimeout > 0 {
 		deadline = facts.Accepted.Add(lim.HeaderTimeout)

@@ -20,6 +20,7 @@ type Conn struct {
 	shared   *Shared
 	retiring *atomic.Bool // its listener accepts no more
 	facts    *call.Conn
+	rules    func() Rules // of its listener, in force
 
 	early []byte      // read, and to be read again; set by keep
 	holds atomic.Bool // early is not empty
@@ -51,6 +52,10 @@ func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool)
 
 // Facts is what is known of the connection since it was accepted.
 func (c *Conn) Facts() *call.Conn { return c.facts }
+
+// Listener is what the configuration says of the connection's listener now. What was
+// decided when the connection was accepted stays.
+func (c *Conn) Listener() *call.Listener { return c.rules().Listener }
 
 // Read reads what was looked at, then from the socket.
 func (c *Conn) Read(p []byte) (int, error) {

@@ -25,6 +25,34 @@ func users(t *testing.T) (file, credentials string) {
 	return harness.TempFile(t, "users", "billing:"+string(hash)+"\n"), "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:secret"))
 }
 
+// TestUsersComeWithAReload: a caller that keeps its connection is under the same
+// rules as one that comes after the reload.
+func TestUsersComeWithAReload(t *testing.T) {
+	t.Parallel()
+	file, _ := users(t)
+	_, p := portal(t, smsportal.Options{}, "listen: ['127.0.0.1:0', '127.0.0.2:0']")
+	const get = "GET /a HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n"
+	open, closed := harness.Dial(t, p.ListenAddr(0)), harness.Dial(t, p.ListenAddr(1))
+	for _, c := range []*harness.Caller{open, closed} {
+		if answer := c.Send(get).Answer("GET"); answer.StatusCode != 404 {
+			t.Fatalf("before the reload: %d", answer.StatusCode)
+		}
+	}
+	mark := p.Mark()
+	p.Reconfigure(fmt.Sprintf(`
+listen:
+- {address: '127.0.0.1:0', unauthenticated: [gateway, tls]}
+- {address: '127.0.0.2:0', accept: [forward, connect]}
+clients: {users_file: %q}`, file))
+	p.WaitLogAfter(mark, reloaded)
+	if answer := open.Send(get).Answer("GET"); answer.StatusCode != 404 {
+		t.Errorf("left open: %d %q", answer.StatusCode, answer.Problem())
+	}
+	if answer := closed.Send(get).Answer("GET"); answer.StatusCode != 403 {
+		t.Errorf("closed: %d %q", answer.StatusCode, answer.Problem())
+	}
+}
+
 // TestUsersHoldOnEveryWayIn: leaving out "http://host" passes nobody by
 // users_file, unless the listener says so.
 func TestUsersHoldOnEveryWayIn(t *testing.T) {
