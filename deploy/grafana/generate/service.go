@@ -66,8 +66,7 @@ func pool() *timeseries.PanelBuilder {
 func saturation() *timeseries.PanelBuilder {
 	return newSeries("Saturation", "How much of each limit the fullest instance uses. Calls that a limit refused are under Denied calls.", "percentunit", "", "No figures yet").AxisSoftMax(1).
 		Legend(legend(common.LegendPlacementRight)).
-		WithTarget(over("A", "file descriptors", `max(process_open_fds{instance=~"$instance"} / process_max_fds and on (job, instance) tlslift_build_info)`).Interval("1m")).
-		WithTarget(over("B", "{{resource}}", `max by (resource) (tlslift:limit_usage:ratio{instance=~"$instance"})`).Interval("1m"))
+		WithTarget(over("A", "{{resource}}", `max by (resource) (tlslift:limit_usage:ratio{instance=~"$instance"})`).Interval("1m"))
 }
 
 func denied() *timeseries.PanelBuilder {
