@@ -130,7 +130,7 @@ var obstacles = map[Obstacle]about{
 	},
 	TooSlow: {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
 	HungUp: {
-		sentence: "It hung up during the handshake: it may not trust tlslift's CA.",
+		sentence: "It hung up once it had tlslift's certificate, or before: it may not trust tlslift's CA.",
 		operator: "See docs/certificates.md.",
 	},
 	NotTLS: {sentence: "What it sent is not TLS."},

@@ -119,8 +119,8 @@ func (ca *CA) Valid(now time.Time) error {
 	return nil
 }
 
-// ExpiresSoon reports whether the CA expires in less than 30 days, or is in the last
-// third of a shorter life.
+// ExpiresSoon reports whether the CA expires in less than 30 days; of one that is
+// valid for less than 90 days, whether it is in the last third of that time.
 func (ca *CA) ExpiresSoon(now time.Time) bool {
 	left := ca.Cert.NotAfter.Sub(now)
 	return left > 0 && left < min(30*day, ca.Cert.NotAfter.Sub(ca.Cert.NotBefore)/3)

@@ -44,6 +44,7 @@ func serve(ctx context.Context, listen, rules string) error {
 		return err
 	}
 	defer s.Stop()
+	fmt.Fprintln(os.Stderr, "filling Prometheus with the month; this takes about a minute")
 	if _, err := thirty.Fill(ctx, s, rules); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func start(ctx context.Context, binary, listen, rules string, lasts time.Duratio
 		return err
 	}
 	defer s.Stop()
+	fmt.Fprintf(os.Stderr, "Prometheus answers at %s; the callers call for %v\n", s.URL, lasts)
 	f.call(ctx, lasts)
 	if ctx.Err() == nil {
 		fmt.Println("ready", s.URL, time.Now().UnixMilli())
