@@ -31,7 +31,7 @@ var Answers = [...]Answer{
 	{Malformed, http.StatusBadRequest, NotSent, closes, "The request is broken HTTP, or can be read in two ways.", "Correct the client: one Host, one Content-Length or chunked but not both, no folded header lines."},
 	{Malformed, http.StatusBadRequest, Unknown, closes, whatChunks, adviceChunks},
 	{Host, http.StatusForbidden, NotSent, stays, "This proxy does not serve ^.", "Call an SMSPortal API host, or ask the operator of tlslift to add this one to its upstreams."},
-	{Port, http.StatusForbidden, NotSent, stays, "This port of ^ is not served.", "Use http on port 80, or CONNECT to port 443."},
+	{Port, http.StatusForbidden, NotSent, stays, "This port of ^ is not served.", "Use http without a port, or CONNECT to port 443."},
 	{ACL, http.StatusForbidden, NotSent, stays, "This caller may not use this way in.", "Ask the operator of tlslift to allow it on the listener."},
 	{InternalAddress, http.StatusForbidden, NotSent, stays, "The name ^ leads to an internal address, and those are refused.", "The operator of tlslift can correct DNS, or give the upstream its address."},
 	{ProxyAuth, http.StatusProxyAuthRequired, NotSent, stays, "The proxy user name or password is missing or wrong.", "Set both in the proxy settings of the client."},
