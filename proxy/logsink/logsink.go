@@ -1,7 +1,7 @@
 // Package logsink writes log lines and never makes anyone wait for their
 // reader. Lines are gathered in memory, and a single goroutine writes whatever
 // has gathered since its last write: an idle process writes a line at once, a
-// busy one writes many with one system call.
+// busy one many lines at least every 50 ms.
 //
 // When the reader stalls or the disk is full, lines are dropped and counted.
 // Lines of level error are kept, as many as fit into MaxKept, until they can be
@@ -26,9 +26,10 @@ const (
 )
 
 const (
-	// writeInterval is the least time between two writes: at a thousand requests a second
-	// and more, lines share a system call.
-	writeInterval = 2 * time.Millisecond
+	// writeInterval is the least time between two writes, unless writeSize bytes have
+	// gathered: lines share a system call, and a wake-up of the process.
+	writeInterval = 50 * time.Millisecond
+	writeSize     = 64 << 10
 	// retry is the time between two writes while they fail.
 	retry = time.Second
 	// stallTimeout is how long a write may take before the reader counts as stalled,
@@ -48,6 +49,7 @@ type Sink struct {
 	shared   atomic.Int32 // other processes that write to out
 	lostLine func(lines uint64) []byte
 	wake     chan struct{} // there is something to write
+	full     chan struct{} // there is much to write
 	closing  chan struct{}
 	done     chan struct{}
 
@@ -70,7 +72,7 @@ type Sink struct {
 func New(out io.Writer, lostLine func(lines uint64) []byte) *Sink {
 	s := &Sink{
 		out: out, lostLine: lostLine,
-		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	if s.lostLine == nil {
 		s.lostLine = func(uint64) []byte { return nil }
@@ -92,8 +94,15 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	default:
 		s.countLost(1)
 	}
+	signal(s.wake)
+	if len(s.pending.text) >= writeSize {
+		signal(s.full)
+	}
+}
+
+func signal(c chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -140,29 +149,37 @@ func (s *Sink) Close() error {
 	}
 }
 
+// run writes a line at once after a pause, and else whatever has gathered. No timer
+// runs while nothing has: at a few hundred requests a second, waking up for nothing
+// costs more than writing.
 func (s *Sink) run() {
 	defer close(s.done)
-	timer := time.NewTimer(writeInterval)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for failed := false; ; {
-		if !failed {
+	var next time.Time // of a write
+	full := s.full
+	for {
+		if full != nil { // else there are lines left
 			select {
 			case <-s.wake:
 			case <-s.closing:
 			}
 		}
+		if wait := time.Until(next); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-full:
+			case <-s.closing:
+			}
+		}
 		last := s.isClosed()
-		failed = !s.flush()
+		written := s.flush()
 		if last {
 			return
 		}
-		timer.Reset(writeInterval)
-		if failed {
-			timer.Reset(retry)
-		}
-		select {
-		case <-timer.C:
-		case <-s.closing:
+		if next, full = time.Now().Add(writeInterval), s.full; !written {
+			next, full = time.Now().Add(retry), nil
 		}
 	}
 }

@@ -122,6 +122,47 @@ func TestABusySinkWritesManyLinesAtOnce(t *testing.T) {
 	})
 }
 
+// TestMuchIsWrittenAtOnce: what a busy process gathers does not grow large.
+func TestMuchIsWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		s := New(&out, lostLine)
+		begin := time.Now()
+		line := strings.Repeat("x", writeSize/8)
+		for range 100 {
+			s.info("%s", line)
+			synctest.Wait()
+		}
+		if time.Since(begin) != 0 || len(out.lines()) < 96 || out.writes > 16 {
+			t.Errorf("%d lines in %d writes after %v", len(out.lines()), out.writes, time.Since(begin))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestALineAfterAPauseIsWrittenAtOnce.
+func TestALineAfterAPauseIsWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		s := New(&out, lostLine)
+		for i := range 5 {
+			s.info("line")
+			synctest.Wait()
+			if out.writes != i+1 {
+				t.Errorf("%d writes after %d lines", out.writes, i+1)
+			}
+			time.Sleep(writeInterval)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestAStalledReader costs lines of level info; those of level error come when
 // it reads again, after one line that says how many are missing.
 func TestAStalledReader(t *testing.T) {
