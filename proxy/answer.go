@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
@@ -13,8 +14,10 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// watchedBody notices an answer that breaks off while it is streamed: the
-// caller must then see the connection break too, never a clean end.
+// watchedBody notices an answer that breaks off while it is streamed. As long as the
+// caller has got nothing of it, it gets a complete answer of our own: some clients
+// send their request again if a connection ends without one. Afterwards it must see
+// the connection break too, never a clean end.
 type watchedBody struct {
 	io.ReadCloser
 	q *request
@@ -35,6 +38,9 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 		b.note(err)
 		return n, err
 	}
+	if b.q.events { // the first one may be long in coming
+		_ = b.q.w.FlushError()
+	}
 	buf := make([]byte, streamBuffer)
 	var total int64
 	for {
@@ -45,6 +51,7 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 				werr = b.q.w.FlushError()
 			}
 			if werr != nil {
+				b.await(buf)
 				return total, werr
 			}
 		}
@@ -57,6 +64,25 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
+// await reads an answer to its end whose caller has left, because that shows what
+// became of its message. A stream of events has no end, and what another host
+// answers is about no message.
+func (b *watchedBody) await(buf []byte) {
+	if !b.q.out.Ours || b.q.events {
+		return
+	}
+	until := time.Now().Add(b.q.st.Upstream.ResponseTimeout)
+	for read := 0; read < maxAwaited && time.Now().Before(until); {
+		n, err := b.Read(buf)
+		if read += n; err != nil {
+			return
+		}
+	}
+}
+
+// maxAwaited is how much is read of an answer whose caller has left, in bytes.
+const maxAwaited = 64 << 20
+
 // streamBuffer is what a streamed answer passes through, in bytes: a TLS record
 // at a time.
 const streamBuffer = 16 << 10
@@ -67,16 +93,23 @@ func (b *watchedBody) note(err error) {
 	}
 }
 
-// broke cuts the answer short. An error that is not the upstream's is one of
-// writing to the caller.
+// broke cuts the answer short, or replaces it. An error that is not the upstream's is
+// one of writing to the caller.
 func (b *watchedBody) broke(err error) {
 	var up *upstream.Error
 	if !errors.As(err, &up) {
 		return
 	}
-	b.q.w.Abort()
-	b.q.out.Reason, b.q.out.Delivery = up.Reason, problem.Unknown
-	b.q.out.Detail = "the answer broke off while it was passed on"
+	q := b.q
+	if q.w.Restart() {
+		reason, detail := q.explain(err)
+		q.out.FromUpstream = false
+		q.refuse(reason, 0, detail)
+		return
+	}
+	q.w.Abort()
+	q.out.Reason, q.out.Delivery = up.Reason, problem.Unknown
+	q.out.Detail = "the answer broke off while it was passed on"
 }
 
 // declareLength writes the length of an answer that is known whole.

@@ -28,6 +28,7 @@ type Response struct {
 
 	noBody   bool // HEAD, 204 and 304: the head is all
 	framed   bool // the head is complete in out, or written
+	sent     bool // a byte was written to the connection, or it was tried
 	chunked  bool
 	closes   bool // the connection ends after this answer
 	aborted  bool
@@ -75,6 +76,19 @@ func (w *Response) CloseAfter() { w.closes = true }
 // Abort says that the answer broke off: what is held of it is dropped, and
 // Serve ends with Reset.
 func (w *Response) Abort() { w.aborted = true }
+
+// Restart forgets the answer, so that another one can be given. It reports false if
+// the caller may have got a byte of it.
+func (w *Response) Restart() bool {
+	if w.sent || w.aborted || w.hijacked {
+		return false
+	}
+	closes := w.closes
+	w.release()
+	w.begin()
+	w.closes = closes
+	return true
+}
 
 // WriteHeader begins the answer. A status below 200 is ignored, and so is a
 // second call.
@@ -184,7 +198,13 @@ func (w *Response) writeThrough(p []byte) {
 		w.flush()
 		p = p[n:]
 	}
+	w.write(p)
+}
+
+// write writes to the connection.
+func (w *Response) write(p []byte) {
 	if len(p) > 0 && w.err == nil && !w.aborted {
+		w.sent = true
 		_, w.err = w.c.write(p)
 	}
 }
@@ -250,9 +270,7 @@ func (w *Response) FlushError() error {
 
 // flush writes what waits.
 func (w *Response) flush() {
-	if len(w.out) > 0 && w.err == nil && !w.aborted {
-		_, w.err = w.c.write(w.out)
-	}
+	w.write(w.out)
 	w.out = w.out[:0]
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,14 +82,65 @@ func TestDeliveryOfAStreamedAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Reset()
-	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"}); line.String("delivery") != "unknown" || line.String("client_gone") != "true" ||
-		line.String("level") != "error" || line.String("error") != "reset" || line.String("detail") != "the answer was not passed on to its end" {
+	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/left"}); line.String("delivery") != "answered" || line.String("client_gone") != "true" ||
+		line.String("level") != "info" || line.String("error") != "" {
 		t.Errorf("the log says %v", line)
 	}
-	p.WaitMetric(1, "tlslift_upstream_failures_total", "reason", "reset", "delivery", "unknown")
+	if n := p.Metrics().Sum("tlslift_upstream_failures_total"); n != 0 {
+		t.Errorf("%v failures of the upstream", n)
+	}
 	harness.Dial(t, p.Addr()).Send("GET " + api + "/read HTTP/1.0\r\nHost: x\r\n\r\n").Rest()
 	if line := p.WaitLog(harness.Match{"msg": "request", "path": "/read"}); line.String("delivery") != "answered" {
 		t.Errorf("the log says %v", line)
+	}
+}
+
+// TestALongAnswerWithoutItsBeginning: as long as a caller has got nothing of an answer
+// that is passed on as it comes, a failure is a complete answer. Java and Ruby send
+// again if a connection ends without one.
+func TestALongAnswerWithoutItsBeginning(t *testing.T) {
+	t.Parallel()
+	const long, little = "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1025\r\n\r\n"
+	for name, tt := range map[string]struct {
+		action fault.Action
+		status int
+		reason string
+	}{
+		"close":               {fault.Raw("long", long, fault.Close), 502, "reset"},
+		"cut":                 {fault.Raw("long", long, fault.Cut), 502, "reset"},
+		"reset":               {fault.Raw("long", long, fault.Reset), 502, "reset"},
+		"stall":               {fault.StallAfter(long), 504, "timeout"},
+		"not passed on yet":   {fault.Raw("little", little+strings.Repeat("x", 1000), fault.Cut), 502, "reset"},
+		"stalls in the midst": {fault.StallAfter(little + strings.Repeat("x", 1000)), 504, "timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startFault(t, fault.Options{Script: fault.Always(tt.action)})
+			p := harness.Start(t, harness.Options{Upstream: server, Config: "limits: {response_buffer: 1KiB, body_timeout: 500ms}"})
+			c := harness.Dial(t, p.Addr()).Send("GET " + api + "/long HTTP/1.1\r\nHost: x\r\n\r\n")
+			answer := c.Answer("GET")
+			if answer.StatusCode != tt.status || answer.Header.Get("Tlslift-Error") != tt.reason || answer.Header.Get("Tlslift-Delivery") != "unknown" {
+				t.Errorf("%d %v", answer.StatusCode, answer.Header)
+			}
+			line := p.WaitLog(harness.Match{"msg": "request", "path": "/long"})
+			if line.String("level") != "error" || line.String("error") != tt.reason || line.String("delivery") != "unknown" || line.String("origin") != "tlslift" || line.String("status") != strconv.Itoa(tt.status) {
+				t.Errorf("the log says %v", line)
+			}
+			c.Send("GET " + api + "/again HTTP/1.1\r\nHost: x\r\n\r\n").Answer("GET") // the connection goes on
+			if n := server.Count("/long"); n != 1 {
+				t.Errorf("sent %d times", n)
+			}
+		})
+	}
+}
+
+// TestAStreamOfEventsBegins before its first event.
+func TestAStreamOfEventsBegins(t *testing.T) {
+	t.Parallel()
+	server := startFault(t, fault.Options{Script: fault.Always(fault.StallAfter("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"))})
+	p := harness.Start(t, harness.Options{Upstream: server})
+	if answer := harness.Dial(t, p.Addr()).Send("GET " + api + "/events HTTP/1.1\r\nHost: x\r\n\r\n").Stream("GET"); answer.StatusCode != 200 {
+		t.Errorf("%d", answer.StatusCode)
 	}
 }
 
