@@ -20,11 +20,10 @@ type conn struct {
 	facts   *call.Conn     // replaced when more is known, never changed
 	refusal *front.Refusal // not nil: the caller may not connect, and gets an answer that says so
 
-	client call.Identity // who is calling, as far as is known
-	named  bool          // client is known
-	final  bool          // no request can name the client better
-	inside bool          // inside a CONNECT, whose credentials were looked at
-	outer  call.Identity // of that CONNECT
+	client call.Identity  // who is calling, as far as is known
+	named  bool           // client is known
+	final  bool           // no request can name the client better
+	outer  *call.Identity // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
 
 	begun bool // http has served a request
 
@@ -42,6 +41,7 @@ type conn struct {
 // ServeConn implements front.Handler.
 func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refusal) {
 	c := &conn{s: s, front: fc, facts: fc.Facts(), refusal: refusal}
+	c.facts.Number = s.ids.number() // before anyone reads it
 	defer c.leave()
 	c.serve(kind)
 	c.ended()
@@ -196,9 +196,9 @@ func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, autho
 		return nil
 	}
 	c.named = true
-	if c.inside {
+	if c.outer != nil {
 		// A CONNECT was named already; only the account can name it better.
-		c.client = st.Resolver.Within(c.outer, authorization, query, body)
+		c.client = st.Resolver.Within(*c.outer, authorization, query, body)
 		return nil
 	}
 	facts := *c.facts

@@ -84,7 +84,8 @@ func (c *conn) connected() {
 	facts := *c.facts
 	facts.Ingress, facts.Authority, facts.Port = call.Connect, t.decision.Host, t.decision.Port
 	c.facts = &facts
-	c.inside, c.outer = true, c.client
+	outer := c.client
+	c.outer = &outer
 	c.http, c.url = nil, nil // an idle tunnel holds nothing of the CONNECT
 	switch {
 	case t.broken != nil:

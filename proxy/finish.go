@@ -22,6 +22,7 @@ func (s *Server) finish(o *call.Outcome) {
 	case call.Tunnel:
 		name = "tunnel"
 	}
+	o.ConnID = s.ids.text(o.Conn.Number)
 	s.writeLine(levelOf(o), name, o)
 }
 

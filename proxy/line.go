@@ -31,8 +31,8 @@ func (s *Server) writeLine(level zapcore.Level, msg string, o *call.Outcome) {
 }
 
 // line is an outcome as the log has it (design, section 8). Each key is always
-// there, but for detail, delivery, which only requests have, and those of tunnels
-// alone.
+// there, but for detail, caller_request_id, delivery, which only requests have, and
+// those of tunnels alone.
 type line call.Outcome
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.
@@ -65,6 +65,10 @@ func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("decision", o.Decision)
 	enc.AddString("error", o.Reason.String())
 	enc.AddString("request_id", o.ID)
+	enc.AddString("conn_id", o.ConnID)
+	if o.Caller != "" {
+		enc.AddString("caller_request_id", o.Caller)
+	}
 	if o.Detail != "" {
 		enc.AddString("detail", o.Detail)
 	}

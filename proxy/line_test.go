@@ -25,7 +25,7 @@ func FuzzLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, client, path, detail string, took, sent int64, reason, kind uint8, gone bool) {
 		start := time.Unix(1700000000, 123456789).UTC()
 		o := &call.Outcome{
-			Kind: call.Kind(kind % 2), Conn: &call.Conn{ClientText: client}, Client: call.Identity{Name: client}, ID: "id-1",
+			Kind: call.Kind(kind % 2), Conn: &call.Conn{ClientText: client}, ConnID: "id-0", Client: call.Identity{Name: client}, ID: "id-1", Caller: detail,
 			Start: start, End: start.Add(time.Duration(took)), Upstream: time.Duration(sent), Ingress: call.Forward, Method: "GET",
 			Host: path, Path: path, APIType: detail, Version: call.Version10, Cipher: 0x2f, JA4: detail, Handling: call.Spliced,
 			Decision: "upgrade", Status: int(reason) * 10, Reason: problem.Reason(reason), Delivery: problem.Delivery(kind % 3), Detail: detail,

@@ -15,7 +15,7 @@ import (
 // relayed, the other side is dialled while http1 still accounts for the head;
 // relayed then says that w is done with.
 func (c *conn) openRedirected(w *http1.Response, r *http1.Request) (d decide.Decision, relayed bool) {
-	if !c.facts.OriginalDst.IsValid() || c.facts.Handling != call.Plain || c.inside || c.begun && !r.Name.IsZero() ||
+	if !c.facts.OriginalDst.IsValid() || c.facts.Handling != call.Plain || c.outer != nil || c.begun && !r.Name.IsZero() ||
 		c.refusal != nil || c.facts.Denied {
 		return decide.Decision{}, false
 	}

@@ -318,7 +318,7 @@ func (q *request) finish() {
 	o.Status = q.w.Status()
 	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
 	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused
-	o.UserAgent = first(q.r.Header, "User-Agent")
+	o.UserAgent, o.Caller = first(q.r.Header, "User-Agent"), callerID(q.r.Header)
 	if o.Ours && o.Insecure() {
 		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
 	}

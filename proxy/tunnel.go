@@ -385,6 +385,7 @@ func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.Hand
 	t.c.s.log.Log(level, what, append([]zap.Field{
 		zap.String("client", t.c.client.Name),
 		zap.String("client_addr", facts.ClientText),
+		zap.String("conn_id", t.c.s.ids.text(facts.Number)),
 		zap.String("host", t.out.Host),
 		zap.String("ja4", facts.JA4),
 		zap.String("library", facts.Hello.Library().String()),

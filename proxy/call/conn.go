@@ -30,6 +30,7 @@ func (l *Listener) Plain() bool { return l.Forward || l.Connect || l.Gateway }
 // Conn is what is known of one client connection. It does not change: what is
 // learnt later, from a CONNECT, a ClientHello or a handshake, makes a new Conn.
 type Conn struct {
+	Number      uint64 // of the connection, in its process
 	Listener    *Listener
 	Client      netip.AddrPort // the caller, PROXY protocol taken into account, unmapped
 	ClientText  string         // the same, for the log

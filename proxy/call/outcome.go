@@ -25,7 +25,9 @@ type Outcome struct {
 	Kind   Kind
 	Conn   *Conn    // what is known of the connection
 	Client Identity // who called
+	ConnID string   // conn_id in the log
 	ID     string   // request_id: of the request, or of the tunnel's CONNECT
+	Caller string   // the id that the caller gave the request; "" = none that may be logged
 
 	Start    time.Time
 	End      time.Time

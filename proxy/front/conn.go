@@ -37,7 +37,7 @@ type Conn struct {
 
 	// Under Shared.mu.
 	shown   call.Handling
-	network netip.Prefix // counted in Shared.clients
+	network netip.Addr // counted in Shared.clients
 }
 
 var _ net.Conn = (*Conn)(nil)

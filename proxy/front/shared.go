@@ -24,17 +24,17 @@ type Shared struct {
 	aborting atomic.Bool
 
 	mu      sync.Mutex
-	clients map[netip.Prefix]int // open connections by host.Network
-	conns   map[*Conn]struct{}   // accepted and not yet closed
-	peak    int                  // the most of them since Peak was called
-	changed chan struct{}        // closed when a connection closes or the limits change; nil while nothing waits
+	clients map[netip.Addr]int // open connections by the address of host.Network
+	conns   map[*Conn]struct{} // accepted and not yet closed
+	peak    int                // the most of them since Peak was called
+	changed chan struct{}      // closed when a connection closes or the limits change; nil while nothing waits
 }
 
 // NewShared returns a Shared with the given limits. gauge is called
 // whenever one connection more or less is handled in a way: each accepted one
 // is in one way until it is closed. It must not call s.
 func NewShared(lim Limits, gauge func(h call.Handling, delta int)) *Shared {
-	s := &Shared{gauge: gauge, clients: make(map[netip.Prefix]int), conns: make(map[*Conn]struct{})}
+	s := &Shared{gauge: gauge, clients: make(map[netip.Addr]int), conns: make(map[*Conn]struct{})}
 	s.SetLimits(lim)
 	return s
 }
@@ -202,7 +202,7 @@ func (s *Shared) leave(c *Conn) {
 // places are left and it has its share of them. A client that is refused is not
 // counted.
 func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused string) {
-	key := host.Network(client)
+	key := host.Network(client).Addr()
 	if !key.IsValid() {
 		return ""
 	}

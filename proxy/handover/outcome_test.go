@@ -12,7 +12,7 @@ import (
 // local are the fields of an outcome that stay with the process that logs it:
 // neither the metrics nor the ledger read them.
 var local = map[string]bool{
-	"Conn": true, "Upstream": true, "Path": true, "APIType": true, "Cipher": true, "JA4": true, "Decision": true, "Detail": true,
+	"Conn": true, "ConnID": true, "Caller": true, "Upstream": true, "Path": true, "APIType": true, "Cipher": true, "JA4": true, "Decision": true, "Detail": true,
 	"RequestBytes": true, "ResponseBytes": true, "UpstreamVersion": true, "UpstreamReused": true, "Ending": true,
 }
 

@@ -200,9 +200,33 @@ func TestCanonicalLineHasItsKeys(t *testing.T) {
 	line := p.WaitLog(harness.Match{"msg": "request"})
 	for key := range strings.FieldsSeq(`ts level msg client client_addr ingress tls_version tls_cipher ja4 method host path api_type
 		status origin delivery client_gone request_bytes response_bytes duration_ms upstream_ms upstream_tls_version upstream_reused
-		decision error request_id`) {
+		decision error request_id conn_id`) {
 		if _, present := line[key]; !present {
 			t.Errorf("no %s in %v", key, line)
+		}
+	}
+}
+
+// TestLinesOfOneConnection share an id, and have the caller's own where it is plain.
+func TestLinesOfOneConnection(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	ask := func(c *harness.Caller, header string) harness.Line {
+		mark := p.Mark()
+		c.Send("GET " + api + "/a HTTP/1.1\r\nHost: x\r\n" + header + "\r\n").Answer("GET")
+		return p.WaitLogAfter(mark, harness.Match{"msg": "request"})
+	}
+	c := harness.Dial(t, p.Addr())
+	one, two, other := ask(c, "X-Request-Id: order-17\r\n"), ask(c, "X-Request-Id: 27821234567\r\n"), ask(harness.Dial(t, p.Addr()), "")
+	if one.String("conn_id") == "" || one.String("conn_id") != two.String("conn_id") || one.String("conn_id") == other.String("conn_id") {
+		t.Errorf("connections %q, %q and %q", one.String("conn_id"), two.String("conn_id"), other.String("conn_id"))
+	}
+	if id := one.String("caller_request_id"); id != "order-17" {
+		t.Errorf("the caller's id is %q", id)
+	}
+	for _, line := range []harness.Line{two, other} {
+		if id, present := line["caller_request_id"]; present {
+			t.Errorf("the caller's id is %v", id)
 		}
 	}
 }
