@@ -41,7 +41,6 @@ type app struct {
 	quit    chan struct{} // POST /quit
 	stopped chan struct{} // closed by close
 	started time.Time
-	loaded  []snapshot // of the files, just before they were read
 
 	inherited *proxy.Sockets
 	managed   []string // addresses of those that the service manager opened
@@ -58,20 +57,18 @@ type app struct {
 	adminOnce   sync.Once
 }
 
-// newApp puts the parts together. read is the configuration file just before it
-// was loaded; before is the process whose place this one takes, nil if there is
-// none. Nothing listens yet.
-func newApp(cfg *configs.Config, src configs.Source, read snapshot, before *previous, stderr io.Writer) (*app, error) {
+// newApp puts the parts together. loaded are the files that it watches; before is
+// the process whose place this one takes, nil if there is none. Nothing listens yet.
+func newApp(cfg *configs.Config, src configs.Source, loaded []snapshot, before *previous, stderr io.Writer) (*app, error) {
 	a := &app{
 		path: programPath(), previous: before, adopted: make(chan struct{}), inherited: new(proxy.Sockets),
-		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr),
+		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr), watch: newWatcher(loaded),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	if before != nil {
 		a.log.sink.Share()
 	}
 	a.cfg.Store(cfg)
-	a.loaded = []snapshot{read, takeSnapshot(filesOf(cfg)...)}
 	reg := prometheus.NewRegistry()
 	if err := metrics.RegisterRuntime(reg); err != nil {
 		return nil, err
@@ -159,7 +156,7 @@ func (a *app) start() error {
 	} else {
 		close(a.adopted)
 	}
-	a.watch = newWatcher(a.log.Logger, a.loaded, a.watched)
+	go a.watch.run(a.stopped)
 	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
 		notify(daemon.SdNotifyReady)
 	}
@@ -189,18 +186,6 @@ func (a *app) warn(cfg *configs.Config, more ...string) {
 
 // notify tells systemd, if it is there.
 func notify(state string) { _, _ = daemon.SdNotify(false, state) }
-
-// watched are the files whose change reloads the configuration.
-func (a *app) watched() []string { return append(filesOf(a.cfg.Load()), a.src.Path()) }
-
-// filesOf are the files that a configuration names.
-func filesOf(cfg *configs.Config) []string {
-	var files []string
-	for _, file := range cfg.Files {
-		files = append(files, file)
-	}
-	return files
-}
 
 // awaitAdopted waits for the last outcomes of the previous process.
 func (a *app) awaitAdopted(ctx context.Context) {
@@ -278,7 +263,6 @@ func (a *app) reload(why string) {
 		problem = err.Error()
 	}
 	a.lastReload.Store(&problem)
-	a.watch.refresh(a.loaded...)
 	if err != nil {
 		a.log.Error("reload refused, the old configuration stays", zap.String("why", why), zap.Strings("problems", strings.Split(err.Error(), "\n")))
 	} else {
@@ -291,11 +275,8 @@ func (a *app) reload(why string) {
 func (a *app) reconfigure() error {
 	src := a.src
 	src.Reload = true
-	a.loaded = []snapshot{takeSnapshot(src.Path()), takeSnapshot(filesOf(a.cfg.Load())...)}
-	cfg, err := configs.Load(src, func(cfg *configs.Config) configs.Problems {
-		a.loaded[1] = takeSnapshot(filesOf(cfg)...) // before they are read
-		return contents(cfg)
-	})
+	cfg, loaded, err := load(src)
+	a.watch.refresh(loaded)
 	if err != nil {
 		return err
 	}
@@ -366,9 +347,6 @@ func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) e
 // close gives everything back.
 func (a *app) close() {
 	close(a.stopped)
-	if a.watch != nil {
-		a.watch.close()
-	}
 	a.closeAdmin()
 	if err := a.ledger.Close(); err != nil {
 		a.log.Error("the ledger was not written at the end: what changed since the last write is lost", zap.Error(err))

@@ -122,7 +122,7 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = newApp(cfg, configs.Source{}, takeSnapshot(), nil, stderr); err != nil {
+	if d.app, err = newApp(cfg, configs.Source{}, nil, nil, stderr); err != nil {
 		return nil, err
 	}
 	return d, d.app.start()

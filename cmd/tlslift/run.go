@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -49,15 +50,19 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	src := f.source(cmd, os.Environ())
-	read := takeSnapshot(src.Path())
-	cfg, err := configs.Load(src, contents)
+	return serve(f.source(cmd, os.Environ()), before, cmd.ErrOrStderr(), signals, func() {})
+}
+
+// serve runs the proxy until a signal asks for its end. before is the process whose
+// place this one takes, nil if there is none; started is called when it is ready.
+func serve(src configs.Source, before *previous, log io.Writer, signals <-chan os.Signal, started func()) error {
+	cfg, loaded, err := load(src)
 	if err != nil {
 		return usageError{err}
 	}
 	signal.Ignore(syscall.SIGPIPE) // a log reader that ended costs lines, not the process
 	limitMemory()
-	a, err := newApp(cfg, src, read, before, cmd.ErrOrStderr())
+	a, err := newApp(cfg, src, loaded, before, log)
 	if problems := configs.Problems(nil); errors.As(err, &problems) {
 		return usageError{err}
 	}
@@ -68,5 +73,6 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	if err := a.start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	started()
 	return a.wait(context.Background(), signals)
 }

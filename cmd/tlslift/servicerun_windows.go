@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -90,20 +89,5 @@ func (s *service) serve(signals <-chan os.Signal, started chan<- struct{}) error
 		return fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close()
-	src := configs.Source{File: s.config, Env: os.Environ()}
-	read := takeSnapshot(src.Path())
-	cfg, err := configs.Load(src, contents)
-	if err != nil {
-		return err
-	}
-	a, err := newApp(cfg, src, read, nil, log)
-	if err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	defer a.close()
-	if err := a.start(); err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	close(started)
-	return a.wait(context.Background(), signals)
+	return serve(configs.Source{File: s.config, Env: os.Environ()}, nil, log, signals, func() { close(started) })
 }

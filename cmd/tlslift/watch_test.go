@@ -4,10 +4,17 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"go.uber.org/zap"
 )
+
+// watch watches until the end of the test.
+func watch(t *testing.T, loaded ...snapshot) *watcher {
+	t.Helper()
+	w := newWatcher(loaded)
+	go w.run(t.Context().Done())
+	return w
+}
 
 // waitChange fails unless a change is reported.
 func waitChange(t *testing.T, w *watcher) {
@@ -31,8 +38,7 @@ func TestWatcherSeesARename(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "c.yaml")
 	write(t, file, "a")
-	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(file)}, func() []string { return []string{file, ""} })
-	defer w.close()
+	w := watch(t, takeSnapshot(file))
 	write(t, file+".new", "b")
 	if err := os.Rename(file+".new", file); err != nil {
 		t.Fatal(err)
@@ -59,8 +65,7 @@ func TestWatcherSeesKubernetesSwap(t *testing.T) {
 	link("..1", "..data")
 	link("..data/c.yaml", "c.yaml")
 	file := filepath.Join(dir, "c.yaml")
-	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(file)}, func() []string { return []string{file} })
-	defer w.close()
+	w := watch(t, takeSnapshot(file))
 	link("..2", "..data_tmp")
 	if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
 		t.Fatal(err)
@@ -74,21 +79,40 @@ func TestWatcherKnowsWhatChangedBeforeItBegan(t *testing.T) {
 	write(t, file, "a")
 	loaded := takeSnapshot(file)
 	write(t, file, "b")
-	w := newWatcher(zap.NewNop(), []snapshot{loaded}, func() []string { return []string{file} })
-	defer w.close()
+	w := watch(t, loaded)
 	waitChange(t, w)
 }
 
-func TestWatcherIsNotConcernedByOtherFiles(t *testing.T) {
+// Neither another file of the folder nor a file that was only touched is a change.
+// testing/synctest gives each look its time.
+func TestWatcherReportsOnlyWhatChanged(t *testing.T) {
 	t.Parallel()
-	w := &watcher{names: map[string]bool{"tlslift.yaml": true}}
-	for name, want := range map[string]bool{
-		"/etc/tlslift/tlslift.yaml": true, "/etc/tlslift/..data": true, "/etc/tlslift/ledger.json": false, "/etc/tlslift/x.log": false,
-	} {
-		if got := w.concerns(name); got != want {
-			t.Errorf("%s: %v", name, got)
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		write(t, file, "a")
+		w := watch(t, takeSnapshot(file))
+		for _, alter := range []func(){
+			func() { write(t, filepath.Join(filepath.Dir(file), "ledger.json"), "{}") },
+			func() {
+				if err := os.Chtimes(file, time.Time{}, time.Unix(1, 0)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			func() { write(t, file, "b"); time.Sleep(settle / 2); write(t, file, "a") },
+		} {
+			alter()
+			time.Sleep(10 * settle)
+			synctest.Wait()
+			if len(w.changed) != 0 {
+				t.Fatal("a change was reported")
+			}
 		}
-	}
+		write(t, file, "b")
+		time.Sleep(3 * settle)
+		if len(w.changed) != 1 {
+			t.Error("the change was not reported")
+		}
+	})
 }
 
 // TestWatcherFollowsLinks: a release folder that is swapped, and a link into
@@ -107,8 +131,7 @@ func TestWatcherFollowsLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(current, "c.yaml")
-	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(file)}, func() []string { return []string{file} })
-	defer w.close()
+	w := watch(t, takeSnapshot(file))
 	if err := os.Symlink("v2", current+".new"); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +139,7 @@ func TestWatcherFollowsLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitChange(t, w)
-	w.refresh(takeSnapshot(file))
+	w.refresh([]snapshot{takeSnapshot(file)})
 	write(t, filepath.Join(dir, "v2", "c.yaml.new"), "c")
 	if err := os.Rename(filepath.Join(dir, "v2", "c.yaml.new"), filepath.Join(dir, "v2", "c.yaml")); err != nil {
 		t.Fatal(err)
@@ -131,20 +154,10 @@ func TestWatcherLearnsNewFiles(t *testing.T) {
 	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
 	write(t, first, "1")
 	write(t, second, "1")
-	files := make(chan []string, 1)
-	list := []string{first}
-	w := newWatcher(zap.NewNop(), []snapshot{takeSnapshot(first)}, func() []string {
-		select {
-		case list = <-files:
-		default:
-		}
-		return list
-	})
-	defer w.close()
-	files <- []string{first, second}
+	w := watch(t, takeSnapshot(first))
 	write(t, first, "2")
 	waitChange(t, w)
-	w.refresh(takeSnapshot(first, second))
+	w.refresh([]snapshot{takeSnapshot(first, second)})
 	write(t, second, "2")
 	waitChange(t, w)
 }
