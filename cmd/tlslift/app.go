@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -218,16 +219,14 @@ func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
 		select {
 		case s := <-signals:
 			switch {
-			case isReload(s):
-				reload("signal")
-			case isUpgrade(s):
-				a.beginUpgrade(ctx)
-			default:
-				a.abandonUpgrade()
+			case asksToEnd(s):
 				return a.drain(ctx, s.String(), signals)
+			case s == syscall.SIGHUP:
+				reload("signal")
+			default:
+				a.beginUpgrade(ctx)
 			}
 		case <-a.quit:
-			a.abandonUpgrade()
 			return a.drain(ctx, "POST /quit", signals)
 		case <-a.watch.changed:
 			reload("file changed")
@@ -312,37 +311,49 @@ func (a *app) reconfigure() error {
 }
 
 // drain ends the process as design.md section 6 says: readiness off, still
-// accepting for drain_delay, then finishing what is in flight. A second signal
-// ends it at once.
+// accepting for drain_delay, then finishing what is in flight.
 func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) error {
+	a.abandonUpgrade()
 	limits := a.cfg.Load().Limits
 	a.admin.SetState(admin.Stopping)
 	notify(daemon.SdNotifyStopping)
-	if a.previous != nil {
-		a.previous.Ending()
-	}
 	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
-	ctx, cancel := context.WithTimeout(ctx, limits.DrainTimeout)
+	a.end(ctx, signals, limits.DrainDelay, limits.DrainTimeout)
+	return nil
+}
+
+// end finishes what is in flight, still accepting for the delay, until the timeout.
+// A signal that asks for the end cuts both short.
+func (a *app) end(ctx context.Context, signals <-chan os.Signal, delay, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	go func() {
-		for s := range signals {
-			if !isReload(s) && !isUpgrade(s) {
-				cancel()
+		for {
+			select {
+			case s := <-signals:
+				if asksToEnd(s) {
+					cancel()
+					return
+				}
+			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	delay := time.NewTimer(limits.DrainDelay)
-	defer delay.Stop()
+	if a.previous != nil {
+		a.previous.Ending()
+	}
 	select {
-	case <-delay.C:
+	case <-time.After(delay):
 	case <-ctx.Done():
 	}
 	cut := a.server.Shutdown(ctx)
 	a.awaitAdopted(ctx)
 	a.log.Info("stopped", zap.Int("cut", cut))
-	return nil
 }
+
+// asksToEnd reports whether a signal asks for neither a reload nor an upgrade.
+func asksToEnd(s os.Signal) bool { return s != syscall.SIGHUP && !slices.Contains(upgradeSignals, s) }
 
 // close gives everything back.
 func (a *app) close() {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,7 @@ finishes the requests in flight, and logs how many it had to cut off.`,
 
 func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, slices.Concat([]os.Signal{os.Interrupt, syscall.SIGTERM}, reloadSignals, upgradeSignals)...)
+	signal.Notify(signals, append(upgradeSignals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)...)
 	// Not stopped: a second SIGTERM at the very end would end the process with the signal's status.
 	before, err := previousProcess()
 	if err != nil {

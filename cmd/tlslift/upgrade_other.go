@@ -13,8 +13,6 @@ import (
 // upgradeSignals is empty where a process cannot hand its sockets to another.
 var upgradeSignals []os.Signal
 
-func isUpgrade(os.Signal) bool { return false }
-
 // previous is the process whose place this one takes: there is none here.
 type previous struct {
 	PID        int

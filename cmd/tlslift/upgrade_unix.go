@@ -26,8 +26,6 @@ const readyWithin = 30 * time.Second
 // upgradeSignals ask for a new process to take this one's place.
 var upgradeSignals = []os.Signal{syscall.SIGUSR2}
 
-func isUpgrade(s os.Signal) bool { return s == syscall.SIGUSR2 }
-
 // previous is the process whose place this one takes.
 type previous = handover.Previous
 
@@ -154,8 +152,6 @@ func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handov
 	limits := a.cfg.Load().Limits
 	// At the end of that time what is left is drained.
 	drain := min(limits.DrainTimeout, limits.UpgradeTimeout/2)
-	ctx, cancel := context.WithTimeout(ctx, limits.UpgradeTimeout)
-	defer cancel()
 	retiring, retired := context.WithTimeout(ctx, limits.UpgradeTimeout-drain)
 	defer retired()
 	why := make(chan error, 1)
@@ -176,15 +172,8 @@ func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handov
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
-	ctx, stop := a.hurried(ctx, drain, signals)
-	defer stop()
-	if a.previous != nil {
-		a.previous.Ending()
-	}
-	cut := a.server.Shutdown(ctx)
-	a.awaitAdopted(ctx)
+	a.end(ctx, signals, 0, drain)
 	_ = next.Close()
-	a.log.Info("stopped", zap.Int("cut", cut))
 	return failure
 }
 
@@ -194,7 +183,7 @@ func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *han
 	for {
 		select {
 		case s := <-signals:
-			if !isReload(s) && !isUpgrade(s) {
+			if asksToEnd(s) {
 				return nil
 			}
 			a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
@@ -204,25 +193,6 @@ func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *han
 			return nil
 		}
 	}
-}
-
-// hurried is a context that ends after d, or when a signal asks for the end.
-func (a *app) hurried(ctx context.Context, d time.Duration, signals <-chan os.Signal) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	go func() {
-		defer cancel()
-		for {
-			select {
-			case s := <-signals:
-				if !isReload(s) && !isUpgrade(s) {
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return ctx, cancel
 }
 
 // heir has outcomes counted by the next process. Until that serves they are
