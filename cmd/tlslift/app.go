@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -385,9 +384,4 @@ func programPath() string {
 		return abs
 	}
 	return path
-}
-
-// ownAdmin reports whether an address is one of the admin listeners'.
-func (a *app) ownAdmin(ap netip.AddrPort) bool {
-	return a.admin != nil && a.admin.owns(ap, a.server.Covers)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -205,7 +204,6 @@ func (d *demo) conclude(once bool) {
 	if once {
 		return
 	}
-	admin := d.app.admin.address()
 	fmt.Fprintf(d.out, `
 Look at
   http://%[1]s/          who still needs tlslift, why, and what to change
@@ -215,14 +213,7 @@ Call it yourself, at a port without a name: the page lists you by your address
   curl -x http://%[2]s http://check.tlslift.test/
 The callers are written in Go, so where they use TLS, the page names Go's TLS library.
 The callers keep calling. Press Ctrl-C to stop the demo.
-`, admin, d.address(len(d.callers)))
-}
-
-// address is where the admin side listens.
-func (o *operator) address() net.Addr {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.main.Addr()
+`, d.app.admin.listeners[0].Addr(), d.address(len(d.callers)))
 }
 
 func pathOnly(target string) string {

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -26,13 +23,17 @@ import (
 // operator is the operator's side: the admin listeners and what they serve.
 type operator struct {
 	*admin.Admin
-	cfg       configs.Admin
 	log       *zap.Logger
 	inherited *proxy.Sockets
+	listeners []adminListener // those that are configured
+}
 
-	mu     sync.Mutex
-	main   net.Listener // everything; nil when off
-	public net.Listener // metrics and probes; nil when off
+// adminListener is a listener of the operator's side.
+type adminListener struct {
+	net.Listener        // nil until listen
+	key          string // of the configuration
+	address      string // as configured
+	public       bool   // metrics and probes alone
 }
 
 // newOperator prepares the operator's side. Nothing listens yet.
@@ -41,7 +42,15 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operat
 	if len(wrong) > 0 {
 		return nil, wrong
 	}
-	o := &operator{cfg: cfg.Admin, log: a.log.Logger, inherited: a.inherited}
+	o := &operator{log: a.log.Logger, inherited: a.inherited}
+	for _, l := range []adminListener{
+		{key: "admin.address", address: cfg.Admin.Address},
+		{key: "admin.public", address: cfg.Admin.Public, public: true},
+	} {
+		if l.address != "" {
+			o.listeners = append(o.listeners, l)
+		}
+	}
 	o.Admin = admin.New(admin.Options{
 		Gatherer:  reg,
 		Logger:    a.log.Logger,
@@ -101,82 +110,45 @@ func (a *app) requestQuit() {
 	}
 }
 
-// listen opens the admin listeners.
-func (o *operator) listen() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var err error
-	if o.main, err = o.open("admin.address", o.cfg.Address); err != nil {
-		return err
-	}
-	if o.public, err = o.open("admin.public", o.cfg.Public); err != nil {
-		if o.main != nil {
-			o.main.Close()
+// listen opens the admin listeners. Nothing else is called before.
+func (o *operator) listen() (err error) {
+	for i := range o.listeners {
+		l := &o.listeners[i]
+		if l.Listener = o.inherited.Take(l.address); l.Listener == nil {
+			if l.Listener, err = front.Listen(context.Background(), net.ListenConfig{}, l.address); err != nil {
+				return fmt.Errorf("%s: listen on %s: %w", l.key, l.address, err)
+			}
 		}
-		return err
-	}
-	if o.main != nil {
-		o.log.Info("admin listening", zap.String("address", o.main.Addr().String()))
-	}
-	if o.public != nil {
-		o.log.Info("admin listening", zap.String("address", o.public.Addr().String()), zap.Bool("public", true))
+		fields := []zap.Field{zap.String("address", l.Addr().String())}
+		if l.public {
+			fields = append(fields, zap.Bool("public", true))
+		}
+		o.log.Info("admin listening", fields...)
 	}
 	return nil
 }
 
-func (o *operator) open(key, address string) (net.Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	if ln := o.inherited.Take(address); ln != nil {
-		return ln, nil
-	}
-	ln, err := front.Listen(context.Background(), net.ListenConfig{}, address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: listen on %s: %w", key, address, err)
-	}
-	return ln, nil
-}
-
-// eachListener calls f with each open listener and its address as configured.
-func (o *operator) eachListener(f func(address string, ln net.Listener)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.main != nil {
-		f(o.cfg.Address, o.main)
-	}
-	if o.public != nil {
-		f(o.cfg.Public, o.public)
-	}
-}
-
 // serve answers until the process ends; a failure is sent to ended.
 func (o *operator) serve(ended chan<- error) {
-	run := func(ln net.Listener, serve func(net.Listener) error) {
-		if ln == nil {
-			return
+	for _, l := range o.listeners {
+		serve := o.Serve
+		if l.public {
+			serve = o.ServePublic
 		}
 		go func() {
-			if err := serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(l.Listener); err != nil {
 				ended <- fmt.Errorf("admin: %w", err)
 			}
 		}()
 	}
-	run(o.main, o.Serve)
-	run(o.public, o.ServePublic)
 }
 
-// owns reports whether an address is one of the admin listeners'.
-func (o *operator) owns(ap netip.AddrPort, covers func(bound, ap netip.AddrPort) bool) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, ln := range []net.Listener{o.main, o.public} {
-		if ln == nil {
-			continue
-		}
-		if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
+// ownAdmin reports whether an address is one of the admin listeners'.
+func (a *app) ownAdmin(ap netip.AddrPort) bool {
+	for _, l := range a.admin.listeners {
+		if tcp, ok := l.Addr().(*net.TCPAddr); ok {
 			bound := tcp.AddrPort()
-			if covers(netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()), ap) {
+			if a.server.Covers(netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()), ap) {
 				return true
 			}
 		}

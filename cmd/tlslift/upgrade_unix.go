@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -101,14 +102,12 @@ func (a *app) beginUpgrade(ctx context.Context) {
 func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 	state = handover.State{PID: os.Getpid(), AccountKey: a.accountKey, Server: a.server.Secrets()}
 	add := func(address string, ln net.Listener) {
-		managed := false
-		for _, m := range a.managed {
-			managed = managed || m == address
-		}
-		state.Sockets = append(state.Sockets, handover.Socket{Address: address, Managed: managed})
+		state.Sockets = append(state.Sockets, handover.Socket{Address: address, Managed: slices.Contains(a.managed, address)})
 		listeners = append(listeners, ln)
 	}
-	a.admin.eachListener(add)
+	for _, l := range a.admin.listeners {
+		add(l.address, l.Listener)
+	}
 	a.server.EachListener(add)
 	return state, listeners
 }
