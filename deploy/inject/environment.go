@@ -11,6 +11,9 @@ import (
 // javaVariable is read by every JVM, which ignores the others.
 const javaVariable = "JAVA_TOOL_OPTIONS"
 
+// variable is one of the environment.
+type variable struct{ Name, Value string }
+
 // environment is what an application is told about the proxy. libcurl reads
 // only the lower-case http_proxy, others only the upper-case one.
 func (o Options) environment() []variable {
@@ -93,9 +96,9 @@ func (o Options) addVariables(r *record, c *yaml.Node) (notes []string, err erro
 			notes = append(notes, fmt.Sprintf("container %s sets %s itself, which stays; tlslift would have set %q", name, v.Name, v.Value))
 			continue
 		}
-		n, err := node(v)
-		if err != nil {
-			return nil, err
+		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{scalar("name"), scalar(v.Name)}}
+		if v.Value != "" {
+			n.Content = append(n.Content, scalar("value"), scalar(v.Value))
 		}
 		nodes, r.Env[name] = append(nodes, n), append(r.Env[name], v.Name)
 	}

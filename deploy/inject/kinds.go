@@ -21,10 +21,10 @@ var templates = map[string]struct {
 	"CronJob":               {[]string{"batch"}, []string{"spec", "jobTemplate", "spec", "template"}},
 }
 
-// template returns what carries a workload's pods, a mapping with metadata and
+// templateOf returns what carries a workload's pods, a mapping with metadata and
 // spec, and the path to it. Nil for an object that is no workload, or whose spec
 // is missing.
-func template(object *yaml.Node) (pod *yaml.Node, path []string) {
+func templateOf(object *yaml.Node) (pod *yaml.Node, path []string) {
 	kind, ok := templates[text(get(object, "kind"))]
 	if !ok {
 		return nil, nil
@@ -86,7 +86,7 @@ func concerns(object *yaml.Node) bool {
 	}
 	objects, ok := listed(object)
 	if !ok {
-		pod, _ := template(object)
+		pod, _ := templateOf(object)
 		return pod != nil
 	}
 	for _, o := range objects {

@@ -147,14 +147,13 @@ func scalar(value string) *yaml.Node {
 	return n
 }
 
-// node makes a node of a Go value of this package's own types, which always
-// can be encoded.
-func node(value any) (*yaml.Node, error) {
-	n := new(yaml.Node)
-	if err := n.Encode(value); err != nil {
-		return nil, fmt.Errorf("encode what is to be injected: %w", err)
+// plain leaves nothing of how a value was written, or where.
+func plain(n *yaml.Node) *yaml.Node {
+	for _, c := range n.Content {
+		plain(c)
 	}
-	return n, nil
+	*n = yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Content: n.Content}
+	return n
 }
 
 // wantKind refuses a value that is of another kind than Kubernetes wants.

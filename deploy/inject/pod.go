@@ -93,39 +93,22 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 }
 
 func (o Options) addContainers(r *record, spec *yaml.Node) error {
-	volumes, err := r.ensure(spec, "", "volumes", madeVolumes, yaml.SequenceNode)
+	added, err := o.added()
 	if err != nil {
 		return err
 	}
-	var nodes []*yaml.Node
-	for _, v := range o.volumes() {
-		n, err := node(v)
+	for _, list := range []struct {
+		key, made string
+		names     *[]string
+	}{{"volumes", madeVolumes, &r.Volumes}, {"initContainers", madeInit, &r.Init}} {
+		there, err := r.ensure(spec, "", list.key, list.made, yaml.SequenceNode)
 		if err != nil {
 			return err
 		}
-		nodes, r.Volumes = append(nodes, n), append(r.Volumes, v.Name)
+		nodes := items(get(added, list.key))
+		prepend(there, nodes...)
+		*list.names = namesOf(nodes)
 	}
-	prepend(volumes, nodes...)
-
-	inits, err := r.ensure(spec, "", "initContainers", madeInit, yaml.SequenceNode)
-	if err != nil {
-		return err
-	}
-	containers := []container{o.sidecar()}
-	if o.Transparent {
-		// First: from here on every connection goes to the sidecar, which is
-		// ready before anything else starts.
-		containers = slices.Insert(containers, 0, o.redirect())
-	}
-	nodes = nil
-	for _, c := range containers {
-		n, err := node(c)
-		if err != nil {
-			return err
-		}
-		nodes, r.Init = append(nodes, n), append(r.Init, c.Name)
-	}
-	prepend(inits, nodes...)
 	return nil
 }
 

@@ -1,8 +1,12 @@
 package inject
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
+	"text/template"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // The names of what is added to a pod.
@@ -13,183 +17,96 @@ const (
 
 	configVolume = "tlslift-config"
 	caVolume     = "tlslift-ca"
-	configDir    = "/etc/tlslift"
-	configFile   = "tlslift.yaml"
-	caDir        = "/etc/tlslift-ca"
 )
 
-// The parts of a container that are written here, in the order of their keys.
-type (
-	container struct {
-		Name            string          `yaml:"name"`
-		Image           string          `yaml:"image"`
-		Args            []string        `yaml:"args,omitempty"`
-		RestartPolicy   string          `yaml:"restartPolicy,omitempty"`
-		Env             []variable      `yaml:"env,omitempty"`
-		Ports           []port          `yaml:"ports,omitempty"`
-		StartupProbe    *probe          `yaml:"startupProbe,omitempty"`
-		ReadinessProbe  *probe          `yaml:"readinessProbe,omitempty"`
-		LivenessProbe   *probe          `yaml:"livenessProbe,omitempty"`
-		Resources       resources       `yaml:"resources"`
-		SecurityContext securityContext `yaml:"securityContext"`
-		VolumeMounts    []mount         `yaml:"volumeMounts,omitempty"`
-	}
-	variable struct {
-		Name      string       `yaml:"name"`
-		Value     string       `yaml:"value,omitempty"`
-		ValueFrom *valueSource `yaml:"valueFrom,omitempty"`
-	}
-	valueSource struct {
-		FieldRef         *fieldRef    `yaml:"fieldRef,omitempty"`
-		ResourceFieldRef *resourceRef `yaml:"resourceFieldRef,omitempty"`
-	}
-	fieldRef struct {
-		FieldPath string `yaml:"fieldPath"`
-	}
-	resourceRef struct {
-		Resource string `yaml:"resource"`
-		Divisor  string `yaml:"divisor"`
-	}
-	port struct {
-		Name          string `yaml:"name"`
-		ContainerPort int    `yaml:"containerPort"`
-	}
-	probe struct {
-		HTTPGet          httpGet `yaml:"httpGet"`
-		PeriodSeconds    int     `yaml:"periodSeconds,omitempty"`
-		FailureThreshold int     `yaml:"failureThreshold,omitempty"`
-	}
-	httpGet struct {
-		Path string `yaml:"path"`
-		Port string `yaml:"port"`
-	}
-	resources struct {
-		Requests map[string]string `yaml:"requests,omitempty"`
-		Limits   map[string]string `yaml:"limits,omitempty"`
-	}
-	securityContext struct {
-		RunAsUser                int          `yaml:"runAsUser"`
-		RunAsGroup               int          `yaml:"runAsGroup"`
-		RunAsNonRoot             bool         `yaml:"runAsNonRoot"`
-		AllowPrivilegeEscalation bool         `yaml:"allowPrivilegeEscalation"`
-		ReadOnlyRootFilesystem   bool         `yaml:"readOnlyRootFilesystem"`
-		Capabilities             capabilities `yaml:"capabilities"`
-		SeccompProfile           seccomp      `yaml:"seccompProfile"`
-	}
-	capabilities struct {
-		Drop []string `yaml:"drop"`
-		Add  []string `yaml:"add,omitempty"`
-	}
-	seccomp struct {
-		Type string `yaml:"type"`
-	}
-	mount struct {
-		Name      string `yaml:"name"`
-		MountPath string `yaml:"mountPath"`
-		ReadOnly  bool   `yaml:"readOnly"`
-	}
-	volume struct {
-		Name        string       `yaml:"name"`
-		Secret      *secret      `yaml:"secret,omitempty"`
-		ConfigMap   *configMap   `yaml:"configMap,omitempty"`
-		DownwardAPI *downwardAPI `yaml:"downwardAPI,omitempty"`
-	}
-	secret struct {
-		SecretName string `yaml:"secretName"`
-	}
-	configMap struct {
-		Name string `yaml:"name"`
-	}
-	downwardAPI struct {
-		Items []downwardItem `yaml:"items"`
-	}
-	downwardItem struct {
-		Path     string   `yaml:"path"`
-		FieldRef fieldRef `yaml:"fieldRef"`
-	}
-)
+// added is the template of what a pod gets, but for labels and annotations. Both
+// containers pass the Pod Security profile "restricted" as far as they can: to
+// change the pod's netfilter rules takes root and one capability. The init
+// container that does so is the first one: from then on every connection goes to
+// the sidecar, which is ready before anything else starts.
+const added = `
+{{define "resources"}}{requests: {cpu: {{quote .CPURequest}}, memory: {{quote .MemoryRequest}}}, limits: {memory: {{quote .MemoryLimit}}}}{{end}}
+initContainers:
+{{- if .Transparent}}
+- name: ` + RedirectName + `
+  image: {{quote .Image}}
+  args: [redirect, apply, --to, "{{.Port}}", --except-uid, "{{.UID}}"{{if .IPv4Only}}, --ipv4-only{{end}}]
+  resources: {{template "resources" .}}
+  securityContext:
+    runAsUser: 0
+    runAsGroup: 0
+    runAsNonRoot: false
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL], add: [NET_ADMIN]}
+    seccompProfile: {type: RuntimeDefault}
+{{- end}}
+- name: ` + ContainerName + `
+  image: {{quote .Image}}
+  restartPolicy: Always
+  env:
+  - {name: POD_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
+  - {name: POD_WORKLOAD, valueFrom: {fieldRef: {fieldPath: "metadata.labels['` + LabelWorkload + `']"}}}
+  # Whole MiB of the limit with six zeros behind: 95 % of it in bytes.
+  - {name: MEMORY_LIMIT_MIB, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}
+  - {name: GOMEMLIMIT, value: $(MEMORY_LIMIT_MIB)000000}
+  - {name: TLSLIFT_CONFIG, value: /etc/tlslift/tlslift.yaml}
+  - {name: TLSLIFT_WORKLOAD, value: $(POD_NAMESPACE)/$(POD_WORKLOAD)}
+  - {name: TLSLIFT_ADMIN_PUBLIC, value: ":{{.AdminPort}}"}
+{{- if ne .StatusPort .DefaultStatusPort}}
+  - {name: TLSLIFT_ADMIN, value: "127.0.0.1:{{.StatusPort}}"}
+{{- end}}
+{{- if .CASecret}}
+  - {name: TLSLIFT_CA_CERT, value: /etc/tlslift-ca/tls.crt}
+  - {name: TLSLIFT_CA_KEY, value: /etc/tlslift-ca/tls.key}
+{{- end}}
+  ports: [{name: ` + PortName + `, containerPort: {{.AdminPort}}}]
+  startupProbe: {httpGet: {path: /readyz, port: ` + PortName + `}, periodSeconds: 1, failureThreshold: 60}
+  readinessProbe: {httpGet: {path: /readyz, port: ` + PortName + `}, periodSeconds: 5}
+  livenessProbe: {httpGet: {path: /healthz, port: ` + PortName + `}, periodSeconds: 10}
+  resources: {{template "resources" .}}
+  securityContext:
+    runAsUser: {{.UID}}
+    runAsGroup: {{.UID}}
+    runAsNonRoot: true
+    allowPrivilegeEscalation: false
+    readOnlyRootFilesystem: true
+    capabilities: {drop: [ALL]}
+    seccompProfile: {type: RuntimeDefault}
+  volumeMounts:
+  - {name: ` + configVolume + `, mountPath: /etc/tlslift, readOnly: true}
+{{- if .CASecret}}
+  - {name: ` + caVolume + `, mountPath: /etc/tlslift-ca, readOnly: true}
+{{- end}}
+volumes:
+- name: ` + configVolume + `
+{{- if .ConfigMap}}
+  configMap: {name: {{quote .ConfigMap}}}
+{{- else}}
+  downwardAPI: {items: [{path: tlslift.yaml, fieldRef: {fieldPath: "metadata.annotations['` + AnnotationConfig + `']"}}]}
+{{- end}}
+{{- if .CASecret}}
+- name: ` + caVolume + `
+  secret: {secretName: {{quote .CASecret}}}
+{{- end}}
+`
 
-// confined passes the Pod Security profile "restricted".
-func confined() securityContext {
-	return securityContext{
-		RunAsUser: UID, RunAsGroup: UID, RunAsNonRoot: true, ReadOnlyRootFilesystem: true,
-		Capabilities:   capabilities{Drop: []string{"ALL"}},
-		SeccompProfile: seccomp{Type: "RuntimeDefault"},
+// added returns initContainers and volumes.
+func (o Options) added() (*yaml.Node, error) {
+	t := template.Must(template.New("").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(added))
+	var text bytes.Buffer
+	err := t.Execute(&text, struct {
+		Options
+		UID, DefaultStatusPort int
+	}{o, UID, DefaultStatusPort})
+	root := new(yaml.Node)
+	if err == nil {
+		err = yaml.Unmarshal(text.Bytes(), root)
 	}
-}
-
-// sidecar is the proxy's container.
-func (o Options) sidecar() container {
-	field := func(name, path string) variable {
-		return variable{Name: name, ValueFrom: &valueSource{FieldRef: &fieldRef{path}}}
+	if err != nil {
+		return nil, fmt.Errorf("encode what is to be injected: %w", err)
 	}
-	c := container{
-		Name: ContainerName, Image: o.Image, RestartPolicy: "Always",
-		Env: []variable{
-			field("POD_NAMESPACE", "metadata.namespace"),
-			field("POD_WORKLOAD", "metadata.labels['"+LabelWorkload+"']"),
-			// Whole MiB of the limit with six zeros behind: 95 % of it in bytes.
-			{Name: "MEMORY_LIMIT_MIB", ValueFrom: &valueSource{ResourceFieldRef: &resourceRef{"limits.memory", "1Mi"}}},
-			{Name: "GOMEMLIMIT", Value: "$(MEMORY_LIMIT_MIB)000000"},
-			{Name: "TLSLIFT_CONFIG", Value: configDir + "/" + configFile},
-			{Name: "TLSLIFT_WORKLOAD", Value: "$(POD_NAMESPACE)/$(POD_WORKLOAD)"},
-			{Name: "TLSLIFT_ADMIN_PUBLIC", Value: ":" + strconv.Itoa(o.AdminPort)},
-		},
-		Ports:          []port{{PortName, o.AdminPort}},
-		StartupProbe:   &probe{HTTPGet: httpGet{"/readyz", PortName}, PeriodSeconds: 1, FailureThreshold: 60},
-		ReadinessProbe: &probe{HTTPGet: httpGet{"/readyz", PortName}, PeriodSeconds: 5},
-		LivenessProbe:  &probe{HTTPGet: httpGet{"/healthz", PortName}, PeriodSeconds: 10},
-		Resources: resources{
-			Requests: map[string]string{"cpu": o.CPURequest, "memory": o.MemoryRequest},
-			Limits:   map[string]string{"memory": o.MemoryLimit},
-		},
-		SecurityContext: confined(),
-		VolumeMounts:    []mount{{configVolume, configDir, true}},
-	}
-	if o.StatusPort != DefaultStatusPort {
-		c.Env = append(c.Env, variable{Name: "TLSLIFT_ADMIN", Value: "127.0.0.1:" + strconv.Itoa(o.StatusPort)})
-	}
-	if o.CASecret != "" {
-		c.Env = append(c.Env, variable{Name: "TLSLIFT_CA_CERT", Value: caDir + "/tls.crt"}, variable{Name: "TLSLIFT_CA_KEY", Value: caDir + "/tls.key"})
-		c.VolumeMounts = append(c.VolumeMounts, mount{caVolume, caDir, true})
-	}
-	return c
-}
-
-// redirect is the init container that changes the pod's netfilter rules. That
-// takes root and one capability.
-func (o Options) redirect() container {
-	security := confined()
-	security.RunAsUser, security.RunAsGroup, security.RunAsNonRoot = 0, 0, false
-	security.Capabilities.Add = []string{"NET_ADMIN"}
-	c := container{
-		Name: RedirectName, Image: o.Image,
-		Args: []string{"redirect", "apply", "--to", strconv.Itoa(o.Port), "--except-uid", strconv.Itoa(UID)},
-		Resources: resources{
-			Requests: map[string]string{"cpu": o.CPURequest, "memory": o.MemoryRequest},
-			Limits:   map[string]string{"memory": o.MemoryLimit},
-		},
-		SecurityContext: security,
-	}
-	if o.IPv4Only {
-		c.Args = append(c.Args, "--ipv4-only")
-	}
-	return c
-}
-
-// volumes are those of the sidecar.
-func (o Options) volumes() []volume {
-	config := volume{Name: configVolume}
-	if o.ConfigMap != "" {
-		config.ConfigMap = &configMap{o.ConfigMap}
-	} else {
-		config.DownwardAPI = &downwardAPI{Items: []downwardItem{{configFile, fieldRef{"metadata.annotations['" + AnnotationConfig + "']"}}}}
-	}
-	out := []volume{config}
-	if o.CASecret != "" {
-		out = append(out, volume{Name: caVolume, Secret: &secret{o.CASecret}})
-	}
-	return out
+	return plain(root.Content[0]), nil
 }
 
 // config is the sidecar's configuration: configs/sidecar.yaml without its

@@ -114,7 +114,7 @@ func eachWorkload(object *yaml.Node, do func(workload) (Action, []string, error)
 		}
 		return all, nil
 	}
-	pod, path := template(object)
+	pod, path := templateOf(object)
 	if pod == nil {
 		return nil, nil
 	}
