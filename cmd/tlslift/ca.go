@@ -25,11 +25,7 @@ func newCACommand() *cobra.Command {
 Only clients that offer at most TLS 1.1 need it. They install root.pem; tlslift
 signs with ca.pem and ca-key.pem (legacy_tls.ca), an intermediate that is
 restricted to the given domains. The root's key is not kept.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
-			return usageError{errors.New("ca needs a subcommand: init, show or export")}
-		},
+		RunE: needsSubcommand("init, show or export"),
 	}
 	cmd.AddCommand(newCAInitCommand(), newCAShowCommand(), newCAExportCommand())
 	return cmd
@@ -54,7 +50,6 @@ clients refuse a CA with a critical extension that they do not know; without
 the mark those ignore the constraints and all others still obey them.`,
 		Example: `  tlslift ca init --dir /etc/tlslift/ca
   tlslift ca init --dir ca --domain smsportal.com --days 730 --critical`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Dir == "" {
 				return usageError{errors.New("ca init needs --dir, the directory for the files")}
@@ -149,7 +144,6 @@ func newCAShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show --cert F",
 		Short: "Show the certificates of a file: names, validity, constraints, fingerprints",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			certs, err := readCertificates("show", file)
 			if err != nil {
@@ -180,7 +174,6 @@ func newCAExportCommand() *cobra.Command {
 with several certificates, such as ca.pem, the root is taken.`,
 		Example: `  tlslift ca export --cert ca/root.pem --format der --out tlslift.cer
   tlslift ca export --cert ca/root.pem --format pkcs12 --out truststore.p12`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := authority.ParseFormat(format)
 			if err != nil {

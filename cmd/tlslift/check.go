@@ -35,7 +35,6 @@ Exit status:
   2  the configuration or a flag is wrong`,
 		Example: `  tlslift check --config tlslift.yaml
   tlslift check --online --upstream api.smsportal.com`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if timeout <= 0 {
 				return usageError{fmt.Errorf("--timeout %s: write a time longer than 0, such as 10s", timeout)}

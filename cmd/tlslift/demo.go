@@ -37,7 +37,6 @@ one. It prints what came in and what went out for each request.
 
 Nothing leaves this machine. Without --once, the callers keep calling until you
 press Ctrl-C, so the status page has something to show.`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDemo(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), once, verbose)
 		},

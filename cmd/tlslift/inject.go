@@ -48,7 +48,6 @@ tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 		Example: `  kubectl get deployment billing -o yaml | tlslift inject --image registry.example/tlslift:1.0 | kubectl apply -f -
   tlslift inject -f app.yaml --image registry.example/tlslift:1.0 > with-sidecar.yaml
   tlslift inject -f with-sidecar.yaml --uninject`,
-		Args: noArgs,
 		RunE: f.run,
 	}
 	fl := cmd.Flags()

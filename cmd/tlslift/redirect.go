@@ -24,11 +24,7 @@ connections to other hosts unchanged to their original destination, except HTTP
 that names no host and could be for an upstream.
 
 Requires CAP_NET_ADMIN and Linux 5.2.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
-			return usageError{errors.New("redirect needs a subcommand: apply, remove or status")}
-		},
+		RunE: needsSubcommand("apply, remove or status"),
 	}
 	cmd.AddCommand(newRedirectApplyCommand(), newRedirectRemoveCommand(), newRedirectStatusCommand())
 	return cmd
@@ -40,7 +36,6 @@ func newRedirectApplyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [--to PORT] [--except-uid UID]...",
 		Short: "Write the rules; those that are there are replaced at once",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules.To = uint16(to) // portValue holds 1 to 65535
 			if cmd.Flags().Changed("port") && to != 80 && to != 443 && slices.Contains(rules.Ports, rules.To) {
@@ -68,7 +63,6 @@ func newRedirectRemoveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove",
 		Short: "Remove the rules; no error when there are none",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			removed, err := redirect.Remove()
 			if err != nil {
@@ -92,7 +86,6 @@ func newRedirectStatusCommand() *cobra.Command {
 
 Requires CAP_NET_ADMIN, which a sidecar does not have. In a pod, read the log of
 the init container that wrote the rules: kubectl logs POD -c tlslift-redirect.`,
-		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules, ok, err := redirect.Status()
 			if err != nil {

@@ -60,7 +60,6 @@ func newReportCommand() *cobra.Command {
 		Short:   "Report which clients still need tlslift, why, and what to change",
 		Long:    reportLong,
 		Example: reportExample,
-		Args:    noArgs,
 		RunE:    f.run,
 	}
 	fl := cmd.Flags()

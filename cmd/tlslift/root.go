@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -28,7 +27,6 @@ func newRootCommand() *cobra.Command {
 		Use:           "tlslift",
 		Short:         "Forward old clients' calls over verified TLS 1.2+, and show which clients still need it",
 		Long:          rootLong,
-		Args:          rootArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          f.run,
@@ -58,10 +56,31 @@ func newRootCommand() *cobra.Command {
 		case "help":
 			cmd.Args = helpArgs
 		case "completion":
-			cmd.Args, cmd.RunE = noArgs, helpCompletion
+			cmd.Args, cmd.RunE = nil, needsSubcommand("bash, fish, powershell or zsh")
 		}
 	}
+	refuseArgs(root)
 	return root
+}
+
+// refuseArgs makes every command refuse arguments that does not say what it does
+// with them.
+func refuseArgs(cmd *cobra.Command) {
+	if cmd.Args == nil {
+		cmd.Args = noArgs
+	}
+	for _, sub := range cmd.Commands() {
+		refuseArgs(sub)
+	}
+}
+
+// needsSubcommand shows the help of a command that cannot run by itself; which are
+// its subcommands.
+func needsSubcommand(which string) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		_ = cmd.Help()
+		return usageError{fmt.Errorf("%s needs a subcommand: %s", cmd.Name(), which)}
+	}
 }
 
 // helpArgs refuses a topic that there is not; cobra would print the help of the
@@ -72,18 +91,6 @@ func helpArgs(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	return unknownCommand(found, rest[0])
-}
-
-func helpCompletion(cmd *cobra.Command, _ []string) error {
-	_ = cmd.Help()
-	return usageError{errors.New("completion needs a subcommand: bash, fish, powershell or zsh")}
-}
-
-func rootArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return unknownCommand(cmd, args[0])
 }
 
 // unknownCommand is the error for a word where a subcommand is expected.

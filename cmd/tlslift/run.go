@@ -34,7 +34,6 @@ finishes the requests in flight, and logs how many it had to cut off.`,
 		Example: `  tlslift run
   tlslift run --config /etc/tlslift/tlslift.yaml
   tlslift run --listen 127.0.0.1:3128 --listen 127.0.0.1:80 --upstream api.smsportal.com`,
-		Args: noArgs,
 		RunE: f.run,
 	}
 	f.register(cmd)

@@ -20,7 +20,6 @@ schema and name it in the first line of tlslift.yaml:
 The schema cannot compare keys with each other or read files: run tlslift check
 before you use a file.`,
 		Example: `  tlslift schema > tlslift.schema.json`,
-		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(configs.JSONSchema())
 			return err

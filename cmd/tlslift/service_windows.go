@@ -39,11 +39,7 @@ its log is written to %ProgramData%\tlslift\logs\tlslift.log.
 Needs an elevated prompt.`,
 		Example: `  tlslift service install
   tlslift service start`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_ = cmd.Help()
-			return usageError{errors.New("service needs a subcommand: install, uninstall, start or stop")}
-		},
+		RunE: needsSubcommand("install, uninstall, start or stop"),
 	}
 	var name string
 	cmd.PersistentFlags().StringVar(&name, "name", "tlslift", "`name` of the service, for more than one on a machine")
@@ -62,7 +58,6 @@ func newServiceInstallCommand(name *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install [--config F]",
 		Short: "Install the service; it starts with the machine",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config == "" {
 				config = filepath.Join(dataDir(), "tlslift.yaml")
@@ -167,7 +162,6 @@ func newServiceUninstallCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "uninstall",
 		Short: "Stop and remove the service; configuration and log stay",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withService(*name, func(s *mgr.Service) error {
 				if err := stopService(s); err != nil {
@@ -190,7 +184,6 @@ func newServiceStartCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "start",
 		Short: "Start the service",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withService(*name, func(s *mgr.Service) error {
 				if err := s.Start(); err != nil {
@@ -210,7 +203,6 @@ func newServiceStopCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop",
 		Short: "Stop the service; what is in flight is finished first",
-		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withService(*name, func(s *mgr.Service) error {
 				if err := stopService(s); err != nil {

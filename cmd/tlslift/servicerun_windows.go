@@ -23,7 +23,6 @@ func newServiceRunCommand(name *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "run",
 		Hidden: true,
-		Args:   noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			events, err := eventlog.Open(*name)
 			if err != nil {
