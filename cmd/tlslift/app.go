@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -57,12 +56,13 @@ type app struct {
 	adminOnce   sync.Once
 }
 
-// newApp puts the parts together. loaded are the files that it watches; before is
-// the process whose place this one takes, nil if there is none. Nothing listens yet.
-func newApp(cfg *configs.Config, src configs.Source, loaded []snapshot, before *previous, stderr io.Writer) (*app, error) {
+// newApp puts the parts together. before is the process whose place this one takes,
+// nil if there is none. Nothing listens yet.
+func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
+	cfg := in.cfg
 	a := &app{
 		path: programPath(), previous: before, adopted: make(chan struct{}), inherited: new(proxy.Sockets),
-		src: src, started: time.Now(), log: newLogging(cfg.Log, stderr), watch: newWatcher(loaded),
+		src: in.src, accountKey: in.accountKey, started: time.Now(), log: newLogging(cfg.Log, stderr), watch: newWatcher(in.files),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	if before != nil {
@@ -95,17 +95,10 @@ func newApp(cfg *configs.Config, src configs.Source, loaded []snapshot, before *
 	}
 	var secrets []byte
 	if before != nil {
-		a.accountKey, secrets = before.AccountKey, before.Server
-	} else {
-		a.accountKey = make([]byte, 32)
-		_, _ = rand.Read(a.accountKey) // never fails
-	}
-	set, err := settingsOf(cfg, a.accountKey)
-	if err != nil {
-		return nil, err
+		secrets = before.Server
 	}
 	a.server, err = proxy.New(proxy.Options{
-		Settings:  set,
+		Settings:  in.settings,
 		Logger:    a.log.Logger,
 		Lines:     a.log.lines,
 		Metrics:   observer{a.metrics},
@@ -117,9 +110,7 @@ func newApp(cfg *configs.Config, src configs.Source, loaded []snapshot, before *
 	if err != nil {
 		return nil, err
 	}
-	if a.admin, err = a.newOperator(cfg, reg); err != nil {
-		return nil, err
-	}
+	a.admin = a.newOperator(in, reg)
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
@@ -179,7 +170,7 @@ func (a *app) adopt() {
 // warn logs what refuses clients that could be served, declarations that have no
 // effect yet, and what more it is given.
 func (a *app) warn(cfg *configs.Config, more ...string) {
-	for _, w := range slices.Concat(notValid(cfg, time.Now()), nameless(cfg), tooFewDescriptors(cfg), early(cfg, time.Now()), more) {
+	for _, w := range slices.Concat(notValid(cfg, a.server.CA(), time.Now()), nameless(cfg), tooFewDescriptors(cfg), early(cfg, time.Now()), more) {
 		a.log.Warn("configuration", zap.String("problem", w))
 	}
 }
@@ -273,32 +264,25 @@ func (a *app) reload(why string) {
 func (a *app) reconfigure() error {
 	src := a.src
 	src.Reload = true
-	cfg, loaded, err := load(src)
-	a.watch.refresh(loaded)
+	in, err := load(src, a.accountKey)
+	a.watch.refresh(in.files)
 	if err != nil {
 		return err
 	}
+	cfg := in.cfg
 	if diff := cfg.RestartDiff(a.cfg.Load()); len(diff) > 0 {
 		return fmt.Errorf("%s changed: that needs a restart; nothing was changed", strings.Join(diff, ", "))
 	}
 	if err := allNamed(a.managed, cfg); err != nil {
 		return err
 	}
-	if err := lesserCA(a.server.CA(), cfg, time.Now()); err != nil {
+	if err := lesserCA(a.server.CA(), in, time.Now()); err != nil {
 		return err
 	}
-	token, wrong := adminToken(cfg)
-	if len(wrong) > 0 {
-		return wrong
-	}
-	set, err := settingsOf(cfg, a.accountKey)
-	if err != nil {
-		return err
-	}
-	if err := a.server.Reload(set); err != nil {
+	if err := a.server.Reload(in.settings); err != nil {
 		return reloadRefused(err, cfg, a.cfg.Load())
 	}
-	a.admin.SetToken(token)
+	a.admin.SetToken(in.token)
 	a.applyConfig(cfg)
 	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format && cfg.Log.Format != a.log.format {
 		a.log.Warn("log.format changed: it takes effect at the next start")

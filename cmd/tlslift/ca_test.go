@@ -249,12 +249,12 @@ func TestSHA1LeafNeedsItsIntermediate(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := configs.Load(configs.Source{File: file})
+		in, err := load(configs.Source{File: file}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if noted := strings.Contains(strings.Join(warnings(cfg), "\n"), "has no SHA-1 signed intermediate"); noted != c.noted {
-			t.Errorf("%s: %q", name, warnings(cfg))
+		if noted := strings.Contains(strings.Join(warnings(in), "\n"), "has no SHA-1 signed intermediate"); noted != c.noted {
+			t.Errorf("%s: %q", name, warnings(in))
 		}
 	}
 }

@@ -45,19 +45,19 @@ Exit status:
 				named = f.upstreams
 				delete(src.Flags, "upstream") // it chooses among the upstreams
 			}
-			cfg, err := configs.Load(src, judge)
+			in, err := load(src, nil, wrongStateFile, outsideCA)
 			if err != nil {
 				return usageError{err}
 			}
 			out := cmd.OutOrStdout()
-			for _, w := range slices.Concat(unused(src), warnings(cfg)) {
+			for _, w := range slices.Concat(unused(src), warnings(in)) {
 				fmt.Fprintln(out, "note: "+w)
 			}
 			fmt.Fprintln(out, "configuration ok: "+describeSource(src))
 			if !online {
 				return nil
 			}
-			return checkOnline(cmd.Context(), out, cfg, named, timeout)
+			return checkOnline(cmd.Context(), out, in, named, timeout)
 		},
 	}
 	f.register(cmd)

@@ -116,20 +116,20 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 		return nil, errors.New("a certificate cannot be read")
 	}
 	d.callers = callers.All(lift, portal)
-	cfg, err := d.config(portalCA, files)
+	in, err := d.load(portalCA, files)
 	if err != nil {
 		return nil, err
 	}
-	if d.app, err = newApp(cfg, configs.Source{}, nil, nil, stderr); err != nil {
+	if d.app, err = newApp(in, nil, stderr); err != nil {
 		return nil, err
 	}
 	return d, d.app.start()
 }
 
-// config is the demo's configuration: one port for each application, so that
+// load loads the demo's configuration: one port for each application, so that
 // each has its name, one for visitors, who have none, and the pretend SMSPortal
 // in the real one's place.
-func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, error) {
+func (d *demo) load(portalCA string, ca authority.Files) (*loaded, error) {
 	var b strings.Builder
 	b.WriteString("listen:\n")
 	for _, c := range d.callers {
@@ -144,7 +144,7 @@ func (d *demo) config(portalCA string, ca authority.Files) (*configs.Config, err
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		return nil, err
 	}
-	return configs.Load(configs.Source{File: file})
+	return load(configs.Source{File: file}, nil)
 }
 
 func (d *demo) close() {

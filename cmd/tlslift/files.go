@@ -32,13 +32,13 @@ func adminToken(cfg *configs.Config) (string, configs.Problems) {
 
 // wrongStateFile finds a state file that could never be written, or that holds
 // something else, which the proxy would set aside.
-func wrongStateFile(cfg *configs.Config) configs.Problems {
-	file := cfg.State.File
+func wrongStateFile(in *loaded) configs.Problems {
+	file := in.cfg.State.File
 	if file == "" {
 		return nil
 	}
 	wrong := func(message, fix string) configs.Problems {
-		return configs.Problems{cfg.Problem("state.file", message, fix)}
+		return configs.Problems{in.cfg.Problem("state.file", message, fix)}
 	}
 	dir := filepath.Dir(file)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {

@@ -24,7 +24,7 @@ func TestUpstreamsThatAreOurselves(t *testing.T) {
 	} {
 		cfg := configs.Default()
 		test.change(cfg)
-		err := contents(cfg) // of run and reload, and of check
+		_, _, err := contents(cfg, make([]byte, 32)) // of run and reload, and of check
 		switch {
 		case test.key == "" && err != nil:
 			t.Errorf("%s: %v", name, err)

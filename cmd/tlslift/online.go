@@ -23,11 +23,8 @@ const expirySoon = 14 * 24 * time.Hour
 
 // checkOnline probes every upstream that can be connected to, or the hosts that
 // are named, if there are any.
-func checkOnline(ctx context.Context, out io.Writer, cfg *configs.Config, named []string, timeout time.Duration) error {
-	opts, wrong := upstreamOptions(cfg)
-	if len(wrong) > 0 {
-		return wrong
-	}
+func checkOnline(ctx context.Context, out io.Writer, in *loaded, named []string, timeout time.Duration) error {
+	cfg, opts := in.cfg, in.settings.Upstream
 	opts.Warm = 0
 	opts.Own = listensAt(cfg) // a name that leads back here cannot work
 	transport, err := upstream.New(opts)

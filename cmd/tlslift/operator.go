@@ -37,11 +37,8 @@ type adminListener struct {
 }
 
 // newOperator prepares the operator's side. Nothing listens yet.
-func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operator, error) {
-	token, wrong := adminToken(cfg)
-	if len(wrong) > 0 {
-		return nil, wrong
-	}
+func (a *app) newOperator(in *loaded, reg prometheus.Gatherer) *operator {
+	cfg := in.cfg
 	o := &operator{log: a.log.Logger, inherited: a.inherited}
 	for _, l := range []adminListener{
 		{key: "admin.address", address: cfg.Admin.Address},
@@ -55,7 +52,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operat
 		Gatherer:  reg,
 		Logger:    a.log.Logger,
 		Hosts:     adminHosts(cfg.Admin),
-		Token:     token,
+		Token:     in.token,
 		CA:        a.server.CAPEM,
 		Proxy:     func() string { return proxyAddress(a.server.Bound()) },
 		Upstreams: a.upstreams,
@@ -65,7 +62,7 @@ func (a *app) newOperator(cfg *configs.Config, reg prometheus.Gatherer) (*operat
 		Profiles:  cfg.Admin.Pprof,
 		Build:     admin.Build{Version: version, Revision: sourceRevision(), GoVersion: runtime.Version()},
 	})
-	return o, nil
+	return o
 }
 
 // adminHosts are the names by which the admin side may be called: those of this

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,16 +53,17 @@ func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
 // serve runs the proxy until a signal asks for its end. before is the process whose
 // place this one takes, nil if there is none; started is called when it is ready.
 func serve(src configs.Source, before *previous, log io.Writer, signals <-chan os.Signal, started func()) error {
-	cfg, loaded, err := load(src)
+	limitMemory()
+	var accountKey []byte
+	if before != nil {
+		accountKey = before.AccountKey
+	}
+	in, err := load(src, accountKey)
 	if err != nil {
 		return usageError{err}
 	}
 	signal.Ignore(syscall.SIGPIPE) // a log reader that ended costs lines, not the process
-	limitMemory()
-	a, err := newApp(cfg, src, loaded, before, log)
-	if problems := configs.Problems(nil); errors.As(err, &problems) {
-		return usageError{err}
-	}
+	a, err := newApp(in, before, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

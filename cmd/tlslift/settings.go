@@ -71,11 +71,11 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 // contents finds what keeps a configuration from use at start, at a reload and
 // in `tlslift check`: what is wrong with the files that it names, once they are
 // read, and upstreams that are this tlslift.
-func contents(cfg *configs.Config) configs.Problems {
-	_, problems := adminToken(cfg)
-	_, err := settingsOf(cfg, make([]byte, 32))
+func contents(cfg *configs.Config, madeKey []byte) (set proxy.Settings, token string, problems configs.Problems) {
+	token, problems = adminToken(cfg)
+	set, err := settingsOf(cfg, madeKey)
 	more, _ := err.(configs.Problems) //nolint:errorlint // settingsOf returns nothing else
-	return slices.Concat(problems, more, ourselves(cfg))
+	return set, token, slices.Concat(problems, more, ourselves(cfg))
 }
 
 func othersOf(o configs.Others) decide.Others {

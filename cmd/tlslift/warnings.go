@@ -18,30 +18,14 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// judge finds what is wrong with a configuration beyond its schema, without
-// starting anything: a state file that cannot be used, a CA's constraints.
-func judge(cfg *configs.Config) configs.Problems {
-	problems := append(contents(cfg), wrongStateFile(cfg)...)
-	return append(problems, outsideCA(cfg)...)
-}
-
-// loadedCA is the CA of a configuration; nil when there is none that can be
-// loaded, which settingsOf reports.
-func loadedCA(cfg *configs.Config) *authority.CA {
-	ca, err := loadCA(cfg)
-	if err != nil {
-		return nil
-	}
-	return ca
-}
-
 // warnings are what an operator would want to know of a configuration that is
 // valid: settings that have no effect, and old clients that will be refused.
-func warnings(cfg *configs.Config) []string {
+func warnings(in *loaded) []string {
+	cfg, signer := in.cfg, in.settings.CA
 	var out []string
 	out = append(out, refusesOld(&cfg.LegacyTLS)...)
-	out = append(out, notValid(cfg, time.Now())...)
-	out = append(out, expiresSoon(cfg, time.Now())...)
+	out = append(out, notValid(cfg, signer, time.Now())...)
+	out = append(out, expiresSoon(cfg, signer, time.Now())...)
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")
 	}
@@ -51,10 +35,10 @@ func warnings(cfg *configs.Config) []string {
 	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
 		out = append(out, ca.KeyFile+" can be read by other users, and anyone who has it can impersonate the API to every client that trusts the CA: run chmod 600")
 	}
-	if ca := loadedCA(cfg); ca != nil && ca.Constrained() && !ca.ExcludesAddresses() {
+	if signer != nil && signer.Constrained() && !signer.ExcludesAddresses() {
 		out = append(out, cfg.LegacyTLS.CA.CertFile+" does not exclude IP addresses, so anyone who steals its key can impersonate any address: make a new CA with `tlslift ca init`, or add the constraint")
 	}
-	if ca := loadedCA(cfg); ca != nil && cfg.LegacyTLS.SHA1Leaf && !ca.SignedWithSHA1() {
+	if signer != nil && cfg.LegacyTLS.SHA1Leaf && !signer.SignedWithSHA1() {
 		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
 	}
 	out = append(out, misspeltDeclarations(cfg)...)
@@ -85,8 +69,7 @@ func refusesOld(legacy *configs.LegacyTLS) []string {
 }
 
 // notValid notes that the CA has expired, or is not valid yet.
-func notValid(cfg *configs.Config, now time.Time) []string {
-	ca := loadedCA(cfg)
+func notValid(cfg *configs.Config, ca *authority.CA, now time.Time) []string {
 	if ca == nil {
 		return nil
 	}
@@ -99,20 +82,19 @@ func notValid(cfg *configs.Config, now time.Time) []string {
 
 // lesserCA refuses to replace a CA that is valid by one that is not: most likely the
 // wrong file was copied.
-func lesserCA(inUse *authority.CA, cfg *configs.Config, now time.Time) error {
-	next := loadedCA(cfg)
+func lesserCA(inUse *authority.CA, in *loaded, now time.Time) error {
+	next := in.settings.CA
 	if inUse == nil || next == nil || inUse.Valid(now) != nil {
 		return nil
 	}
 	if err := next.Valid(now); err != nil {
-		return fmt.Errorf("legacy_tls.ca: %s %w; the CA in use is valid, so it stays: give the files of a valid one, or restart tlslift with these", cfg.LegacyTLS.CA.CertFile, err)
+		return fmt.Errorf("legacy_tls.ca: %s %w; the CA in use is valid, so it stays: give the files of a valid one, or restart tlslift with these", in.cfg.LegacyTLS.CA.CertFile, err)
 	}
 	return nil
 }
 
 // expiresSoon notes that old TLS clients need another CA soon.
-func expiresSoon(cfg *configs.Config, now time.Time) []string {
-	ca := loadedCA(cfg)
+func expiresSoon(cfg *configs.Config, ca *authority.CA, now time.Time) []string {
 	if ca == nil || !ca.ExpiresSoon(now) {
 		return nil
 	}
@@ -273,8 +255,8 @@ func idleWhenSpliced(u configs.Upstream) []string {
 }
 
 // outsideCA names the upstreams that the CA may not speak for.
-func outsideCA(cfg *configs.Config) configs.Problems {
-	ca := loadedCA(cfg)
+func outsideCA(in *loaded) configs.Problems {
+	cfg, ca := in.cfg, in.settings.CA
 	if ca == nil {
 		return nil
 	}

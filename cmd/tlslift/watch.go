@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"tlslift/configs"
 )
 
 // settle is how often files are looked at, and how long they must be still before
@@ -104,20 +102,3 @@ func takeSnapshot(files ...string) snapshot {
 }
 
 func (s snapshot) changed() bool { return takeSnapshot(s.files...).sum != s.sum }
-
-// load reads the configuration. loaded is what its files were just before they
-// were read, also if it is refused.
-func load(src configs.Source) (cfg *configs.Config, loaded []snapshot, err error) {
-	if file := src.Path(); file != "" {
-		loaded = append(loaded, takeSnapshot(file))
-	}
-	cfg, err = configs.Load(src, func(cfg *configs.Config) configs.Problems {
-		var named []string
-		for _, file := range cfg.Files {
-			named = append(named, file)
-		}
-		loaded = append(loaded, takeSnapshot(named...))
-		return contents(cfg)
-	})
-	return cfg, loaded, err
-}
