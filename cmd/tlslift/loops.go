@@ -2,14 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
-	"strings"
 
 	"tlslift/configs"
 	"tlslift/proxy"
+	"tlslift/proxy/host"
 )
 
 // listensAt reports whether an address is one that the configuration listens on:
@@ -17,7 +15,7 @@ import (
 func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 	var bound []netip.AddrPort
 	add := func(address string) {
-		if ap, ok := literal(address); ok && ap.Port() != 0 {
+		if ap, ok := literal(address); ok {
 			bound = append(bound, ap)
 		}
 	}
@@ -40,25 +38,17 @@ func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 
 // literal reads host:port where the host is an address, localhost, or missing.
 func literal(address string) (netip.AddrPort, bool) {
-	host, portText, err := net.SplitHostPort(address)
-	if err != nil {
-		return netip.AddrPort{}, false
-	}
-	port, err := strconv.ParseUint(portText, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, false
-	}
+	name, port, err := host.ParseAuthority(address)
+	addr := name.Addr().Unmap()
 	switch {
-	case host == "":
-		host = "::"
-	case strings.EqualFold(host, "localhost"):
-		host = "127.0.0.1"
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
+	case err != nil || port == 0:
 		return netip.AddrPort{}, false
+	case name.IsZero():
+		addr = netip.IPv6Unspecified()
+	case name.Loopback() && !name.IsAddr():
+		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), true
+	return netip.AddrPortFrom(addr, port), addr.IsValid()
 }
 
 // ourselves finds upstreams and parent proxies that are this tlslift: every
