@@ -209,12 +209,8 @@ type heir struct {
 func (h *heir) count(o *call.Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	encoded := handover.Encode(o)
-	if !h.serving {
-		h.kept = append(h.kept, encoded)
-		return
-	}
-	h.send(encoded)
+	h.kept = append(h.kept, handover.Encode(o))
+	h.send()
 }
 
 // begin sends what was kept, and whatever comes.
@@ -222,16 +218,19 @@ func (h *heir) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.serving = true
-	for _, encoded := range h.kept {
-		h.send(encoded)
-	}
-	h.kept = nil
+	h.send()
 }
 
-func (h *heir) send(encoded json.RawMessage) {
-	if err := h.next.Outcome(encoded); err != nil {
-		h.log.Error("the new process counts no outcomes of this one any more", zap.Error(err))
+func (h *heir) send() {
+	if !h.serving {
+		return
 	}
+	for _, encoded := range h.kept {
+		if err := h.next.Outcome(encoded); err != nil {
+			h.log.Error("the new process counts no outcomes of this one any more", zap.Error(err))
+		}
+	}
+	h.kept = nil
 }
 
 // takeBack hands what was kept to count.
