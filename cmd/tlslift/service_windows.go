@@ -45,11 +45,9 @@ Needs an elevated prompt.`,
 	cmd.PersistentFlags().StringVar(&name, "name", "tlslift", "`name` of the service, for more than one on a machine")
 	cmd.AddCommand(
 		newServiceInstallCommand(&name),
-		newServiceUninstallCommand(&name),
-		newServiceStartCommand(&name),
-		newServiceStopCommand(&name),
 		newServiceRunCommand(&name),
 	)
+	cmd.AddCommand(newServiceControlCommands(&name)...)
 	return cmd
 }
 
@@ -158,61 +156,57 @@ func installService(name, config string) error {
 	})
 }
 
-func newServiceUninstallCommand(name *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "uninstall",
-		Short: "Stop and remove the service; configuration and log stay",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withService(*name, func(s *mgr.Service) error {
-				if err := stopService(s); err != nil {
-					return err
-				}
-				if err := s.Delete(); err != nil {
-					return fmt.Errorf("remove the service: %w", err)
-				}
-				if err := eventlog.Remove(*name); err != nil && !errors.Is(err, windows.ERROR_FILE_NOT_FOUND) {
-					return fmt.Errorf("remove the event source: %w", err)
-				}
-				fmt.Fprintln(cmd.OutOrStdout(), "removed; configuration and log stay in "+dataDir())
-				return nil
-			})
-		},
-	}
+// controls are the commands for a service that is installed. Each returns what it
+// has done.
+var controls = []struct {
+	use, short string
+	do         func(s *mgr.Service) (string, error)
+}{
+	{"uninstall", "Stop and remove the service; configuration and log stay", uninstallService},
+	{"start", "Start the service", startService},
+	{"stop", "Stop the service; what is in flight is finished first", stopService},
 }
 
-func newServiceStartCommand(name *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "start",
-		Short: "Start the service",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withService(*name, func(s *mgr.Service) error {
-				if err := s.Start(); err != nil {
-					return fmt.Errorf("start the service: %w", err)
-				}
-				if err := waitFor(s, svc.Running); err != nil {
-					return fmt.Errorf("%w; the event log and %s say why", err, logDir())
-				}
-				fmt.Fprintln(cmd.OutOrStdout(), "running")
-				return nil
-			})
-		},
+func newServiceControlCommands(name *string) (all []*cobra.Command) {
+	for _, c := range controls {
+		all = append(all, &cobra.Command{
+			Use:   c.use,
+			Short: c.short,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return withService(*name, func(s *mgr.Service) error {
+					done, err := c.do(s)
+					if err == nil {
+						fmt.Fprintln(cmd.OutOrStdout(), done)
+					}
+					return err
+				})
+			},
+		})
 	}
+	return all
 }
 
-func newServiceStopCommand(name *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "stop",
-		Short: "Stop the service; what is in flight is finished first",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withService(*name, func(s *mgr.Service) error {
-				if err := stopService(s); err != nil {
-					return err
-				}
-				fmt.Fprintln(cmd.OutOrStdout(), "stopped")
-				return nil
-			})
-		},
+func uninstallService(s *mgr.Service) (string, error) {
+	if _, err := stopService(s); err != nil {
+		return "", err
 	}
+	if err := s.Delete(); err != nil {
+		return "", fmt.Errorf("remove the service: %w", err)
+	}
+	if err := eventlog.Remove(s.Name); err != nil && !errors.Is(err, windows.ERROR_FILE_NOT_FOUND) {
+		return "", fmt.Errorf("remove the event source: %w", err)
+	}
+	return "removed; configuration and log stay in " + dataDir(), nil
+}
+
+func startService(s *mgr.Service) (string, error) {
+	if err := s.Start(); err != nil {
+		return "", fmt.Errorf("start the service: %w", err)
+	}
+	if err := waitFor(s, svc.Running); err != nil {
+		return "", fmt.Errorf("%w; the event log and %s say why", err, logDir())
+	}
+	return "running", nil
 }
 
 func withManager(do func(*mgr.Mgr) error) error {
@@ -236,11 +230,11 @@ func withService(name string, do func(*mgr.Service) error) error {
 }
 
 // stopService stops what runs; a stopped service is no error.
-func stopService(s *mgr.Service) error {
+func stopService(s *mgr.Service) (string, error) {
 	if _, err := s.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
-		return fmt.Errorf("stop the service: %w", err)
+		return "", fmt.Errorf("stop the service: %w", err)
 	}
-	return waitFor(s, svc.Stopped)
+	return "stopped", waitFor(s, svc.Stopped)
 }
 
 // waitFor polls, as the service manager tells no other way.
