@@ -27,9 +27,9 @@ func endpointOf(target string) endpoint {
 	case "/api5/api.asmx":
 		return legacySOAP
 	}
-	for _, version := range []string{"/v1", "/v2", "/v3"} {
-		if rest, found := strings.CutPrefix(path, version); found && strings.HasPrefix(rest, "/") {
-			path = rest
+	for _, version := range []string{"/v1/", "/v2/", "/v3/"} {
+		if rest, found := strings.CutPrefix(path, version); found {
+			path = "/" + rest
 			break
 		}
 	}
@@ -71,19 +71,19 @@ func (s *Server) answer(r *Request) Response {
 func messagesOf(r *Request) []Message {
 	switch endpointOf(r.Target) {
 	case legacyHTTP:
-		return legacyMessages(fieldsOf(r))
+		return sent(legacyEntries(fieldsOf(r)))
 	case legacySOAP:
 		call, err := parseEnvelope(r.Body)
 		if err != nil {
 			return nil
 		}
-		return call.messages()
+		return sent(call.entries())
 	case bulkMessages, groupMessages:
 		if r.Method != http.MethodPost {
 			return nil
 		}
-		messages, _ := restMessages(r)
-		return messages
+		entries, live, _ := restEntries(r)
+		return sent(entries, live)
 	default:
 		return nil
 	}

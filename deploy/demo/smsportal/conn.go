@@ -3,14 +3,15 @@ package smsportal
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type Response struct {
 	Raw    []byte // sent as it is, instead of all the above; the connection closes then
 }
 
+// idle is how long a connection may wait for its next request.
+const idle = time.Minute
+
 // serve speaks HTTP/1.x on one connection until it ends.
 func (s *Server) serve(raw net.Conn) {
 	conn := tls.Server(raw, s.config)
@@ -40,13 +44,13 @@ func (s *Server) serve(raw net.Conn) {
 	peer, _ := netip.ParseAddrPort(raw.RemoteAddr().String())
 	reader := bufio.NewReaderSize(conn, 16<<10)
 	for served := 1; ; served++ {
-		_ = conn.SetDeadline(time.Now().Add(s.options.Idle))
+		_ = conn.SetDeadline(time.Now().Add(idle))
 		request, err := readRequest(reader, conn)
 		if request == nil {
 			return // closed between requests
 		}
-		request.Conn, request.Peer, request.TLSVersion, request.CipherSuite = number, peer, state.Version, state.CipherSuite
-		request.Resumed, request.ServerName = state.DidResume, state.ServerName
+		request.Conn, request.Peer = number, peer
+		request.TLSVersion, request.Resumed, request.ServerName = state.Version, state.DidResume, state.ServerName
 		s.record.received(request)
 		if err != nil {
 			if request.Complete { // understood as bytes, not as HTTP
@@ -58,7 +62,7 @@ func (s *Server) serve(raw net.Conn) {
 		if s.options.MaxRequests > 0 && served >= s.options.MaxRequests {
 			response.Close = true
 		}
-		if !s.pause() || s.compress(request, &response) != nil {
+		if !s.pause() {
 			return
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(30 * time.Second))
@@ -69,13 +73,8 @@ func (s *Server) serve(raw net.Conn) {
 }
 
 func (s *Server) pause() bool {
-	if s.options.Delay == 0 {
-		return true
-	}
-	timer := time.NewTimer(s.options.Delay)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(s.options.Delay):
 		return true
 	case <-s.stopped.Done():
 		return false
@@ -89,7 +88,7 @@ func readRequest(reader *bufio.Reader, conn io.Writer) (*Request, error) {
 	if len(raw) == 0 {
 		return nil, err
 	}
-	request := &Request{Received: time.Now(), Raw: raw}
+	request := &Request{Raw: raw}
 	if err != nil {
 		return request, fmt.Errorf("reading the head: %w", err)
 	}
@@ -107,48 +106,15 @@ func readRequest(reader *bufio.Reader, conn io.Writer) (*Request, error) {
 	return request, err
 }
 
-func (s *Server) compress(request *Request, response *Response) error {
-	if !s.options.Gzip || response.Raw != nil || !strings.Contains(request.Header.Get("Accept-Encoding"), "gzip") {
-		return nil
-	}
-	var packed bytes.Buffer
-	writer := gzip.NewWriter(&packed)
-	if _, err := writer.Write(response.Body); err != nil {
-		return err
-	}
-	if err := writer.Close(); err != nil {
-		return err
-	}
-	response.Header = cloneHeader(response.Header)
-	response.Header.Set("Content-Encoding", "gzip")
-	response.Body = packed.Bytes()
-	return nil
-}
-
-func cloneHeader(h http.Header) http.Header {
-	if h == nil {
-		return http.Header{}
-	}
-	return h.Clone()
-}
-
 func writeResponse(w io.Writer, request *Request, response Response) error {
 	if response.Raw != nil {
 		_, err := w.Write(response.Raw)
 		return err
 	}
-	status := response.Status
-	if status == 0 {
-		status = http.StatusOK
-	}
+	status := cmp.Or(response.Status, http.StatusOK)
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "HTTP/1.1 %d %s\r\n", status, http.StatusText(status))
-	names := make([]string, 0, len(response.Header))
-	for name := range response.Header {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(response.Header)) {
 		for _, value := range response.Header[name] {
 			fmt.Fprintf(&out, "%s: %s\r\n", name, value)
 		}

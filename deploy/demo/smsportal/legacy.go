@@ -1,6 +1,7 @@
 package smsportal
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"hash/fnv"
@@ -50,13 +51,12 @@ type dataRow struct {
 
 func (s *Server) legacy(r *Request) Response {
 	f := fieldsOf(r)
-	result := s.legacyResult(strings.ToLower(f.get("type")), f.get("username"), f.get("password"), legacyMessages(f), countEntries(f))
-	return xmlResponse(result)
+	entries, live := legacyEntries(f)
+	return xmlResponse(s.legacyResult(strings.ToLower(f.get("type")), f.get("username"), f.get("password"), entries, live))
 }
 
-// legacyResult is shared by the HTTP API and the web service. The messages are
-// those that count as sent, entries what was asked for even with live=False.
-func (s *Server) legacyResult(kind, user, password string, messages []Message, entries int) apiResult {
+// legacyResult is shared by the HTTP API and the web service.
+func (s *Server) legacyResult(kind, user, password string, entries []Message, live bool) apiResult {
 	fail := func(text string) apiResult { return apiResult{Call: callResult{Result: "False", Error: text}} }
 	if !s.accepts(user, password) {
 		return fail(errorLogin)
@@ -64,10 +64,10 @@ func (s *Server) legacyResult(kind, user, password string, messages []Message, e
 	result := apiResult{Call: callResult{Result: "True"}}
 	switch kind {
 	case "sendparam", "send":
-		if entries == 0 {
+		if len(entries) == 0 {
 			return fail(errorNoData)
 		}
-		result.Send = &sendInfo{EventID: eventID(messages), Credits: 1000, MsgsSuccess: entries}
+		result.Send = &sendInfo{EventID: eventID(sent(entries, live)), Credits: 1000, MsgsSuccess: len(entries)}
 	case "credits":
 		result.Data = []dataRow{{Credits: "1000"}}
 	case "sent":
@@ -80,35 +80,26 @@ func (s *Server) legacyResult(kind, user, password string, messages []Message, e
 	return result
 }
 
-// legacyMessages are the messages that a call really sends: live=False only
-// validates.
-func legacyMessages(f fields) []Message {
-	if strings.EqualFold(f.get("live"), "false") {
+// sent are the entries that count as sent: live=False only validates.
+func sent(entries []Message, live bool) []Message {
+	if !live {
 		return nil
 	}
-	switch strings.ToLower(f.get("type")) {
-	case "sendparam":
-		return paramMessages(f)
-	case "send":
-		data, err := parseSendData(f.get("xmldata"))
-		if err != nil || strings.EqualFold(data.Live, "false") {
-			return nil
-		}
-		return data.messages()
-	default:
-		return nil
-	}
+	return entries
 }
 
-func countEntries(f fields) int {
-	if strings.EqualFold(f.get("type"), "sendparam") {
-		return len(paramMessages(f))
+// legacyEntries are the messages that a call asks for, live or not.
+func legacyEntries(f fields) (entries []Message, live bool) {
+	live = !strings.EqualFold(f.get("live"), "false")
+	switch strings.ToLower(f.get("type")) {
+	case "sendparam":
+		return paramMessages(f), live
+	case "send":
+		data, _ := parseSendData(f.get("xmldata"))
+		return data.messages(), live && data.live()
+	default:
+		return nil, live
 	}
-	data, err := parseSendData(f.get("xmldata"))
-	if err != nil {
-		return 0
-	}
-	return len(data.messages())
 }
 
 func paramMessages(f fields) []Message {
@@ -135,21 +126,17 @@ type sendData struct {
 
 // parseSendData reads <senddata>. Callers by GET write & < > as %26amp; %26lt;
 // %26gt;: the query decodes to entities, and those to the characters here.
-func parseSendData(text string) (sendData, error) {
-	var data sendData
-	if err := xml.Unmarshal([]byte(text), &data); err != nil {
-		return data, fmt.Errorf("reading senddata: %w", err)
-	}
-	return data, nil
+func parseSendData(text string) (data sendData, err error) {
+	err = xml.Unmarshal([]byte(text), &data)
+	return data, err
 }
+
+func (d sendData) live() bool { return !strings.EqualFold(d.Live, "false") }
 
 func (d sendData) messages() []Message {
 	var messages []Message
 	for _, e := range d.Entries {
-		text := e.Data1
-		if text == "" {
-			text = d.DefaultData1
-		}
+		text := cmp.Or(e.Data1, d.DefaultData1)
 		if e.NumTo != "" && text != "" {
 			messages = append(messages, Message{To: e.NumTo, Text: text, CustomerID: e.CustomerID})
 		}

@@ -2,9 +2,10 @@ package smsportal
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
-	"time"
 
 	"tlslift/deploy/demo/wire"
 )
@@ -12,10 +13,8 @@ import (
 // Request is one request as it came over the wire. It is not changed after it
 // was recorded.
 type Request struct {
-	Sequence int            // 1 for the server's first request
-	Conn     int            // 1 for the server's first connection
-	Peer     netip.AddrPort // the connection's other end
-	Received time.Time
+	Conn int            // 1 for the server's first connection
+	Peer netip.AddrPort // the connection's other end
 
 	wire.Head        // taken apart; zero when it could not be
 	Raw       []byte // the head's bytes on the wire, request line to empty line
@@ -23,10 +22,9 @@ type Request struct {
 	RawBody   []byte // the body's bytes on the wire, chunk framing included
 	Complete  bool   // the whole request arrived; false when the connection ended within it
 
-	TLSVersion  uint16
-	CipherSuite uint16
-	ServerName  string // SNI
-	Resumed     bool   // the TLS session was resumed
+	TLSVersion uint16
+	ServerName string // SNI
+	Resumed    bool   // the TLS session was resumed
 
 	Messages []Message // what it asked to send, if it was understood and accepted
 }
@@ -86,7 +84,6 @@ func (r *recorder) received(request *Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total++
-	request.Sequence = r.total
 	if r.keep > 0 && len(r.requests) >= r.keep {
 		r.requests = r.requests[1:]
 	}
@@ -105,7 +102,7 @@ func (r *recorder) received(request *Request) {
 func (s *Server) Requests() []*Request {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
-	return append([]*Request(nil), s.record.requests...)
+	return slices.Clone(s.record.requests)
 }
 
 // Count is the number of requests received so far, interrupted ones included.
@@ -126,28 +123,20 @@ func (s *Server) Connections() int {
 func (s *Server) HandshakeFailures() []error {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
-	return append([]error(nil), s.record.failures...)
+	return slices.Clone(s.record.failures)
 }
 
 // Sends counts how often each message was sent.
 func (s *Server) Sends() map[Message]int {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
-	sends := make(map[Message]int, len(s.record.sends))
-	for m, n := range s.record.sends {
-		sends[m] = n
-	}
-	return sends
+	return maps.Clone(s.record.sends)
 }
 
 // Doubles are the messages that were sent more than once.
 func (s *Server) Doubles() map[Message]int {
 	doubles := s.Sends()
-	for m, n := range doubles {
-		if n < 2 {
-			delete(doubles, m)
-		}
-	}
+	maps.DeleteFunc(doubles, func(_ Message, n int) bool { return n < 2 })
 	return doubles
 }
 

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -70,7 +70,7 @@ func (s *Server) rest(r *Request) Response {
 }
 
 func (s *Server) sendMessages(r *Request) Response {
-	entries, err := parseSend(r)
+	entries, _, err := restEntries(r)
 	if err != nil {
 		return restError(http.StatusBadRequest, "InvalidParameter.Format", err.Error())
 	}
@@ -88,29 +88,19 @@ func (s *Server) sendMessages(r *Request) Response {
 	})
 }
 
-// parseSend is what a send asks for, in test mode too.
-func parseSend(r *Request) ([]Message, error) {
+// restEntries are the messages that a call asks for, live or in test mode.
+func restEntries(r *Request) (entries []Message, live bool, err error) {
 	var body sendRequest
 	if err := json.Unmarshal(r.Body, &body); err != nil {
-		return nil, fmt.Errorf("the body is not JSON of the expected form")
+		return nil, false, errors.New("the body is not JSON of the expected form")
 	}
-	var entries []Message
 	for _, m := range body.Messages {
 		entries = append(entries, Message{To: m.Destination, Text: m.Content, CustomerID: m.CustomerID})
 	}
 	for _, group := range body.Groups {
 		entries = append(entries, Message{To: "group " + group, Text: body.Message})
 	}
-	return entries, nil
-}
-
-// restMessages are those that are really sent: test mode sends nothing.
-func restMessages(r *Request) ([]Message, error) {
-	var body sendRequest
-	if err := json.Unmarshal(r.Body, &body); err != nil || body.SendOptions.TestMode {
-		return nil, err
-	}
-	return parseSend(r)
+	return entries, !body.SendOptions.TestMode, nil
 }
 
 // authorized takes Basic and Bearer in any case, a token in brackets, and a

@@ -8,6 +8,7 @@
 package smsportal
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -31,19 +32,14 @@ var Hosts = []string{
 // free loopback port with an ECDSA certificate that accepts every credential.
 type Options struct {
 	Listen       string        // host:port; "" = 127.0.0.1:0
-	MinVersion   uint16        // TLS version; 0 = 1.2, lower ones are raised to it
 	MaxVersion   uint16        // TLS version; 0 = 1.3
 	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own. One that nobody offers shares nothing with anybody
 	RSA          bool          // RSA certificates instead of ECDSA
-	CA           *certs.CA     // issues the certificate; nil = a new one of this server's own
-	Names        []string      // further names for the certificate
 	Delay        time.Duration // between receiving a request and answering it; the message counts as sent before it
-	Idle         time.Duration // keep-alive connections are closed after this long; 0 = 60 s
 	MaxRequests  int           // per connection, then it is closed; 0 = unlimited
 	Keep         int           // how many requests are remembered, the newest; 0 = all. Counts are not affected
 	Username     string        // the one accepted user or client ID; "" = every non-empty one
 	Password     string        // the one accepted password or secret; "" = every non-empty one
-	Gzip         bool          // compress answers for those who accept it
 
 	// Override answers a request instead of the API when it returns true. It
 	// is called after the request was recorded, from several goroutines.
@@ -69,31 +65,21 @@ type Server struct {
 
 // New starts a server. Close ends it.
 func New(options Options) (*Server, error) {
-	ca := options.CA
-	if ca == nil {
-		kind := certs.ECDSA
-		if options.RSA {
-			kind = certs.RSA
-		}
-		var err error
-		if ca, err = certs.NewCA("Pretend SMSPortal root", kind); err != nil {
-			return nil, fmt.Errorf("pretend SMSPortal: %w", err)
-		}
+	kind := certs.ECDSA
+	if options.RSA {
+		kind = certs.RSA
 	}
-	leaf, err := ca.Issue(certs.Leaf{Names: append(append([]string(nil), Hosts...), options.Names...)})
+	ca, err := certs.NewCA("Pretend SMSPortal root", kind)
 	if err != nil {
 		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
 	}
-	listen := options.Listen
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
-	listener, err := net.Listen("tcp", listen)
+	leaf, err := ca.Issue(certs.Leaf{Names: Hosts})
 	if err != nil {
 		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
 	}
-	if options.Idle == 0 {
-		options.Idle = time.Minute
+	listener, err := net.Listen("tcp", cmp.Or(options.Listen, "127.0.0.1:0"))
+	if err != nil {
+		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
 	}
 	s := &Server{options: options, ca: ca, listener: listener, conns: map[net.Conn]struct{}{}}
 	s.tokenKey = make([]byte, 32)
@@ -101,7 +87,7 @@ func New(options Options) (*Server, error) {
 	s.record.init(options.Keep)
 	s.config = &tls.Config{
 		Certificates: []tls.Certificate{leaf},
-		MinVersion:   max(options.MinVersion, tls.VersionTLS12),
+		MinVersion:   tls.VersionTLS12,
 		MaxVersion:   options.MaxVersion,
 		CipherSuites: options.CipherSuites,
 		NextProtos:   []string{"http/1.1"},
@@ -135,23 +121,6 @@ func (s *Server) Close() error {
 		return nil
 	}
 	return err
-}
-
-// CloseConnections closes every open connection, as a restarting server does,
-// and goes on listening.
-func (s *Server) CloseConnections() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		_ = c.Close()
-	}
-}
-
-// OpenConnections is the number of TCP connections now open.
-func (s *Server) OpenConnections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 func (s *Server) accept() {

@@ -58,25 +58,16 @@ func (c soapCall) kind() string {
 	return thing
 }
 
-func (c soapCall) entries() []Message {
-	if c.kind() != "send" {
-		return nil
-	}
+func (c soapCall) entries() (entries []Message, live bool) {
 	data, err := parseSendData(c.data)
-	if err != nil { // a DataSet or a zip: one opaque message
-		if c.data == "" {
-			return nil
-		}
-		return []Message{{Text: c.data}}
+	switch {
+	case c.kind() != "send" || c.data == "":
+		return nil, true
+	case err != nil: // a DataSet or a zip: one opaque message
+		return []Message{{Text: c.data}}, true
+	default:
+		return data.messages(), data.live()
 	}
-	return data.messages()
-}
-
-func (c soapCall) messages() []Message {
-	if data, err := parseSendData(c.data); err == nil && strings.EqualFold(data.Live, "false") {
-		return nil
-	}
-	return c.entries()
 }
 
 func (s *Server) soap(r *Request) Response {
@@ -95,8 +86,8 @@ func (s *Server) soap(r *Request) Response {
 	default:
 		return fault(call.envelope, "Unknown operation.")
 	}
-	messages := call.messages()
-	result, err := xml.Marshal(s.legacyResult(call.kind(), call.username, call.password, messages, len(call.entries())))
+	entries, live := call.entries()
+	result, err := xml.Marshal(s.legacyResult(call.kind(), call.username, call.password, entries, live))
 	if err != nil {
 		return fault(call.envelope, "The answer could not be written.")
 	}
