@@ -31,6 +31,10 @@ import (
 	"tlslift/proxy/authority"
 )
 
+var commands = map[string]func(context.Context, []string) error{
+	"setup": setup, "get": get, "loop": loop, "portal": portal, "callers": call, "relay": relay,
+}
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
@@ -38,19 +42,8 @@ func run(args []string) int {
 	defer stop()
 	err := errors.New("usage: demo setup|portal|callers|relay|get|loop [flags]")
 	if len(args) > 0 {
-		switch args[0] {
-		case "setup":
-			err = setup(args[1:])
-		case "get":
-			err = get(ctx, args[1:])
-		case "loop":
-			err = loop(ctx, args[1:])
-		case "portal":
-			err = portal(ctx, args[1:])
-		case "callers":
-			err = call(ctx, args[1:])
-		case "relay":
-			err = relay(ctx, args[1:])
+		if command := commands[args[0]]; command != nil {
+			err = command(ctx, args[1:])
 		}
 	}
 	if err != nil {
@@ -61,7 +54,7 @@ func run(args []string) int {
 }
 
 // setup makes tlslift's CA, unless it is there.
-func setup(args []string) error {
+func setup(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("setup", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder to make it in")
 	owner := flags.Int("owner", os.Getuid(), "user the files belong to")

@@ -70,7 +70,7 @@ func TestSetupKeepsTheCA(t *testing.T) {
 	dir := t.TempDir()
 	var first string
 	for range 2 {
-		if err := setup([]string{"-dir", dir}); err != nil {
+		if err := setup(t.Context(), []string{"-dir", dir}); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "ca", "root.pem"))

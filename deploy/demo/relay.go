@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"time"
 )
 
@@ -47,7 +46,7 @@ func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Dura
 				failed <- err
 				return
 			}
-			go relayOne(ctx, conn, to)
+			go relayOne(conn, to)
 		}
 	}()
 	go func() { failed <- watch(ctx, to, patience) }()
@@ -60,25 +59,19 @@ func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Dura
 }
 
 // relayOne copies both ways until one side has no more to say.
-func relayOne(ctx context.Context, conn net.Conn, to string) {
+func relayOne(conn net.Conn, to string) {
 	defer conn.Close()
-	other, err := new(net.Dialer).DialContext(ctx, "tcp", to)
+	other, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
 	defer other.Close()
-	var ended sync.Once
-	done := make(chan struct{})
-	half := func(into, from net.Conn) {
-		_, _ = io.Copy(into, from)
-		ended.Do(func() { close(done) })
-	}
-	go half(other, conn)
-	go half(conn, other)
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	go func() {
+		_, _ = io.Copy(other, conn)
+		conn.Close()
+		other.Close()
+	}()
+	_, _ = io.Copy(conn, other)
 }
 
 // watch returns once nobody has answered for as long as patience.
