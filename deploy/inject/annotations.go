@@ -48,13 +48,13 @@ const (
 func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) {
 	annotations := walk(pod, "metadata", "annotations")
 	wanted = true
-	texts := map[string]*string{
+	options := map[string]any{
+		AnnotationInject: &wanted, AnnotationTransparent: &o.Transparent,
 		AnnotationImage: &o.Image, AnnotationCASecret: &o.CASecret, AnnotationConfigMap: &o.ConfigMap,
+		AnnotationContainers: &o.Containers, AnnotationNoProxy: &o.NoProxy,
+		AnnotationPort: &o.Port, AnnotationAdminPort: &o.AdminPort, AnnotationStatusPort: &o.StatusPort,
 		AnnotationCPURequest: &o.CPURequest, AnnotationMemoryRequest: &o.MemoryRequest, AnnotationMemoryLimit: &o.MemoryLimit,
 	}
-	numbers := map[string]*int{AnnotationPort: &o.Port, AnnotationAdminPort: &o.AdminPort, AnnotationStatusPort: &o.StatusPort}
-	lists := map[string]*[]string{AnnotationContainers: &o.Containers, AnnotationNoProxy: &o.NoProxy}
-	flags := map[string]*bool{AnnotationInject: &wanted, AnnotationTransparent: &o.Transparent}
 	if annotations == nil || annotations.Kind != yaml.MappingNode {
 		return o, wanted, nil
 	}
@@ -63,22 +63,21 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 		if !ours(key) || key == AnnotationInjected || key == AnnotationConfig {
 			continue
 		}
-		switch {
-		case texts[key] != nil:
-			*texts[key] = text(value)
-		case numbers[key] != nil:
-			if *numbers[key], err = strconv.Atoi(text(value)); err != nil {
+		switch option := options[key].(type) {
+		case *string:
+			*option = text(value)
+		case *int:
+			if *option, err = strconv.Atoi(text(value)); err != nil {
 				return o, false, fmt.Errorf("line %d: annotation %s is %q, not a port, 1 to 65535", value.Line, key, text(value))
 			}
-		case lists[key] != nil:
-			*lists[key] = split(text(value))
-		case flags[key] != nil && (text(value) == "true" || text(value) == "false"):
-			*flags[key] = text(value) == "true"
-		case flags[key] != nil:
-			return o, false, fmt.Errorf("line %d: annotation %s is %q, not \"true\" or \"false\"", value.Line, key, text(value))
+		case *[]string:
+			*option = split(text(value))
+		case *bool:
+			if *option = text(value) == "true"; !*option && text(value) != "false" {
+				return o, false, fmt.Errorf("line %d: annotation %s is %q, not \"true\" or \"false\"", value.Line, key, text(value))
+			}
 		default:
-			known := slices.Concat(namesIn(texts), namesIn(numbers), namesIn(lists), namesIn(flags))
-			return o, false, fmt.Errorf("line %d: %s", value.Line, misspelt(key, known))
+			return o, false, fmt.Errorf("line %d: %s", value.Line, misspelt(key, slices.Sorted(maps.Keys(options))))
 		}
 	}
 	if err := o.validate(prefix); err != nil && wanted {
@@ -96,21 +95,16 @@ func ours(key string) bool {
 	return is && (near || strings.HasPrefix(domain, own+"."))
 }
 
-// misspelt says that there is no such annotation, and which there are.
+// misspelt says that there is no such annotation, and which there are, in order.
 func misspelt(key string, known []string) string {
 	for i, name := range known {
 		known[i] = strings.TrimPrefix(name, prefix)
 	}
-	slices.Sort(known)
 	_, word, _ := strings.Cut(key, "/")
 	if near := suggest.Nearest(word, known); near != "" {
 		return "unknown annotation " + key + "; did you mean " + prefix + near + "?"
 	}
 	return "unknown annotation " + key + "; remove it; the annotations are " + prefix + strings.Join(known, ", "+prefix)
-}
-
-func namesIn[T any](annotations map[string]*T) []string {
-	return slices.Collect(maps.Keys(annotations))
 }
 
 // misplaced refuses an annotation of ours above the pod template, where it has no

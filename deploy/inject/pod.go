@@ -63,19 +63,17 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 		return nil, err
 	}
 	var notes []string
-	if !strings.Contains(o.Image, "/") {
-		notes = append(notes, fmt.Sprintf("warning: image %s names no registry: unless the nodes have it already, they cannot pull it (ImagePullBackOff); "+
-			"name yours with --image or the annotation %s", o.Image, AnnotationImage))
+	note := func(so bool, text string) {
+		if so {
+			notes = append(notes, text)
+		}
 	}
-	if o.IPv4Only && !o.Transparent {
-		notes = append(notes, "warning: --ipv4-only has no effect without --transparent or the annotation "+AnnotationTransparent)
-	}
-	if o.Transparent && o.Containers != nil {
-		notes = append(notes, "warning: --container and the annotation "+AnnotationContainers+" have no effect with --transparent: the whole pod is redirected")
-	}
-	if o.Transparent && !slices.Equal(o.NoProxy, Default("").NoProxy) {
-		notes = append(notes, "warning: --no-proxy and the annotation "+AnnotationNoProxy+" have no effect with --transparent: the whole pod is redirected")
-	}
+	note(!strings.Contains(o.Image, "/"), fmt.Sprintf("warning: image %s names no registry: unless the nodes have it already, they cannot pull it (ImagePullBackOff); "+
+		"name yours with --image or the annotation %s", o.Image, AnnotationImage))
+	note(o.IPv4Only && !o.Transparent, "warning: --ipv4-only has no effect without --transparent or the annotation "+AnnotationTransparent)
+	const redirected = " have no effect with --transparent: the whole pod is redirected"
+	note(o.Transparent && o.Containers != nil, "warning: --container and the annotation "+AnnotationContainers+redirected)
+	note(o.Transparent && !slices.Equal(o.NoProxy, Default("").NoProxy), "warning: --no-proxy and the annotation "+AnnotationNoProxy+redirected)
 	if !o.Transparent {
 		kept, err := o.addEnvironment(r, spec)
 		if err != nil {
@@ -83,9 +81,8 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 		}
 		notes = append(notes, kept...)
 	}
-	if grace, err := strconv.Atoi(text(get(spec, "terminationGracePeriodSeconds"))); err == nil && grace < 30 {
-		notes = append(notes, fmt.Sprintf("terminationGracePeriodSeconds is %d: the application's end and the sidecar's (at most 25 s) share it", grace))
-	}
+	grace, err := strconv.Atoi(text(get(spec, "terminationGracePeriodSeconds")))
+	note(err == nil && grace < 30, fmt.Sprintf("terminationGracePeriodSeconds is %d: the application's end and the sidecar's (at most 25 s) share it", grace))
 	if err := o.addContainers(r, spec); err != nil {
 		return nil, err
 	}
