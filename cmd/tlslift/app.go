@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,12 +33,14 @@ type app struct {
 	metrics *metrics.Metrics
 	ledger  *ledger.Ledger
 	server  *proxy.Server
-	admin   *operator
+	admin   *admin.Admin
 	watch   *watcher
 	ended   chan error    // the proxy or the admin side ended by itself
 	quit    chan struct{} // POST /quit
 	stopped chan struct{} // closed by close
 	started time.Time
+
+	adminListeners []adminListener // from start on
 
 	inherited *proxy.Sockets
 	managed   []string // addresses of those that the service manager opened
@@ -51,9 +52,8 @@ type app struct {
 
 	accountKey []byte // hashes accounts when no key file is named
 
-	lastReload  atomic.Pointer[string] // what was wrong with it; "" = nothing
-	lastUpgrade atomic.Pointer[string] // the same
-	adminOnce   sync.Once
+	lastReload  atomic.Pointer[error] // why it was refused; nil = it was not
+	lastUpgrade atomic.Pointer[error] // why it failed; nil = it did not
 }
 
 // newApp puts the parts together. before is the process whose place this one takes,
@@ -110,7 +110,7 @@ func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.admin = a.newOperator(in, reg)
+	a.admin = a.newAdmin(in, reg)
 	if err := a.mountPage(); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 // start opens the listeners, the operator's first, and says that it is ready. A
 // process that takes another's place waits until that has written its ledger.
 func (a *app) start() error {
-	if err := a.admin.listen(); err != nil {
+	if err := a.listenAdmin(a.cfg.Load().Admin); err != nil {
 		return explainListen(err, "--admin")
 	}
 	if err := a.server.Listen(); err != nil {
@@ -136,7 +136,7 @@ func (a *app) start() error {
 	}
 	a.ledger.Open(a.cfg.Load().State.File)
 	a.applyConfig(a.cfg.Load())
-	a.admin.serve(a.ended) // it is ready from its first answer on: the kernel queues callers before
+	a.serveAdmin() // it is ready from its first answer on: the kernel queues callers before
 	go func() {
 		if err := a.server.Serve(); err != nil {
 			a.ended <- err
@@ -245,16 +245,12 @@ func (a *app) reload(why string) {
 	a.admin.SetState(admin.Reloading)
 	notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	err := a.reconfigure()
-	now := time.Now()
-	a.metrics.Reload(err == nil, now)
-	problem := ""
+	a.metrics.Reload(err == nil, time.Now())
 	if err != nil {
-		problem = err.Error()
-	}
-	a.lastReload.Store(&problem)
-	if err != nil {
+		a.lastReload.Store(&err)
 		a.log.Error("reload refused, the old configuration stays", zap.String("why", why), zap.Strings("problems", strings.Split(err.Error(), "\n")))
 	} else {
+		a.lastReload.Store(nil)
 		a.log.Info("reloaded", zap.String("why", why), zap.String("config", describeSource(a.src)))
 	}
 	a.admin.SetState(admin.Ready)
@@ -350,11 +346,9 @@ func (a *app) close() {
 
 // closeAdmin ends the operator's side.
 func (a *app) closeAdmin() {
-	a.adminOnce.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = a.admin.Shutdown(ctx)
-	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = a.admin.Shutdown(ctx)
 }
 
 // programPath is the path by which this program was started: looked up anew, it

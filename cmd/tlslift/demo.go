@@ -212,7 +212,7 @@ Call it yourself, at a port without a name: the page lists you by your address
   curl -x http://%[2]s http://check.tlslift.test/
 The callers are written in Go, so where they use TLS, the page names Go's TLS library.
 The callers keep calling. Press Ctrl-C to stop the demo.
-`, d.app.admin.listeners[0].Addr(), d.address(len(d.callers)))
+`, d.app.adminListeners[0].Addr(), d.address(len(d.callers)))
 }
 
 func pathOnly(target string) string {

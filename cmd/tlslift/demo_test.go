@@ -26,7 +26,7 @@ func TestTheDemoSaysWhoseLibraryThePageNames(t *testing.T) {
 	if !strings.Contains(out.String(), "the page names Go's TLS library") {
 		t.Errorf("the demo says nothing of it: %s", out.String())
 	}
-	await(t, "http://"+d.app.admin.listeners[0].Addr().String()+"/", "Go crypto/tls")
+	await(t, "http://"+d.app.adminListeners[0].Addr().String()+"/", "Go crypto/tls")
 }
 
 // await gets a page until it has a text: a call is counted after its answer.
@@ -79,7 +79,7 @@ func TestTheDemosVisitorIsNoApplication(t *testing.T) {
 	}
 	visitor := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
 	get(t, visitor, suggested[2])
-	clients := "http://" + d.app.admin.listeners[0].Addr().String() + "/api/v1/clients/"
+	clients := "http://" + d.app.adminListeners[0].Addr().String() + "/api/v1/clients/"
 	await(t, strings.TrimSuffix(clients, "/"), `"127.0.0.1"`)
 	if row := get(t, http.DefaultClient, clients+"127.0.0.1"); !strings.Contains(row, `"falls_back_to_clear":true`) {
 		t.Errorf("the visitor: %s", row)

@@ -20,35 +20,17 @@ import (
 	"tlslift/proxy/host"
 )
 
-// operator is the operator's side: the admin listeners and what they serve.
-type operator struct {
-	*admin.Admin
-	log       *zap.Logger
-	inherited *proxy.Sockets
-	listeners []adminListener // those that are configured
-}
-
 // adminListener is a listener of the operator's side.
 type adminListener struct {
-	net.Listener        // nil until listen
-	key          string // of the configuration
-	address      string // as configured
-	public       bool   // metrics and probes alone
+	net.Listener
+	address string // as configured
+	public  bool   // metrics and probes alone
 }
 
-// newOperator prepares the operator's side. Nothing listens yet.
-func (a *app) newOperator(in *loaded, reg prometheus.Gatherer) *operator {
+// newAdmin prepares the operator's side. Nothing listens yet.
+func (a *app) newAdmin(in *loaded, reg prometheus.Gatherer) *admin.Admin {
 	cfg := in.cfg
-	o := &operator{log: a.log.Logger, inherited: a.inherited}
-	for _, l := range []adminListener{
-		{key: "admin.address", address: cfg.Admin.Address},
-		{key: "admin.public", address: cfg.Admin.Public, public: true},
-	} {
-		if l.address != "" {
-			o.listeners = append(o.listeners, l)
-		}
-	}
-	o.Admin = admin.New(admin.Options{
+	return admin.New(admin.Options{
 		Gatherer:  reg,
 		Logger:    a.log.Logger,
 		Hosts:     adminHosts(cfg.Admin),
@@ -62,7 +44,6 @@ func (a *app) newOperator(in *loaded, reg prometheus.Gatherer) *operator {
 		Profiles:  cfg.Admin.Pprof,
 		Build:     admin.Build{Version: version, Revision: sourceRevision(), GoVersion: runtime.Version()},
 	})
-	return o
 }
 
 // adminHosts are the names by which the admin side may be called: those of this
@@ -107,34 +88,42 @@ func (a *app) requestQuit() {
 	}
 }
 
-// listen opens the admin listeners. Nothing else is called before.
-func (o *operator) listen() (err error) {
-	for i := range o.listeners {
-		l := &o.listeners[i]
-		if l.Listener = o.inherited.Take(l.address); l.Listener == nil {
-			if l.Listener, err = front.Listen(context.Background(), net.ListenConfig{}, l.address); err != nil {
+// listenAdmin opens the admin listeners. Nothing asks for them before.
+func (a *app) listenAdmin(c configs.Admin) error {
+	for _, l := range []struct {
+		key, address string
+		public       bool
+	}{{"admin.address", c.Address, false}, {"admin.public", c.Public, true}} {
+		if l.address == "" {
+			continue
+		}
+		ln := a.inherited.Take(l.address)
+		if ln == nil {
+			var err error
+			if ln, err = front.Listen(context.Background(), net.ListenConfig{}, l.address); err != nil {
 				return fmt.Errorf("%s: listen on %s: %w", l.key, l.address, err)
 			}
 		}
-		fields := []zap.Field{zap.String("address", l.Addr().String())}
+		a.adminListeners = append(a.adminListeners, adminListener{ln, l.address, l.public})
+		fields := []zap.Field{zap.String("address", ln.Addr().String())}
 		if l.public {
 			fields = append(fields, zap.Bool("public", true))
 		}
-		o.log.Info("admin listening", fields...)
+		a.log.Info("admin listening", fields...)
 	}
 	return nil
 }
 
-// serve answers until the process ends; a failure is sent to ended.
-func (o *operator) serve(ended chan<- error) {
-	for _, l := range o.listeners {
-		serve := o.Serve
+// serveAdmin answers until the process ends; a failure is sent to a.ended.
+func (a *app) serveAdmin() {
+	for _, l := range a.adminListeners {
+		serve := a.admin.Serve
 		if l.public {
-			serve = o.ServePublic
+			serve = a.admin.ServePublic
 		}
 		go func() {
 			if err := serve(l.Listener); err != nil {
-				ended <- fmt.Errorf("admin: %w", err)
+				a.ended <- fmt.Errorf("admin: %w", err)
 			}
 		}()
 	}
@@ -142,7 +131,7 @@ func (o *operator) serve(ended chan<- error) {
 
 // ownAdmin reports whether an address is one of the admin listeners'.
 func (a *app) ownAdmin(ap netip.AddrPort) bool {
-	for _, l := range a.admin.listeners {
+	for _, l := range a.adminListeners {
 		if tcp, ok := l.Addr().(*net.TCPAddr); ok {
 			bound := tcp.AddrPort()
 			if a.server.Covers(netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()), ap) {

@@ -35,14 +35,14 @@ func (a *app) health() page.Health {
 		{Name: "Ledger", Value: cmp.Or(a.cfg.Load().State.File, "in memory only: a restart begins it anew, unless state.file names a file for it")},
 		{Name: "Discovered clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
 	}
-	if problem := a.lastReload.Load(); problem != nil && *problem != "" {
-		h.Problems = append(h.Problems, "The last reload was refused: "+*problem)
+	if problem := a.lastReload.Load(); problem != nil {
+		h.Problems = append(h.Problems, "The last reload was refused: "+(*problem).Error())
 	}
 	if trouble := a.log.trouble(); trouble != "" {
 		h.Problems = append(h.Problems, trouble)
 	}
 	if problem := a.lastUpgrade.Load(); problem != nil {
-		h.Problems = append(h.Problems, "The last upgrade failed: "+*problem)
+		h.Problems = append(h.Problems, "The last upgrade failed: "+(*problem).Error())
 	}
 	if stats.Unwritten != nil {
 		h.Problems = append(h.Problems, notWritten+": "+stats.Unwritten.Error())

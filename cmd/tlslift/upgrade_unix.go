@@ -105,7 +105,7 @@ func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 		state.Sockets = append(state.Sockets, handover.Socket{Address: address, Managed: slices.Contains(a.managed, address)})
 		listeners = append(listeners, ln)
 	}
-	for _, l := range a.admin.listeners {
+	for _, l := range a.adminListeners {
 		add(l.address, l.Listener)
 	}
 	a.server.EachListener(add)
@@ -114,8 +114,7 @@ func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 
 func (a *app) upgradeFailed(err error) {
 	a.log.Error("upgrade failed, this process keeps serving", zap.Error(err))
-	text := err.Error()
-	a.lastUpgrade.Store(&text)
+	a.lastUpgrade.Store(&err)
 }
 
 // handOver lets the new process serve, and ends this one once it has finished
