@@ -2,6 +2,7 @@ package inject_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -382,4 +383,24 @@ func load(t *testing.T, file string) *configs.Config {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// A List that aliases lead back to, or that they multiply, ends as any other.
+func TestAliasesOfListsEnd(t *testing.T) {
+	t.Parallel()
+	const list = "apiVersion: v1\nkind: List\nitems: "
+	multiplied := "x0: &x0 {kind: Service, apiVersion: v1}\n"
+	for i := range 40 {
+		multiplied += fmt.Sprintf("x%[2]d: &x%[2]d {apiVersion: v1, kind: List, items: [*x%[1]d, *x%[1]d]}\n", i, i+1)
+	}
+	for name, in := range map[string]string{
+		"back":       "--- &a\n" + list + "[*a]\n",
+		"multiplied": multiplied + list + "[*x40, *x40]\n",
+	} {
+		out, results, err := inject.Inject([]byte(in), options())
+		if err != nil || len(results) != 0 || string(out) != in {
+			t.Errorf("%s: %v, %d results, changed: %t", name, err, len(results), string(out) != in)
+		}
+		inject.Found([]byte(in))
+	}
 }

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -33,44 +34,51 @@ func templateOf(object *yaml.Node) (pod *yaml.Node, path []string) {
 	if !found {
 		group = ""
 	}
-	for _, g := range kind.groups {
-		if g == group {
-			if t := walk(object, kind.path...); walk(t, "spec") != nil {
-				return t, kind.path
-			}
-		}
+	if t := walk(object, kind.path...); slices.Contains(kind.groups, group) && get(t, "spec") != nil {
+		return t, kind.path
 	}
 	return nil, nil
 }
 
-// listed returns the objects of a List; ok is false for everything else.
-func listed(object *yaml.Node) (objects []*yaml.Node, ok bool) {
-	if text(get(object, "kind")) != "List" || text(get(object, "apiVersion")) != "v1" {
-		return nil, false
+// objectsOf are an object itself, or the objects of a List, those of Lists in it
+// too. Each is there once: aliases can lead to one many times, or back to the List.
+func objectsOf(object *yaml.Node) []*yaml.Node {
+	var all []*yaml.Node
+	seen := make(map[*yaml.Node]bool)
+	var add func(*yaml.Node)
+	add = func(o *yaml.Node) {
+		if o.Kind == yaml.AliasNode {
+			o = o.Alias
+		}
+		if seen[o] {
+			return
+		}
+		seen[o] = true
+		listed := items(get(o, "items"))
+		if text(get(o, "kind")) != "List" || text(get(o, "apiVersion")) != "v1" || len(listed) == 0 {
+			all = append(all, o)
+			return
+		}
+		for _, item := range listed {
+			add(item)
+		}
 	}
-	return items(get(object, "items")), true
+	add(object)
+	return all
 }
 
 // Found names the Kubernetes objects of a stream, those of Lists too.
 func Found(in []byte) []string {
 	var names []string
-	var add func(object *yaml.Node)
-	add = func(object *yaml.Node) {
-		kind, metadata := text(get(object, "kind")), get(object, "metadata")
-		if kind == "" || text(get(object, "apiVersion")) == "" {
-			return
-		}
-		objects, ok := listed(object)
-		if !ok || len(objects) == 0 {
-			names = append(names, strings.TrimSpace(kind+" "+text(get(metadata, "name"))))
-		}
-		for _, o := range objects {
-			add(o)
-		}
-	}
 	for _, doc := range documents(in) {
-		if root, err := parse(doc); err == nil && root != nil {
-			add(root.Content[0])
+		root, err := parse(doc)
+		if err != nil || root == nil {
+			continue
+		}
+		for _, o := range objectsOf(root.Content[0]) {
+			if kind := text(get(o, "kind")); kind != "" && text(get(o, "apiVersion")) != "" {
+				names = append(names, strings.TrimSpace(kind+" "+text(walk(o, "metadata", "name"))))
+			}
 		}
 	}
 	return names
@@ -78,21 +86,8 @@ func Found(in []byte) []string {
 
 // concerns reports whether a document is a workload, or a List with one.
 func concerns(object *yaml.Node) bool {
-	if object == nil {
-		return false
-	}
-	if object.Kind == yaml.AliasNode {
-		object = object.Alias
-	}
-	objects, ok := listed(object)
-	if !ok {
-		pod, _ := templateOf(object)
+	return slices.ContainsFunc(objectsOf(object), func(o *yaml.Node) bool {
+		pod, _ := templateOf(o)
 		return pod != nil
-	}
-	for _, o := range objects {
-		if concerns(o) {
-			return true
-		}
-	}
-	return false
+	})
 }

@@ -103,31 +103,24 @@ type workload struct {
 
 // eachWorkload calls do with each workload in an object.
 func eachWorkload(object *yaml.Node, do func(workload) (Action, []string, error)) ([]Result, error) {
-	if objects, ok := listed(object); ok {
-		var all []Result
-		for _, o := range objects {
-			results, err := eachWorkload(o, do)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, results...)
+	var all []Result
+	for _, o := range objectsOf(object) {
+		pod, path := templateOf(o)
+		if pod == nil {
+			continue
 		}
-		return all, nil
+		metadata := get(o, "metadata")
+		r := Result{Kind: text(get(o, "kind")), Namespace: text(get(metadata, "namespace")), Name: text(get(metadata, "name"))}
+		if r.Name == "" {
+			r.Name = text(get(metadata, "generateName"))
+		}
+		var err error
+		if r.Action, r.Notes, err = do(workload{o, pod, path, r.Name}); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", r.Kind, r.Name, err)
+		}
+		all = append(all, r)
 	}
-	pod, path := templateOf(object)
-	if pod == nil {
-		return nil, nil
-	}
-	metadata := get(object, "metadata")
-	r := Result{Kind: text(get(object, "kind")), Namespace: text(get(metadata, "namespace")), Name: text(get(metadata, "name"))}
-	if r.Name == "" {
-		r.Name = text(get(metadata, "generateName"))
-	}
-	var err error
-	if r.Action, r.Notes, err = do(workload{object, pod, path, r.Name}); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", r.Kind, r.Name, err)
-	}
-	return []Result{r}, nil
+	return all, nil
 }
 
 // edit applies an edit to each document of a stream.
