@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -98,23 +97,29 @@ func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 	}
 	var all []byte
 	var messages bytes.Buffer
+	var names []string
 	objects := false
-	for _, name := range files {
-		in, err := readManifest(name, stdin)
+	for _, file := range files {
+		name := file
+		if file == "-" {
+			name = "standard input"
+		}
+		names = append(names, name)
+		in, err := readManifest(file, stdin)
 		if err == nil && len(in)+len(all) > injectLimit {
 			err = fmt.Errorf("more than %d MiB", injectLimit>>20)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the manifest %s: %w", sayFile(name), err)
+			return nil, fmt.Errorf("read the manifest %s: %w", name, err)
 		}
 		out, results, err := f.edit(in)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", sayFile(name), err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		found := inject.Found(in)
 		objects = objects || len(found) > 0
 		if len(results) == 0 {
-			fmt.Fprintf(&messages, "tlslift: %s: no workload in it, only %s\n", sayFile(name), sayObjects(found))
+			fmt.Fprintf(&messages, "tlslift: %s: no workload in it, only %s\n", name, sayObjects(found))
 		}
 		tellInjected(&messages, results)
 		if len(all) > 0 {
@@ -126,10 +131,6 @@ func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 		all = append(all, out...)
 	}
 	if !objects {
-		var names []string
-		for _, name := range files {
-			names = append(names, sayFile(name))
-		}
 		return nil, fmt.Errorf("no Kubernetes object in %s: an object has apiVersion and kind", strings.Join(names, ", "))
 	}
 	_, err := messages.WriteTo(told)
@@ -156,17 +157,7 @@ func (f *injectFlags) edit(in []byte) ([]byte, []inject.Result, error) {
 	return inject.Inject(in, f.Options)
 }
 
-func sayFile(name string) string {
-	if name == "-" {
-		return "standard input"
-	}
-	return name
-}
-
 func readManifest(name string, stdin io.Reader) ([]byte, error) {
-	if name == "" {
-		return nil, usageError{errors.New("no file name")}
-	}
 	if name == "-" {
 		return io.ReadAll(io.LimitReader(stdin, injectLimit+1))
 	}
