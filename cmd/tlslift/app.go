@@ -193,7 +193,7 @@ func (a *app) awaitAdopted(ctx context.Context) {
 }
 
 // wait reloads, upgrades and, at the end, drains.
-func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
+func (a *app) wait(signals <-chan os.Signal) error {
 	reload := func(why string) {
 		if a.upgrade == nil { // else the new process has read it all, or is told again
 			a.reload(why)
@@ -210,20 +210,20 @@ func (a *app) wait(ctx context.Context, signals <-chan os.Signal) error {
 		case s := <-signals:
 			switch {
 			case asksToEnd(s):
-				return a.drain(ctx, s.String(), signals)
+				return a.drain(s.String(), signals)
 			case s == syscall.SIGHUP:
 				reload("signal")
 			default:
-				a.beginUpgrade(ctx)
+				a.beginUpgrade()
 			}
 		case <-a.quit:
-			return a.drain(ctx, "POST /quit", signals)
+			return a.drain("POST /quit", signals)
 		case <-a.watch.changed:
 			reload("file changed")
 		case err := <-started:
 			over := false
 			if err == nil {
-				over, err = a.handOver(ctx, signals)
+				over, err = a.handOver(signals)
 			}
 			if over {
 				return err
@@ -291,20 +291,20 @@ func (a *app) reconfigure() error {
 
 // drain ends the process as design.md section 6 says: readiness off, still
 // accepting for drain_delay, then finishing what is in flight.
-func (a *app) drain(ctx context.Context, why string, signals <-chan os.Signal) error {
+func (a *app) drain(why string, signals <-chan os.Signal) error {
 	a.abandonUpgrade()
 	limits := a.cfg.Load().Limits
 	a.admin.SetState(admin.Stopping)
 	notify(daemon.SdNotifyStopping)
 	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
-	a.end(ctx, signals, limits.DrainDelay, limits.DrainTimeout)
+	a.end(signals, limits.DrainDelay, limits.DrainTimeout)
 	return nil
 }
 
 // end finishes what is in flight, still accepting for the delay, until the timeout.
 // A signal that asks for the end cuts both short.
-func (a *app) end(ctx context.Context, signals <-chan os.Signal, delay, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func (a *app) end(signals <-chan os.Signal, delay, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	go func() {
 		for {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -72,5 +71,5 @@ func serve(src configs.Source, before *previous, log io.Writer, signals <-chan o
 		return fmt.Errorf("start: %w", err)
 	}
 	started()
-	return a.wait(context.Background(), signals)
+	return a.wait(signals)
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 
@@ -40,8 +39,8 @@ func (a *app) abandonUpgrade() {}
 
 func (a *app) upgradeFailed(error) {}
 
-func (a *app) beginUpgrade(context.Context) {}
+func (a *app) beginUpgrade() {}
 
-func (a *app) handOver(context.Context, <-chan os.Signal) (bool, error) {
+func (a *app) handOver(<-chan os.Signal) (bool, error) {
 	return false, errors.ErrUnsupported
 }

@@ -69,7 +69,7 @@ func (a *app) abandonUpgrade() {
 }
 
 // beginUpgrade starts the new process; its result is sent to a.upgrade.done.
-func (a *app) beginUpgrade(ctx context.Context) {
+func (a *app) beginUpgrade() {
 	if a.upgrade != nil {
 		a.log.Warn("an upgrade is under way already")
 		return
@@ -83,7 +83,7 @@ func (a *app) beginUpgrade(ctx context.Context) {
 	state, listeners := a.handoverState()
 	path := a.path
 	a.log.Info("upgrading", zap.String("program", path))
-	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("%v have passed", readyWithin))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), readyWithin, fmt.Errorf("%v have passed", readyWithin))
 	ctx, u.cancel = context.WithCancelCause(ctx)
 	a.upgrade = u
 	go func() {
@@ -119,7 +119,7 @@ func (a *app) upgradeFailed(err error) {
 
 // handOver lets the new process serve, and ends this one once it has finished
 // what it has. It reports false if this one goes on after all.
-func (a *app) handOver(ctx context.Context, signals <-chan os.Signal) (bool, error) {
+func (a *app) handOver(signals <-chan os.Signal) (bool, error) {
 	next := a.upgrade.next
 	h := &heir{next: next, log: a.log.Logger}
 	a.server.HandOver(h.count)
@@ -140,17 +140,17 @@ func (a *app) handOver(ctx context.Context, signals <-chan os.Signal) (bool, err
 	h.begin()
 	a.admin.SetState(admin.Stopping)
 	a.log.Info("upgraded: the new process serves, this one finishes what it has", zap.Int("next", next.PID()))
-	return true, a.finish(ctx, signals, next)
+	return true, a.finish(signals, next)
 }
 
 // finish ends a process whose place another has taken: in its own time, within
 // limits.upgrade_timeout, or as a drain does if it is told to.
-func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handover.Next) error {
+func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
 	go a.closeAdmin()
 	limits := a.cfg.Load().Limits
 	// At the end of that time what is left is drained.
 	drain := min(limits.DrainTimeout, limits.UpgradeTimeout/2)
-	retiring, retired := context.WithTimeout(ctx, limits.UpgradeTimeout-drain)
+	retiring, retired := context.WithTimeout(context.Background(), limits.UpgradeTimeout-drain)
 	defer retired()
 	why := make(chan error, 1)
 	go func() {
@@ -170,7 +170,7 @@ func (a *app) finish(ctx context.Context, signals <-chan os.Signal, next *handov
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
-	a.end(ctx, signals, 0, drain)
+	a.end(signals, 0, drain)
 	_ = next.Close()
 	return failure
 }
