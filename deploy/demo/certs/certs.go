@@ -4,6 +4,7 @@
 package certs
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -59,13 +60,9 @@ func NewCA(name string, kind KeyType) (*CA, error) {
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	cert, err := sign(template, template, key.Public(), key)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s: %w", name, err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s back: %w", name, err)
 	}
 	return &CA{cert: cert, key: key, kind: kind}, nil
 }
@@ -78,8 +75,8 @@ func (c *CA) Issue(leaf Leaf) (tls.Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(),
-		NotBefore:    orElse(leaf.NotBefore, time.Now().Add(-time.Hour)),
-		NotAfter:     orElse(leaf.NotAfter, time.Now().Add(24*time.Hour)),
+		NotBefore:    cmp.Or(leaf.NotBefore, time.Now().Add(-time.Hour)),
+		NotAfter:     cmp.Or(leaf.NotAfter, time.Now().Add(24*time.Hour)),
 		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -93,15 +90,19 @@ func (c *CA) Issue(leaf Leaf) (tls.Certificate, error) {
 	if len(template.DNSNames) > 0 {
 		template.Subject.CommonName = template.DNSNames[0]
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, c.cert, key.Public(), c.key)
+	cert, err := sign(template, c.cert, key.Public(), c.key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("signing a leaf: %w", err)
 	}
-	parsed, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}, nil
+}
+
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("reading a leaf back: %w", err)
+		return nil, err
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
+	return x509.ParseCertificate(der)
 }
 
 // PEM is the root's certificate, as a ca_file takes it.
@@ -129,11 +130,4 @@ func serial() *big.Int {
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
 	b[0] &= 0x7f
 	return new(big.Int).SetBytes(b[:])
-}
-
-func orElse(t, fallback time.Time) time.Time {
-	if t.IsZero() {
-		return fallback
-	}
-	return t
 }
