@@ -86,7 +86,7 @@ func (o Options) addVariables(r *record, c *yaml.Node) (notes []string, err erro
 	if _, twice := r.Env[name]; twice {
 		return nil, fmt.Errorf("line %d: container %s is there twice", c.Line, name)
 	}
-	env, err := r.ensure(c, "image", "env", madeEnv+name, yaml.SequenceNode)
+	env, err := r.ensure(c, "env", yaml.SequenceNode)
 	if err != nil {
 		return nil, err
 	}

@@ -95,10 +95,10 @@ func (o Options) addContainers(r *record, spec *yaml.Node) error {
 		return err
 	}
 	for _, list := range []struct {
-		key, made string
-		names     *[]string
-	}{{"volumes", madeVolumes, &r.Volumes}, {"initContainers", madeInit, &r.Init}} {
-		there, err := r.ensure(spec, "", list.key, list.made, yaml.SequenceNode)
+		key   string
+		names *[]string
+	}{{"volumes", &r.Volumes}, {"initContainers", &r.Init}} {
+		there, err := r.ensure(spec, list.key, yaml.SequenceNode)
 		if err != nil {
 			return err
 		}
@@ -111,11 +111,11 @@ func (o Options) addContainers(r *record, spec *yaml.Node) error {
 
 // addMetadata writes labels and annotations, the record at last.
 func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
-	metadata, err := r.ensure(pod, "", "metadata", madeMetadata, yaml.MappingNode)
+	metadata, err := r.ensure(pod, "metadata", yaml.MappingNode)
 	if err != nil {
 		return err
 	}
-	labels, err := r.ensure(metadata, "", "labels", madeLabels, yaml.MappingNode)
+	labels, err := r.ensure(metadata, "labels", yaml.MappingNode)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
 			r.Labels = append(r.Labels, l[0])
 		}
 	}
-	annotations, err := r.ensure(metadata, "", "annotations", madeAnnotations, yaml.MappingNode)
+	annotations, err := r.ensure(metadata, "annotations", yaml.MappingNode)
 	if err != nil {
 		return err
 	}

@@ -20,37 +20,36 @@ type record struct {
 	Made    []string            `json:"made,omitempty"`   // paths, "=null" behind those that were null before
 }
 
-// The paths in record.Made; that of a container's env is "env/NAME".
-const (
-	madeMetadata    = "metadata"
-	madeLabels      = "labels"
-	madeAnnotations = "annotations"
-	madeInit        = "initContainers"
-	madeVolumes     = "volumes"
-	madeEnv         = "env/"
-)
+// pathOf is the path of a key in record.Made: the key, and for a container's env
+// "env/NAME".
+func pathOf(m *yaml.Node, key string) string {
+	if key == "env" {
+		return key + "/" + text(get(m, "name"))
+	}
+	return key
+}
 
-// ensure returns the mapping or list at a key, made near another key when it is
-// missing, and in its place when it is null.
-func (r *record) ensure(m *yaml.Node, near, key, path string, kind yaml.Kind) (*yaml.Node, error) {
+// ensure returns the mapping or list at a key, made when it is missing, and in its
+// place when it is null.
+func (r *record) ensure(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, error) {
 	child := get(m, key)
 	if !isNull(child) {
 		return child, wantKind(child, kind, key)
 	}
 	made := &yaml.Node{Kind: kind, Tag: map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind]}
 	if child == nil {
-		insertKey(m, near, key, made)
-		r.Made = append(r.Made, path)
+		insertKey(m, "image", key, made) // of a container; nothing else has that key
+		r.Made = append(r.Made, pathOf(m, key))
 		return made, nil
 	}
-	r.Made = append(r.Made, path+"="+child.Value)
+	r.Made = append(r.Made, pathOf(m, key)+"="+child.Value)
 	m.Content[indexOf(m, key)+1] = made
 	return made, nil
 }
 
 // drop undoes ensure once what was added has been removed. What somebody else
 // has put there meanwhile stays.
-func (r *record) drop(m *yaml.Node, key, path string) {
+func (r *record) drop(m *yaml.Node, key string) {
 	child := get(m, key)
 	if child == nil || len(child.Content) > 0 {
 		return
@@ -58,7 +57,7 @@ func (r *record) drop(m *yaml.Node, key, path string) {
 	for _, made := range r.Made {
 		name, null, was := strings.Cut(made, "=")
 		switch {
-		case name != path:
+		case name != pathOf(m, key):
 		case was:
 			m.Content[indexOf(m, key)+1] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: null}
 		default:

@@ -21,8 +21,8 @@ func remove(pod *yaml.Node) (bool, error) {
 	for _, name := range r.Volumes {
 		removeNamed(get(spec, "volumes"), name)
 	}
-	r.drop(spec, "initContainers", madeInit)
-	r.drop(spec, "volumes", madeVolumes)
+	r.drop(spec, "initContainers")
+	r.drop(spec, "volumes")
 
 	metadata := get(pod, "metadata")
 	annotations, labels := get(metadata, "annotations"), get(metadata, "labels")
@@ -33,9 +33,9 @@ func remove(pod *yaml.Node) (bool, error) {
 	for _, label := range r.Labels {
 		removeKey(labels, label)
 	}
-	r.drop(metadata, "annotations", madeAnnotations)
-	r.drop(metadata, "labels", madeLabels)
-	r.drop(pod, "metadata", madeMetadata)
+	r.drop(metadata, "annotations")
+	r.drop(metadata, "labels")
+	r.drop(pod, "metadata")
 	return true, nil
 }
 
@@ -45,5 +45,5 @@ func removeEnv(r *record, container *yaml.Node) {
 	for _, variable := range r.Env[name] {
 		removeNamed(env, variable)
 	}
-	r.drop(container, "env", madeEnv+name)
+	r.drop(container, "env")
 }
