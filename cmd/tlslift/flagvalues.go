@@ -5,26 +5,20 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
-// portValue is a flag that holds a port.
-type portValue struct{ port *int }
-
-func (v portValue) String() string {
-	if v.port == nil {
-		return "0"
-	}
-	return strconv.Itoa(*v.port)
-}
-
-func (v portValue) Type() string { return "int" }
-
-func (v portValue) Set(text string) error {
-	n, err := parsePort(text)
-	if err == nil {
-		*v.port = int(n)
-	}
-	return err
+// portFlag adds a flag that holds a port.
+func portFlag(fl *pflag.FlagSet, port *int, name, usage string) {
+	fl.Func(name, usage, func(text string) error {
+		n, err := parsePort(text)
+		if err == nil {
+			*port = int(n)
+		}
+		return err
+	})
+	fl.Lookup(name).DefValue = strconv.Itoa(*port)
 }
 
 // parsePort reads 1 to 65535.
@@ -45,39 +39,24 @@ func parseUser(text string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// listValue is a flag that may be repeated, and may hold several values with
-// commas between. The first use replaces the default.
-type listValue[T uint16 | uint32] struct {
-	list  *[]T
-	parse func(string) (T, error)
-	given bool
-}
-
-func (v *listValue[T]) String() string {
-	if v.list == nil {
-		return "[]"
-	}
-	texts := make([]string, len(*v.list))
-	for i, n := range *v.list {
-		texts[i] = fmt.Sprint(n)
-	}
-	return "[" + strings.Join(texts, ",") + "]"
-}
-
-func (v *listValue[T]) Type() string { return "uints" }
-
-func (v *listValue[T]) Set(text string) error {
-	var more []T
-	for _, one := range strings.Split(text, ",") {
-		n, err := v.parse(strings.TrimSpace(one))
-		if err != nil {
-			return err
+// listFlag adds a flag that may be repeated, and may hold several values with
+// commas between. Its first use replaces the default.
+func listFlag[T uint16 | uint32](fl *pflag.FlagSet, list *[]T, name, usage string, parse func(string) (T, error)) {
+	given := false
+	fl.Func(name, usage, func(text string) error {
+		var more []T
+		for one := range strings.SplitSeq(text, ",") {
+			n, err := parse(strings.TrimSpace(one))
+			if err != nil {
+				return err
+			}
+			more = append(more, n)
 		}
-		more = append(more, n)
-	}
-	if !v.given {
-		*v.list, v.given = nil, true
-	}
-	*v.list = append(*v.list, more...)
-	return nil
+		if !given {
+			*list, given = nil, true
+		}
+		*list = append(*list, more...)
+		return nil
+	})
+	fl.Lookup(name).DefValue = strings.ReplaceAll(fmt.Sprint(*list), " ", ",")
 }

@@ -37,7 +37,7 @@ func newRedirectApplyCommand() *cobra.Command {
 		Use:   "apply [--to PORT] [--except-uid UID]...",
 		Short: "Write the rules; those that are there are replaced at once",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rules.To = uint16(to) // portValue holds 1 to 65535
+			rules.To = uint16(to) // portFlag allows 1 to 65535
 			if cmd.Flags().Changed("port") && to != 80 && to != 443 && slices.Contains(rules.Ports, rules.To) {
 				return usageError{fmt.Errorf("--port %[1]d is where tlslift listens (--to %[1]d): --port names what is redirected, by default 80 and 443", to)}
 			}
@@ -52,9 +52,9 @@ func newRedirectApplyCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.Var(portValue{&to}, "to", "`port` that tlslift listens on")
-	fl.Var(&listValue[uint16]{list: &rules.Ports, parse: parsePort}, "port", "destination `port` to redirect; may be repeated")
-	fl.Var(&listValue[uint32]{list: &rules.ExceptUIDs, parse: parseUser}, "except-uid", "user `id` that is left alone: tlslift's own; may be repeated")
+	portFlag(fl, &to, "to", "`port` that tlslift listens on")
+	listFlag(fl, &rules.Ports, "port", "destination `port` to redirect; may be repeated", parsePort)
+	listFlag(fl, &rules.ExceptUIDs, "except-uid", "user `id` that is left alone: tlslift's own; may be repeated", parseUser)
 	fl.BoolVar(&rules.IPv4Only, "ipv4-only", false, "leave IPv6 alone")
 	return cmd
 }

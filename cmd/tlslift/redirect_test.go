@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"tlslift/proxy/redirect"
 )
@@ -53,13 +56,14 @@ func TestRedirectMistakes(t *testing.T) {
 func TestRedirectPortsReplaceTheDefault(t *testing.T) {
 	t.Parallel()
 	ports := []uint16{80, 443}
-	v := &listValue[uint16]{list: &ports, parse: parsePort}
+	fl := pflag.NewFlagSet("", pflag.ContinueOnError)
+	listFlag(fl, &ports, "port", "", parsePort)
 	for _, text := range []string{"8080,8081", "8082"} {
-		if err := v.Set(text); err != nil {
+		if err := fl.Set("port", text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if v.String() != "[8080,8081,8082]" {
-		t.Error(v)
+	if !slices.Equal(ports, []uint16{8080, 8081, 8082}) {
+		t.Error(ports)
 	}
 }
