@@ -5,46 +5,26 @@ import (
 	"strings"
 )
 
-// endpoint is what a path leads to.
-type endpoint uint8
-
+// The paths, in lower case and without the version that may stand before those of
+// REST.
 const (
-	nowhere endpoint = iota
-	legacyHTTP
-	legacySOAP
-	authentication
-	balance
-	bulkMessages
-	groupMessages
+	legacyHTTP     = "/api5/http5.aspx"
+	legacySOAP     = "/api5/api.asmx"
+	authentication = "/authentication"
+	balance        = "/balance"
+	bulkMessages   = "/bulkmessages"
+	groupMessages  = "/groupmessages"
 )
 
-// endpointOf ignores case and, on REST, the version in front.
-func endpointOf(target string) endpoint {
+// pathOf ignores case, and the version.
+func pathOf(target string) string {
 	path, _, _ := strings.Cut(strings.ToLower(target), "?")
-	switch path {
-	case "/api5/http5.aspx":
-		return legacyHTTP
-	case "/api5/api.asmx":
-		return legacySOAP
-	}
 	for _, version := range []string{"/v1/", "/v2/", "/v3/"} {
 		if rest, found := strings.CutPrefix(path, version); found {
-			path = "/" + rest
-			break
+			return "/" + rest
 		}
 	}
-	switch path {
-	case "/authentication":
-		return authentication
-	case "/balance":
-		return balance
-	case "/bulkmessages":
-		return bulkMessages
-	case "/groupmessages":
-		return groupMessages
-	default:
-		return nowhere
-	}
+	return path
 }
 
 func (s *Server) answer(r *Request) Response {
@@ -53,7 +33,7 @@ func (s *Server) answer(r *Request) Response {
 			return response
 		}
 	}
-	switch endpointOf(r.Target) {
+	switch pathOf(r.Target) {
 	case legacyHTTP:
 		return s.legacy(r)
 	case legacySOAP:
@@ -69,7 +49,7 @@ func (s *Server) answer(r *Request) Response {
 // how it is answered: for the real API too a message is sent when the request
 // arrived, whatever then becomes of the answer.
 func messagesOf(r *Request) []Message {
-	switch endpointOf(r.Target) {
+	switch pathOf(r.Target) {
 	case legacyHTTP:
 		return sent(legacyEntries(fieldsOf(r)))
 	case legacySOAP:

@@ -52,7 +52,7 @@ type errorReport struct {
 }
 
 func (s *Server) rest(r *Request) Response {
-	where := endpointOf(r.Target)
+	where := pathOf(r.Target)
 	authorized, complaint := s.authorized(r.Header.Get("Authorization"))
 	if !authorized {
 		return restError(http.StatusUnauthorized, complaint, "The credentials were not accepted.")
