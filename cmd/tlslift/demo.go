@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,9 +89,13 @@ func runDemo(ctx context.Context, out, stderr io.Writer, once, verbose bool) err
 	}
 }
 
-func newDemo(out, stderr io.Writer) (*demo, error) {
+func newDemo(out, stderr io.Writer) (_ *demo, err error) {
 	d := &demo{out: out}
-	var err error
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
 	if d.dir, err = os.MkdirTemp("", "tlslift-demo-"); err != nil {
 		return nil, err
 	}
@@ -107,15 +110,13 @@ func newDemo(out, stderr io.Writer) (*demo, error) {
 	if err := os.WriteFile(portalCA, d.portal.CAPEM(), 0o600); err != nil {
 		return nil, err
 	}
-	lift, portal := x509.NewCertPool(), x509.NewCertPool()
 	root, err := os.ReadFile(files.Root)
 	if err != nil {
 		return nil, err
 	}
-	if !lift.AppendCertsFromPEM(root) || !portal.AppendCertsFromPEM(d.portal.CAPEM()) {
-		return nil, errors.New("a certificate cannot be read")
-	}
-	d.callers = callers.All(lift, portal)
+	lift := x509.NewCertPool()
+	lift.AppendCertsFromPEM(root) // just made
+	d.callers = callers.All(lift, d.portal.Roots())
 	in, err := d.load(portalCA, files)
 	if err != nil {
 		return nil, err
