@@ -33,22 +33,16 @@ func (a *app) inheritManaged() error {
 // allNamed refuses a socket of the service manager's that the configuration
 // does not name: callers would be let in by the kernel and never be answered.
 func allNamed(managed []string, cfg *configs.Config) error {
-	named := map[string]bool{cfg.Admin.Address: true, cfg.Admin.Public: true}
 	var listens []string
 	for _, l := range cfg.Listen {
-		named[l.Address] = true
 		listens = append(listens, l.Address)
 	}
-	var strange []string
-	for _, address := range managed {
-		if !named[address] {
-			strange = append(strange, address)
-		}
-	}
+	strange := slices.DeleteFunc(slices.Sorted(slices.Values(managed)), func(address string) bool {
+		return address == cfg.Admin.Address || address == cfg.Admin.Public || slices.Contains(listens, address)
+	})
 	if len(strange) == 0 {
 		return nil
 	}
-	slices.Sort(strange)
 	return fmt.Errorf("the service manager opened %s, which is not a listen or admin address, so its callers would never get an answer: "+
 		"add it to listen, written alike, or take it out of the socket unit and restart (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
 }

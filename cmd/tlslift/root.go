@@ -22,7 +22,7 @@ status page on 127.0.0.1:9128:
 Try it without an account: tlslift demo`
 
 func newRootCommand() *cobra.Command {
-	f := new(runFlags)
+	f := new(configFlags)
 	root := &cobra.Command{
 		Use:           "tlslift",
 		Short:         "Forward old clients' calls over verified TLS 1.2+, and show which clients still need it",
@@ -103,24 +103,21 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return usageError{fmt.Errorf("unknown command %q%s; see %s --help", word, hint, cmd.CommandPath())}
 }
 
-// configFlags are the flags of the commands that read a configuration.
+// configFlags are the flags of the commands that read a configuration. The others
+// reach it by their names.
 type configFlags struct {
 	file      string
-	listen    []string
-	admin     string
 	upstreams []string
-	logLevel  string
-	logFormat string
 }
 
 func (f *configFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVarP(&f.file, "config", "c", "", "configuration `file` (YAML; TLSLIFT_CONFIG); without one, built-in defaults")
-	fl.StringArrayVar(&f.listen, "listen", nil, "`address` to accept callers on, host:port; may be repeated; replaces the file's (TLSLIFT_LISTEN)")
-	fl.StringVar(&f.admin, "admin", "", "`address` of metrics, probes and the status page (TLSLIFT_ADMIN); --admin \"\" turns it off")
+	fl.StringArray("listen", nil, "`address` to accept callers on, host:port; may be repeated; replaces the file's (TLSLIFT_LISTEN)")
+	fl.String("admin", "", "`address` of metrics, probes and the status page (TLSLIFT_ADMIN); --admin \"\" turns it off")
 	fl.StringArrayVar(&f.upstreams, "upstream", nil, "`host` or *.domain to upgrade requests to; may be repeated; replaces the file's")
-	fl.StringVar(&f.logLevel, "log-level", "", "`level`: debug, info, warn or error (TLSLIFT_LOG_LEVEL)")
-	fl.StringVar(&f.logFormat, "log-format", "", "`format`: json or console (TLSLIFT_LOG_FORMAT)")
+	fl.String("log-level", "", "`level`: debug, info, warn or error (TLSLIFT_LOG_LEVEL)")
+	fl.String("log-format", "", "`format`: json or console (TLSLIFT_LOG_FORMAT)")
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"json", "console"}, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -12,11 +12,8 @@ import (
 	"tlslift/configs"
 )
 
-// runFlags are those of `tlslift run`, which is also the default command.
-type runFlags struct{ configFlags }
-
 func newRunCommand() *cobra.Command {
-	f := new(runFlags)
+	f := new(configFlags)
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the proxy (the default command)",
@@ -38,7 +35,8 @@ finishes the requests in flight, and logs how many it had to cut off.`,
 	return cmd
 }
 
-func (f *runFlags) run(cmd *cobra.Command, _ []string) error {
+// run is `tlslift run`, which is also the default command.
+func (f *configFlags) run(cmd *cobra.Command, _ []string) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, append(upgradeSignals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)...)
 	// Not stopped: a second SIGTERM at the very end would end the process with the signal's status.
