@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,11 +26,7 @@ func runCA(args ...string) (string, int) {
 	if err == nil {
 		return out.String(), exitDone
 	}
-	var status interface{ ExitStatus() int }
-	if errors.As(err, &status) {
-		return out.String() + err.Error(), status.ExitStatus()
-	}
-	return out.String() + err.Error(), exitFailed
+	return out.String() + err.Error(), statusOf(err)
 }
 
 func TestCAInitShowExport(t *testing.T) {

@@ -34,9 +34,6 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// ExitStatus implements the interface by which a command chooses its status.
-func (usageError) ExitStatus() int { return exitUsage }
-
 func run(args []string, stdout, stderr *os.File) int {
 	root := newRootCommand()
 	root.SetArgs(args)
@@ -46,17 +43,23 @@ func run(args []string, stdout, stderr *os.File) int {
 	if err == nil {
 		err = root.ExecuteContext(context.Background())
 	}
-	if err == nil {
+	if err != nil {
+		printLast(stderr, "tlslift: "+err.Error())
+	}
+	return statusOf(err)
+}
+
+// statusOf is the exit status of a command that returned err.
+func statusOf(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
 		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	default:
+		return exitFailed
 	}
-	if text := err.Error(); text != "" {
-		printLast(stderr, "tlslift: "+text)
-	}
-	var status interface{ ExitStatus() int }
-	if errors.As(err, &status) {
-		return status.ExitStatus()
-	}
-	return exitFailed
 }
 
 // lastWords is how long the process waits for the reader of standard error before it ends.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,11 +28,7 @@ func runReport(args ...string) (out, problem string, status int) {
 	if err == nil {
 		return b.String(), "", exitDone
 	}
-	var chosen interface{ ExitStatus() int }
-	if errors.As(err, &chosen) {
-		return b.String(), err.Error(), chosen.ExitStatus()
-	}
-	return b.String(), err.Error(), exitFailed
+	return b.String(), err.Error(), statusOf(err)
 }
 
 // stateFile is a ledger's file with an insecure and a migrated client.
