@@ -404,3 +404,19 @@ func TestAliasesOfListsEnd(t *testing.T) {
 		inject.Found([]byte(in))
 	}
 }
+
+// A workload is one although its pods, or what says how they are made, is an alias.
+func TestAWorkloadBehindAnAliasIsInjected(t *testing.T) {
+	t.Parallel()
+	const containers = "{containers: [{name: app, image: a:1}]}"
+	for name, in := range map[string]string{
+		"spec":     "x: &x {template: {spec: " + containers + "}}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: *x\n",
+		"template": "x: &x {spec: " + containers + "}\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: *x}\n",
+		"pod":      "x: &x " + containers + "\napiVersion: v1\nkind: Pod\nmetadata: {name: d}\nspec: *x\n",
+	} {
+		out, results, err := inject.Inject([]byte(in), options())
+		if err != nil || len(results) != 1 || results[0].Action != inject.Injected || !bytes.Contains(out, []byte("http_proxy")) {
+			t.Errorf("%s: %v, %v\n%s", name, err, results, out)
+		}
+	}
+}

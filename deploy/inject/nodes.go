@@ -28,10 +28,12 @@ func indexOf(m *yaml.Node, key string) int {
 	return -1
 }
 
-// walk follows keys down from m.
+// walk follows keys down from m, and aliases.
 func walk(m *yaml.Node, keys ...string) *yaml.Node {
 	for _, key := range keys {
-		m = get(m, key)
+		if m = get(m, key); m != nil && m.Kind == yaml.AliasNode {
+			m = m.Alias
+		}
 	}
 	return m
 }
