@@ -334,7 +334,6 @@ func (a *app) end(signals <-chan os.Signal, delay, timeout time.Duration) {
 // asksToEnd reports whether a signal asks for neither a reload nor an upgrade.
 func asksToEnd(s os.Signal) bool { return s != syscall.SIGHUP && !slices.Contains(upgradeSignals, s) }
 
-// close gives everything back.
 func (a *app) close() {
 	close(a.stopped)
 	a.closeAdmin()
@@ -344,7 +343,6 @@ func (a *app) close() {
 	_ = a.log.sink.Close()
 }
 
-// closeAdmin ends the operator's side.
 func (a *app) closeAdmin() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

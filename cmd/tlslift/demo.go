@@ -171,7 +171,6 @@ tlslift stands in front of it, with one port for each application.
 `, d.portal.Addr())
 }
 
-// call makes the n-th caller call.
 func (d *demo) call(ctx context.Context, n int) (answer string, err error) {
 	d.calls++
 	return d.callers[n].Call(ctx, d.address(n), d.calls)

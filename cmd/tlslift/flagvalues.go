@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// portFlag adds a flag that holds a port.
 func portFlag(fl *pflag.FlagSet, port *int, name, usage string) {
 	fl.Func(name, usage, func(text string) error {
 		n, err := parsePort(text)

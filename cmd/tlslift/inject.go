@@ -15,7 +15,6 @@ import (
 // injectLimit bounds a manifest: 64 MiB is far beyond what an API server takes.
 const injectLimit = 64 << 20
 
-// injectFlags are those of `tlslift inject`.
 type injectFlags struct {
 	inject.Options
 	files    []string

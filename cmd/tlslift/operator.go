@@ -20,7 +20,6 @@ import (
 	"tlslift/proxy/host"
 )
 
-// adminListener is a listener of the operator's side.
 type adminListener struct {
 	net.Listener
 	address string // as configured
@@ -71,7 +70,6 @@ func proxyAddress(open []proxy.Bound) string {
 	return ""
 }
 
-// upstreams are the configured hosts and patterns.
 func (a *app) upstreams() []host.Pattern {
 	var patterns []host.Pattern
 	for _, u := range a.cfg.Load().Upstreams {
@@ -80,7 +78,6 @@ func (a *app) upstreams() []host.Pattern {
 	return patterns
 }
 
-// requestQuit begins a graceful end.
 func (a *app) requestQuit() {
 	select {
 	case a.quit <- struct{}{}:

@@ -42,7 +42,6 @@ const reportExample = `  tlslift report --admin http://127.0.0.1:9128
   tlslift report --state ledger.json --only insecure,mixed,failing --by-owner
   tlslift report --admin http://127.0.0.1:9128 --fail-if insecure,mixed,regressed,failing`
 
-// reportFlags are the flags of "tlslift report".
 type reportFlags struct {
 	admin, state                  []string
 	prometheus                    string
@@ -159,7 +158,6 @@ func (f *reportFlags) selections() (only, failIf ledger.Selection, err error) {
 	return only, failIf, fmt.Errorf("--format %q is none of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
 }
 
-// read reads the sources that were given.
 func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
 	access, err := f.access()
 	if err != nil {

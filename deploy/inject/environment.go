@@ -11,7 +11,6 @@ import (
 // javaVariable is read by every JVM, which ignores the others.
 const javaVariable = "JAVA_TOOL_OPTIONS"
 
-// variable is one of the environment.
 type variable struct{ Name, Value string }
 
 // environment is what an application is told about the proxy. libcurl reads

@@ -68,14 +68,12 @@ func insertKey(m *yaml.Node, near, key string, value *yaml.Node) {
 	m.Content = append(m.Content[:at:at], append(pair, m.Content[at:]...)...)
 }
 
-// removeKey takes a key out of a mapping.
 func removeKey(m *yaml.Node, key string) {
 	if i := indexOf(m, key); i >= 0 {
 		m.Content = append(m.Content[:i:i], m.Content[i+2:]...)
 	}
 }
 
-// prepend puts items at the beginning of a sequence.
 func prepend(seq *yaml.Node, items ...*yaml.Node) {
 	loosen(seq)
 	seq.Content = append(append([]*yaml.Node{}, items...), seq.Content...)
@@ -103,7 +101,6 @@ func named(seq *yaml.Node, name string) (*yaml.Node, int) {
 	return nil, -1
 }
 
-// namesOf are the names of the items of a list.
 func namesOf(list []*yaml.Node) []string {
 	names := make([]string, 0, len(list))
 	for _, item := range list {
@@ -112,7 +109,6 @@ func namesOf(list []*yaml.Node) []string {
 	return names
 }
 
-// removeNamed takes the item with that name out of a sequence.
 func removeNamed(seq *yaml.Node, name string) {
 	if _, i := named(seq, name); i >= 0 {
 		seq.Content = append(seq.Content[:i:i], seq.Content[i+1:]...)
@@ -127,7 +123,6 @@ func items(seq *yaml.Node) []*yaml.Node {
 	return seq.Content
 }
 
-// clone copies a value.
 func clone(n *yaml.Node) *yaml.Node {
 	c := *n
 	c.Content = make([]*yaml.Node, len(n.Content))
