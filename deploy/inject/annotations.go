@@ -15,23 +15,8 @@ import (
 // prefix is what the names of all our annotations begin with.
 const prefix = "tlslift/"
 
-// The annotations of a pod template that this package reads, and the two that
-// it writes. Their values stand over the options.
+// The annotations that this package writes to a pod template.
 const (
-	AnnotationInject        = "tlslift/inject"         // "false": leave these pods alone
-	AnnotationTransparent   = "tlslift/transparent"    // "true" or "false"
-	AnnotationImage         = "tlslift/image"          // image of the sidecar
-	AnnotationCASecret      = "tlslift/ca-secret"      // Secret with the signing CA; "" = none
-	AnnotationConfigMap     = "tlslift/config-map"     // ConfigMap with tlslift.yaml; "" = the built-in configuration
-	AnnotationContainers    = "tlslift/containers"     // names, separated by commas, of those that use the proxy
-	AnnotationNoProxy       = "tlslift/no-proxy"       // hosts and .domains, separated by commas
-	AnnotationPort          = "tlslift/port"           // where the application reaches the sidecar, 1 to 65535
-	AnnotationAdminPort     = "tlslift/admin-port"     // metrics and probes
-	AnnotationStatusPort    = "tlslift/status-port"    // status page and API, on loopback
-	AnnotationCPURequest    = "tlslift/cpu-request"    // of the sidecar
-	AnnotationMemoryRequest = "tlslift/memory-request" // of the sidecar
-	AnnotationMemoryLimit   = "tlslift/memory-limit"   // of the sidecar
-
 	AnnotationInjected = "tlslift/injected" // what was added, for the way back
 	AnnotationConfig   = "tlslift/config"   // the sidecar's configuration
 )
@@ -48,12 +33,20 @@ const (
 func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) {
 	annotations := walk(pod, "metadata", "annotations")
 	wanted = true
-	options := map[string]any{
-		AnnotationInject: &wanted, AnnotationTransparent: &o.Transparent,
-		AnnotationImage: &o.Image, AnnotationCASecret: &o.CASecret, AnnotationConfigMap: &o.ConfigMap,
-		AnnotationContainers: &o.Containers, AnnotationNoProxy: &o.NoProxy,
-		AnnotationPort: &o.Port, AnnotationAdminPort: &o.AdminPort, AnnotationStatusPort: &o.StatusPort,
-		AnnotationCPURequest: &o.CPURequest, AnnotationMemoryRequest: &o.MemoryRequest, AnnotationMemoryLimit: &o.MemoryLimit,
+	options := map[string]any{ // by the annotation's name behind the prefix
+		"inject":         &wanted, // "false": leave these pods alone
+		"transparent":    &o.Transparent,
+		"image":          &o.Image,
+		"ca-secret":      &o.CASecret,
+		"config-map":     &o.ConfigMap,
+		"containers":     &o.Containers, // separated by commas, as are the hosts of no-proxy
+		"no-proxy":       &o.NoProxy,
+		"port":           &o.Port,
+		"admin-port":     &o.AdminPort,
+		"status-port":    &o.StatusPort,
+		"cpu-request":    &o.CPURequest,
+		"memory-request": &o.MemoryRequest,
+		"memory-limit":   &o.MemoryLimit,
 	}
 	if annotations == nil || annotations.Kind != yaml.MappingNode {
 		return o, wanted, nil
@@ -63,7 +56,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 		if !ours(key) || key == AnnotationInjected || key == AnnotationConfig {
 			continue
 		}
-		switch option := options[key].(type) {
+		switch option := options[strings.TrimPrefix(key, prefix)].(type) {
 		case *string:
 			*option = text(value)
 		case *int:
@@ -95,11 +88,8 @@ func ours(key string) bool {
 	return is && (near || strings.HasPrefix(domain, own+"."))
 }
 
-// misspelt says that there is no such annotation, and which there are, in order.
+// misspelt says that there is no such annotation, and which there are.
 func misspelt(key string, known []string) string {
-	for i, name := range known {
-		known[i] = strings.TrimPrefix(name, prefix)
-	}
 	_, word, _ := strings.Cut(key, "/")
 	if near := suggest.Nearest(word, known); near != "" {
 		return "unknown annotation " + key + "; did you mean " + prefix + near + "?"

@@ -58,7 +58,7 @@ func (o Options) addEnvironment(r *record, spec *yaml.Node) ([]string, error) {
 		for _, name := range o.Containers {
 			i := slices.IndexFunc(all, func(c *yaml.Node) bool { return text(get(c, "name")) == name })
 			if i < 0 {
-				return nil, fmt.Errorf("line %d: --container or the annotation %s: there is no container %s; the containers are %s", spec.Line, AnnotationContainers, name, strings.Join(namesOf(all), ", "))
+				return nil, fmt.Errorf("line %d: --container or the annotation %s: there is no container %s; the containers are %s", spec.Line, prefix+"containers", name, strings.Join(namesOf(all), ", "))
 			}
 			wanted = append(wanted, all[i])
 		}

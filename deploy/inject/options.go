@@ -57,27 +57,23 @@ func Default(image string) Options {
 
 // ownPort is a port that the sidecar takes.
 type ownPort struct {
-	name       string // as in a message
-	annotation string
-	number     int
+	name   string // as in a message
+	option string // the flag, and the annotation behind the prefix
+	number int
 }
 
 func (o Options) ports() []ownPort {
 	return []ownPort{
-		{"port", AnnotationPort, o.Port},
-		{"admin port", AnnotationAdminPort, o.AdminPort},
-		{"status port", AnnotationStatusPort, o.StatusPort},
+		{"port", "port", o.Port},
+		{"admin port", "admin-port", o.AdminPort},
+		{"status port", "status-port", o.StatusPort},
 	}
 }
 
-// remedy names what gives the sidecar another port. The flags of tlslift inject
-// are called as the annotations.
+// remedy names what gives the sidecar another port.
 func (p ownPort) remedy() string {
-	return fmt.Sprintf("--%s or the annotation %s gives the sidecar another %s", p.option(), p.annotation, p.name)
+	return fmt.Sprintf("--%[1]s or the annotation %[2]s%[1]s gives the sidecar another %[3]s", p.option, prefix, p.name)
 }
-
-// option is what the flag and the annotation have in common.
-func (p ownPort) option() string { return strings.TrimPrefix(p.annotation, prefix) }
 
 var (
 	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
@@ -101,7 +97,7 @@ func (o Options) validate(lead string) error {
 	taken := map[int]ownPort{}
 	for _, p := range o.ports() {
 		if p.number < 1 || p.number > 65535 {
-			bad(p.option(), "%d is not between 1 and 65535", p.number)
+			bad(p.option, "%d is not between 1 and 65535", p.number)
 		} else if other, twice := taken[p.number]; twice {
 			problems = append(problems, fmt.Errorf("%s and %s are both %d: %s", other.name, p.name, p.number, p.remedy()))
 		}

@@ -69,11 +69,11 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 		}
 	}
 	note(!strings.Contains(o.Image, "/"), fmt.Sprintf("warning: image %s names no registry: unless the nodes have it already, they cannot pull it (ImagePullBackOff); "+
-		"name yours with --image or the annotation %s", o.Image, AnnotationImage))
-	note(o.IPv4Only && !o.Transparent, "warning: --ipv4-only has no effect without --transparent or the annotation "+AnnotationTransparent)
+		"name yours with --image or the annotation %simage", o.Image, prefix))
+	note(o.IPv4Only && !o.Transparent, "warning: --ipv4-only has no effect without --transparent or the annotation "+prefix+"transparent")
 	const redirected = " have no effect with --transparent: the whole pod is redirected"
-	note(o.Transparent && o.Containers != nil, "warning: --container and the annotation "+AnnotationContainers+redirected)
-	note(o.Transparent && !slices.Equal(o.NoProxy, Default("").NoProxy), "warning: --no-proxy and the annotation "+AnnotationNoProxy+redirected)
+	note(o.Transparent && o.Containers != nil, "warning: --container and the annotation "+prefix+"containers"+redirected)
+	note(o.Transparent && !slices.Equal(o.NoProxy, Default("").NoProxy), "warning: --no-proxy and the annotation "+prefix+"no-proxy"+redirected)
 	if !o.Transparent {
 		kept, err := o.addEnvironment(r, spec)
 		if err != nil {

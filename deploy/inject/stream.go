@@ -80,7 +80,7 @@ func (o Options) Object(object *yaml.Node) ([]Result, error) {
 		}
 		why := skip(w.pod)
 		if !wanted {
-			why = "annotation " + AnnotationInject + " is false"
+			why = "annotation " + prefix + "inject is false"
 		}
 		switch {
 		case why != "" && removed:
