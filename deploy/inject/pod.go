@@ -133,11 +133,7 @@ func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
 		insertKey(annotations, "", AnnotationConfig, scalar(o.config()))
 		r.Config = true
 	}
-	value, err := r.encode()
-	if err != nil {
-		return err
-	}
-	insertKey(annotations, "", AnnotationInjected, scalar(value))
+	insertKey(annotations, "", AnnotationInjected, scalar(r.encode()))
 	return nil
 }
 

@@ -67,13 +67,10 @@ func (r *record) drop(m *yaml.Node, key string) {
 }
 
 // encode is deterministic: equal records are equal texts.
-func (r *record) encode() (string, error) {
+func (r *record) encode() string {
 	slices.Sort(r.Made)
-	data, err := json.Marshal(r)
-	if err != nil {
-		return "", fmt.Errorf("encode the annotation %s: %w", AnnotationInjected, err)
-	}
-	return string(data), nil
+	data, _ := json.Marshal(r) // of names alone
+	return string(data)
 }
 
 // readRecord returns what was injected into a pod, nil when nothing was.
