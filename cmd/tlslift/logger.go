@@ -39,7 +39,7 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), format: c.Format, sink: logsink.New(out, lostLine(encoder))}
+	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), format: c.Format, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
 	if c.Format != configs.FormatConsole {
 		l.lines = l.sink
 	}

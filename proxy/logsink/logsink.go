@@ -48,6 +48,7 @@ type Sink struct {
 	out      io.Writer
 	shared   atomic.Int32 // other processes that write to out
 	lostLine func(lines uint64) []byte
+	journal  bool
 	wake     chan struct{} // there is something to write
 	full     chan struct{} // there is much to write
 	closing  chan struct{}
@@ -62,16 +63,18 @@ type Sink struct {
 	lost    uint64    // lines, since the start
 	unsaid  uint64    // lost lines that no line has mentioned
 	rest    []byte    // of a line that was written in part
+	line    []byte    // with its priority; valid while it is added
 	err     error     // of the last write
 	closed  bool
 }
 
 // New starts the writing goroutine. Close ends it. lostLine makes the line that
 // says how many lines were lost; it is written once lines can be written again.
-// nil = no such line.
-func New(out io.Writer, lostLine func(lines uint64) []byte) *Sink {
+// nil = no such line. journal says that out is systemd's journal, to which each line
+// begins with its priority (sd-daemon(3)).
+func New(out io.Writer, lostLine func(lines uint64) []byte, journal bool) *Sink {
 	s := &Sink{
-		out: out, lostLine: lostLine,
+		out: out, lostLine: lostLine, journal: journal,
 		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	if s.lostLine == nil {
@@ -86,6 +89,10 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keep := level >= zapcore.ErrorLevel
+	if s.journal {
+		s.line = append(append(s.line[:0], priority(level)...), line...)
+		line = s.line
+	}
 	switch {
 	case !s.closed && s.flying+len(s.pending.text)+len(line) <= MaxPending:
 		s.pending.add(line, keep)
@@ -97,6 +104,20 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	signal(s.wake)
 	if len(s.pending.text) >= writeSize {
 		signal(s.full)
+	}
+}
+
+// priority is how a line of a level begins on the journal.
+func priority(level zapcore.Level) string {
+	switch {
+	case level >= zapcore.ErrorLevel:
+		return "<3>"
+	case level == zapcore.WarnLevel:
+		return "<4>"
+	case level == zapcore.InfoLevel:
+		return "<6>"
+	default:
+		return "<7>"
 	}
 }
 
@@ -258,6 +279,9 @@ func (s *Sink) take() (b batch, said uint64) {
 	b.own = len(b.text)
 	if s.unsaid > 0 {
 		said = s.unsaid
+		if s.journal {
+			b.text = append(b.text, priority(zapcore.WarnLevel)...)
+		}
 		b.text = append(b.text, s.lostLine(said)...)
 	}
 	for _, line := range s.kept.lines {

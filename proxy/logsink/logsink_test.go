@@ -73,7 +73,7 @@ func equal(t *testing.T, got []string, want ...string) {
 func TestLinesKeepTheirOrderAndNoneIsLost(t *testing.T) {
 	t.Parallel()
 	var out reader
-	s := New(&out, lostLine)
+	s := New(&out, lostLine, false)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
@@ -105,7 +105,7 @@ func TestABusySinkWritesManyLinesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out reader
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		s.info("first")
 		synctest.Wait() // it is written at once
 		for range 100 {
@@ -122,12 +122,35 @@ func TestABusySinkWritesManyLinesAtOnce(t *testing.T) {
 	})
 }
 
+// TestJournal: each line has its priority, also those that were kept.
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out reader
+		s := New(&out, lostLine, true)
+		for _, level := range []zapcore.Level{zapcore.DebugLevel, zapcore.InfoLevel, zapcore.WarnLevel, zapcore.ErrorLevel, zapcore.PanicLevel} {
+			s.WriteLine(level, []byte(level.String()+"\n"))
+		}
+		synctest.Wait()
+		out.set(nil, errors.New("disk full"), 0)
+		s.info("%s", strings.Repeat("x", MaxPending))
+		s.error("kept")
+		time.Sleep(writeInterval)
+		synctest.Wait()
+		out.set(nil, nil, 0)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, out.lines(), "<7>debug", "<6>info", "<4>warn", "<3>error", "<3>panic", "<4>lost 1", "<3>kept")
+	})
+}
+
 // TestMuchIsWrittenAtOnce: what a busy process gathers does not grow large.
 func TestMuchIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out reader
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		begin := time.Now()
 		line := strings.Repeat("x", writeSize/8)
 		for range 100 {
@@ -148,7 +171,7 @@ func TestALineAfterAPauseIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out reader
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		for i := range 5 {
 			s.info("line")
 			synctest.Wait()
@@ -171,7 +194,7 @@ func TestAStalledReader(t *testing.T) {
 		var out reader
 		again := make(chan struct{})
 		out.set(again, nil, 0)
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		s.info("first")
 		synctest.Wait()
 		if s.Status().Behind {
@@ -222,7 +245,7 @@ func TestNothingWaitsForAStalledReader(t *testing.T) {
 		var out reader
 		again := make(chan struct{})
 		out.set(again, nil, 0)
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		begin := time.Now()
 		line := strings.Repeat("x", 1<<20)
 		for range 20 {
@@ -252,7 +275,7 @@ func TestAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out reader
 		out.set(nil, errors.New("no space"), len("one\nt"))
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		s.mu.Lock() // all in one batch
 		for _, l := range []string{"one", "two", "three", "four"} {
 			s.pending.add([]byte(l+"\n"), l == "three")
@@ -288,7 +311,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out reader
 		out.set(nil, errors.New("no space"), 0)
-		s := New(&out, lostLine)
+		s := New(&out, lostLine, false)
 		const size = 1024
 		for i := range 10 * MaxKept / size {
 			s.error("%*d", size-1, i)
