@@ -71,6 +71,9 @@ func obstacleBy(err error, h *hello.ClientHello) fixes.Obstacle {
 	if notValid := authority.NotValidError(""); errors.As(err, &notValid) {
 		return fixes.CANotValid
 	}
+	if notPermitted := authority.NotPermittedError(""); errors.As(err, &notPermitted) {
+		return fixes.CANotPermitted
+	}
 	return obstacleHere(legacy.Classify(err), h)
 }
 

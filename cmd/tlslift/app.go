@@ -173,6 +173,9 @@ func (a *app) warn(cfg *configs.Config, more ...string) {
 	for _, w := range slices.Concat(notValid(cfg, a.server.CA(), time.Now()), nameless(cfg), tooFewDescriptors(cfg), early(cfg, time.Now()), more) {
 		a.log.Warn("configuration", zap.String("problem", w))
 	}
+	for _, p := range outsideCA(cfg, a.server.CA()) {
+		a.log.Warn("configuration", zap.String("problem", p.Error()))
+	}
 }
 
 // notify tells systemd, if it is there.

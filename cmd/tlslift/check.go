@@ -45,7 +45,7 @@ Exit status:
 				named = f.upstreams
 				delete(src.Flags, "upstream") // it chooses among the upstreams
 			}
-			in, err := load(src, nil, wrongStateFile, outsideCA)
+			in, err := load(src, nil, wrongStateFile, func(in *loaded) configs.Problems { return outsideCA(in.cfg, in.settings.CA) })
 			if err != nil {
 				return usageError{err}
 			}

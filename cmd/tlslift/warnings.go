@@ -254,9 +254,9 @@ func idleWhenSpliced(u configs.Upstream) []string {
 	return keys
 }
 
-// outsideCA names the upstreams that the CA may not speak for.
-func outsideCA(in *loaded) configs.Problems {
-	cfg, ca := in.cfg, in.settings.CA
+// outsideCA names the upstreams that the CA may not speak for. tlslift starts all the
+// same: other clients, and other hosts, are not concerned.
+func outsideCA(cfg *configs.Config, ca *authority.CA) configs.Problems {
 	if ca == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ type Obstacle string
 const (
 	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
 	CANotValid      Obstacle = "ca-not-valid"     // that CA has expired, or is not valid yet
+	CANotPermitted  Obstacle = "ca-not-permitted" // that CA may not speak for the host
 	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version
 	FellBack        Obstacle = "fell-back"        // a second try with an old version (RFC 7507)
 	NoCommonSuite   Obstacle = "no-common-suite"  // shares no suite with us
@@ -100,6 +101,10 @@ var obstacles = map[Obstacle]about{
 	CANotValid: {
 		sentence: "tlslift's CA has expired, or is not valid yet, so tlslift has no certificate for it.",
 		operator: "Replace the CA as docs/certificates.md says under Renewing and removing, or correct the clock of tlslift's machine.",
+	},
+	CANotPermitted: {
+		sentence: "tlslift's CA may not speak for the host that it calls, so tlslift has no certificate for it.",
+		operator: "Make a CA with `tlslift ca init --domain` for the host, and install its root at the client.",
 	},
 	VersionRefused: {
 		sentence: "It offers no version that legacy_tls.min_version permits.",

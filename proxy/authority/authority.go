@@ -204,7 +204,7 @@ func (g *generation) leafNames(n host.Name, extra []host.Name) ([]string, error)
 		return append([]string{first}, slices.DeleteFunc(slices.Clone(g.names), func(n string) bool { return n == first })...), nil
 	}
 	if !g.ca.Permits(n) {
-		return nil, fmt.Errorf("mint a leaf: the CA does not permit the host %.64q", n)
+		return nil, NotPermittedError(n.String())
 	}
 	names := []string{n.String()}
 	for _, e := range extra {

@@ -102,6 +102,14 @@ func (ca *CA) validate(o LoadOptions) error {
 	return nil
 }
 
+// NotPermittedError is the error of a leaf for a host that the CA's name constraints
+// exclude. It quotes no more of the name than a log line should hold.
+type NotPermittedError string
+
+func (e NotPermittedError) Error() string {
+	return fmt.Sprintf("mint a leaf: the CA does not permit the host %.64q", string(e))
+}
+
 // NotValidError says of a CA why it signs nothing: that it "expired on" a date, or
 // "is not valid before" a time.
 type NotValidError string

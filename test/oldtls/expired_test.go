@@ -46,6 +46,28 @@ func TestCheckNotesACAThatExpiresSoon(t *testing.T) {
 	}
 }
 
+// TestAHostOutsideTheCA: check names it, tlslift starts with a warning, and the line of
+// an old client that asks for it says what to do.
+func TestAHostOutsideTheCA(t *testing.T) {
+	t.Parallel()
+	files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: []string{"example.com"}, Days: 30, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := bare(t, portal(t, smsportal.Options{}), fmt.Sprintf("legacy_tls: {ca: {cert_file: %s, key_file: %s}}\n", files.CA, files.Key))
+	const outside = "is outside the name constraints of "
+	if line := s.WaitLog(harness.Match{"level": "warn", "msg": "configuration"}); !strings.Contains(line.String("problem"), outside+files.CA) {
+		t.Errorf("the log says %v", line)
+	}
+	refused(t, say(t, ways[0].open(t, s, api), spelled{version: tls.VersionTLS10, suites: plainSuites, sni: api}.wire()), alertUnrecognizedName)
+	if line := s.WaitLog(harness.Match{"msg": "handshake failed", "reason": "other"}); !strings.HasPrefix(line.String("advice"), "tlslift's CA may not speak for the host") || !strings.Contains(line.String("advice"), "--domain") {
+		t.Errorf("the log says %v", line)
+	}
+	if got := harness.Run(t, nil, "check", "--config", s.Config); got.Code != 2 || !strings.Contains(got.Stderr, outside) {
+		t.Errorf("check: status %d, %s%s", got.Code, got.Stdout, got.Stderr)
+	}
+}
+
 // TestACAThatIsNotValidStopsOldClientsAlone: with a CA that has expired, or is not
 // valid yet, tlslift starts, reloads and upgrades, and serves every client that
 // does not need it; the others are refused until it is replaced.
