@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"embed"
 	"html/template"
-	"iter"
 	"slices"
 	"strings"
 )
@@ -206,23 +205,6 @@ func (r *Runtime) presumes(library *Runtime) bool {
 // Stopgap reports whether the advice for an obstacle has a step that lets the
 // client call today, and leaves it without TLS 1.2.
 func Stopgap(o Obstacle) bool { return obstacles[o].stopgap }
-
-// Known reports whether the tables have anything about a client's library or
-// program.
-func Known(c Client) bool {
-	return runtimeOf(programs, c.Program) != nil || runtimeOf(libraries, c.Library) != nil
-}
-
-// Runtimes yields every program and TLS library of the tables.
-func Runtimes() iter.Seq[Runtime] {
-	return func(yield func(Runtime) bool) {
-		for _, r := range slices.Concat(programs, libraries) {
-			if !yield(r) {
-				return
-			}
-		}
-	}
-}
 
 func pageOf(r *Runtime) string {
 	if r == nil {

@@ -1,27 +1,5 @@
 package fixes
 
-// Check is how a fact was checked.
-type Check uint8
-
-// The ways to check a fact, the strongest first.
-const (
-	Tested       Check = iota // such a program was run, and its hello recorded
-	ReadInSource              // read in the program's source
-	Documented                // its maker says so
-)
-
-func (c Check) String() string {
-	return [...]string{Tested: "tested", ReadInSource: "read in its source", Documented: "documented"}[c]
-}
-
-// Fact is what some versions of a program or TLS library can do.
-type Fact struct {
-	Versions string
-	TLS12    string // whether they have TLS 1.2, and what it takes
-	Checked  Check
-	Source   string // URL
-}
-
 // Runtime is a program or a TLS library that a client may be.
 type Runtime struct {
 	Key      string   // in Fix.Key
