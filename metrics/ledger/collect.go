@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,11 +21,15 @@ type descs struct {
 	verdict, verdictTime, refuted, library                    *prometheus.Desc
 
 	target, clients, overflow, lastWrite, writeFailures *prometheus.Desc
+
+	all []*prometheus.Desc
 }
 
 func newDescs() (d descs) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+		one := prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+		d.all = append(d.all, one)
+		return one
 	}
 	d.counters[seriesRequests] = desc("client_requests_total",
 		"Requests by client and TLS version of the client's side; requests inside spliced TLS cannot be seen.",
@@ -77,84 +82,60 @@ func newDescs() (d descs) {
 
 // Describe implements prometheus.Collector.
 func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
-	d := &l.descs
-	for _, c := range d.counters {
-		if c != nil {
-			ch <- c
-		}
-	}
-	for _, c := range [...]*prometheus.Desc{
-		d.firstSeen, d.lastInsecure, d.lastSecure, d.lastFailed, d.declared, d.verdict, d.verdictTime, d.refuted, d.library,
-		d.target, d.clients, d.overflow, d.lastWrite, d.writeFailures,
-	} {
-		ch <- c
+	for _, d := range l.descs.all {
+		ch <- d
 	}
 }
 
-// exported is a copy of what a scrape needs.
+// exported is a copy of what a client's metrics show.
 type exported struct {
-	rows      []exportedRow // with a label; the overflow row is the last
-	upstreams []string
-	target    time.Time
-
-	tracked, labelled int
-	unlabelled        uint64
+	row              // without what it keeps in lists
+	declared         int64
+	verdict          Verdict
+	library, program string
 }
 
-// export copies what a scrape needs, after it has ended the leases that are
-// over.
-func (l *Ledger) export(now time.Time) exported {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.endLeases(now.Unix())
-	e := exported{
-		rows: make([]exportedRow, 0, len(l.labels.rows)+1), upstreams: l.upstreams, target: l.policy.Target,
-		tracked: l.tracked, labelled: l.labels.discovered, unlabelled: l.labels.unlabelled,
-	}
-	for r := range l.labels.rows {
-		e.rows = append(e.rows, r.exported(l.policy, now))
-	}
-	e.rows = append(e.rows, l.overflow.exported(l.policy, now))
-	return e
-}
-
-// exportedRow is a copy of what a row's metrics show.
-type exportedRow struct {
-	row    // without what it keeps in lists
-	stands standing
-}
-
-// exported makes the copy. How the client stands follows from the lists too.
-func (r *row) exported(p *policy, now time.Time) exportedRow {
+// exported makes the copy. What the client runs on follows from the lists too.
+func (r *row) exported(p *policy, now time.Time) exported {
 	c, s := *r, *r.series
-	s.tallies = append(tallies(nil), s.tallies...)
+	s.tallies = slices.Clone(s.tallies)
 	c.series, c.marks, c.days, c.totals = &s, nil, nil, nil
-	return exportedRow{c, r.standing(p, now)}
+	e := exported{row: c, declared: unixOf(p.clients[r.name].Migrated)}
+	e.verdict, e.library, e.program = r.judge(p, now)
+	return e
 }
 
 // Collect implements prometheus.Collector. It renders the clients that have a
 // label, and the overflow row.
 func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
-	now := l.clock()
-	e := l.export(now)
-	out := emitter{ch: ch, descs: &l.descs, upstreams: e.upstreams}
-	for i := range e.rows {
-		r := &e.rows[i]
+	now, d := l.clock(), &l.descs
+	l.mu.Lock()
+	l.endLeases(now.Unix())
+	rows := make([]exported, 0, len(l.labels.rows)+1)
+	for r := range l.labels.rows {
+		rows = append(rows, r.exported(l.policy, now))
+	}
+	rows = append(rows, l.overflow.exported(l.policy, now))
+	out := emitter{ch: ch, descs: d, upstreams: l.upstreams}
+	target, tracked, labelled, unlabelled := l.policy.Target, l.tracked, l.labels.discovered, l.labels.unlabelled
+	l.mu.Unlock()
+
+	for i := range rows {
+		r := &rows[i]
 		for _, t := range r.series.tallies {
 			out.tally(&r.row, t)
 		}
 		if r.name == call.LabelOverflow {
-			out.seconds(l.descs.lastInsecure, r.series.lastInsecure, false, r.name)
-			out.seconds(l.descs.lastSecure, r.series.lastSecure, false, r.name)
+			out.seconds(d.lastInsecure, r.series.lastInsecure, false, r.name)
+			out.seconds(d.lastSecure, r.series.lastSecure, false, r.name)
 			continue
 		}
-		out.client(&r.row, &r.stands)
+		out.client(r)
 	}
-	d := &l.descs
-	out.seconds(d.target, unixOf(e.target), true)
-	out.gauge(d.clients, float64(e.tracked), "tracked")
-	out.gauge(d.clients, float64(e.labelled), "labelled")
-	out.counter(d.overflow, e.unlabelled)
+	out.seconds(d.target, unixOf(target), true)
+	out.gauge(d.clients, float64(tracked), "tracked")
+	out.gauge(d.clients, float64(labelled), "labelled")
+	out.counter(d.overflow, unlabelled)
 	out.seconds(d.lastWrite, l.lastWrite.Load(), true)
 	out.counter(d.writeFailures, l.writeFailures.Load())
 }
@@ -194,24 +175,22 @@ func (e *emitter) seconds(d *prometheus.Desc, unix int64, always bool, labels ..
 
 // client emits the gauges of one client. A configured one has its timestamps
 // from the start.
-func (e *emitter) client(r *row, st *standing) {
+func (e *emitter) client(r *exported) {
 	d := e.descs
 	e.seconds(d.firstSeen, r.first, r.configured, r.name)
 	e.seconds(d.lastInsecure, r.lastInsecure, r.configured, r.name)
 	e.seconds(d.lastSecure, r.lastSecure, r.configured, r.name)
 	e.seconds(d.lastFailed, r.lastFailed, r.configured, r.name)
-	if r.configured {
-		e.seconds(d.declared, unixOf(st.Declared), true, r.name)
-	}
-	if st.Verdict != NoVerdict {
-		e.gauge(d.verdict, 1, r.name, st.Verdict.String())
+	e.seconds(d.declared, r.declared, r.configured, r.name)
+	if r.verdict != NoVerdict {
+		e.gauge(d.verdict, 1, r.name, r.verdict.String())
 	}
 	for _, v := range Verdicts {
 		e.seconds(d.verdictTime, r.evidence.Held(v), false, r.name, v.String())
 		e.seconds(d.refuted, r.evidence.Refuted(v), false, r.name, v.String())
 	}
 	if r.first != 0 {
-		e.gauge(d.library, 1, r.name, cmp.Or(st.library, "unknown"), cmp.Or(st.program, "unknown"), r.source)
+		e.gauge(d.library, 1, r.name, cmp.Or(r.library, "unknown"), cmp.Or(r.program, "unknown"), r.source)
 	}
 }
 

@@ -10,7 +10,7 @@ func (v *Row) Notes(now time.Time) []string {
 			notes = append(notes, text)
 		}
 	}
-	declared := Times{Declared: v.Declared}.declaredAt(now)
+	declared := v.times().declaredAt(now)
 	note(v.Regressed, SelectRegressed)
 	note(v.Misdeclared, SelectMisdeclared)
 	note(v.MigratedBy == "declaration" || declared && (v.Failing || v.State == NoCalls && !v.Misdeclared), "declared")

@@ -9,34 +9,26 @@ import (
 	"tlslift/proxy/call"
 )
 
-// standing is what follows from a row at one time.
-type standing struct {
-	Times
-	state       State
-	regressed   bool
-	misdeclared bool
-	fallsBack   bool
-	failing     bool
-	library     string // of the hello that the verdict is about; "" = unknown
-	program     string // of the newest request's User-Agent; "" = unknown
+// stand is a view with what the client's standing is made from, and that.
+func (r *row) stand(p *policy, now time.Time) Row {
+	v := Row{
+		Client: r.name, Evidence: r.evidence, Declared: p.clients[r.name].Migrated.UTC(), Unnamed: p.clients[r.name].Unnamed,
+		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastUpgraded: at(r.lastLifted),
+	}
+	v.Verdict, v.Library, v.Program = r.judge(p, now)
+	v.Stand(now, p.MigratedAfter)
+	v.FallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!v.times().declaredAt(now) || r.lastFallsBack > v.Declared.Unix())
+	return v
 }
 
-func (r *row) standing(p *policy, now time.Time) standing {
-	declared := p.clients[r.name].Migrated.UTC()
-	s := standing{Times: Times{
-		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed),
-		LastCapable: at(r.evidence.Held(Capable)), Declared: declared,
-	}}
-	if r.first != 0 {
-		s.Verdict = r.evidence.VerdictAt(now, declared, p.MigratedAfter)
-		s.library, s.program = r.libraryFor(s.Verdict), r.program()
+// judge is the client's verdict, and the TLS library and the program to name
+// beside it; "" is not known.
+func (r *row) judge(p *policy, now time.Time) (v Verdict, library, program string) {
+	if r.first == 0 {
+		return NoVerdict, "", ""
 	}
-	s.state = s.StateAt(now, p.MigratedAfter)
-	s.failing = s.FailingAt(now, p.MigratedAfter)
-	s.regressed = s.RegressedAt(now)
-	s.misdeclared = s.MisdeclaredAt(now)
-	s.fallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!s.declaredAt(now) || r.lastFallsBack > declared.Unix())
-	return s
+	v = r.evidence.VerdictAt(now, p.clients[r.name].Migrated, p.MigratedAfter)
+	return v, r.libraryFor(v), r.program()
 }
 
 // libraryFor is the TLS library to name beside a verdict: that of the hello that
@@ -100,9 +92,13 @@ func (v *Row) explain() {
 // Stand fills in how a client stands, from its times, its verdict and its
 // declaration.
 func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
-	s := Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, at(v.Evidence.Held(Capable)), v.Declared, v.Verdict}
+	s := v.times()
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
 	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
 	v.Misdeclared = s.MisdeclaredAt(now)
 	v.explain()
+}
+
+func (v *Row) times() Times {
+	return Times{v.FirstSeen, v.LastInsecure, v.LastSecure, v.LastFailed, at(v.Evidence.Held(Capable)), v.Declared, v.Verdict}
 }

@@ -69,12 +69,12 @@ func (l *Ledger) Summary() Summary {
 	totals := make(map[int32]*DayTotal)
 	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
 	l.each(func(r *row) {
-		st := r.standing(p, now)
-		s.count(st.state, st.Verdict, st.regressed, st.misdeclared, st.fallsBack, st.failing, st.FirstSeen, st.LastInsecure, at(r.lastLifted))
+		v := r.stand(p, now)
+		s.Add(&v)
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
-		past.add(r, st.Declared)
+		past.add(r, v.Declared)
 	})
 	if ago := past.weekAgo(); ago != nil {
 		insecure, active := ago.insecure(), ago.active()
@@ -130,43 +130,39 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 	return s
 }
 
-// Add counts a client that is known by its Row.
+// Add counts a client.
 func (s *Summary) Add(r *Row) {
-	s.count(r.State, r.Verdict, r.Regressed, r.Misdeclared, r.FallsBack, r.Failing, r.FirstSeen, r.LastInsecure, r.LastUpgraded)
-}
-
-func (s *Summary) count(state State, verdict Verdict, regressed, misdeclared, fallsBack, failing bool, first, lastInsecure, lifted time.Time) {
-	s.States[state.String()]++
-	if misdeclared {
+	s.States[r.State.String()]++
+	if r.Misdeclared {
 		s.Misdeclared++
 	}
-	if failing {
+	if r.Failing {
 		s.Failing++
 	}
-	if !first.IsZero() && (s.FirstSeen.IsZero() || first.Before(s.FirstSeen)) {
-		s.FirstSeen = first
+	if !r.FirstSeen.IsZero() && (s.FirstSeen.IsZero() || r.FirstSeen.Before(s.FirstSeen)) {
+		s.FirstSeen = r.FirstSeen
 	}
-	if state == NoCalls {
+	if r.State == NoCalls {
 		return // no client to migrate
 	}
 	s.Clients++
-	if verdict != NoVerdict {
-		s.Verdicts[verdict.String()]++
+	if r.Verdict != NoVerdict {
+		s.Verdicts[r.Verdict.String()]++
 	}
-	if regressed {
+	if r.Regressed {
 		s.Regressed++
 	}
-	if fallsBack {
+	if r.FallsBack {
 		s.FallsBack++
 	}
-	insecure := state == Insecure || state == Mixed
+	insecure := r.State == Insecure || r.State == Mixed
 	if insecure {
 		s.Insecure++
 	}
-	if insecure || state == Migrated {
+	if insecure || r.State == Migrated {
 		s.Active++
 	}
-	if insecure || upgraded(lastInsecure, lifted, s.Generated, s.migratedAfter()) {
+	if insecure || r.Upgraded(s.Generated, s.migratedAfter()) {
 		s.NeedsTlslift++
 	}
 }
@@ -175,15 +171,9 @@ func (s *Summary) migratedAfter() time.Duration {
 	return time.Duration(s.MigratedAfterSeconds) * time.Second
 }
 
-// upgraded reports whether tlslift made calls possible after the client was last
-// insecure: it was terminated at TLS 1.2 or later, because it cannot agree with
-// the upstream itself.
-func upgraded(lastInsecure, lifted, now time.Time, migratedAfter time.Duration) bool {
-	return lifted.After(lastInsecure) && now.Sub(lifted) < migratedAfter
-}
-
 // Upgraded reports whether a client that is not insecure needs tlslift all the
-// same.
+// same: tlslift made calls possible after the client was last insecure. It was
+// terminated at TLS 1.2 or later, because it cannot agree with the upstream itself.
 func (r *Row) Upgraded(now time.Time, migratedAfter time.Duration) bool {
-	return upgraded(r.LastInsecure, r.LastUpgraded, now, migratedAfter)
+	return r.LastUpgraded.After(r.LastInsecure) && now.Sub(r.LastUpgraded) < migratedAfter
 }

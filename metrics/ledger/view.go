@@ -229,29 +229,19 @@ func (r *row) view(p *policy, now time.Time) Row {
 
 // brief is a view without counts.
 func (r *row) brief(p *policy, now time.Time) Row {
-	st := r.standing(p, now)
-	v := Row{
-		Client: r.name, Source: r.source, Configured: r.configured || r.name == call.LabelOverflow,
-		State: st.state, Verdict: st.Verdict, Regressed: st.regressed, MigratedBy: st.MigratedBy(now, p.MigratedAfter), Misdeclared: st.misdeclared, Failing: st.failing, FallsBack: st.fallsBack, Library: st.library, Program: st.program,
-		FirstSeen: at(r.first), LastSeen: at(r.last),
-		LastInsecure: st.LastInsecure, LastSecure: st.LastSecure, LastFailed: st.LastFailed, LastRefused: at(r.lastRefused), LastUpgraded: at(r.lastLifted),
-		AllRefused: r.lastRefused != 0 && (r.lastServed == 0 || r.lastRefused-r.lastServed >= int64(p.MigratedAfter/time.Second)),
-		Declared:   st.Declared, Settings: r.ledLately(p.MigratedAfter), Evidence: r.evidence, JA4: r.ja4, SeveralPrograms: r.severalPrograms(p.MigratedAfter),
-	}
+	v := r.stand(p, now)
+	v.Source, v.Configured, v.JA4 = r.source, r.configured || r.name == call.LabelOverflow, r.ja4
+	v.LastSeen, v.LastRefused = at(r.last), at(r.lastRefused)
+	v.AllRefused = r.lastRefused != 0 && (r.lastServed == 0 || r.lastRefused-r.lastServed >= int64(p.MigratedAfter/time.Second))
+	v.Settings, v.SeveralPrograms = r.ledLately(p.MigratedAfter), r.severalPrograms(p.MigratedAfter)
 	if r.offered != call.VersionNone {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
-	v.Unnamed = p.clients[r.name].Unnamed
-	v.Suspected = r.suspected(st.Verdict)
-	v.explain()
+	// Of this instance alone.
+	v.Suspected = OnlySilence(v.Verdict, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
 	v.Advise(now, p.MigratedAfter)
 	return v
-}
-
-// suspected is OnlySilence of this instance alone.
-func (r *row) suspected(v Verdict) bool {
-	return OnlySilence(v, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
 }
 
 // OnlySilence reports whether nothing but silence speaks for a verdict: the client
@@ -302,7 +292,7 @@ func (v *Row) done(now time.Time, migratedAfter time.Duration) bool {
 	case Silent:
 		return !v.Failing && v.LastInsecure.IsZero() && v.LastUpgraded.IsZero()
 	case NoCalls:
-		return !v.Failing && Times{Declared: v.Declared}.declaredAt(now)
+		return !v.Failing && v.times().declaredAt(now)
 	default:
 		return false
 	}
