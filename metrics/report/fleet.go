@@ -68,66 +68,6 @@ func (c *fleetClient) instance(m model.Metric) *instance {
 	return c.instances[key]
 }
 
-// questions are asked in this order: the first makes the clients, and rates
-// need the time a client was first seen.
-func (f *fleet) questions(q queries) []question {
-	when := func(query string, field func(*ledger.Row) *time.Time) question {
-		return question{query, func(client string, _ model.Metric, v float64) {
-			*field(&f.client(client).row) = seconds(v)
-		}}
-	}
-	rate := func(query string, field func(*ledger.Row) *float64) question {
-		return question{query, func(client string, _ model.Metric, v float64) {
-			if r := &f.client(client).row; v >= 0 {
-				*field(r) = v / f.week(r)
-			}
-		}}
-	}
-	return []question{
-		{q.clients, func(client string, _ model.Metric, _ float64) {
-			f.clients[client] = f.client(client)
-			f.clients[client].row.Client = client
-		}},
-		when(q.firstSeen, func(r *ledger.Row) *time.Time { return &r.FirstSeen }),
-		when(q.declared, func(r *ledger.Row) *time.Time { return &r.Declared }),
-		{q.lastInsecure, func(client string, m model.Metric, v float64) {
-			f.client(client).instance(m).lastInsecure = seconds(v)
-		}},
-		{q.lastSecure, func(client string, m model.Metric, v float64) {
-			f.client(client).instance(m).lastSecure = seconds(v)
-		}},
-		{q.lastFailed, func(client string, m model.Metric, v float64) {
-			f.client(client).instance(m).lastFailed = seconds(v)
-		}},
-		rate(q.requests, func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
-		rate(q.connections, func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
-		{q.upgraded, func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
-		{q.held, f.takeEvidence(1)},
-		{q.refuted, f.takeEvidence(-1)},
-		{q.failures, func(client string, m model.Metric, _ float64) { f.client(client).failed[string(m["reason"])]++ }},
-		{q.libraryPast, f.takeRuntime},
-		{q.libraryNow, f.takeRuntime},
-		{q.libraryRule, func(client string, m model.Metric, at float64) { f.client(client).remembered.take(m, at) }},
-		{q.offered, func(client string, m model.Metric, _ float64) {
-			if r, v := &f.client(client).row, string(m["max_version"]); versionOf(v) > versionOf(r.HighestOffered) {
-				r.HighestOffered = v
-			}
-		}},
-	}
-}
-
-// takeEvidence adds when a verdict was seen to hold (sign 1) or was refuted (-1).
-func (f *fleet) takeEvidence(sign int64) func(client string, m model.Metric, v float64) {
-	return func(client string, m model.Metric, v float64) {
-		verdict, err := ledger.ParseVerdict(string(m["verdict"]))
-		if at := seconds(v); err == nil && verdict != ledger.NoVerdict && !at.IsZero() {
-			var one ledger.Evidence
-			one[verdict] = sign * at.Unix()
-			f.client(client).instance(m).evidence.Merge(one)
-		}
-	}
-}
-
 func (f *fleet) takeRuntime(client string, m model.Metric, at float64) {
 	f.client(client).instance(m).take(m, at)
 }

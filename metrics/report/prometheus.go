@@ -53,10 +53,9 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	}
 	a := asker{client: o.Access.client(), url: u.JoinPath("api/v1/query"), now: o.Now}
 	f := newFleet(o.Now, o.MigratedAfter)
-	q := newQueries(o.Lookback, o.MigratedAfter)
-	err = a.ask(ctx, f.questions(q))
+	err = a.ask(ctx, f.questions(o.Lookback))
 	if err == nil && len(f.clients) == 0 {
-		err = a.known(ctx, q, o.Lookback)
+		err = a.known(ctx, o.Lookback)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("prometheus %s: %w", u, err)
@@ -88,8 +87,14 @@ type asker struct {
 
 func (a asker) ask(ctx context.Context, questions []question) error {
 	for _, q := range questions {
-		if err := a.one(ctx, q); err != nil {
+		vector, err := a.vector(ctx, q.query)
+		if err != nil {
 			return err
+		}
+		for _, sample := range vector {
+			if client := string(sample.Metric["client"]); client != "" && len(client) <= 256 {
+				q.take(client, sample.Metric, float64(sample.Value))
+			}
 		}
 	}
 	return nil
@@ -97,8 +102,8 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 
 // known returns an error unless the store has ever seen a tlslift: no clients
 // at a wrong address, or of a fleet that nobody scrapes, is no good news.
-func (a asker) known(ctx context.Context, q queries, lookback time.Duration) error {
-	instances, err := a.vector(ctx, q.instances)
+func (a asker) known(ctx context.Context, lookback time.Duration) error {
+	instances, err := a.vector(ctx, instancesQuery(lookback))
 	if err == nil && len(instances) == 0 {
 		err = fmt.Errorf("no series of tlslift were found in %s: is this the right address, and does it scrape tlslift (/metrics)?",
 			figures.Last(lookback))
@@ -170,19 +175,6 @@ func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 		return nil, fmt.Errorf("read the answer: %w; the query was %s", err, query)
 	}
 	return vector, nil
-}
-
-func (a asker) one(ctx context.Context, q question) error {
-	vector, err := a.vector(ctx, q.query)
-	if err != nil {
-		return err
-	}
-	for _, sample := range vector {
-		if client := string(sample.Metric["client"]); client != "" && len(client) <= 256 {
-			q.take(client, sample.Metric, float64(sample.Value))
-		}
-	}
-	return nil
 }
 
 // seconds is the time of a timestamp gauge.

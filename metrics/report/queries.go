@@ -5,36 +5,16 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"tlslift/metrics/ledger"
 )
 
-// Recording rules of deploy/prometheus that carry the newest timestamps over
-// the fleet forward, beyond the life of the instances that saw them.
-const (
-	ruleLastInsecure = "tlslift:client_last_insecure_timestamp_seconds:max"
-	ruleLastSecure   = "tlslift:client_last_secure_timestamp_seconds:max"
-	ruleLastFailed   = "tlslift:client_last_failed_timestamp_seconds:max"
-	ruleHeld         = "tlslift:client_verdict_timestamp_seconds:max"
-	ruleRefuted      = "tlslift:client_verdict_refuted_timestamp_seconds:max"
-	ruleLibrary      = "tlslift:client_library_timestamp_seconds:max"
-)
-
-// What a forecast is made from: the pace, which the rules know, and the earliest
-// target of all instances.
+// What a forecast is made from: the pace, which the recording rules know, and the
+// earliest target of all instances.
 const (
 	ruleSlope   = "tlslift:insecure_clients:deriv28d"
 	targetQuery = "min(tlslift_target_timestamp_seconds > 0)"
 )
-
-// queries are what is asked, in PromQL. They use the metrics of docs/metrics.md
-// and, where the store has them, the recording rules.
-type queries struct {
-	instances                                              string // of tlslift, with or without clients
-	clients, firstSeen, declared, lastInsecure, lastSecure string
-	lastFailed                                             string
-	requests, connections, upgraded                        string
-	held, refuted, failures                                string
-	libraryNow, libraryPast, libraryRule, offered          string
-}
 
 // ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
 func ParseDuration(text string) (time.Duration, error) {
@@ -45,51 +25,102 @@ func ParseDuration(text string) (time.Duration, error) {
 // maxSteps bounds the work of a query about the past.
 const maxSteps = 10_000
 
-func newQueries(lookback, migratedAfter time.Duration) queries {
-	step := max(5*time.Minute, (lookback / maxSteps).Round(time.Minute))
+// instancesQuery counts the instances of tlslift, with or without clients.
+// last_over_time sees what is stale or gone by now, too.
+func instancesQuery(lookback time.Duration) string {
+	return fmt.Sprintf("count(last_over_time(tlslift_build_info[%s]))", model.Duration(lookback))
+}
+
+// questions are what is asked, in PromQL, and in this order: the first makes the
+// clients, and rates need the time a client was first seen. They use the metrics
+// of docs/metrics.md and, where the store has them, the recording rules of
+// deploy/prometheus, which carry the newest timestamps over the fleet forward,
+// beyond the life of the instances that saw them.
+func (f *fleet) questions(lookback time.Duration) []question {
+	const firstSeen, library = "tlslift_client_first_seen_timestamp_seconds", "tlslift_client_library_info"
+	step := model.Duration(max(5*time.Minute, (lookback / maxSteps).Round(time.Minute)))
 	back := model.Duration(lookback).String()
+	rule := func(name string) string { return "tlslift:client_" + name + "_timestamp_seconds:max" }
 	// An instance that restarts without its ledger begins at 0 again, so the
 	// greatest value counts, not the last. Series of single instances.
-	newest := func(name, rule string) string {
-		return fmt.Sprintf("(max_over_time(tlslift_client_%s_timestamp_seconds[%s]) or max_over_time(%s[%s])) > 0", name, back, rule, back)
+	newest := func(name string) string {
+		return fmt.Sprintf("(max_over_time(tlslift_client_%s_timestamp_seconds[%s]) or max_over_time(%s[%s])) > 0", name, back, rule(name), back)
 	}
-	// The step's own time, not timestamp(): that reads the series from its
-	// beginning at every step in Prometheus 2.42, fifty times slower; a series ends where
-	// its instance says something else. One that began and ended between two steps
-	// has no time: its value, 1, makes it the oldest.
-	past := func(name string) string {
-		return fmt.Sprintf("max_over_time((0 * %[1]s + time())[%[2]s:%[3]s]) or last_over_time(%[1]s[%[2]s])", name, back, model.Duration(step))
+	last := func(name string, field func(*instance) *time.Time) question {
+		return question{newest(name), func(client string, m model.Metric, v float64) {
+			*field(f.client(client).instance(m)) = seconds(v)
+		}}
 	}
-	return queries{
-		// last_over_time sees what is stale or gone by now, too.
-		instances: fmt.Sprintf("count(last_over_time(tlslift_build_info[%s]))", back),
+	when := func(query string, field func(*ledger.Row) *time.Time) question {
+		return question{query, func(client string, _ model.Metric, v float64) {
+			*field(&f.client(client).row) = seconds(v)
+		}}
+	}
+	rate := func(query string, field func(*ledger.Row) *float64) question {
+		return question{query, func(client string, _ model.Metric, v float64) {
+			if r := &f.client(client).row; v >= 0 {
+				*field(r) = v / f.week(r)
+			}
+		}}
+	}
+	// evidence is when a verdict was seen to hold (sign 1) or was refuted (-1).
+	evidence := func(name string, sign int64) question {
+		return question{newest(name), func(client string, m model.Metric, v float64) {
+			verdict, err := ledger.ParseVerdict(string(m["verdict"]))
+			if at := seconds(v); err == nil && verdict != ledger.NoVerdict && !at.IsZero() {
+				var one ledger.Evidence
+				one[verdict] = sign * at.Unix()
+				f.client(client).instance(m).evidence.Merge(one)
+			}
+		}}
+	}
+	return []question{
 		// One that was never seen (0) is there as long as the configuration names it. A job
 		// whose instances are all down says what it said last.
-		clients: fmt.Sprintf("count by (client) (max_over_time(%[1]s[%[2]s]) > 0 or %[1]s or (last_over_time(%[1]s[%[2]s]) unless on (job) tlslift_build_info) or last_over_time(%[3]s[%[2]s]) or last_over_time(%[4]s[%[2]s]))",
-			"tlslift_client_first_seen_timestamp_seconds", back, ruleLastInsecure, ruleLastSecure),
+		{fmt.Sprintf("count by (client) (max_over_time(%[1]s[%[2]s]) > 0 or %[1]s or (last_over_time(%[1]s[%[2]s]) unless on (job) tlslift_build_info) or last_over_time(%[3]s[%[2]s]) or last_over_time(%[4]s[%[2]s]))",
+			firstSeen, back, rule("last_insecure"), rule("last_secure")), func(client string, _ model.Metric, _ float64) {
+			f.clients[client] = f.client(client)
+			f.clients[client].row.Client = client
+		}},
 		// What is 0 at first is told by the last value, what was freed and seen
 		// again by the least.
-		firstSeen: fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))",
-			"tlslift_client_first_seen_timestamp_seconds", back),
-		lastInsecure: newest("last_insecure", ruleLastInsecure),
-		lastSecure:   newest("last_secure", ruleLastSecure),
-		lastFailed:   newest("last_failed", ruleLastFailed),
+		when(fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))", firstSeen, back),
+			func(r *ledger.Row) *time.Time { return &r.FirstSeen }),
 		// What an instance says now goes before what another said.
-		declared: fmt.Sprintf("(max by (client) (%[1]s) or max by (client) (last_over_time(%[1]s[%[2]s]))) > 0",
-			"tlslift_client_declared_migrated_timestamp_seconds", back),
+		when(fmt.Sprintf("(max by (client) (%[1]s) or max by (client) (last_over_time(%[1]s[%[2]s]))) > 0", "tlslift_client_declared_migrated_timestamp_seconds", back),
+			func(r *ledger.Row) *time.Time { return &r.Declared }),
+		last("last_insecure", func(i *instance) *time.Time { return &i.lastInsecure }),
+		last("last_secure", func(i *instance) *time.Time { return &i.lastSecure }),
+		last("last_failed", func(i *instance) *time.Time { return &i.lastFailed }),
 		// Estimates: the first request of a series that was not there before does
 		// not count.
-		requests:    `sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
-		connections: `sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
+		rate(`sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
+			func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
+		rate(`sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
+			func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
 		// One upgrade is enough, and it may be a series' first: what is new counts.
-		upgraded: fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
-			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(migratedAfter)),
-		held:        newest("verdict", ruleHeld),
-		refuted:     newest("verdict_refuted", ruleRefuted),
-		failures:    fmt.Sprintf("count by (client, reason) (max_over_time(tlslift_client_handshake_failures_total[%s]) > 0)", back),
-		libraryNow:  "timestamp(tlslift_client_library_info)",
-		libraryPast: past("tlslift_client_library_info"),
-		libraryRule: fmt.Sprintf("%[1]s or on (client) max_over_time(%[1]s[%[2]s])", ruleLibrary, back),
-		offered:     fmt.Sprintf("max by (client, max_version) (max_over_time(tlslift_client_hellos_total[%s])) > 0", back),
+		{fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
+			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(f.migratedAfter)), func(client string, _ model.Metric, _ float64) {
+			f.client(client).row.LastUpgraded = f.now
+		}},
+		evidence("verdict", 1),
+		evidence("verdict_refuted", -1),
+		{fmt.Sprintf("count by (client, reason) (max_over_time(tlslift_client_handshake_failures_total[%s]) > 0)", back), func(client string, m model.Metric, _ float64) {
+			f.client(client).failed[string(m["reason"])]++
+		}},
+		// The step's own time, not timestamp(): that reads the series from its
+		// beginning at every step in Prometheus 2.42, fifty times slower; a series ends where
+		// its instance says something else. One that began and ended between two steps
+		// has no time: its value, 1, makes it the oldest.
+		{fmt.Sprintf("max_over_time((0 * %[1]s + time())[%[2]s:%[3]s]) or last_over_time(%[1]s[%[2]s])", library, back, step), f.takeRuntime},
+		{"timestamp(" + library + ")", f.takeRuntime},
+		{fmt.Sprintf("%[1]s or on (client) max_over_time(%[1]s[%[2]s])", rule("library"), back), func(client string, m model.Metric, at float64) {
+			f.client(client).remembered.take(m, at)
+		}},
+		{fmt.Sprintf("max by (client, max_version) (max_over_time(tlslift_client_hellos_total[%s])) > 0", back), func(client string, m model.Metric, _ float64) {
+			if r, v := &f.client(client).row, string(m["max_version"]); versionOf(v) > versionOf(r.HighestOffered) {
+				r.HighestOffered = v
+			}
+		}},
 	}
 }
