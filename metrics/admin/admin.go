@@ -60,7 +60,7 @@ type Admin struct {
 	metrics http.Handler
 	answers *gate // of the page and the API
 	mux     *http.ServeMux
-	root    atomic.Pointer[http.Handler]
+	page    http.Handler // at "/"
 
 	mu      sync.Mutex
 	servers []*http.Server
@@ -79,12 +79,13 @@ func New(o Options) *Admin {
 		metrics: metricsHandler(o.Gatherer, o.Logger),
 		answers: newGate(maxAnswers, maxAnswers),
 		mux:     http.NewServeMux(),
+		page:    http.HandlerFunc(notFound),
 	}
 	for _, n := range o.Hosts {
 		a.hosts[n] = true
 	}
 	a.SetToken(o.Token)
-	a.mux.HandleFunc("/", a.serveRoot)
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { a.page.ServeHTTP(w, r) })
 	a.mux.HandleFunc("/ca.pem", a.serveCA)
 	a.mux.HandleFunc("/proxy.pac", a.servePAC)
 	a.mux.HandleFunc("/quit", a.serveQuit)
@@ -97,12 +98,11 @@ func New(o Options) *Admin {
 
 // Mount serves pattern (a path, or a path that ends in a slash for everything
 // below) with h, behind the guard: h sees GET and HEAD alone, from callers that
-// may see it. "/" replaces the plain index. h may replace the headers that the
-// guard has set. As with http.ServeMux, mounting a pattern twice panics; "/"
-// alone may be mounted again.
+// may see it. h may replace the headers that the guard has set. It is called
+// before Serve. As with http.ServeMux, mounting a pattern twice panics, except "/".
 func (a *Admin) Mount(pattern string, h http.Handler) {
 	if pattern == "/" {
-		a.root.Store(&h)
+		a.page = h
 		return
 	}
 	a.mux.Handle(pattern, h)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
-	"strings"
 
 	"go.uber.org/zap"
 )
@@ -18,34 +17,6 @@ func sentence(w http.ResponseWriter, status int, text string) {
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	sentence(w, http.StatusNotFound, "There is nothing here.")
-}
-
-// serveRoot serves the page that was mounted, before that a plain index.
-func (a *Admin) serveRoot(w http.ResponseWriter, r *http.Request) {
-	if h := a.root.Load(); h != nil {
-		(*h).ServeHTTP(w, r)
-		return
-	}
-	if r.URL.Path != "/" {
-		notFound(w, r)
-		return
-	}
-	index := []string{
-		"tlslift", "",
-		"/metrics        for Prometheus",
-		"/healthz        200 while the process serves",
-		"/readyz         200 when ready, 503 when not; the state as a word",
-		"/ca.pem         the certificate that clients of old TLS install",
-		"/proxy.pac      proxy auto-configuration",
-		"/api/v1/build   which build this is",
-	}
-	if a.o.AllowQuit {
-		index = append(index, "/quit           POST ends the process gracefully")
-	}
-	if a.o.Profiles {
-		index = append(index, "/debug/pprof/   profiles of the process")
-	}
-	sentence(w, http.StatusOK, strings.Join(index, "\n"))
 }
 
 // serveCA serves the certificates that clients install. Only certificates
