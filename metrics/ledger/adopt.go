@@ -34,17 +34,16 @@ func (l *Ledger) adopt(rows []*row) {
 
 // add adds what was recorded of the same client before r began.
 func (r *row) add(before *row) {
-	if r.first == 0 || before.first < r.first {
-		r.first = before.first
+	first := before.first
+	if r.first != 0 {
+		first = min(r.first, first)
 	}
 	r.source, r.address = cmp.Or(r.source, before.source), cmp.Or(before.address, r.address)
-	for at, t := range map[*int64]int64{
-		&r.last: before.last, &r.lastInsecure: before.lastInsecure, &r.lastSecure: before.lastSecure,
-		&r.lastFailed: before.lastFailed, &r.lastServed: before.lastServed, &r.lastRefused: before.lastRefused,
-		&r.lastLifted: before.lastLifted, &r.lastFallsBack: before.lastFallsBack,
-	} {
-		*at = max(*at, t)
+	newest := r.times()
+	for i, t := range before.times() {
+		*newest[i] = max(*newest[i], *t)
 	}
+	r.first = first
 	for i, t := range before.settings {
 		r.settings[i] = max(r.settings[i], t)
 	}
@@ -63,46 +62,22 @@ func (r *row) add(before *row) {
 			sum.count, sum.last = sum.count+e.count, max(sum.last, e.last)
 		}
 	}
-	r.addDays(before.days)
+	for _, d := range before.days {
+		c := r.day(d.number)
+		add(&c.InsecureRequests, d.InsecureRequests)
+		add(&c.SecureRequests, d.SecureRequests)
+		add(&c.InsecureConnections, d.InsecureConnections)
+		add(&c.SecureConnections, d.SecureConnections)
+	}
 }
 
 // addMark adds a mark of before; of too many, the one unseen for longest gives way.
 func (r *row) addMark(before mark) {
-	n, oldest := 0, -1
-	for i := range r.marks {
-		m := &r.marks[i]
-		if m.kind != before.kind {
-			continue
-		}
-		if m.text == before.text {
-			m.count, m.last, m.back = m.count+before.count, max(m.last, before.last), max(m.back, before.back)
-			return
-		}
-		if n++; oldest < 0 || m.last < r.marks[oldest].last {
-			oldest = i
-		}
-	}
+	m, full := r.markFor(before.kind, before.text)
 	switch {
-	case n < maxMarks:
-		r.marks = append(r.marks, before)
-	case r.marks[oldest].last < before.last:
-		r.marks[oldest] = before
-	}
-}
-
-func (r *row) addDays(before []day) {
-	for _, d := range before {
-		i, found := slices.BinarySearchFunc(r.days, d.number, func(x day, n int32) int { return int(x.number - n) })
-		if !found {
-			r.days = slices.Insert(r.days, i, d)
-			continue
-		}
-		c := &r.days[i].DayCounts
-		for sum, n := range map[*uint32]uint32{
-			&c.InsecureRequests: d.InsecureRequests, &c.SecureRequests: d.SecureRequests,
-			&c.InsecureConnections: d.InsecureConnections, &c.SecureConnections: d.SecureConnections,
-		} {
-			*sum += min(n, 1<<32-1-*sum)
-		}
+	case m.text == before.text:
+		m.count, m.last, m.back = m.count+before.count, max(m.last, before.last), max(m.back, before.back)
+	case !full || m.last < before.last:
+		*m = before
 	}
 }

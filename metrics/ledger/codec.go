@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -69,37 +70,29 @@ type storedMark struct {
 	Back time.Time `json:"back,omitzero"`
 }
 
+// times are the times of a record, in the order of the row's.
+func (rec *record) times() [9]*time.Time {
+	return [...]*time.Time{&rec.First, &rec.Last, &rec.LastInsecure, &rec.LastSecure, &rec.LastFailed, &rec.LastServed, &rec.LastRefused, &rec.LastLifted, &rec.FallsBack}
+}
+
 // encode is the stored form of a row.
 func encode(r *row, p *policy) record {
 	rec := record{
 		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Unnamed: p.clients[r.name].Unnamed, Source: r.source, Home: r.address,
-		First: at(r.first), Last: at(r.last),
-		LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastServed: at(r.lastServed), LastRefused: at(r.lastRefused), LastLifted: at(r.lastLifted), FallsBack: at(r.lastFallsBack),
 		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
+		Settings: store(call.Settings[:], func(s call.Setting) sight { return sight{last: r.settings[s]} }),
+		Evidence: store(Verdicts[:], func(v Verdict) sight { return sight{last: r.evidence.Held(v)} }),
+		Refuted:  store(Verdicts[:], func(v Verdict) sight { return sight{last: r.evidence.Refuted(v)} }),
+		Exposed:  store(redact.AllKinds[:], func(k redact.Kind) sight { return r.exposed[0][k] }),
+		Weakly:   store(redact.AllKinds[:], func(k redact.Kind) sight { return r.exposed[1][k] }),
 	}
-	for _, s := range call.Settings {
-		if t := r.settings[s]; t != 0 {
-			rec.Settings = append(rec.Settings, storedTime{Name: s.String(), Last: at(t)})
-		}
-	}
-	for _, verdict := range Verdicts {
-		if t := r.evidence.Held(verdict); t != 0 {
-			rec.Evidence = append(rec.Evidence, storedTime{Name: verdict.String(), Last: at(t)})
-		}
-		if t := r.evidence.Refuted(verdict); t != 0 {
-			rec.Refuted = append(rec.Refuted, storedTime{Name: verdict.String(), Last: at(t)})
-		}
+	times := rec.times()
+	for i, t := range r.times() {
+		*times[i] = at(*t)
 	}
 	for _, t := range r.totals {
 		a, b := t.words()
 		rec.Counts = append(rec.Counts, storedCount{subjectWords[t.subject], a, b, t.n})
-	}
-	for over, to := range []*[]storedTime{&rec.Exposed, &rec.Weakly} {
-		for i, e := range r.exposed[over] {
-			if e.count > 0 {
-				*to = append(*to, storedTime{redact.AllKinds[i].String(), e.count, at(e.last)})
-			}
-		}
 	}
 	for _, m := range r.marks {
 		rec.Marks = append(rec.Marks, storedMark{markWords[m.kind], m.text, m.count, at(m.last), at(m.back)})
@@ -122,40 +115,25 @@ func decode(rec *record, latest int64) (*row, error) {
 	when := func(t time.Time) int64 { return min(max(t.Unix(), 0), latest) }
 	r := &row{
 		name: rec.Client, source: text(rec.Source), address: text(rec.Home), configured: rec.Configured,
-		first: when(rec.First), last: when(rec.Last),
-		lastInsecure: when(rec.LastInsecure), lastSecure: when(rec.LastSecure), lastFailed: when(rec.LastFailed), lastServed: when(rec.LastServed), lastRefused: when(rec.LastRefused), lastLifted: when(rec.LastLifted), lastFallsBack: when(rec.FallsBack),
 		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),
 	}
-	r.offered, _ = parseVersion(rec.Offered)
+	times := r.times()
+	for i, t := range rec.times() {
+		*times[i] = when(*t)
+	}
+	r.offered, _ = find(call.Versions[:], rec.Offered)
 	if r.first == 0 && !r.configured || r.last < r.first {
 		return nil, errors.New("it was never seen")
 	}
-	for _, e := range rec.Settings {
-		if i := slices.IndexFunc(call.Settings[:], func(s call.Setting) bool { return s.String() == e.Name }); i >= 0 {
-			r.settings[call.Settings[i]] = when(e.Last)
-		}
-	}
-	for _, e := range rec.Evidence {
-		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {
-			r.evidence[v] = when(e.Last)
-		}
-	}
-	for _, e := range rec.Refuted {
-		if v, err := ParseVerdict(e.Name); err == nil && v != NoVerdict {
-			r.evidence[v] = -when(e.Last)
-		}
+	restore(rec.Settings, call.Settings[:], func(s call.Setting, e storedTime) { r.settings[s] = when(e.Last) })
+	restore(rec.Evidence, Verdicts[:], func(v Verdict, e storedTime) { r.evidence[v] = when(e.Last) })
+	restore(rec.Refuted, Verdicts[:], func(v Verdict, e storedTime) { r.evidence[v] = -when(e.Last) })
+	for over, from := range [...][]storedTime{rec.Exposed, rec.Weakly} {
+		restore(from, redact.AllKinds[:], func(k redact.Kind, e storedTime) { r.exposed[over][k] = sight{e.N, when(e.Last)} })
 	}
 	for _, c := range rec.Counts {
 		if k, ok := parseTotal(c.Of, c.A, c.B); ok {
 			*r.totals.at(k) = c.N
-		}
-	}
-	for over, from := range [][]storedTime{rec.Exposed, rec.Weakly} {
-		for _, e := range from {
-			i := slices.IndexFunc(redact.AllKinds[:], func(k redact.Kind) bool { return k.String() == e.Name })
-			if i >= 0 {
-				r.exposed[over][i] = exposed{e.N, when(e.Last)}
-			}
 		}
 	}
 	for _, m := range rec.Marks {
@@ -167,6 +145,25 @@ func decode(rec *record, latest int64) (*row, error) {
 	}
 	r.decodeDays(rec.Days, dayOf(latest))
 	return r, nil
+}
+
+// store is what is known of each value of a closed set, by its word.
+func store[T fmt.Stringer](set []T, of func(T) sight) (list []storedTime) {
+	for _, v := range set {
+		if e := of(v); e != (sight{}) {
+			list = append(list, storedTime{v.String(), e.count, at(e.last)})
+		}
+	}
+	return list
+}
+
+// restore is the inverse of store.
+func restore[T fmt.Stringer](list []storedTime, set []T, keep func(T, storedTime)) {
+	for _, e := range list {
+		if v, ok := find(set, e.Name); ok {
+			keep(v, e)
+		}
+	}
 }
 
 func (r *row) decodeDays(days [][5]uint32, latest int32) {

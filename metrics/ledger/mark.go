@@ -49,27 +49,36 @@ func (r *row) mark(kind markKind, text string, now int64) *mark {
 		return nil
 	}
 	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
-	n, oldest := 0, -1
+	m, _ := r.markFor(kind, text)
+	if m.text != text {
+		*m = mark{kind: kind, text: strings.Clone(text)}
+	}
+	m.count++
+	m.last = max(m.last, now)
+	return m
+}
+
+// markFor is the place of a mark: its own, or an empty one, or if the kind is full
+// that of the mark unseen for longest.
+func (r *row) markFor(kind markKind, text string) (place *mark, full bool) {
+	n := 0
 	for i := range r.marks {
 		m := &r.marks[i]
 		if m.kind != kind {
 			continue
 		}
 		if m.text == text {
-			m.count++
-			m.last = max(m.last, now)
-			return m
+			return m, false
 		}
-		if n++; oldest < 0 || m.last < r.marks[oldest].last {
-			oldest = i
+		if n++; place == nil || m.last < place.last {
+			place = m
 		}
 	}
 	if n < maxMarks {
 		r.marks = append(r.marks, mark{})
-		oldest = len(r.marks) - 1
+		return &r.marks[len(r.marks)-1], false
 	}
-	r.marks[oldest] = mark{kind: kind, text: strings.Clone(text), count: 1, last: now}
-	return &r.marks[oldest]
+	return place, true
 }
 
 // unmark takes back what mark counted once.

@@ -272,11 +272,10 @@ func (r *row) expose(kinds redact.Kinds, over call.Version, now int64) {
 	}
 }
 
-func increment(n *uint32) {
-	if *n < 1<<32-1 {
-		*n++
-	}
-}
+func increment(n *uint32) { add(n, 1) }
+
+// add stops at the highest number.
+func add(sum *uint32, n uint32) { *sum += min(n, 1<<32-1-*sum) }
 
 // dayOf is the number of a time's day, in UTC, since the Unix epoch.
 func dayOf(unix int64) int32 { return int32(unix / int64(24*time.Hour/time.Second)) }

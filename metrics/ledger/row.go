@@ -46,8 +46,8 @@ type row struct {
 	marks   []mark       // what showed itself behind the name
 
 	totals  tallies
-	exposed [2][len(redact.AllKinds)]exposed // in clear, and over old TLS
-	days    []day                            // ascending
+	exposed [2][len(redact.AllKinds)]sight // in clear, and over old TLS
+	days    []day                          // ascending
 
 	series *series       // what its metrics show; nil = it has no label
 	used   int64         // last traffic of any kind, 0 = none in this process
@@ -55,7 +55,8 @@ type row struct {
 	class  class         // the queue that place is in
 }
 
-type exposed struct {
+// sight is how often something was seen, where that is counted, and when last.
+type sight struct {
 	count uint64
 	last  int64
 }
@@ -105,6 +106,11 @@ func (r *row) today(now int64) *DayCounts {
 		return &r.days[n-1].DayCounts
 	}
 	r.days = expire(r.days, number)
+	return r.day(number)
+}
+
+// day is the entry of a day, a new one if there is none.
+func (r *row) day(number int32) *DayCounts {
 	i, found := slices.BinarySearchFunc(r.days, number, func(d day, n int32) int { return int(d.number - n) })
 	if !found {
 		r.days = slices.Insert(r.days, i, day{number: number})
@@ -119,6 +125,11 @@ func expire(days []day, today int32) []day {
 		n++
 	}
 	return slices.Delete(days, 0, n)
+}
+
+// times are the times of a row that are in the file, the first of them first.
+func (r *row) times() [9]*int64 {
+	return [...]*int64{&r.first, &r.last, &r.lastInsecure, &r.lastSecure, &r.lastFailed, &r.lastServed, &r.lastRefused, &r.lastLifted, &r.lastFallsBack}
 }
 
 // noteLibrary keeps what a hello shows of its library.

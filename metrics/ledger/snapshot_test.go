@@ -138,7 +138,7 @@ func fullest(name string) *row {
 		count(key{ofRefusals, uint8(reason), 0, 0})
 	}
 	for i := range redact.AllKinds {
-		r.exposed[0][i], r.exposed[1][i] = exposed{1<<64 - 1, now}, exposed{1<<64 - 1, now}
+		r.exposed[0][i], r.exposed[1][i] = sight{1<<64 - 1, now}, sight{1<<64 - 1, now}
 	}
 	for kind := range numMarkKinds {
 		for i := range maxMarks {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 
 	"tlslift/proxy/call"
@@ -103,36 +104,33 @@ func (k key) words() (a, b string) {
 // parseTotal finds the total that words name.
 func parseTotal(of, a, b string) (k key, ok bool) {
 	k.subject = subject(slices.Index(subjectWords[:], of)) // 255 when it is none
-	version, known := parseVersion(b)
+	version, known := find(call.Versions[:], b)
 	switch k.subject {
 	case ofRequests:
-		k.a, k.b, ok = uint8(parseIngress(a)), uint8(version), known
+		ingress, _ := find(call.Ingresses[:], a)
+		k.a, k.b, ok = uint8(ingress), uint8(version), known
 	case ofConnections:
-		h := slices.IndexFunc(call.Handlings[:], func(h call.Handling) bool { return h.String() == a })
-		k.a, k.b, ok = uint8(max(h, 0)), uint8(version), known && h >= 0
+		handling, found := find(call.Handlings[:], a)
+		k.a, k.b, ok = uint8(handling), uint8(version), known && found
 	case ofHellos:
-		version, ok = parseVersion(a)
+		version, ok = find(call.Versions[:], a)
 		k.a = uint8(version)
 	case ofFailures:
 		failure, _ := call.ParseHandshakeFailure(a)
 		k.a, ok = uint8(failure), true
 	case ofRefusals:
-		i := slices.IndexFunc(problem.DeniedReasons[:], func(r problem.Reason) bool { return r.String() == a })
-		k.a, ok = uint8(problem.DeniedReasons[max(i, 0)]), i >= 0
+		var reason problem.Reason
+		reason, ok = find(problem.DeniedReasons[:], a)
+		k.a = uint8(reason)
 	}
 	return k, ok
 }
 
-func parseVersion(word string) (call.Version, bool) {
-	i := slices.IndexFunc(call.Versions[:], func(v call.Version) bool { return v.String() == word })
-	return call.Version(max(i, 0)), i >= 0
-}
-
-func parseIngress(word string) call.Ingress {
-	for _, i := range call.Ingresses {
-		if i.String() == word {
-			return i
-		}
+// find is the value of a closed set that a word stands for.
+func find[T fmt.Stringer](set []T, word string) (v T, ok bool) {
+	i := slices.IndexFunc(set, func(v T) bool { return v.String() == word })
+	if i < 0 {
+		return v, false
 	}
-	return call.Unknown
+	return set[i], true
 }
