@@ -44,52 +44,45 @@ const (
 	leastFall    = -0.5 / (forecastDays * 86400) // clients per second: half a client in 28 days; what falls slower does not fall
 )
 
-// Trend is what a forecast is made from.
-type Trend struct {
-	Now       time.Time
-	FirstSeen time.Time // of the client that was seen first; zero = none was
-	Insecure  int       // clients that are insecure now
-	Slope     float64   // clients per second; NaN = not known
-	Target    time.Time // zero = none
-}
-
-// Forecast continues a trend. Before 28 days of history only a falling number
-// says anything: nobody counts as migrated before migrated_after has passed,
-// while more and more clients are seen for the first time.
-func (t Trend) Forecast() Forecast {
-	f := Forecast{Target: t.Target, Course: Collecting}
-	left := t.Target.Sub(t.Now)
-	if !t.Target.IsZero() {
+// Predict makes the forecast, which continues the number of insecure clients. slope
+// is in clients per second, NaN if it is not known; target is zero if there is none.
+// Before 28 days of history only a falling number says anything: nobody counts as
+// migrated before migrated_after has passed, while more and more clients are seen
+// for the first time.
+func (s *Summary) Predict(slope float64, target time.Time) {
+	f := Forecast{Target: target, Course: Collecting}
+	left := target.Sub(s.Generated)
+	if !target.IsZero() {
 		f.DaysLeft = int(math.Floor(left.Hours() / 24))
 	}
-	if !t.Target.IsZero() && left > 0 {
-		f.NeededPerWeek = rounded(float64(t.Insecure) / max(1, left.Seconds()/weekSeconds))
+	if !target.IsZero() && left > 0 {
+		f.NeededPerWeek = rounded(float64(s.Insecure) / max(1, left.Seconds()/weekSeconds))
 	}
-	falling := t.Slope <= leastFall
-	if !math.IsNaN(t.Slope) {
-		perWeek := rounded(t.Slope * weekSeconds)
+	falling := slope <= leastFall
+	if !math.IsNaN(slope) {
+		perWeek := rounded(slope * weekSeconds)
 		f.PerWeek = &perWeek
 	}
-	if ahead := float64(t.Insecure) / -t.Slope; falling && ahead < farthest {
-		f.End = time.Unix(t.Now.Unix()+int64(ahead), 0).UTC()
+	if ahead := float64(s.Insecure) / -slope; falling && ahead < farthest {
+		f.End = time.Unix(s.Generated.Unix()+int64(ahead), 0).UTC()
 	}
-	old := !t.FirstSeen.IsZero() && t.Now.Sub(t.FirstSeen) >= forecastDays*24*time.Hour
+	old := !s.FirstSeen.IsZero() && s.Generated.Sub(s.FirstSeen) >= forecastDays*24*time.Hour
 	switch {
-	case t.FirstSeen.IsZero():
-	case t.Insecure == 0:
+	case s.FirstSeen.IsZero():
+	case s.Insecure == 0:
 		f.Course = NoneLeft
-	case !t.Target.IsZero() && left <= 0:
+	case !target.IsZero() && left <= 0:
 		f.Course = OffTrack
-	case falling && t.Target.IsZero():
+	case falling && target.IsZero():
 		f.Course = Falling
-	case falling && !f.End.IsZero() && !f.End.After(t.Target):
+	case falling && !f.End.IsZero() && !f.End.After(target):
 		f.Course = OnTrack
-	case falling, old && f.PerWeek != nil && !t.Target.IsZero():
+	case falling, old && f.PerWeek != nil && !target.IsZero():
 		f.Course = OffTrack
 	case old && f.PerWeek != nil:
 		f.Course = Stalled
 	}
-	return f
+	s.Forecast = f
 }
 
 // Behind reports whether the migration needs more than it gets: what the alert

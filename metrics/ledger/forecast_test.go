@@ -49,15 +49,15 @@ func TestForecast(t *testing.T) {
 		"no target, young":     {young, 10, 0, time.Time{}, Collecting, ""},
 		"no target, none left": {old, 0, 0, time.Time{}, NoneLeft, ""},
 	} {
-		trend := Trend{Now: now, Insecure: c.insecure, Slope: c.slope, Target: c.target}
+		s := Summary{Generated: now, MigratedAfterSeconds: 14 * 86400, Insecure: c.insecure}
 		if c.age != 0 {
-			trend.FirstSeen = now.Add(-time.Duration(c.age) * dayLong)
+			s.FirstSeen = now.Add(-time.Duration(c.age) * dayLong)
 		}
-		f := trend.Forecast()
+		s.Predict(c.slope, c.target)
+		f := s.Forecast
 		if f.Course != c.course {
 			t.Errorf("%s: %s, want %s", name, f.Course, c.course)
 		}
-		s := Summary{Generated: now, MigratedAfterSeconds: 14 * 86400, Insecure: c.insecure, Forecast: f}
 		if got := s.Outlook(); got != c.sentence {
 			t.Errorf("%s:\n%s, want\n%s", name, got, c.sentence)
 		}

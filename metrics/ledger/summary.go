@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -81,15 +82,10 @@ func (l *Ledger) Summary() Summary {
 		s.InsecureWeekAgo, s.ActiveWeekAgo = &insecure, &active
 	}
 	s.BurnDown = past.burnDown(s.States)
-	s.Forecast = Trend{now, at(past.first), s.Insecure, past.slope(), p.Target}.Forecast()
+	s.Predict(past.slope(), p.Target)
 	stats := l.Stats()
 	s.Tracked, s.Limit, s.Overflowed = stats.Tracked, stats.Limit, stats.Overflowed
-	numbers := make([]int32, 0, len(totals))
-	for n := range totals {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
+	for _, n := range slices.Sorted(maps.Keys(totals)) {
 		s.History = append(s.History, *totals[n])
 	}
 	return s

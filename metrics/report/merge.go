@@ -101,7 +101,7 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 	if slices.ContainsFunc(reports, func(r *Report) bool { return r.Summary.Limit == 0 }) {
 		merged.Summary.Limit = 0 // not all of them are known
 	}
-	merged.forecast(math.NaN(), target)
+	merged.Summary.Predict(math.NaN(), target)
 	return merged, nil
 }
 

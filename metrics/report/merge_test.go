@@ -121,7 +121,7 @@ func TestMergedReportsKeepTheTarget(t *testing.T) {
 	reports := make([]*Report, 3)
 	for i, target := range []time.Time{{}, now.Add(30 * dayLong), now.Add(10 * dayLong)} {
 		reports[i] = newReport(string(rune('a'+i)), now, 14*dayLong, []ledger.Row{row})
-		reports[i].forecast(math.NaN(), target)
+		reports[i].Summary.Predict(math.NaN(), target)
 	}
 	r, err := merge(reports, 0)
 	if err != nil {

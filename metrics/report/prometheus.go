@@ -126,7 +126,7 @@ func (a asker) forecast(ctx context.Context, r *Report) error {
 	if err == nil && len(date) == 1 {
 		target = seconds(float64(date[0].Value))
 	}
-	r.forecast(pace, target)
+	r.Summary.Predict(pace, target)
 	return err
 }
 

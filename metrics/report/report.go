@@ -42,18 +42,6 @@ func newReport(source string, now time.Time, migratedAfter time.Duration, rows [
 	return r
 }
 
-// forecast makes the forecast. slope is in clients per second, NaN if it is not
-// known; target is zero if there is none.
-func (r *Report) forecast(slope float64, target time.Time) {
-	t := ledger.Trend{Now: r.Summary.Generated, Insecure: r.Summary.Insecure, Slope: slope, Target: target}
-	for i := range r.Clients {
-		if first := r.Clients[i].FirstSeen; !first.IsZero() && (t.FirstSeen.IsZero() || first.Before(t.FirstSeen)) {
-			t.FirstSeen = first
-		}
-	}
-	r.Summary.Forecast = t.Forecast()
-}
-
 // ParseSelection reads a list such as "insecure,mixed,regressed".
 func ParseSelection(words []string) (ledger.Selection, error) {
 	trimmed := make([]string, len(words))
