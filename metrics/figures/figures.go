@@ -2,6 +2,7 @@
 package figures
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -69,19 +70,35 @@ func Last(d time.Duration) string { return "the last " + strings.TrimPrefix(Leng
 
 // Span writes a duration in the largest unit that it has one of, rounded down.
 func Span(d time.Duration) string {
+	return cmp.Or(largest(d, units[:]), "less than a minute")
+}
+
+// Ago writes how long ago something was, in years or months too.
+func Ago(d time.Duration) string {
+	if text := largest(d, append([]unit{{365 * day, "year"}, {30 * day, "month"}}, units[:]...)); text != "" {
+		return text + " ago"
+	}
+	return "just now"
+}
+
+// largest writes a duration in the first unit that it has one of; "" = in none.
+func largest(d time.Duration, units []unit) string {
 	for _, u := range units {
-		if d >= u.size {
-			n := int(d / u.size)
+		if n := int(d / u.size); n >= 1 {
 			return Plural(n, u.name, u.name+"s")
 		}
 	}
-	return "less than a minute"
+	return ""
 }
 
-var units = [...]struct {
+const day = 24 * time.Hour
+
+type unit struct {
 	size time.Duration
 	name string
-}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
+}
+
+var units = [...]unit{{day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
 
 // Percent writes the share of part in all. Only none of them is 0%, and only all
 // of them are 100%.
@@ -104,7 +121,7 @@ func Percent(part, all int) string {
 // Moment writes a time in UTC as the configuration has it: the first instant of a
 // day is its date.
 func Moment(t time.Time) string {
-	if t = t.UTC(); t.Equal(t.Truncate(24 * time.Hour)) {
+	if t = t.UTC(); t.Equal(t.Truncate(day)) {
 		return t.Format(time.DateOnly)
 	}
 	return t.Format("2006-01-02 15:04 UTC")

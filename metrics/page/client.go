@@ -2,7 +2,6 @@ package page
 
 import (
 	"html/template"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -24,17 +23,9 @@ type clientView struct {
 	Chart    template.HTML
 	History  []ledger.Day // newest first
 	Fixes    []fixes.Page
-	Programs []fixes.Page // when the client's own program is not known
-	Failures []countView
-	Refused  []countView
-	Hellos   []countView
+	Programs []fixes.Page          // when the client's own program is not known
 	Clear    []ledger.ExposedCount // secrets that came in clear
 	Weak     []ledger.ExposedCount // secrets that came over old TLS
-}
-
-type countView struct {
-	Name  string
-	Count uint64
 }
 
 func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
@@ -85,8 +76,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 			v.Weak = append(v.Weak, e)
 		}
 	}
-	v.Failures, v.Hellos, v.Refused = sorted(row.Failures), sorted(row.Hellos), sorted(row.Refused)
-	s.render(w, http.StatusOK, s.client, &v)
+	s.render(w, http.StatusOK, "client", &v)
 }
 
 // standing says what the client's state means. A client can be secure thanks to
@@ -105,12 +95,4 @@ func (v *clientView) standing() string {
 		return "declared so by its owner, and not insecure since"
 	}
 	return stateTexts[v.Row.State.String()]
-}
-
-func sorted(counts map[string]uint64) []countView {
-	var out []countView
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		out = append(out, countView{name, counts[name]})
-	}
-	return out
 }

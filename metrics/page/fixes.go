@@ -84,7 +84,7 @@ func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
 	if !s.advice.isProgram(p.Name) {
 		v.Programs = s.advice.Programs
 	}
-	s.render(w, http.StatusOK, s.fix, v)
+	s.render(w, http.StatusOK, "fix", v)
 }
 
 type fixesView struct {
@@ -93,5 +93,5 @@ type fixesView struct {
 }
 
 func (s *server) serveFixes(w http.ResponseWriter, _ *http.Request) {
-	s.render(w, http.StatusOK, s.fixes, fixesView{base{Title: "What to change"}, s.advice})
+	s.render(w, http.StatusOK, "fixes", fixesView{base{Title: "What to change"}, s.advice})
 }

@@ -20,7 +20,7 @@ type base struct {
 
 func (s *server) funcs() template.FuncMap {
 	return template.FuncMap{
-		"ago":       func(t time.Time) string { return ago(s.Clock().Sub(t)) },
+		"ago":       func(t time.Time) string { return figures.Ago(s.Clock().Sub(t)) },
 		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
@@ -33,6 +33,7 @@ func (s *server) funcs() template.FuncMap {
 		"knownBy":   func(r ledger.Row) string { return knownBy(&r) },
 		"secret":    func(kind string) string { return cmp.Or(secretTexts[kind], kind) },
 		"times":     times,
+		"reasons":   reasons,
 		"notes":     func(r ledger.Row) []string { return r.Notes(s.Clock()) },
 		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
@@ -107,22 +108,4 @@ func times(n uint64) string {
 		return "1 time"
 	}
 	return figures.Short(float64(n)) + " times"
-}
-
-// ago says how long ago something was, in the largest unit that fits.
-func ago(d time.Duration) string {
-	const day = 24 * time.Hour
-	units := []struct {
-		size time.Duration
-		name string
-	}{{365 * day, "year"}, {30 * day, "month"}, {day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
-	for _, u := range units {
-		if n := int(d / u.size); n >= 1 {
-			if n > 1 {
-				return fmt.Sprintf("%d %ss ago", n, u.name)
-			}
-			return fmt.Sprintf("1 %s ago", u.name)
-		}
-	}
-	return "just now"
 }

@@ -78,7 +78,7 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.table(f, s.Ledger.Overview(f.selects))
-	s.render(w, status, s.index, &v)
+	s.render(w, status, "index", &v)
 }
 
 // picture draws the burn-down and prepares the same figures as a table.

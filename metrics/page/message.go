@@ -138,7 +138,7 @@ func openingOf(r *ledger.Row, now time.Time) string {
 		if r.LastSecure.After(last) {
 			last = r.LastSecure
 		}
-		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), ago(now.Sub(last)))
+		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), figures.Ago(now.Sub(last)))
 	}
 	return ""
 }
@@ -157,8 +157,8 @@ func counted(r *ledger.Row) string {
 // reasons lists reasons with how often each was seen.
 func reasons(counts map[string]uint64) string {
 	var list []string
-	for _, c := range sorted(counts) {
-		list = append(list, c.Name+": "+figures.Short(float64(c.Count)))
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, name+": "+figures.Short(float64(counts[name])))
 	}
 	return strings.Join(list, ", ")
 }

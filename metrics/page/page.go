@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -22,16 +21,6 @@ import (
 
 //go:embed templates assets
 var files embed.FS
-
-// Ledger is what the page shows; *ledger.Ledger is one.
-type Ledger interface {
-	Page(after string, limit int, keep func(*ledger.Row) bool) (page []ledger.Row, more bool)
-	Overview(keep func(*ledger.Row) bool) []*ledger.Row
-	Row(name string) (ledger.Row, bool)
-	Summary() ledger.Summary
-	MigratedAfter() time.Duration
-	Target() time.Time
-}
 
 // Health is how this instance fares, as far as it is shown.
 type Health struct {
@@ -49,7 +38,7 @@ type Fact struct{ Name, Value string }
 
 // Options are what the pages are made from.
 type Options struct {
-	Ledger  Ledger
+	Ledger  *ledger.Ledger
 	Health  func() Health    // nil = no health section
 	Version string           // shown at the foot
 	Clock   func() time.Time // nil = time.Now
@@ -61,13 +50,9 @@ type Options struct {
 
 type server struct {
 	Options
-	assets  string // version of the assets, in their addresses
-	advice  fixIndex
-	index   *template.Template
-	client  *template.Template
-	fix     *template.Template
-	fixes   *template.Template
-	missing *template.Template
+	assets string // version of the assets, in their addresses
+	advice fixIndex
+	pages  map[string]*template.Template // by the names of their files
 }
 
 // Register adds the pages and the API to mux:
@@ -87,15 +72,13 @@ func Register(mux *http.ServeMux, o Options) error {
 	if o.Bound == nil {
 		o.Bound = func(h http.Handler) http.Handler { return h }
 	}
-	s := &server{Options: o, advice: newFixIndex()}
+	s := &server{Options: o, advice: newFixIndex(), pages: make(map[string]*template.Template)}
 	var err error
 	if s.assets, err = assetsVersion(); err != nil {
 		return err
 	}
-	for name, t := range map[string]**template.Template{
-		"index": &s.index, "client": &s.client, "fix": &s.fix, "fixes": &s.fixes, "missing": &s.missing,
-	} {
-		*t, err = template.New("layout.html").Funcs(s.funcs()).ParseFS(files, "templates/layout.html", "templates/programs.html", "templates/"+name+".html")
+	for _, name := range []string{"index", "client", "fix", "fixes", "missing"} {
+		s.pages[name], err = template.New("layout.html").Funcs(s.funcs()).ParseFS(files, "templates/layout.html", "templates/programs.html", "templates/"+name+".html")
 		if err != nil {
 			return fmt.Errorf("parsing the %s page: %w", name, err)
 		}
@@ -132,9 +115,9 @@ func protect(w http.ResponseWriter) {
 }
 
 // render answers with a page; nothing is sent of one that fails half-way.
-func (s *server) render(w http.ResponseWriter, status int, t *template.Template, data any) {
+func (s *server) render(w http.ResponseWriter, status int, page string, data any) {
 	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
+	if err := s.pages[page].Execute(&b, data); err != nil {
 		http.Error(w, "the page could not be made", http.StatusInternalServerError)
 		return
 	}
@@ -146,13 +129,7 @@ func (s *server) render(w http.ResponseWriter, status int, t *template.Template,
 
 func (s *server) serveAsset(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
-	f, err := files.Open(path.Join("assets", path.Base(name)))
-	if err != nil {
-		s.notFound(w, "There is no such file.")
-		return
-	}
-	defer f.Close()
-	data, err := io.ReadAll(f)
+	data, err := files.ReadFile(path.Join("assets", path.Base(name)))
 	if err != nil {
 		s.notFound(w, "There is no such file.")
 		return
@@ -181,5 +158,5 @@ func assetsVersion() (string, error) {
 }
 
 func (s *server) notFound(w http.ResponseWriter, what string) {
-	s.render(w, http.StatusNotFound, s.missing, base{Title: "Not found", Text: what})
+	s.render(w, http.StatusNotFound, "missing", base{Title: "Not found", Text: what})
 }

@@ -73,7 +73,7 @@ func sample(t testing.TB) *ledger.Ledger {
 	return l
 }
 
-func serve(t testing.TB, l Ledger) http.Handler {
+func serve(t testing.TB, l *ledger.Ledger) http.Handler {
 	t.Helper()
 	mux := http.NewServeMux()
 	err := Register(mux, Options{
