@@ -86,6 +86,8 @@ type Row struct {
 	Exposed     []ExposedCount    `json:"credentials_exposed,omitempty"`
 	Hosts       []HostCount       `json:"hosts,omitempty"`
 	History     []Day             `json:"history,omitempty"` // of one client's own page only
+
+	Owner string `json:"owner,omitempty"` // whom to ask, in a report that was told; "" = not known
 }
 
 // Behind is what showed itself behind one client's name: at most 8 of each,

@@ -232,7 +232,7 @@ func TestTheFleetsReportIsTheLedgers(t *testing.T) {
 
 func compare(t *testing.T, fleet, one *Report) {
 	t.Helper()
-	byName := make(map[string]Client)
+	byName := make(map[string]ledger.Row)
 	states, kinds := make(map[ledger.State]int), make(map[string]bool)
 	for _, c := range fleet.Clients {
 		byName[c.Client] = c
@@ -262,10 +262,10 @@ func compare(t *testing.T, fleet, one *Report) {
 			}
 			return "some"
 		}
-		if kind(&got.Row) != kind(&want.Row) {
+		if kind(&got) != kind(&want) {
 			t.Errorf("%s: %s requests a day, the ledger has %s", want.Client, got.RequestsADay(), want.RequestsADay())
 		}
-		kinds[kind(&want.Row)] = true
+		kinds[kind(&want)] = true
 	}
 	if len(fleet.Clients) != len(one.Clients) {
 		t.Errorf("%d clients in the fleet's report, %d in the ledger's", len(fleet.Clients), len(one.Clients))

@@ -98,7 +98,7 @@ func (r *Report) asOf() string {
 var columnTitles = []string{"Client", "State", "Verdict", "Program or library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
 // cells are a client's columns.
-func (r *Report) cells(c *Client) []string {
+func (r *Report) cells(c *ledger.Row) []string {
 	state := c.State.String()
 	if notes := c.Notes(r.Summary.Generated); len(notes) > 0 {
 		state += " (" + strings.Join(notes, ", ") + ")"

@@ -48,7 +48,7 @@ type htmlView struct {
 type htmlGroup struct {
 	Title   string // "" = there is one group
 	Anchor  string
-	Clients []Client
+	Clients []ledger.Row
 }
 
 // writeHTML writes one file that needs nothing else: style, picture and the
@@ -58,7 +58,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	t, err := template.New("report.html").Funcs(template.FuncMap{
 		"date":  date,
 		"title": func(page string) string { return titles[page] },
-		"notes": func(c Client) []string { return c.Notes(r.Summary.Generated) },
+		"notes": func(c ledger.Row) []string { return c.Notes(r.Summary.Generated) },
 	}).ParseFS(files, "report.html")
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	if len(r.Clients) == 0 {
 		v.Nobody = r.nobody()
 	}
-	v.Owners = !byOwner && slices.ContainsFunc(r.Clients, func(c Client) bool { return c.Owner != "" })
+	v.Owners = !byOwner && slices.ContainsFunc(r.Clients, func(c ledger.Row) bool { return c.Owner != "" })
 	for i, g := range r.groups(byOwner) {
 		h := htmlGroup{Clients: g.Clients}
 		if byOwner {

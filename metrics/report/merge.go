@@ -86,7 +86,7 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 	f := newFleet(now, migratedAfter)
 	for i, r := range reports {
 		for n := range r.Clients {
-			f.add(model.Fingerprint(i), &r.Clients[n].Row)
+			f.add(model.Fingerprint(i), &r.Clients[n])
 		}
 	}
 	merged := newReport(strings.Join(names, ", "), now, migratedAfter, f.rows())

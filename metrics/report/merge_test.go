@@ -54,7 +54,7 @@ func TestMergeAddsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Clients) != 1 || !reflect.DeepEqual(got.Clients[0].Row, want) {
+	if len(got.Clients) != 1 || !reflect.DeepEqual(got.Clients[0], want) {
 		t.Errorf("got\n%+v, want\n%+v", got.Clients, want)
 	}
 	if s := got.Summary; got.Source != "a, b" || s.Overflowed != 2 || s.Tracked != 4 || s.Limit != 6 || s.Clients != 1 || s.Regressed != 1 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"tlslift/metrics/ledger"
 )
 
 // Owners says whom to ask about a client: a list of patterns with an owner
@@ -72,7 +74,7 @@ func (r *Report) Assign(o Owners) {
 // group is the clients of one owner.
 type group struct {
 	Owner   string // "" = not known
-	Clients []Client
+	Clients []ledger.Row
 }
 
 // groups are the report's clients by owner, those without one last; one group
@@ -82,7 +84,7 @@ func (r *Report) groups(byOwner bool) []group {
 		return []group{{Clients: r.Clients}}
 	}
 	clients := slices.Clone(r.Clients)
-	slices.SortStableFunc(clients, func(a, b Client) int {
+	slices.SortStableFunc(clients, func(a, b ledger.Row) int {
 		if (a.Owner == "") != (b.Owner == "") {
 			return map[bool]int{true: 1, false: -1}[a.Owner == ""]
 		}

@@ -17,28 +17,19 @@ import (
 type Report struct {
 	Source  string         `json:"source"` // where it was read, without credentials
 	Summary ledger.Summary `json:"summary"`
-	Clients []Client       `json:"clients"`
+	Clients []ledger.Row   `json:"clients"`
 
 	instance string // that it was read from, by the word that it has for itself; "" = not known
 	fleet    bool   // it was read from Prometheus: what no metric says is not known
 }
 
-// Client is one client of a report.
-type Client struct {
-	ledger.Row
-	Owner string `json:"owner,omitempty"` // whom to ask; "" = not known
-}
-
 // newReport makes a report of rows as of now.
 func newReport(source string, now time.Time, migratedAfter time.Duration, rows []ledger.Row) *Report {
-	r := &Report{Source: source, Summary: ledger.NewSummary(now, migratedAfter), Clients: make([]Client, len(rows))}
-	for i := range rows {
-		r.Summary.Add(&rows[i])
-		r.Clients[i].Row = rows[i]
+	r := &Report{Source: source, Summary: ledger.NewSummary(now, migratedAfter), Clients: append([]ledger.Row{}, rows...)}
+	for i := range r.Clients {
+		r.Summary.Add(&r.Clients[i])
 	}
-	slices.SortStableFunc(r.Clients, func(a, b Client) int {
-		return ledger.CompareUrgency(&a.Row, &b.Row)
-	})
+	slices.SortStableFunc(r.Clients, func(a, b ledger.Row) int { return ledger.CompareUrgency(&a, &b) })
 	return r
 }
 
@@ -54,14 +45,14 @@ func ParseSelection(words []string) (ledger.Selection, error) {
 // Only keeps the selected clients; the summary still counts all. An empty
 // selection keeps everything.
 func (r *Report) Only(s ledger.Selection) {
-	r.Clients = slices.DeleteFunc(r.Clients, func(c Client) bool { return !s.Selects(&c.Row) })
+	r.Clients = slices.DeleteFunc(r.Clients, func(c ledger.Row) bool { return !s.Selects(&c) })
 }
 
 // Count is the number of selected clients.
 func (r *Report) Count(s ledger.Selection) int {
 	n := 0
 	for i := range r.Clients {
-		if s.Selects(&r.Clients[i].Row) {
+		if s.Selects(&r.Clients[i]) {
 			n++
 		}
 	}

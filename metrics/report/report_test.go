@@ -225,7 +225,7 @@ func TestOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := fromLedger(filled(t, ""))
-	r.Clients = append(r.Clients, Client{Row: ledger.Row{Client: "shop/web"}})
+	r.Clients = append(r.Clients, ledger.Row{Client: "shop/web"})
 	r.Assign(owners)
 	for _, c := range r.Clients {
 		want := map[string]string{"payments/mailer": "finance", "10.0.0.3": "network", "10.0.0.9": "network", "billing": "joe", "shop/web": "shop", "unseen": ""}[c.Client]
@@ -245,13 +245,13 @@ func TestOwners(t *testing.T) {
 
 func TestAnOwnersHeadingCountsWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	row := func(s ledger.State, failing bool) Client {
-		return Client{Row: ledger.Row{State: s, Failing: failing}}
+	row := func(s ledger.State, failing bool) ledger.Row {
+		return ledger.Row{State: s, Failing: failing}
 	}
 	for want, g := range map[string]group{
-		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)":          {"jane", []Client{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
-		"joe (2 clients, 2 insecure, 0 mixed, 1 failing)":           {"joe", []Client{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
-		"No owner known (1 client, 0 insecure, 0 mixed, 0 failing)": {"", []Client{row(ledger.Migrated, false)}},
+		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)":          {"jane", []ledger.Row{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
+		"joe (2 clients, 2 insecure, 0 mixed, 1 failing)":           {"joe", []ledger.Row{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
+		"No owner known (1 client, 0 insecure, 0 mixed, 0 failing)": {"", []ledger.Row{row(ledger.Migrated, false)}},
 	} {
 		if got := ownerTitle(g); got != want {
 			t.Errorf("%q, want %q", got, want)

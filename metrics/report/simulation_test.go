@@ -202,7 +202,7 @@ func (s *simulation) checkFleet(day int) {
 	r := s.report(day)
 	rows := make(map[string]*ledger.Row)
 	for n := range r.Clients {
-		rows[r.Clients[n].Client] = &r.Clients[n].Row
+		rows[r.Clients[n].Client] = &r.Clients[n]
 	}
 	for _, c := range s.clients {
 		want, _ := c.truth(s.now(), func(act) bool { return true })

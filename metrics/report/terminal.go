@@ -76,7 +76,7 @@ type sheet struct {
 	widths        []int      // of all columns
 }
 
-func (r *Report) newSheet(clients []Client, byOwner bool, columns int) *sheet {
+func (r *Report) newSheet(clients []ledger.Row, byOwner bool, columns int) *sheet {
 	s := &sheet{columns: columns, widths: make([]int, len(columnTitles))}
 	longest := max(narrowest/2, columns*2/5) // a longer name has a line of its own
 	used := make([]bool, len(columnTitles))

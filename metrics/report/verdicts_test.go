@@ -232,7 +232,7 @@ func same(t *testing.T, where string, day int, r *Report, want map[string]ledger
 	t.Helper()
 	got := make(map[string]ledger.Row)
 	for i := range r.Clients {
-		got[r.Clients[i].Client] = r.Clients[i].Row
+		got[r.Clients[i].Client] = r.Clients[i]
 	}
 	for _, s := range scripts {
 		c := got[s.client]
