@@ -144,6 +144,15 @@ type Day struct {
 	DayCounts
 }
 
+// Listing is the answer of GET /api/v1/clients: clients by name. Its form is
+// stable: fields may be added, never renamed.
+type Listing struct {
+	Generated            time.Time `json:"generated"`
+	MigratedAfterSeconds int64     `json:"migrated_after_seconds"`
+	Clients              []Row     `json:"clients"`
+	NextCursor           string    `json:"next_cursor,omitempty"` // absent = there are no more
+}
+
 // Snapshot returns every client as it stands now, by name, without its daily
 // history. The overflow row is among them once it has counted anything.
 func (l *Ledger) Snapshot() []Row {

@@ -21,19 +21,10 @@ import (
 // when the caller does not say: about 600 KB.
 const maxClients = 1000
 
-// clientsAnswer is the answer of GET /api/v1/clients: clients by name. Its form
-// is stable: fields may be added, never renamed. The query parameters state,
-// verdict and q select clients as on the page; limit is how many to answer, 1 to
-// 1000, and cursor the next_cursor of the answer before.
-type clientsAnswer struct {
-	Generated            time.Time    `json:"generated"`
-	MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
-	Clients              []ledger.Row `json:"clients"`
-	NextCursor           string       `json:"next_cursor,omitempty"` // absent = there are no more
-}
-
-// apiParameters are those of GET /api/v1/clients. Those of the page that say how
-// to sort may be there, too.
+// apiParameters are those of GET /api/v1/clients: state, verdict and q select
+// clients as on the page; limit is how many to answer, 1 to 1000, and cursor the
+// next_cursor of the answer before. Those of the page that say how to sort may be
+// there, too.
 var (
 	apiParameters  = []string{"state", "verdict", "q", "limit", "cursor"}
 	pageParameters = []string{"sort", "order", "page"}
@@ -64,7 +55,7 @@ func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	answer := clientsAnswer{
+	answer := ledger.Listing{
 		Generated:            s.Clock().UTC().Truncate(time.Second),
 		MigratedAfterSeconds: int64(s.Ledger.MigratedAfter() / time.Second),
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // clientsOf is an answer of the API.
-func clientsOf(t *testing.T, h http.Handler, query string) (answer clientsAnswer) {
+func clientsOf(t *testing.T, h http.Handler, query string) (answer ledger.Listing) {
 	t.Helper()
 	w := get(t, h, "/api/v1/clients?"+query)
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != http.StatusOK {

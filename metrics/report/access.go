@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -19,26 +20,41 @@ type Access struct {
 	Transport http.RoundTripper // nil = a plain one of its own
 }
 
-// client is an HTTP client that sends the credentials to the one place they are
-// for: it follows no redirect.
-func (a Access) client() *http.Client {
+// source is an HTTP source of a report.
+type source struct {
+	client *http.Client
+	url    *url.URL
+	peer   peer // what it is meant to be
+}
+
+// source is an HTTP source that gets the credentials. They are for this one place: no
+// redirect is followed. A source gives up in time on an address that does not answer.
+func (a Access) source(u *url.URL, is peer, proxy func(*http.Request) (*url.URL, error)) source {
 	next := a.Transport
 	if next == nil {
-		next = transport(http.ProxyFromEnvironment)
+		dialer := net.Dialer{Timeout: connectTime}
+		next = &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, TLSHandshakeTimeout: connectTime}
 	}
-	return &http.Client{
+	return source{url: u, peer: is, client: &http.Client{
 		Transport: authorized{a, next},
 		Timeout:   answerTime,
 		CheckRedirect: func(to *http.Request, _ []*http.Request) error {
 			return fmt.Errorf("it redirects to %s://%s: %w", to.URL.Scheme, to.URL.Host, errElsewhere)
 		},
-	}
+	}}
 }
 
-// transport gives up in time on an address that does not answer.
-func transport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
-	dialer := net.Dialer{Timeout: connectTime}
-	return &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, TLSHandshakeTimeout: connectTime}
+// get asks for one answer. Its error says what to do.
+func (s source) get(ctx context.Context, target *url.URL) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.client.Do(request)
+	if err != nil {
+		return nil, s.peer.explain(err, s.url)
+	}
+	return answer, nil
 }
 
 type authorized struct {

@@ -40,12 +40,9 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
 	source := "admin " + u.String()
-	api := adminAPI{client: access.client(), url: u, token: access.Token != ""}
-	if access.Transport == nil {
-		// The admin address is nearby, and the environment's proxy may well be
-		// tlslift itself.
-		api.client.Transport = authorized{access, transport(nil)}
-	}
+	// Without the environment's proxy: the admin address is nearby, and that proxy
+	// may well be tlslift itself.
+	api := adminAPI{source: access.source(u, adminPeer, nil), token: access.Token != ""}
 	clients, err := api.clients(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
@@ -63,24 +60,15 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 
 // adminAPI is the API of one instance.
 type adminAPI struct {
-	client *http.Client
-	url    *url.URL // of the admin side
-	token  bool     // a token is sent
-}
-
-// clientsPage is an answer of /api/v1/clients.
-type clientsPage struct {
-	Generated            time.Time    `json:"generated"`
-	MigratedAfterSeconds int64        `json:"migrated_after_seconds"`
-	Clients              []ledger.Row `json:"clients"`
-	NextCursor           string       `json:"next_cursor"`
+	source
+	token bool // a token is sent
 }
 
 // clients reads all clients, page by page, as if they were one answer.
-func (a *adminAPI) clients(ctx context.Context) (all clientsPage, err error) {
+func (a *adminAPI) clients(ctx context.Context) (all ledger.Listing, err error) {
 	target := a.url.JoinPath("api/v1/clients")
 	for first := true; first || all.NextCursor != ""; first = false {
-		var page clientsPage
+		var page ledger.Listing
 		if err := a.fetch(ctx, target, &page); err != nil {
 			return all, err
 		}
@@ -119,13 +107,9 @@ func (a *adminAPI) fetch(ctx context.Context, target *url.URL, into any) error {
 
 // fetchOnce asks once. again is when to ask once more, 0 for not at all.
 func (a *adminAPI) fetchOnce(ctx context.Context, target *url.URL, into any) (again time.Duration, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	answer, err := a.get(ctx, target)
 	if err != nil {
 		return 0, err
-	}
-	answer, err := a.client.Do(request)
-	if err != nil {
-		return 0, adminPeer.explain(err, a.url)
 	}
 	defer answer.Body.Close()
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds > 0 && answer.StatusCode == http.StatusServiceUnavailable {

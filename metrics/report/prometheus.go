@@ -51,7 +51,7 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	if o.Lookback <= 0 {
 		o.Lookback = DefaultLookback
 	}
-	a := asker{client: o.Access.client(), url: u.JoinPath("api/v1/query"), now: o.Now}
+	a := asker{o.Access.source(u.JoinPath("api/v1/query"), prometheusPeer, http.ProxyFromEnvironment), o.Now}
 	f := newFleet(o.Now, o.MigratedAfter)
 	err = a.ask(ctx, f.questions(o.Lookback))
 	if err == nil && len(f.clients) == 0 {
@@ -80,8 +80,7 @@ type question struct {
 
 // asker asks instant queries, all as of one time.
 type asker struct {
-	client *http.Client
-	url    *url.URL // of the query endpoint
+	source // the query endpoint
 	now    time.Time
 }
 
@@ -146,13 +145,9 @@ type queryAnswer struct {
 func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	target := *a.url
 	target.RawQuery = url.Values{"query": {query}, "time": {strconv.FormatInt(a.now.Unix(), 10)}}.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	response, err := a.get(ctx, &target)
 	if err != nil {
 		return nil, err
-	}
-	response, err := a.client.Do(request)
-	if err != nil {
-		return nil, prometheusPeer.explain(err, a.url)
 	}
 	defer response.Body.Close()
 	switch response.StatusCode {
