@@ -19,11 +19,7 @@ func (l *Ledger) adopt(rows []*row) {
 			r = &row{name: stored.name}
 			l.rows[r.name] = r
 		}
-		if r.first == 0 && !r.configured {
-			l.tracked++
-		} else {
-			l.count(r, -1)
-		}
+		l.count(r, -1)
 		r.add(stored)
 		l.count(r, 1)
 	}

@@ -117,7 +117,7 @@ func (l *Ledger) Collect(ch chan<- prometheus.Metric) {
 	}
 	rows = append(rows, l.overflow.exported(l.policy, now))
 	out := emitter{ch: ch, descs: d, upstreams: l.upstreams}
-	target, tracked, labelled, unlabelled := l.policy.Target, l.tracked, l.labels.discovered, l.labels.unlabelled
+	target, tracked, labelled, unlabelled := l.policy.Target, l.tracked(), l.labelled(), l.labels.unlabelled
 	l.mu.Unlock()
 
 	for i := range rows {

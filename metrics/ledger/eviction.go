@@ -33,8 +33,15 @@ func (l *Ledger) find(name string, ours bool, now int64) *row {
 	case r == nil:
 		r = l.newRow(name)
 	}
-	l.tracked++
 	return r
+}
+
+// tracked is how many discovered clients have a row.
+func (l *Ledger) tracked() (n int) {
+	for i := range l.queues {
+		n += l.queues[i].Len()
+	}
+	return n
 }
 
 func (l *Ledger) newRow(name string) *row {
@@ -88,7 +95,7 @@ func (l *Ledger) unqueue(r *row) {
 // then those that have been silent for long, then those that were never
 // insecure, the longest unseen first. A client that was insecure of late stays.
 func (l *Ledger) makeRoom(now int64) bool {
-	for l.tracked >= l.policy.Track {
+	for l.tracked() >= l.policy.Track {
 		r := l.longestUnseen(now)
 		if r == nil {
 			return false
@@ -157,5 +164,4 @@ func (l *Ledger) evict(r *row) {
 	l.unqueue(r)
 	l.count(r, -1)
 	delete(l.rows, r.name)
-	l.tracked--
 }

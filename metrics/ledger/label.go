@@ -16,9 +16,8 @@ const labelLease = int64(24 * time.Hour / time.Second)
 // takes the place of one that is not. Configured clients always have one.
 type labelTable struct {
 	rows       map[*row]struct{}
-	discovered int    // of those rows, the ones that are not configured
-	unlabelled uint64 // observations counted under _overflow
-	searched   [2]int64
+	unlabelled uint64   // observations counted under _overflow
+	searched   [2]int64 // when a free one was last looked for in vain, for a client that is secure or insecure
 }
 
 // series is what a client's metrics count, from the time when it got its label.
@@ -58,28 +57,29 @@ func (l *Ledger) seriesOf(r *row, now int64) *series {
 // can. It searches once a second at most, so that clients without a label cost
 // no more than others.
 func (l *Ledger) labelFree(insecure bool, now int64) bool {
-	searched := &l.labels.searched[0]
-	if insecure {
-		searched = &l.labels.searched[1]
-	}
+	searched := &l.labels.searched[bit(insecure)]
 	switch {
-	case l.labels.discovered < l.policy.LabelLimit:
+	case l.labelled() < l.policy.LabelLimit:
 		return true
 	case l.policy.LabelLimit <= 0 || *searched == now:
 		return false
 	}
 	l.endLeases(now)
-	if insecure && l.labels.discovered == l.policy.LabelLimit {
+	if insecure && l.labelled() == l.policy.LabelLimit {
 		if r := l.longestUnused(now); r != nil {
 			l.endLabel(r)
 		}
 	}
-	if l.labels.discovered < l.policy.LabelLimit {
+	if l.labelled() < l.policy.LabelLimit {
 		return true
 	}
 	*searched = now
 	return false
 }
+
+// labelled is how many discovered clients have a label: all rows that have one but
+// those of the configured clients, which always do.
+func (l *Ledger) labelled() int { return len(l.labels.rows) - len(l.policy.clients) }
 
 // longestUnused is the discovered client that is not insecure and whose label
 // was unused for longest; nil if there is none.
@@ -108,9 +108,6 @@ func (l *Ledger) giveLabel(r *row, now int64) {
 	}
 	r.series = &series{since: now}
 	l.labels.rows[r] = struct{}{}
-	if !r.configured {
-		l.labels.discovered++
-	}
 }
 
 // endLabel takes a discovered client's series, as a process that ends would. If
@@ -118,7 +115,6 @@ func (l *Ledger) giveLabel(r *row, now int64) {
 func (l *Ledger) endLabel(r *row) {
 	r.series = nil
 	delete(l.labels.rows, r)
-	l.labels.discovered--
 	if !r.known() {
 		delete(l.rows, r.name)
 	}

@@ -434,7 +434,7 @@ func TestRecordWhileScraping(t *testing.T) {
 			t.Errorf("%s was left behind", series)
 		}
 	}
-	if l := g.Ledger; len(l.labels.rows) != 0 || l.labels.discovered != 0 || l.tracked > len(l.rows) {
-		t.Errorf("%d labels, %d discovered, %d rows", len(l.labels.rows), l.labels.discovered, len(l.rows))
+	if l := g.Ledger; len(l.labels.rows) != 0 || l.labelled() != 0 || l.tracked() > len(l.rows) {
+		t.Errorf("%d labels, %d discovered, %d rows", len(l.labels.rows), l.labelled(), len(l.rows))
 	}
 }

@@ -75,8 +75,7 @@ type Ledger struct {
 	upstreams []string // values of the label; a row's series name them by place
 	rows      map[string]*row
 
-	tracked    int                   // rows of discovered clients
-	queues     [numClasses]list.List // those rows, longest unseen first
+	queues     [numClasses]list.List // rows of discovered clients, longest unseen first
 	overflowed uint64                // observations without a row for their client
 	unchecked  map[string]int        // of those rows, the ones with an unchecked name, by their address
 	labels     labelTable            // who has series
@@ -167,25 +166,17 @@ func (l *Ledger) Configure(s Settings) {
 		}
 	}
 	now := l.clock().Unix()
-	l.tracked, l.labels.discovered = 0, 0
 	clear(l.unchecked)
 	for name, r := range l.rows {
 		if _, configured := p.clients[name]; configured != r.configured {
 			r.configured = configured
 			l.queue(r)
 		}
-		switch {
-		case r.configured:
+		if r.configured {
 			l.giveLabel(r, now)
 			r.series.begin(r.name == cleanName(p.Workload))
-			continue
-		case r.series != nil:
-			l.labels.discovered++
 		}
-		if r.first != 0 {
-			l.tracked++
-			l.count(r, 1)
-		}
+		l.count(r, 1)
 	}
 }
 
@@ -201,7 +192,7 @@ type Stats struct {
 func (l *Ledger) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	stats := Stats{Tracked: l.tracked, Limit: l.policy.Track, Overflowed: l.overflowed}
+	stats := Stats{Tracked: l.tracked(), Limit: l.policy.Track, Overflowed: l.overflowed}
 	if err := l.unwritten.Load(); err != nil {
 		stats.Unwritten = *err
 	}
