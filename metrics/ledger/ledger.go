@@ -136,7 +136,7 @@ func (l *Ledger) Release() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.release()
+	return l.file.release(false)
 }
 
 // Reclaim keeps the ledger in its file again, if the other process leaves it.
@@ -249,7 +249,7 @@ func (l *Ledger) Flush() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.flush()
+	return l.file.flush(false)
 }
 
 // Close writes a last snapshot and gives the file up.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,15 +74,13 @@ type stateFile struct {
 	path   string
 	ledger *Ledger
 	log    *zap.Logger
-	stop   chan struct{}
+	stop   context.CancelFunc // ends run
 	done   chan struct{}
 
-	mu       sync.Mutex // one write at a time
-	lock     *os.File   // nil = not yet locked
-	known    bool       // what was in the file is in the ledger; before, it is not replaced
-	last     bool       // no write follows the next one
-	closed   bool
-	released bool          // to another process
+	mu       sync.Mutex    // one write at a time
+	lock     *os.File      // nil = not yet locked
+	known    bool          // what was in the file is in the ledger; before, it is not replaced
+	released bool          // to another process, or closed
 	every    time.Duration // until the next write
 }
 
@@ -90,9 +89,10 @@ type stateFile struct {
 // which it does not touch: the ledger is then in memory only. What fails for
 // another reason, reading too, is tried again with every write.
 func openStateFile(path string, l *Ledger) *stateFile {
+	running, stop := context.WithCancel(context.Background())
 	k := &stateFile{
 		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
-		stop: make(chan struct{}), done: make(chan struct{}), every: writeEvery,
+		stop: stop, done: make(chan struct{}), every: writeEvery,
 	}
 	unusable := regular(path)
 	var err error
@@ -116,7 +116,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	if err != nil {
 		k.failed(err)
 	}
-	go k.run()
+	go k.run(running)
 	return k
 }
 
@@ -169,35 +169,36 @@ func (k *stateFile) setAside(unusable error) error {
 }
 
 // run writes every so often until close.
-func (k *stateFile) run() {
+func (k *stateFile) run(running context.Context) {
 	defer close(k.done)
 	timer := time.NewTimer(writeEvery)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			_ = k.flush() // logged there
+			_ = k.flush(false) // logged there
 			k.mu.Lock()
 			timer.Reset(k.every)
 			k.mu.Unlock()
-		case <-k.stop:
+		case <-running.Done():
 			return
 		}
 	}
 }
 
 // flush writes a snapshot if anything changed. A failure is logged once, until
-// a write succeeds; what could not be written is tried again, except by close.
-func (k *stateFile) flush() error {
+// a write succeeds; what could not be written is tried again, unless this is the
+// last attempt.
+func (k *stateFile) flush(last bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.closed || k.released || !k.ledger.changed.Swap(false) {
+	if k.released || !k.ledger.changed.Swap(false) {
 		return nil
 	}
 	now := k.ledger.clock()
 	if err := k.replace(now); err != nil {
 		k.ledger.changed.Store(true)
-		if k.last {
+		if last {
 			k.ledger.writeFailures.Add(1)
 		} else {
 			k.failed(err)
@@ -243,8 +244,8 @@ func (k *stateFile) replace(now time.Time) (err error) {
 }
 
 // release writes what is left and gives the lock up.
-func (k *stateFile) release() error {
-	err := k.flush()
+func (k *stateFile) release(last bool) error {
+	err := k.flush(last)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.released = true
@@ -265,21 +266,8 @@ func (k *stateFile) reclaim() {
 
 // close writes what is left and gives the file up.
 func (k *stateFile) close() error {
-	k.mu.Lock()
-	k.last = true
-	k.mu.Unlock()
-	err := k.flush()
-	k.mu.Lock()
-	closed := k.closed
-	k.closed = true
-	k.mu.Unlock()
-	if closed {
-		return nil
-	}
-	close(k.stop)
+	err := k.release(true)
+	k.stop()
 	<-k.done
-	if k.lock != nil {
-		k.lock.Close()
-	}
 	return err
 }
