@@ -75,7 +75,7 @@ func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 func (g *guard) notTheProxy() string {
 	where := "the address in listen, 127.0.0.1:3128 by default"
 	if g.loopback && g.admin.o.Proxy != nil {
-		if proxy := seenFrom(g.admin.o.Proxy(), "127.0.0.1"); proxy != "" {
+		if proxy := SeenFrom(g.admin.o.Proxy(), "127.0.0.1"); proxy != "" {
 			where = proxy
 		}
 	}

@@ -46,7 +46,7 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 	if a.o.Proxy != nil {
 		listening = a.o.Proxy()
 	}
-	proxy := seenFrom(listening, r.Host)
+	proxy := SeenFrom(listening, r.Host)
 	if proxy == "" {
 		sentence(w, http.StatusNotFound, "No listener accepts proxy requests (listen.accept: forward, connect).")
 		return
@@ -64,10 +64,10 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(script))
 }
 
-// seenFrom returns the address at which a caller reaches the proxy: where it
+// SeenFrom returns the address at which a caller reaches a listener: where it
 // listens, or, when that is every address, the host by which the caller reached
 // us. "" is none.
-func seenFrom(listening, callerHost string) string {
+func SeenFrom(listening, callerHost string) string {
 	text, port, err := net.SplitHostPort(listening)
 	if err != nil {
 		return ""

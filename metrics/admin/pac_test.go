@@ -52,7 +52,7 @@ func TestPACNamesTheProxyAsTheCallerSeesIt(t *testing.T) {
 func TestNoHostGetsIntoTheScript(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{`a"+alert(1)+"`, "a\nb", "a b", "a;b", "<script>", "a/b", "\xff", ""} {
-		if got := seenFrom("0.0.0.0:3128", host); got != "" {
+		if got := SeenFrom("0.0.0.0:3128", host); got != "" {
 			t.Errorf("Host %q became %q", host, got)
 		}
 	}

@@ -3,10 +3,10 @@ package page
 import (
 	"html/template"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 
+	"tlslift/metrics/admin"
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
@@ -73,8 +73,8 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	if s.Health != nil {
 		h := s.Health()
 		v.Health = &h
-		if v.Summary.Clients == 0 {
-			v.Start = startAt(h.Listeners, r.Host)
+		if v.Summary.Clients == 0 && len(h.Listeners) > 0 {
+			v.Start = admin.SeenFrom(h.Listeners[0], r.Host)
 		}
 	}
 	v.table(f, s.Ledger.Overview(f.selects))
@@ -90,25 +90,6 @@ func (v *indexView) picture() {
 	v.Chart, v.Ahead = c.SVG(), c.Ahead != nil
 	v.History = slices.Clone(v.Summary.BurnDown)
 	slices.Reverse(v.History)
-}
-
-// startAt is where to point the first application: the first address that is
-// listened on. Of one that is every address of the machine, it is the one that
-// the page was asked for at.
-func startAt(listeners []string, asked string) string {
-	if len(listeners) == 0 {
-		return ""
-	}
-	host, port, err := net.SplitHostPort(listeners[0])
-	if err != nil {
-		return ""
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		if host, _, err = net.SplitHostPort(asked); err != nil {
-			host = asked
-		}
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // table is the page of the table that f asks for, of the rows that f selects.
