@@ -21,19 +21,18 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Options is what New is told. Gatherer and Logger are required; everything
-// else may be left out.
+// Options is what New is told. Its functions are required.
 type Options struct {
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
 	Hosts    []host.Name // names that are accepted as Host, besides localhost and addresses
 	Token    string      // bearer token for listeners that are not loopback; "" = those show probes and metrics alone
 
-	CA        func() []byte         // the certificates that clients install, PEM; nil or empty = none
-	Proxy     func() string         // address of the listener that takes proxy requests, host:port; nil or "" = none
-	Upstreams func() []host.Pattern // what goes through tlslift, for /proxy.pac; nil = nothing
+	CA        func() []byte         // the certificates that clients install, PEM; empty = none
+	Proxy     func() string         // address of the listener that takes proxy requests, host:port; "" = none
+	Upstreams func() []host.Pattern // what goes through tlslift, for /proxy.pac
 
-	Trouble func() string // what is wrong, as lines of /readyz below the state; "" = nothing, nil = never
+	Trouble func() string // what is wrong, as lines of /readyz below the state; "" = nothing
 
 	Quit      func() // begins a graceful end and returns at once
 	AllowQuit bool   // POST /quit calls Quit
@@ -69,9 +68,6 @@ type Admin struct {
 
 // New builds the handlers. Nothing listens before Serve.
 func New(o Options) *Admin {
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
 	a := &Admin{
 		o:       o,
 		limits:  defaultLimits,

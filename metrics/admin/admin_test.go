@@ -51,6 +51,7 @@ func full(t testing.TB) Options {
 		CA:        testCA,
 		Proxy:     func() string { return "127.0.0.1:3128" },
 		Upstreams: func() []host.Pattern { return patterns("smsportal.com", "*.smsportal.com") },
+		Trouble:   func() string { return "" },
 		Quit:      func() {},
 		AllowQuit: true,
 		Profiles:  true,
@@ -257,7 +258,9 @@ func TestNothingWithoutATokenOnTheNetwork(t *testing.T) {
 
 func TestWhatIsNotConfiguredIsNotThere(t *testing.T) {
 	t.Parallel()
-	h := New(Options{Gatherer: testRegistry(t)}).Handler(true)
+	o := full(t)
+	o.CA, o.Proxy, o.AllowQuit, o.Profiles = func() []byte { return nil }, func() string { return "" }, false, false
+	h := New(o).Handler(true)
 	for path, want := range map[string]string{
 		"/ca.pem":           "legacy_tls.ca",
 		"/proxy.pac":        "listen.accept",

@@ -1,9 +1,12 @@
 package admin
 
 import (
+	"cmp"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -72,27 +75,12 @@ func (c *connLimiter) victim(newest net.Conn) net.Conn {
 	for _, v := range c.open {
 		share[v.peer]++
 	}
-	var victim net.Conn
-	var worst *limitedConn
-	for conn, v := range c.open {
-		if conn != newest && (worst == nil || v.goesBefore(worst, share)) {
-			victim, worst = conn, v
-		}
-	}
-	return victim
-}
-
-// goesBefore reports whether v is closed rather than other.
-func (v *limitedConn) goesBefore(other *limitedConn, share map[netip.Prefix]int) bool {
 	rank := map[http.ConnState]int{http.StateIdle: 0, http.StateNew: 1, http.StateActive: 2}
-	switch {
-	case share[v.peer] != share[other.peer]:
-		return share[v.peer] > share[other.peer]
-	case rank[v.state] != rank[other.state]:
-		return rank[v.state] < rank[other.state]
-	default:
-		return v.since < other.since
-	}
+	others := slices.DeleteFunc(slices.Collect(maps.Keys(c.open)), func(conn net.Conn) bool { return conn == newest })
+	return slices.MinFunc(others, func(a, b net.Conn) int {
+		v, w := c.open[a], c.open[b]
+		return cmp.Or(share[w.peer]-share[v.peer], rank[v.state]-rank[w.state], cmp.Compare(v.since, w.since))
+	})
 }
 
 // changed is the server's ConnState hook.

@@ -57,7 +57,7 @@ func (g *guard) isForProxy(r *http.Request) bool {
 func (a *Admin) isBaseURL(path string) bool {
 	segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	n, _, err := host.ParseAuthority(segment)
-	return err == nil && !n.IsZero() && a.o.Upstreams != nil &&
+	return err == nil && !n.IsZero() &&
 		slices.ContainsFunc(a.o.Upstreams(), func(p host.Pattern) bool { return p.Matches(n) })
 }
 
@@ -74,7 +74,7 @@ func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 // address.
 func (g *guard) notTheProxy() string {
 	where := "the address in listen, 127.0.0.1:3128 by default"
-	if g.loopback && g.admin.o.Proxy != nil {
+	if g.loopback {
 		if proxy := SeenFrom(g.admin.o.Proxy(), "127.0.0.1"); proxy != "" {
 			where = proxy
 		}

@@ -42,20 +42,12 @@ const pacScript = `function FindProxyForURL(url, host) {
 // servePAC serves the proxy auto-configuration: our upstreams through tlslift,
 // everything else direct.
 func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
-	var listening string
-	if a.o.Proxy != nil {
-		listening = a.o.Proxy()
-	}
-	proxy := SeenFrom(listening, r.Host)
+	proxy := SeenFrom(a.o.Proxy(), r.Host)
 	if proxy == "" {
 		sentence(w, http.StatusNotFound, "No listener accepts proxy requests (listen.accept: forward, connect).")
 		return
 	}
-	var patterns []host.Pattern
-	if a.o.Upstreams != nil {
-		patterns = a.o.Upstreams()
-	}
-	script, err := pac(proxy, patterns)
+	script, err := pac(proxy, a.o.Upstreams())
 	if err != nil {
 		sentence(w, http.StatusInternalServerError, "The script cannot be written.")
 		return

@@ -22,10 +22,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 // serveCA serves the certificates that clients install. Only certificates
 // leave, whatever else the PEM may hold.
 func (a *Admin) serveCA(w http.ResponseWriter, _ *http.Request) {
-	var certificates []byte
-	if a.o.CA != nil {
-		certificates = onlyCertificates(a.o.CA())
-	}
+	certificates := onlyCertificates(a.o.CA())
 	if len(certificates) == 0 {
 		sentence(w, http.StatusNotFound, "No CA is configured (legacy_tls.ca): clients need none.")
 		return
@@ -52,7 +49,7 @@ func onlyCertificates(rest []byte) []byte {
 // serveQuit begins the end of the process, for Jobs whose application tells the
 // sidecar that it is done.
 func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
-	if !a.o.AllowQuit || a.o.Quit == nil {
+	if !a.o.AllowQuit {
 		sentence(w, http.StatusNotFound, "Set admin.quit: true to allow POST /quit.")
 		return
 	}

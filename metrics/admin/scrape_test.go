@@ -75,7 +75,9 @@ func TestAScrapeThatFailsIsLoggedAndShowsTheRest(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	reg := testRegistry(t)
 	reg.MustRegister(broken{prometheus.NewDesc("broken", "Twice.", nil, nil)})
-	h := New(Options{Gatherer: reg, Logger: zap.New(core)}).PublicHandler()
+	o := full(t)
+	o.Gatherer, o.Logger = reg, zap.New(core)
+	h := New(o).PublicHandler()
 	resp := ask(h, "GET", "/metrics", "pod")
 	if got := body(t, resp); resp.StatusCode != 200 || !strings.Contains(got, "test_total 1") {
 		t.Errorf("%d\n%s", resp.StatusCode, got)

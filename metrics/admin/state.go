@@ -46,10 +46,8 @@ func (a *Admin) SetState(s State) {
 func (a *Admin) serveReady(w http.ResponseWriter) {
 	s := a.State()
 	text := s.String()
-	if a.o.Trouble != nil {
-		if trouble := a.o.Trouble(); trouble != "" {
-			text += "\n" + trouble
-		}
+	if trouble := a.o.Trouble(); trouble != "" {
+		text += "\n" + trouble
 	}
 	status := http.StatusServiceUnavailable
 	if s.Ready() {

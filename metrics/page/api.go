@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -41,17 +42,10 @@ func knownParameters(q url.Values) error {
 }
 
 func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
-	if err := knownParameters(r.URL.Query()); err != nil {
-		answerError(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	f, err := parseFilter(r.URL.Query())
-	if err != nil {
-		answerError(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	after, limit, err := parsePage(r.URL.Query())
-	if err != nil {
+	q := r.URL.Query()
+	f, badFilter := parseFilter(q)
+	after, limit, badPage := parsePage(q)
+	if err := cmp.Or(knownParameters(q), badFilter, badPage); err != nil {
 		answerError(w, http.StatusBadRequest, err.Error())
 		return
 	}
