@@ -61,9 +61,13 @@ func (c *closes) add(r *row, declared time.Time) {
 	for n := range c.days {
 		day := c.today - int32(len(c.days)-n)
 		for ; i < len(r.days) && r.days[i].number <= day; i++ {
-			if d := &r.days[i]; d.active() {
-				end := int64(d.number+1)*86400 - 1
-				insecure, secure = later(insecure, end, d.insecure()), later(secure, end, d.secure())
+			d := &r.days[i]
+			end := int64(d.number+1)*86400 - 1
+			if d.insecure() {
+				insecure = end
+			}
+			if d.secure() {
+				secure = end
 			}
 		}
 		end := int64(day+1) * 86400
@@ -73,15 +77,6 @@ func (c *closes) add(r *row, declared time.Time) {
 		s.LastInsecure, s.LastSecure = at(lastBefore(end, r.lastInsecure, insecure)), at(lastBefore(end, r.lastSecure, secure))
 		c.days[n].count(s.StateAt(time.Unix(end, 0), c.migratedAfter))
 	}
-}
-
-// later is the time of the newest of what a history has: on a day that has it,
-// the end of the day.
-func later(newest, end int64, has bool) int64 {
-	if has {
-		return end
-	}
-	return newest
 }
 
 // lastBefore is when a client last called in one way before the end of a day:

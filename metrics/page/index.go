@@ -1,7 +1,6 @@
 package page
 
 import (
-	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -19,8 +18,7 @@ type indexView struct {
 	Percent  string // insecure clients of the active ones; "" = none is insecure
 	WeekAgo  string // the same a week ago; "" = not known
 	States   []stateTile
-	Chart    template.HTML
-	Ahead    bool               // the picture goes on to the target
+	Chart    *chart.Chart       // nil = no client was seen
 	History  []ledger.DayStates // newest first, what the picture shows
 	Start    string             // host and port to point an application at; "" = there is none, or a client was seen
 	Health   *Health
@@ -69,7 +67,8 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 			v.WeekAgo = figures.Percent(*v.Summary.InsecureWeekAgo, *active)
 		}
 	}
-	v.picture()
+	v.Chart, v.History = chart.BurnDown(&v.Summary), slices.Clone(v.Summary.BurnDown)
+	slices.Reverse(v.History)
 	if s.Health != nil {
 		h := s.Health()
 		v.Health = &h
@@ -79,17 +78,6 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	}
 	v.table(f, s.Ledger.Overview(f.selects))
 	s.render(w, status, "index", &v)
-}
-
-// picture draws the burn-down and prepares the same figures as a table.
-func (v *indexView) picture() {
-	if len(v.Summary.BurnDown) == 0 {
-		return
-	}
-	c := chart.BurnDown(&v.Summary)
-	v.Chart, v.Ahead = c.SVG(), c.Ahead != nil
-	v.History = slices.Clone(v.Summary.BurnDown)
-	slices.Reverse(v.History)
 }
 
 // table is the page of the table that f asks for, of the rows that f selects.

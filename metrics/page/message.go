@@ -82,7 +82,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		b.WriteString("\nAsk the operator of tlslift today why its calls are refused: the log says why.\n")
 	}
 	if r.SeveralPrograms {
-		fmt.Fprintf(&b, "\n%s%s.\n", severalPrograms(r), elsewhere(site))
+		fmt.Fprintf(&b, "\n%s.\n", severalPrograms(r, site))
 	}
 	if r.Fix != "" {
 		fmt.Fprintf(&b, "\nWhat to change%s: %s\n", oneLine(forWhich(r)), oneLine(r.Fix))
@@ -93,7 +93,11 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			fmt.Fprintf(&b, "How: %s/fixes/%s\n", site, name)
 		}
 		if r.Verdict == ledger.DistrustsCA {
-			fmt.Fprintf(&b, "Root certificate: %s\n", rootAt(site))
+			root := "ask the operator of tlslift for root.pem."
+			if site != "" {
+				root = site + "/ca.pem"
+			}
+			fmt.Fprintf(&b, "Root certificate: %s\n", root)
 		}
 		if !fixes.Stopgap(fixes.Obstacle(r.Verdict.String())) {
 			fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
@@ -163,14 +167,6 @@ func reasons(counts map[string]uint64) string {
 	return strings.Join(list, ", ")
 }
 
-// rootAt says where the owner of a client gets the root certificate.
-func rootAt(site string) string {
-	if site == "" {
-		return "ask the operator of tlslift for root.pem."
-	}
-	return site + "/ca.pem"
-}
-
 // wanted is what a client that calls some hosts is to call, in words. One that
 // calls them over TLS keeps its addresses.
 func wanted(r *ledger.Row, hosts []string) string {
@@ -192,8 +188,8 @@ func wanted(r *ledger.Row, hosts []string) string {
 }
 
 // severalPrograms names the programs that call by one name, as far as they are
-// known.
-func severalPrograms(r *ledger.Row) string {
+// known, and where the advice for the others is.
+func severalPrograms(r *ledger.Row, site string) string {
 	shown := r.Behind.UserAgents
 	if len(shown) < 2 {
 		shown = r.Behind.Libraries
@@ -209,15 +205,11 @@ func severalPrograms(r *ledger.Row) string {
 	if len(names) > 0 {
 		text += " (" + oneLine(strings.Join(names, ", ")) + ")"
 	}
-	return text + ". Each needs its own change"
-}
-
-// elsewhere says where the advice for the other programs is.
-func elsewhere(site string) string {
-	if site == "" {
-		return ""
+	text += ". Each needs its own change"
+	if site != "" {
+		text += "; for those that are not named below, see " + site + "/fixes"
 	}
-	return "; for those that are not named below, see " + site + "/fixes"
+	return text
 }
 
 // forWhich says which of several programs the advice is about; "" of one alone.

@@ -32,17 +32,14 @@ func within(html template.HTML, names []string) template.HTML {
 }
 
 type htmlView struct {
-	Headline ledger.Headline
-	Outlook  string // the forecast; "" = there is none
-	Behind   bool   // the migration is off track
-	Figures  string
-	AsOf     string
-	Chart    template.HTML
-	Ahead    bool // the picture goes on to the target
-	Owners   bool // owners are a column: they are known, and the clients are not grouped by them
-	Groups   []htmlGroup
-	Nobody   string // why no clients are listed; "" = some are
-	Fixes    []fixes.Page
+	*ledger.Summary
+	Figures string
+	AsOf    string
+	Chart   *chart.Chart // nil = the past is not known
+	Owners  bool         // owners are a column: they are known, and the clients are not grouped by them
+	Groups  []htmlGroup
+	Nobody  string // why no clients are listed; "" = some are
+	Fixes   []fixes.Page
 }
 
 type htmlGroup struct {
@@ -63,11 +60,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	if err != nil {
 		return err
 	}
-	v := htmlView{Headline: r.Summary.Headline(), Outlook: r.Summary.Outlook(), Behind: r.Summary.Forecast.Behind(), Figures: r.figures(), AsOf: r.asOf()}
-	if len(r.Summary.BurnDown) > 0 {
-		c := chart.BurnDown(&r.Summary)
-		v.Chart, v.Ahead = c.SVG(), c.Ahead != nil
-	}
+	v := htmlView{Summary: &r.Summary, Figures: r.figures(), AsOf: r.asOf(), Chart: chart.BurnDown(&r.Summary)}
 	if len(r.Clients) == 0 {
 		v.Nobody = r.nobody()
 	}

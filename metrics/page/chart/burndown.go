@@ -11,9 +11,12 @@ import (
 const fewestDays = 28
 
 // BurnDown draws how the clients of a summary stood on each day, and the way to
-// its target.
-func BurnDown(s *ledger.Summary) Chart {
-	c := Chart{
+// its target. It is nil without a history.
+func BurnDown(s *ledger.Summary) *Chart {
+	if len(s.BurnDown) == 0 {
+		return nil
+	}
+	c := &Chart{
 		ID: "burndown", Title: "Clients by state at the end of each day", Unit: "clients",
 		Parts: []string{"insecure", "mixed", "silent", "migrated"},
 		Last:  s.Generated, Days: max(fewestDays, len(s.BurnDown)),
