@@ -91,21 +91,10 @@ func (f Forecast) Behind() bool { return f.Course == OffTrack || f.Course == Sta
 
 func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
-// Outlook says the forecast to a person; "" = there is nothing to say.
+// Outlook says the forecast to a person; "" = there is nothing to say. The zero
+// Forecast is that of an instance which makes none.
 func (s *Summary) Outlook() string {
 	f := s.Forecast
-	last := ""
-	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() && s.Insecure > 0 {
-		last = "A client that has called insecurely since " + figures.Moment(f.Target.Add(-s.migratedAfter())) +
-			" must change by then and be declared migrated, because an undeclared one counts for " +
-			figures.Length(s.migratedAfter()) + " after its last insecure call."
-	}
-	return f.sentence(last)
-}
-
-// sentence says it. last is what the days before the target need. The zero
-// Forecast is that of an instance which makes none.
-func (f Forecast) sentence(last string) string {
 	if f.Course == "" || f.Course == Collecting && f.Target.IsZero() {
 		return ""
 	}
@@ -132,8 +121,10 @@ func (f Forecast) sentence(last string) string {
 	case Stalled:
 		parts = append([]string{"Stalled."}, parts...)
 	}
-	if last != "" {
-		return strings.Join(append(parts, last), " ")
+	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() && s.Insecure > 0 {
+		return strings.Join(append(parts, "A client that has called insecurely since "+figures.Moment(f.Target.Add(-s.migratedAfter()))+
+			" must change by then and be declared migrated, because an undeclared one counts for "+
+			figures.Length(s.migratedAfter())+" after its last insecure call."), " ")
 	}
 	if f.NeededPerWeek > 0 {
 		parts = append(parts, "Needed: "+needed(f.NeededPerWeek)+".")
