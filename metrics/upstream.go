@@ -100,24 +100,13 @@ func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
 		return m.duration.WithLabelValues(up.label, o.Ingress.String())
 	})
 	seconds, now := o.Duration().Seconds(), o.End.Unix()
-	if last := m.exemplar.Load(); last != now && validExemplar(o.ID) && m.exemplar.CompareAndSwap(last, now) {
+	if last := m.exemplar.Load(); last != now && call.IsExemplar(o.ID) && m.exemplar.CompareAndSwap(last, now) {
 		if e, ok := series.(prometheus.ExemplarObserver); ok {
 			e.ObserveWithExemplar(seconds, prometheus.Labels{"request_id": o.ID})
 			return
 		}
 	}
 	series.Observe(seconds)
-}
-
-// validExemplar reports whether id may be an exemplar: OpenMetrics allows 128
-// characters for names and values together, and the library panics beyond.
-func validExemplar(id string) bool {
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 64
 }
 
 // upstreamFailure counts a request or tunnel that an upstream failed. A delivery

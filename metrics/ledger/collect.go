@@ -199,7 +199,7 @@ func (e *emitter) tally(r *row, t tally) {
 	d := e.descs.counters[t.subject]
 	m, err := prometheus.NewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(t.n),
 		time.Unix(r.series.since, 0), e.labels(r.name, t.key)...)
-	if x := r.series.exemplar; err == nil && x.key == t.key && plainID(x.id) {
+	if x := r.series.exemplar; err == nil && x.key == t.key && call.IsExemplar(x.id) {
 		m, err = prometheus.NewMetricWithExemplars(m, prometheus.Exemplar{
 			Value: 1, Labels: prometheus.Labels{"request_id": x.id}, Timestamp: time.Unix(x.at, 0),
 		})
@@ -231,15 +231,4 @@ func word(b bool, yes, no string) string {
 		return yes
 	}
 	return no
-}
-
-// plainID reports whether id may be an exemplar: OpenMetrics allows 128
-// characters for names and values together.
-func plainID(id string) bool {
-	for i := range len(id) {
-		if id[i] <= ' ' || id[i] > '~' {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 64
 }

@@ -7,3 +7,14 @@ const (
 	LabelDenied   = "_denied"   // upstream: traffic that was refused before it had one
 	LabelOverflow = "_overflow" // client: every client beyond the label limit
 )
+
+// IsExemplar reports whether a request_id may be an exemplar: OpenMetrics allows
+// 128 characters for names and values together, and the library panics beyond.
+func IsExemplar(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
