@@ -68,7 +68,11 @@ func (m *Metrics) Record(o *call.Outcome) {
 	m.Denied(o.Reason)
 	up := m.upstream(o.Label)
 	if o.Reason.Upstream() {
-		m.upstreamFailure(up, o.Reason, o.Delivery)
+		delivery := o.Delivery
+		if delivery != problem.NotSent {
+			delivery = problem.Unknown
+		}
+		m.upstreamFailures.WithLabelValues(up.label, o.Reason.String(), delivery.String()).Inc()
 	}
 	if o.Kind != call.Request {
 		return

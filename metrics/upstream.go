@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/problem"
 )
 
 // upstream is one value of the label "upstream" with the series that each
@@ -78,15 +77,12 @@ func (m *Metrics) response(up *upstream, status int, fromUpstream bool) {
 		answers, origin = &up.responses[1], "upstream"
 	}
 	answers[status].get(func() prometheus.Counter {
-		return m.responses.WithLabelValues(up.label, codeWord(status), origin)
+		code := "_other"
+		if status != 0 {
+			code = strconv.Itoa(status)
+		}
+		return m.responses.WithLabelValues(up.label, code, origin)
 	}).Inc()
-}
-
-func codeWord(status int) string {
-	if status == 0 {
-		return "_other"
-	}
-	return strconv.Itoa(status)
 }
 
 // requestDuration observes how long a request took, with its id as exemplar
@@ -107,15 +103,6 @@ func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
 		}
 	}
 	series.Observe(seconds)
-}
-
-// upstreamFailure counts a request or tunnel that an upstream failed. A delivery
-// that is not known to be NotSent counts as Unknown.
-func (m *Metrics) upstreamFailure(up *upstream, reason problem.Reason, delivery problem.Delivery) {
-	if delivery != problem.NotSent {
-		delivery = problem.Unknown
-	}
-	m.upstreamFailures.WithLabelValues(up.label, reason.String(), delivery.String()).Inc()
 }
 
 // UpstreamPhase observes one phase of an upstream exchange: dns, connect, tls

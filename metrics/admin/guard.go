@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
@@ -61,25 +62,19 @@ func (a *Admin) isBaseURL(path string) bool {
 		slices.ContainsFunc(a.o.Upstreams(), func(p host.Pattern) bool { return p.Matches(n) })
 }
 
+// refuseProxy says where the proxy is; where only this machine can ask, with its
+// address.
 func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusMisdirectedRequest
 	if r.Method == http.MethodConnect && g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
 		w.Header().Set("Allow", "GET, HEAD")
 		status = http.StatusMethodNotAllowed
 	}
-	sentence(w, status, g.notTheProxy())
-}
-
-// notTheProxy says where the proxy is; where only this machine can ask, with its
-// address.
-func (g *guard) notTheProxy() string {
 	where := "the address in listen, 127.0.0.1:3128 by default"
 	if g.loopback {
-		if proxy := SeenFrom(g.admin.o.Proxy(), "127.0.0.1"); proxy != "" {
-			where = proxy
-		}
+		where = cmp.Or(SeenFrom(g.admin.o.Proxy(), "127.0.0.1"), where)
 	}
-	return "This is tlslift's admin address: the proxy listens on " + where + "."
+	sentence(w, status, "This is tlslift's admin address: the proxy listens on "+where+".")
 }
 
 // tokenNeeded is the answer to a browser, which has no way to give a token.

@@ -168,3 +168,11 @@ func (s scraped) sum(name string, labels ...string) (total float64) {
 }
 
 func client(name string) string { return fmt.Sprintf("client=%q", name) }
+
+// Flush writes a snapshot if anything changed since the last one.
+func (l *Ledger) Flush() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.flush(false)
+}

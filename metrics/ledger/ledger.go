@@ -243,15 +243,6 @@ func (l *Ledger) visit(rows []*row, f func(*row) bool) {
 	}
 }
 
-// Flush writes a snapshot if anything changed since the last one. It does
-// nothing without a file.
-func (l *Ledger) Flush() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.flush(false)
-}
-
 // Close writes a last snapshot and gives the file up.
 func (l *Ledger) Close() error {
 	if l.file == nil {

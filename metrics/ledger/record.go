@@ -178,7 +178,13 @@ func (l *Ledger) withdraw(name string, h *call.Offer) {
 // offer records what a hello says that its client can do.
 func (r *row) offer(h *call.Offer, now int64) {
 	r.offered = max(r.offered, h.Max)
-	r.noteLibrary(h)
+	library := &r.library
+	if h.Max.Insecure() {
+		library = &r.old
+	}
+	if h.Library != "" && h.Library != *library {
+		*library = clip(h.Library, maxText)
+	}
 	if h.Fallback || !h.Max.Insecure() {
 		r.evidence.note(Capable, now)
 	} else {

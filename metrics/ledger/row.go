@@ -132,17 +132,6 @@ func (r *row) times() [9]*int64 {
 	return [...]*int64{&r.first, &r.last, &r.lastInsecure, &r.lastSecure, &r.lastFailed, &r.lastServed, &r.lastRefused, &r.lastLifted, &r.lastFallsBack}
 }
 
-// noteLibrary keeps what a hello shows of its library.
-func (r *row) noteLibrary(h *call.Offer) {
-	library := &r.library
-	if h.Max.Insecure() {
-		library = &r.old
-	}
-	if h.Library != "" && h.Library != *library {
-		*library = clip(h.Library, maxText)
-	}
-}
-
 // copy is a copy of everything that the file or a view shows.
 func (r *row) copy() row {
 	c := *r

@@ -286,9 +286,10 @@ func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Flush(); err != nil { // and it goes on
+	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
+	l.Reclaim() // it goes on
 	t.Cleanup(func() { _ = l.Close() })
 	viaState, err := FromState(file, now, 0)
 	if err != nil {

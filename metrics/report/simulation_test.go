@@ -231,9 +231,10 @@ func (s *simulation) report(day int) (r *Report) {
 			reports = append(reports, newReport(i.file, s.now(), simN, i.ledger.Snapshot()))
 			continue
 		}
-		if err := i.ledger.Flush(); err != nil {
+		if err := i.ledger.Release(); err != nil {
 			s.t.Fatal(err)
 		}
+		i.ledger.Reclaim()
 		o.State = append(o.State, i.file)
 	}
 	if len(reports) == 1 {
