@@ -37,15 +37,10 @@ type htmlView struct {
 	AsOf    string
 	Chart   *chart.Chart // nil = the past is not known
 	Owners  bool         // owners are a column: they are known, and the clients are not grouped by them
-	Groups  []htmlGroup
+	Groups  []group
+	ByOwner bool   // one group for each owner; else there is one
 	Nobody  string // why no clients are listed; "" = some are
 	Fixes   []fixes.Page
-}
-
-type htmlGroup struct {
-	Title   string // "" = there is one group
-	Anchor  string
-	Clients []ledger.Row
 }
 
 // writeHTML writes one file that needs nothing else: style, picture and the
@@ -53,25 +48,20 @@ type htmlGroup struct {
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	titles := make(map[string]string) // of the pages of advice, by name
 	t, err := template.New("report.html").Funcs(template.FuncMap{
-		"date":  date,
-		"title": func(page string) string { return titles[page] },
-		"notes": func(c ledger.Row) []string { return c.Notes(r.Summary.Generated) },
+		"date":   date,
+		"title":  func(page string) string { return titles[page] },
+		"owner":  ownerTitle,
+		"anchor": func(i int) string { return fmt.Sprint("owner-", i+1) },
+		"notes":  func(c ledger.Row) []string { return c.Notes(r.Summary.Generated) },
 	}).ParseFS(files, "report.html")
 	if err != nil {
 		return err
 	}
-	v := htmlView{Summary: &r.Summary, Figures: r.figures(), AsOf: r.asOf(), Chart: chart.BurnDown(&r.Summary)}
+	v := htmlView{Summary: &r.Summary, Figures: r.figures(), AsOf: r.asOf(), Chart: chart.BurnDown(&r.Summary), Groups: r.groups(byOwner), ByOwner: byOwner}
 	if len(r.Clients) == 0 {
 		v.Nobody = r.nobody()
 	}
 	v.Owners = !byOwner && slices.ContainsFunc(r.Clients, func(c ledger.Row) bool { return c.Owner != "" })
-	for i, g := range r.groups(byOwner) {
-		h := htmlGroup{Clients: g.Clients}
-		if byOwner {
-			h.Title, h.Anchor = ownerTitle(g), fmt.Sprint("owner-", i+1)
-		}
-		v.Groups = append(v.Groups, h)
-	}
 	names := r.fixPages()
 	for _, name := range names {
 		if p, ok := fixes.Lookup(name); ok {
