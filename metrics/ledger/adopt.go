@@ -69,11 +69,13 @@ func (r *row) add(before *row) {
 
 // addMark adds a mark of before; of too many, the one unseen for longest gives way.
 func (r *row) addMark(before mark) {
-	m, full := r.markFor(before.kind, before.text)
+	m, oldest := r.findMark(before.kind, before.text), r.oldestMark(before.kind)
 	switch {
-	case m.text == before.text:
+	case m != nil:
 		m.count, m.last, m.back = m.count+before.count, max(m.last, before.last), max(m.back, before.back)
-	case !full || m.last < before.last:
-		*m = before
+	case oldest == nil:
+		r.marks = append(r.marks, before)
+	case oldest.last < before.last:
+		*oldest = before
 	}
 }

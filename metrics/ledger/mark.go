@@ -49,8 +49,12 @@ func (r *row) mark(kind markKind, text string, now int64) *mark {
 		return nil
 	}
 	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
-	m, _ := r.markFor(kind, text)
-	if m.text != text {
+	m := r.findMark(kind, text)
+	if m == nil {
+		if m = r.oldestMark(kind); m == nil {
+			r.marks = append(r.marks, mark{})
+			m = &r.marks[len(r.marks)-1]
+		}
 		*m = mark{kind: kind, text: strings.Clone(text)}
 	}
 	m.count++
@@ -58,27 +62,31 @@ func (r *row) mark(kind markKind, text string, now int64) *mark {
 	return m
 }
 
-// markFor is the place of a mark: its own, or an empty one, or if the kind is full
-// that of the mark unseen for longest.
-func (r *row) markFor(kind markKind, text string) (place *mark, full bool) {
+// findMark is a mark that was left before; nil if it was not.
+func (r *row) findMark(kind markKind, text string) *mark {
+	for i := range r.marks {
+		if m := &r.marks[i]; m.kind == kind && m.text == text {
+			return m
+		}
+	}
+	return nil
+}
+
+// oldestMark is the mark of a kind that was unseen for longest; nil while there is
+// room for another one.
+func (r *row) oldestMark(kind markKind) (oldest *mark) {
 	n := 0
 	for i := range r.marks {
-		m := &r.marks[i]
-		if m.kind != kind {
-			continue
-		}
-		if m.text == text {
-			return m, false
-		}
-		if n++; place == nil || m.last < place.last {
-			place = m
+		if m := &r.marks[i]; m.kind == kind {
+			if n++; oldest == nil || m.last < oldest.last {
+				oldest = m
+			}
 		}
 	}
 	if n < maxMarks {
-		r.marks = append(r.marks, mark{})
-		return &r.marks[len(r.marks)-1], false
+		return nil
 	}
-	return place, true
+	return oldest
 }
 
 // unmark takes back what mark counted once.
