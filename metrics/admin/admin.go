@@ -110,14 +110,3 @@ func (a *Admin) Handler(loopback bool) http.Handler { return &guard{admin: a, lo
 
 // PublicHandler returns the handler of metrics and probes alone.
 func (a *Admin) PublicHandler() http.Handler { return &guard{admin: a, public: true} }
-
-// serveProbe answers /healthz and /readyz. Its connection ends: a probe comes
-// anew each time.
-func (a *Admin) serveProbe(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Connection", "close")
-	if r.URL.Path == "/healthz" {
-		sentence(w, http.StatusOK, "ok")
-		return
-	}
-	a.serveReady(w)
-}

@@ -24,9 +24,6 @@ func (s State) String() string {
 	}
 }
 
-// Ready reports whether new connections should be sent here.
-func (s State) Ready() bool { return s == Ready || s == Reloading }
-
 // State returns the current state.
 func (a *Admin) State() State { return State(a.state.Load()) }
 
@@ -41,17 +38,22 @@ func (a *Admin) SetState(s State) {
 	}
 }
 
-// serveReady answers with the state, and below it with what is wrong, which
-// changes no status: calls go on.
-func (a *Admin) serveReady(w http.ResponseWriter) {
-	s := a.State()
+// serveProbe answers /healthz, and /readyz with the state and below it with what is
+// wrong, which changes no status: calls go on. Its connection ends: a probe comes
+// anew each time.
+func (a *Admin) serveProbe(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if r.URL.Path == "/healthz" {
+		sentence(w, http.StatusOK, "ok")
+		return
+	}
+	s, status := a.State(), http.StatusOK
+	if s == Stopping {
+		status = http.StatusServiceUnavailable
+	}
 	text := s.String()
 	if trouble := a.o.Trouble(); trouble != "" {
 		text += "\n" + trouble
-	}
-	status := http.StatusServiceUnavailable
-	if s.Ready() {
-		status = http.StatusOK
 	}
 	sentence(w, status, text)
 }
