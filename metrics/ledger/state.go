@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -33,23 +34,17 @@ func (s State) String() string {
 	return "unseen"
 }
 
-// ParseState is the inverse of String.
-func ParseState(word string) (State, error) {
-	for s, w := range stateWords {
-		if w == word {
-			return State(s), nil
-		}
-	}
-	return Unseen, fmt.Errorf("unknown state %q", word)
-}
-
 // MarshalText makes a State its word in JSON.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads the word.
-func (s *State) UnmarshalText(text []byte) (err error) {
-	*s, err = ParseState(string(text))
-	return err
+func (s *State) UnmarshalText(text []byte) error {
+	i := slices.Index(stateWords[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown state %q", text)
+	}
+	*s = State(i)
+	return nil
 }
 
 // Times are the times that a state is made from, and the verdict; the zero time

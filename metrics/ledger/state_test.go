@@ -56,7 +56,8 @@ func TestStateAt(t *testing.T) {
 func TestWordsRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, s := range States {
-		if got, err := ParseState(s.String()); err != nil || got != s {
+		var got State
+		if err := got.UnmarshalText([]byte(s.String())); err != nil || got != s {
 			t.Errorf("state %s: parsed as %s, %v", s, got, err)
 		}
 	}
