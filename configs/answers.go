@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+
+	"tlslift/proxy/call"
 )
 
 // Accepts reports whether the listener accepts the way in.
-func (l Listen) Accepts(w Way) bool {
-	if w == WayTransparent {
+func (l Listen) Accepts(w call.Ingress) bool {
+	if w == call.Transparent {
 		return l.Transparent
 	}
 	return slices.Contains(l.Accept, w)

@@ -1,9 +1,11 @@
 package configs
 
 import (
-	"crypto/tls"
 	"reflect"
 	"testing"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
 )
 
 func TestLoopback(t *testing.T) {
@@ -25,7 +27,7 @@ func TestRestartDiff(t *testing.T) {
 		want   []string
 	}{
 		"nothing":          {func(*Config) {}, nil},
-		"what is reloaded": {func(c *Config) { c.Others, c.Upstreams, c.Limits.Connections = OthersPass, nil, 1 }, nil},
+		"what is reloaded": {func(c *Config) { c.Others, c.Upstreams, c.Limits.Connections = decide.OthersPass, nil, 1 }, nil},
 		"listeners":        {func(c *Config) { c.Listen = append(c.Listen, Listen{}) }, nil},
 		"admin":            {func(c *Config) { c.Admin.Quit = true }, []string{"admin"}},
 		"state":            {func(c *Config) { c.State.File = "ledger.json" }, []string{"state"}},
@@ -49,21 +51,10 @@ func TestReloadOfTheSameFile(t *testing.T) {
 	}
 }
 
-func TestWire(t *testing.T) {
-	t.Parallel()
-	for v, want := range map[TLSVersion]uint16{
-		TLS10: tls.VersionTLS10, TLS11: tls.VersionTLS11, TLS12: tls.VersionTLS12, TLS13: tls.VersionTLS13, "": 0, "1.4": 0,
-	} {
-		if got := v.Wire(); got != want {
-			t.Errorf("%q: got %#x, want %#x", v, got, want)
-		}
-	}
-}
-
 func TestAccepts(t *testing.T) {
 	t.Parallel()
-	l := Listen{Accept: []Way{WayForward}}
-	if !l.Accepts(WayForward) || l.Accepts(WayConnect) {
+	l := Listen{Accept: []call.Ingress{call.Forward}}
+	if !l.Accepts(call.Forward) || l.Accepts(call.Connect) {
 		t.Error("Accepts is wrong")
 	}
 }

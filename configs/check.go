@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/suggest"
 )
@@ -142,13 +143,13 @@ func (l *loader) checkListen(c *Config) {
 	ours := func(n host.Name) bool {
 		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host.Matches(n) })
 	}
-	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Accepts(WayForward) || one.Accepts(WayConnect) }) {
+	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Accepts(call.Forward) || one.Accepts(call.Connect) }) {
 		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
 		closed = false
 	}
 	for i := range c.Listen {
 		at, listen := entryOf("listen", i), &c.Listen[i]
-		l.rule(listen.Transparent && !listen.Accepts(WayGateway) && !listen.Accepts(WayTLS), at+".transparent", at+".accept",
+		l.rule(listen.Transparent && !listen.Accepts(call.Gateway) && !listen.Accepts(call.TLS), at+".transparent", at+".accept",
 			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
 		if up := listen.DefaultUpstream; !up.IsZero() && !ours(up) {
 			l.rule(true, at+".default_upstream", unsure, quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
@@ -186,28 +187,28 @@ func (c *Config) addOrMean(name string) string {
 // The default listener, and one that the file does not have, drops such ways in.
 func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, Default().Listen[0]) {
-		listen.Accept = []Way{WayForward, WayConnect}
+		listen.Accept = []call.Ingress{call.Forward, call.Connect}
 		return
 	}
-	if !l.sound(at+".accept", at+".transparent", at+".unauthenticated") || slices.Contains(listen.Unauthenticated, "") {
+	if !l.sound(at+".accept", at+".transparent", at+".unauthenticated") || slices.Contains(listen.Unauthenticated, call.Unknown) {
 		return
 	}
 	var open, all []string
-	for _, w := range []Way{WayGateway, WayTLS, WayTransparent} {
+	for _, w := range []call.Ingress{call.Gateway, call.TLS, call.Transparent} {
 		accepted, listed := listen.Accepts(w), slices.Contains(listen.Unauthenticated, w)
 		if accepted || listed {
-			all = append(all, string(w))
+			all = append(all, w.String())
 		}
 		if accepted && !listed {
-			open = append(open, string(w))
+			open = append(open, w.String())
 		}
-		l.rule(listed && !accepted, at+".unauthenticated", "", string(w)+" is a way in that this listener does not accept", "remove it")
+		l.rule(listed && !accepted, at+".unauthenticated", "", w.String()+" is a way in that this listener does not accept", "remove it")
 	}
 	if len(open) == 0 {
 		return
 	}
 	key, fix := at+".accept", "write accept: [forward, connect]"
-	if open[0] == string(WayTransparent) {
+	if open[0] == call.Transparent.String() {
 		key, fix = at+".transparent", "remove it"
 	} else if !l.given(key) {
 		key = at

@@ -4,7 +4,12 @@ import (
 	"net/netip"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
+	"tlslift/proxy/identity"
 )
 
 // Config is the whole configuration, and its tags are the one description of the
@@ -15,7 +20,7 @@ import (
 //	yaml     the key
 //	default  the value, as YAML, without the key; of a list's entry too
 //	range    the lowest and highest value
-//	oneof    the words that there are
+//	oneof    the words that there are: texts, or the values of an enum that print them
 //	why      why there are no others, for messages to end with
 //	is       what a string holds: see formOf
 //	needs    the keys that the section, or each entry, cannot do without. An entry with one such key may be that value alone
@@ -32,7 +37,7 @@ type Config struct {
 	Upstreams []Upstream `yaml:"upstreams" needs:"host" default:"[api.smsportal.com, rest.smsportal.com, smsportal.com, www.mymobileapi.com, mymobileapi.com, rest.mymobileapi.com, legacy.mymobileapi.com, '*.smsportal.com', '*.mymobileapi.com']" empty:"write at least one entry, or remove the key for the default list" flag:"upstream"`
 
 	// Others says what happens to hosts that are no upstream.
-	Others Others `yaml:"others" oneof:"refuse tunnel pass auto" default:"auto"`
+	Others decide.Others `yaml:"others" oneof:"refuse tunnel pass auto" default:"auto"`
 	// AllowInternalAddresses lets upstream names, and the foreign hosts of callers
 	// that are not on this host, be private or loopback addresses.
 	AllowInternalAddresses bool `yaml:"allow_internal_addresses"`
@@ -51,9 +56,9 @@ type Config struct {
 
 // Listen is one listening address and what is done there.
 type Listen struct {
-	Address     string `yaml:"address" is:"listen address"`                                                                                             // host:port; port 0 picks one
-	Accept      []Way  `yaml:"accept" oneof:"forward connect gateway tls" default:"[forward, connect, gateway, tls]" empty:"write at least one way in"` // ways in, at least one
-	Transparent bool   `yaml:"transparent"`                                                                                                             // original destinations are taken from the kernel
+	Address     string         `yaml:"address" is:"listen address"`                                                                                             // host:port; port 0 picks one
+	Accept      []call.Ingress `yaml:"accept" oneof:"forward connect gateway tls" default:"[forward, connect, gateway, tls]" empty:"write at least one way in"` // ways in, at least one
+	Transparent bool           `yaml:"transparent"`                                                                                                             // original destinations are taken from the kernel
 	// ProxyProtocolFrom lists who sends the PROXY protocol: it is required from
 	// them and an error from others.
 	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
@@ -61,8 +66,8 @@ type Listen struct {
 	Allow             []netip.Prefix `yaml:"allow" empty:"remove the key to let everyone connect"` // who may connect; empty = everyone who can reach the address
 	// Unauthenticated lists ways in that stay open beside Clients.UsersFile
 	// although they cannot carry proxy credentials: gateway, tls, transparent.
-	Unauthenticated []Way     `yaml:"unauthenticated" oneof:"gateway tls transparent" empty:"remove the key"`
-	DefaultUpstream host.Name `yaml:"default_upstream"` // for callers that name no host at all; zero = none
+	Unauthenticated []call.Ingress `yaml:"unauthenticated" oneof:"gateway tls transparent" empty:"remove the key"`
+	DefaultUpstream host.Name      `yaml:"default_upstream"` // for callers that name no host at all; zero = none
 }
 
 // Admin is the operator's side.
@@ -102,7 +107,7 @@ type CA struct {
 
 // Outbound is the TLS side towards the upstreams.
 type Outbound struct {
-	MinTLS                  TLSVersion       `yaml:"min_tls" oneof:"1.2 1.3" why:": tlslift speaks nothing below TLS 1.2 to an upstream" default:"1.2"`
+	MinTLS                  call.Version     `yaml:"min_tls" oneof:"1.2 1.3" why:": tlslift speaks nothing below TLS 1.2 to an upstream" default:"1.2"`
 	ParentProxy             string           `yaml:"parent_proxy" is:"parent proxy"`                                    // http or https://[user@]host:port to CONNECT through; "" = none
 	ParentProxyPasswordFile string           `yaml:"parent_proxy_password_file" is:"file" example:"proxy-password"`     // path; "" = no password
 	ParentProxyExcept       []ParentExcept   `yaml:"parent_proxy_except" with:"parent_proxy"`                           // reached without the parent proxy
@@ -117,7 +122,7 @@ type Outbound struct {
 
 // LegacyTLS is the TLS side towards old clients.
 type LegacyTLS struct {
-	MinVersion           TLSVersion    `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate nobody below)
+	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate nobody below)
 	CA                   *CA           `yaml:"ca"`                                            // nil: legacy hellos are refused, counted and explained
 	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
 	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
@@ -127,16 +132,25 @@ type LegacyTLS struct {
 	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // take a CA without name constraints
 }
 
+// ProxyUserMode says whether the user part of the proxy URL names the client.
+type ProxyUserMode string
+
+// The words of ProxyUserMode.
+const (
+	ProxyUserOff  ProxyUserMode = "off"
+	ProxyUserName ProxyUserMode = "name" // taken as a name, unchecked
+)
+
 // Clients says how callers are told apart.
 type Clients struct {
-	Names          []ClientName  `yaml:"names" needs:"name match"`            // names for addresses; the longest prefix wins
-	Workload       string        `yaml:"workload" is:"client" env:"WORKLOAD"` // everything on this instance is this one client; "" = not set
-	ProxyUser      ProxyUserMode `yaml:"proxy_user" oneof:"off name" default:"off"`
-	UsersFile      string        `yaml:"users_file" is:"file" example:"htpasswd"` // path of a bcrypt htpasswd; "" = no proxy authentication
-	Account        AccountMode   `yaml:"account" oneof:"off plain hash" default:"off"`
-	AccountKeyFile string        `yaml:"account_key_file" is:"file" example:"account-key"`        // path of the key for hash, at least 16 bytes; "" = one made at start
-	Track          int           `yaml:"track" range:"1..1000000" default:"10000"`                // ledger rows
-	LabelLimit     int           `yaml:"label_limit" range:"0..10000" default:"100" most:"track"` // discovered clients with a metric label
+	Names          []ClientName         `yaml:"names" needs:"name match"`            // names for addresses; the longest prefix wins
+	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"` // everything on this instance is this one client; "" = not set
+	ProxyUser      ProxyUserMode        `yaml:"proxy_user" oneof:"off name" default:"off"`
+	UsersFile      string               `yaml:"users_file" is:"file" example:"htpasswd"` // path of a bcrypt htpasswd; "" = no proxy authentication
+	Account        identity.AccountMode `yaml:"account" oneof:"off plain hash" default:"off"`
+	AccountKeyFile string               `yaml:"account_key_file" is:"file" example:"account-key"`        // path of the key for hash, at least 16 bytes; "" = one made at start
+	Track          int                  `yaml:"track" range:"1..1000000" default:"10000"`                // ledger rows
+	LabelLimit     int                  `yaml:"label_limit" range:"0..10000" default:"100" most:"track"` // discovered clients with a metric label
 }
 
 // ClientName is a name for addresses and ranges.
@@ -188,8 +202,17 @@ type Limits struct {
 	UpgradeTimeout       time.Duration `yaml:"upgrade_timeout" range:"1s..7d" default:"10m"`                                // from SIGUSR2, for what the old process still has
 }
 
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// The words of LogFormat.
+const (
+	FormatJSON    LogFormat = "json"
+	FormatConsole LogFormat = "console"
+)
+
 // Log is what is logged and how.
 type Log struct {
-	Level  LogLevel  `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
-	Format LogFormat `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"`
+	Level  zapcore.Level `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
+	Format LogFormat     `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"`
 }

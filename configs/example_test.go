@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tlslift/proxy/decide"
 )
 
 // contract is every key there is. Adding or renaming one is a change for
@@ -163,12 +165,12 @@ func TestPresets(t *testing.T) {
 		t.Errorf("sidecar: got %+v, %+v", sidecar.Clients, sidecar.Admin)
 	}
 	for _, l := range sidecar.Listen {
-		if !loopback(l.Address) || sidecar.Others != OthersAuto {
+		if !loopback(l.Address) || sidecar.Others != decide.OthersAuto {
 			t.Errorf("sidecar: listens on %s, others %s", l.Address, sidecar.Others)
 		}
 	}
 	gateway := loaded(t, Source{File: "gateway.yaml"})
-	if gateway.Listen[0].Address != ":3128" || gateway.Others != OthersRefuse ||
+	if gateway.Listen[0].Address != ":3128" || gateway.Others != decide.OthersRefuse ||
 		gateway.Limits.DrainDelay != 10*time.Second || !loopback(gateway.Admin.Address) {
 		t.Errorf("gateway: got %+v", gateway)
 	}

@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -74,7 +75,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	}
 	switch {
 	case len(words) > 0:
-		return oneOf(words, tag.Get("why"))
+		return oneOf(value, words, tag.Get("why"))
 	case is == "path" || is == "file":
 		return pathForm(tag.Get("example"), is == "file")
 	case is != "":
@@ -99,7 +100,7 @@ var boolean = &form{
 
 // oneOf is one of a few words, in the order in which a message lists them, and
 // why there are no others. YAML takes some of them for numbers.
-func oneOf(words []string, why string) *form {
+func oneOf(value reflect.Type, words []string, why string) *form {
 	fix, values := "write "+suggest.OneOf(words), []any{}
 	for _, w := range words {
 		values = append(values, w)
@@ -111,10 +112,24 @@ func oneOf(words []string, why string) *form {
 		noun: "one of the words", example: words[0], tags: anyTag, fix: fix,
 		parse: func(text string) (any, error) {
 			if !slices.Contains(words, text) {
-				return "", refuse(text, "is none of the values", fix+why)
+				return nil, refuse(text, "is none of the values", fix+why)
 			}
-			return text, nil
+			return printedAs(text, value), nil
 		},
 		schema: schemaObject{"enum": values},
 	}
+}
+
+// printedAs is the value of an enum that prints a word; the word itself for a
+// type that holds text.
+func printedAs(word string, value reflect.Type) any {
+	if value.Kind() == reflect.String {
+		return word
+	}
+	for n := range 1 << 8 { // which are all values of a byte, signed or not
+		if v := reflect.ValueOf(n).Convert(value).Interface(); fmt.Sprint(v) == word {
+			return v
+		}
+	}
+	panic("no " + value.String() + " is called " + word)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 )
 
@@ -18,7 +19,7 @@ func TestHash(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Config){
 		"an address":        func(c *Config) { c.Listen[0].Address = ":1" },
-		"a way in":          func(c *Config) { c.Listen[0].Accept = []Way{WayTLS} },
+		"a way in":          func(c *Config) { c.Listen[0].Accept = []call.Ingress{call.TLS} },
 		"a range":           func(c *Config) { c.Listen[0].Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 		"another range":     func(c *Config) { c.Listen[0].Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/9")} },
 		"a default host":    func(c *Config) { c.Listen[0].DefaultUpstream = host.MustParse("a.example") },

@@ -12,7 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap/zapcore"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
+	"tlslift/proxy/identity"
 )
 
 // written returns the path of a file with the content.
@@ -59,7 +64,7 @@ func TestNothingGivesTheDefaults(t *testing.T) {
 func TestDefaultsShareNothing(t *testing.T) {
 	t.Parallel()
 	one, other := Default(), Default()
-	one.Listen[0].Accept[0] = WayTLS
+	one.Listen[0].Accept[0] = call.TLS
 	one.Upstreams[0].Host = host.Exact(host.MustParse("changed.example"))
 	expectConfig(t, other, Default())
 }
@@ -196,19 +201,19 @@ func everyValueRead(dir string) *Config {
 	morning, _ := time.Parse(time.RFC3339, "2027-01-04T08:00:00+02:00")
 	return &Config{
 		Listen: []Listen{{
-			Address: "[::1]:8080", Accept: []Way{WayGateway, WayTLS}, Transparent: true,
+			Address: "[::1]:8080", Accept: []call.Ingress{call.Gateway, call.TLS}, Transparent: true,
 			ProxyProtocolFrom: ranges("192.0.2.0/24", "198.51.100.0/24"), Client: "billing",
 			Allow: ranges("10.0.0.0/8", "2001:db8::1/128"), DefaultUpstream: host.MustParse("api.example.com"),
-			Unauthenticated: []Way{WayTransparent, WayGateway, WayTLS},
-		}, {Address: ":3129", Accept: []Way{WayConnect, WayForward}}},
+			Unauthenticated: []call.Ingress{call.Transparent, call.Gateway, call.TLS},
+		}, {Address: ":3129", Accept: []call.Ingress{call.Connect, call.Forward}}},
 		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Hosts: []host.Name{host.MustParse("lift.example"), host.MustParse("lift")}, Quit: true, Pprof: true},
 		Upstreams: []Upstream{{
 			Host: host.Exact(host.MustParse("api.example.com")), To: host.MustParse("xn--bcher-kva.example"), Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
 			Pins: [][32]byte{{1}}, ClientCertificate: &KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,
 		}, {Host: below, Port: 443}},
-		Others: OthersTunnel, AllowInternalAddresses: true,
+		Others: decide.OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
-			MinTLS: TLS13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
+			MinTLS: call.Version13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
 			ParentProxyExcept: []ParentExcept{
 				{Range: netip.MustParsePrefix("10.0.0.0/8")},
 				{Range: netip.MustParsePrefix("192.0.2.7/32")},
@@ -223,7 +228,7 @@ func everyValueRead(dir string) *Config {
 			TLSTimeout: 1500 * time.Millisecond, ResponseTimeout: 24 * time.Hour,
 		},
 		LegacyTLS: LegacyTLS{
-			MinVersion: TLS11, CA: &CA{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
+			MinVersion: call.Version11, CA: &CA{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
 			RC4: true, SHA1Leaf: true, TerminateClients: []string{"billing", "10.0.0.1"}, AllowUnconstrainedCA: true,
 		},
 		Clients: Clients{
@@ -231,7 +236,7 @@ func everyValueRead(dir string) *Config {
 				{"billing", ranges("10.1.0.0/16", "10.2.0.1/32")},
 				{"Archive & attic", ranges("10.1.2.0/24")},
 			},
-			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: AccountHash, AccountKeyFile: in("hmac"), Track: 1,
+			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: identity.AccountHash, AccountKeyFile: in("hmac"), Track: 1,
 		},
 		Policy: Policy{
 			Target: time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC), MigratedAfter: (31*24 + 12) * time.Hour,
@@ -247,7 +252,7 @@ func everyValueRead(dir string) *Config {
 			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
 			UpgradeTimeout: time.Hour,
 		},
-		Log: Log{LevelDebug, FormatConsole},
+		Log: Log{zapcore.DebugLevel, FormatConsole},
 	}
 }
 
@@ -286,14 +291,14 @@ func TestUsersCloseTheDefaultListener(t *testing.T) {
 	for name, c := range map[string]struct {
 		config string
 		listen []string
-		want   []Way
+		want   []call.Ingress
 	}{
-		"no listen":       {users, nil, []Way{WayForward, WayConnect}},
-		"written out":     {users + "listen: [{address: 127.0.0.1:3128, accept: [forward, connect, gateway, tls]}]", nil, []Way{WayForward, WayConnect}},
-		"a flag":          {users, []string{"0.0.0.0:1"}, []Way{WayForward, WayConnect}},
-		"listed":          {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", nil, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
-		"listed and flag": {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", []string{"127.0.0.1:1"}, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
-		"no users":        {"", nil, []Way{WayForward, WayConnect, WayGateway, WayTLS}},
+		"no listen":       {users, nil, []call.Ingress{call.Forward, call.Connect}},
+		"written out":     {users + "listen: [{address: 127.0.0.1:3128, accept: [forward, connect, gateway, tls]}]", nil, []call.Ingress{call.Forward, call.Connect}},
+		"a flag":          {users, []string{"0.0.0.0:1"}, []call.Ingress{call.Forward, call.Connect}},
+		"listed":          {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", nil, []call.Ingress{call.Forward, call.Connect, call.Gateway, call.TLS}},
+		"listed and flag": {users + "listen: [{address: 127.0.0.1:1, unauthenticated: [tls, gateway]}]", []string{"127.0.0.1:1"}, []call.Ingress{call.Forward, call.Connect, call.Gateway, call.TLS}},
+		"no users":        {"", nil, []call.Ingress{call.Forward, call.Connect, call.Gateway, call.TLS}},
 	} {
 		file := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".yaml")
 		put(t, file, c.config+"\nothers: auto\n")

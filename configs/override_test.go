@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.uber.org/zap/zapcore"
 )
 
 const overridden = `
@@ -80,7 +82,7 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-func logLevel(c *Config) string   { return string(c.Log.Level) }
+func logLevel(c *Config) string   { return c.Log.Level.String() }
 func logFormat(c *Config) string  { return string(c.Log.Format) }
 func adminOf(c *Config) string    { return c.Admin.Address }
 func publicOf(c *Config) string   { return c.Admin.Public }
@@ -119,10 +121,10 @@ func TestConfigFileFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	file, other := written(t, "log: {level: error}"), written(t, "log: {level: warn}")
 	env := []string{"TLSLIFT_CONFIG=" + file}
-	if got := loaded(t, Source{Env: env}).Log.Level; got != LevelError {
+	if got := loaded(t, Source{Env: env}).Log.Level; got != zapcore.ErrorLevel {
 		t.Errorf("TLSLIFT_CONFIG: level %s", got)
 	}
-	if got := loaded(t, Source{File: other, Env: env}).Log.Level; got != LevelWarn {
+	if got := loaded(t, Source{File: other, Env: env}).Log.Level; got != zapcore.WarnLevel {
 		t.Errorf("--config over TLSLIFT_CONFIG: level %s", got)
 	}
 	if got := (Source{Env: env}).Path(); got != file {

@@ -14,6 +14,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/decide"
 	"tlslift/test/harness"
 )
 
@@ -270,7 +271,7 @@ func TestDocumentedContainersAreReached(t *testing.T) {
 				t.Errorf("%s: nothing listens on %s", line[1], p)
 			}
 		}
-		if host := strings.Contains(line[1], "--network host"); host == (len(published) > 0) || c.Others != configs.OthersAuto {
+		if host := strings.Contains(line[1], "--network host"); host == (len(published) > 0) || c.Others != decide.OthersAuto {
 			t.Errorf("%s: %v is published, others are %v", line[1], published, c.Others)
 		}
 	}

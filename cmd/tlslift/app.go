@@ -286,7 +286,7 @@ func (a *app) reconfigure() error {
 	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format && cfg.Log.Format != a.log.format {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}
-	a.log.level.SetLevel(zapLevel(cfg.Log.Level))
+	a.log.level.SetLevel(cfg.Log.Level)
 	a.warn(cfg)
 	a.cfg.Store(cfg)
 	return nil

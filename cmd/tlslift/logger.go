@@ -39,7 +39,7 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := &logging{level: zap.NewAtomicLevelAt(zapLevel(c.Level)), format: c.Format, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
+	l := &logging{level: zap.NewAtomicLevelAt(c.Level), format: c.Format, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
 	if c.Format != configs.FormatConsole {
 		l.lines = l.sink
 	}
@@ -110,11 +110,3 @@ func (c *sinkCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 
 // Sync implements zapcore.Core. Nothing waits for the log's reader.
 func (c *sinkCore) Sync() error { return nil }
-
-func zapLevel(l configs.LogLevel) zapcore.Level {
-	level, err := zapcore.ParseLevel(string(l))
-	if err != nil {
-		return zapcore.InfoLevel
-	}
-	return level
-}

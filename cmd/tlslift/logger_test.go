@@ -15,7 +15,7 @@ import (
 func TestLoggerWritesFieldsAndHonoursItsLevel(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	l := newLogging(configs.Log{Level: configs.LevelWarn, Format: configs.FormatJSON}, &out)
+	l := newLogging(configs.Log{Level: zap.WarnLevel, Format: configs.FormatJSON}, &out)
 	l.With(zap.String("file", "a")).Warn("one", zap.Int("n", 1))
 	l.Info("two")
 	l.level.SetLevel(zap.InfoLevel)
@@ -36,7 +36,7 @@ func TestLostLineIsALineOfTheLog(t *testing.T) {
 		configs.FormatConsole: "WARN\tlog lines lost\t{\"lines\": 7}",
 	} {
 		var out bytes.Buffer
-		l := newLogging(configs.Log{Level: configs.LevelInfo, Format: format}, &out)
+		l := newLogging(configs.Log{Level: zap.InfoLevel, Format: format}, &out)
 		if err := l.sink.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 
 func TestTroubleNamesTheNumberOfLines(t *testing.T) {
 	t.Parallel()
-	l := newLogging(configs.Log{Level: configs.LevelInfo, Format: configs.FormatJSON}, fullDisk{})
+	l := newLogging(configs.Log{Level: zap.InfoLevel, Format: configs.FormatJSON}, fullDisk{})
 	if got := l.trouble(); got != "" {
 		t.Errorf("before a line: %q", got)
 	}

@@ -15,7 +15,6 @@ import (
 	"tlslift/proxy"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
-	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
 	"tlslift/proxy/identity"
 	"tlslift/proxy/legacy"
@@ -28,9 +27,9 @@ import (
 // error is a configs.Problems that holds every problem.
 func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	set := proxy.Settings{
-		Others:        othersOf(cfg.Others),
+		Others:        cfg.Others,
 		AllowInternal: cfg.AllowInternalAddresses,
-		Rewrite:       rewrite.Options{Location: cfg.Rewrite.Location, Cookies: cfg.Rewrite.Cookies, HSTS: cfg.Rewrite.HSTS, WSDL: cfg.Rewrite.WSDL},
+		Rewrite:       rewrite.Options(cfg.Rewrite),
 		Limits: proxy.Limits{
 			HeaderBytes:          int(cfg.Limits.HeaderBytes),
 			BodyBytes:            cfg.Limits.BodyBytes,
@@ -78,35 +77,18 @@ func contents(cfg *configs.Config, madeKey []byte) (set proxy.Settings, token st
 	return set, token, slices.Concat(problems, more, ourselves(cfg))
 }
 
-func othersOf(o configs.Others) decide.Others {
-	switch o {
-	case configs.OthersPass:
-		return decide.OthersPass
-	case configs.OthersTunnel:
-		return decide.OthersTunnel
-	case configs.OthersAuto:
-		return decide.OthersAuto
-	default:
-		return decide.OthersRefuse
-	}
-}
-
 func listenerOf(l configs.Listen) proxy.Listener {
 	var open call.IngressSet
-	for w, in := range map[configs.Way]call.Ingress{
-		configs.WayGateway: call.Gateway, configs.WayTLS: call.TLS, configs.WayTransparent: call.Transparent,
-	} {
-		if slices.Contains(l.Unauthenticated, w) {
-			open = open.With(in)
-		}
+	for _, way := range l.Unauthenticated {
+		open = open.With(way)
 	}
 	return proxy.Listener{
 		Listener: call.Listener{
 			Address:         l.Address,
-			Forward:         l.Accepts(configs.WayForward),
-			Connect:         l.Accepts(configs.WayConnect),
-			Gateway:         l.Accepts(configs.WayGateway),
-			TLS:             l.Accepts(configs.WayTLS),
+			Forward:         l.Accepts(call.Forward),
+			Connect:         l.Accepts(call.Connect),
+			Gateway:         l.Accepts(call.Gateway),
+			TLS:             l.Accepts(call.TLS),
 			Transparent:     l.Transparent,
 			Unauthenticated: open,
 			Client:          l.Client,
@@ -141,9 +123,10 @@ func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs
 	o := identity.Options{
 		Workload:  cfg.Clients.Workload,
 		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,
+		Account:   cfg.Clients.Account,
 	}
 	for _, n := range cfg.Clients.Names {
-		o.Names = append(o.Names, identity.Name{Name: n.Name, Match: n.Match})
+		o.Names = append(o.Names, identity.Name(n))
 	}
 	for name := range cfg.Policy.Clients {
 		o.Known = append(o.Known, name)
@@ -153,11 +136,7 @@ func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs
 	wrong := func(key, format string, args ...any) {
 		problems = append(problems, cfg.Problem(key, fmt.Sprintf(format, args...), ""))
 	}
-	switch cfg.Clients.Account {
-	case configs.AccountPlain:
-		o.Account = identity.AccountPlain
-	case configs.AccountHash:
-		o.Account = identity.AccountHash
+	if o.Account == identity.AccountHash {
 		var err error
 		if o.AccountKey, err = accountKey(cfg.Clients.AccountKeyFile, madeKey); err != nil {
 			wrong("clients.account_key_file", "%v", err)

@@ -14,7 +14,9 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
+	"tlslift/proxy/identity"
 	"tlslift/proxy/suggest"
 )
 
@@ -29,8 +31,8 @@ func warnings(in *loaded) []string {
 	if cfg.Clients.Workload != "" && len(cfg.Clients.Names) > 0 {
 		out = append(out, "clients.names has no effect: clients.workload names every caller here")
 	}
-	if cfg.Clients.AccountKeyFile != "" && cfg.Clients.Account != configs.AccountHash {
-		out = append(out, "clients.account_key_file has no effect: clients.account is "+string(cfg.Clients.Account))
+	if cfg.Clients.AccountKeyFile != "" && cfg.Clients.Account != identity.AccountHash {
+		out = append(out, "clients.account_key_file has no effect: clients.account is "+cfg.Clients.Account.String())
 	}
 	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
 		out = append(out, ca.KeyFile+" can be read by other users, and anyone who has it can impersonate the API to every client that trusts the CA: run chmod 600")
@@ -61,7 +63,7 @@ func refusesOld(legacy *configs.LegacyTLS) []string {
 	switch {
 	case legacy.CA == nil:
 		return []string{"legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`"}
-	case legacy.MinVersion == configs.TLS12:
+	case legacy.MinVersion == call.Version12:
 		return []string{"legacy_tls.min_version is 1.2: clients that offer only TLS 1.0 or 1.1 are refused, as without a CA; remove it to let them in"}
 	default:
 		return nil
@@ -143,7 +145,7 @@ func unnamed(cfg *configs.Config) []string {
 
 func callersNameThemselves(cfg *configs.Config) bool {
 	c := &cfg.Clients
-	return c.Account != configs.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != ""
+	return c.Account != identity.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != ""
 }
 
 // configuredNames are the names that the configuration gives callers.
@@ -209,7 +211,7 @@ func nameless(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
 		_, port, _ := net.SplitHostPort(l.Address)
-		if port == "443" && l.Accepts(configs.WayTLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
+		if port == "443" && l.Accepts(call.TLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
 			out = append(out, fmt.Sprintf("listen[%d]: %s has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
 		}
 	}
@@ -221,7 +223,7 @@ func nameless(cfg *configs.Config) []string {
 func closedByUsers(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
-		if cfg.Clients.UsersFile != "" && !cfg.Given(fmt.Sprintf("listen[%d].accept", i)) && !l.Accepts(configs.WayGateway) {
+		if cfg.Clients.UsersFile != "" && !cfg.Given(fmt.Sprintf("listen[%d].accept", i)) && !l.Accepts(call.Gateway) {
 			out = append(out, fmt.Sprintf("listen[%d]: %s accepts forward and connect alone, because the other ways in (base URLs, hosts-file entries, TLS straight to the port) cannot carry the credentials of clients.users_file; "+
 				"write accept: [forward, connect] to choose this, or unauthenticated: [gateway, tls] to leave them open to anyone", i, l.Address))
 		}

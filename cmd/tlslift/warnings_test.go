@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"tlslift/configs"
+	"tlslift/proxy/call"
+	"tlslift/proxy/identity"
 )
 
 // A declaration that is still to come is noted: calls until then are neither
@@ -34,13 +36,13 @@ func TestEarlyDeclarationsAreNoted(t *testing.T) {
 func TestAFloorOf12IsNoted(t *testing.T) {
 	t.Parallel()
 	ca := &configs.CA{}
-	for floor, want := range map[configs.TLSVersion]bool{configs.TLS10: false, configs.TLS11: false, configs.TLS12: true} {
+	for floor, want := range map[call.Version]bool{call.Version10: false, call.Version11: false, call.Version12: true} {
 		got := refusesOld(&configs.LegacyTLS{CA: ca, MinVersion: floor})
 		if (len(got) == 1) != want {
 			t.Errorf("%s: %q", floor, got)
 		}
 	}
-	for _, one := range []configs.LegacyTLS{{MinVersion: configs.TLS12}, {CA: ca, MinVersion: configs.TLS10}} {
+	for _, one := range []configs.LegacyTLS{{MinVersion: call.Version12}, {CA: ca, MinVersion: call.Version10}} {
 		if got := refusesOld(&one); (len(got) == 1) != (one.CA == nil) {
 			t.Errorf("%v: %q", one, got)
 		}
@@ -79,7 +81,7 @@ func TestMisspeltDeclarationsAreNoted(t *testing.T) {
 	const none = "policy.clients.payroll: it is declared migrated, and nothing else in the configuration names it: compare it with clients.names and the client of each listener"
 	for users, want := range map[string][]string{"": {near, short, none}, "users.txt": {near}} {
 		cfg := base
-		cfg.Clients.Account, cfg.Clients.UsersFile = configs.AccountOff, users
+		cfg.Clients.Account, cfg.Clients.UsersFile = identity.AccountOff, users
 		if got := misspeltDeclarations(&cfg); !slices.Equal(got, want) {
 			t.Errorf("users_file %q: %q, want %q", users, got, want)
 		}

@@ -64,6 +64,9 @@ func TestInsecure(t *testing.T) {
 		0x0002: VersionSSL3, 0x0300: VersionSSL3, tls.VersionTLS10: Version10, tls.VersionTLS11: Version11,
 		tls.VersionTLS12: Version12, tls.VersionTLS13: Version13, 0x7f1c: Version13,
 	} {
+		if want >= Version10 && wire <= tls.VersionTLS13 && want.Wire() != wire {
+			t.Errorf("%v is %#x on the wire", want, want.Wire())
+		}
 		if got := VersionOf(wire); got != want {
 			t.Errorf("%04x is %v, want %v", wire, got, want)
 		}

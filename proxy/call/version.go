@@ -40,6 +40,9 @@ func (v Version) String() string {
 // plaintext, SSL 3.0, TLS 1.0 or TLS 1.1.
 func (v Version) Insecure() bool { return v < Version12 }
 
+// Wire is the number of a TLS version in the wire format, as crypto/tls uses it.
+func (v Version) Wire() uint16 { return tls.VersionTLS10 + uint16(v-Version10) }
+
 // VersionOf maps a version number of the TLS wire format (RFC 8446 4.1.2) to
 // a Version. Numbers below 0x0301 are VersionSSL3, unknown higher ones
 // Version13.

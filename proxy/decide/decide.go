@@ -81,6 +81,11 @@ const (
 	OthersAuto          // pass for local callers, else refuse
 )
 
+// String is the word in the configuration.
+func (o Others) String() string {
+	return [...]string{OthersRefuse: "refuse", OthersTunnel: "tunnel", OthersPass: "pass", OthersAuto: "auto"}[o]
+}
+
 // Settings is what the configuration, and this machine, say about decisions.
 // It is not changed once made.
 type Settings struct {

@@ -41,6 +41,11 @@ const (
 	AccountHash              // "account-" and 12 hex digits of a keyed hash
 )
 
+// String is the word in the configuration.
+func (m AccountMode) String() string {
+	return [...]string{AccountOff: "off", AccountPlain: "plain", AccountHash: "hash"}[m]
+}
+
 // Name gives the addresses in Match one client name. The longest matching
 // prefix over all names wins.
 type Name struct {
