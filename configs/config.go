@@ -110,7 +110,7 @@ type Outbound struct {
 	MinTLS                  call.Version     `yaml:"min_tls" oneof:"1.2 1.3" why:": tlslift speaks nothing below TLS 1.2 to an upstream" default:"1.2"`
 	ParentProxy             string           `yaml:"parent_proxy" is:"parent proxy"`                                    // http or https://[user@]host:port to CONNECT through; "" = none
 	ParentProxyPasswordFile string           `yaml:"parent_proxy_password_file" is:"file" example:"proxy-password"`     // path; "" = no password
-	ParentProxyExcept       []ParentExcept   `yaml:"parent_proxy_except" with:"parent_proxy"`                           // reached without the parent proxy
+	ParentProxyExcept       []host.Set       `yaml:"parent_proxy_except" with:"parent_proxy"`                           // reached without the parent proxy
 	DNSServers              []netip.AddrPort `yaml:"dns_servers"`                                                       // empty = those of resolv.conf
 	WarmConnections         int              `yaml:"warm_connections" range:"0..64" default:"2" most:"max_connections"` // kept ready per host in use; 0 = off
 	MaxConnections          int              `yaml:"max_connections" range:"1..65536" default:"256"`                    // per host

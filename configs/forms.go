@@ -88,7 +88,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 		reflect.TypeFor[bool](): boolean, reflect.TypeFor[[32]byte](): pin,
 		reflect.TypeFor[host.Name](): hostname, reflect.TypeFor[host.Pattern](): hostPattern,
 		reflect.TypeFor[netip.Prefix](): prefix, reflect.TypeFor[netip.AddrPort](): nameServer,
-		reflect.TypeFor[ParentExcept](): parentExcept,
+		reflect.TypeFor[host.Set](): hosts,
 	}[value]
 }
 

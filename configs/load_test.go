@@ -214,12 +214,12 @@ func everyValueRead(dir string) *Config {
 		Others: decide.OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
 			MinTLS: call.Version13, ParentProxy: "https://jane@proxy.corp:8080", ParentProxyPasswordFile: in("password"),
-			ParentProxyExcept: []ParentExcept{
-				{Range: netip.MustParsePrefix("10.0.0.0/8")},
-				{Range: netip.MustParsePrefix("192.0.2.7/32")},
-				{Range: netip.MustParsePrefix("::1/128")},
-				{Host: host.Exact(host.MustParse("intranet.corp"))},
-				{Host: belowCorp},
+			ParentProxyExcept: []host.Set{
+				{Prefix: netip.MustParsePrefix("10.0.0.0/8")},
+				{Prefix: netip.MustParsePrefix("192.0.2.7/32")},
+				{Prefix: netip.MustParsePrefix("::1/128")},
+				{Pattern: host.Exact(host.MustParse("intranet.corp"))},
+				{Pattern: belowCorp},
 			},
 			DNSServers: []netip.AddrPort{
 				netip.MustParseAddrPort("10.0.0.53:53"), netip.MustParseAddrPort("10.0.0.54:5353"), netip.MustParseAddrPort("[2001:db8::53]:53"),

@@ -115,24 +115,17 @@ var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^ht
 	return text, nil
 })
 
-// ParentExcept is what is reached without the parent proxy: the hosts of Host, or
-// the addresses of Range. The other field is zero.
-type ParentExcept struct {
-	Host  host.Pattern
-	Range netip.Prefix
-}
-
-// parentExcept is an address, a range of addresses, a host or *.domain.
-var parentExcept = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (ParentExcept, error) {
+// hosts is an address, a range of addresses, a host or *.domain.
+var hosts = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (host.Set, error) {
 	if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
 		p, err := parsePrefix(text)
-		return ParentExcept{Range: p}, err
+		return host.Set{Prefix: p}, err
 	}
 	if strings.HasPrefix(text, ".") {
-		return ParentExcept{}, refuse(text, "is not a pattern", "write \"*"+text+"\"")
+		return host.Set{}, refuse(text, "is not a pattern", "write \"*"+text+"\"")
 	}
 	p, err := parsePattern(text)
-	return ParentExcept{Host: p}, err
+	return host.Set{Pattern: p}, err
 })
 
 // loopback reports whether address, a valid host:port, is bound to the

@@ -203,9 +203,7 @@ func upstreamOptions(cfg *configs.Config) (upstream.Options, configs.Problems) {
 	var problems configs.Problems
 	if p := cfg.Upstream.ParentProxy; p != "" {
 		o.ParentProxy, _ = url.Parse(p) // which Load did
-		for _, e := range cfg.Upstream.ParentProxyExcept {
-			o.ParentExcept = append(o.ParentExcept, upstream.Except{Pattern: e.Host, Prefix: e.Range})
-		}
+		o.ParentExcept = cfg.Upstream.ParentProxyExcept
 		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
 			data, err := os.ReadFile(f)
 			if err != nil {

@@ -1,6 +1,9 @@
 package host
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Pattern is a host, or *.domain for every name below the domain. Patterns can
 // be compared with ==.
@@ -50,6 +53,18 @@ func (p Pattern) Matches(n Name) bool {
 	}
 	return !n.ip && len(n.text) > len(p.name.text)+1 &&
 		strings.HasSuffix(n.text, p.name.text) && n.text[len(n.text)-len(p.name.text)-1] == '.'
+}
+
+// Set is some hosts: those of Pattern, or the addresses of Prefix. The other field
+// is zero.
+type Set struct {
+	Pattern Pattern
+	Prefix  netip.Prefix
+}
+
+// Has reports whether n is in the set. Names are not resolved for addresses.
+func (s Set) Has(n Name) bool {
+	return s.Pattern.Matches(n) || n.IsAddr() && s.Prefix.Contains(n.Addr())
 }
 
 // Parents yields the domains above n, the longest first: for a.b.c b.c and c.

@@ -49,14 +49,14 @@ type Host struct {
 // count means its default, except Warm, where 0 means off.
 type Options struct {
 	Hosts               []Host
-	MinTLS              uint16   // tls.VersionTLS12 (default) or tls.VersionTLS13
-	ParentProxy         *url.URL // http or https; nil = connect directly
-	ParentProxyPassword string   // replaces the URL's password
-	ParentExcept        []Except // what is reached without the parent proxy
-	DNSServers          []string // "address" or "address:port"; empty = those of resolv.conf
-	HostsFile           string   // "" = the system's
-	ResolvConf          string   // "" = the system's
-	AllowInternal       bool     // upstream names may resolve to internal addresses
+	MinTLS              uint16     // tls.VersionTLS12 (default) or tls.VersionTLS13
+	ParentProxy         *url.URL   // http or https; nil = connect directly
+	ParentProxyPassword string     // replaces the URL's password
+	ParentExcept        []host.Set // what is reached without the parent proxy
+	DNSServers          []string   // "address" or "address:port"; empty = those of resolv.conf
+	HostsFile           string     // "" = the system's
+	ResolvConf          string     // "" = the system's
+	AllowInternal       bool       // upstream names may resolve to internal addresses
 
 	Warm            int           // never-used connections kept ready per host in use
 	MaxConns        int           // per host; default 256
@@ -78,25 +78,13 @@ type Options struct {
 	net    func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; of tests
 }
 
-// Except is what is reached without a parent proxy: the hosts of Pattern, or the
-// addresses of Prefix. The other field is zero.
-type Except struct {
-	Pattern host.Pattern
-	Prefix  netip.Prefix
-}
-
 // pastParent reports whether there is a parent proxy and one of the names that a
-// target has is reached without it. A range is for those that are addresses: names
-// are not resolved for it.
+// target has is reached without it.
 func (o *Options) pastParent(names ...host.Name) bool {
 	if o.ParentProxy == nil {
 		return false
 	}
-	return slices.ContainsFunc(o.ParentExcept, func(e Except) bool {
-		return slices.ContainsFunc(names, func(n host.Name) bool {
-			return e.Pattern.Matches(n) || n.IsAddr() && e.Prefix.Contains(n.Addr())
-		})
-	})
+	return slices.ContainsFunc(o.ParentExcept, func(e host.Set) bool { return slices.ContainsFunc(names, e.Has) })
 }
 
 // Observer receives what the metrics count. Its methods are called from many

@@ -167,11 +167,11 @@ func TestOptionsErrors(t *testing.T) {
 
 func TestPastTheParent(t *testing.T) {
 	t.Parallel()
-	except := []Except{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("2001:db8::7/128")}}
+	except := []host.Set{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("2001:db8::7/128")}}
 	for _, text := range []string{"*.corp", "intranet.example.test"} {
 		p, err := host.ParsePattern(text)
 		check(t, err)
-		except = append(except, Except{Pattern: p})
+		except = append(except, host.Set{Pattern: p})
 	}
 	hosts := []Host{
 		Host{}.named("*.example.test"),
