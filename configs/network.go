@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/upstream/names"
 )
 
 // listenAddress is a host:port to listen on. The host may be empty for all
@@ -79,16 +80,13 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p, err
 }
 
-// nameServer is the address of a DNS server; the port is 53 unless given.
+// nameServer is the address of a DNS server.
 var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA-F:.\[\]]+$`, func(text string) (netip.AddrPort, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.AddrPortFrom(addr.Unmap(), 53), nil
-	}
-	server, err := netip.ParseAddrPort(text)
-	if err != nil || server.Port() == 0 {
+	server, err := names.ParseServer(text)
+	if err != nil {
 		return server, refuse(text, "is not the address of a DNS server", "write e.g. 10.0.0.53 or 10.0.0.53:5353")
 	}
-	return netip.AddrPortFrom(server.Addr().Unmap(), server.Port()), nil
+	return server, nil
 })
 
 // parentProxy is http://[user@]host:port, or https. What is refused is not shown: it may

@@ -196,9 +196,7 @@ func upstreamOptions(cfg *configs.Config) (upstream.Options, configs.Problems) {
 		ResponseTimeout: cfg.Upstream.ResponseTimeout,
 		BodyTimeout:     cfg.Limits.BodyTimeout,
 		ResponseBuffer:  cfg.Limits.ResponseBuffer,
-	}
-	for _, d := range cfg.Upstream.DNSServers {
-		o.DNSServers = append(o.DNSServers, d.String())
+		DNSServers:      cfg.Upstream.DNSServers,
 	}
 	var problems configs.Problems
 	if p := cfg.Upstream.ParentProxy; p != "" {
@@ -256,14 +254,11 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 
 // upstreamHost reads the files of an upstream; of an error, it returns the key.
 func upstreamHost(h configs.Upstream) (up upstream.Host, key string, err error) {
-	up = upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port}
+	up = upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port, Pins: h.Pins}
 	if h.Address != "" {
 		if up.Address, up.AddressPort, err = host.ParseAuthority(h.Address); err != nil {
 			return up, "address", err
 		}
-	}
-	for i := range h.Pins {
-		up.Pins = append(up.Pins, h.Pins[i][:])
 	}
 	if h.CAFile != "" {
 		data, err := os.ReadFile(h.CAFile)

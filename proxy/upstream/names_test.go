@@ -17,7 +17,7 @@ import (
 )
 
 // anyServer stands for a DNS server in memory.
-var anyServer = []string{"192.0.2.53"}
+var anyServer = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}
 
 // The whole way: a name that is rebound to an internal address is refused
 // when it is dialled, whatever it was before.
@@ -105,7 +105,7 @@ func TestOwnerOf(t *testing.T) {
 		time.Sleep(time.Hour)
 		want("192.0.2.1", "exact.test", call.OwnerUpstream) // still known
 		want("192.0.2.2", "a.wild.test", call.OwnerUpstream)
-		options.DNSServers, options.AllowInternal = []string{"192.0.2.54"}, true
+		options.DNSServers, options.AllowInternal = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.54:53")}, true
 		check(t, tr.Reconfigure(options))
 		tr.Snapshot().dialer.Names.Dial = ns.Dial
 		want("192.0.2.2", "a.wild.test", call.OwnerUpstream)

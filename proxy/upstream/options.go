@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -18,7 +19,6 @@ import (
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/upstream/dial"
-	"tlslift/proxy/upstream/names"
 )
 
 // Host is one configured upstream.
@@ -40,7 +40,7 @@ type Host struct {
 	Roots *x509.CertPool
 	// Pins are SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 2.4). When
 	// there are any, one of them must be in the verified chain.
-	Pins [][]byte
+	Pins [][sha256.Size]byte
 	// ClientCertificate is presented when the server asks for one.
 	ClientCertificate *tls.Certificate
 }
@@ -49,14 +49,14 @@ type Host struct {
 // count means its default, except Warm, where 0 means off.
 type Options struct {
 	Hosts               []Host
-	MinTLS              uint16     // tls.VersionTLS12 (default) or tls.VersionTLS13
-	ParentProxy         *url.URL   // http or https; nil = connect directly
-	ParentProxyPassword string     // replaces the URL's password
-	ParentExcept        []host.Set // what is reached without the parent proxy
-	DNSServers          []string   // "address" or "address:port"; empty = those of resolv.conf
-	HostsFile           string     // "" = the system's
-	ResolvConf          string     // "" = the system's
-	AllowInternal       bool       // upstream names may resolve to internal addresses
+	MinTLS              uint16           // tls.VersionTLS12 (default) or tls.VersionTLS13
+	ParentProxy         *url.URL         // http or https; nil = connect directly
+	ParentProxyPassword string           // replaces the URL's password
+	ParentExcept        []host.Set       // what is reached without the parent proxy
+	DNSServers          []netip.AddrPort // empty = those of resolv.conf
+	HostsFile           string           // "" = the system's
+	ResolvConf          string           // "" = the system's
+	AllowInternal       bool             // upstream names may resolve to internal addresses
 
 	Warm            int           // never-used connections kept ready per host in use
 	MaxConns        int           // per host; default 256
@@ -153,34 +153,17 @@ func (o *Options) validate() []error {
 	if o.ParentProxyPassword != "" && o.ParentProxy == nil {
 		errs = append(errs, errors.New("a parent proxy password without a parent proxy"))
 	}
-	for _, s := range o.DNSServers {
-		if _, err := names.ParseServer(s); err != nil {
-			errs = append(errs, fmt.Errorf("DNS server %q: %w", s, err))
-		}
-	}
 	seen := make(map[host.Pattern]bool, len(o.Hosts))
 	for _, h := range o.Hosts {
 		if seen[h.Pattern] {
 			errs = append(errs, fmt.Errorf("upstream %q is given twice", h.Pattern.String()))
 		}
 		seen[h.Pattern] = true
-		if err := h.validate(); err != nil {
-			errs = append(errs, fmt.Errorf("upstream %q: %w", h.Pattern.String(), err))
+		if h.Pattern.Domain().IsZero() {
+			errs = append(errs, fmt.Errorf("upstream %q: %w", h.Pattern.String(), host.ErrEmpty))
 		}
 	}
 	return errs
-}
-
-func (h *Host) validate() error {
-	if h.Pattern.Domain().IsZero() {
-		return host.ErrEmpty
-	}
-	for _, pin := range h.Pins {
-		if len(pin) != 32 {
-			return fmt.Errorf("a pin of %d bytes is not a SHA-256 sum", len(pin))
-		}
-	}
-	return nil
 }
 
 // same reports whether connections made for h may be used for other.
@@ -188,7 +171,7 @@ func (h *Host) same(other *Host) bool {
 	return h.Pattern == other.Pattern && h.To == other.To && h.Port == other.Port &&
 		h.Address == other.Address && h.AddressPort == other.AddressPort &&
 		(h.Roots == other.Roots || h.Roots != nil && other.Roots != nil && h.Roots.Equal(other.Roots)) &&
-		slices.EqualFunc(h.Pins, other.Pins, bytes.Equal) &&
+		slices.Equal(h.Pins, other.Pins) &&
 		sameCertificate(h.ClientCertificate, other.ClientCertificate)
 }
 

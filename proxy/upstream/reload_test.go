@@ -36,7 +36,7 @@ func TestReconfigure(t *testing.T) {
 	wantOK(t, tr, r)
 
 	for name, change := range map[string]func(*Options){
-		"pins":     func(o *Options) { o.Hosts[0].Pins = [][]byte{make([]byte, 32)} },
+		"pins":     func(o *Options) { o.Hosts[0].Pins = [][32]byte{{}} },
 		"port":     func(o *Options) { o.Hosts[0].Port = 8443 },
 		"min_tls":  func(o *Options) { o.MinTLS = 0x304 },
 		"internal": func(o *Options) { o.AllowInternal = true },

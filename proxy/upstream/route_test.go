@@ -136,17 +136,16 @@ func TestOptionsErrors(t *testing.T) {
 			{},
 			Host{}.named("a.test"),
 			Host{}.named("a.test"),
-			Host{Pins: [][]byte{{1}}}.named("d.test"),
 		},
-		MinTLS: 0x0301, Warm: -1, DialTimeout: -1, DNSServers: []string{"dns.test"}, ParentProxyPassword: "secret",
+		MinTLS: 0x0301, Warm: -1, DialTimeout: -1, ParentProxyPassword: "secret",
 		ParentProxy: &url.URL{Scheme: "http", Host: "proxy.test"},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		`"": no host`, `"a.test" is given twice`, `"d.test": a pin of 1 bytes`,
-		"0x0301", "negative connection count", "negative timeout", `DNS server "dns.test"`, "without a user",
+		`"": no host`, `"a.test" is given twice`,
+		"0x0301", "negative connection count", "negative timeout", "without a user",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing: %s", want)

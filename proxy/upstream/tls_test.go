@@ -53,9 +53,9 @@ func TestVerification(t *testing.T) {
 		{"the system's roots", leaf(false, testHost), func(h *Host) { h.Roots = nil }, problem.TLSVerify},
 		{"pin of the root", leaf(false, testHost), func(h *Host) {
 			sum := sha256.Sum256(ca.cert.RawSubjectPublicKeyInfo)
-			h.Pins = [][]byte{make([]byte, 32), sum[:]}
+			h.Pins = [][32]byte{{}, sum}
 		}, problem.None},
-		{"wrong pin", leaf(false, testHost), func(h *Host) { h.Pins = [][]byte{make([]byte, 32)} }, problem.TLSVerify},
+		{"wrong pin", leaf(false, testHost), func(h *Host) { h.Pins = [][32]byte{{}} }, problem.TLSVerify},
 		{"to", leaf(false, "new.example.test"), func(h *Host) { h.To = host.MustParse("NEW.example.test") }, problem.None},
 		{"to, certificate of the old name", leaf(false, testHost), func(h *Host) { h.To = host.MustParse("new.example.test") }, problem.TLSVerify},
 		{"TLS 1.1 only", func(c *tls.Config) *tls.Config {

@@ -98,9 +98,8 @@ func (t *Transport) spawn(f func()) (started bool) {
 
 func (t *Transport) newNames(o *Options) *names.Resolver {
 	n := names.Options{HostsFile: o.HostsFile, ResolvConf: o.ResolvConf, Now: t.now, Logger: o.Logger, Known: &t.Known}
-	for _, s := range o.DNSServers {
-		server, _ := names.ParseServer(s) // validated with the options
-		n.Servers = append(n.Servers, server)
+	for _, server := range o.DNSServers {
+		n.Servers = append(n.Servers, server.String())
 	}
 	return names.New(t.ctx, n)
 }

@@ -45,7 +45,7 @@ type TLS struct{ modern, classic *tls.Config }
 // NewTLS makes a TLS without sessions. roots nil are the system's. pins are
 // SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): if there are any,
 // one must be in the verified chain. certificate may be nil.
-func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][]byte, certificate *tls.Certificate) *TLS {
+func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][sha256.Size]byte, certificate *tls.Certificate) *TLS {
 	modern := &tls.Config{
 		MinVersion:         minVersion,
 		MaxVersion:         tls.VersionTLS13,
@@ -74,11 +74,10 @@ func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][]byte, certificate 
 
 // checkPins requires one of the pins in one of the verified chains (RFC 7469
 // section 2.6), of resumed sessions too. Its error has the first chain.
-func checkPins(cs tls.ConnectionState, pins [][]byte) error {
+func checkPins(cs tls.ConnectionState, pins [][sha256.Size]byte) error {
 	for _, chain := range cs.VerifiedChains {
 		for _, cert := range chain {
-			sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-			if slices.ContainsFunc(pins, func(pin []byte) bool { return string(pin) == string(sum[:]) }) {
+			if slices.Contains(pins, sha256.Sum256(cert.RawSubjectPublicKeyInfo)) {
 				return nil
 			}
 		}

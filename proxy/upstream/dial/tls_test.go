@@ -123,7 +123,7 @@ func TestPinsHoldForResumedSessions(t *testing.T) {
 		d := dialer(t, n, "203.0.113.5")
 		sessions := tls.NewLRUClientSessionCache(maxSessions)
 		connect := func(pin [sha256.Size]byte) (resumed bool, err error) {
-			conf := NewTLS(tls.VersionTLS12, ca.Pool(), [][]byte{pin[:]}, nil)
+			conf := NewTLS(tls.VersionTLS12, ca.Pool(), [][32]byte{pin}, nil)
 			conf.modern.ClientSessionCache = sessions
 			c, err := d.Connect(t.Context(), Target{Host: host.MustParse("a.test"), Port: 443, ServerName: host.MustParse("a.test")}, "", conf, new(Hellos))
 			if err != nil {

@@ -64,7 +64,7 @@ func parseResolvConf(b []byte) []string {
 			return
 		}
 		if s, err := ParseServer(fields[1]); err == nil {
-			servers = append(servers, s)
+			servers = append(servers, s.String())
 		}
 	})
 	return servers
@@ -81,20 +81,20 @@ func eachLine(b []byte, f func(fields []string)) {
 	}
 }
 
-// ParseServer returns a DNS server, an IP address or address:port, as
-// address:port.
-func ParseServer(s string) (string, error) {
+// ParseServer reads a DNS server: an IP address or address:port; the port is 53
+// unless given.
+func ParseServer(s string) (netip.AddrPort, error) {
 	ap, err := netip.ParseAddrPort(s)
 	if a, plain := netip.ParseAddr(s); plain == nil {
 		ap, err = netip.AddrPortFrom(a, 53), nil
 	}
 	if err != nil || ap.Port() == 0 {
-		return "", errors.New("neither an IP address nor address:port")
+		return ap, errors.New("neither an IP address nor address:port")
 	}
 	if strings.ContainsAny(ap.Addr().Zone(), "[]") { // netip allows them, net takes them for its own
-		return "", errors.New("a bracket in the zone of an IPv6 address")
+		return ap, errors.New("a bracket in the zone of an IPv6 address")
 	}
-	return ap.String(), nil
+	return ap, nil
 }
 
 func systemHostsFile() string {

@@ -80,7 +80,7 @@ func (all inTurn) Unwrap() []error { return all }
 
 // Options is what a Resolver works with. The zero value means the system's.
 type Options struct {
-	Servers    []string // "address:port", from ParseServer; none = those of resolv.conf
+	Servers    []string // "address:port"; none = those of resolv.conf
 	HostsFile  string
 	ResolvConf string
 
