@@ -153,31 +153,21 @@ func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // scalar reads one value.
 func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
+	_, unquoted := f.parse(n.Value)
 	switch tag := n.ShortTag(); {
 	case isNull(n):
 		l.reject(at, "has no value", f.advice()+", or remove the key")
 	case n.Kind != yaml.ScalarNode:
 		l.reject(at, shapeOf(n)+" is not "+f.noun, f.advice())
-	case !slices.Contains(anyTag, tag):
+	case !slices.Contains([]string{strTag, intTag, numTag, boolTag, timeTag}, tag):
 		l.reject(at, "is tagged "+printable(tag), "remove the tag")
-	case !slices.Contains(f.tags, tag) && len(f.tags) == 1 && f.tags[0] == strTag:
+	case f.tag == strTag && tag != strTag:
 		l.reject(at, quoted(n.Value)+" is "+shapeOf(n)+", not "+f.noun, "put it in quotes if that is meant")
-	case !slices.Contains(f.tags, tag) && slices.Contains(f.tags, unquotedTag(n)):
+	case f.tag != "" && f.tag != tag && unquoted == nil:
 		l.reject(at, quoted(n.Value)+" in quotes is text, not "+f.noun, "remove the quotes")
-	case !slices.Contains(f.tags, tag):
-		l.reject(at, quoted(n.Value)+" is not "+f.noun, f.advice())
 	default:
 		l.set(at, n.Value, f, into)
 	}
-}
-
-// unquotedTag is the tag of a short scalar as it would be without its quotes.
-func unquotedTag(n *yaml.Node) string {
-	var plain yaml.Node
-	if len(n.Value) > len("-9223372036854775808") || yaml.Unmarshal([]byte(n.Value), &plain) != nil || len(plain.Content) != 1 {
-		return ""
-	}
-	return plain.Content[0].ShortTag()
 }
 
 // set parses a text and sets the value, or rejects the key.

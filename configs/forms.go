@@ -20,7 +20,7 @@ type form struct {
 	noun    string                         // "a size", for messages
 	example string                         // such as 64KiB
 	fix     string                         // what to write instead; "" = the example
-	tags    []string                       // what YAML may take it for
+	tag     string                         // what YAML must take it for; "" = anything
 	parse   func(text string) (any, error) // a Problem says what is wrong; any other error, that text is not the noun
 	path    bool                           // it is relative to the configuration file's folder unless absolute
 	input   bool                           // it is the path of a file that is read
@@ -49,13 +49,10 @@ func (f *form) wrong(text string, err error) Problem {
 // advice is what to write instead of something wrong.
 func (f *form) advice() string { return cmp.Or(f.fix, "write e.g. "+f.example) }
 
-// anyTag lists what a word can be taken for: 1.2 is a number to YAML.
-var anyTag = []string{strTag, intTag, numTag, boolTag, timeTag}
-
 // textForm is written as text that a function parses and a pattern describes.
 func textForm[T any](noun, example, pattern string, parse func(string) (T, error)) *form {
 	return &form{
-		noun: noun, example: example, tags: []string{strTag},
+		noun: noun, example: example, tag: strTag,
 		parse:  func(text string) (any, error) { return parse(text) },
 		schema: schemaObject{"type": "string", "pattern": pattern},
 	}
@@ -93,8 +90,14 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 }
 
 var boolean = &form{
-	noun: "true or false", example: "true", tags: []string{boolTag},
-	parse:  func(text string) (any, error) { return strings.EqualFold(text, "true"), nil },
+	noun: "true or false", example: "true", tag: boolTag,
+	parse: func(text string) (any, error) {
+		yes := strings.EqualFold(text, "true")
+		if !yes && !strings.EqualFold(text, "false") {
+			return nil, errForm
+		}
+		return yes, nil
+	},
 	schema: schemaObject{"type": "boolean"},
 }
 
@@ -109,7 +112,7 @@ func oneOf(value reflect.Type, words []string, why string) *form {
 		}
 	}
 	return &form{
-		noun: "one of the words", example: words[0], tags: anyTag, fix: fix,
+		noun: "one of the words", example: words[0], fix: fix,
 		parse: func(text string) (any, error) {
 			if !slices.Contains(words, text) {
 				return nil, refuse(text, "is none of the values", fix+why)

@@ -39,7 +39,7 @@ func (f *form) bounded(low, high string, read func(string) (int64, error)) *form
 // whole is a whole number.
 func whole(low, high string) *form {
 	f := form{
-		noun: "a whole number", example: low, fix: "write " + low + " to " + high, tags: []string{intTag},
+		noun: "a whole number", example: low, fix: "write " + low + " to " + high, tag: intTag,
 		schema: schemaObject{"type": "integer"},
 	}
 	return f.bounded(low, high, func(text string) (int64, error) {
@@ -65,7 +65,7 @@ var sizeUnits = map[string]int64{
 
 // size is a number of bytes: 512, 64KiB, 10MB; or a word that stands for 0.
 func size(words []string, low, high string) *form {
-	f := form{noun: "a size", example: "64KiB", tags: []string{strTag, intTag}}
+	f := form{noun: "a size", example: "64KiB"}
 	pattern := sizeForm.String()
 	for _, word := range words {
 		f.fix, pattern = "write "+word+" or e.g. "+f.example, pattern+"|^"+word+"$"
@@ -101,7 +101,7 @@ func duration(low, high, byDefault string) *form {
 		unit = byDefault[n-1:]
 	}
 	f := form{
-		noun: "a duration", example: "30s", tags: []string{strTag, intTag},
+		noun: "a duration", example: "30s",
 		schema: schemaObject{"type": "string", "pattern": `^\+?([0-9]{1,5}d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`},
 	}
 	return f.bounded(low, high, func(text string) (int64, error) {
@@ -173,6 +173,6 @@ func dateForm(noun, examples string, read func(string) (time.Time, error)) *form
 		}
 		return t, err
 	})
-	f.fix, f.tags = "write e.g. "+examples, []string{strTag, timeTag}
+	f.fix, f.tag = "write e.g. "+examples, ""
 	return f
 }

@@ -56,7 +56,7 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		_, err = host.Parse(inASCII(name))
 		return text, err
 	})
-	f.tags = []string{strTag, intTag}
+	f.tag = "" // a port alone is a number
 	return f
 }
 
