@@ -56,11 +56,12 @@ func (l *loader) checkNeighbours(all []field) {
 		values[f.at] = f.value
 	}
 	for _, f := range all {
-		name := parentOf(f.at) + "." + f.with + f.most
+		with := f.Get("with")
+		name := parentOf(f.at) + "." + with + f.Get("most")
 		other, ok := values[name]
 		switch {
 		case !ok || !l.sound(f.at, name):
-		case f.with != "":
+		case with != "":
 			if other.IsZero() && !f.value.IsZero() {
 				l.reject(f.at, "has no effect without "+name, "give "+name+", or remove this key")
 			}
@@ -77,13 +78,13 @@ func (l *loader) checkNeighbours(all []field) {
 func (l *loader) checkOnce(all []field) {
 	first := make(map[[2]string]string)
 	for _, f := range all {
-		if f.once == "" || f.value.IsZero() || f.value.Kind() == reflect.Slice {
+		if f.Get("once") == "" || f.value.IsZero() || f.value.Kind() == reflect.Slice {
 			continue
 		}
 		text := fmt.Sprint(f.value)
 		one := [2]string{f.path, text}
 		if other, twice := first[one]; twice {
-			l.reject(f.at, quoted(text)+" is "+other+" already", f.once)
+			l.reject(f.at, quoted(text)+" is "+other+" already", f.Get("once"))
 			continue
 		}
 		first[one] = f.at

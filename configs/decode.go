@@ -30,40 +30,34 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 		l.list(at, n, k, into)
 	case k.shape == named:
 		l.named(at, n, k, into)
-	case k.shape == pointed:
-		v := reflect.New(into.Type().Elem())
-		l.entry(at, n, k, v.Elem())
-		into.Set(v)
-	case k.form == nil:
-		l.section(at, n, k.keys, into)
 	default:
-		l.scalar(at, n, k.form, into)
+		l.one(at, n, k, into)
 	}
 }
 
-// section reads the keys of a section; one without any is empty.
-func (l *loader) section(at string, n *yaml.Node, keys []key, into reflect.Value) {
-	for _, pair := range l.pairs(at, n, keys) {
-		below := keyOf(at, pair.name.Value)
-		if k := keyNamed(keys, pair.name.Value); k != nil {
-			l.placed(below, pair.name)
-			l.read(below, pair.value, k, k.in(into))
-		} else if len(l.problems) < maxProblems {
-			l.reportLine(pair.name.Line, below, "unknown key", misspelt(at, pair.name.Value, keys))
-		}
+// one reads one value or section: that of the key k, or of an entry of it.
+func (l *loader) one(at string, n *yaml.Node, k *key, into reflect.Value) {
+	if k.form != nil {
+		l.scalar(at, n, k.form, into)
+		return
 	}
+	if k.shape == pointed {
+		into.Set(reflect.New(into.Type().Elem()))
+		into = into.Elem()
+	}
+	l.section(at, n, k, into)
 }
 
 // insteadOf is what to write for a section that was given as a value.
-func insteadOf(at string, keys []key) string {
+func (k *key) insteadOf(at string) string {
 	if at == "upstream" {
 		return "for hosts, the key is upstreams"
 	}
 	name := at[strings.LastIndexByte(at, '.')+1:] + ": "
-	if strings.HasSuffix(at, "]") {
-		name = "" // an entry of a list
+	if k.shape == listed {
+		name = "" // it is an entry
 	}
-	for _, k := range keys {
+	for _, k := range k.keys {
 		if k.form != nil {
 			return "write e.g. " + name + "{" + k.name + ": " + k.example() + "}"
 		}
@@ -71,26 +65,36 @@ func insteadOf(at string, keys []key) string {
 	return "write its keys below it, indented"
 }
 
-// entry reads a section that is one of several, or optional, and misses the keys
-// that it needs. When that is one key, the value may stand alone.
-func (l *loader) entry(at string, n *yaml.Node, k *key, into reflect.Value) {
-	setDefaults(k.keys, into)
+// section reads the keys of a section, and misses those that it needs. When that is
+// one key, the value may stand alone. A section that is optional, or one of
+// several, is not written without keys.
+func (l *loader) section(at string, n *yaml.Node, k *key, into reflect.Value) {
+	k.setDefaults(into)
 	switch {
-	case isNull(n):
+	case isNull(n) && k.shape != plain:
 		l.reject(at, "is empty", "write its keys, or remove it")
 		return
 	case n.Kind == yaml.ScalarNode && k.alone != nil:
-		l.placed(keyOf(at, k.alone.name), n)
-		l.read(keyOf(at, k.alone.name), n, k.alone, k.alone.in(into))
-	default:
-		l.section(at, n, k.keys, into)
+		below := keyOf(at, k.alone.name)
+		l.placed(below, n)
+		l.read(below, n, k.alone, k.alone.in(into))
+		return
+	}
+	for _, pair := range l.pairs(at, n, k) {
+		name, below := pair.name.Value, keyOf(at, pair.name.Value)
+		if known := k.key(name); known != nil {
+			l.placed(below, pair.name)
+			l.read(below, pair.value, known, known.in(into))
+		} else if len(l.problems) < maxProblems {
+			l.reportLine(pair.name.Line, below, "unknown key", k.misspelt(at, name))
+		}
 	}
 	if l.origins[at].refused {
 		return
 	}
 	for _, name := range k.needs {
 		if _, ok := l.origins[keyOf(at, name)]; !ok {
-			l.reject(at, "has no "+name, "write e.g. "+name+": "+keyNamed(k.keys, name).example())
+			l.reject(at, "has no "+name, "write e.g. "+name+": "+k.key(name).example())
 		}
 	}
 }
@@ -116,26 +120,22 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 	case len(elements) > maxEntries:
 		l.reject(at, fmt.Sprintf("has %d entries, more than %d", len(elements), maxEntries), "shorten it")
 		return
-	case len(elements) == 0 && k.empty != "":
-		l.reject(at, "is empty", k.empty)
+	case len(elements) == 0 && k.Get("empty") != "":
+		l.reject(at, "is empty", k.Get("empty"))
 		return
 	}
 	into.SetZero()
 	for i, element := range elements {
 		below, v := entryOf(at, i), reflect.New(into.Type().Elem()).Elem()
 		l.placed(below, element)
-		if k.form != nil {
-			l.scalar(below, element, k.form, v)
-		} else {
-			l.entry(below, element, k, v)
-		}
+		l.one(below, element, k, v)
 		into.Set(reflect.Append(into, v)) // a refused one keeps its place, for the others' numbers
 	}
 }
 
 // named reads sections by the name of a client.
 func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
-	for _, pair := range l.pairs(at, n, nil) {
+	for _, pair := range l.pairs(at, n, new(key)) {
 		below, v := keyOf(at, pair.name.Value), reflect.New(into.Type().Elem()).Elem()
 		client := reflect.New(into.Type().Key()).Elem()
 		l.placed(below, pair.name)
@@ -143,7 +143,7 @@ func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 		if client.IsZero() {
 			continue
 		}
-		l.entry(below, pair.value, k, v)
+		l.one(below, pair.value, k, v)
 		if into.IsNil() {
 			into.Set(reflect.MakeMap(into.Type()))
 		}
@@ -191,13 +191,13 @@ func (l *loader) placed(at string, n *yaml.Node) { l.origins[at] = origin{file: 
 type pair struct{ name, value *yaml.Node }
 
 // pairs are those of a mapping, each key once; none for a null. What is wrong with
-// them is reported, with the keys that there are.
-func (l *loader) pairs(at string, n *yaml.Node, keys []key) (all []pair) {
+// them is reported.
+func (l *loader) pairs(at string, n *yaml.Node, k *key) (all []pair) {
 	if isNull(n) {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		l.reject(at, shapeOf(n)+" is not a section of keys", insteadOf(at, keys))
+		l.reject(at, shapeOf(n)+" is not a section of keys", k.insteadOf(at))
 		return nil
 	}
 	if n.ShortTag() != "!!map" {
@@ -206,16 +206,16 @@ func (l *loader) pairs(at string, n *yaml.Node, keys []key) (all []pair) {
 	}
 	first := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := n.Content[i]
-		line, twice := first[k.Value]
+		name := n.Content[i]
+		line, twice := first[name.Value]
 		switch {
-		case k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge":
-			l.reportLine(k.Line, at, shapeOf(k)+" is not a key", "write the keys out")
+		case name.Kind != yaml.ScalarNode || name.ShortTag() == "!!merge":
+			l.reportLine(name.Line, at, shapeOf(name)+" is not a key", "write the keys out")
 		case twice:
-			l.reportLine(k.Line, keyOf(at, k.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
+			l.reportLine(name.Line, keyOf(at, name.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
 		default:
-			first[k.Value] = k.Line
-			all = append(all, pair{k, n.Content[i+1]})
+			first[name.Value] = name.Line
+			all = append(all, pair{name, n.Content[i+1]})
 		}
 	}
 	return all

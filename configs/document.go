@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -86,7 +85,7 @@ func Recognized(data []byte) bool {
 	}
 	known := 0
 	for i := 0; i < len(root.Content); i += 2 {
-		if slices.ContainsFunc(schema(), func(k key) bool { return k.name == root.Content[i].Value }) {
+		if schema().key(root.Content[i].Value) != nil {
 			known++
 		}
 	}

@@ -43,7 +43,7 @@ log log.level log.format
 // schemaKeys returns every key of the schema, in its order.
 func schemaKeys() []string {
 	var paths []string
-	for _, k := range flat(schema()) {
+	for _, k := range schema().all() {
 		paths = append(paths, k.path)
 	}
 	return paths

@@ -23,26 +23,26 @@ type schemaObject map[string]any
 // alone compares keys with each other and reads files.
 func JSONSchema() json.RawMessage {
 	inUse := commentedOut.ReplaceAllString(Example, "$1$2")
-	root := section(schema(), nil, nodeOf(inUse), true)
+	root := schema().section(nodeOf(inUse))
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Configuration of tlslift"
 	text, _ := json.MarshalIndent(root, "", "  ") // maps, lists, texts and numbers
 	return append(text, '\n')
 }
 
-// section is the schema of keys, with the comments of an example of them. One
-// that may be empty may be without a value.
-func section(keys []key, needs []string, example *yaml.Node, empty bool) schemaObject {
-	properties := make(schemaObject, len(keys))
-	for i := range keys {
-		properties[keys[i].name] = keys[i].describe(exampleOf(keys[i].name, example))
+// section is the schema of the keys below k, with the comments of an example of
+// them.
+func (k *key) section(example *yaml.Node) schemaObject {
+	properties := make(schemaObject, len(k.keys))
+	for i := range k.keys {
+		properties[k.keys[i].name] = k.keys[i].describe(exampleOf(k.keys[i].name, example))
 	}
 	s := schemaObject{"type": "object", "additionalProperties": false, "properties": properties}
-	if empty {
+	if k.shape == plain {
 		s["type"] = []string{"object", "null"}
 	}
-	if len(needs) > 0 {
-		s["required"] = needs
+	if len(k.needs) > 0 {
+		s["required"] = k.needs
 	}
 	return s
 }
@@ -57,7 +57,7 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 		if i, several := entry[k.shape]; several && example != nil {
 			example = example.Content[i]
 		}
-		s = section(k.keys, k.needs, example, k.shape == plain)
+		s = k.section(example)
 	}
 	orAlone := func(s schemaObject) schemaObject { // an entry, or the list, may be the value that it needs
 		if k.alone == nil {
@@ -68,7 +68,7 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	switch k.shape {
 	case listed:
 		list := schemaObject{"type": "array", "items": orAlone(s), "maxItems": maxEntries}
-		if k.empty != "" {
+		if k.Get("empty") != "" {
 			list["minItems"] = 1
 		}
 		s = orAlone(list)

@@ -30,9 +30,9 @@ func variables(env []string) map[string]string {
 // without their prefix.
 func variableNames() []string {
 	names := []string{"CONFIG"}
-	for _, k := range flat(schema()) {
-		if k.env != "" {
-			names = append(names, k.env)
+	for _, k := range schema().all() {
+		if env, ok := k.Lookup("env"); ok {
+			names = append(names, env)
 		}
 	}
 	return names
@@ -40,16 +40,17 @@ func variableNames() []string {
 
 // override applies variables, and flags over them.
 func (l *loader) override(c reflect.Value, vars map[string]string, flags Flags) {
-	for _, k := range flat(schema()) {
-		if text := vars[k.env]; k.env != "" && text != "" {
+	for _, k := range schema().all() {
+		env, ok := k.Lookup("env")
+		if text := vars[env]; ok && text != "" {
 			texts := []string{text}
 			if k.shape == listed {
 				texts = strings.Split(text, ",")
 			}
-			l.put(k, c, origin{file: FromEnvironment, name: envPrefix + k.env}, texts)
+			l.put(k, c, origin{file: FromEnvironment, name: envPrefix + env}, texts)
 		}
-		if texts := flags[k.flags]; len(texts) > 0 {
-			l.put(k, c, origin{file: FromFlag, name: "--" + k.flags}, texts)
+		if texts := flags[k.Get("flag")]; len(texts) > 0 {
+			l.put(k, c, origin{file: FromFlag, name: "--" + k.Get("flag")}, texts)
 		}
 	}
 }
@@ -96,7 +97,7 @@ func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string
 			continue
 		}
 		at, entry := entryOf(k.path, into.Len()), reflect.New(into.Type().Elem()).Elem()
-		setDefaults(k.keys, entry)
+		k.setDefaults(entry)
 		for i := range old.Len() {
 			if same(k.alone.in(old.Index(i)).Interface(), v) {
 				entry.Set(old.Index(i))

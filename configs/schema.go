@@ -13,6 +13,7 @@ import (
 
 // key is one key of the file: a field of Config and what its tags say.
 type key struct {
+	reflect.StructTag
 	name  string
 	path  string // such as listen[].address
 	index []int  // of its field, from Config or from the entry that it is in
@@ -20,13 +21,9 @@ type key struct {
 	keys  []key  // below it, or below each of its entries
 	shape shape
 
-	needs      []string
-	alone      *key       // the one key that an entry needs: its value may stand for the entry
-	preset     *yaml.Node // the default; nil = the zero value
-	empty      string
-	once       string
-	with, most string
-	env, flags string
+	needs  []string
+	alone  *key       // the one key that an entry needs: its value may stand for the entry
+	preset *yaml.Node // the default; nil = the zero value
 }
 
 // shape is how a key holds what is below it.
@@ -39,8 +36,9 @@ const (
 	pointed              // a section whose presence means something
 )
 
-// schema is every key of the file, in the order of the documentation.
-var schema = sync.OnceValue(func() []key { return keysOf("", nil, reflect.TypeFor[Config]()) })
+// schema is the whole file: a section of every key, in the order of the
+// documentation.
+var schema = sync.OnceValue(func() *key { return &key{keys: keysOf("", nil, reflect.TypeFor[Config]())} })
 
 func keysOf(prefix string, index []int, section reflect.Type) []key {
 	var keys []key
@@ -54,9 +52,8 @@ func keysOf(prefix string, index []int, section reflect.Type) []key {
 
 func keyOfField(prefix string, index []int, value reflect.Type, tag reflect.StructTag) key {
 	k := key{
-		name: tag.Get("yaml"), path: prefix + tag.Get("yaml"), index: index, preset: nodeOf(tag.Get("default")),
-		needs: strings.Fields(tag.Get("needs")), empty: tag.Get("empty"), once: tag.Get("once"),
-		with: tag.Get("with"), most: tag.Get("most"), env: tag.Get("env"), flags: tag.Get("flag"),
+		StructTag: tag, name: tag.Get("yaml"), path: prefix + tag.Get("yaml"), index: index,
+		preset: nodeOf(tag.Get("default")), needs: strings.Fields(tag.Get("needs")),
 	}
 	below := k.path + "."
 	switch value.Kind() {
@@ -74,7 +71,7 @@ func keyOfField(prefix string, index []int, value reflect.Type, tag reflect.Stru
 		k.keys = keysOf(below, index, value)
 	}
 	if len(k.needs) == 1 {
-		k.alone = keyNamed(k.keys, k.needs[0])
+		k.alone = k.key(k.needs[0])
 	}
 	return k
 }
@@ -91,10 +88,10 @@ func nodeOf(text string) *yaml.Node {
 	return document.Content[0]
 }
 
-// flat is all keys, each before those below it.
-func flat(keys []key) (all []*key) {
-	for i := range keys {
-		all = append(append(all, &keys[i]), flat(keys[i].keys)...)
+// all are the keys below one, each before those below it.
+func (k *key) all() (all []*key) {
+	for i := range k.keys {
+		all = append(append(all, &k.keys[i]), k.keys[i].all()...)
 	}
 	return all
 }
@@ -112,35 +109,32 @@ type field struct {
 
 // fields are the keys of a section and all below them, but for what is known by a
 // client's name.
-func fields(at string, keys []key, section reflect.Value) (all []field) {
-	for i := range keys {
-		k := &keys[i]
+func (k *key) fields(at string, section reflect.Value) (all []field) {
+	for i := range k.keys {
+		k := &k.keys[i]
 		path, v := keyOf(at, k.name), k.in(section)
 		all = append(all, field{k, path, v})
-		switch {
-		case k.shape == listed:
+		if k.shape == listed {
 			for j := range v.Len() {
 				if k.form != nil {
 					all = append(all, field{k, entryOf(path, j), v.Index(j)})
 				}
-				all = append(all, fields(entryOf(path, j), k.keys, v.Index(j))...)
+				all = append(all, k.fields(entryOf(path, j), v.Index(j))...)
 			}
-		case k.shape == plain:
-			all = append(all, fields(path, k.keys, v)...)
-		case k.shape == pointed && !v.IsNil():
-			all = append(all, fields(path, k.keys, v.Elem())...)
+		} else if v = reflect.Indirect(v); k.shape != named && v.IsValid() {
+			all = append(all, k.fields(path, v)...)
 		}
 	}
 	return all
 }
 
-func (c *Config) fields() []field { return fields("", schema(), reflect.ValueOf(c).Elem()) }
+func (c *Config) fields() []field { return schema().fields("", reflect.ValueOf(c).Elem()) }
 
-// keyNamed returns the key called name; nil when there is none.
-func keyNamed(keys []key, name string) *key {
-	for i := range keys {
-		if keys[i].name == name {
-			return &keys[i]
+// key returns the key called name below k; nil when there is none.
+func (k *key) key(name string) *key {
+	for i := range k.keys {
+		if k.keys[i].name == name {
+			return &k.keys[i]
 		}
 	}
 	return nil
@@ -150,35 +144,35 @@ func keyNamed(keys []key, name string) *key {
 // one that shares nothing with the others.
 func Default() *Config {
 	c := new(Config)
-	setDefaults(schema(), reflect.ValueOf(c).Elem())
+	schema().setDefaults(reflect.ValueOf(c).Elem())
 	return c
 }
 
 // setDefaults gives the keys of a section their defaults.
-func setDefaults(keys []key, section reflect.Value) {
+func (k *key) setDefaults(section reflect.Value) {
 	l := newLoader("", nil)
-	for i := range keys {
-		k := &keys[i]
+	for i := range k.keys {
+		k := &k.keys[i]
 		if into := k.in(section); k.preset != nil {
 			l.read(k.name, k.preset, k, into)
-		} else if k.shape == plain && k.keys != nil {
-			setDefaults(k.keys, into)
+		} else if k.shape == plain {
+			k.setDefaults(into)
 		}
 	}
 }
 
-// misspelt says what to do about a key that is not among keys: a name like it,
+// misspelt says what to do about a key that is not below k: a name like it,
 // the place where that name belongs, or the names that there are.
-func misspelt(at, name string, keys []key) string {
-	names := make([]string, len(keys))
-	for i, k := range keys {
+func (k *key) misspelt(at, name string) string {
+	names := make([]string, len(k.keys))
+	for i, k := range k.keys {
 		names[i] = k.name
 	}
 	if near := suggest.Nearest(name, names); near != "" {
 		return "did you mean " + keyOf(at, near) + "?"
 	}
 	var elsewhere []string
-	for _, k := range flat(schema()) {
+	for _, k := range schema().all() {
 		if k.name == name && k.form != nil && !strings.ContainsAny(k.path, "[*") {
 			elsewhere = append(elsewhere, k.path)
 		}
