@@ -232,8 +232,8 @@ func (l *loader) checkCA(c *LegacyTLS) {
 		l.reject(given, "the CA has no "+what, "name it in "+missing+" or "+envPrefix+variable)
 	}
 	const fix = "make a CA with tlslift ca init, and name it in legacy_tls.ca"
-	switch {
-	case c.CA == nil:
+	switch _, given := l.origins[ca]; {
+	case c.CA == (CA{}) && !given:
 		l.rule(c.SHA1Leaf, "legacy_tls.sha1_leaf", ca, "leaves need a CA that signs them", fix)
 		l.rule(len(c.TerminateClients) > 0, "legacy_tls.terminate_clients", ca, "terminating needs a CA", fix)
 	case c.CA.KeyFile == "":

@@ -23,7 +23,7 @@ import (
 //	oneof    the words that there are: texts, or the values of an enum that print them
 //	why      why there are no others, for messages to end with
 //	is       what a string holds: see formOf
-//	needs    the keys that the section, or each entry, cannot do without. An entry with one such key may be that value alone
+//	needs    the keys that an optional section, or each entry, cannot do without. An entry with one such key may be that value alone
 //	empty    what to do about an empty list, if that is an error
 //	once     what to do about a value that two entries have, if that is an error
 //	with     the key without which this one has no effect
@@ -89,7 +89,7 @@ type Upstream struct {
 	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4): one of
 	// them must be in the verified chain. Empty = no pinning.
 	Pins              [][32]byte `yaml:"pins" empty:"write at least one pin, or remove the key"`
-	ClientCertificate *KeyPair   `yaml:"client_certificate" needs:"cert_file key_file"` // nil = none
+	ClientCertificate KeyPair    `yaml:"client_certificate" needs:"cert_file key_file"` // zero = none
 	Port              uint16     `yaml:"port" range:"1..65535" default:"443"`
 }
 
@@ -123,7 +123,7 @@ type Outbound struct {
 // LegacyTLS is the TLS side towards old clients.
 type LegacyTLS struct {
 	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate nobody below)
-	CA                   *CA           `yaml:"ca"`                                            // nil: legacy hellos are refused, counted and explained
+	CA                   CA            `yaml:"ca" needs:""`                                   // zero: legacy hellos are refused, counted and explained
 	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
 	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
 	RC4                  bool          `yaml:"rc4"`                           // offer RC4 suites

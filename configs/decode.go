@@ -25,10 +25,10 @@ const maxEntries = 10_000
 
 // read reads the value of the key k at a path.
 func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
-	switch {
-	case k.shape == listed:
+	switch k.shape {
+	case listed:
 		l.list(at, n, k, into)
-	case k.shape == named:
+	case named:
 		l.named(at, n, k, into)
 	default:
 		l.one(at, n, k, into)
@@ -39,13 +39,9 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 func (l *loader) one(at string, n *yaml.Node, k *key, into reflect.Value) {
 	if k.form != nil {
 		l.scalar(at, n, k.form, into)
-		return
+	} else {
+		l.section(at, n, k, into)
 	}
-	if k.shape == pointed {
-		into.Set(reflect.New(into.Type().Elem()))
-		into = into.Elem()
-	}
-	l.section(at, n, k, into)
 }
 
 // insteadOf is what to write for a section that was given as a value.
@@ -66,12 +62,11 @@ func (k *key) insteadOf(at string) string {
 }
 
 // section reads the keys of a section, and misses those that it needs. When that is
-// one key, the value may stand alone. A section that is optional, or one of
-// several, is not written without keys.
+// one key, the value may stand alone.
 func (l *loader) section(at string, n *yaml.Node, k *key, into reflect.Value) {
 	k.setDefaults(into)
 	switch {
-	case isNull(n) && k.shape != plain:
+	case isNull(n) && !k.mayBeEmpty():
 		l.reject(at, "is empty", "write its keys, or remove it")
 		return
 	case n.Kind == yaml.ScalarNode && k.alone != nil:

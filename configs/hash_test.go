@@ -26,7 +26,7 @@ func TestHash(t *testing.T) {
 		"another host":      func(c *Config) { c.Listen[0].DefaultUpstream = host.MustParse("b.example") },
 		"an upstream":       func(c *Config) { c.Upstreams[0].Host = host.Exact(host.MustParse("a.example")) },
 		"a pin":             func(c *Config) { c.Upstreams[0].Pins = [][32]byte{{1}} },
-		"a file":            func(c *Config) { c.LegacyTLS.CA = &CA{CertFile: "a", KeyFile: "b"} },
+		"a file":            func(c *Config) { c.LegacyTLS.CA = CA{CertFile: "a", KeyFile: "b"} },
 		"a name server":     func(c *Config) { c.Upstream.DNSServers = []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:53")} },
 		"a limit":           func(c *Config) { c.Limits.Connections++ },
 		"a time":            func(c *Config) { c.Limits.DrainTimeout++ },

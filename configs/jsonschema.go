@@ -38,7 +38,7 @@ func (k *key) section(example *yaml.Node) schemaObject {
 		properties[k.keys[i].name] = k.keys[i].describe(exampleOf(k.keys[i].name, example))
 	}
 	s := schemaObject{"type": "object", "additionalProperties": false, "properties": properties}
-	if k.shape == plain {
+	if k.mayBeEmpty() {
 		s["type"] = []string{"object", "null"}
 	}
 	if len(k.needs) > 0 {

@@ -209,7 +209,7 @@ func everyValueRead(dir string) *Config {
 		Admin: Admin{Address: "localhost:9200", TokenFile: in("token"), Public: "0.0.0.0:9201", Hosts: []host.Name{host.MustParse("lift.example"), host.MustParse("lift")}, Quit: true, Pprof: true},
 		Upstreams: []Upstream{{
 			Host: host.Exact(host.MustParse("api.example.com")), To: host.MustParse("xn--bcher-kva.example"), Address: "10.0.0.7:8443", CAFile: in("extra.pem"),
-			Pins: [][32]byte{{1}}, ClientCertificate: &KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,
+			Pins: [][32]byte{{1}}, ClientCertificate: KeyPair{in("cert.pem"), in("key.pem")}, Port: 8443,
 		}, {Host: below, Port: 443}},
 		Others: decide.OthersTunnel, AllowInternalAddresses: true,
 		Upstream: Outbound{
@@ -228,7 +228,7 @@ func everyValueRead(dir string) *Config {
 			TLSTimeout: 1500 * time.Millisecond, ResponseTimeout: 24 * time.Hour,
 		},
 		LegacyTLS: LegacyTLS{
-			MinVersion: call.Version11, CA: &CA{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
+			MinVersion: call.Version11, CA: CA{in("ca.pem"), in("ca-key.pem")}, HandshakeTimeout: time.Hour,
 			RC4: true, SHA1Leaf: true, TerminateClients: []string{"billing", "10.0.0.1"}, AllowUnconstrainedCA: true,
 		},
 		Clients: Clients{

@@ -57,15 +57,7 @@ func (l *loader) override(c reflect.Value, vars map[string]string, flags Flags) 
 
 // put puts what was given for a key in the place of its value.
 func (l *loader) put(k *key, into reflect.Value, from origin, texts []string) {
-	for _, i := range k.index {
-		if into.Kind() == reflect.Pointer {
-			if into.IsNil() {
-				into.Set(reflect.New(into.Type().Elem()))
-			}
-			into = into.Elem()
-		}
-		into = into.Field(i)
-	}
+	into = into.FieldByIndex(k.index)
 	if k.shape == listed {
 		l.replace(k, into, from, texts)
 		return

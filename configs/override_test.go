@@ -145,13 +145,13 @@ func TestCAFromTheEnvironment(t *testing.T) {
 	cert, key := "TLSLIFT_CA_CERT="+in("other.pem"), "TLSLIFT_CA_KEY="+in("ca-key.pem")
 
 	c := loaded(t, Source{Env: []string{cert, key}})
-	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
+	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA != want {
 		t.Errorf("both: got %+v", c.LegacyTLS.CA)
 	}
 	file := filepath.Join(dir, "tlslift.yaml")
 	put(t, file, "legacy_tls: {ca: {cert_file: ca.pem, key_file: ca-key.pem}}")
 	c = loaded(t, Source{File: file, Env: []string{cert}})
-	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA == nil || *c.LegacyTLS.CA != want {
+	if want := (CA{in("other.pem"), in("ca-key.pem")}); c.LegacyTLS.CA != want {
 		t.Errorf("the certificate over the file's: got %+v", c.LegacyTLS.CA)
 	}
 	put(t, file, "legacy_tls: {ca: {cert_file: ca.pem}, sha1_leaf: true}")

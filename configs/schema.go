@@ -30,10 +30,9 @@ type key struct {
 type shape int
 
 const (
-	plain   shape = iota // one value or section
-	listed               // a list of them
-	named                // sections by a client's name
-	pointed              // a section whose presence means something
+	plain  shape = iota // one value or section
+	listed              // a list of them
+	named               // sections by a client's name
 )
 
 // schema is the whole file: a section of every key, in the order of the
@@ -61,8 +60,6 @@ func keyOfField(prefix string, index []int, value reflect.Type, tag reflect.Stru
 		k.shape, index, below = listed, nil, k.path+"[]."
 	case reflect.Map:
 		k.shape, index, below = named, nil, k.path+".*."
-	case reflect.Pointer:
-		k.shape = pointed
 	}
 	if k.shape != plain {
 		value = value.Elem()
@@ -96,6 +93,13 @@ func (k *key) all() (all []*key) {
 	return all
 }
 
+// mayBeEmpty reports whether a section may be there without a value: one that is
+// optional, or one of several, needs keys.
+func (k *key) mayBeEmpty() bool {
+	_, needs := k.Lookup("needs")
+	return k.shape == plain && !needs
+}
+
 // in is the field of the key in a section.
 func (k *key) in(section reflect.Value) reflect.Value { return section.Field(k.index[len(k.index)-1]) }
 
@@ -114,14 +118,15 @@ func (k *key) fields(at string, section reflect.Value) (all []field) {
 		k := &k.keys[i]
 		path, v := keyOf(at, k.name), k.in(section)
 		all = append(all, field{k, path, v})
-		if k.shape == listed {
+		switch k.shape {
+		case listed:
 			for j := range v.Len() {
 				if k.form != nil {
 					all = append(all, field{k, entryOf(path, j), v.Index(j)})
 				}
 				all = append(all, k.fields(entryOf(path, j), v.Index(j))...)
 			}
-		} else if v = reflect.Indirect(v); k.shape != named && v.IsValid() {
+		case plain:
 			all = append(all, k.fields(path, v)...)
 		}
 	}

@@ -228,7 +228,7 @@ func TestComposeToKeepIsReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := judge(t, configs.Source{File: config})
-	if c.LegacyTLS.CA == nil {
+	if c.LegacyTLS.CA == (configs.CA{}) {
 		t.Error("no CA")
 	}
 	for _, u := range c.Upstreams {

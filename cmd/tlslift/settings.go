@@ -102,7 +102,7 @@ func listenerOf(l configs.Listen) proxy.Listener {
 // loadCA reads the CA; nil when none is configured.
 func loadCA(cfg *configs.Config) (*authority.CA, error) {
 	ca := cfg.LegacyTLS.CA
-	if ca == nil {
+	if ca == (configs.CA{}) {
 		return nil, nil
 	}
 	return authority.Load(authority.LoadOptions{
@@ -246,9 +246,7 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	if len(h.Pins) == 0 {
 		h.Pins = target.Pins
 	}
-	if h.ClientCertificate == nil {
-		h.ClientCertificate = target.ClientCertificate
-	}
+	h.ClientCertificate = cmp.Or(h.ClientCertificate, target.ClientCertificate)
 	return h
 }
 
@@ -272,7 +270,7 @@ func upstreamHost(h configs.Upstream) (up upstream.Host, key string, err error) 
 			return up, "ca_file", fmt.Errorf("%s holds no PEM certificate", h.CAFile)
 		}
 	}
-	if kp := h.ClientCertificate; kp != nil {
+	if kp := h.ClientCertificate; kp != (configs.KeyPair{}) {
 		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
 		if err != nil {
 			return up, "client_certificate", err

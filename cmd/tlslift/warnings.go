@@ -34,7 +34,7 @@ func warnings(in *loaded) []string {
 	if cfg.Clients.AccountKeyFile != "" && cfg.Clients.Account != identity.AccountHash {
 		out = append(out, "clients.account_key_file has no effect: clients.account is "+cfg.Clients.Account.String())
 	}
-	if ca := cfg.LegacyTLS.CA; ca != nil && readableByOthers(ca.KeyFile) {
+	if ca := cfg.LegacyTLS.CA; ca != (configs.CA{}) && readableByOthers(ca.KeyFile) {
 		out = append(out, ca.KeyFile+" can be read by other users, and anyone who has it can impersonate the API to every client that trusts the CA: run chmod 600")
 	}
 	if signer != nil && signer.Constrained() && !signer.ExcludesAddresses() {
@@ -61,7 +61,7 @@ func warnings(in *loaded) []string {
 // refusesOld notes that old TLS clients are refused, and why.
 func refusesOld(legacy *configs.LegacyTLS) []string {
 	switch {
-	case legacy.CA == nil:
+	case legacy.CA == (configs.CA{}):
 		return []string{"legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`"}
 	case legacy.MinVersion == call.Version12:
 		return []string{"legacy_tls.min_version is 1.2: clients that offer only TLS 1.0 or 1.1 are refused, as without a CA; remove it to let them in"}
@@ -250,7 +250,7 @@ func idleWhenSpliced(u configs.Upstream) []string {
 	if len(u.Pins) > 0 {
 		keys = append(keys, "pins")
 	}
-	if u.ClientCertificate != nil {
+	if u.ClientCertificate != (configs.KeyPair{}) {
 		keys = append(keys, "client_certificate")
 	}
 	return keys

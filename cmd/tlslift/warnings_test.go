@@ -35,7 +35,7 @@ func TestEarlyDeclarationsAreNoted(t *testing.T) {
 // A CA for old clients does not help them at min_version 1.2.
 func TestAFloorOf12IsNoted(t *testing.T) {
 	t.Parallel()
-	ca := &configs.CA{}
+	ca := configs.CA{CertFile: "ca.pem", KeyFile: "ca-key.pem"}
 	for floor, want := range map[call.Version]bool{call.Version10: false, call.Version11: false, call.Version12: true} {
 		got := refusesOld(&configs.LegacyTLS{CA: ca, MinVersion: floor})
 		if (len(got) == 1) != want {
@@ -43,7 +43,7 @@ func TestAFloorOf12IsNoted(t *testing.T) {
 		}
 	}
 	for _, one := range []configs.LegacyTLS{{MinVersion: call.Version12}, {CA: ca, MinVersion: call.Version10}} {
-		if got := refusesOld(&one); (len(got) == 1) != (one.CA == nil) {
+		if got := refusesOld(&one); (len(got) == 1) != (one.CA == configs.CA{}) {
 			t.Errorf("%v: %q", one, got)
 		}
 	}
