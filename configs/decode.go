@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -172,8 +174,11 @@ func (l *loader) set(at, text string, f *form, into reflect.Value) {
 		v, err = l.resolved(text, f.input)
 	}
 	if err != nil {
-		wrong := f.wrong(text, err)
-		l.reject(at, wrong.Message, wrong.Fix)
+		wrong, said := errors.AsType[Problem](err)
+		if !said {
+			wrong.Message = quoted(text) + " is not " + f.noun
+		}
+		l.reject(at, wrong.Message, cmp.Or(wrong.Fix, f.advice()))
 		return
 	}
 	into.Set(reflect.ValueOf(v).Convert(into.Type()))

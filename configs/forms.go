@@ -35,17 +35,6 @@ func refuse(text, message, fix string) error {
 // errForm is the error of parse about text of another form.
 var errForm = errors.New("text of another form")
 
-// wrong is what is wrong with a text about which parse said err, and what to write
-// instead.
-func (f *form) wrong(text string, err error) Problem {
-	p, said := errors.AsType[Problem](err)
-	if !said {
-		p.Message = quoted(text) + " is not " + f.noun
-	}
-	p.Fix = cmp.Or(p.Fix, f.advice())
-	return p
-}
-
 // advice is what to write instead of something wrong.
 func (f *form) advice() string { return cmp.Or(f.fix, "write e.g. "+f.example) }
 

@@ -57,16 +57,15 @@ func newLoader(file string, readable func(string) error) *loader {
 // overrides it, and checks the whole.
 func (l *loader) finish(s Source, data []byte, judges ...func(*Config) Problems) (*Config, error) {
 	c := Default()
-	all := reflect.ValueOf(c).Elem()
 	if root, ok := l.parse(data); root != nil {
-		l.section("", root, schema(), all)
+		l.section("", root, schema(), reflect.ValueOf(c).Elem())
 	} else if ok && data != nil && s.Reload {
 		l.reportLine(0, "", "is empty", "write {} if the defaults are meant")
 	}
 	l.dir = "" // variables have paths relative to the working directory
 	vars := variables(s.Env)
 	l.unknownVariables(vars)
-	l.override(all, vars, s.Flags)
+	l.override(c, vars, s.Flags)
 	l.check(c)
 	c.origins = l.origins
 	for _, judge := range judges {

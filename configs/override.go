@@ -39,71 +39,59 @@ func variableNames() []string {
 }
 
 // override applies variables, and flags over them.
-func (l *loader) override(c reflect.Value, vars map[string]string, flags Flags) {
-	for _, k := range schema().all() {
-		env, ok := k.Lookup("env")
+func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
+	for _, f := range c.fields() {
+		env, ok := f.Lookup("env")
 		if text := vars[env]; ok && text != "" {
 			texts := []string{text}
-			if k.shape == listed {
+			if f.shape == listed {
 				texts = strings.Split(text, ",")
 			}
-			l.put(k, c, origin{file: FromEnvironment, name: envPrefix + env}, texts)
+			l.put(f, origin{file: FromEnvironment, name: envPrefix + env}, texts, "separate them with commas")
 		}
-		if texts := flags[k.Get("flag")]; len(texts) > 0 {
-			l.put(k, c, origin{file: FromFlag, name: "--" + k.Get("flag")}, texts)
+		if texts := flags[f.Get("flag")]; len(texts) > 0 {
+			l.put(f, origin{file: FromFlag, name: "--" + f.Get("flag")}, texts, "repeat the flag for each")
 		}
 	}
 }
 
-// put puts what was given for a key in the place of its value.
-func (l *loader) put(k *key, into reflect.Value, from origin, texts []string) {
-	into = into.FieldByIndex(k.index)
-	if k.shape == listed {
-		l.replace(k, into, from, texts)
+// put puts what was given for a key in the place of its value. The entries of a
+// list become those that the texts name, each by the one key that it needs. One
+// that is in the list already keeps its other settings, so that naming it again
+// cannot drop an access list or a pin. several says how more than one is given.
+func (l *loader) put(f field, from origin, texts []string, several string) {
+	if f.shape != listed {
+		l.origins[f.at] = from
+		l.set(f.at, texts[0], f.form, f.value)
 		return
 	}
-	l.origins[k.path] = from
-	l.set(k.path, texts[0], k.form, into)
-}
-
-// replace makes the entries of a list those that the texts name, each by the one
-// key that it needs. One that is in the list already keeps its other settings, so
-// that naming it again cannot drop an access list or a pin.
-func (l *loader) replace(k *key, into reflect.Value, from origin, texts []string) {
-	old, places := into.Slice(0, into.Len()), maps.Clone(l.origins)
-	maps.DeleteFunc(l.origins, func(at string, _ origin) bool { return below(at, k.path) })
-	l.origins[k.path] = from
-	into.SetZero()
+	old, places := f.value.Slice(0, f.value.Len()), maps.Clone(l.origins)
+	maps.DeleteFunc(l.origins, func(at string, _ origin) bool { return below(at, f.at) })
+	l.origins[f.at] = from
+	f.value.SetZero()
 	for _, text := range texts {
-		v, err := k.alone.form.parse(strings.TrimSpace(text))
-		if err != nil {
-			wrong := k.alone.form.wrong(strings.TrimSpace(text), err)
-			if strings.ContainsAny(strings.TrimSpace(text), ",; \t\n") { // several at once
-				wrong.Fix = "separate them with commas"
-				if from.file == FromFlag {
-					wrong.Fix = "repeat the flag for each"
-				}
-			}
-			wrong.File, wrong.Key = from.file, from.name
-			l.report(wrong)
-			continue
+		entry, at := reflect.New(f.value.Type().Elem()).Elem(), entryOf(f.at, f.value.Len())
+		name, nameAt := reflect.New(f.alone.in(entry).Type()).Elem(), keyOf(at, f.alone.name)
+		form := *f.alone.form
+		if text = strings.TrimSpace(text); strings.ContainsAny(text, ",; \t\n") {
+			form.fix = several
 		}
-		at, entry := entryOf(k.path, into.Len()), reflect.New(into.Type().Elem()).Elem()
-		k.setDefaults(entry)
+		l.origins[nameAt] = from
+		l.set(nameAt, text, &form, name)
+		f.setDefaults(entry)
 		for i := range old.Len() {
-			if same(k.alone.in(old.Index(i)).Interface(), v) {
+			if kept := entryOf(f.at, i); same(f.alone.in(old.Index(i)).Interface(), name.Interface()) {
 				entry.Set(old.Index(i))
 				for before, place := range places {
-					if kept := entryOf(k.path, i); below(before, kept) {
+					if below(before, kept) && at+before[len(kept):] != nameAt {
 						l.origins[at+before[len(kept):]] = place
 					}
 				}
 				break
 			}
 		}
-		k.alone.in(entry).Set(reflect.ValueOf(v))
-		l.origins[keyOf(at, k.alone.name)] = from
-		into.Set(reflect.Append(into, entry))
+		f.alone.in(entry).Set(name)
+		f.value.Set(reflect.Append(f.value, entry))
 	}
 }
 

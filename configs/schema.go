@@ -2,7 +2,6 @@ package configs
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 
@@ -16,7 +15,7 @@ type key struct {
 	reflect.StructTag
 	name  string
 	path  string // such as listen[].address
-	index []int  // of its field, from Config or from the entry that it is in
+	index int    // of its field
 	form  *form  // of the value, or of each value of a list; nil: it holds keys
 	keys  []key  // below it, or below each of its entries
 	shape shape
@@ -37,40 +36,33 @@ const (
 
 // schema is the whole file: a section of every key, in the order of the
 // documentation.
-var schema = sync.OnceValue(func() *key { return &key{keys: keysOf("", nil, reflect.TypeFor[Config]())} })
+var schema = sync.OnceValue(func() *key { return &key{keys: keysOf("", reflect.TypeFor[Config]())} })
 
-func keysOf(prefix string, index []int, section reflect.Type) []key {
-	var keys []key
+// keysOf are the keys of a section, whose paths begin with prefix.
+func keysOf(prefix string, section reflect.Type) (keys []key) {
 	for i := range section.NumField() {
-		if f := section.Field(i); f.IsExported() {
-			keys = append(keys, keyOfField(prefix, append(slices.Clone(index), i), f.Type, f.Tag))
+		f := section.Field(i)
+		if !f.IsExported() {
+			continue
 		}
+		k := key{StructTag: f.Tag, name: f.Tag.Get("yaml"), index: i, preset: nodeOf(f.Tag.Get("default")), needs: strings.Fields(f.Tag.Get("needs"))}
+		k.path = prefix + k.name
+		value, below := f.Type, k.path+"."
+		switch value.Kind() {
+		case reflect.Slice:
+			k.shape, value, below = listed, value.Elem(), k.path+"[]."
+		case reflect.Map:
+			k.shape, value, below = named, value.Elem(), k.path+".*."
+		}
+		if k.form = formOf(value, f.Tag); k.form == nil {
+			k.keys = keysOf(below, value)
+		}
+		if len(k.needs) == 1 {
+			k.alone = k.key(k.needs[0])
+		}
+		keys = append(keys, k)
 	}
 	return keys
-}
-
-func keyOfField(prefix string, index []int, value reflect.Type, tag reflect.StructTag) key {
-	k := key{
-		StructTag: tag, name: tag.Get("yaml"), path: prefix + tag.Get("yaml"), index: index,
-		preset: nodeOf(tag.Get("default")), needs: strings.Fields(tag.Get("needs")),
-	}
-	below := k.path + "."
-	switch value.Kind() {
-	case reflect.Slice:
-		k.shape, index, below = listed, nil, k.path+"[]."
-	case reflect.Map:
-		k.shape, index, below = named, nil, k.path+".*."
-	}
-	if k.shape != plain {
-		value = value.Elem()
-	}
-	if k.form = formOf(value, tag); k.form == nil {
-		k.keys = keysOf(below, index, value)
-	}
-	if len(k.needs) == 1 {
-		k.alone = k.key(k.needs[0])
-	}
-	return k
 }
 
 // nodeOf reads YAML of the program's own; nil for none.
@@ -101,7 +93,7 @@ func (k *key) mayBeEmpty() bool {
 }
 
 // in is the field of the key in a section.
-func (k *key) in(section reflect.Value) reflect.Value { return section.Field(k.index[len(k.index)-1]) }
+func (k *key) in(section reflect.Value) reflect.Value { return section.Field(k.index) }
 
 // field is a key of a configuration, with its place and value, or one value of a
 // list.
