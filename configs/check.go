@@ -94,29 +94,25 @@ func (l *loader) checkOnce(all []field) {
 // checkClashes finds two things on one address. Port 0 clashes with nothing. The
 // problem is told of the later one: of the listener, if it was given.
 func (l *loader) checkClashes(c *Config) {
-	type claim struct{ path, address string }
+	type claim struct{ at, address string }
 	claims := []claim{{"admin.address", c.Admin.Address}, {"admin.public", c.Admin.Public}}
-	_, given := l.origins["listen"]
-	for i := range c.Listen {
-		one := claim{entryOf("listen", i) + ".address", c.Listen[i].Address}
-		if given {
-			claims = append(claims, one)
-		} else {
-			claims = slices.Insert(claims, i, one)
-		}
+	for i, one := range c.Listen {
+		claims = append(claims, claim{entryOf("listen", i) + ".address", one.Address})
 	}
-	taken := make(map[int64][]claim)
+	if _, given := l.origins["listen"]; !given {
+		claims = append(claims[2:], claims[:2]...)
+	}
+	taken := make(map[int64][]claim) // by port
 	for _, one := range claims {
 		name, port := endpoint(one.address)
-		if port == 0 || !l.sound(one.path) {
-			continue
-		}
 		i := slices.IndexFunc(taken[port], func(other claim) bool { return clash(name, other.address) })
-		if i >= 0 {
-			l.reject(one.path, quoted(one.address)+" is taken by "+taken[port][i].path, "give each an address of its own")
-			continue
+		switch {
+		case port == 0 || !l.sound(one.at):
+		case i >= 0:
+			l.reject(one.at, quoted(one.address)+" is taken by "+taken[port][i].at, "give each an address of its own")
+		default:
+			taken[port] = append(taken[port], claim{one.at, name})
 		}
-		taken[port] = append(taken[port], claim{one.path, name})
 	}
 }
 
@@ -135,14 +131,9 @@ func clash(a, b string) bool {
 // holds on every way in.
 func (l *loader) checkListen(c *Config) {
 	const users = "clients.users_file"
-	unsure, closed := "upstreams", c.Clients.UsersFile != "" && l.sound(users, "listen")
-	for i := range c.Upstreams {
-		if at := entryOf("upstreams", i) + ".host"; !l.sound(at) {
-			unsure = at
-		}
-	}
-	ours := func(n host.Name) bool {
-		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host.Matches(n) })
+	closed := c.Clients.UsersFile != "" && l.sound(users, "listen")
+	ours := func(n host.Name) bool { // a host that was refused may have been meant to be n
+		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host == host.Pattern{} || u.Host.Matches(n) })
 	}
 	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Accepts(call.Forward) || one.Accepts(call.Connect) }) {
 		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
@@ -153,7 +144,7 @@ func (l *loader) checkListen(c *Config) {
 		l.rule(listen.Transparent && !listen.Accepts(call.Gateway) && !listen.Accepts(call.TLS), at+".transparent", at+".accept",
 			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
 		if up := listen.DefaultUpstream; !up.IsZero() && !ours(up) {
-			l.rule(true, at+".default_upstream", unsure, quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
+			l.rule(true, at+".default_upstream", "upstreams", quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
 		}
 		l.rule(c.Clients.UsersFile == "" && len(listen.Unauthenticated) > 0, at+".unauthenticated", users,
 			"has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
