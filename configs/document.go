@@ -44,33 +44,27 @@ func (l *loader) readFile() []byte {
 
 // parse returns the root of the document in data: nil when there is none, or
 // when it cannot be read, which has been reported then.
-func (l *loader) parse(data []byte) (root *yaml.Node, ok bool) {
-	wrong := func(line int, message, fix string) (*yaml.Node, bool) {
-		l.reportLine(line, "", message, fix)
-		return nil, false
+func (l *loader) parse(data []byte) *yaml.Node {
+	if !l.isText(data) {
+		return nil
 	}
-	if line, message, fix := unreadable(data); message != "" {
-		return wrong(line, message, fix)
+	var documents []yaml.Node
+	if err := yaml.Load(data, &documents, yaml.WithAllDocuments()); err != nil {
+		l.syntaxError(data, err)
+		return nil
 	}
-	documents := yaml.NewDecoder(bytes.NewReader(data))
-	var first, second yaml.Node
-	if err := documents.Decode(&first); errors.Is(err, io.EOF) {
-		return nil, true
-	} else if err != nil {
-		return wrong(syntaxError(data, err))
+	if len(documents) > 1 {
+		l.reportLine(documents[1].Line, "", "a second document begins", "write all in one document, without ---")
 	}
-	if err := documents.Decode(&second); err == nil {
-		wrong(second.Line, "a second document begins", "write all in one document, without ---")
-	} else if !errors.Is(err, io.EOF) {
-		return wrong(syntaxError(data, err))
+	if len(documents) == 0 || isNull(documents[0].Content[0]) {
+		return nil
 	}
-	switch root = first.Content[0]; {
-	case isNull(root):
-		return nil, true
-	case root.Kind != yaml.MappingNode || root.ShortTag() != "!!map":
-		return wrong(root.Line, shapeOf(root)+" is not a configuration", "write keys, e.g. others: auto")
+	root := documents[0].Content[0]
+	if root.Kind != yaml.MappingNode || root.ShortTag() != "!!map" {
+		l.reportLine(root.Line, "", shapeOf(root)+" is not a configuration", "write keys, e.g. others: auto")
+		return nil
 	}
-	return root, true
+	return root
 }
 
 // Recognized reports whether data is a configuration, though it may have mistakes:
@@ -79,7 +73,7 @@ func Recognized(data []byte) bool {
 	if len(data) > maxFile {
 		return false
 	}
-	root, _ := newLoader("", nil).parse(data)
+	root := newLoader("", nil).parse(data)
 	if root == nil {
 		return false
 	}
@@ -92,32 +86,36 @@ func Recognized(data []byte) bool {
 	return 4*known > len(root.Content)
 }
 
-// unreadable finds what the YAML reader refuses without saying where.
-func unreadable(data []byte) (line int, message, fix string) {
+// isText reports what the YAML reader refuses without saying where.
+func (l *loader) isText(data []byte) bool {
+	line := 0
 	for text := range bytes.Lines(data) {
 		line++
 		if !utf8.Valid(text) {
-			return line, "is not UTF-8 text", "save it as UTF-8"
+			l.reportLine(line, "", "is not UTF-8 text", "save it as UTF-8")
+			return false
 		}
 		if i := bytes.IndexFunc(text, control); i >= 0 {
-			return line, fmt.Sprintf("holds the control character %#02x", text[i]), "remove it"
+			l.reportLine(line, "", fmt.Sprintf("holds the control character %#02x", text[i]), "remove it")
+			return false
 		}
 	}
-	return 0, "", ""
+	return true
 }
 
 func control(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
 
-// syntaxError says where an error of the YAML reader is: what has no end, such as
-// a quoted text or a bracket, where it begins.
-func syntaxError(data []byte, err error) (line int, message, fix string) {
+// syntaxError reports where an error of the YAML reader is: what has no end, such
+// as a quoted text or a bracket, where it begins.
+func (l *loader) syntaxError(data []byte, err error) {
 	at, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
-		return 0, "is not valid YAML: " + printableLine(err.Error()), ""
+		l.reportLine(0, "", "is not valid YAML: "+printableLine(err.Error()), "")
+		return
 	}
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
-	line = min(max(at.Mark.Line, 1), len(lines))
-	message, fix = "is not valid YAML: "+printableLine(at.Message), "check indentation, quotes and brackets"
+	line := min(max(at.Mark.Line, 1), len(lines))
+	message, fix := "is not valid YAML: "+printableLine(at.Message), "check indentation, quotes and brackets"
 	if began := at.ContextMark.Line; began > 0 && began < line && !strings.HasPrefix(at.ContextMsg, "while parsing a block") {
 		message += fmt.Sprintf(" up to line %d", line)
 		line = began
@@ -131,7 +129,7 @@ func syntaxError(data []byte, err error) (line int, message, fix string) {
 	case strings.HasPrefix(at.Message, "unknown anchor"):
 		fix = "write the value out"
 	}
-	return line, message, fix
+	l.reportLine(line, "", message, fix)
 }
 
 // bareStar is a value that begins with *, which YAML takes for an alias.

@@ -57,9 +57,9 @@ func newLoader(file string, readable func(string) error) *loader {
 // overrides it, and checks the whole.
 func (l *loader) finish(s Source, data []byte, judges ...func(*Config) Problems) (*Config, error) {
 	c := Default()
-	if root, ok := l.parse(data); root != nil {
+	if root := l.parse(data); root != nil {
 		l.section("", root, schema(), reflect.ValueOf(c).Elem())
-	} else if ok && data != nil && s.Reload {
+	} else if len(l.problems) == 0 && data != nil && s.Reload {
 		l.reportLine(0, "", "is empty", "write {} if the defaults are meant")
 	}
 	l.dir = "" // variables have paths relative to the working directory
