@@ -76,7 +76,7 @@ func TestProblem(t *testing.T) {
 		"legacy_tls.min_version": "legacy_tls.min_version: is wrong; fix it",
 		"":                       "is wrong; fix it",
 	} {
-		if got := c.Problem(path, "is wrong", "fix it").String(); got != want {
+		if got := c.Problem(path, "is wrong", "fix it").Error(); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)
 		}
 	}

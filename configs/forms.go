@@ -55,7 +55,7 @@ func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	case reflect.TypeFor[int](), reflect.TypeFor[uint16]():
 		return whole(low, high)
 	case reflect.TypeFor[int64]():
-		return size(words, low, high)
+		return size(tag.Get("oneof"), low, high)
 	case reflect.TypeFor[time.Duration]():
 		return duration(low, high, tag.Get("default"))
 	}

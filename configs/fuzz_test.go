@@ -67,7 +67,7 @@ func expectPrintable(t *testing.T, err error) {
 		t.Fatalf("%d problems, %T", len(problems), err)
 	}
 	for _, p := range problems {
-		text := p.String()
+		text := p.Error()
 		if p.Message == "" || len(text) > 8192 || !utf8.ValidString(text) ||
 			strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("problem %q", text)

@@ -43,7 +43,11 @@ func parseHost(text string) (host.Name, error) {
 	case strings.Contains(text, ":"):
 		return host.Name{}, refuse(text, "has a port", alone+", and the port as the entry's port")
 	}
-	n, err := host.Parse(inASCII(text))
+	ascii, err := idna.Lookup.ToASCII(text) // RFC 5891
+	if err != nil {
+		ascii = text // such as a name with an underscore
+	}
+	n, err := host.Parse(ascii)
 	if err != nil || n.IsAddr() {
 		return host.Name{}, refuse(text, "is not a host", "")
 	}
@@ -58,13 +62,4 @@ func isAddress(text string) bool {
 	}
 	_, err := netip.ParseAddr(text)
 	return err == nil
-}
-
-// inASCII encodes an international name (RFC 5891). Any other text stays as it
-// is.
-func inASCII(text string) string {
-	if encoded, err := idna.Lookup.ToASCII(text); err == nil {
-		return encoded
-	}
-	return text
 }

@@ -1,9 +1,9 @@
 package configs
 
 import (
+	"cmp"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,21 +63,21 @@ var sizeUnits = map[string]int64{
 	"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
 }
 
-// size is a number of bytes: 512, 64KiB, 10MB; or a word that stands for 0.
-func size(words []string, low, high string) *form {
-	f := form{noun: "a size", example: "64KiB"}
-	pattern := sizeForm.String()
-	for _, word := range words {
-		f.fix, pattern = "write "+word+" or e.g. "+f.example, pattern+"|^"+word+"$"
+// size is a number of bytes: 512, 64KiB, 10MB; or a word that stands for 0, "" = none.
+func size(word, low, high string) *form {
+	f := form{
+		noun: "a size", example: "64KiB",
+		schema: schemaObject{"type": []string{"string", "integer"}, "pattern": sizeForm.String()},
 	}
-	f.schema = schemaObject{"type": []string{"string", "integer"}, "pattern": pattern}
-	f.bounded(low, high, parseSize)
-	read := f.parse
-	f.parse = func(text string) (any, error) {
-		if slices.Contains(words, text) {
-			return int64(0), nil
+	read := f.bounded(low, high, parseSize).parse
+	if word != "" {
+		f.fix, f.schema["pattern"] = "write "+word+" or e.g. "+f.example, sizeForm.String()+"|^"+word+"$"
+		f.parse = func(text string) (any, error) {
+			if text == word {
+				return int64(0), nil
+			}
+			return read(text)
 		}
-		return read(text)
 	}
 	return &f
 }
@@ -96,10 +96,7 @@ func parseSize(text string) (int64, error) {
 // duration is a time as Go writes it, with d for days of 24 hours in front: 30s,
 // 1h30m, 14d, 1d12h. A number alone gets the unit of the default in the message.
 func duration(low, high, byDefault string) *form {
-	unit := "s"
-	if n := len(byDefault); n > 0 {
-		unit = byDefault[n-1:]
-	}
+	unit := strings.TrimLeft(cmp.Or(byDefault, "s"), "0123456789")
 	f := form{
 		noun: "a duration", example: "30s",
 		schema: schemaObject{"type": "string", "pattern": `^\+?([0-9]{1,5}d)?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*$`},
@@ -132,10 +129,7 @@ func parseDuration(text string) (time.Duration, error) {
 		return time.ParseDuration(text)
 	}
 	days := time.Duration(number(parts[1])) * 24 * time.Hour
-	if parts[2] == "" {
-		return days, nil
-	}
-	rest, err := time.ParseDuration(parts[2])
+	rest, err := time.ParseDuration(cmp.Or(parts[2], "0s"))
 	if rest < 0 {
 		return 0, errForm
 	}

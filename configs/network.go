@@ -53,7 +53,7 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		case name == "" || isAddress(name):
 			return text, nil
 		}
-		_, err = host.Parse(inASCII(name))
+		_, err = host.Parse(name)
 		return text, err
 	})
 	f.tag = "" // a port alone is a number

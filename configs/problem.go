@@ -25,9 +25,8 @@ type Problem struct {
 	path string // of the key, even where Key is a variable or flag
 }
 
-// String returns "file:line: key: message; fix" without the parts that are
-// empty.
-func (p Problem) String() string {
+// Error returns "file:line: key: message; fix" without the parts that are empty.
+func (p Problem) Error() string {
 	place := p.File
 	if p.Line > 0 {
 		place += ":" + strconv.Itoa(p.Line)
@@ -44,9 +43,6 @@ func (p Problem) String() string {
 	return text
 }
 
-// Error returns what String does.
-func (p Problem) Error() string { return p.String() }
-
 // Problems is everything that is wrong with a configuration: those of the file
 // by line, then those of the environment, then those of the flags.
 type Problems []Problem
@@ -55,7 +51,7 @@ type Problems []Problem
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, one := range p {
-		lines[i] = one.String()
+		lines[i] = one.Error()
 	}
 	return strings.Join(lines, "\n")
 }
