@@ -25,7 +25,7 @@ import (
 //	yaml     the key
 //	default  the value, as YAML, without the key; of a list's entry too
 //	range    the lowest and highest value
-//	oneof    the words that there are: texts, or the values of an enum that print them
+//	oneof    the words that there are: of an enum, whose values print them, or for false and true
 //	why      why there are no others, for messages to end with
 //	is       what a string holds: see formOf
 //	needs    the keys that an optional section, or each entry, cannot do without. An entry with one such key may be that value alone
@@ -137,21 +137,12 @@ type LegacyTLS struct {
 	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // take a CA without name constraints
 }
 
-// ProxyUserMode says whether the user part of the proxy URL names the client.
-type ProxyUserMode string
-
-// The words of ProxyUserMode.
-const (
-	ProxyUserOff  ProxyUserMode = "off"
-	ProxyUserName ProxyUserMode = "name" // taken as a name, unchecked
-)
-
 // Clients says how callers are told apart.
 type Clients struct {
-	Names          []ClientName         `yaml:"names" needs:"name match"`            // names for addresses; the longest prefix wins
-	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"` // everything on this instance is this one client; "" = not set
-	ProxyUser      ProxyUserMode        `yaml:"proxy_user" oneof:"off name" default:"off"`
-	UsersFile      string               `yaml:"users_file" is:"file" example:"htpasswd"` // path of a bcrypt htpasswd; "" = no proxy authentication
+	Names          []ClientName         `yaml:"names" needs:"name match"`                  // names for addresses; the longest prefix wins
+	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"`       // everything on this instance is this one client; "" = not set
+	ProxyUser      bool                 `yaml:"proxy_user" oneof:"off name" default:"off"` // the user part of the proxy URL names the client, unchecked
+	UsersFile      string               `yaml:"users_file" is:"file" example:"htpasswd"`   // path of a bcrypt htpasswd; "" = no proxy authentication
 	Account        identity.AccountMode `yaml:"account" oneof:"off plain hash" default:"off"`
 	AccountKeyFile string               `yaml:"account_key_file" is:"file" example:"account-key"`        // path of the key for hash, at least 16 bytes; "" = one made at start
 	Track          int                  `yaml:"track" range:"1..1000000" default:"10000"`                // ledger rows
@@ -207,17 +198,8 @@ type Limits struct {
 	UpgradeTimeout       time.Duration `yaml:"upgrade_timeout" range:"1s..7d" default:"10m"`                                // from SIGUSR2, for what the old process still has
 }
 
-// LogFormat is the form of a log line.
-type LogFormat string
-
-// The words of LogFormat.
-const (
-	FormatJSON    LogFormat = "json"
-	FormatConsole LogFormat = "console"
-)
-
 // Log is what is logged and how.
 type Log struct {
-	Level  zapcore.Level `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
-	Format LogFormat     `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"`
+	Level   zapcore.Level `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
+	Console bool          `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"` // lines for people instead of JSON
 }

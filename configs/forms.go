@@ -103,8 +103,12 @@ func oneOf(value reflect.Type, words []string, why string) *form {
 	return &form{
 		noun: "one of the words", example: words[0], fix: fix,
 		parse: func(text string) (any, error) {
-			if !slices.Contains(words, text) {
+			i := slices.Index(words, text)
+			switch {
+			case i < 0:
 				return nil, refuse(text, "is none of the values", fix+why)
+			case value.Kind() == reflect.Bool:
+				return i == 1, nil
 			}
 			return printedAs(text, value), nil
 		},
@@ -112,12 +116,8 @@ func oneOf(value reflect.Type, words []string, why string) *form {
 	}
 }
 
-// printedAs is the value of an enum that prints a word; the word itself for a
-// type that holds text.
+// printedAs is the value of an enum that prints a word.
 func printedAs(word string, value reflect.Type) any {
-	if value.Kind() == reflect.String {
-		return word
-	}
 	for n := range 1 << 8 { // which are all values of a byte, signed or not
 		if v := reflect.ValueOf(n).Convert(value).Interface(); fmt.Sprint(v) == word {
 			return v

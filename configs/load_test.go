@@ -236,7 +236,7 @@ func everyValueRead(dir string) *Config {
 				{"billing", ranges("10.1.0.0/16", "10.2.0.1/32")},
 				{"Archive & attic", ranges("10.1.2.0/24")},
 			},
-			ProxyUser: ProxyUserName, UsersFile: in("users"), Account: identity.AccountHash, AccountKeyFile: in("hmac"), Track: 1,
+			ProxyUser: true, UsersFile: in("users"), Account: identity.AccountHash, AccountKeyFile: in("hmac"), Track: 1,
 		},
 		Policy: Policy{
 			Target: time.Date(2027, 3, 2, 0, 0, 0, 0, time.UTC), MigratedAfter: (31*24 + 12) * time.Hour,
@@ -252,7 +252,7 @@ func everyValueRead(dir string) *Config {
 			TunnelIdleTimeout: 168 * time.Hour, DrainDelay: 10 * time.Second, DrainTimeout: 10001 * time.Millisecond,
 			UpgradeTimeout: time.Hour,
 		},
-		Log: Log{zapcore.DebugLevel, FormatConsole},
+		Log: Log{zapcore.DebugLevel, true},
 	}
 }
 

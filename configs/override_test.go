@@ -82,8 +82,10 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
-func logLevel(c *Config) string   { return c.Log.Level.String() }
-func logFormat(c *Config) string  { return string(c.Log.Format) }
+func logLevel(c *Config) string { return c.Log.Level.String() }
+func logFormat(c *Config) string {
+	return map[bool]string{false: "json", true: "console"}[c.Log.Console]
+}
 func adminOf(c *Config) string    { return c.Admin.Address }
 func publicOf(c *Config) string   { return c.Admin.Public }
 func workloadOf(c *Config) string { return c.Clients.Workload }

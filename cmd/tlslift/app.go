@@ -283,7 +283,7 @@ func (a *app) reconfigure() error {
 	}
 	a.admin.SetToken(in.token)
 	a.applyConfig(cfg)
-	if old := a.cfg.Load(); old.Log.Format != cfg.Log.Format && cfg.Log.Format != a.log.format {
+	if old := a.cfg.Load(); old.Log.Console != cfg.Log.Console && cfg.Log.Console != a.log.console {
 		a.log.Warn("log.format changed: it takes effect at the next start")
 	}
 	a.log.level.SetLevel(cfg.Log.Level)

@@ -16,10 +16,10 @@ import (
 // logging is the logger and what is needed to change and close it.
 type logging struct {
 	*zap.Logger
-	level  zap.AtomicLevel
-	format configs.LogFormat
-	sink   *logsink.Sink
-	lines  proxy.LineWriter // of outcomes; nil where the format is not JSON
+	level   zap.AtomicLevel
+	console bool
+	sink    *logsink.Sink
+	lines   proxy.LineWriter // of outcomes; nil where the format is not JSON
 }
 
 // newLogging makes the logger: JSON lines with ts, level and msg, or lines for
@@ -35,12 +35,12 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		EncodeDuration: zapcore.SecondsDurationEncoder,
 	}
 	encoder := zapcore.NewJSONEncoder(enc)
-	if c.Format == configs.FormatConsole {
+	if c.Console {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := &logging{level: zap.NewAtomicLevelAt(c.Level), format: c.Format, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
-	if c.Format != configs.FormatConsole {
+	l := &logging{level: zap.NewAtomicLevelAt(c.Level), console: c.Console, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
+	if !c.Console {
 		l.lines = l.sink
 	}
 	l.Logger = zap.New(&sinkCore{LevelEnabler: l.level, encoder: encoder, sink: l.sink})

@@ -15,7 +15,7 @@ import (
 func TestLoggerWritesFieldsAndHonoursItsLevel(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	l := newLogging(configs.Log{Level: zap.WarnLevel, Format: configs.FormatJSON}, &out)
+	l := newLogging(configs.Log{Level: zap.WarnLevel}, &out)
 	l.With(zap.String("file", "a")).Warn("one", zap.Int("n", 1))
 	l.Info("two")
 	l.level.SetLevel(zap.InfoLevel)
@@ -31,17 +31,17 @@ func TestLoggerWritesFieldsAndHonoursItsLevel(t *testing.T) {
 
 func TestLostLineIsALineOfTheLog(t *testing.T) {
 	t.Parallel()
-	for format, want := range map[configs.LogFormat]string{
-		configs.FormatJSON:    `"msg":"log lines lost","lines":7}`,
-		configs.FormatConsole: "WARN\tlog lines lost\t{\"lines\": 7}",
+	for console, want := range map[bool]string{
+		false: `"msg":"log lines lost","lines":7}`,
+		true:  "WARN\tlog lines lost\t{\"lines\": 7}",
 	} {
 		var out bytes.Buffer
-		l := newLogging(configs.Log{Level: zap.InfoLevel, Format: format}, &out)
+		l := newLogging(configs.Log{Level: zap.InfoLevel, Console: console}, &out)
 		if err := l.sink.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if got := string(lostLine(l.Core().(*sinkCore).encoder)(7)); !strings.HasSuffix(got, want+"\n") {
-			t.Errorf("%s: %q", format, got)
+			t.Errorf("console %t: %q", console, got)
 		}
 	}
 }
@@ -52,7 +52,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left
 
 func TestTroubleNamesTheNumberOfLines(t *testing.T) {
 	t.Parallel()
-	l := newLogging(configs.Log{Level: zap.InfoLevel, Format: configs.FormatJSON}, fullDisk{})
+	l := newLogging(configs.Log{Level: zap.InfoLevel}, fullDisk{})
 	if got := l.trouble(); got != "" {
 		t.Errorf("before a line: %q", got)
 	}

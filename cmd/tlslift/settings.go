@@ -122,7 +122,7 @@ func leafNames(cfg *configs.Config) []host.Pattern {
 func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs.Problems) {
 	o := identity.Options{
 		Workload:  cfg.Clients.Workload,
-		ProxyUser: cfg.Clients.ProxyUser == configs.ProxyUserName,
+		ProxyUser: cfg.Clients.ProxyUser,
 		Account:   cfg.Clients.Account,
 	}
 	for _, n := range cfg.Clients.Names {

@@ -145,7 +145,7 @@ func unnamed(cfg *configs.Config) []string {
 
 func callersNameThemselves(cfg *configs.Config) bool {
 	c := &cfg.Clients
-	return c.Account != identity.AccountOff || c.ProxyUser == configs.ProxyUserName || c.UsersFile != ""
+	return c.Account != identity.AccountOff || c.ProxyUser || c.UsersFile != ""
 }
 
 // configuredNames are the names that the configuration gives callers.
