@@ -27,9 +27,28 @@ type form struct {
 	schema  schemaObject                   // of JSON, for editors
 }
 
-// refuse says what is wrong with a text.
+// refuse says what is wrong with a text, which is not shown if it is "".
 func refuse(text, message, fix string) error {
-	return Problem{Message: quoted(text) + " " + message, Fix: fix}
+	if text != "" {
+		message = quoted(text) + " " + message
+	}
+	return Problem{Message: message, Fix: fix}
+}
+
+// flaw is something that can be wrong with a text, for refuse.
+type flaw struct {
+	there        bool
+	message, fix string
+}
+
+// first refuses a text for the first flaw that is there.
+func first(text string, flaws ...flaw) error {
+	for _, f := range flaws {
+		if f.there {
+			return refuse(text, f.message, f.fix)
+		}
+	}
+	return nil
 }
 
 // errForm is the error of parse about text of another form.

@@ -31,27 +31,18 @@ func parsePattern(text string) (host.Pattern, error) {
 // host's to judge.
 func parseHost(text string) (host.Name, error) {
 	const alone = "write the host alone"
-	switch {
-	case text == "":
-		return host.Name{}, Problem{Message: "is empty"}
-	case strings.Contains(text, "://"):
-		return host.Name{}, refuse(text, "has a scheme", alone)
-	case strings.ContainsAny(text, "/?#@"):
-		return host.Name{}, refuse(text, "is more than a host", alone)
-	case isAddress(text):
-		return host.Name{}, refuse(text, "is an address, not a host", "write the name that is in the server's certificate, and the address in upstreams[].address of the file")
-	case strings.Contains(text, ":"):
-		return host.Name{}, refuse(text, "has a port", alone+", and the port as the entry's port")
-	}
 	ascii, err := idna.Lookup.ToASCII(text) // RFC 5891
 	if err != nil {
 		ascii = text // such as a name with an underscore
 	}
 	n, err := host.Parse(ascii)
-	if err != nil || n.IsAddr() {
-		return host.Name{}, refuse(text, "is not a host", "")
-	}
-	return n, nil
+	return n, first(text,
+		flaw{text == "", "is empty", ""},
+		flaw{strings.Contains(text, "://"), "has a scheme", alone},
+		flaw{strings.ContainsAny(text, "/?#@"), "is more than a host", alone},
+		flaw{isAddress(text), "is an address, not a host", "write the name that is in the server's certificate, and the address in upstreams[].address of the file"},
+		flaw{strings.Contains(text, ":"), "has a port", alone + ", and the port as the entry's port"},
+		flaw{err != nil || n.IsAddr(), "is not a host", ""})
 }
 
 // isAddress reports whether text is an IP address, with or without brackets and

@@ -30,28 +30,21 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		pattern += `|^$`
 	}
 	f := textForm("a host and port", example, pattern, func(text string) (string, error) {
-		if off && text == "" {
-			return "", nil
-		}
 		name, digits, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(digits, 10, 16)
+		wrong := first(text,
+			flaw{off && strings.EqualFold(text, "off"), "is not a host and port", `write "" in the file or the flag to turn it off`},
+			flaw{strings.Contains(text, "://"), "has a scheme", ""},
+			flaw{lowest == 0 && text == strconv.FormatInt(number(text), 10), "is a port without a host", "write 127.0.0.1:" + text + ", or 0.0.0.0:" + text + " for callers from elsewhere"},
+			flaw{err != nil && !strings.Contains(text, ":"), "has no port", ""},
+			flaw{err != nil, "is not a host and port", ""},
+			flaw{name == "" && lowest > 0, "has no host", ""},
+			flaw{portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits, "has no such port", fmt.Sprintf("write a port from %d to 65535", lowest)})
 		switch {
-		case off && strings.EqualFold(text, "off"):
-			return "", refuse(text, "is not a host and port", `write "" in the file or the flag to turn it off`)
-		case strings.Contains(text, "://"):
-			return "", refuse(text, "has a scheme", "")
-		case lowest == 0 && text == strconv.FormatInt(number(text), 10):
-			return "", refuse(text, "is a port without a host", "write 127.0.0.1:"+text+", or 0.0.0.0:"+text+" for callers from elsewhere")
-		case err != nil && !strings.Contains(text, ":"):
-			return "", refuse(text, "has no port", "")
-		case err != nil:
-			return "", err
-		case name == "" && lowest > 0:
-			return "", refuse(text, "has no host", "")
-		case portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits:
-			return "", refuse(text, "has no such port", fmt.Sprintf("write a port from %d to 65535", lowest))
-		case name == "" || isAddress(name):
-			return text, nil
+		case off && text == "":
+			return "", nil
+		case wrong != nil || name == "" || isAddress(name):
+			return text, wrong
 		}
 		_, err = host.Parse(name)
 		return text, err
@@ -94,23 +87,16 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", Problem{Message: "is not the URL of a proxy"}
+		return "", refuse("", "is not the URL of a proxy", "")
 	}
 	_, password := u.User.Password()
 	_, address := remoteAddress.parse(u.Host)
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", Problem{Message: "is neither http:// nor https://, and other parent proxies are not known"}
-	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.ForceQuery:
-		return "", Problem{Message: "has more than a user, host and port"}
-	case password:
-		return "", Problem{Message: "has a password", Fix: "put it into a file and name that in upstream.parent_proxy_password_file"}
-	case u.User != nil && u.User.Username() == "":
-		return "", Problem{Message: "has an empty user"}
-	case address != nil:
-		return "", Problem{Message: "has no valid host and port"}
-	}
-	return text, nil
+	return text, first("",
+		flaw{u.Scheme != "http" && u.Scheme != "https", "is neither http:// nor https://, and other parent proxies are not known", ""},
+		flaw{u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery, "has more than a user, host and port", ""},
+		flaw{password, "has a password", "put it into a file and name that in upstream.parent_proxy_password_file"},
+		flaw{u.User != nil && u.User.Username() == "", "has an empty user", ""},
+		flaw{address != nil, "has no valid host and port", ""})
 })
 
 // hosts is an address, a range of addresses, a host or *.domain.

@@ -14,18 +14,12 @@ import (
 // line reports what is wrong with a line of printable text of at most so many
 // bytes.
 func line(text string, most int) error {
-	switch {
-	case text == "":
-		return Problem{Message: "is empty"}
-	case len(text) > most:
-		return refuse(text, "is too long", fmt.Sprintf("write at most %d bytes", most))
-	case strings.TrimSpace(text) != text:
-		return refuse(text, "has space around it", "remove it")
-	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
-		return refuse(text, "holds characters that cannot be shown", "remove them")
-	default:
-		return nil
-	}
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+	return first(text,
+		flaw{text == "", "is empty", ""},
+		flaw{len(text) > most, "is too long", fmt.Sprintf("write at most %d bytes", most)},
+		flaw{strings.TrimSpace(text) != text, "has space around it", "remove it"},
+		flaw{strings.ContainsFunc(text, hidden), "holds characters that cannot be shown", "remove them"})
 }
 
 // clientName is the name of a client, as metrics and logs use it, at most as
