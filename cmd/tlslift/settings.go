@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"runtime/debug"
@@ -54,17 +56,40 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	for _, l := range cfg.Listen {
 		set.Listeners = append(set.Listeners, listenerOf(l))
 	}
-	var problems, more configs.Problems
-	set.Resolver, problems = newLadder(cfg, madeKey)
+	f := findings{cfg: cfg}
+	set.Resolver = f.ladder(madeKey)
 	var err error
 	if set.CA, err = loadCA(cfg); err != nil {
-		problems = append(problems, cfg.Problem("legacy_tls.ca", err.Error(), ""))
+		f.wrong("legacy_tls.ca", "%v", err)
 	}
-	set.Upstream, more = upstreamOptions(cfg)
-	if problems = append(problems, more...); len(problems) > 0 {
-		return set, problems
+	set.Upstream = f.upstreams()
+	if len(f.problems) > 0 {
+		return set, f.problems
 	}
 	return set, nil
+}
+
+// findings gathers what is wrong with a configuration.
+type findings struct {
+	cfg      *configs.Config
+	problems configs.Problems
+}
+
+func (f *findings) wrong(key, format string, args ...any) {
+	f.problems = append(f.problems, f.cfg.Problem(key, fmt.Sprintf(format, args...), ""))
+}
+
+// content reads the file that a key names; nil = there is none, or it cannot be read.
+func (f *findings) content(key, file string) []byte {
+	if file == "" {
+		return nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		f.wrong(key, "%v", err)
+		return nil
+	}
+	return data
 }
 
 // contents finds what keeps a configuration from use at start, at a reload and
@@ -119,72 +144,51 @@ func leafNames(cfg *configs.Config) []host.Pattern {
 	return names
 }
 
-func newLadder(cfg *configs.Config, madeKey []byte) (*identity.Resolver, configs.Problems) {
+// ladder makes what names callers. Without a file, the key of hashed accounts is
+// madeKey.
+func (f *findings) ladder(madeKey []byte) *identity.Resolver {
+	const users, key = "clients.users_file", "clients.account_key_file"
+	c := &f.cfg.Clients
 	o := identity.Options{
-		Workload:  cfg.Clients.Workload,
-		ProxyUser: cfg.Clients.ProxyUser,
-		Account:   cfg.Clients.Account,
+		Workload:   c.Workload,
+		ProxyUser:  c.ProxyUser,
+		Account:    c.Account,
+		AccountKey: madeKey,
+		Known:      slices.Sorted(maps.Keys(f.cfg.Policy.Clients)),
 	}
-	for _, n := range cfg.Clients.Names {
+	for _, n := range c.Names {
 		o.Names = append(o.Names, identity.Name(n))
 	}
-	for name := range cfg.Policy.Clients {
-		o.Known = append(o.Known, name)
+	before := len(f.problems)
+	if o.Account == identity.AccountHash && c.AccountKeyFile != "" {
+		o.AccountKey = bytes.TrimSpace(f.content(key, c.AccountKeyFile))
 	}
-	slices.Sort(o.Known)
-	var problems configs.Problems
-	wrong := func(key, format string, args ...any) {
-		problems = append(problems, cfg.Problem(key, fmt.Sprintf(format, args...), ""))
-	}
-	if o.Account == identity.AccountHash {
-		var err error
-		if o.AccountKey, err = accountKey(cfg.Clients.AccountKeyFile, madeKey); err != nil {
-			wrong("clients.account_key_file", "%v", err)
-		}
-	}
-	if f := cfg.Clients.UsersFile; f != "" {
-		data, err := os.ReadFile(f)
-		users, bad := identity.ParseHtpasswd(data)
-		switch {
-		case err != nil:
-			wrong("clients.users_file", "%v", err)
-		case len(bad) == 0 && len(users) == 0:
-			wrong("clients.users_file", "%s holds no user, so no caller could pass", f)
+	if data := f.content(users, c.UsersFile); data != nil {
+		var bad []error
+		if o.Users, bad = identity.ParseHtpasswd(data); len(bad) == 0 && len(o.Users) == 0 {
+			f.wrong(users, "%s holds no user, so no caller could pass", c.UsersFile)
 		}
 		const shown = 5 // of a file that is no htpasswd file, every line is bad
 		for _, err := range bad[:min(shown, len(bad))] {
-			wrong("clients.users_file", "%s: %v", f, err)
+			f.wrong(users, "%s: %v", c.UsersFile, err)
 		}
 		if more := len(bad) - shown; more > 0 {
-			wrong("clients.users_file", "%s: %d more lines are wrong; is it an htpasswd file?", f, more)
+			f.wrong(users, "%s: %d more lines are wrong; is it an htpasswd file?", c.UsersFile, more)
 		}
-		o.Users = users
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if len(f.problems) > before {
+		return nil
 	}
 	ladder, err := identity.New(o)
 	if err != nil {
-		wrong("clients", "%v", err)
+		f.wrong("clients", "%v", err)
 	}
-	return ladder, problems
+	return ladder
 }
 
-// accountKey reads the key of hashed accounts. Without a file it is the one
-// made at start.
-func accountKey(file string, made []byte) ([]byte, error) {
-	if file == "" {
-		return made, nil
-	}
-	key, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(strings.TrimSpace(string(key))), nil
-}
-
-// upstreamOptions maps the configuration to the upstream room's options.
-func upstreamOptions(cfg *configs.Config) (upstream.Options, configs.Problems) {
+// upstreams maps the configuration to the upstream room's options.
+func (f *findings) upstreams() upstream.Options {
+	cfg := f.cfg
 	o := upstream.Options{
 		MinTLS:          cfg.Upstream.MinTLS.Wire(),
 		AllowInternal:   cfg.AllowInternalAddresses,
@@ -198,27 +202,16 @@ func upstreamOptions(cfg *configs.Config) (upstream.Options, configs.Problems) {
 		ResponseBuffer:  cfg.Limits.ResponseBuffer,
 		DNSServers:      cfg.Upstream.DNSServers,
 	}
-	var problems configs.Problems
 	if p := cfg.Upstream.ParentProxy; p != "" {
 		o.ParentProxy, _ = url.Parse(p) // which Load did
 		o.ParentExcept = cfg.Upstream.ParentProxyExcept
-		if f := cfg.Upstream.ParentProxyPasswordFile; f != "" {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				problems = append(problems, cfg.Problem("upstream.parent_proxy_password_file", err.Error(), ""))
-			}
-			o.ParentProxyPassword = strings.TrimRight(string(data), "\r\n")
-		}
+		password := f.content("upstream.parent_proxy_password_file", cfg.Upstream.ParentProxyPasswordFile)
+		o.ParentProxyPassword = strings.TrimRight(string(password), "\r\n")
 	}
 	for i, h := range cfg.Upstreams {
-		host, key, err := upstreamHost(inherited(h, cfg.Upstreams))
-		if err != nil {
-			problems = append(problems, cfg.Problem(fmt.Sprintf("upstreams[%d].%s", i, key), err.Error(), ""))
-			continue
-		}
-		o.Hosts = append(o.Hosts, host)
+		o.Hosts = append(o.Hosts, f.upstream(fmt.Sprintf("upstreams[%d].", i), inherited(h, cfg.Upstreams)))
 	}
-	return o, problems
+	return o
 }
 
 // inherited is an upstream with, where it sends to another host, that host's own
@@ -250,32 +243,27 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	return h
 }
 
-// upstreamHost reads the files of an upstream; of an error, it returns the key.
-func upstreamHost(h configs.Upstream) (up upstream.Host, key string, err error) {
-	up = upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port, Pins: h.Pins}
-	if h.Address != "" {
-		if up.Address, up.AddressPort, err = host.ParseAuthority(h.Address); err != nil {
-			return up, "address", err
-		}
+// upstream reads the files of an upstream, whose keys begin with at.
+func (f *findings) upstream(at string, h configs.Upstream) upstream.Host {
+	up := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port, Pins: h.Pins}
+	var err error
+	if up.Address, up.AddressPort, err = host.ParseAuthority(h.Address); err != nil {
+		f.wrong(at+"address", "%v", err)
 	}
-	if h.CAFile != "" {
-		data, err := os.ReadFile(h.CAFile)
-		if err != nil {
-			return up, "ca_file", err
-		}
+	if data := f.content(at+"ca_file", h.CAFile); data != nil {
 		if up.Roots, err = x509.SystemCertPool(); err != nil {
 			up.Roots = x509.NewCertPool()
 		}
 		if !up.Roots.AppendCertsFromPEM(data) {
-			return up, "ca_file", fmt.Errorf("%s holds no PEM certificate", h.CAFile)
+			f.wrong(at+"ca_file", "%s holds no PEM certificate", h.CAFile)
 		}
 	}
 	if kp := h.ClientCertificate; kp != (configs.KeyPair{}) {
 		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
 		if err != nil {
-			return up, "client_certificate", err
+			f.wrong(at+"client_certificate", "%v", err)
 		}
 		up.ClientCertificate = &cert
 	}
-	return up, "", nil
+	return up
 }
