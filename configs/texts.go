@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"tlslift/proxy/identity"
 )
 
 // line reports what is wrong with a line of printable text of at most so many
@@ -22,14 +24,13 @@ func line(text string, most int) error {
 		flaw{strings.ContainsFunc(text, hidden), "holds characters that cannot be shown", "remove them"})
 }
 
-// clientName is the name of a client, as metrics and logs use it, at most as
-// long as identity cuts discovered ones. A leading underscore is for tlslift's
+// clientName is the name of a client, as metrics and logs use it. A leading underscore is for tlslift's
 // own names, such as _overflow.
 var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, error) {
 	if strings.HasPrefix(name, "_") || name == "*" {
 		return "", refuse(name, "is a reserved name", "write another name")
 	}
-	return name, line(name, 128)
+	return name, line(name, identity.MaxName)
 })
 
 // pathForm is a path; for input, of a file that is there and can be read. What is
