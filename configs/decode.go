@@ -102,23 +102,16 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 	if k.form != nil {
 		advice = "write e.g. " + k.example()
 	}
-	switch {
-	case isNull(n):
-		l.reject(at, "has no value", advice+", or remove the key")
-		return
-	case n.Kind == yaml.ScalarNode && strings.Contains(n.Value, ","):
-		l.reject(at, quoted(n.Value)+" is not a list", "write a list: [a, b]")
-		return
-	case n.Kind == yaml.ScalarNode && k.alone != nil:
+	single := n.Kind == yaml.ScalarNode && k.alone != nil
+	if single {
 		elements = []*yaml.Node{n}
-	case n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq":
-		l.reject(at, shapeOf(n)+" is not a list", advice)
-		return
-	case len(elements) > maxEntries:
-		l.reject(at, fmt.Sprintf("has %d entries, more than %d", len(elements), maxEntries), "shorten it")
-		return
-	case len(elements) == 0 && k.Get("empty") != "":
-		l.reject(at, "is empty", k.Get("empty"))
+	}
+	if l.flawed(at,
+		flaw{isNull(n), "has no value", advice + ", or remove the key"},
+		flaw{n.Kind == yaml.ScalarNode && strings.Contains(n.Value, ","), quoted(n.Value) + " is not a list", "write a list: [a, b]"},
+		flaw{!single && (n.Kind != yaml.SequenceNode || n.ShortTag() != "!!seq"), shapeOf(n) + " is not a list", advice},
+		flaw{len(elements) > maxEntries, fmt.Sprintf("has %d entries, more than %d", len(elements), maxEntries), "shorten it"},
+		flaw{len(elements) == 0 && k.Get("empty") != "", "is empty", k.Get("empty")}) {
 		return
 	}
 	into.SetZero()
@@ -150,19 +143,14 @@ func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 
 // scalar reads one value.
 func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
+	tag := n.ShortTag()
 	_, unquoted := f.parse(n.Value)
-	switch tag := n.ShortTag(); {
-	case isNull(n):
-		l.reject(at, "has no value", f.advice()+", or remove the key")
-	case n.Kind != yaml.ScalarNode:
-		l.reject(at, shapeOf(n)+" is not "+f.noun, f.advice())
-	case !slices.Contains([]string{strTag, intTag, numTag, boolTag, timeTag}, tag):
-		l.reject(at, "is tagged "+printable(tag), "remove the tag")
-	case f.tag == strTag && tag != strTag:
-		l.reject(at, quoted(n.Value)+" is "+shapeOf(n)+", not "+f.noun, "put it in quotes if that is meant")
-	case f.tag != "" && f.tag != tag && unquoted == nil:
-		l.reject(at, quoted(n.Value)+" in quotes is text, not "+f.noun, "remove the quotes")
-	default:
+	if !l.flawed(at,
+		flaw{isNull(n), "has no value", f.advice() + ", or remove the key"},
+		flaw{n.Kind != yaml.ScalarNode, shapeOf(n) + " is not " + f.noun, f.advice()},
+		flaw{!slices.Contains([]string{strTag, intTag, numTag, boolTag, timeTag}, tag), "is tagged " + printable(tag), "remove the tag"},
+		flaw{f.tag == strTag && tag != strTag, quoted(n.Value) + " is " + shapeOf(n) + ", not " + f.noun, "put it in quotes if that is meant"},
+		flaw{f.tag != "" && f.tag != tag && unquoted == nil, quoted(n.Value) + " in quotes is text, not " + f.noun, "remove the quotes"}) {
 		l.set(at, n.Value, f, into)
 	}
 }
@@ -193,28 +181,22 @@ type pair struct{ name, value *yaml.Node }
 // pairs are those of a mapping, each key once; none for a null. What is wrong with
 // them is reported.
 func (l *loader) pairs(at string, n *yaml.Node, k *key) (all []pair) {
-	if isNull(n) {
+	if isNull(n) || l.flawed(at,
+		flaw{n.Kind != yaml.MappingNode, shapeOf(n) + " is not a section of keys", k.insteadOf(at)},
+		flaw{n.ShortTag() != "!!map", "is tagged " + printable(n.ShortTag()), "remove the tag"}) {
 		return nil
 	}
-	if n.Kind != yaml.MappingNode {
-		l.reject(at, shapeOf(n)+" is not a section of keys", k.insteadOf(at))
-		return nil
-	}
-	if n.ShortTag() != "!!map" {
-		l.reject(at, "is tagged "+printable(n.ShortTag()), "remove the tag")
-		return nil
-	}
-	first := make(map[string]int, len(n.Content)/2)
+	lines := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i]
-		line, twice := first[name.Value]
+		line, twice := lines[name.Value]
 		switch {
 		case name.Kind != yaml.ScalarNode || name.ShortTag() == "!!merge":
 			l.reportLine(name.Line, at, shapeOf(name)+" is not a key", "write the keys out")
 		case twice:
 			l.reportLine(name.Line, keyOf(at, name.Value), "is given twice, first in line "+strconv.Itoa(line), "remove one of them")
 		default:
-			first[name.Value] = name.Line
+			lines[name.Value] = name.Line
 			all = append(all, pair{name, n.Content[i+1]})
 		}
 	}

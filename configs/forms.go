@@ -35,14 +35,14 @@ func refuse(text, message, fix string) error {
 	return Problem{Message: message, Fix: fix}
 }
 
-// flaw is something that can be wrong with a text, for refuse.
+// flaw is something that can be wrong, and what to do about it.
 type flaw struct {
 	there        bool
 	message, fix string
 }
 
-// first refuses a text for the first flaw that is there.
-func first(text string, flaws ...flaw) error {
+// firstFlaw refuses a text for the first flaw that is there.
+func firstFlaw(text string, flaws ...flaw) error {
 	for _, f := range flaws {
 		if f.there {
 			return refuse(text, f.message, f.fix)

@@ -36,7 +36,7 @@ func parseHost(text string) (host.Name, error) {
 		ascii = text // such as a name with an underscore
 	}
 	n, err := host.Parse(ascii)
-	return n, first(text,
+	return n, firstFlaw(text,
 		flaw{text == "", "is empty", ""},
 		flaw{strings.Contains(text, "://"), "has a scheme", alone},
 		flaw{strings.ContainsAny(text, "/?#@"), "is more than a host", alone},

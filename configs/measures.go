@@ -18,20 +18,14 @@ func (f *form) bounded(low, high string, read func(string) (int64, error)) *form
 	}
 	f.parse = func(text string) (any, error) {
 		n, err := read(text)
-		wrong := ""
-		switch {
-		case err != nil:
+		if err != nil {
 			return n, err
-		case n < 0:
-			wrong = " is negative"
-		case n < from:
-			wrong = " is too low"
-		case n > to:
-			wrong = " is too high"
-		default:
-			return n, nil
 		}
-		return n, Problem{Message: shortened(text) + wrong, Fix: "write " + low + " to " + high}
+		fix := "write " + low + " to " + high
+		return n, firstFlaw("",
+			flaw{n < 0, shortened(text) + " is negative", fix},
+			flaw{n < from, shortened(text) + " is too low", fix},
+			flaw{n > to, shortened(text) + " is too high", fix})
 	}
 	return f
 }

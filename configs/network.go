@@ -32,7 +32,7 @@ func hostPort(example string, lowest uint64, off bool) *form {
 	f := textForm("a host and port", example, pattern, func(text string) (string, error) {
 		name, digits, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(digits, 10, 16)
-		wrong := first(text,
+		wrong := firstFlaw(text,
 			flaw{off && strings.EqualFold(text, "off"), "is not a host and port", `write "" in the file or the flag to turn it off`},
 			flaw{strings.Contains(text, "://"), "has a scheme", ""},
 			flaw{lowest == 0 && text == strconv.FormatInt(number(text), 10), "is a port without a host", "write 127.0.0.1:" + text + ", or 0.0.0.0:" + text + " for callers from elsewhere"},
@@ -91,7 +91,7 @@ var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^ht
 	}
 	_, password := u.User.Password()
 	_, address := remoteAddress.parse(u.Host)
-	return text, first("",
+	return text, firstFlaw("",
 		flaw{u.Scheme != "http" && u.Scheme != "https", "is neither http:// nor https://, and other parent proxies are not known", ""},
 		flaw{u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery, "has more than a user, host and port", ""},
 		flaw{password, "has a password", "put it into a file and name that in upstream.parent_proxy_password_file"},

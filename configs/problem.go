@@ -2,6 +2,7 @@ package configs
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,15 @@ func (l *loader) reject(path, message, fix string) {
 	at.refused = true
 	l.origins[path] = at
 	l.report(l.origins.problem(path, message, fix))
+}
+
+// flawed rejects the key at a path for the first flaw that is there.
+func (l *loader) flawed(path string, flaws ...flaw) bool {
+	wrong, ok := errors.AsType[Problem](firstFlaw("", flaws...))
+	if ok {
+		l.reject(path, wrong.Message, wrong.Fix)
+	}
+	return ok
 }
 
 // origin is where a value was given.

@@ -17,7 +17,7 @@ import (
 // bytes.
 func line(text string, most int) error {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
-	return first(text,
+	return firstFlaw(text,
 		flaw{text == "", "is empty", ""},
 		flaw{len(text) > most, "is too long", fmt.Sprintf("write at most %d bytes", most)},
 		flaw{strings.TrimSpace(text) != text, "has space around it", "remove it"},
