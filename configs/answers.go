@@ -5,17 +5,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"reflect"
-	"slices"
 
 	"tlslift/proxy/call"
 )
 
-// Accepts reports whether the listener accepts the way in.
-func (l Listen) Accepts(w call.Ingress) bool {
-	if w == call.Transparent {
-		return l.Transparent
+// Ways is what the listener accepts.
+func (l Listen) Ways() call.IngressSet {
+	ways := call.Ways(l.Accept...)
+	if l.Transparent {
+		ways |= call.Ways(call.Transparent)
 	}
-	return slices.Contains(l.Accept, w)
+	return ways
 }
 
 // Files yields the files that the configuration reads, by the path of the key

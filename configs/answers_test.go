@@ -51,11 +51,11 @@ func TestReloadOfTheSameFile(t *testing.T) {
 	}
 }
 
-func TestAccepts(t *testing.T) {
+func TestWays(t *testing.T) {
 	t.Parallel()
 	l := Listen{Accept: []call.Ingress{call.Forward}}
-	if !l.Accepts(call.Forward) || l.Accepts(call.Connect) {
-		t.Error("Accepts is wrong")
+	if !l.Ways().Has(call.Forward) || l.Ways().Has(call.Connect) {
+		t.Error("Ways is wrong")
 	}
 }
 

@@ -135,13 +135,13 @@ func (l *loader) checkListen(c *Config) {
 	ours := func(n host.Name) bool { // a host that was refused may have been meant to be n
 		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host == host.Pattern{} || u.Host.Matches(n) })
 	}
-	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Accepts(call.Forward) || one.Accepts(call.Connect) }) {
+	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Ways()&call.Ways(call.Forward, call.Connect) != 0 }) {
 		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
 		closed = false
 	}
 	for i := range c.Listen {
 		at, listen := entryOf("listen", i), &c.Listen[i]
-		l.rule(listen.Transparent && !listen.Accepts(call.Gateway) && !listen.Accepts(call.TLS), at+".transparent", at+".accept",
+		l.rule(listen.Transparent && listen.Ways()&call.Ways(call.Gateway, call.TLS) == 0, at+".transparent", at+".accept",
 			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
 		if up := listen.DefaultUpstream; !up.IsZero() && !ours(up) {
 			l.rule(true, at+".default_upstream", "upstreams", quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
@@ -186,8 +186,11 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 		return
 	}
 	var open, all []string
-	for _, w := range []call.Ingress{call.Gateway, call.TLS, call.Transparent} {
-		accepted, listed := listen.Accepts(w), slices.Contains(listen.Unauthenticated, w)
+	for _, w := range call.Ingresses {
+		if w.CarriesCredentials() {
+			continue
+		}
+		accepted, listed := listen.Ways().Has(w), slices.Contains(listen.Unauthenticated, w)
 		if accepted || listed {
 			all = append(all, w.String())
 		}

@@ -16,6 +16,7 @@ import (
 	"tlslift/configs"
 	"tlslift/metrics/admin"
 	"tlslift/proxy"
+	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/host"
 )
@@ -63,7 +64,7 @@ func adminHosts(c configs.Admin) []host.Name {
 // proxyAddress is where proxy requests are taken, for /proxy.pac; "" = nowhere.
 func proxyAddress(open []proxy.Bound) string {
 	for _, l := range open {
-		if l.Forward {
+		if l.Accept.Has(call.Forward) {
 			return l.Addr.String()
 		}
 	}

@@ -103,19 +103,11 @@ func contents(cfg *configs.Config, madeKey []byte) (set proxy.Settings, token st
 }
 
 func listenerOf(l configs.Listen) proxy.Listener {
-	var open call.IngressSet
-	for _, way := range l.Unauthenticated {
-		open = open.With(way)
-	}
 	return proxy.Listener{
 		Listener: call.Listener{
 			Address:         l.Address,
-			Forward:         l.Accepts(call.Forward),
-			Connect:         l.Accepts(call.Connect),
-			Gateway:         l.Accepts(call.Gateway),
-			TLS:             l.Accepts(call.TLS),
-			Transparent:     l.Transparent,
-			Unauthenticated: open,
+			Accept:          l.Ways(),
+			Unauthenticated: call.Ways(l.Unauthenticated...),
 			Client:          l.Client,
 			DefaultUpstream: l.DefaultUpstream,
 		},

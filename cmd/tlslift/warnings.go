@@ -211,7 +211,7 @@ func nameless(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
 		_, port, _ := net.SplitHostPort(l.Address)
-		if port == "443" && l.Accepts(call.TLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
+		if port == "443" && l.Ways().Has(call.TLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
 			out = append(out, fmt.Sprintf("listen[%d]: %s has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
 		}
 	}
@@ -223,7 +223,7 @@ func nameless(cfg *configs.Config) []string {
 func closedByUsers(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
-		if cfg.Clients.UsersFile != "" && !cfg.Given(fmt.Sprintf("listen[%d].accept", i)) && !l.Accepts(call.Gateway) {
+		if cfg.Clients.UsersFile != "" && !cfg.Given(fmt.Sprintf("listen[%d].accept", i)) && !l.Ways().Has(call.Gateway) {
 			out = append(out, fmt.Sprintf("listen[%d]: %s accepts forward and connect alone, because the other ways in (base URLs, hosts-file entries, TLS straight to the port) cannot carry the credentials of clients.users_file; "+
 				"write accept: [forward, connect] to choose this, or unauthenticated: [gateway, tls] to leave them open to anyone", i, l.Address))
 		}

@@ -11,12 +11,8 @@ import (
 // Listener is what the configuration says of the listener that accepted a
 // connection. It is immutable; a reload makes a new one.
 type Listener struct {
-	Address     string // as configured, host:port
-	Forward     bool   // accepts absolute-form requests
-	Connect     bool   // accepts CONNECT
-	Gateway     bool   // accepts origin-form requests
-	TLS         bool   // accepts a ClientHello straight away
-	Transparent bool   // original destinations are taken from the kernel
+	Address string     // as configured, host:port
+	Accept  IngressSet // with Transparent, original destinations are taken from the kernel
 	// Unauthenticated are the ways in that stay open where callers need proxy
 	// credentials, although they cannot carry them.
 	Unauthenticated IngressSet
@@ -25,7 +21,7 @@ type Listener struct {
 }
 
 // Plain reports whether requests outside TLS are accepted.
-func (l *Listener) Plain() bool { return l.Forward || l.Connect || l.Gateway }
+func (l *Listener) Plain() bool { return l.Accept&Ways(Forward, Connect, Gateway) != 0 }
 
 // Conn is what is known of one client connection. It does not change: what is
 // learnt later, from a CONNECT, a ClientHello or a handshake, makes a new Conn.

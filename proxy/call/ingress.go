@@ -17,11 +17,20 @@ const (
 // Ingresses lists every way in that has a label value.
 var Ingresses = [...]Ingress{Forward, Gateway, Connect, TLS, Transparent}
 
+// CarriesCredentials reports whether a way in can carry proxy credentials: only a
+// client that knows it talks to a proxy sends Proxy-Authorization.
+func (i Ingress) CarriesCredentials() bool { return i == Forward || i == Connect }
+
 // IngressSet is a set of ways in. The zero IngressSet is empty.
 type IngressSet uint8
 
-// With is the set with one more way in.
-func (s IngressSet) With(i Ingress) IngressSet { return s | 1<<i }
+// Ways is the set of the ways in.
+func Ways(in ...Ingress) (s IngressSet) {
+	for _, i := range in {
+		s |= 1 << i
+	}
+	return s
+}
 
 // Has reports whether a way in is in the set.
 func (s IngressSet) Has(i Ingress) bool { return s&(1<<i) != 0 }

@@ -210,7 +210,7 @@ func (s *Settings) foreign(c *call.Conn, n host.Name, port uint16, action Action
 
 // notAccepted is why a listener does not accept a way in, for the log.
 func (s *Settings) notAccepted(l *call.Listener, in call.Ingress) string {
-	if s.Authenticated && in != call.Forward && in != call.Connect && !l.Unauthenticated.Has(in) {
+	if s.Authenticated && !in.CarriesCredentials() && !l.Unauthenticated.Has(in) {
 		return detailUsers
 	}
 	return detailIngress
@@ -220,21 +220,6 @@ func (s *Settings) notAccepted(l *call.Listener, in call.Ingress) string {
 // credentials, a way in that cannot carry them is closed, unless the listener says
 // otherwise.
 func (s *Settings) accepts(l *call.Listener, in call.Ingress) bool {
-	switch in {
-	case call.Forward:
-		return l.Forward
-	case call.Connect:
-		return l.Connect
-	}
-	if s.Authenticated && !l.Unauthenticated.Has(in) {
-		return false
-	}
-	switch in {
-	case call.Gateway:
-		return l.Gateway
-	case call.TLS:
-		return l.TLS
-	default:
-		return l.Transparent
-	}
+	open := in.CarriesCredentials() || !s.Authenticated || l.Unauthenticated.Has(in)
+	return open && l.Accept.Has(in)
 }

@@ -63,7 +63,7 @@ func settings(others Others, ca bool) *Settings {
 }
 
 func everyWay() *call.Listener {
-	return &call.Listener{Address: "l", Forward: true, Connect: true, Gateway: true, TLS: true}
+	return &call.Listener{Address: "l", Accept: call.Ways(call.Forward, call.Connect, call.Gateway, call.TLS)}
 }
 
 func conn(change ...func(*call.Conn)) *call.Conn {
@@ -86,10 +86,12 @@ var ways = map[string]func(*call.Conn){
 		c.Ingress, c.Authority, c.Handling = call.Connect, host.MustParse(api), call.Terminated
 	},
 	"redirected": func(c *call.Conn) {
-		c.Listener.Transparent, c.OriginalDst = true, netip.MustParseAddrPort("198.51.100.7:80")
+		c.Listener.Accept |= call.Ways(call.Transparent)
+		c.OriginalDst = netip.MustParseAddrPort("198.51.100.7:80")
 	},
 	"redirected, TLS": func(c *call.Conn) {
-		c.Listener.Transparent, c.OriginalDst = true, netip.MustParseAddrPort("198.51.100.7:443")
+		c.Listener.Accept |= call.Ways(call.Transparent)
+		c.OriginalDst = netip.MustParseAddrPort("198.51.100.7:443")
 		c.Ingress, c.Handling = call.Transparent, call.Terminated
 	},
 }
@@ -246,7 +248,7 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	foreign := Target{Host: host.MustParse(other)}
 	barred := func(c *call.Conn) { c.Denied = true }
-	noGateway := func(c *call.Conn) { c.Listener.Gateway = false }
+	noGateway := func(c *call.Conn) { c.Listener.Accept &^= call.Ways(call.Gateway) }
 	for _, c := range []struct {
 		what   string
 		conn   *call.Conn
@@ -301,7 +303,7 @@ func TestConnect(t *testing.T) {
 		{"no host", conn(), OthersPass, "", 443, Head{}, Refuse, problem.Malformed},
 		{"nested", conn(ways["inside CONNECT"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
 		{"nested in TLS", conn(ways["nameless old TLS"]), OthersPass, api, 443, Head{}, Refuse, problem.Method},
-		{"not accepted", conn(func(c *call.Conn) { c.Listener.Connect = false }), OthersPass, api, 443, Head{}, Refuse, problem.ACL},
+		{"not accepted", conn(func(c *call.Conn) { c.Listener.Accept &^= call.Ways(call.Connect) }), OthersPass, api, 443, Head{}, Refuse, problem.ACL},
 	} {
 		n, _ := host.Parse(c.host)
 		d := settings(c.others, true).Connect(c.conn, n, c.port, c.asked)
@@ -320,7 +322,8 @@ func TestHello(t *testing.T) {
 	direct := func(c *call.Conn) { c.Ingress = call.TLS }
 	transparent := func(dst string) func(*call.Conn) {
 		return func(c *call.Conn) {
-			c.Listener.Transparent, c.Ingress, c.OriginalDst = true, call.Transparent, netip.MustParseAddrPort(dst)
+			c.Listener.Accept |= call.Ways(call.Transparent)
+			c.Ingress, c.OriginalDst = call.Transparent, netip.MustParseAddrPort(dst)
 		}
 	}
 	fallback := func(c *call.Conn) { c.Ingress, c.Listener.DefaultUpstream = call.TLS, host.MustParse(api) }
@@ -354,7 +357,7 @@ func TestHello(t *testing.T) {
 		{"redirected, no SNI, foreign address", transparent("198.51.100.7:443"), "", Relay, Relay, "198.51.100.7", 0},
 		{"redirected to ourselves", transparent("127.0.0.1:3128"), "", Refuse, Refuse, "", problem.Loop},
 		{"barred", func(c *call.Conn) { c.Ingress, c.Denied = call.TLS, true }, api, Refuse, Refuse, "", problem.ACL},
-		{"not accepted", func(c *call.Conn) { c.Ingress, c.Listener.TLS = call.TLS, false }, api, Refuse, Refuse, "", problem.ACL},
+		{"not accepted", func(c *call.Conn) { c.Ingress, c.Listener.Accept = call.TLS, call.Ways(call.Connect) }, api, Refuse, Refuse, "", problem.ACL},
 	} {
 		for _, modern := range []bool{true, false} {
 			want := c.old
@@ -567,14 +570,14 @@ func TestLocalCallers(t *testing.T) {
 			}
 			c := *c
 			c.OriginalDst, c.Ingress = netip.MustParseAddrPort("10.9.9.9:443"), call.Transparent
-			c.Listener.Transparent = true
+			c.Listener.Accept |= call.Ways(call.Transparent)
 			if d := s.Hello(&c, Hello{Modern: true, ServerName: other}); d.Action != Relay || d.Guard != guarded {
 				t.Errorf("%s, allowed %v, redirected TLS: %+v", tt.name, allowed, d)
 			}
 			if d := s.Redirected(&c, foreignOpening); d.Action != Relay || d.Guard != guarded {
 				t.Errorf("%s, allowed %v, redirected: %+v", tt.name, allowed, d)
 			}
-			c.Listener.Transparent = false
+			c.Listener.Accept &^= call.Ways(call.Transparent)
 		}
 	}
 }
@@ -590,7 +593,7 @@ func TestWaysWithoutCredentials(t *testing.T) {
 			s.Authenticated = needed
 			free := func(c *call.Conn) {
 				if open {
-					c.Listener.Unauthenticated = c.Listener.Unauthenticated.With(call.Gateway).With(call.TLS).With(call.Transparent)
+					c.Listener.Unauthenticated = call.Ways(call.Gateway, call.TLS, call.Transparent)
 				}
 			}
 			want := !needed || open

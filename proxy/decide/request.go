@@ -48,7 +48,7 @@ func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 	case inner:
 	case t.Absolute:
 		p.Ingress, p.SeesHTTP = call.Forward, t.Scheme == "http"
-	case c.Listener.Transparent && c.OriginalDst.IsValid():
+	case c.Listener.Accept.Has(call.Transparent) && c.OriginalDst.IsValid():
 		p.Ingress = call.Transparent
 	default:
 		p.Ingress = call.Gateway

@@ -29,7 +29,7 @@ func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Head) Decis
 		return refuse(problem.Malformed, detailAuthority)
 	case !c.Authority.IsZero() || c.Handling == call.Terminated:
 		return refuse(problem.Method, detailNested)
-	case !c.Listener.Connect:
+	case !c.Listener.Accept.Has(call.Connect):
 		return refuse(problem.ACL, detailNoConnect)
 	case a.OwnVia:
 		return refuse(problem.Loop, detailVia)

@@ -213,7 +213,7 @@ func (a *acceptor) arrived(nc net.Conn, l *call.Listener) *call.Conn {
 		Accepted: time.Now(),
 	}
 	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
-	if l.Transparent && a.OriginalDst != nil {
+	if l.Accept.Has(call.Transparent) && a.OriginalDst != nil {
 		dst := a.OriginalDst(nc)
 		facts.OriginalDst = host.CanonicalPort(dst)
 	}

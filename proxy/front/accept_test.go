@@ -27,7 +27,7 @@ func TestWhoMayConnect(t *testing.T) {
 	allow := func(s ...string) func(*setup) { return func(o *setup) { o.Allow = prefixes(s...) } }
 	own := func(peer, local string) func(*setup) {
 		return func(o *setup) {
-			o.Listener = &call.Listener{Transparent: true}
+			o.Listener = &call.Listener{Accept: call.Ways(call.Transparent)}
 			o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort("[::ffff:198.51.100.9]:443") }
 			o.OwnSocket = func(p, l netip.AddrPort) bool { return p.String() == peer && l.String() == local }
 		}
@@ -128,7 +128,7 @@ func TestSilentRedirectedCallers(t *testing.T) {
 	t.Parallel()
 	const at, headerTimeout = "198.51.100.9:443", 10 * time.Second
 	redirected := func(o *setup) {
-		o.Listener = &call.Listener{Transparent: true}
+		o.Listener = &call.Listener{Accept: call.Ways(call.Transparent)}
 		o.OriginalDst = func(net.Conn) netip.AddrPort { return netip.MustParseAddrPort(at) }
 	}
 	own := func(o *setup) {

@@ -26,9 +26,9 @@ func TestFacts(t *testing.T) {
 		dst         string
 	}{
 		{"plain", call.Listener{Address: "x"}, redirected, "invalid AddrPort"},
-		{"redirected", call.Listener{Address: "x", Transparent: true}, redirected, "198.51.100.9:443"},
-		{"not redirected", call.Listener{Transparent: true}, func(net.Conn) netip.AddrPort { return netip.AddrPort{} }, "invalid AddrPort"},
-		{"unknown", call.Listener{Transparent: true}, nil, "invalid AddrPort"},
+		{"redirected", call.Listener{Address: "x", Accept: call.Ways(call.Transparent)}, redirected, "198.51.100.9:443"},
+		{"not redirected", call.Listener{Accept: call.Ways(call.Transparent)}, func(net.Conn) netip.AddrPort { return netip.AddrPort{} }, "invalid AddrPort"},
+		{"unknown", call.Listener{Accept: call.Ways(call.Transparent)}, nil, "invalid AddrPort"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -365,7 +365,7 @@ func TestCloseAllBeforeAdmission(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				arriving := make(chan struct{})
 				h := serve(t, Limits{}, with, func(o *setup) {
-					o.Listener = &call.Listener{Transparent: true}
+					o.Listener = &call.Listener{Accept: call.Ways(call.Transparent)}
 					o.OriginalDst = func(net.Conn) (none netip.AddrPort) { <-arriving; return none }
 				})
 				h.dial(caller)

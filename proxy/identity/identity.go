@@ -137,7 +137,7 @@ func (l *Resolver) Configured() []string {
 func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	id = l.base(a)
 	credentials := l.authenticator != nil || l.proxyUser
-	carries := a.Listener == nil || a.Listener.Forward || a.Listener.Connect
+	carries := a.Listener == nil || a.Listener.Accept&call.Ways(call.Forward, call.Connect) != 0
 	switch {
 	case credentials && carries && (id.Source > call.SourceProxyUser || l.authenticator != nil):
 		return id, false
@@ -157,7 +157,7 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 // credentials are not accepted. The caller removes Proxy-Authorization from what it sends on.
 func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, body func() []byte) (call.Identity, error) {
 	id := l.base(a)
-	if carriesProxyCredentials(a.Ingress) {
+	if a.Ingress.CarriesCredentials() {
 		if l.authenticator != nil {
 			user, err := l.authenticator.authenticate(a.Client.Addr(), proxyAuthorization)
 			if err != nil {
@@ -232,12 +232,6 @@ func addressName(addr netip.Addr) string {
 func (l *Resolver) named(name string, r call.Source, base call.Identity) call.Identity {
 	_, known := l.known[name]
 	return call.Identity{Name: name, Source: r, Configured: known, Address: base.Address, Unnamed: base.Name}
-}
-
-// carriesProxyCredentials reports whether a way in can carry them: only a
-// client that knows it talks to a proxy sends Proxy-Authorization.
-func carriesProxyCredentials(i call.Ingress) bool {
-	return i == call.Forward || i == call.Connect
 }
 
 // CheckName reports why a configured name cannot be a label value.

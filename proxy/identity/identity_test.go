@@ -16,7 +16,7 @@ import (
 // from is a connection from an address to a listener that takes everything.
 func from(address string) *call.Conn {
 	return &call.Conn{
-		Listener: &call.Listener{Forward: true, Connect: true, Gateway: true, TLS: true},
+		Listener: &call.Listener{Accept: call.Ways(call.Forward, call.Connect, call.Gateway, call.TLS)},
 		Client:   netip.AddrPortFrom(netip.MustParseAddr(address), 4711),
 		Ingress:  call.Forward,
 	}
@@ -183,7 +183,7 @@ func TestConnectionIsFinal(t *testing.T) {
 		{"proxy user", Options{ProxyUser: true, Workload: "w"}, nil, false},
 		{"proxy user, but a listener's client", Options{ProxyUser: true}, func(l *call.Listener) { l.Client = "c" }, true},
 		{"users, and a listener's client", Options{Users: withUsers}, func(l *call.Listener) { l.Client = "c" }, false},
-		{"users, where nobody can send them", Options{Users: withUsers}, func(l *call.Listener) { l.Forward, l.Connect = false, false }, true},
+		{"users, where nobody can send them", Options{Users: withUsers}, func(l *call.Listener) { l.Accept = call.Ways(call.Gateway, call.TLS) }, true},
 	} {
 		a := from("10.0.0.1")
 		if c.change != nil {
