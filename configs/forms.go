@@ -27,12 +27,9 @@ type form struct {
 	schema  schemaObject                   // of JSON, for editors
 }
 
-// refuse says what is wrong with a text, which is not shown if it is "".
+// refuse says what is wrong with a text.
 func refuse(text, message, fix string) error {
-	if text != "" {
-		message = quoted(text) + " " + message
-	}
-	return Problem{Message: message, Fix: fix}
+	return Problem{Message: quoted(text) + " " + message, Fix: fix}
 }
 
 // flaw is something that can be wrong, and what to do about it.
@@ -41,10 +38,14 @@ type flaw struct {
 	message, fix string
 }
 
-// firstFlaw refuses a text for the first flaw that is there.
+// firstFlaw refuses a text for the first flaw that is there. A text of "" is not
+// shown.
 func firstFlaw(text string, flaws ...flaw) error {
 	for _, f := range flaws {
-		if f.there {
+		switch {
+		case f.there && text == "":
+			return Problem{Message: f.message, Fix: f.fix}
+		case f.there:
 			return refuse(text, f.message, f.fix)
 		}
 	}

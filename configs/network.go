@@ -33,6 +33,7 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		name, digits, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(digits, 10, 16)
 		wrong := firstFlaw(text,
+			flaw{text == "", "is empty", ""},
 			flaw{off && strings.EqualFold(text, "off"), "is not a host and port", `write "" in the file or the flag to turn it off`},
 			flaw{strings.Contains(text, "://"), "has a scheme", ""},
 			flaw{lowest == 0 && text == strconv.FormatInt(number(text), 10), "is a port without a host", "write 127.0.0.1:" + text + ", or 0.0.0.0:" + text + " for callers from elsewhere"},
@@ -87,7 +88,7 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", refuse("", "is not the URL of a proxy", "")
+		return "", Problem{Message: "is not the URL of a proxy"}
 	}
 	_, password := u.User.Password()
 	_, address := remoteAddress.parse(u.Host)
