@@ -73,7 +73,7 @@ func Recognized(data []byte) bool {
 	if len(data) > maxFile {
 		return false
 	}
-	root := newLoader("", nil).parse(data)
+	root := newLoader("").parse(data)
 	if root == nil {
 		return false
 	}

@@ -214,8 +214,7 @@ func TestDocumentedExamples(t *testing.T) {
 		t.Errorf("only %d examples", len(examples))
 	}
 	for _, example := range examples {
-		l := newLoader("tlslift.yaml", func(string) error { return nil })
-		if _, err := l.finish(Source{}, []byte(example[1])); err != nil {
+		if _, err := load(Source{}, []byte(example[1])); err != nil {
 			t.Errorf("%s%v", example[1], err)
 		}
 	}

@@ -35,21 +35,21 @@ func (s Source) Path() string {
 // content of those files. They are called whatever else is wrong: a value that
 // was refused is missing, or its default.
 func Load(s Source, judges ...func(*Config) Problems) (*Config, error) {
-	l := newLoader(s.Path(), readable)
+	l := newLoader(s.Path())
 	return l.finish(s, l.readFile(), judges...)
 }
 
 // loader reads one configuration and gathers what is wrong with it.
 type loader struct {
-	file     string // the configuration file's path, for messages
-	dir      string // relative paths start here
-	readable func(path string) error
+	file     string                  // the configuration file's path, for messages
+	dir      string                  // relative paths start here
+	readable func(path string) error // tests have files that are not there
 
 	origins  origins
 	problems Problems
 }
 
-func newLoader(file string, readable func(string) error) *loader {
+func newLoader(file string) *loader {
 	return &loader{file: file, dir: filepath.Dir(file), readable: readable, origins: make(origins)}
 }
 

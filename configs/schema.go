@@ -147,7 +147,7 @@ func Default() *Config {
 
 // setDefaults gives the keys of a section their defaults.
 func (k *key) setDefaults(section reflect.Value) {
-	l := newLoader("", nil)
+	l := newLoader("")
 	for i := range k.keys {
 		k := &k.keys[i]
 		if into := k.in(section); k.preset != nil {
