@@ -45,7 +45,7 @@ func TestRestartDiff(t *testing.T) {
 func TestReloadOfTheSameFile(t *testing.T) {
 	t.Parallel()
 	one := loaded(t, Source{})
-	other := loaded(t, Source{File: written(t, Example), Reload: true})
+	other := loaded(t, Source{File: written(t, exampleFile), Reload: true})
 	if got := other.RestartDiff(one); got != nil {
 		t.Errorf("got %v", got)
 	}

@@ -58,7 +58,7 @@ func TestSchemaIsTheContract(t *testing.T) {
 
 func TestExampleIsTheDefault(t *testing.T) {
 	t.Parallel()
-	expectConfig(t, loaded(t, Source{File: written(t, Example)}), Default())
+	expectConfig(t, loaded(t, Source{File: written(t, exampleFile)}), Default())
 }
 
 // TestWrittenOutDefaultsGiveWay: who takes the example and changes one key is
@@ -72,10 +72,10 @@ func TestWrittenOutDefaultsGiveWay(t *testing.T) {
 		{"max_connections: 256", "max_connections: 1"},
 		{"track: 10000", "track: 50"},
 	} {
-		if !strings.Contains(Example, change[0]) {
+		if !strings.Contains(exampleFile, change[0]) {
 			t.Fatalf("the example has no %q", change[0])
 		}
-		cfg, err := Load(Source{File: written(t, strings.Replace(Example, change[0], change[1], 1))})
+		cfg, err := Load(Source{File: written(t, strings.Replace(exampleFile, change[0], change[1], 1))})
 		switch {
 		case err != nil:
 			t.Errorf("%s: %v", change[1], err)
@@ -106,7 +106,7 @@ func TestExampleLines(t *testing.T) {
 	} {
 		put(t, filepath.Join(dir, name), "")
 	}
-	lines, tried := strings.Split(Example, "\n"), 0
+	lines, tried := strings.Split(exampleFile, "\n"), 0
 	for i, line := range lines {
 		if !commented.MatchString(line) {
 			continue
@@ -147,7 +147,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 	t.Parallel()
 	for _, path := range schemaKeys() {
 		name := path[strings.LastIndexByte(path, '.')+1:]
-		if !regexp.MustCompile(`(?m)^[^#\n]*#?[^#\n ]*[^#\n]*\b` + name + `:`).MatchString(Example) {
+		if !regexp.MustCompile(`(?m)^[^#\n]*#?[^#\n ]*[^#\n]*\b` + name + `:`).MatchString(exampleFile) {
 			t.Errorf("%s is not in tlslift.yaml", path)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // it ends, with a configuration that loads to the same again or with problems
 // that can be printed.
 func FuzzLoad(f *testing.F) {
-	f.Add([]byte(Example), "127.0.0.1:1,[::1]:2", "*.example.com")
+	f.Add([]byte(exampleFile), "127.0.0.1:1,[::1]:2", "*.example.com")
 	f.Add([]byte(everyValue), "127.0.0.1:3128", "api.example.com")
 	f.Add([]byte("listen: [{address: \"127.0.0.1:0\"}]\n---\nlog: *x"), "", "")
 	f.Add([]byte("a: &a [*a, *a]\n<<: *a\n"), ",,", "bücher.example")

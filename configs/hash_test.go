@@ -14,7 +14,7 @@ import (
 func TestHash(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{Default().Hash(): "the defaults"}
-	if got, want := loaded(t, Source{File: written(t, Example), Reload: true}).Hash(), loaded(t, Source{}).Hash(); got != want || len(got) != 16 {
+	if got, want := loaded(t, Source{File: written(t, exampleFile), Reload: true}).Hash(), loaded(t, Source{}).Hash(); got != want || len(got) != 16 {
 		t.Errorf("the example has the hash %q, the defaults %q", got, want)
 	}
 	for name, change := range map[string]func(*Config){

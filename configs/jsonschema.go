@@ -10,19 +10,19 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Example is a configuration file with every key, its default and what it does.
+// exampleFile is a configuration file with every key, its default and what it does.
 //
 //go:embed tlslift.yaml
-var Example string
+var exampleFile string
 
 // schemaObject is a JSON schema (draft 7), which editors and Helm know.
 type schemaObject map[string]any
 
 // JSONSchema returns the schema of the configuration file. Its descriptions are
-// the comments of Example. What it accepts can still be refused by Load, which
+// the comments of tlslift.yaml. What it accepts can still be refused by Load, which
 // alone compares keys with each other and reads files.
 func JSONSchema() json.RawMessage {
-	inUse := commentedOut.ReplaceAllString(Example, "$1$2")
+	inUse := commentedOut.ReplaceAllString(exampleFile, "$1$2")
 	root := schema().section(nodeOf(inUse))
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Configuration of tlslift"
@@ -86,7 +86,7 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	return s
 }
 
-// commentedOut matches an example line of Example: a # and no space.
+// commentedOut matches an example line of exampleFile: a # and no space.
 var commentedOut = regexp.MustCompile(`(?m)^( *)#([^ #!\n].*)$`)
 
 // exampleOf finds the last value of a key in an example, and the comment on it.

@@ -77,7 +77,7 @@ func TestJSONSchemaAcceptsWhatIsValid(t *testing.T) {
 	s := validator(t)
 	all := map[string]string{
 		"every value": everyValue,
-		"every line":  string(commentedOut.ReplaceAll([]byte(Example), []byte("$1$2"))),
+		"every line":  string(commentedOut.ReplaceAll([]byte(exampleFile), []byte("$1$2"))),
 		"plain":       "listen: 127.0.0.1:3128\nupstreams: [api.smsportal.com, {host: '*.example'}]",
 		"sections":    "admin:\nlimits:\nlog: {}",
 		"no unit":     "limits: {body_bytes: 4096, drain_delay: 0s}",
@@ -130,7 +130,7 @@ func TestJSONSchemaRefusesWhatItCan(t *testing.T) {
 	}
 }
 
-// TestJSONSchemaIsDescribed: each key has a comment in Example, its own or that of
+// TestJSONSchemaIsDescribed: each key has a comment in exampleFile, its own or that of
 // a key above it which has no other keys to explain.
 func TestJSONSchemaIsDescribed(t *testing.T) {
 	t.Parallel()

@@ -47,10 +47,10 @@ func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
 			if f.shape == listed {
 				texts = strings.Split(text, ",")
 			}
-			l.put(f, origin{file: FromEnvironment, name: envPrefix + env}, texts, "separate them with commas")
+			l.put(f, origin{file: fromEnvironment, name: envPrefix + env}, texts, "separate them with commas")
 		}
 		if texts := flags[f.Get("flag")]; len(texts) > 0 {
-			l.put(f, origin{file: FromFlag, name: "--" + f.Get("flag")}, texts, "repeat the flag for each")
+			l.put(f, origin{file: fromFlag, name: "--" + f.Get("flag")}, texts, "repeat the flag for each")
 		}
 	}
 }
@@ -117,7 +117,7 @@ func (l *loader) unknownVariables(vars map[string]string) {
 		if near := suggest.Nearest(name, known); near != "" {
 			fix = "did you mean " + envPrefix + near + "?"
 		}
-		l.report(Problem{File: FromEnvironment, Key: printable(envPrefix + name), Message: "unknown variable", Fix: fix})
+		l.report(Problem{File: fromEnvironment, Key: printable(envPrefix + name), Message: "unknown variable", Fix: fix})
 	}
 }
 

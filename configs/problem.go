@@ -11,13 +11,13 @@ import (
 
 // The values of Problem.File for what did not come from a file.
 const (
-	FromEnvironment = "environment" // Key is the variable's name
-	FromFlag        = "flag"        // Key is the flag's name, dashes included
+	fromEnvironment = "environment" // Key is the variable's name
+	fromFlag        = "flag"        // Key is the flag's name, dashes included
 )
 
 // Problem is one thing that is wrong with a configuration.
 type Problem struct {
-	File    string // path as given, FromEnvironment or FromFlag; "" = built-in default
+	File    string // path as given, "environment" or "flag"; "" = built-in default
 	Line    int    // from 1; 0 = no line
 	Key     string // such as limits.header_bytes or listen[1].address; "" = the whole file
 	Message string // what is wrong
@@ -60,7 +60,7 @@ func (p Problems) Error() string {
 // sort puts the problems in the order that Problems promises, keeping the
 // order of those of one line.
 func (p Problems) sort() {
-	rank := map[string]int{FromEnvironment: 1, FromFlag: 2}
+	rank := map[string]int{fromEnvironment: 1, fromFlag: 2}
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(rank[a.File]-rank[b.File], a.Line-b.Line)
 	})
