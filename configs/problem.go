@@ -204,7 +204,7 @@ func shortened(text string) string {
 	if len(text) <= cut {
 		return text
 	}
-	for !utf8.RuneStart(text[cut]) {
+	for cut > 0 && !utf8.RuneStart(text[cut]) { // a variable may hold no UTF-8 at all
 		cut--
 	}
 	return text[:cut] + "..."
