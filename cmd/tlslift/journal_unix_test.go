@@ -36,7 +36,7 @@ func TestJournalStream(t *testing.T) {
 	if isJournal(new(bytes.Buffer)) || !isJournal(f) {
 		t.Fatal("the journal is not recognised")
 	}
-	l := newLogging(configs.Log{Level: configs.LevelInfo, Format: configs.FormatJSON}, f)
+	l := newLogging(configs.Log{Level: zap.InfoLevel}, f)
 	l.Warn("careful", zap.Int("n", 1))
 	if err := l.sink.Close(); err != nil {
 		t.Fatal(err)
