@@ -76,7 +76,7 @@ func newDescs() (d descs) {
 	d.lastWrite = desc("ledger_last_write_timestamp_seconds",
 		"When the ledger was last written to its file; 0 is never.")
 	d.writeFailures = desc("ledger_write_failures_total",
-		"Times the ledger's file could not be written, or was set aside because it could not be read.")
+		"Times the ledger's file could not be written, or was set aside because it was damaged.")
 	return d
 }
 

@@ -99,7 +99,7 @@ func (r *row) request(o *call.Outcome, now int64) {
 	} else {
 		increment(&d.SecureRequests)
 	}
-	if o.Version.Insecure() || o.Handling == call.Terminated {
+	if o.Upgraded && (o.Version.Insecure() || o.Handling == call.Terminated) {
 		r.lastLifted = max(r.lastLifted, now)
 	}
 	if o.FallsBack {

@@ -91,6 +91,8 @@ func (v *clientView) standing() string {
 		return "tlslift refuses its calls, so none of them is sent"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
 		return "called over TLS 1.2 or later lately, which only tlslift makes possible: it still needs tlslift"
+	case v.Row.State == ledger.NoCalls:
+		return "connected and never made a call: a scanner or a health check; in no share"
 	case v.Row.MigratedBy == "declaration":
 		return "declared so by its owner, and not insecure since"
 	}

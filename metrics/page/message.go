@@ -85,7 +85,8 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		fmt.Fprintf(&b, "\n%s.\n", severalPrograms(r, site))
 	}
 	if r.Fix != "" {
-		fmt.Fprintf(&b, "\nWhat to change%s: %s\n", oneLine(forWhich(r)), oneLine(r.Fix))
+		what := strings.TrimSpace("What to change " + forWhich(r))
+		fmt.Fprintf(&b, "\n%s: %s\n", oneLine(what), oneLine(r.Fix))
 		for _, name := range r.FixPages {
 			if site == "" {
 				break
@@ -215,7 +216,7 @@ func severalPrograms(r *ledger.Row, site string) string {
 // forWhich says which of several programs the advice is about; "" of one alone.
 func forWhich(r *ledger.Row) string {
 	if runtime := r.Runtime(); r.SeveralPrograms && runtime != "" {
-		return " for " + runtime
+		return "for " + runtime
 	}
 	return ""
 }

@@ -473,7 +473,7 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
 	hello := call.Offer{Max: call.Version12}
 	sight(l, "terminated", now, call.Observation{Version: call.Version12, Handling: call.Terminated, Hello: &hello})
-	request(l, "terminated", now, call.Outcome{Ours: true, Ingress: call.Connect, Version: call.Version12, Handling: call.Terminated})
+	request(l, "terminated", now, call.Outcome{Ours: true, Ingress: call.Connect, Version: call.Version12, Handling: call.Terminated, Upgraded: true})
 	sight(l, "refused", now, call.Observation{Version: call.Version12, Handling: call.Spliced, Hello: &hello, Failure: call.HandshakeNoSharedCipher, NoCall: true})
 	h := serve(t, l)
 	for name, want := range map[string]string{
@@ -523,7 +523,7 @@ func TestAClientsPageUsesWords(t *testing.T) {
 	sight(l, "secure", now, spliced())
 	h := serve(t, l)
 	for name, want := range map[string][]string{
-		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls and failed TLS handshakes by host. An encrypted connection counts as one call."},
+		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host, and connections without one. An encrypted connection counts as one call."},
 		"billing": {"<dd>its own port</dd>"},
 		"former":  {"<dd>a name that the configuration no longer has</dd>"},
 		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},

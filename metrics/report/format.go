@@ -145,7 +145,7 @@ func (r *Report) writeTable(w io.Writer, byOwner bool) error {
 }
 
 func ownerTitle(g group) string {
-	var insecure, mixed, failing int
+	var insecure, mixed, failing, uncalled int
 	for i := range g.Clients {
 		c := &g.Clients[i]
 		switch c.State {
@@ -153,13 +153,19 @@ func ownerTitle(g group) string {
 			insecure++
 		case ledger.Mixed:
 			mixed++
+		case ledger.NoCalls:
+			uncalled++
 		}
 		if c.Failing {
 			failing++
 		}
 	}
-	return fmt.Sprintf("%s (%s, %s insecure, %s mixed, %s failing)", cmp.Or(g.Owner, "No owner known"),
-		figures.Plural(len(g.Clients), "client", "clients"), figures.Count(insecure), figures.Count(mixed), figures.Count(failing))
+	title := fmt.Sprintf("%s (%s, %s insecure, %s mixed, %s failing", cmp.Or(g.Owner, "No owner known"),
+		figures.Plural(len(g.Clients)-uncalled, "client", "clients"), figures.Count(insecure), figures.Count(mixed), figures.Count(failing))
+	if uncalled > 0 {
+		title += "; " + figures.Count(uncalled) + " never called"
+	}
+	return title + ")"
 }
 
 // terminal takes out what could steer a terminal or break a line.

@@ -249,9 +249,9 @@ func TestAnOwnersHeadingCountsWhatIsLeft(t *testing.T) {
 		return ledger.Row{State: s, Failing: failing}
 	}
 	for want, g := range map[string]group{
-		"jane (3 clients, 1 insecure, 1 mixed, 1 failing)":          {"jane", []ledger.Row{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
-		"joe (2 clients, 2 insecure, 0 mixed, 1 failing)":           {"joe", []ledger.Row{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
-		"No owner known (1 client, 0 insecure, 0 mixed, 0 failing)": {"", []ledger.Row{row(ledger.Migrated, false)}},
+		"jane (2 clients, 1 insecure, 1 mixed, 1 failing; 1 never called)": {"jane", []ledger.Row{row(ledger.Insecure, false), row(ledger.Mixed, false), row(ledger.NoCalls, true)}},
+		"joe (2 clients, 2 insecure, 0 mixed, 1 failing)":                  {"joe", []ledger.Row{row(ledger.Insecure, true), row(ledger.Insecure, false)}},
+		"No owner known (1 client, 0 insecure, 0 mixed, 0 failing)":        {"", []ledger.Row{row(ledger.Migrated, false)}},
 	} {
 		if got := ownerTitle(g); got != want {
 			t.Errorf("%q, want %q", got, want)
