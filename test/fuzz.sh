@@ -8,7 +8,7 @@ count=0
 while IFS=: read -r file name; do
   package=./$(dirname "$file")
   printf '== %s %s\n' "$package" "$name"
-  go test "$package" -run '^$' -fuzz "^$name\$" -fuzztime "$each"
+  go test "$package" -run '^$' -fuzz "^$name\$" -fuzztime "$each" -fuzzminimizetime 10x
   count=$((count + 1))
 done < <(git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/:func /:/')
 [ "$count" -gt 0 ] || { echo 'no fuzz target was found'; exit 1; }
