@@ -92,7 +92,7 @@ func (l *loader) checkOnce(all []field) {
 }
 
 // checkClashes finds two things on one address. Port 0 clashes with nothing. The
-// problem is told of the later one: of the listener, if it was given.
+// problem names the later one: of the listener, if it was given.
 func (l *loader) checkClashes(c *Config) {
 	type claim struct{ at, address string }
 	claims := []claim{{"admin.address", c.Admin.Address}, {"admin.public", c.Admin.Public}}
@@ -175,7 +175,7 @@ func (c *Config) addOrMean(name string) string {
 }
 
 // checkAuthenticated finds ways in on which users_file would not hold, since
-// they cannot carry proxy credentials, and nobody said that they may stay open.
+// they cannot carry proxy credentials, and are not to stay open.
 // The default listener, and one that the file does not have, drops such ways in.
 func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, Default().Listen[0]) {

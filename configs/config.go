@@ -127,7 +127,7 @@ type Outbound struct {
 
 // LegacyTLS is the TLS side towards old clients.
 type LegacyTLS struct {
-	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate nobody below)
+	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate no client below)
 	CA                   CA            `yaml:"ca" needs:""`                                   // zero: legacy hellos are refused, counted and explained
 	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
 	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
@@ -137,7 +137,7 @@ type LegacyTLS struct {
 	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // take a CA without name constraints
 }
 
-// Clients says how callers are told apart.
+// Clients says how callers are distinguished.
 type Clients struct {
 	Names          []ClientName         `yaml:"names" needs:"name match"`                  // names for addresses; the longest prefix wins
 	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"`       // everything on this instance is this one client; "" = not set

@@ -36,7 +36,7 @@ func noDial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("goproxy's own transport is not used")
 }
 
-// goproxyURL is the URL that goproxy is shown: absolute, so that it takes the
+// goproxyURL is the URL that goproxy gets: absolute, so that it takes the
 // request for a proxy's, and with nothing of the caller's query in it, since
 // goproxy formats it for its log. What is sent is the request's own target.
 func (c *conn) goproxyURL(n host.Name) *url.URL {

@@ -46,7 +46,7 @@ type app struct {
 	managed   []string // addresses of those that the service manager opened
 
 	path     string        // by which this program was started
-	previous *previous     // whose place this process takes; nil = nobody's
+	previous *previous     // whose place this process takes; nil = none
 	adopted  chan struct{} // closed when all outcomes of previous were counted
 	upgrade  *upgrade      // under way; nil = none
 
@@ -148,7 +148,7 @@ func (a *app) start() error {
 		close(a.adopted)
 	}
 	go a.watch.run(a.stopped)
-	if a.previous == nil { // else that speaks for this one, for systemd heeds nobody else
+	if a.previous == nil { // else that speaks for this one, because systemd listens to no other process
 		notify(daemon.SdNotifyReady)
 	}
 	a.warn(a.cfg.Load(), unused(a.src)...)
@@ -198,7 +198,7 @@ func (a *app) awaitAdopted(ctx context.Context) {
 // wait reloads, upgrades and, at the end, drains.
 func (a *app) wait(signals <-chan os.Signal) error {
 	reload := func(why string) {
-		if a.upgrade == nil { // else the new process has read it all, or is told again
+		if a.upgrade == nil { // else the new process has read it all, or is notified again
 			a.reload(why)
 		} else {
 			a.upgrade.reload = why

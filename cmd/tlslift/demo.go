@@ -45,7 +45,7 @@ press Ctrl-C, so the status page has something to show.`,
 	return cmd
 }
 
-// demo is what runs while the story is told.
+// demo is what runs during the story.
 type demo struct {
 	out     io.Writer
 	portal  *smsportal.Server

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Memory is left to the Go runtime, with three exceptions: the runtime is told of
+// Memory is left to the Go runtime, with three exceptions: the runtime learns of
 // the cgroup's limit, what is held for callers stays within a part of it, and
 // what callers leave behind is given back soon.
 

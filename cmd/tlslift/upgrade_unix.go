@@ -144,7 +144,7 @@ func (a *app) handOver(signals <-chan os.Signal) (bool, error) {
 }
 
 // finish ends a process whose place another has taken: in its own time, within
-// limits.upgrade_timeout, or as a drain does if it is told to.
+// limits.upgrade_timeout, or as a drain does if it is asked to.
 func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
 	go a.closeAdmin()
 	limits := a.cfg.Load().Limits

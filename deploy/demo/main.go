@@ -83,7 +83,7 @@ func get(ctx context.Context, args []string) error {
 	return fetch(ctx, args[0])
 }
 
-// loop calls until it is told to end, and for a while after that: an application
+// loop calls until it is asked to end, and for a while after that: an application
 // that still has to finish its work.
 func loop(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
@@ -135,7 +135,7 @@ func fetch(ctx context.Context, url string) error {
 	return err
 }
 
-// portal runs the pretend SMSPortal until ctx ends. What it has counted is told
+// portal runs the pretend SMSPortal until ctx ends. What it has counted is written
 // as JSON on its stats address.
 func portal(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("portal", flag.ContinueOnError)

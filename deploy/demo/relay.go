@@ -13,7 +13,7 @@ import (
 // relay shows on one address what listens on another: tlslift's status page,
 // which is on the loopback of its container, where no published port leads. It
 // runs in tlslift's network namespace. Whose container is started again has
-// another one: so the relay ends when nobody is there any more, to be started
+// another one: so the relay ends when no side is left, to be started
 // again in the new one.
 func relay(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
@@ -34,7 +34,7 @@ func relay(ctx context.Context, args []string) error {
 	return relayOn(ctx, ln, *to, *patience)
 }
 
-// relayOn relays what ln accepts until ctx ends, or nobody has been there for
+// relayOn relays what ln accepts until ctx ends, or no connection was open for
 // that long.
 func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Duration) error {
 	defer ln.Close()
@@ -58,7 +58,7 @@ func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Dura
 	}
 }
 
-// relayOne copies both ways until one side has no more to say.
+// relayOne copies both ways until one side has ended.
 func relayOne(conn net.Conn, to string) {
 	defer conn.Close()
 	other, err := net.Dial("tcp", to)
@@ -74,7 +74,7 @@ func relayOne(conn net.Conn, to string) {
 	_, _ = io.Copy(conn, other)
 }
 
-// watch returns once nobody has answered for as long as patience.
+// watch returns once there was no answer for as long as patience.
 func watch(ctx context.Context, to string, patience time.Duration) error {
 	tick := time.NewTicker(patience / 10)
 	defer tick.Stop()

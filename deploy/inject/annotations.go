@@ -114,7 +114,7 @@ func misplaced(w workload) error {
 	return nil
 }
 
-// split cuts a list at its commas. An empty one is not nil: it names nobody.
+// split cuts a list at its commas. An empty one is not nil: it has no names.
 func split(list string) []string {
 	out := []string{}
 	for _, entry := range strings.Split(list, ",") {

@@ -13,7 +13,7 @@ const javaVariable = "JAVA_TOOL_OPTIONS"
 
 type variable struct{ Name, Value string }
 
-// environment is what an application is told about the proxy. libcurl reads
+// environment is what tells an application of the proxy. libcurl reads
 // only the lower-case http_proxy, others only the upper-case one.
 func (o Options) environment() []variable {
 	proxy := fmt.Sprintf("http://127.0.0.1:%d", o.Port)

@@ -47,8 +47,8 @@ func (r *record) ensure(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, e
 	return made, nil
 }
 
-// drop undoes ensure once what was added has been removed. What somebody else
-// has put there meanwhile stays.
+// drop undoes ensure once what was added has been removed. What others have
+// put there meanwhile stays.
 func (r *record) drop(m *yaml.Node, key string) {
 	child := get(m, key)
 	if child == nil || len(child.Content) > 0 {

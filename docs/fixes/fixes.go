@@ -1,5 +1,5 @@
-// Package fixes says what to change in a client so that it needs tlslift no
-// more: one function makes the advice, from a table of obstacles and a table of
+// Package fixes says what to change in a client so it no longer needs
+// tlslift: one function makes the advice, from a table of obstacles and a table of
 // facts about programs and TLS libraries, and there is a page for each. The
 // pages are part of the binary.
 package fixes
@@ -144,7 +144,7 @@ func leaving(c Client) string {
 	return strings.Join(said, " ")
 }
 
-// leave is what to take out of a client that needs tlslift no more, for each
+// leave is what to take out of a client that no longer needs tlslift, for each
 // setting that leads it there.
 func leave(settings []string) []string {
 	var out []string

@@ -21,7 +21,7 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Options is what New is told. Its functions are required.
+// Options is what New needs. Its functions are required.
 type Options struct {
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger

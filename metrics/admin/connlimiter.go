@@ -33,7 +33,7 @@ func newConnLimiter(ln net.Listener, most int) *connLimiter {
 	return &connLimiter{Listener: ln, most: most, open: make(map[net.Conn]*limitedConn)}
 }
 
-// sendBuffer is what the kernel may hold of an answer that nobody reads, in
+// sendBuffer is what the kernel may hold of an answer that is not read, in
 // bytes: it counts against a memory limit too. Linux doubles it.
 const sendBuffer = 32 << 10
 

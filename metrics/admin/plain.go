@@ -12,7 +12,7 @@ import (
 func sentence(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // a caller that is gone has nobody to tell
+	_, _ = w.Write([]byte(text + "\n")) // the caller is gone
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

@@ -21,7 +21,7 @@ type record struct {
 	Declared   time.Time `json:"declared_migrated,omitzero"`
 	Unnamed    bool      `json:"unnamed,omitempty"` // only the declaration has its name
 	Source     string    `json:"identity_source,omitempty"`
-	Home       string    `json:"address,omitempty"` // of a name that nobody checks
+	Home       string    `json:"address,omitempty"` // of an unchecked name
 
 	First        time.Time `json:"first_seen,omitzero"`
 	Last         time.Time `json:"last_seen,omitzero"`

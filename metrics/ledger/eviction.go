@@ -127,7 +127,7 @@ func (l *Ledger) longestUnseen(now int64) *row {
 
 // rowName is the name of the row that a client goes to. An address that has
 // invented more names than its share has one for the rest: its own. home is the
-// address of a name that nobody checks.
+// address of an unchecked name.
 func (l *Ledger) rowName(name string, id *call.Identity) (to, home string) {
 	if id.Configured || id.Unnamed == "" || id.Source != call.SourceProxyUser && id.Source != call.SourceAccount {
 		return name, ""

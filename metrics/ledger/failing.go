@@ -17,7 +17,7 @@ const quiet = 10 * time.Minute
 // FailingAt is the one definition of a client that cannot call, of one instance
 // and of a fleet; deploy/prometheus/rules.yml has it in PromQL. A TLS handshake
 // of it failed within migratedAfter because something is in its way, and since
-// then no call of it has arrived and nobody has declared it migrated.
+// then no call of it has arrived and it was not declared migrated.
 func (s Times) FailingAt(now time.Time, migratedAfter time.Duration) bool {
 	called := s.LastInsecure
 	if s.LastSecure.After(called) {

@@ -221,7 +221,7 @@ func (r *row) connection(s *call.Observation, offer *call.Offer, now int64) {
 	}
 }
 
-// failure records a handshake that failed, or after which nobody called. That
+// failure records a handshake that failed, or after which there was no call. That
 // says what its client could do, and not how it stands.
 func (r *row) failure(s *call.Observation, offer *call.Offer, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})

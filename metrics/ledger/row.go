@@ -99,7 +99,7 @@ func (r *row) insecureAt(now int64, migratedAfter time.Duration) bool {
 }
 
 // today is the entry of the day now is in. Days come in order, so it is
-// nearly always the last; a clock set back is found all the same.
+// nearly always the last; a clock that was set back is found too.
 func (r *row) today(now int64) *DayCounts {
 	number := dayOf(now)
 	if n := len(r.days); n > 0 && r.days[n-1].number == number {

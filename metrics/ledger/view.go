@@ -87,7 +87,7 @@ type Row struct {
 	Hosts       []HostCount       `json:"hosts,omitempty"`
 	History     []Day             `json:"history,omitempty"` // of one client's own page only
 
-	Owner string `json:"owner,omitempty"` // whom to ask, in a report that was told; "" = not known
+	Owner string `json:"owner,omitempty"` // whom to ask, in a report that knows; "" = not known
 }
 
 // Behind is what showed itself behind one client's name: at most 8 of each,
@@ -283,7 +283,7 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 
 // Advise fills in what the client's owner is to change, from the verdict, the
 // library, the program, the versions it offers, whether it falls back, whether it ever called, whether
-// it fails, what leads it here, and whether it is migrated and needs tlslift no more. Of one
+// it fails, what leads it here, and whether it is migrated and no longer needs tlslift. Of one
 // that may be misdeclared, the name comes first.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{

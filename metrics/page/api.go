@@ -97,7 +97,7 @@ func answerJSON(w http.ResponseWriter, status int, v any) {
 	protect(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(v) // the caller has gone
 }
 
 func answerError(w http.ResponseWriter, status int, message string) {

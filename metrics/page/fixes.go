@@ -68,7 +68,7 @@ type fixView struct {
 }
 
 // serveFix answers with a page of advice. The name of a verdict leads to what
-// it takes: the metrics, and so the dashboards, know no more of a client.
+// it takes: the metrics, and so the dashboards, know nothing else of a client.
 func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	p, ok := fixes.Lookup(name)

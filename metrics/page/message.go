@@ -18,7 +18,7 @@ import (
 )
 
 // siteOf is the address of these pages, as the caller asked for them; "" if
-// nobody on another machine can open it.
+// no other machine can open it.
 func siteOf(r *http.Request) string {
 	host := (&url.URL{Host: r.Host}).Hostname()
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost") {
@@ -148,7 +148,7 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	return ""
 }
 
-// counted lists why a client's handshakes failed. That nobody called after one, or
+// counted lists why a client's handshakes failed. That no call followed one, or
 // that it was no TLS, is not a handshake that failed.
 func counted(r *ledger.Row) string {
 	failures := maps.Clone(r.Failures)

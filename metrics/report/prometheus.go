@@ -100,7 +100,7 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 }
 
 // known returns an error unless the store has ever seen a tlslift: no clients
-// at a wrong address, or of a fleet that nobody scrapes, is no good news.
+// at a wrong address, or of a fleet that is not scraped, is no good news.
 func (a asker) known(ctx context.Context, lookback time.Duration) error {
 	instances, err := a.vector(ctx, instancesQuery(lookback))
 	if err == nil && len(instances) == 0 {

@@ -28,7 +28,7 @@ const (
 
 const (
 	day = 24 * time.Hour
-	// DefaultDays is how long a CA lives unless told otherwise: longer than a
+	// DefaultDays is how long a CA is valid by default: longer than a
 	// migration takes.
 	DefaultDays = 3650
 	// MaxDays is the longest life of a CA.

@@ -24,7 +24,7 @@ type Next struct {
 	ended chan struct{} // closed when the process has
 	done  chan error    // of Done
 
-	broken atomic.Bool // an outcome could not be handed over
+	broken atomic.Bool // an outcome could not be sent
 }
 
 // Program is what is started.
@@ -119,7 +119,7 @@ func (n *Next) watch() {
 	n.done <- closedError(n.talk.receive(wordEnding, time.Time{}), "it has ended unexpectedly")
 }
 
-// Done receives, once, when the process serves no more: nil if it is ending in
+// Done receives, once, when the process no longer serves: nil if it is ending in
 // an orderly way. It counts outcomes as long as there are some.
 func (n *Next) Done() <-chan error { return n.done }
 

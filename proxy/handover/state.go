@@ -2,7 +2,7 @@ package handover
 
 import "encoding/json"
 
-// State is what the new process is told.
+// State is what the new process gets.
 type State struct {
 	PID        int      `json:"pid"`         // of the old process
 	Sockets    []Socket `json:"sockets"`     // in the order of the descriptors

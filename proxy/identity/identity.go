@@ -228,7 +228,7 @@ func addressName(addr netip.Addr) string {
 }
 
 // named is an identity whose name was discovered, though the configuration may
-// know it all the same; without it the client is base.
+// know it nevertheless; without it the client is base.
 func (l *Resolver) named(name string, r call.Source, base call.Identity) call.Identity {
 	_, known := l.known[name]
 	return call.Identity{Name: name, Source: r, Configured: known, Address: base.Address, Unnamed: base.Name}

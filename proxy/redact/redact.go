@@ -29,7 +29,7 @@ func view(b []byte) string {
 }
 
 // params is form.Params. Only when "&" parts no pair of that name, ";" parts them
-// too: a secret behind one is exposed all the same.
+// too: a secret behind one is exposed too.
 func params(raw, name string, each func(value string, last bool) bool) {
 	if !form.Params(raw, "&", name, each) && strings.IndexByte(raw, ';') >= 0 {
 		form.Params(raw, "&;", name, each)

@@ -98,7 +98,7 @@ func (r *Rules) take(exprs []expr.Any) {
 	}
 }
 
-// sameExpression compares by what the kernel is told.
+// sameExpression compares by what the kernel gets.
 func sameExpression(a, b expr.Any) bool {
 	x, err := expr.Marshal(byte(nftables.TableFamilyINet), a)
 	if err != nil {

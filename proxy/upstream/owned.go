@@ -77,7 +77,7 @@ func (o *Owned) take(r *Route) (lease, bool) {
 }
 
 // put gives a connection back that may be used again: to its pool, or to the
-// client connection if nobody else may have it.
+// client connection if no other may have it.
 func (o *Owned) put(l lease) {
 	switch {
 	case l.p != nil && !l.c.Signed:

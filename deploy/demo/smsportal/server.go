@@ -33,7 +33,7 @@ var Hosts = []string{
 type Options struct {
 	Listen       string        // host:port; "" = 127.0.0.1:0
 	MaxVersion   uint16        // TLS version; 0 = 1.3
-	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own. One that nobody offers shares nothing with anybody
+	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own. One that no client offers is shared with none
 	RSA          bool          // RSA certificates instead of ECDSA
 	Delay        time.Duration // between receiving a request and answering it; the message counts as sent before it
 	MaxRequests  int           // per connection, then it is closed; 0 = unlimited

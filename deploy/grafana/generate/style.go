@@ -29,7 +29,7 @@ var (
 	states       = []string{"insecure", "mixed", "silent", "unseen", "migrated", "no-calls"}
 
 	// From dark to light while insecure, from light to dark once secure: two
-	// neighbours are told apart in grey too.
+	// neighbours differ in grey too.
 	versionColours = colours{
 		"plain HTTP": "#8f1d1d", "SSL 3.0": "#3d1111", "TLS 1.0": "#e2622f", "TLS 1.1": "#fbdc84", "TLS 1.2": "#74b3d8", "TLS 1.3": "#174f82",
 	}

@@ -2,7 +2,7 @@
 // it refuses: those that frame it as SSL 2.0 did (Java 5 and 6, OpenSSL 0.9.8,
 // Internet Explorer 6), and those whose server name ends in a dot.
 //
-// crypto/tls is handed another hello, made from the client's, and told to
+// crypto/tls is handed another hello, made from the client's, and made to
 // write its key log to memory. Both sides' Finished messages cover all
 // handshake messages, so they would not match; knowing the keys, the
 // conversion keeps two transcripts, the client's and that of crypto/tls, and

@@ -244,8 +244,8 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	return e
 }
 
-// contained is f's result; a panic is one that failed. Nobody waits beside f who
-// could recover from it.
+// contained is f's result; a panic is one that failed. No caller of f could
+// recover from it.
 func (r *Resolver) contained(f func() records) (rec records) {
 	err := contain.Do(r.Logger, "name resolution", func() error { rec = f(); return nil })
 	if err != nil {
