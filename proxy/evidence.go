@@ -19,7 +19,7 @@ type evidence struct {
 	reported    bool             // all of it was
 	observation call.Observation // it
 	offer       *call.Offer      // of the hello; nil without one
-	refused     call.Observation // of a plain connection: its latest request, which was refused; zero = none was
+	refused     call.Observation // of plain requests, while each was refused: the latest one, with the way in of the first
 
 	mu    sync.Mutex  // of what follows: a timer may report the hello
 	timer *time.Timer // that one

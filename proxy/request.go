@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -358,8 +359,9 @@ func (q *request) streamed() {
 	o.Reason, o.Detail = problem.Reset, "the answer was not passed on to its end"
 }
 
-// observation is what a connection shows of its client by its first request: one
-// that was refused, or was for a foreign host, is no insecure call of the API.
+// observation is what a connection shows of its client by this request: one that was
+// refused, or was for a foreign host, is no insecure call of the API. The way in is
+// that of the connection's first request.
 func (q *request) observation() call.Observation {
 	o := &q.out
 	v := call.Observation{Ingress: o.Ingress, Handling: q.c.facts.Handling, Ours: o.Ours && o.Host != host.SelfTest}
@@ -372,6 +374,7 @@ func (q *request) observation() call.Observation {
 	case o.Label == call.LabelOther && q.route != nil:
 		v.Handling = call.Tunnelled
 	}
+	v.Ingress = cmp.Or(q.c.evidence.refused.Ingress, v.Ingress)
 	return v
 }
 

@@ -261,7 +261,7 @@ func (t *tunnel) forUpstream() bool { return t.out.Ours && t.out.Host != host.Se
 
 // observation completes what the tunnel shows of its client.
 func (t *tunnel) observation(v call.Observation) call.Observation {
-	v.Ingress = t.c.facts.Ingress
+	v.Ingress = cmp.Or(t.c.evidence.refused.Ingress, t.c.facts.Ingress)
 	v.Ours = t.forUpstream()
 	v.Host = t.c.facts.Authority.String()
 	if v.Host == "" {

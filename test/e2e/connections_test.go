@@ -43,6 +43,31 @@ func TestWhoseConnectionItWas(t *testing.T) {
 	}
 }
 
+// TestAConnectionsFirstRequestSaysItsWayIn, although it was refused.
+func TestAConnectionsFirstRequestSaysItsWayIn(t *testing.T) {
+	t.Parallel()
+	const connect, forward = "CONNECT example.com:443 HTTP/1.1\r\n\r\n", "GET http://example.com/ HTTP/1.1\r\nHost: x\r\n\r\n"
+	const served, refused = "GET /a HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n", "GET /a HTTP/1.1\r\nHost: example.com\r\n\r\n"
+	_, p := portal(t, smsportal.Options{}, "others: refuse")
+	for _, tt := range []struct{ first, second, ingress, handling string }{
+		{connect, served, "connect", "plain"},
+		{forward, served, "forward", "plain"},
+		{connect, refused, "connect", "refused"},
+		{forward, refused, "forward", "refused"},
+	} {
+		series := []string{"ingress", tt.ingress, "handling", tt.handling}
+		before := p.Metrics().Sum("tlslift_client_connections_total", series...)
+		c := dial(t, p)
+		c.Send(tt.first).Answer("GET")
+		c.Send(tt.second).Answer("CONNECT")
+		c.Close()
+		p.WaitMetric(before+1, "tlslift_client_connections_total", series...)
+	}
+	if n := p.Metrics().Sum("tlslift_client_connections_total"); n != 4 {
+		t.Errorf("%v connections were counted", n)
+	}
+}
+
 // TestAccountsLeaveAddressesNoPlace: a caller that its request names takes one
 // place among the discovered clients, wherever it calls from.
 func TestAccountsLeaveAddressesNoPlace(t *testing.T) {
