@@ -334,7 +334,7 @@ func (q *request) finish() {
 	o.Offer = c.evidence.offer
 	if v := q.observation(); !v.NoCall {
 		o.Observation = c.observe(c.client, v)
-	} else if c.tunnel == nil {
+	} else {
 		c.evidence.refused = v
 	}
 	if t := c.tunnel; t != nil {

@@ -370,7 +370,11 @@ func (t *tunnel) finish() {
 		o.Version = c.facts.Offered()
 	}
 	if o.Observation == nil {
-		o.Observation = c.observe(c.client, t.observation(call.Observation{Handling: o.Handling, NoCall: true}))
+		v := c.evidence.refused
+		if !v.NoCall {
+			v = t.observation(call.Observation{Handling: o.Handling, NoCall: true})
+		}
+		o.Observation = c.observe(c.client, v)
 	}
 	c.s.finish(o)
 }

@@ -54,6 +54,8 @@ func TestAConnectionsFirstRequestSaysItsWayIn(t *testing.T) {
 		{forward, served, "forward", "plain"},
 		{connect, refused, "connect", "refused"},
 		{forward, refused, "forward", "refused"},
+		{connect, "CONNECT " + legacyHost + ":443 HTTP/1.1\r\n\r\n", "connect", "refused"},
+		{forward, "CONNECT " + legacyHost + ":443 HTTP/1.1\r\n\r\n", "forward", "refused"},
 	} {
 		series := []string{"ingress", tt.ingress, "handling", tt.handling}
 		before := p.Metrics().Sum("tlslift_client_connections_total", series...)
@@ -62,6 +64,31 @@ func TestAConnectionsFirstRequestSaysItsWayIn(t *testing.T) {
 		c.Send(tt.second).Answer("CONNECT")
 		c.Close()
 		p.WaitMetric(before+1, "tlslift_client_connections_total", series...)
+	}
+	if n := p.Metrics().Sum("tlslift_client_connections_total"); n != 6 {
+		t.Errorf("%v connections were counted", n)
+	}
+}
+
+// TestATunnelsRefusedRequest is counted as it is outside one.
+func TestATunnelsRefusedRequest(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "limits: {body_bytes: 10, header_bytes: 4KiB}")
+	for n, tt := range []struct {
+		request string
+		status  int
+	}{
+		{"\x01\x02\x03 junk\r\n\r\n", 400},
+		{"FOO / HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n", 501},
+		{"POST / HTTP/1.1\r\nHost: " + legacyHost + "\r\nContent-Length: 11\r\n\r\n", 413},
+		{"GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 5000) + "\r\n\r\n", 431},
+	} {
+		c := dial(t, p).Tunnel(legacyHost + ":443")
+		if answer := c.Send(tt.request).Answer("GET"); answer.StatusCode != tt.status {
+			t.Errorf("%.20q was answered %d, want %d", tt.request, answer.StatusCode, tt.status)
+		}
+		c.Close()
+		p.WaitMetric(float64(n+1), "tlslift_client_connections_total", "ingress", "connect", "handling", "refused", "tls_version", "none")
 	}
 	if n := p.Metrics().Sum("tlslift_client_connections_total"); n != 4 {
 		t.Errorf("%v connections were counted", n)
