@@ -363,7 +363,8 @@ func (t *tunnel) finish() {
 	c, o := t.c, &t.out
 	o.Conn, o.Client, o.End = c.facts, c.client, c.s.now()
 	o.Version, o.Cipher, o.JA4, o.Offer = c.facts.Version, c.facts.Cipher, c.facts.JA4, c.evidence.offer
-	if o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall || o.Handling == call.Refused {
+	failed := o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall
+	if failed && o.Handling != call.Terminated || o.Handling == call.Refused {
 		o.Ending = call.EndHandshake
 	}
 	if o.Version == call.VersionNone {

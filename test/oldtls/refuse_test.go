@@ -157,11 +157,12 @@ func TestClientRejectsTheCA(t *testing.T) {
 func TestClientRejectsTheCALate(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name, reason string
-		leave        func(*tls.Conn)
+		name, reason, end string
+		leave             func(*tls.Conn)
 	}{
-		{"by hanging up", "eof", func(c *tls.Conn) { _ = c.NetConn().Close() }},
-		{"by taking its leave", "eof", func(c *tls.Conn) { _ = c.Close() }},
+		{"by hanging up", "eof", "closed", func(c *tls.Conn) { _ = c.NetConn().Close() }},
+		{"by taking its leave", "eof", "closed", func(c *tls.Conn) { _ = c.Close() }},
+		{"by a reset", "eof", "reset_by_client", func(c *tls.Conn) { harness.NewCaller(t, c.NetConn()).Reset() }},
 	}
 	stage := start(t, smsportal.Options{}, callers(len(tests)))
 	for i, tt := range tests {
@@ -174,6 +175,7 @@ func TestClientRejectsTheCALate(t *testing.T) {
 			if !strings.Contains(line.String("advice"), "trust") || line.String("host") != api {
 				t.Errorf("the log says %v", line)
 			}
+			s.says("tunnel", harness.Match{"handling": "terminated", "handshake": tt.reason, "status": 200, "end": tt.end})
 		})
 	}
 }
