@@ -123,8 +123,9 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 			w, waited = p.queue(waited), true
 		}
 		if dead != nil {
-			p.drop(dead) // only now: the place is this request's
+			p.close(dead) // only now: the place is this request's
 		}
+		p.count()
 		p.startMaintenance(now)
 		timeout := p.opts.Wait
 		p.mu.Unlock()
@@ -220,6 +221,7 @@ func (p *Pool) Put(c *Conn) {
 	defer p.mu.Unlock()
 	c.since, c.alive, c.reserved = now, now, false
 	p.give(c)
+	p.count()
 }
 
 // Reserve lets the user of a connection keep it for as long as its caller likes,

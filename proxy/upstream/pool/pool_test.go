@@ -139,6 +139,19 @@ func (w *world) call() (n int, used bool) {
 	return w.number[c.Conn], used
 }
 
+// TestALoanIsCountedAtOnce, and so is its end.
+func TestALoanIsCountedAtOnce(t *testing.T) {
+	inBubble(t, Options{}, func(_ *testing.T, w *world) {
+		for _, when := range []string{"new", "kept"} {
+			c := w.get()
+			w.want(when+", in use", 0, 0)
+			c.Used = true
+			w.Put(c)
+			w.want(when+", given back", 1, 0)
+		}
+	})
+}
+
 // made is how many connections were ever made.
 func (w *world) made() int {
 	w.mu.Lock()
@@ -161,6 +174,9 @@ func (w *world) want(when string, used, fresh int) {
 	defer w.Pool.mu.Unlock()
 	if len(w.used) != used || len(w.fresh) != fresh {
 		w.t.Errorf("%s: %d used and %d fresh connections, want %d and %d", when, len(w.used), len(w.fresh), used, fresh)
+	}
+	if idle := len(w.used) + len(w.fresh); w.idle != idle || w.busy != len(w.all)-idle {
+		w.t.Errorf("%s: counted %d idle and %d busy of %d, want %d idle", when, w.idle, w.busy, len(w.all), idle)
 	}
 }
 

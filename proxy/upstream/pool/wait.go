@@ -126,6 +126,7 @@ func (p *Pool) withdraw(w *waiter, must bool) (done bool) {
 		p.waiters = slices.Delete(p.waiters, i, i+1)
 	} else if g := <-w.got; g.c != nil {
 		p.give(g.c)
+		p.count()
 	}
 	return true
 }
