@@ -65,6 +65,9 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 		Conn: c.facts, ID: c.s.ids.next(), Start: c.s.now(), Method: word, Label: call.LabelDenied,
 		Version: c.facts.Version, Cipher: c.facts.Cipher, JA4: c.facts.JA4, Handling: c.facts.Handling,
 	}
+	if r.Refusal != nil {
+		q.out.Start = q.out.Start.Add(-r.Refusal.Waited)
+	}
 	c.s.active.Add(1)
 	served := false
 	defer func() {

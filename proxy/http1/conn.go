@@ -105,12 +105,13 @@ type Conn struct {
 	share budget.Share // what the request being read or served holds
 
 	// The head being gathered.
-	scanned    int       // where to go on looking for its end
-	headBy     time.Time // when it must be complete; zero = not begun
-	lineJudged bool      // its request line was
-	blanks     int       // empty lines skipped before it
-	skipped    string    // those lines, until it is served
-	served     bool      // a request came before it
+	scanned    int           // where to go on looking for its end
+	headFrom   time.Time     // since when the rest of it is waited for; zero = it is not
+	headIn     time.Duration // how long it is waited for; 0 = no limit
+	lineJudged bool          // its request line was
+	blanks     int           // empty lines skipped before it
+	skipped    string        // those lines, until it is served
+	served     bool          // a request came before it
 
 	head headParser
 	req  Request

@@ -60,8 +60,8 @@ func (c *Conn) grow() bool {
 		size = max(c.limits.HeaderBytes, len(c.in)+smallBuffer)
 	}
 	timeout := memoryTimeout
-	if !c.headBy.IsZero() {
-		timeout = time.Until(c.headBy)
+	if c.headIn > 0 {
+		timeout = c.headIn - time.Since(c.headFrom)
 	}
 	if !c.share.Gather(int64(size)-c.large(), timeout) {
 		return false
@@ -214,17 +214,17 @@ func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 
 // moreHead reads more of a head, within HeaderTimeout of its first byte.
 func (c *Conn) moreHead() error {
-	if c.headBy.IsZero() {
-		c.headBy = after(c.limits.HeaderTimeout)
-		_ = c.nc.SetReadDeadline(c.headBy)
+	if c.headFrom.IsZero() {
+		c.headFrom, c.headIn = time.Now(), c.limits.HeaderTimeout
+		_ = c.nc.SetReadDeadline(after(c.headIn))
 	}
 	if len(c.space()) == 0 && !c.grow() {
 		return errNoMemory
 	}
 	if c.share.Tight() {
-		if soon := time.Now().Add(tightTimeout); c.headBy.IsZero() || soon.Before(c.headBy) {
-			c.headBy = soon
-			_ = c.nc.SetReadDeadline(c.headBy)
+		if soon := time.Since(c.headFrom) + tightTimeout; c.headIn <= 0 || soon < c.headIn {
+			c.headIn = soon
+			_ = c.nc.SetReadDeadline(after(tightTimeout))
 		}
 	}
 	return c.fill()
@@ -281,6 +281,9 @@ func (c *Conn) follows(n int) bool {
 
 // refuse makes c.req a refused request. It is the connection's last one.
 func (c *Conn) refuse(ref *Refusal) headResult {
+	if !c.headFrom.IsZero() {
+		ref.Waited = time.Since(c.headFrom)
+	}
 	c.req.refuse(ref, string(c.unread()))
 	c.headDone()
 	return headRead
@@ -289,7 +292,7 @@ func (c *Conn) refuse(ref *Refusal) headResult {
 // headDone forgets how the head was gathered.
 func (c *Conn) headDone() {
 	c.served = true
-	c.scanned, c.headBy, c.lineJudged, c.blanks = 0, time.Time{}, false, 0
+	c.scanned, c.headFrom, c.headIn, c.lineJudged, c.blanks = 0, time.Time{}, 0, false, 0
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"syscall"
+	"time"
 
 	"tlslift/proxy/problem"
 )
@@ -16,6 +17,7 @@ type Refusal struct {
 	Status int           // the HTTP status to answer with
 	Cause  problem.Cause // for the answer
 	Detail string        // a constant sentence for the log: it carries no byte of the caller's
+	Waited time.Duration // for the head, from its first byte; 0 if what it is refused for came at once
 }
 
 // BodyError is what reading a request's body ends with when the caller did not

@@ -78,12 +78,13 @@ func took(t *testing.T, what string, start time.Time, d time.Duration) {
 func TestHeadTimeout(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{"G", "GET /api5/http5.aspx?a HTTP/1.0\r\nHost: h", "POST / HTTP/1.1\r\nHost: h\r\n"} {
-		end := bubble(t, testLimits, hello, func(t *testing.T, _ *Conn, nc net.Conn) {
+		var waited time.Duration
+		end := bubble(t, testLimits, func(w *Response, r *Request) { waited = r.Refusal.Waited; hello(w, r) }, func(t *testing.T, _ *Conn, nc net.Conn) {
 			send(t, nc, raw)
 			start := time.Now()
 			resp, _ := answer(t, bufio.NewReader(nc))
-			if resp.StatusCode != 408 || !resp.Close && resp.ProtoMinor > 0 {
-				t.Errorf("%q: got %d", raw, resp.StatusCode)
+			if resp.StatusCode != 408 || !resp.Close && resp.ProtoMinor > 0 || waited != 10*time.Second {
+				t.Errorf("%q: got %d after %v", raw, resp.StatusCode, waited)
 			}
 			took(t, "408", start, 10*time.Second)
 		})

@@ -78,6 +78,11 @@ func TestSlowCallersAreTimedOut(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) { r.check(t, p, server, dial(t, p)) })
 		t.Run(r.name+" in a tunnel", func(t *testing.T) { r.check(t, p, server, dial(t, p).Tunnel("api.smsportal.com:443")) })
 	}
+	for _, line := range p.WaitLogs(0, harness.Match{"msg": "request", "error": "client_timeout"}, 4) {
+		if ms, err := strconv.ParseFloat(line.String("duration_ms"), 64); err != nil || ms < 1000 { // it was waited for
+			t.Errorf("the log says %v", line)
+		}
+	}
 	for name, start := range map[string]string{
 		"half a body":        "Content-Length: 1000\r\n\r\nhalf",
 		"half a chunked one": "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
