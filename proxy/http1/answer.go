@@ -71,17 +71,19 @@ func (a *Answer) Reset() {
 // is read into the same Answer without a Reset between them.
 //
 // Heads are read generously. Lines may end in LF; empty lines before the status
-// line are skipped; a reason phrase may be missing; folded fields are joined
-// with a space; control characters in a value become spaces; white space before
-// a colon is dropped (RFC 9112 section 5.1), and so is a field whose name has
-// spaces in it; Content-Lengths that are equal are one, and "identity" is no
-// coding. Chunked framing takes precedence over a Content-Length, which is
-// dropped.
+// line are skipped; the protocol may be in lower case; a reason phrase may be
+// missing, or follow the status without a space; folded fields are joined with a
+// space; control characters in a value become spaces; white space before a colon
+// is dropped (RFC 9112 section 5.1), and so is a line that is no field: without a
+// colon, without a name, with a name that is no token, or behind white space.
+// Content-Lengths that are equal are one, and "identity" is no coding. Chunked
+// framing takes precedence over a Content-Length, which is dropped.
 //
 // What leaves the length in doubt is ErrMalformed: Content-Lengths that differ
-// or are not plain digits, a coding other than chunked, chunked on HTTP/1.0, and
-// a framing field that is folded or has control characters. An interim answer,
-// 204, 304, an answer to HEAD and a successful one to CONNECT have no body.
+// or are not plain digits, a coding other than chunked, chunked on HTTP/1.0, a
+// framing field that is folded or has control characters, and a line that is no
+// field but could be meant as a framing field. An interim answer, 204, 304, an
+// answer to HEAD and a successful one to CONNECT have no body.
 func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 	head, err := a.readHead(br)
 	if err != nil {
@@ -157,8 +159,8 @@ func skipBlankLines(br *bufio.Reader) error {
 // a status line, or can become one. A server that speaks another protocol may wait
 // for the client then, so its answer is not waited for.
 func (a *Answer) beginsWith(came []byte) bool {
-	const start = "HTTP/1."
-	if n := min(len(came), len(start)); string(came[:n]) != start[:n] {
+	const start = "http/1."
+	if n := min(len(came), len(start)); !fold(string(came[:n]), start[:n]) {
 		return false
 	}
 	i := bytes.IndexByte(came, '\n')
@@ -212,17 +214,17 @@ func headError(err error, n int) error {
 
 // statusLine takes the status line (RFC 9112 section 4).
 func (a *Answer) statusLine(line string) bool {
-	const version = "HTTP/1.1"
+	const version = "http/1.1"
 	proto, status, found := strings.Cut(line, " ")
-	if !found || len(proto) != len(version) || proto[:7] != version[:7] || !isDigit(proto[7]) {
+	if !found || len(proto) != len(version) || !fold(proto[:7], version[:7]) || !isDigit(proto[7]) {
 		return false
 	}
 	status = strings.TrimLeft(status, " ")
 	code := parseLength(status[:min(3, len(status))])
-	if code < 100 || code > 999 || len(status) > 3 && status[3] != ' ' {
+	if code < 100 || code > 999 || len(status) > 3 && isDigit(status[3]) {
 		return false
 	}
-	a.Proto, a.ProtoMajor, a.ProtoMinor = proto, 1, int(proto[7]-'0')
+	a.Proto, a.ProtoMajor, a.ProtoMinor = strings.ToUpper(proto), 1, int(proto[7]-'0')
 	a.Status, a.StatusCode = status, int(code)
 	return true
 }
@@ -235,21 +237,18 @@ type answerField struct {
 }
 
 // cutField cuts the first field off the lines, with the lines that it is folded
-// over.
+// over. It reports false for a line that is no field, but could be meant as one
+// that says how long the body is.
 func cutField(lines string) (f answerField, rest string, ok bool) {
 	line, rest := cutLine(lines)
-	name, value, ok := strings.Cut(line, ":")
-	if !ok || name == "" || name[0] == ' ' || name[0] == '\t' {
-		return f, "", false
-	}
+	name, value, colon := strings.Cut(line, ":")
 	value = trim(value)
 	if rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
 		value, rest = unfold(value, rest)
 		f.odd = true
 	}
-	name = trim(name)
-	if !isToken(name) {
-		return f, rest, isToken(strings.ReplaceAll(name, " ", ""))
+	if name = trimRight(name); !colon || !isToken(name) {
+		return f, rest, !likeFraming(line)
 	}
 	if !isFieldValue(value) {
 		value = trim(withoutControls(value))
@@ -257,6 +256,18 @@ func cutField(lines string) (f answerField, rest string, ok bool) {
 	}
 	f.name, f.value = textproto.CanonicalMIMEHeaderKey(name), value
 	return f, rest, true
+}
+
+// likeFraming reports whether a line that is no field begins with the letters of a
+// framing field, whatever is between them.
+func likeFraming(line string) bool {
+	letters := strings.Map(func(c rune) rune {
+		if c |= 0x20; 'a' <= c && c <= 'z' {
+			return c
+		}
+		return -1
+	}, line)
+	return strings.HasPrefix(letters, "contentlength") || strings.HasPrefix(letters, "transferencoding")
 }
 
 // unfold joins a value with the lines that continue it (RFC 9112 section 5.2).
