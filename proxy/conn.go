@@ -23,9 +23,8 @@ type conn struct {
 	client call.Identity  // who is calling, as far as is known
 	named  bool           // client is known
 	final  bool           // no request can name the client better
+	begun  bool           // http has served a request
 	outer  *call.Identity // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
-
-	begun bool // http has served a request
 
 	evidence evidence // what the connection shows of its client
 

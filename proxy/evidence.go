@@ -16,10 +16,10 @@ const callTime = 10 * time.Second
 // evidence is what a connection shows of its client, and how much of it was
 // reported.
 type evidence struct {
-	reported    bool             // all of it was
-	observation call.Observation // it
-	offer       *call.Offer      // of the hello; nil without one
-	refused     call.Observation // of plain requests, while each was refused: the latest one, with the way in of the first
+	reported    bool              // all of it was
+	observation call.Observation  // it
+	offer       *call.Offer       // of the hello; nil without one
+	refused     *call.Observation // of plain requests, while each was refused: the latest one, with the way in of the first; nil = none was
 
 	mu    sync.Mutex  // of what follows: a timer may report the hello
 	timer *time.Timer // that one
@@ -86,13 +86,22 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 	return &e.observation
 }
 
+// wayIn is that of the connection's first request. in is that of a later one, or the
+// connection's own.
+func (e *evidence) wayIn(in call.Ingress) call.Ingress {
+	if e.refused != nil {
+		return e.refused.Ingress
+	}
+	return in
+}
+
 // ended reports what a plain connection shows on which every request was refused.
 func (c *conn) ended() {
 	e := &c.evidence
-	if e.reported || c.tunnel != nil || !e.refused.NoCall {
+	if e.reported || c.tunnel != nil || e.refused == nil {
 		return
 	}
-	v := c.observe(c.client, e.refused)
+	v := c.observe(c.client, *e.refused)
 	c.s.finish(&call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, End: c.s.now(), Ingress: v.Ingress, Observation: v})
 }
 

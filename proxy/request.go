@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -338,7 +337,8 @@ func (q *request) finish() {
 	if v := q.observation(); !v.NoCall {
 		o.Observation = c.observe(c.client, v)
 	} else {
-		c.evidence.refused = v
+		refused := v
+		c.evidence.refused = &refused
 	}
 	if t := c.tunnel; t != nil {
 		t.out.RequestBytes += o.RequestBytes
@@ -377,7 +377,7 @@ func (q *request) observation() call.Observation {
 	case o.Label == call.LabelOther && q.route != nil:
 		v.Handling = call.Tunnelled
 	}
-	v.Ingress = cmp.Or(q.c.evidence.refused.Ingress, v.Ingress)
+	v.Ingress = q.c.evidence.wayIn(v.Ingress)
 	return v
 }
 

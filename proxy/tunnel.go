@@ -261,7 +261,7 @@ func (t *tunnel) forUpstream() bool { return t.out.Ours && t.out.Host != host.Se
 
 // observation completes what the tunnel shows of its client.
 func (t *tunnel) observation(v call.Observation) call.Observation {
-	v.Ingress = cmp.Or(t.c.evidence.refused.Ingress, t.c.facts.Ingress)
+	v.Ingress = t.c.evidence.wayIn(t.c.facts.Ingress)
 	v.Ours = t.forUpstream()
 	v.Host = t.c.facts.Authority.String()
 	if v.Host == "" {
@@ -371,9 +371,9 @@ func (t *tunnel) finish() {
 		o.Version = c.facts.Offered()
 	}
 	if o.Observation == nil {
-		v := c.evidence.refused
-		if !v.NoCall {
-			v = t.observation(call.Observation{Handling: o.Handling, NoCall: true})
+		v := t.observation(call.Observation{Handling: o.Handling, NoCall: true})
+		if c.evidence.refused != nil {
+			v = *c.evidence.refused
 		}
 		o.Observation = c.observe(c.client, v)
 	}
