@@ -8,7 +8,7 @@ import (
 	"net"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"tlslift/proxy/nonblock"
 )
 
 // idleReader waits for a socket without holding a buffer: thousands of tunnels
@@ -70,25 +70,21 @@ func (r *idleReader) read() ([]byte, int, error) {
 // try is called whenever the socket may be readable.
 func (r *idleReader) try(fd uintptr) bool {
 	r.take()
-	for {
-		n, err := unix.Read(int(fd), r.buf[:])
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			r.release()
-			return false
-		case err != nil:
-			r.release()
-			r.err = &net.OpError{Op: "read", Net: "tcp", Addr: r.conn.RemoteAddr(), Err: err}
-		case n == 0:
-			r.release()
-			r.err = io.EOF
-		default:
-			r.n = n
-		}
-		return true
+	n, err := nonblock.Read(fd, r.buf[:])
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		r.release()
+		return false
+	case err != nil:
+		r.release()
+		r.err = &net.OpError{Op: "read", Net: "tcp", Addr: r.conn.RemoteAddr(), Err: err}
+	case n == 0:
+		r.release()
+		r.err = io.EOF
+	default:
+		r.n = n
 	}
+	return true
 }
 
 func (r *idleReader) take() {

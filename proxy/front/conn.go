@@ -5,11 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/nonblock"
 )
 
 // Conn is an accepted connection. Bytes that were only looked at are read
@@ -45,7 +48,7 @@ var _ net.Conn = (*Conn)(nil)
 // newConn wraps an accepted connection. It is counted as open once there is room
 // for it or ctx is done, until it is closed.
 func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool) *Conn {
-	c := &Conn{nc: nc, shared: s, retiring: retiring}
+	c := &Conn{nc: nonblock.Wrap(nc), shared: s, retiring: retiring}
 	s.enter(ctx, c)
 	return c
 }
@@ -65,9 +68,24 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if c.instant {
-		return readInstantly(c.nc, p)
+		return c.readInstantly(p)
 	}
 	return c.nc.Read(p)
+}
+
+// readInstantly reads what the kernel holds. With nothing there, or where a read
+// cannot but wait, it returns os.ErrDeadlineExceeded, which crypto/tls does not
+// take for the connection's end.
+func (c *Conn) readInstantly(p []byte) (int, error) {
+	nc, ok := c.nc.(interface{ TryRead(p []byte) (int, error) })
+	if !ok || len(p) == 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n, err := nc.TryRead(p)
+	if errors.Is(err, syscall.EAGAIN) {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
 }
 
 // Write writes to the socket.

@@ -3,8 +3,6 @@
 package front
 
 import (
-	"net"
-	"os"
 	"syscall"
 
 	"tlslift/proxy/call"
@@ -13,9 +11,6 @@ import (
 // peekStanding is unknown on this platform: a caller is there until writing to
 // it fails.
 func peekStanding(syscall.RawConn) call.PeerState { return call.PeerState{} }
-
-// readInstantly reads nothing on this platform, where a read cannot but wait.
-func readInstantly(net.Conn, []byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
 // socketHasBytes is unknown on this platform: Close lingers only after Linger,
 // or while bytes are buffered.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"tlslift/proxy/nonblock"
 )
 
 // waiter waits for a connection's next bytes. A socket is waited for without a
@@ -39,8 +41,7 @@ func (w *waiter) poll(c *Conn) bool {
 		return false
 	}
 	got := 0
-	_ = w.raw.Control(func(fd uintptr) { got, _ = syscall.Read(int(fd), c.space()) })
-	got = max(got, 0)
+	_ = w.raw.Control(func(fd uintptr) { got, _ = nonblock.Read(fd, c.space()) })
 	c.w += got
 	return got > 0
 }
@@ -49,12 +50,12 @@ func (w *waiter) poll(c *Conn) bool {
 func (w *waiter) find(c *Conn) bool {
 	nc := c.nc
 	for {
-		if tcp, ok := nc.(*net.TCPConn); ok {
-			raw, err := tcp.SyscallConn()
+		if socket, ok := nc.(syscall.Conn); ok {
+			raw, err := socket.SyscallConn()
 			if err != nil {
 				return false
 			}
-			w.raw, w.try = raw, func(fd uintptr) bool { return w.readSocket(c, int(fd)) }
+			w.raw, w.try = raw, func(fd uintptr) bool { return c.wait.readSocket(c, fd) }
 			return true
 		}
 		above, ok := nc.(interface {
@@ -69,22 +70,18 @@ func (w *waiter) find(c *Conn) bool {
 }
 
 // readSocket is called whenever the socket may be readable; false asks to wait.
-func (w *waiter) readSocket(c *Conn, fd int) bool {
-	for {
-		n, err := syscall.Read(fd, c.space())
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EAGAIN):
-			c.release()
-			return false
-		case err != nil:
-			w.err = os.NewSyscallError("read", err)
-		case n == 0:
-			w.err = io.EOF
-		default:
-			c.w += n
-		}
-		return true
+func (w *waiter) readSocket(c *Conn, fd uintptr) bool {
+	n, err := nonblock.Read(fd, c.space())
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		c.release()
+		return false
+	case err != nil:
+		w.err = os.NewSyscallError("read", err)
+	case n == 0:
+		w.err = io.EOF
+	default:
+		c.w += n
 	}
+	return true
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/nonblock"
 )
 
 // wouldBlock is what a read returns that would have had to wait. crypto/tls
@@ -42,7 +43,7 @@ const pollWait = time.Millisecond
 // mode and eof belong to the owner of the connection.
 type socket struct {
 	net.Conn
-	try    func([]byte) (int, error) // reads without waiting; nil = that cannot be done
+	try    tryReader // the same connection; nil = it cannot read without waiting
 	loops  *Loops
 	route  *inFlight[ends]
 	sent   atomic.Int64
@@ -51,16 +52,18 @@ type socket struct {
 	eof    bool // the stream ended (FIN)
 }
 
+// tryReader reads what the kernel has without waiting, whatever the deadlines
+// (syscall.EAGAIN: nothing).
+type tryReader interface {
+	TryRead(p []byte) (int, error)
+}
+
 // newSocket registers the connection as one of ours, before its first byte.
 func newSocket(c net.Conn, loops *Loops) *socket {
 	way := loops.sockets.add(ends{host.OfSocket(c.LocalAddr()), host.OfSocket(c.RemoteAddr())})
-	s := &socket{Conn: c, loops: loops, route: way}
-	if t, ok := c.(interface{ TryRead(p []byte) (int, error) }); ok {
-		s.try = t.TryRead
-	} else {
-		s.try = tryReader(c)
-	}
-	return s
+	c = nonblock.Wrap(c)
+	try, _ := c.(tryReader)
+	return &socket{Conn: c, try: try, loops: loops, route: way}
 }
 
 func (s *socket) Read(p []byte) (n int, err error) {
@@ -81,7 +84,7 @@ func (s *socket) Read(p []byte) (n int, err error) {
 // tryRead returns errWouldBlock when there is nothing.
 func (s *socket) tryRead(p []byte) (int, error) {
 	if s.try != nil {
-		n, err := s.try(p)
+		n, err := s.try.TryRead(p)
 		if errors.Is(err, syscall.EAGAIN) {
 			err = errWouldBlock
 		}
