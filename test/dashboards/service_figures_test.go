@@ -38,8 +38,8 @@ func serviceFigures(w *thirty.World) []figure {
 			"idle " + upstream: w.Sum("tlslift_upstream_pool_connections", "state", "idle"),
 			"busy " + upstream: w.Sum("tlslift_upstream_pool_connections", "state", "busy"),
 		}},
-		{panel: "Saturation", ref: "A", reduce: last, want: one(w.Max("process_open_fds", "", "") / w.Max("process_max_fds", "", ""))},
-		{panel: "Saturation", ref: "B", reduce: last, want: map[string]float64{
+		{panel: "Saturation", ref: "A", reduce: last, want: map[string]float64{
+			"file_descriptors":     w.Max("process_open_fds", "", "") / w.Max("process_max_fds", "", ""),
 			"connections":          (w.Max("tlslift_open_connections", "handling", "plain") + 6) / thirty.MaxConnections,
 			"upstream_connections": w.Max("tlslift_upstream_pool_connections", "state", "busy") / thirty.MaxUpstreamConnections,
 			"labelled_clients":     0.02,
