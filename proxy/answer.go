@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
@@ -71,8 +70,9 @@ func (b *watchedBody) await(buf []byte) {
 	if !b.q.out.Ours || b.q.events {
 		return
 	}
-	until := time.Now().Add(b.q.st.Upstream.ResponseTimeout)
-	for read := 0; read < maxAwaited && time.Now().Before(until); {
+	now := b.q.c.s.now
+	until := now().Add(b.q.st.Upstream.ResponseTimeout)
+	for read := 0; read < maxAwaited && now().Before(until); {
 		n, err := b.Read(buf)
 		if read += n; err != nil {
 			return

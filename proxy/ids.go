@@ -40,8 +40,7 @@ func (s idSource) text(number uint64) string {
 const maxCallerID = 64
 
 // callerID is the id that a caller gave its request: X-Request-Id, else the trace-id
-// of traceparent (W3C Trace Context, section 3.2.2.3). An id is logged only if it is
-// a plain token with a letter, so that it cannot be a phone number.
+// of traceparent (W3C Trace Context, section 3.2.2.3); "" if it may not be logged.
 func callerID(h http.Header) string {
 	if id := first(h, "X-Request-Id"); plainID(id) {
 		return id
@@ -53,16 +52,24 @@ func callerID(h http.Header) string {
 	return ""
 }
 
+// plainID reports whether an id is a plain token that holds no phone number and no
+// account. A seventh digit makes it one, as in a path (package redact), except in 32
+// hexadecimal digits with a letter among them: a UUID or a trace-id.
 func plainID(s string) bool {
-	letter := false
+	var digits, hexLetters, others int
 	for _, c := range []byte(s) {
 		switch {
-		case 'a' <= c|0x20 && c|0x20 <= 'z':
-			letter = true
-		case '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		case '0' <= c && c <= '9':
+			digits++
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			hexLetters++
+		case 'f' < c|0x20 && c|0x20 <= 'z', c == '_', c == '.':
+			others++
+		case c == '-':
 		default:
 			return false
 		}
 	}
-	return letter && len(s) <= maxCallerID
+	hexadecimal := others == 0 && hexLetters > 0 && digits+hexLetters == 32
+	return s != "" && len(s) <= maxCallerID && (digits < 7 || hexadecimal)
 }

@@ -348,8 +348,9 @@ func (q *request) finish() {
 }
 
 // streamed judges an answer that may have been passed on as it came. One of ours that
-// did not come to its end is in doubt: its caller left, and it was too long to await. A stream of events ends
-// only when its caller leaves, and what a caller gets from another host is no message.
+// did not come to its end is in doubt: its caller left, and it was too long to await.
+// A stream of events ends only when its caller leaves, and what a caller gets from
+// another host is no message.
 func (q *request) streamed() {
 	o := &q.out
 	if o.Delivery = q.ex.Delivery; o.Delivery != problem.Unknown {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"tlslift/proxy/host"
 )
 
 // connLimiter is the open connections of one listener. It never stops accepting: when
@@ -105,11 +107,5 @@ func peerOf(address string) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
-	addr := ap.Addr().Unmap().WithZone("")
-	bits := 64
-	if addr.Is4() {
-		bits = 32
-	}
-	p, _ := addr.Prefix(bits)
-	return p
+	return host.Network(ap.Addr())
 }

@@ -1,7 +1,7 @@
 // Package logsink writes log lines and never makes anyone wait for their
 // reader. Lines are gathered in memory, and a single goroutine writes whatever
 // has gathered since its last write: an idle process writes a line at once, a
-// busy one many lines at least every 50 ms.
+// busy one writes many together, every 50 ms.
 //
 // When the reader stalls or the disk is full, lines are dropped and counted.
 // Lines of level error are kept, as many as fit into MaxKept, until they can be
