@@ -58,10 +58,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	}
 	f := findings{cfg: cfg}
 	set.Resolver = f.ladder(madeKey)
-	var err error
-	if set.CA, err = loadCA(cfg); err != nil {
-		f.wrong("legacy_tls.ca", "%v", err)
-	}
+	set.CA = f.ca()
 	set.Upstream = f.upstreams()
 	if len(f.problems) > 0 {
 		return set, f.problems
@@ -116,15 +113,19 @@ func listenerOf(l configs.Listen) proxy.Listener {
 	}
 }
 
-// loadCA reads the CA; nil when none is configured.
-func loadCA(cfg *configs.Config) (*authority.CA, error) {
-	ca := cfg.LegacyTLS.CA
-	if ca == (configs.CA{}) {
-		return nil, nil
+// ca reads the CA; nil when none is configured.
+func (f *findings) ca() *authority.CA {
+	files := f.cfg.LegacyTLS.CA
+	if files == (configs.CA{}) {
+		return nil
 	}
-	return authority.Load(authority.LoadOptions{
-		CertFile: ca.CertFile, KeyFile: ca.KeyFile, AllowUnconstrained: cfg.LegacyTLS.AllowUnconstrainedCA,
+	ca, errs := authority.Load(authority.LoadOptions{
+		CertFile: files.CertFile, KeyFile: files.KeyFile, AllowUnconstrained: f.cfg.LegacyTLS.AllowUnconstrainedCA,
 	})
+	for _, err := range errs {
+		f.wrong("legacy_tls.ca", "%v", err)
+	}
+	return ca
 }
 
 // leafNames are those of the leaf for callers that name no host.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,12 +31,23 @@ var testCA = sync.OnceValue(func() *CA {
 	if err != nil {
 		panic(err)
 	}
-	ca, err := parseCA(encodePEM(pair.ca...), pair.key, LoadOptions{})
-	if err != nil {
-		panic(err)
+	ca, errs := load(inMemory(encodePEM(pair.ca...), pair.key))
+	if len(errs) > 0 {
+		panic(errors.Join(errs...))
 	}
 	return ca
 })
+
+// inMemory are the arguments of load for two files.
+func inMemory(cert, key []byte) (read func(string) ([]byte, error), o LoadOptions) {
+	files := map[string][]byte{"ca.pem": cert, "ca-key.pem": key}
+	return func(file string) ([]byte, error) {
+		if data := files[file]; data != nil {
+			return data, nil
+		}
+		return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
+	}, LoadOptions{CertFile: "ca.pem", KeyFile: "ca-key.pem"}
+}
 
 func testKey() (crypto.Signer, error) { return testCA().key, nil }
 
@@ -325,9 +337,9 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key: %v, %v", info.Mode(), err)
 	}
-	ca, err := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
-	if err != nil {
-		t.Fatal(err)
+	ca, errs := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
+	if len(errs) > 0 {
+		t.Fatal(errs)
 	}
 	if got := fmt.Sprint(ca.Cert.PermittedDNSDomains); got != "[smsportal.com check.tlslift.test]" {
 		t.Errorf("permitted %s", got)

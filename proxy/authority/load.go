@@ -38,40 +38,23 @@ type LoadOptions struct {
 
 // Load reads a CA: its certificate first in CertFile, then its issuers if
 // they are to be sent or exported, and its RSA key. A company's own CA and
-// cert-manager's secrets are as good as what Init makes. Errors name the file
-// and what to do. A CA that has expired or is not valid yet loads: it signs
-// nothing, but stops no client that needs no leaf.
-func Load(o LoadOptions) (*CA, error) {
-	certPEM, err := os.ReadFile(o.CertFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the CA's certificate: %w", err)
-	}
-	keyPEM, err := os.ReadFile(o.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the CA's key: %w", err)
-	}
-	ca, err := parseCA(certPEM, keyPEM, o)
-	if err != nil {
-		return nil, fmt.Errorf("load the CA %s: %w", o.CertFile, err)
-	}
-	return ca, nil
-}
+// cert-manager's secrets are as good as what Init makes. It returns all that is
+// wrong, each error with its file and what to do. A CA that has expired or is not
+// valid yet loads: it signs nothing, but stops no client that needs no leaf.
+func Load(o LoadOptions) (*CA, []error) { return load(os.ReadFile, o) }
 
-func parseCA(certPEM, keyPEM []byte, o LoadOptions) (*CA, error) {
-	certs, err := parseCertificates(certPEM)
-	if errors.Is(err, errIsKey) {
-		return nil, fmt.Errorf("%w: are cert_file and key_file swapped?", err)
+func load(read func(file string) ([]byte, error), o LoadOptions) (*CA, []error) {
+	certs, errCert := parseFile(read, o.CertFile, parseCertificates)
+	key, errKey := parseFile(read, o.KeyFile, parseKey)
+	if errors.Is(errCert, errIsKey) {
+		errCert = fmt.Errorf("%w: are cert_file and key_file swapped?", errCert)
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.KeyFile, err)
+	if errCert != nil {
+		return nil, present(errCert, errKey)
 	}
 	ca := &CA{Cert: certs[0], Issuers: certs[1:], key: key}
-	if err := ca.validate(o); err != nil {
-		return nil, err
+	if errs := append(present(errKey), ca.validate(o)...); len(errs) > 0 {
+		return nil, errs
 	}
 	ca.chain = ca.sent(ca.Cert)
 	ca.sha1Chain = ca.chain
@@ -81,25 +64,45 @@ func parseCA(certPEM, keyPEM []byte, o LoadOptions) (*CA, error) {
 	return ca, nil
 }
 
-func (ca *CA) validate(o LoadOptions) error {
-	cert := ca.Cert
-	public, ok := cert.PublicKey.(*rsa.PublicKey)
-	switch {
-	case !ok:
-		return fmt.Errorf("its key is %s, and old clients verify RSA alone: use an RSA CA", cert.PublicKeyAlgorithm)
-	case public.N.BitLen() < keyBits:
-		return fmt.Errorf("its key has %d bits: at least %d are needed", public.N.BitLen(), keyBits)
-	case !public.Equal(&ca.key.PublicKey):
-		return fmt.Errorf("the first certificate does not belong to the key %s; cert_file is ca.pem of the same `tlslift ca init` as the key, not root.pem", o.KeyFile)
-	case !cert.BasicConstraintsValid || !cert.IsCA:
-		return errors.New("the first certificate is not a CA's (basicConstraints CA:TRUE)")
-	case cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("the first certificate may not sign certificates (keyUsage keyCertSign)")
-	case !o.AllowUnconstrained && !ca.Constrained():
-		return errors.New("the CA has no name constraints: anyone who steals its key can impersonate any site to every client that trusts it; " +
-			"make a CA with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
+// parseFile parses a file; its error names it.
+func parseFile[T any](read func(string) ([]byte, error), file string, parse func([]byte) (T, error)) (parsed T, err error) {
+	data, err := read(file)
+	if err != nil {
+		return parsed, err
 	}
-	return nil
+	if parsed, err = parse(data); err != nil {
+		return parsed, fmt.Errorf("%s: %w", file, err)
+	}
+	return parsed, nil
+}
+
+// present are the errors that are not nil.
+func present(errs ...error) []error {
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// validate returns all that keeps the CA from signing leaves. Without a key, it
+// judges the certificate alone.
+func (ca *CA) validate(o LoadOptions) (errs []error) {
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf("%s: %w", o.CertFile, fmt.Errorf(format, args...)))
+		}
+	}
+	cert := ca.Cert
+	public, isRSA := cert.PublicKey.(*rsa.PublicKey)
+	wrong(!isRSA, "its key is %s, and old clients verify RSA alone: use an RSA CA", cert.PublicKeyAlgorithm)
+	if isRSA {
+		wrong(public.N.BitLen() < keyBits, "its key has %d bits: at least %d are needed", public.N.BitLen(), keyBits)
+		wrong(ca.key != nil && !public.Equal(&ca.key.PublicKey),
+			"the first certificate does not belong to the key %s; cert_file is ca.pem of the same `tlslift ca init` as the key, not root.pem", o.KeyFile)
+	}
+	isCA := cert.BasicConstraintsValid && cert.IsCA
+	wrong(!isCA, "the first certificate is not a CA's (basicConstraints CA:TRUE)")
+	wrong(isCA && cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0, "the first certificate may not sign certificates (keyUsage keyCertSign)")
+	wrong(isCA && !o.AllowUnconstrained && !ca.Constrained(), "the CA has no name constraints: anyone who steals its key can impersonate any site to every client that trusts it; "+
+		"make a CA with tlslift ca init, or set legacy_tls.allow_unconstrained_ca")
+	return errs
 }
 
 // NotPermittedError is the error of a leaf for a host that the CA's name constraints

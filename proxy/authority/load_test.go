@@ -10,8 +10,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,16 +82,42 @@ func TestLoadRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			o := LoadOptions{CertFile: filepath.Join(dir, "c"), KeyFile: filepath.Join(dir, "k"), AllowUnconstrained: c.allow}
-			for path, data := range map[string][]byte{o.CertFile: c.cert, o.KeyFile: c.key} {
-				if err := os.WriteFile(path, data, 0o600); err != nil {
-					t.Fatal(err)
-				}
+			read, o := inMemory(c.cert, c.key)
+			o.AllowUnconstrained = c.allow
+			_, errs := load(read, o)
+			if c.want == "" && len(errs) > 0 || c.want != "" && (len(errs) == 0 || !strings.Contains(errs[0].Error(), c.want)) {
+				t.Errorf("%q, want %q", errs, c.want)
 			}
-			_, err := Load(o)
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-				t.Errorf("%v, want %q", err, c.want)
+		})
+	}
+}
+
+// All that is wrong with a CA is said at once, each with its file.
+func TestLoadNamesAllProblems(t *testing.T) {
+	t.Parallel()
+	key := testCA().key
+	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := selfSignedCA(t, small, &small.PublicKey, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
+	for name, c := range map[string]struct {
+		cert, key []byte
+		want      []string
+	}{
+		"neither file":     {nil, nil, []string{"ca.pem", "ca-key.pem"}},
+		"swapped":          {pkcs1, encodePEM(testCA().Cert), []string{"ca.pem: it is a private key", "ca-key.pem: it is a certificate"}},
+		"weak, and no key": {weak, []byte("x"), []string{"ca-key.pem: no PEM block", "ca.pem: its key has 1024 bits", "ca.pem: the first certificate may not sign", "ca.pem: the CA has no name constraints"}},
+		"weak, not its key": {weak, pkcs1, []string{
+			"ca.pem: its key has 1024 bits", "does not belong to the key ca-key.pem", "may not sign", "no name constraints",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, errs := load(inMemory(c.cert, c.key))
+			if !slices.EqualFunc(errs, c.want, func(err error, want string) bool { return strings.Contains(err.Error(), want) }) {
+				t.Errorf("%q, want %q", errs, c.want)
 			}
 		})
 	}
@@ -149,8 +174,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(encodePEM(testCA().all()...), pkcs1)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), pkcs1)
 	f.Fuzz(func(t *testing.T, cert, key []byte) {
-		ca, err := parseCA(cert, key, LoadOptions{})
-		if err == nil && (!ca.Constrained() || len(ca.chain) == 0) {
+		ca, errs := load(inMemory(cert, key))
+		if len(errs) == 0 && (!ca.Constrained() || len(ca.chain) == 0) {
 			t.Error("an unconstrained CA was taken")
 		}
 	})
