@@ -52,8 +52,10 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 	item("First seen", clock(r.FirstSeen))
 	item("Last insecure call", clock(r.LastInsecure))
 	item("Last secure call", clock(r.LastSecure))
-	if calls := max(r.RequestsPerDay, r.ConnectionsPerDay); calls > 0 {
-		item("Calls a day", figures.Short(calls))
+	if r.RequestsPerDay > 0 {
+		item("Requests a day", r.RequestsADay())
+	} else if r.ConnectionsPerDay > 0 {
+		item("Connections a day", figures.Short(r.ConnectionsPerDay))
 	}
 	if r.Failing {
 		what := "TLS handshakes that failed"
@@ -100,7 +102,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			}
 			fmt.Fprintf(&b, "Root certificate: %s\n", root)
 		}
-		if !fixes.Stopgap(fixes.Obstacle(r.Verdict.String())) {
+		if !fixes.Stopgap(r.Verdict.Obstacle()) {
 			fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
 		}
 	}

@@ -26,7 +26,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 	for name, want := range map[string][]string{
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
-			"- Calls a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
+			"- Requests a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
 			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "When this is done, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please be done by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
@@ -81,6 +81,12 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 		"How: " + site + "/fixes/curl\nWhen this is done, it calls the API's https address over TLS 1.2 or later.\n", "More: " + site + "/clients/erp\n",
 	} {
 		if !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	for day, want := range map[[2]float64]string{{7, 2}: "\n- Requests a day: 7\n", {0, 2}: "\n- Connections a day: 2\n"} { // as on its page
+		old.RequestsPerDay, old.ConnectionsPerDay = day[0], day[1]
+		if text := message(&old, now, now, site); !strings.Contains(text, want) || strings.Count(text, " a day: ") != 1 {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
