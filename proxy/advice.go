@@ -46,8 +46,8 @@ var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 	call.HandshakeNoSharedCipher:   fixes.NoCommonSuite,
 	call.HandshakeSignature:        fixes.NoSignature,
 	call.HandshakeSSLv2Hello:       fixes.SSLv2Refused,
-	call.HandshakeClientRejectedCA: "distrusts-ca",
-	call.HandshakeNoServerName:     "no-server-name",
+	call.HandshakeClientRejectedCA: fixes.DistrustsCA,
+	call.HandshakeNoServerName:     fixes.NoServerName,
 	call.HandshakeClientAlert:      fixes.GaveUp,
 	call.HandshakeTimeout:          fixes.TooSlow,
 	call.HandshakeEOF:              fixes.HungUp,
@@ -58,7 +58,7 @@ var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 // obstacleHere is the obstacle of a client whose handshake with us failed.
 func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle {
 	if (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h) {
-		return "shut-out"
+		return fixes.ShutOut
 	}
 	if f == call.HandshakeVersion && fellBack(h) {
 		return fixes.FellBack
@@ -84,15 +84,15 @@ func fellBack(h *hello.ClientHello) bool { return h.FallbackSCSV && !h.Modern() 
 func obstacleOf(c *call.Conn) fixes.Obstacle {
 	switch h := c.Hello; {
 	case h == nil:
-		return "plaintext"
+		return fixes.Plaintext
 	case h.Modern() && wrongName(c):
-		return "names-wrong-host"
+		return fixes.NamesWrongHost
 	case h.Modern():
-		return "capable"
+		return fixes.Capable
 	case h.Framing == hello.SSLv2:
-		return "sslv2-framed"
+		return fixes.SSLv2Framed
 	default:
-		return "legacy-only"
+		return fixes.LegacyOnly
 	}
 }
 

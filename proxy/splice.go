@@ -92,13 +92,13 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 		case h.Framing == hello.SSLv2:
 			failure, obstacle = call.HandshakeSSLv2Hello, fixes.SSLv2Upstream
 		case failure == call.HandshakeNoSharedCipher && shutOut(h):
-			obstacle = "shut-out"
+			obstacle = fixes.ShutOut
 		}
 		v.Failure = failure
 		t.warn("the upstream refused a spliced client", failure, obstacle, zap.Uint8("alert", a.Alert))
 	case hello.Rejected:
 		v.Failure = call.HandshakeClientRejectedUpstream
-		t.warn("a spliced client does not trust the upstream", v.Failure, "distrusts-upstream")
+		t.warn("a spliced client does not trust the upstream", v.Failure, fixes.DistrustsUpstream)
 	case hello.GaveUp:
 		v.Failure = call.HandshakeClientAlert
 		t.warn("a spliced client gave up", v.Failure, fixes.GaveUp)
@@ -126,7 +126,7 @@ func refusedFor(alert uint8) (call.HandshakeFailure, fixes.Obstacle) {
 	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {
 	case handshakeFailure, insufficientSecurity:
-		return call.HandshakeNoSharedCipher, "no-shared-cipher"
+		return call.HandshakeNoSharedCipher, fixes.NoSharedCipher
 	case protocolVersion:
 		return call.HandshakeVersion, fixes.UpstreamVersion
 	case unrecognizedName:

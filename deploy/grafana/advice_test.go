@@ -51,11 +51,11 @@ func TestDashboardsGiveTheAdvice(t *testing.T) {
 		}
 	}
 	for _, v := range ledger.Verdicts {
-		want := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())}).Sentence
+		want := fixes.For(fixes.Client{Obstacle: v.Obstacle()}).Sentence
 		if got[v.String()].Text != want {
 			t.Errorf("%s: %q, want %q", v, got[v.String()].Text, want)
 		}
-		silent := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String()), Silent: true}).Sentence
+		silent := fixes.For(fixes.Client{Obstacle: v.Obstacle(), Silent: true}).Sentence
 		if silent == want {
 			silent = "" // the client always says so itself
 		}

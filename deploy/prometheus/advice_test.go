@@ -24,7 +24,7 @@ func advice() string {
 		} else {
 			b.WriteString("{{ ")
 		}
-		c := fixes.Client{Obstacle: fixes.Obstacle(v.String())}
+		c := fixes.Client{Obstacle: v.Obstacle()}
 		fix := fixes.For(c).Sentence
 		c.Silent = true
 		if silent := fixes.For(c).Sentence; silent != fix {

@@ -66,14 +66,14 @@ const idle = "Nothing to change: it connects, and never makes a call (a scanner 
 
 // For makes the advice for a client.
 func For(c Client) Fix {
-	if c.Failing && c.Obstacle == "capable" {
+	if c.Failing && c.Obstacle == Capable {
 		c.Obstacle = FellBack
 	}
 	o, ok := obstacles[c.Obstacle]
 	if !ok {
 		return Fix{}
 	}
-	if c.NoCalls && c.Obstacle == "capable" {
+	if c.NoCalls && c.Obstacle == Capable {
 		return Fix{Key: "no-calls", Sentence: idle}
 	}
 	if c.Migrated && !o.leave && !o.stands {

@@ -29,7 +29,7 @@ func TestEveryClientHasAFix(t *testing.T) {
 	for _, v := range ledger.Verdicts {
 		for _, l := range libraries {
 			for _, f := range families {
-				c := fixes.Client{Obstacle: fixes.Obstacle(v.String()), Library: l, Program: f}
+				c := fixes.Client{Obstacle: v.Obstacle(), Library: l, Program: f}
 				fix := fixes.For(c)
 				if fix.Sentence == "" || len(fix.Sentence) > 330 || len(fix.Pages) == 0 || fix.Key == "" {
 					t.Errorf("%+v: %+v (%d bytes)", c, fix, len(fix.Sentence))
@@ -185,7 +185,7 @@ func TestNoAdviceAsksForWhatIsThere(t *testing.T) {
 	obstacles := []fixes.Obstacle{fixes.VersionRefused, fixes.NoCA, fixes.SSLv2Refused}
 	for _, v := range ledger.Verdicts {
 		if v != ledger.NoSharedCipher && v != ledger.DistrustsUpstream { // suites and roots age as well
-			obstacles = append(obstacles, fixes.Obstacle(v.String()))
+			obstacles = append(obstacles, v.Obstacle())
 		}
 	}
 	for l := range hello.Libraries() {

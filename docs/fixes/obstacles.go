@@ -1,12 +1,24 @@
 package fixes
 
-// Obstacle is what stands between a client and speaking TLS 1.2 by itself. The
-// verdicts of metrics/ledger are obstacles by their words; the rest are why one
-// handshake failed, for the log.
+// Obstacle is what stands between a client and speaking TLS 1.2 by itself.
 type Obstacle string
 
-// Obstacles that are no verdict: the operator can do something about them, or
-// nobody need.
+// Obstacles that are a client's verdict; package ledger says what each means.
+const (
+	ShutOut           Obstacle = "shut-out"
+	DistrustsCA       Obstacle = "distrusts-ca"
+	DistrustsUpstream Obstacle = "distrusts-upstream"
+	NoSharedCipher    Obstacle = "no-shared-cipher"
+	NoServerName      Obstacle = "no-server-name"
+	SSLv2Framed       Obstacle = "sslv2-framed"
+	LegacyOnly        Obstacle = "legacy-only"
+	NamesWrongHost    Obstacle = "names-wrong-host"
+	Capable           Obstacle = "capable"
+	Plaintext         Obstacle = "plaintext"
+)
+
+// Obstacles that are why one handshake failed, for the log: the operator can do
+// something about them, or nobody need.
 const (
 	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
 	CANotValid      Obstacle = "ca-not-valid"     // that CA has expired, or is not valid yet
@@ -44,50 +56,50 @@ type about struct {
 }
 
 var obstacles = map[Obstacle]about{
-	"plaintext": {
+	Plaintext: {
 		sentence: "Change its URL to the API's https address.",
 		page:     "http-to-https", runtime: true,
 	},
-	"legacy-only": {
+	LegacyOnly: {
 		sentence: "It offers at most TLS 1.1.",
 		unknown:  "Update its runtime or TLS library to one that has TLS 1.2. If it has TLS 1.2 already, remove what limits it.",
 		page:     "other", runtime: true, last: true,
 	},
-	"sslv2-framed": {
+	SSLv2Framed: {
 		sentence: "Its hello has the SSL 2.0 format, which modern servers refuse.",
 		unknown:  "Turn SSLv2Hello (SSL 2.0) off in it, and update its runtime or TLS library.",
 		page:     "other", runtime: true, last: true,
 	},
-	"capable": {
+	Capable: {
 		sentence: "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift.",
 		page:     "drop-the-proxy", leave: true,
 	},
-	"no-shared-cipher": {
+	NoSharedCipher: {
 		sentence: "It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.",
 		operator: "Until then, list it in legacy_tls.terminate_clients.",
 		page:     "shared-ciphers",
 	},
-	"shut-out": {
+	ShutOut: {
 		sentence: "It cannot get in: it has SSL 3.0 alone, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
 		page:     "shut-out", stopgap: true,
 	},
-	"no-server-name": {
+	NoServerName: {
 		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
 		first:    "If its URL or its proxy setting begins with https:// and tlslift's address, write http:// there.",
 		operator: "Or set default_upstream on the listener.",
 		page:     "no-server-name",
 	},
-	"names-wrong-host": {
+	NamesWrongHost: {
 		sentence: "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
 		page:     "names-wrong-host", stands: true,
 	},
-	"distrusts-ca": {
+	DistrustsCA: {
 		sentence: "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
 		silent:   "It leaves after the TLS handshake without a word, so it may not trust tlslift's certificate: unless it is a health check, install the CA where it looks, or change the client to TLS 1.2.",
 		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
 		page:     "trust-the-ca", stopgap: true,
 	},
-	"distrusts-upstream": {
+	DistrustsUpstream: {
 		sentence: "It rejects SMSPortal's certificate: update its root certificates.",
 		silent:   "It leaves after the TLS handshake without a word, so it may not trust SMSPortal's certificate: unless it is a health check, update its root certificates.",
 		page:     "upstream-certificate",

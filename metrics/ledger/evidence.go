@@ -9,7 +9,7 @@ import (
 // seconds), or, negative, when the same thing last succeeded after it had held
 // once; 0 is never. It is what instances tell each other: two metrics and Row
 // have it, and the evidence of a fleet is the newest of each over its instances.
-type Evidence [len(verdictWords)]int64
+type Evidence [len(obstacles)]int64
 
 // note records that a verdict holds.
 func (e *Evidence) note(v Verdict, now int64) { e[v] = max(e[v], -e[v], now) }

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"fmt"
+
+	"tlslift/docs/fixes"
 )
 
 // Verdict says what stands between a client and speaking TLS 1.2 by itself.
@@ -29,24 +31,27 @@ var Verdicts = [...]Verdict{
 	ShutOut, DistrustsCA, DistrustsUpstream, NoSharedCipher, NoServerName, SSLv2Framed, LegacyOnly, NamesWrongHost, Capable, Plaintext,
 }
 
-var verdictWords = [...]string{
-	NoVerdict: "", ShutOut: "shut-out", DistrustsCA: "distrusts-ca", DistrustsUpstream: "distrusts-upstream",
-	NoSharedCipher: "no-shared-cipher", NoServerName: "no-server-name", SSLv2Framed: "sslv2-framed",
-	LegacyOnly: "legacy-only", NamesWrongHost: "names-wrong-host", Capable: "capable", Plaintext: "plaintext",
+var obstacles = [...]fixes.Obstacle{
+	NoVerdict: "", ShutOut: fixes.ShutOut, DistrustsCA: fixes.DistrustsCA, DistrustsUpstream: fixes.DistrustsUpstream,
+	NoSharedCipher: fixes.NoSharedCipher, NoServerName: fixes.NoServerName, SSLv2Framed: fixes.SSLv2Framed,
+	LegacyOnly: fixes.LegacyOnly, NamesWrongHost: fixes.NamesWrongHost, Capable: fixes.Capable, Plaintext: fixes.Plaintext,
 }
 
-// String is the value of the metrics label "verdict"; "" for NoVerdict.
-func (v Verdict) String() string {
-	if int(v) < len(verdictWords) {
-		return verdictWords[v]
+// Obstacle is what the verdict says, for advice; "" for NoVerdict.
+func (v Verdict) Obstacle() fixes.Obstacle {
+	if int(v) < len(obstacles) {
+		return obstacles[v]
 	}
 	return ""
 }
 
+// String is the value of the metrics label "verdict"; "" for NoVerdict.
+func (v Verdict) String() string { return string(v.Obstacle()) }
+
 // ParseVerdict is the inverse of String.
 func ParseVerdict(word string) (Verdict, error) {
-	for v, w := range verdictWords {
-		if w == word {
+	for v, o := range obstacles {
+		if string(o) == word {
 			return Verdict(v), nil
 		}
 	}

@@ -287,7 +287,7 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 // that may be misdeclared, the name comes first.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	fix := fixes.For(fixes.Client{
-		Obstacle: fixes.Obstacle(v.Verdict.String()), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
+		Obstacle: v.Verdict.Obstacle(), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
 		NoCalls: v.State == NoCalls, Failing: v.Failing, Silent: v.Suspected, Migrated: v.done(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(v.Misdeclaration, fix.Sentence), fix.Key, fix.Pages

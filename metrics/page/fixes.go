@@ -31,7 +31,7 @@ func newFixIndex() fixIndex {
 	var x fixIndex
 	taken := make(map[string]bool)
 	for _, v := range ledger.Verdicts {
-		pages := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())}).Pages
+		pages := fixes.For(fixes.Client{Obstacle: v.Obstacle()}).Pages
 		if len(pages) == 0 {
 			continue
 		}

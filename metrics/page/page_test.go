@@ -371,7 +371,7 @@ func TestAVerdictLeadsToItsAdvice(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	for _, v := range ledger.Verdicts {
-		want := fixes.For(fixes.Client{Obstacle: fixes.Obstacle(v.String())}).Pages[0]
+		want := fixes.For(fixes.Client{Obstacle: v.Obstacle()}).Pages[0]
 		w := get(t, h, "/fixes/"+v.String())
 		if v.String() == want {
 			if w.Code != http.StatusOK {
