@@ -33,6 +33,7 @@ type header struct {
 }
 
 type settings struct {
+	Instance             string    `json:"instance,omitempty"` // the process that wrote the file
 	Target               time.Time `json:"target,omitzero"`
 	MigratedAfterSeconds int64     `json:"migrated_after_seconds"`
 }
@@ -74,7 +75,7 @@ func headerLine(now time.Time, sum hash.Hash) []byte {
 func (l *Ledger) writeBody(out io.Writer) error {
 	p := l.currentPolicy()
 	enc := json.NewEncoder(out)
-	err := enc.Encode(settings{p.Target.UTC(), int64(p.MigratedAfter / time.Second)})
+	err := enc.Encode(settings{l.instance, p.Target.UTC(), int64(p.MigratedAfter / time.Second)})
 	l.each(func(r *row) {
 		if err == nil && r.name != call.LabelOverflow {
 			err = enc.Encode(encode(r, p))
@@ -85,6 +86,7 @@ func (l *Ledger) writeBody(out io.Writer) error {
 
 // snapshot is what a file holds.
 type snapshot struct {
+	instance      string
 	target        time.Time
 	migratedAfter time.Duration
 	rows          []*row
@@ -145,7 +147,7 @@ func (s *snapshot) take(n int, line []byte) {
 	if n == 0 {
 		var known settings
 		if json.Unmarshal(line, &known) == nil {
-			s.target = known.Target
+			s.instance, s.target = known.Instance, known.Target
 			s.migratedAfter = time.Duration(known.MigratedAfterSeconds) * time.Second
 		}
 		return
@@ -190,6 +192,7 @@ func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger,
 		migratedAfter = s.migratedAfter
 	}
 	l := New(Options{Clock: func() time.Time { return now }})
+	l.instance = s.instance
 	l.adopt(s.rows)
 	l.Configure(Settings{Target: s.target, MigratedAfter: migratedAfter, Clients: s.clients, Track: maxRows})
 	return l, nil

@@ -163,6 +163,7 @@ func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report
 	}
 	r := newReport("state file "+path, now, 0, l.Snapshot())
 	r.Summary = l.Summary()
+	r.instance, r.Summary.Instance = r.Summary.Instance, ""
 	r.Summary.Limit = 0 // that of the instance is not in its file
 	return r, nil
 }

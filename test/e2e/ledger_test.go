@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -48,6 +49,9 @@ func TestKillLosesOnlyWhatWasNotWritten(t *testing.T) {
 	p.WaitMetric(1, lastWrite)
 	if report := harness.Run(t, nil, "report", "--state", state, "--format", "csv"); report.Code != 0 {
 		t.Errorf("a report of the running instance: %d %s", report.Code, report.Stderr)
+	}
+	if report := harness.Run(t, nil, "report", "--state", state, "--admin", "http://"+p.AdminAddr()); report.Code == 0 || !strings.Contains(report.Stderr, "are the same tlslift") {
+		t.Errorf("a report of one instance by two names: %d %s%s", report.Code, report.Stdout, report.Stderr)
 	}
 	p.Signal(syscall.SIGKILL)
 	p.Wait()
