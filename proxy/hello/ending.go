@@ -88,17 +88,24 @@ func (c *conversation) sealed(kind byte, length int) {
 
 // alerted takes an alert whose record says that it is one.
 func (c *conversation) alerted(alert *[2]byte) {
-	const closeNotify, badCertificate, certificateUnknown, unknownCA = 0, 42, 46, 48
+	const closeNotify = 0
 	switch {
 	case alert == nil || c.changed: // encrypted
 		c.alert = Left
-	case alert[1] >= badCertificate && alert[1] <= certificateUnknown, alert[1] == unknownCA:
+	case RejectsCertificate(alert[1]):
 		c.alert = Rejected
 	case alert[1] == closeNotify:
 		c.alert = Left
 	default:
 		c.alert = GaveUp
 	}
+}
+
+// RejectsCertificate reports whether a client's alert of that number is about the
+// certificate that it was shown (RFC 8446 section 6.2).
+func RejectsCertificate(alert uint8) bool {
+	const badCertificate, certificateUnknown, unknownCA = 42, 46, 48
+	return alert >= badCertificate && alert <= certificateUnknown || alert == unknownCA
 }
 
 // server takes a record of the server's that comes with its hello, or later.

@@ -217,3 +217,27 @@ func (r *recordReader) each(p []byte, f func(kind byte, length int, alert *[2]by
 	}
 	return true
 }
+
+// FatalAlert finds a fatal alert in clear in one direction of a connection. The
+// zero value is ready.
+type FatalAlert struct {
+	records recordReader
+	number  uint8
+	found   bool
+}
+
+// Add takes the next bytes.
+func (a *FatalAlert) Add(p []byte) {
+	if a.found {
+		return
+	}
+	a.records.each(p, func(_ byte, _ int, alert *[2]byte) {
+		const fatal = 2
+		if alert != nil && alert[0] == fatal && !a.found {
+			a.number, a.found = alert[1], true
+		}
+	})
+}
+
+// Number is what the first one says (RFC 8446 section 6).
+func (a *FatalAlert) Number() (number uint8, found bool) { return a.number, a.found }

@@ -18,8 +18,6 @@ const (
 	AlertCloseNotify           Alert = 0
 	AlertHandshakeFailure      Alert = 40
 	AlertBadCertificate        Alert = 42
-	AlertCertificateUnknown    Alert = 46
-	AlertUnknownCA             Alert = 48
 	AlertAccessDenied          Alert = 49
 	AlertDecodeError           Alert = 50
 	AlertProtocolVersion       Alert = 70
@@ -82,17 +80,31 @@ func linger(conn net.Conn) {
 
 // singleAlert lets one alert pass and swallows later ones: tls.Conn.Close
 // sends a close_notify even after a fatal alert, which some old clients take
-// for an answer. It notes what was sent.
+// for an answer. It notes what was sent and, until established, what the client
+// sent.
 type singleAlert struct {
 	net.Conn
 	sent     atomic.Bool
 	answered bool // with a ServerHello and what goes with it; for the goroutine of the handshake
+
+	established bool
+	client      hello.FatalAlert
 }
 
 func (c *singleAlert) alerted() bool { return c.sent.Load() }
 
 // NetConn returns the connection beneath, as tls.Conn.NetConn does.
 func (c *singleAlert) NetConn() net.Conn { return c.Conn }
+
+// Read notes alerts in clear: after its keys have changed, crypto/tls cannot read
+// those. OpenSSL sends such a one when it rejects a certificate in TLS 1.3.
+func (c *singleAlert) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if !c.established {
+		c.client.Add(p[:n])
+	}
+	return n, err
+}
 
 // Write is called by crypto/tls with whole records.
 func (c *singleAlert) Write(p []byte) (int, error) {

@@ -86,10 +86,10 @@ func textFailure(text string) call.HandshakeFailure {
 }
 
 func alertFailure(a Alert) call.HandshakeFailure {
-	switch a {
-	case AlertBadCertificate, AlertCertificateUnknown, AlertUnknownCA:
+	switch {
+	case hello.RejectsCertificate(uint8(a)):
 		return call.HandshakeClientRejectedCA
-	case AlertCloseNotify, AlertUserCanceled:
+	case a == AlertCloseNotify, a == AlertUserCanceled:
 		return call.HandshakeEOF
 	default:
 		return call.HandshakeClientAlert

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/tls"
 	"encoding/binary"
 	"io"
@@ -49,6 +50,15 @@ var (
 	dotted   = rawExtension{0, []byte("\x00\x05\x00\x00\x02a.")}
 )
 
+// tls13Hello offers TLS 1.3 alone, with the generator of P-256 as its key share.
+func tls13Hello(t testing.TB) []byte {
+	t.Helper()
+	point := elliptic.P256().Params()
+	share := append(append([]byte{0, 69, 0, 23, 0, 65, 4}, point.Gx.Bytes()...), point.Gy.Bytes()...)
+	return rawHello(t, 0x0303, []uint16{tls.TLS_AES_128_GCM_SHA256}, p256,
+		rawExtension{13, []byte{0, 4, 8, 4, 4, 3}}, rawExtension{43, []byte{2, 3, 4}}, rawExtension{51, share})
+}
+
 // TestFailures has every kind of client that cannot get in, and what it must
 // be told: the alert, in its own record version.
 func TestFailures(t *testing.T) {
@@ -72,6 +82,9 @@ func TestFailures(t *testing.T) {
 		"unknown CA":                 {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 48), want: call.HandshakeClientRejectedCA},
 		"bad certificate":            {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 42), want: call.HandshakeClientRejectedCA},
 		"unknown":                    {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 46), want: call.HandshakeClientRejectedCA},
+		"unknown CA, in clear, 1.3":  {sends: append(tls13Hello(t), 20, 3, 3, 0, 1, 1, 21, 3, 3, 0, 2, 2, 48), want: call.HandshakeClientRejectedCA}, // as OpenSSL 3
+		"gave up, in clear, 1.3":     {sends: append(tls13Hello(t), 21, 3, 3, 0, 2, 2, 80), want: call.HandshakeClientAlert},
+		"garbage, 1.3":               {sends: append(tls13Hello(t), 23, 3, 3, 0, 2, 2, 48), want: call.HandshakeOther},
 		"internal error":             {sends: append(rawHello(t, 0x0301, []uint16{aes}), 21, 3, 1, 0, 2, 2, 80), want: call.HandshakeClientAlert},
 		"HTTP":                       {sends: []byte("GET / HTTP/1.0\r\n\r\n"), want: call.HandshakeNotTLS, answered: []byte{21, 3, 1, 0, 2, 2, 40}},
 		"SSL 2.0 alone":              {sends: sslv2Raw(0x0002, 0x010080), want: call.HandshakeVersion, answered: []byte{0x80, 3, 0, 0, 1}},

@@ -127,6 +127,9 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 	tlsConn := tls.Server(raw, config)
 	if err := tlsConn.HandshakeContext(ctx); err != nil {
 		e := newError(err)
+		if number, found := raw.client.Number(); found && e.Alert == AlertNone {
+			e = &Error{Failure: alertFailure(Alert(number)), Alert: Alert(number), Err: fmt.Errorf("remote error: %w", tls.AlertError(number))}
+		}
 		e.Presented = raw.answered
 		if raw.alerted() {
 			linger(conn)
@@ -134,6 +137,7 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 		conn.Close()
 		return nil, Result{}, e
 	}
+	raw.established = true
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		conn.Close()
 		return nil, Result{}, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}

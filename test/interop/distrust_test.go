@@ -76,3 +76,37 @@ func (s *tlsStage) distrusts(t *testing.T, c tlsClient, n int) {
 	}
 	t.Logf("%s: %s, %s", c.name, reason, tunnel.String("tls_version"))
 }
+
+// TestModernClientsThatDistrustTheCA: the same clients, terminated, without
+// tlslift's root. OpenSSL says so by an alert in clear in TLS 1.3.
+func TestModernClientsThatDistrustTheCA(t *testing.T) {
+	all := distrustingModernClients()
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
+	s := startTLS(t, len(all), "legacy_tls: {terminate_clients: ["+strings.Join(names, ", ")+"]}", upstreamRoot)
+	t.Run("clients", func(t *testing.T) {
+		for i, c := range all {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				c.need(t)
+				output, problems, err := s.attempt(t, c, "connect", i)
+				if strings.Contains(output, echo("GET", "/exchange/get", "")) {
+					t.Fatalf("it trusts anybody: %v, %s", err, problems)
+				}
+				reason := s.failure(t, names[i])
+				if c.leaves != (reason == "no_call" || reason == "eof") || !c.leaves && reason != "client_rejected_ca" {
+					t.Errorf("counted as %q: %v\n%s", reason, err, problems)
+				}
+				s.In(t).WaitLog(harness.Match{"msg": "tunnel", "client": names[i], "decision": "terminate", "handshake": reason})
+				if row := s.row(t, names[i]); row.Verdict != "distrusts-ca" || row.State != "no-calls" || !row.Failing || row.Fix == "" {
+					t.Errorf("stands %+v", row)
+				}
+			})
+		}
+	})
+	if n := s.portal.Count(); n != 0 {
+		t.Errorf("%d requests went up", n)
+	}
+}

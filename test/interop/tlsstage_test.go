@@ -154,6 +154,7 @@ func (s *tlsStage) env(c tlsClient, what tlsCall) []string {
 type ledgerRow struct {
 	Client, State, Verdict, Library, Fix, JA4 string
 	Failures                                  map[string]int `json:"handshake_failures"`
+	Failing                                   bool
 }
 
 func (s *tlsStage) row(t *testing.T, name string) ledgerRow {
