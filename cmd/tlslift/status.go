@@ -47,7 +47,7 @@ func (a *app) health() page.Health {
 	if stats.Unwritten != nil {
 		h.Problems = append(h.Problems, notWritten+": "+stats.Unwritten.Error())
 	}
-	if stats.Overflowed > 0 {
+	if stats.Overflowed > 0 && stats.Tracked >= stats.Limit {
 		h.Problems = append(h.Problems, "The ledger is full: raise clients.track.")
 	}
 	if ca := a.server.CA(); ca != nil {

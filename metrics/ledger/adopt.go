@@ -4,16 +4,23 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"tlslift/proxy/call"
 )
 
-// adopt puts rows that were read from the file into the ledger. What it recorded
+// adopt puts what was read from the file into the ledger. What it recorded
 // before, because the file could not be read at the start, is added to them: no call
 // is in both. New rows are those of discovered clients, and none has a label before
 // there is traffic.
-func (l *Ledger) adopt(rows []*row) {
+func (l *Ledger) adopt(s *snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, stored := range rows {
+	l.overflowed += s.overflowed
+	for _, stored := range s.rows {
+		if stored.name == call.LabelOverflow {
+			l.overflow.add(stored)
+			continue
+		}
 		r := l.rows[stored.name]
 		if r == nil {
 			r = &row{name: stored.name}

@@ -109,7 +109,7 @@ func encode(r *row, p *policy) record {
 // row becomes larger, later than latest (Unix seconds) or stranger than what
 // was observed could make it.
 func decode(rec *record, latest int64) (*row, error) {
-	if rec.Client == "" || rec.Client == call.LabelOverflow || len(rec.Client) > maxName || !printable(rec.Client) {
+	if rec.Client == "" || len(rec.Client) > maxName || !printable(rec.Client) {
 		return nil, errors.New("the client's name is not one")
 	}
 	when := func(t time.Time) int64 { return min(max(t.Unix(), 0), latest) }

@@ -12,8 +12,6 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"tlslift/proxy/call"
 )
 
 // The file is a snapshot in lines of JSON: a header, the settings that a report
@@ -36,6 +34,7 @@ type settings struct {
 	Instance             string    `json:"instance,omitempty"` // the process that wrote the file
 	Target               time.Time `json:"target,omitzero"`
 	MigratedAfterSeconds int64     `json:"migrated_after_seconds"`
+	Overflowed           uint64    `json:"overflowed,omitempty"`
 }
 
 // writeSnapshot writes the ledger as of now to a new file, and returns its
@@ -75,9 +74,9 @@ func headerLine(now time.Time, sum hash.Hash) []byte {
 func (l *Ledger) writeBody(out io.Writer) error {
 	p := l.currentPolicy()
 	enc := json.NewEncoder(out)
-	err := enc.Encode(settings{l.instance, p.Target.UTC(), int64(p.MigratedAfter / time.Second)})
+	err := enc.Encode(settings{l.instance, p.Target.UTC(), int64(p.MigratedAfter / time.Second), l.Stats().Overflowed})
 	l.each(func(r *row) {
-		if err == nil && r.name != call.LabelOverflow {
+		if err == nil {
 			err = enc.Encode(encode(r, p))
 		}
 	})
@@ -90,6 +89,7 @@ type snapshot struct {
 	target        time.Time
 	migratedAfter time.Duration
 	rows          []*row
+	overflowed    uint64
 	clients       []Configured // the rows that were configured
 	unreadable    int          // lines that are no client
 	latest        int64        // Unix seconds: no time in it is later
@@ -147,7 +147,7 @@ func (s *snapshot) take(n int, line []byte) {
 	if n == 0 {
 		var known settings
 		if json.Unmarshal(line, &known) == nil {
-			s.instance, s.target = known.Instance, known.Target
+			s.instance, s.target, s.overflowed = known.Instance, known.Target, known.Overflowed
 			s.migratedAfter = time.Duration(known.MigratedAfterSeconds) * time.Second
 		}
 		return
@@ -193,7 +193,7 @@ func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger,
 	}
 	l := New(Options{Clock: func() time.Time { return now }})
 	l.instance = s.instance
-	l.adopt(s.rows)
+	l.adopt(s)
 	l.Configure(Settings{Target: s.target, MigratedAfter: migratedAfter, Clients: s.clients, Track: maxRows})
 	return l, nil
 }

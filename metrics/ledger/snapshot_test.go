@@ -79,6 +79,41 @@ func TestReadFileShowsWhatTheProcessShowed(t *testing.T) {
 	}
 }
 
+// Clients that had no row are not forgotten with the process.
+func TestTheOverflowRowOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.json")
+	g := newRigIn(Options{File: path}, Settings{Track: 2})
+	for i := range 5 {
+		g.request(fmt.Sprint("client-", i), plain("h"))
+	}
+	want := g.row(t, call.LabelOverflow)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadFile(path, g.clock.now(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := rigAt(g.clock, Options{File: path}, Settings{Track: 2})
+	for name, l := range map[string]*Ledger{"read": read, "opened": again.Ledger} {
+		r, found := l.Row(call.LabelOverflow)
+		if s := l.Summary(); !found || fmt.Sprintf("%+v", r) != fmt.Sprintf("%+v", want) || s.Overflowed != 3 || s.Clients != 3 {
+			t.Errorf("%s: %+v, want\n%+v; %d overflowed of %d clients", name, r, want, s.Overflowed, s.Clients)
+		}
+	}
+	if n := again.scrape(t).sum("tlslift_client_requests_total", client(call.LabelOverflow)); n != 0 {
+		t.Errorf("its counter begins at %v", n)
+	}
+	again.request("client-9", plain("h"))
+	if r := again.row(t, call.LabelOverflow); r.Requests[0].Count != 4 {
+		t.Errorf("%d requests after one more", r.Requests[0].Count)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func filledWith(t testing.TB, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ledger.json")
@@ -164,7 +199,6 @@ func TestStrangeRecordsAreBounded(t *testing.T) {
 	data := signed(`{"migrated_after_seconds":60}`,
 		`{"client":"late","first_seen":"2026-01-01T00:00:00Z","last_seen":"9999-01-01T00:00:00Z","last_insecure":"9999-01-01T00:00:00Z"}`,
 		`{"client":"never"}`,
-		`{"client":"_overflow","first_seen":"2026-01-01T00:00:00Z","last_seen":"2026-01-02T00:00:00Z"}`,
 		`{"client":"a\u0007b","first_seen":"2026-01-01T00:00:00Z","last_seen":"2026-01-02T00:00:00Z"}`,
 		`{"client":"backwards","first_seen":"2026-01-02T00:00:00Z","last_seen":"2026-01-01T00:00:00Z"}`,
 		`{"client":"words","first_seen":"2026-01-01T00:00:00Z","last_seen":"2026-01-02T00:00:00Z","library":"\u001b[31m",
@@ -177,7 +211,7 @@ func TestStrangeRecordsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.unreadable != 5 || len(s.rows) != 2 || s.migratedAfter != time.Minute {
+	if s.unreadable != 4 || len(s.rows) != 2 || s.migratedAfter != time.Minute {
 		t.Fatalf("%d unreadable, %d rows, %v", s.unreadable, len(s.rows), s.migratedAfter)
 	}
 	if r := s.rows[0]; r.last != epoch.Unix() || r.lastInsecure != epoch.Unix() {

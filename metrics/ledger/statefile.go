@@ -146,7 +146,7 @@ func (k *stateFile) read() error {
 }
 
 func (k *stateFile) adopt(s *snapshot) {
-	k.ledger.adopt(s.rows)
+	k.ledger.adopt(s)
 	if s.early {
 		k.log.Warn("the clock is behind the state file: until it has caught up, its clients are as they were; set the clock, or remove the file if the clock was ahead before",
 			zap.Time("written", s.written), zap.Time("now", k.ledger.clock()))

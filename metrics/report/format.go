@@ -83,7 +83,7 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", s.Failing)
 	}
 	if s.Overflowed > 0 {
-		text += fmt.Sprintf(" The ledger is full: %d observations are counted under %s.", s.Overflowed, call.LabelOverflow)
+		text += fmt.Sprintf(" The ledger had no room for %d observations of further clients: they are counted under %s.", s.Overflowed, call.LabelOverflow)
 	}
 	return text
 }
