@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
 )
 
 // Owners says whom to ask about a client: a list of patterns with an owner
@@ -64,11 +66,21 @@ func (o Owners) of(client string) string {
 func (r *Report) Assign(o Owners) {
 	for i := range r.Clients {
 		c := &r.Clients[i]
-		namespace, _, found := strings.Cut(c.Client, "/")
-		if c.Owner = o.of(c.Client); c.Owner == "" && found {
-			c.Owner = namespace
+		if c.Owner = o.of(c.Client); c.Owner == "" {
+			c.Owner = namespaceOf(c)
 		}
 	}
+}
+
+// namespaceOf is the namespace of a workload; "" = it is none. The slash of an IPv6
+// network or of an account's name separates no namespace.
+func namespaceOf(c *ledger.Row) string {
+	namespace, _, found := strings.Cut(c.Client, "/")
+	_, notNetwork := netip.ParsePrefix(c.Client)
+	if !found || notNetwork == nil || c.Source == call.SourceAccount.String() {
+		return ""
+	}
+	return namespace
 }
 
 // group is the clients of one owner.

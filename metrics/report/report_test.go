@@ -225,7 +225,7 @@ func TestOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := fromLedger(filled(t, ""))
-	r.Clients = append(r.Clients, ledger.Row{Client: "shop/web"})
+	r.Clients = append(r.Clients, ledger.Row{Client: "shop/web"}, ledger.Row{Client: "2001:db8:2:2::/64"}, ledger.Row{Client: "north/sales", Source: "account"})
 	r.Assign(owners)
 	for _, c := range r.Clients {
 		want := map[string]string{"payments/mailer": "finance", "10.0.0.3": "network", "10.0.0.9": "network", "billing": "joe", "shop/web": "shop", "unseen": ""}[c.Client]
