@@ -9,6 +9,7 @@ import (
 	"tlslift/proxy/call"
 	"tlslift/proxy/front"
 	"tlslift/proxy/http1"
+	"tlslift/proxy/identity"
 	"tlslift/proxy/upstream"
 )
 
@@ -20,10 +21,10 @@ type conn struct {
 	facts   *call.Conn     // replaced when more is known, never changed
 	refusal *front.Refusal // not nil: the caller may not connect, and gets an answer that says so
 
-	client call.Identity  // who is calling, as far as is known
-	named  bool           // client is known
-	final  bool           // no request can name the client better
-	begun  bool           // http has served a request
+	client call.Identity      // who is calling, as far as is known
+	by     *identity.Resolver // which says so; nil = nothing is known yet
+	final  bool               // no request can name the client better
+	begun  bool               // http has served a request
 	outer  *call.Identity // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
 
 	evidence evidence // what the connection shows of its client
@@ -166,12 +167,12 @@ func connOf(ctx context.Context) *conn {
 }
 
 // renewRules takes what a reload changed in the connection's listener. Whether the
-// caller may connect, and who it is, stays as it was decided.
+// caller may connect stays as it was decided.
 func (c *conn) renewRules() {
 	if l := c.front.Listener(); l != c.facts.Listener {
 		facts := *c.facts
 		facts.Listener = l
-		c.facts = &facts
+		c.facts, c.by = &facts, nil
 	}
 }
 
@@ -184,35 +185,29 @@ func (c *conn) limits() http1.Limits {
 	return lim
 }
 
-// identify names the caller of one request. The error says why its proxy
-// credentials are not accepted.
-func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) error {
-	if !c.named {
-		c.client, c.final = st.Resolver.Connection(c.facts)
-		c.named = c.final
-	}
-	if c.final {
-		return nil
-	}
-	c.named = true
+// identify names the caller of one request, by the settings of now. The error says
+// why its proxy credentials are not accepted.
+func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) (err error) {
 	if c.outer != nil {
 		// A CONNECT was named already; only the account can name it better.
 		c.client = st.Resolver.Within(*c.outer, authorization, query, body)
 		return nil
 	}
-	facts := *c.facts
-	facts.Ingress = in
-	var err error
-	c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, body)
+	if c.by != st.Resolver {
+		c.identifyConnection(st)
+	}
+	if !c.final {
+		facts := *c.facts
+		facts.Ingress = in
+		c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, body)
+	}
 	return err
 }
 
 // identifyConnection names the caller by what is known without a request.
-func (c *conn) identifyConnection() {
-	if !c.named {
-		c.client, c.final = c.s.settings.Load().Resolver.Connection(c.facts)
-		c.named = true
-	}
+func (c *conn) identifyConnection(st *settings) {
+	c.client, c.final = st.Resolver.Connection(c.facts)
+	c.by = st.Resolver
 }
 
 // settleTime is how long a connection without a request under way may be still

@@ -329,8 +329,8 @@ func (q *request) finish() {
 		q.streamed()
 	}
 	q.presence()
-	if !c.named {
-		c.identifyConnection()
+	if c.by == nil {
+		c.identifyConnection(q.st)
 		o.Client = c.client
 	}
 	o.Offer = c.evidence.offer

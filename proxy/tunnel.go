@@ -47,7 +47,9 @@ func (c *conn) direct() *tunnel {
 
 // newTunnel is a tunnel that no CONNECT opened.
 func (c *conn) newTunnel(st *settings) *tunnel {
-	c.identifyConnection()
+	if c.by == nil {
+		c.identifyConnection(st)
+	}
 	c.tunnel = &tunnel{c: c, st: st, out: call.Outcome{
 		Kind: call.Tunnel, ID: c.s.ids.next(), Start: c.s.now(), Ingress: c.facts.Ingress, Label: call.LabelDenied,
 	}}

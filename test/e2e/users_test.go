@@ -53,6 +53,51 @@ clients: {users_file: %q}`, file))
 	}
 }
 
+// TestKeptConnectionsAreNamedAnew: what a reload changes in who a caller is, and in
+// what it must show, holds for the next request of a kept connection.
+func TestKeptConnectionsAreNamedAnew(t *testing.T) {
+	t.Parallel()
+	file, credentials := users(t)
+	server, p := portal(t, smsportal.Options{}, "listen: ['127.0.0.1:0', '127.0.0.2:0']")
+	const get, tunnel = "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n", "CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: x\r\n"
+	callers := make([]*harness.Caller, 4)
+	for i := range callers {
+		callers[i] = harness.Dial(t, p.ListenAddr(i/3))
+		if answer := callers[i].Send(get + "\r\n").Answer("GET"); answer.StatusCode != 404 {
+			t.Fatalf("before the reload: %d", answer.StatusCode)
+		}
+	}
+	sent, mark := server.Count(), p.Mark()
+	p.Reconfigure(`
+listen: ['127.0.0.1:0', {address: '127.0.0.2:0', client: archive}]
+clients: {names: [{name: payroll, match: [127.0.0.1]}]}`)
+	p.WaitLogAfter(mark, reloaded)
+	for i, name := range []string{0: "payroll", 3: "archive"} {
+		if name != "" {
+			callers[i].Send(get + "\r\n").Answer("GET")
+			p.WaitLogAfter(mark, harness.Match{"msg": "request", "client": name, "status": 404})
+		}
+	}
+	sent, mark = sent+2, p.Mark()
+	p.Reconfigure(fmt.Sprintf(`
+listen: [{address: '127.0.0.1:0', accept: [forward, connect]}]
+clients: {users_file: %q}`, file))
+	p.WaitLogAfter(mark, reloaded)
+	for i, head := range []string{get, tunnel, get + "Proxy-Authorization: Basic Ymlsb\r\n"} {
+		method, _, _ := strings.Cut(head, " ")
+		if answer := callers[i].Send(head + "\r\n").Answer(method); answer.StatusCode != 407 {
+			t.Errorf("%q: %d %q", head, answer.StatusCode, answer.Problem())
+		}
+	}
+	if n := server.Count(); n != sent {
+		t.Errorf("%d requests went up without credentials", n-sent)
+	}
+	if answer := callers[0].Send(get + credentials + "\r\n\r\n").Answer("GET"); answer.StatusCode != 404 {
+		t.Errorf("with credentials: %d %q", answer.StatusCode, answer.Problem())
+	}
+	p.WaitLogAfter(mark, harness.Match{"msg": "request", "client": "billing", "status": 404})
+}
+
 // TestUsersHoldOnEveryWayIn: leaving out "http://host" passes nobody by
 // users_file, unless the listener says so.
 func TestUsersHoldOnEveryWayIn(t *testing.T) {
