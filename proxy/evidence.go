@@ -82,6 +82,9 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 	e.reported = true
 	v.Hello, v.FormerName = e.hello(client.Name)
 	v.Version = cmp.Or(c.facts.Version, c.facts.Offered())
+	if c.tunnel != nil { // its line names whom the connection counts under
+		c.tunnel.out.Client = client
+	}
 	e.observation = v
 	return &e.observation
 }

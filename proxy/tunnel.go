@@ -363,7 +363,7 @@ func (t *tunnel) finish() {
 	}
 	t.finished = true
 	c, o := t.c, &t.out
-	o.Conn, o.Client, o.End = c.facts, c.client, c.s.now()
+	o.Conn, o.End = c.facts, c.s.now()
 	o.Version, o.Cipher, o.JA4, o.Offer = c.facts.Version, c.facts.Cipher, c.facts.JA4, c.evidence.offer
 	failed := o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall
 	if failed && o.Handling != call.Terminated || o.Handling == call.Refused {
@@ -378,6 +378,9 @@ func (t *tunnel) finish() {
 			v = *c.evidence.refused
 		}
 		o.Observation = c.observe(c.client, v)
+	}
+	if v := &c.evidence.observation; v.Handling == call.Refused { // as the connection counts
+		o.Handling = call.Refused
 	}
 	c.s.finish(o)
 }

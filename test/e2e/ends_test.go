@@ -183,6 +183,18 @@ func TestAForeignDownloadThatIsLeft(t *testing.T) {
 	}
 }
 
+// A tunnel whose only request is refused is one refused connection, in the log too.
+func TestATunnelWithNothingButRefusals(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	dial(t, p).Tunnel("api.smsportal.com:443").Send("no request\r\n\r\n").Answer("GET")
+	p.WaitLog(harness.Match{"msg": "tunnel", "handling": "refused", "end": "closed"})
+	p.WaitMetric(1, "tlslift_client_connections_total", "ingress", "connect", "handling", "refused")
+	if n := p.Metrics().Sum("tlslift_client_connections_total"); n != 1 {
+		t.Errorf("%v connections were counted", n)
+	}
+}
+
 // TestACallerThatResetsItsTunnel while its request is answered, or refused, ends it:
 // the upstream did not.
 func TestACallerThatResetsItsTunnel(t *testing.T) {

@@ -46,7 +46,7 @@ func TestAccountsOnOneConnection(t *testing.T) {
 		s.WaitLog(harness.Match{"msg": "request", "client": name, "tls_version": "1.0"})
 	}
 	c.Close()
-	s.WaitLog(harness.Match{"msg": "tunnel", "end": "closed"})
+	s.WaitLog(harness.Match{"msg": "tunnel", "end": "closed", "client": "acme"}) // as the connection counts
 	if got := s.clients(t); !slices.Equal(got, []string{"acme", "umbrella"}) {
 		t.Errorf("the clients are %q", got)
 	}
