@@ -167,6 +167,10 @@ func TestLocalIsWhoCallsFromHere(t *testing.T) {
 			}
 			if tt.reason != "" {
 				p.WaitMetric(2, "tlslift_denied_total", "reason", tt.reason)
+				p.WaitMetric(2, "tlslift_responses_total", "upstream", "_denied", "code", "403")
+				if p.Metrics().Has("tlslift_responses_total", "upstream", "_other") {
+					t.Error("what was refused counts as passed")
+				}
 			}
 		})
 	}
