@@ -19,11 +19,11 @@ func (s *Server) finish(o *call.Outcome) {
 	}
 	s.Count(o)
 	name := "request"
-	switch o.Kind {
-	case call.Observed, call.Dropped:
-		return
-	case call.Tunnel:
+	switch {
+	case o.Kind == call.Tunnel:
 		name = "tunnel"
+	case o.Kind == call.Observed, o.Status == 0 && o.Kind == call.Dropped:
+		return
 	}
 	o.ConnID = s.ids.text(o.Conn.Number)
 	s.writeLine(levelOf(o), name, o)

@@ -319,6 +319,11 @@ func (q *request) finish() {
 		}
 	}
 	o.Status = q.w.Status()
+	if q.r.Refusal != nil && q.r.Refusal.Silent {
+		o.Kind, o.Client = call.Dropped, c.client
+		c.s.finish(o)
+		return
+	}
 	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
 	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused
 	o.UserAgent, o.Caller = first(q.r.Header, "User-Agent"), callerID(q.r.Header)

@@ -15,7 +15,7 @@ const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
 	Observed             // nothing yet: only Outcome.Observation is reported
-	Dropped              // a connection that was closed for Reason, without an answer
+	Dropped              // a connection that was refused for Reason without a request; a Status says that it was told so
 )
 
 // Outcome is how one request or one tunnel ended: the one value that the log

@@ -148,7 +148,7 @@ func (c *Conn) readHead() headResult {
 		raw := c.unread()
 		switch {
 		case len(raw) == 0 && c.options.Unasked && !c.served:
-			return c.refuse(late())
+			return c.refuse(late(true))
 		case len(raw) == 0:
 			return headBlank
 		}
@@ -240,7 +240,7 @@ func (c *Conn) headFailed(err error) headResult {
 	case errors.Is(err, errNoMemory):
 		return c.refuse(noMemory())
 	case isTimeout(err):
-		return c.refuse(late())
+		return c.refuse(late(false))
 	case errors.Is(err, io.EOF):
 		return c.refuse(malformed(detailHeadCut))
 	default:

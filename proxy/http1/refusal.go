@@ -18,6 +18,7 @@ type Refusal struct {
 	Cause  problem.Cause // for the answer
 	Detail string        // a constant sentence for the log: it carries no byte of the caller's
 	Waited time.Duration // for the head, from its first byte; 0 if what it is refused for came at once
+	Silent bool          // nothing came: see Options.Unasked
 }
 
 // BodyError is what reading a request's body ends with when the caller did not
@@ -93,6 +94,7 @@ func noMemory() *Refusal {
 	return &Refusal{Reason: problem.Limit, Status: http.StatusServiceUnavailable, Detail: detailNoMemory}
 }
 
-func late() *Refusal {
-	return &Refusal{Reason: problem.ClientTimeout, Status: http.StatusRequestTimeout, Detail: detailHeadTimeout}
+// late refuses a head that did not come in time: of a silent caller, no byte of it.
+func late(silent bool) *Refusal {
+	return &Refusal{Reason: problem.ClientTimeout, Status: http.StatusRequestTimeout, Detail: detailHeadTimeout, Silent: silent}
 }

@@ -161,6 +161,9 @@ func TestConnectionLimits(t *testing.T) {
 				p.WaitLogs(0, harness.Match{"msg": "request", "status": 503, "error": "limit", "delivery": "not_sent"}, i+1)
 				p.WaitMetric(7, "tlslift_open_connections") // the refused one has left
 			}
+			if n := p.Metrics().Sum("tlslift_client_requests_total"); n != 9 {
+				t.Errorf("%v requests were counted: one said nothing", n)
+			}
 			open[0].Close()
 			ticker := time.NewTicker(10 * time.Millisecond)
 			defer ticker.Stop()
