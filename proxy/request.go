@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -390,8 +392,11 @@ func (q *request) observation() call.Observation {
 // presence finds out whether the caller was still there. It costs a system
 // call, so it is asked only when the caller may have given up.
 func (q *request) presence() {
-	o := &q.out
-	if q.w.Err() != nil || o.Reason == problem.ClientGone {
+	o, err := &q.out, q.w.Err()
+	switch {
+	case errors.Is(err, net.ErrClosed): // by us, at the deadline of a drain
+		return
+	case err != nil, o.Reason == problem.ClientGone:
 		o.ClientGone = true
 		return
 	}

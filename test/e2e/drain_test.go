@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -235,6 +236,21 @@ func TestIdleConnectionsDoNotHoldTheDrain(t *testing.T) {
 	for _, c := range []*harness.Caller{idle, inTunnel, silent} {
 		c.ExpectClosed()
 	}
+}
+
+// TestACutAtTheDrainDeadlineIsOurs: a caller that is slow to read was there all the
+// while.
+func TestACutAtTheDrainDeadlineIsOurs(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{Override: func(*smsportal.Request) (smsportal.Response, bool) {
+		return smsportal.Response{Body: bytes.Repeat([]byte("x"), 64<<20)}, true
+	}}, "limits: {drain_timeout: 1s}")
+	c := dial(t, p).Send("GET " + api + "/large HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := c.Bytes().Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	p.WaitLog(harness.Match{"msg": "request", "delivery": "unknown", "client_gone": false})
 }
 
 // TestReloadUnderLoadLosesNothing: every reload amid traffic leaves each
