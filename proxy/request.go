@@ -198,6 +198,8 @@ func (q *request) refusedEarly(bodyErr error) bool {
 		q.w.CloseAfter()
 		q.behind = q.c.refusal.Cause
 		q.refuse(q.c.refusal.Reason, 0, q.c.refusal.Detail)
+	case q.r.Refusal != nil && q.r.Refusal.Reason == problem.ClientTimeout && q.c.s.baseCtx.Err() != nil:
+		q.refuse(problem.Draining, 0, "shutting down while the caller's head was on its way")
 	case q.r.Refusal != nil:
 		q.behind = q.r.Refusal.Cause
 		q.refuse(q.r.Refusal.Reason, q.r.Refusal.Status, q.r.Refusal.Detail)

@@ -91,4 +91,4 @@ type serving struct{ *http1.Conn }
 func (s serving) Drain() { s.Conn.Drain(front.Grace) }
 
 // Abort implements front.Carrier.
-func (s serving) Abort() { s.AbortBody() }
+func (s serving) Abort() { s.Conn.Abort() }

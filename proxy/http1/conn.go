@@ -121,6 +121,7 @@ type Conn struct {
 
 	mu      sync.Mutex
 	waiting bool          // for the first byte of a head
+	cut     bool          // Abort was called
 	grace   time.Duration // while draining; negative = as long as ever
 	body    *body         // being read; nil = none, or complete
 }
@@ -278,6 +279,26 @@ func (c *Conn) AbortBody() {
 	if c.body != nil {
 		c.body.aborted = true
 		_ = c.nc.SetReadDeadline(past)
+	}
+}
+
+// Abort is AbortBody, and makes every other read return at once too: a head that
+// is not complete is refused. It may be called from any goroutine.
+func (c *Conn) Abort() {
+	c.AbortBody()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	_ = c.nc.SetReadDeadline(past)
+}
+
+// headDeadline gives reads of a head a time, 0 for any, unless the connection was
+// aborted.
+func (c *Conn) headDeadline(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.cut {
+		_ = c.nc.SetReadDeadline(after(d))
 	}
 }
 

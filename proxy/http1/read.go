@@ -216,7 +216,7 @@ func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 func (c *Conn) moreHead() error {
 	if c.headFrom.IsZero() {
 		c.headFrom, c.headIn = time.Now(), c.limits.HeaderTimeout
-		_ = c.nc.SetReadDeadline(after(c.headIn))
+		c.headDeadline(c.headIn)
 	}
 	if len(c.space()) == 0 && !c.grow() {
 		return errNoMemory
@@ -224,7 +224,7 @@ func (c *Conn) moreHead() error {
 	if c.share.Tight() {
 		if soon := time.Since(c.headFrom) + tightTimeout; c.headIn <= 0 || soon < c.headIn {
 			c.headIn = soon
-			_ = c.nc.SetReadDeadline(after(tightTimeout))
+			c.headDeadline(tightTimeout)
 		}
 	}
 	return c.fill()

@@ -253,6 +253,28 @@ func TestACutAtTheDrainDeadlineIsOurs(t *testing.T) {
 	p.WaitLog(harness.Match{"msg": "request", "delivery": "unknown", "client_gone": false})
 }
 
+// TestAHeadThatIsNotThereAtTheDrainDeadline is refused like a body: nothing of it was
+// sent.
+func TestAHeadThatIsNotThereAtTheDrainDeadline(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{}, "limits: {drain_timeout: 2s, header_timeout: 60s}")
+	var callers []*harness.Caller
+	for _, part := range []string{"GET " + api + "/a HTTP/1.1\r\nHo", "POST " + api + "/a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"} {
+		callers = append(callers, dial(t, p).Send(part))
+	}
+	p.WaitMetric(2, "tlslift_open_connections")
+	p.Stop()
+	for _, c := range callers {
+		if answer := c.Answer("GET"); answer.StatusCode != 503 || answer.Problem() != "draining" || answer.Delivery() != "not_sent" {
+			t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+		}
+	}
+	p.WaitLogs(0, harness.Match{"msg": "request", "error": "draining", "delivery": "not_sent"}, 2)
+	if n := server.Count(); n != 0 {
+		t.Errorf("%d requests went up", n)
+	}
+}
+
 // TestReloadUnderLoadLosesNothing: every reload amid traffic leaves each
 // request with its answer.
 func TestReloadUnderLoadLosesNothing(t *testing.T) {
