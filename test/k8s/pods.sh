@@ -143,7 +143,7 @@ transparent() {
   show "... by the way in transparent, to where it was going" grep -q '"ingress":"transparent"' <(kubectl_ -n privileged logs streams -c tlslift)
   show "... sent its message, once" test "$(sent)" = "$((${before% *} + 1)) 0"
 
-  pod foreign localhost/curl:1 -fsS "http://$portal/" | inject --transparent --config-map portal-transparent | kubectl_ apply -n privileged -f - >/dev/null
+  pod foreign localhost/curl:1 -fsS -H 'Host: other.example' "http://$portal/" | inject --transparent --config-map portal-transparent | kubectl_ apply -n privileged -f - >/dev/null
   show "foreign http passes a redirect" ran privileged foreign
   pod foreign-tls localhost/curl:1 -fsS --insecure --resolve "other.example:443:$portal" 'https://other.example/api5/http5.aspx?Type=credits&Username=u&Password=p' |
     inject --transparent --config-map portal-transparent | kubectl_ apply -n privileged -f - >/dev/null
