@@ -171,7 +171,7 @@ func hopelessTLSClients() []tlsClient {
 		{name: "node 0.12, RC4 with MD5 alone", tools: nodeTools, tls: "1.0", command: nodeSuites("RC4-MD5"), fails: "no_shared_cipher", why: lacks + "RC4 with MD5", helps: plain},
 		{name: "node 0.12, RC4 with SHA alone", tools: nodeTools, tls: "1.0", command: nodeSuites("RC4-SHA"), fails: "no_shared_cipher", why: "RC4 is prohibited (RFC 7465)", helps: rc4},
 		{name: "node 0.12, Camellia, SEED or IDEA alone", tools: nodeTools, tls: "1.0", command: nodeSuites("CAMELLIA128-SHA:SEED-SHA:IDEA-CBC-SHA"), fails: "no_shared_cipher", why: lacks + "such ciphers", helps: plain},
-		{name: "curl, anonymous alone", tools: curlTools, command: curlSuites("ADH-AES128-SHA:AECDH-AES128-SHA"), fails: "no_shared_cipher", why: "nobody would know whom it talks to", helps: plain},
+		{name: "curl, anonymous alone", tools: curlTools, command: curlSuites("ADH-AES128-SHA:AECDH-AES128-SHA"), fails: "no_shared_cipher", why: "the client cannot know which server it talks to", helps: plain},
 	}
 	for i := range all {
 		all[i].defaults()
