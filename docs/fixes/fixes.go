@@ -46,9 +46,9 @@ type Fix struct {
 func fallsBack(settings []string) string {
 	what := "what leads it to tlslift"
 	if len(settings) == 1 {
-		what = cmp.Or(map[string]string{"proxy": "its proxy setting", "name": "its hosts-file or DNS entry", "redirect": "its redirect"}[settings[0]], what)
+		what = cmp.Or(map[string]string{"proxy": "its proxy setting", "name": "its hosts-file or DNS entry, or its proxy setting,", "redirect": "its redirect"}[settings[0]], what)
 	}
-	return "If " + what + " gets lost, it calls in clear: refuse port 80 except to tlslift."
+	return "If " + what + " gets lost, it calls in clear, without encryption. Until it is changed, block outgoing connections to port 80 on its machine, except to tlslift."
 }
 
 // firstHTTPS is the advice for a client that could call by itself, and has http
@@ -151,7 +151,7 @@ func leave(settings []string) []string {
 	for _, s := range [...]struct{ setting, sentence string }{
 		{"url", "Change its URL from tlslift's address to the API's."},
 		{"proxy", "Remove its proxy setting."},
-		{"name", "Remove the hosts-file or DNS entry that leads to tlslift."},
+		{"name", "Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift."},
 		{"redirect", "End the redirect of its connections to tlslift."},
 	} {
 		if slices.Contains(settings, s.setting) {

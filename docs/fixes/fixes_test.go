@@ -87,7 +87,7 @@ func TestFor(t *testing.T) {
 		says, not                  string
 	}{
 		// A program on a library: the program's page first, the library's second.
-		{"legacy-only", "OpenSSL 1.0.x", "PHP", "php curl-openssl", "OpenSSL 1.0.1 and 1.0.2", ""},
+		{"legacy-only", "OpenSSL 1.0.x", "PHP", "php curl-openssl", "If it is 1.0.1 or 1.0.2, remove the setting", ""},
 		{"legacy-only", "OpenSSL 0.9.8 or older", "PHP", "php curl-openssl", "0.9.8 has no TLS 1.2", "PHP uses"},
 		{"plaintext", "", "PHP", "http-to-https php", "OpenSSL", ""},
 		{"capable", "OpenSSL 1.1.0 or later", "PHP", "drop-the-proxy php curl-openssl", "without tlslift", "openssl.cnf"},
@@ -98,6 +98,8 @@ func TestFor(t *testing.T) {
 		// XP cannot be switched on, whatever the program.
 		{"legacy-only", "SChannel Windows XP, Server 2003", ".NET 2-3.5", "dotnet windows", "move the program", "SchUseStrongCrypto"},
 		{"legacy-only", "SChannel Windows XP, Server 2003", "WinHTTP", "winhttp windows", "nothing switches more on", "switch TLS 1.2 on"},
+		{"plaintext", "", "WinINet", "http-to-https access-vba", "Windows XP, Vista and Server 2003 have no TLS 1.2: move the program.", ""},
+		{"legacy-only", "SChannel Windows 7 to 11 with TLS 1.2", "WinINet", "access-vba windows", "Its Windows has TLS 1.2", "XP"},
 		{"plaintext", "", "WinINet", "http-to-https access-vba", "Internet Options", "SchUseStrongCrypto"},
 		// .NET 2 to 3.5 has TLS 1.2 only with an update: the values alone do nothing.
 		{"plaintext", "", ".NET 2-3.5", "http-to-https dotnet", "KB3154517", "SchUseStrongCrypto"},
@@ -125,6 +127,11 @@ func TestFor(t *testing.T) {
 		{"plaintext", "", "other", "http-to-https", "https", ""},
 		{"plaintext", "", "Java 6 or older", "http-to-https java", "only with paid updates", "TLSv1.2"},
 		{"sslv2-framed", "Java 6 or older", "Apache HttpClient", "java", "Java 8", "https.protocols"},
+		// The User-Agent of Apache HttpClient may be that of any Java.
+		{"plaintext", "", "Apache HttpClient", "http-to-https java", "On Java 8 or later, it has TLS 1.2: if its code names protocols, add TLSv1.2.", ""},
+		// What limits a program may not exist.
+		{"plaintext", "", "Java 8", "http-to-https java", "If the program limits the TLS version, remove that limit.", ""},
+		{"plaintext", "", "Go", "http-to-https libraries", "If the program sets MaxVersion in its tls.Config, remove it.", ""},
 		{"sslv2-framed", "", "", "other", "SSLv2Hello", ""},
 		{"legacy-only", "unknown", "", "other", "Update its runtime", ""},
 		{"legacy-only", "Java 7", "Java 7", "java", "https.protocols", ""},
@@ -226,7 +233,7 @@ func TestWhatLeadsToTlslift(t *testing.T) {
 		"":          first,
 		"url":       first + " Change its URL from tlslift's address to the API's.",
 		"proxy":     first + " Remove its proxy setting.",
-		"name":      first + " Remove the hosts-file or DNS entry that leads to tlslift.",
+		"name":      first + " Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift.",
 		"redirect":  first + " End the redirect of its connections to tlslift.",
 		"proxy url": first + " Change its URL from tlslift's address to the API's. Remove its proxy setting.",
 	} {
@@ -249,10 +256,10 @@ func TestWhatLeadsToTlslift(t *testing.T) {
 // before they are changed. What may get lost has its name.
 func TestHTTPAddressesAreChangedFirst(t *testing.T) {
 	t.Parallel()
-	const port80 = " gets lost, it calls in clear: refuse port 80 except to tlslift."
+	const port80 = " gets lost, it calls in clear, without encryption. Until it is changed, block outgoing connections to port 80 on its machine, except to tlslift."
 	for _, c := range []struct{ obstacle, settings, want string }{
 		{"capable", "proxy", "It can speak TLS 1.2 already: first change its http addresses to https. Then remove its proxy setting. If its proxy setting" + port80},
-		{"capable", "name", "It can speak TLS 1.2 already: first change its http addresses to https. Then remove the hosts-file or DNS entry that leads to tlslift. If its hosts-file or DNS entry" + port80},
+		{"capable", "name", "It can speak TLS 1.2 already: first change its http addresses to https. Then remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift. If its hosts-file or DNS entry, or its proxy setting," + port80},
 		{"capable", "", "It can speak TLS 1.2 already: first change its http addresses to https. If what leads it to tlslift" + port80},
 		{"plaintext", "redirect", "Change its URL to the API's https address. If its redirect" + port80},
 		{"plaintext", "proxy redirect", "Change its URL to the API's https address. If what leads it to tlslift" + port80},

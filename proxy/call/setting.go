@@ -9,7 +9,7 @@ const (
 	SettingUnknown  Setting = iota
 	SettingURL              // tlslift's own address in its URL
 	SettingProxy            // a proxy setting
-	SettingName             // a hosts-file or DNS entry for the API's name
+	SettingName             // a hosts-file or DNS entry for the API's name, or a proxy setting of a client that sends its proxy origin form
 	SettingRedirect         // rules of the kernel
 )
 
@@ -32,7 +32,8 @@ func (s Setting) String() string {
 }
 
 // SettingOf is what a way in shows of its client. named says that the caller names
-// the host: one that does not may have tlslift's address in its URL.
+// the host: one that does not may have tlslift's address in its URL. PHP streams
+// without request_fulluri name it with a hosts-file entry and with a proxy setting.
 func SettingOf(i Ingress, named bool) Setting {
 	switch i {
 	case Forward, Connect:
