@@ -289,6 +289,23 @@ func TestEveryWayInIsTakenOut(t *testing.T) {
 	}
 }
 
+// A migration in two steps keeps what leads to tlslift for a while: each page that
+// removes it says so.
+func TestRemovingWaitsForTheSecondStep(t *testing.T) {
+	t.Parallel()
+	const wait = "If the migration owner changes the program in two steps, leave the proxy setting or hosts-file entry until the client's page says *migrated*."
+	for _, name := range fixes.Names() {
+		text, err := os.ReadFile(name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		removes := strings.Contains(string(text), "\n## Then\n") || name == "http-to-https" || name == "drop-the-proxy"
+		if removes != strings.Contains(string(text), wait) {
+			t.Errorf("%s removes what leads to tlslift: %t", name, removes)
+		}
+	}
+}
+
 // What limits a program is a setting that its page explains.
 func TestLimitsAreOnTheProgramsPage(t *testing.T) {
 	t.Parallel()
