@@ -210,7 +210,7 @@ Look at
 Call it yourself, at a port without a name: the page lists you by your address
   curl -x http://%[2]s 'http://api.smsportal.com/api5/http5.aspx?Type=credits&Username=me&Password=secret'
   curl -x http://%[2]s http://check.tlslift.test/
-The callers are written in Go, so where they use TLS, the page names Go's TLS library.
+The callers are written in Go, so for java6-crm the page names Go's TLS library.
 The callers keep calling. Press Ctrl-C to stop the demo.
 `, d.app.adminListeners[0].Addr(), d.address(len(d.callers)))
 }
