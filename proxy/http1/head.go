@@ -216,7 +216,7 @@ func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 		// RFC 1945 section 8.3 asks for a length. A message without its text must not
 		// be sent; a call that is all in its query may be.
 		if _, query, _ := strings.Cut(p.req.Target, "?"); query == "" || p.req.Header["Content-Type"] != nil {
-			return malformed(detailNoLength)
+			return lengthless()
 		}
 		p.lengthless = true
 	}

@@ -257,7 +257,7 @@ func (c *Conn) begin(head string) headResult {
 		return c.refuse(ref)
 	}
 	if c.head.lengthless && c.follows(len(head)) {
-		return c.refuse(malformed(detailNoLength))
+		return c.refuse(lengthless())
 	}
 	c.req.raw = head
 	c.r += len(head)

@@ -78,6 +78,11 @@ func malformed(detail string) *Refusal {
 	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Detail: detail}
 }
 
+// lengthless refuses a request on HTTP/1.0 whose body has no length.
+func lengthless() *Refusal {
+	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Cause: problem.NoLength, Detail: detailNoLength}
+}
+
 // notHTTP refuses what begins with a byte that begins no method.
 func notHTTP(first byte) *Refusal {
 	if first == 4 || first == 5 { // the version in a SOCKS request (RFC 1928 section 3)

@@ -12,6 +12,7 @@ const (
 	OtherScheme         // the URL is neither http nor https
 	ForeignHTTPS        // a host that is no upstream is asked for as https:// in absolute form, which only CONNECT can do
 	BrokenChunks        // the chunks of the body are broken, not the head
+	NoLength            // on HTTP/1.0, the body has no length
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
 	OtherName           // a name could not be resolved that stands for the host: that of to or address
@@ -45,6 +46,8 @@ func (c Cause) text() (what, advice string) {
 			"Use CONNECT, as most clients do for https with a proxy, or ask the operator of tlslift to add the host to its upstreams."
 	case BrokenChunks:
 		return whatChunks, adviceChunks
+	case NoLength:
+		return "The request may have a body, and does not give its length.", "Correct the client: send Content-Length, which HTTP/1.0 needs for each body."
 	case NoProxyHeader:
 		return "This connection must begin with a PROXY protocol header, and does not.",
 			"The operator of tlslift has to turn on the PROXY protocol in the load balancer, or remove its address from proxy_protocol_from of this listener."

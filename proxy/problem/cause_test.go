@@ -27,6 +27,7 @@ func TestCausesTakeThePlaceOfTheUsualText(t *testing.T) {
 	}{
 		{Problem{Reason: Malformed, Delivery: NotSent, Cause: BrokenChunks}, "The chunks of the request body are broken. Nothing was sent. Correct the client: each chunk begins"},
 		{Problem{Reason: Malformed, Delivery: Unknown, Cause: BrokenChunks}, "The chunks of the request body are broken. It may have been sent: check before sending again. Correct the client: each chunk begins"},
+		{Problem{Reason: Malformed, Cause: NoLength}, "The request may have a body, and does not give its length. Nothing was sent. Correct the client: send Content-Length,"},
 		{Problem{Reason: Malformed, Cause: OtherScheme}, "This proxy serves http and https only. Nothing was sent. Correct the URL,"},
 		{Problem{Reason: Host, Host: host.MustParse("www.example.com"), Cause: ForeignHTTPS}, "This proxy encrypts no calls to www.example.com itself, which is not one of its upstreams. Nothing was sent. Use CONNECT,"},
 		{Problem{Reason: Malformed, Cause: Hostless}, "The request names no API host. Nothing was sent. Begin the path of the URL"},

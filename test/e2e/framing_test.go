@@ -55,8 +55,9 @@ func TestHTTP10WithoutALength(t *testing.T) {
 						}
 						return
 					}
-					if answer.StatusCode != 400 || answer.Problem() != "malformed" || answer.Delivery() != "not_sent" || server.Count() != before {
-						t.Errorf("answered %d %q, %d sent", answer.StatusCode, answer.Problem(), server.Count()-before)
+					if answer.StatusCode != 400 || answer.Problem() != "malformed" || answer.Delivery() != "not_sent" || server.Count() != before ||
+						!strings.Contains(answer.Text, "The request may have a body, and does not give its length. Nothing was sent. Correct the client: send Content-Length") {
+						t.Errorf("answered %d %q, %d sent: %s", answer.StatusCode, answer.Problem(), server.Count()-before, answer.Text)
 					}
 					in.ExpectClosed()
 					p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "malformed", "status": 400, "detail": "HTTP/1.0 request without the length of its body"})
