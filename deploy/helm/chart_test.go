@@ -534,10 +534,15 @@ func TestNotesSayWhoseStatusPageItIs(t *testing.T) {
 		_, text, _ := strings.Cut(string(out), "\nNOTES:\n")
 		return text
 	}
-	const forward, alone = "kubectl -n sms port-forward deploy/gw-tlslift 9130\n", "each pod knows its own callers"
+	const forward, alone = "kubectl -n sms port-forward deploy/gw-tlslift 9130\n", "This shows the callers of one pod. For all pods, use the dashboards or\n`tlslift report --prometheus URL`.\n"
 	for set, several := range map[string]bool{"replicaCount=2": true, "replicaCount=1": false, "autoscaling.enabled=true": true} {
 		text := notes(set + ",config.admin.address=127.0.0.1:9130")
 		if !strings.Contains(text, forward) || strings.Contains(text, alone) != several {
+			t.Errorf("%s:\n%s", set, text)
+		}
+	}
+	for set, first := range map[string]string{"image.tag=1.2": "tlslift 1.2 is at gw-tlslift.sms.svc:\n", "image.digest=sha256:" + strings.Repeat("0", 64): "tlslift is at gw-tlslift.sms.svc:\n"} {
+		if text := notes(set); !strings.HasPrefix(text, first) {
 			t.Errorf("%s:\n%s", set, text)
 		}
 	}
