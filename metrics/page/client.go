@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/docs/fixes"
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
@@ -44,8 +45,8 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	v.Leaves = row.State == ledger.Migrated && row.Verdict == ledger.Capable && !v.Upgraded
 	const day = 24 * time.Hour
 	v.SameDay = row.Declared.Equal(row.Declared.Truncate(day)) && row.LastInsecure.Sub(row.Declared) < day
-	v.Standing, v.For = v.standing(), forWhich(&row)
-	v.Message = message(&row, s.Ledger.Target(), now, siteOf(r))
+	v.Standing, v.For = v.standing(s.Ledger.MigratedAfter()), forWhich(&row)
+	v.Message = message(&row, terms{s.Ledger.Target(), s.Ledger.MigratedAfter()}, now, siteOf(r))
 	c := chart.Chart{
 		ID: "history", Title: "Requests and passed-on connections of each day, insecure and secure",
 		Unit: "requests and connections", Parts: []string{"insecure", "secure"}, Last: now, Days: ledger.BurnDownDays,
@@ -81,7 +82,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 
 // standing says what the client's state means. A client can be secure thanks to
 // tlslift alone.
-func (v *clientView) standing() string {
+func (v *clientView) standing(migratedAfter time.Duration) string {
 	switch {
 	case v.Row.Failing && v.Row.Suspected:
 		return "leaves after its TLS handshakes without a call: it may not trust the certificate, or be a health check"
@@ -90,11 +91,11 @@ func (v *clientView) standing() string {
 	case v.Row.AllRefused:
 		return "tlslift refuses its calls, so none of them is sent"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
-		return "called over TLS 1.2 or later lately, which only tlslift makes possible: it still needs tlslift"
+		return "called over TLS 1.2 or later in " + figures.Last(migratedAfter) + ", which only tlslift makes possible: it still needs tlslift"
 	case v.Row.State == ledger.NoCalls:
 		return "connected and never made a call: a scanner or a health check; in no share"
 	case v.Row.MigratedBy == "declaration":
 		return "declared so by its owner, and not insecure since"
 	}
-	return stateTexts[v.Row.State.String()]
+	return stateText(v.Row.State.String(), migratedAfter)
 }

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"tlslift/metrics/figures"
@@ -38,7 +41,7 @@ func (s *server) funcs() template.FuncMap {
 		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
-		"stateText": func(state any) string { return stateTexts[fmt.Sprint(state)] },
+		"stateText": func(state any) string { return stateText(fmt.Sprint(state), s.Ledger.MigratedAfter()) },
 	}
 }
 
@@ -56,19 +59,27 @@ func clientName(r *http.Request) string {
 	return cmp.Or(r.PathValue("name"), r.URL.Query().Get("name"))
 }
 
-// stateTexts say what a state means, or a mark beside it.
+// stateTexts say what a state means, or a mark beside it. periodMark stands for
+// policy.migrated_after.
 var stateTexts = map[string]string{
-	"insecure": "called over plain HTTP or old TLS lately, and not securely",
-	"mixed":    "called both securely and over plain HTTP or old TLS lately: part of it has changed",
-	"silent":   "no call lately, which is not the same as migrated",
+	"insecure": "called over plain HTTP or old TLS in ^, and not securely",
+	"mixed":    "called both securely and over plain HTTP or old TLS in ^: part of it has changed",
+	"silent":   "no call in ^, which is not the same as migrated",
 	"unseen":   "named in the configuration, and no call of it has been seen",
-	"migrated": "called over TLS 1.2 or later lately, and not insecurely",
+	"migrated": "called over TLS 1.2 or later in ^, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
 
 	ledger.SelectRegressed:   "declared migrated, and called over plain HTTP or old TLS since",
 	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
 	"declared":               "declared migrated by its owner",
-	ledger.SelectFailing:     "tried to call lately and cannot: its TLS handshakes fail. It is counted under its state, too",
+	ledger.SelectFailing:     "tried to call in ^ and cannot: its TLS handshakes fail. It is counted under its state, too",
+}
+
+const periodMark = "^"
+
+// stateText says what a state or a mark means; "" if it has no text.
+func stateText(state string, migratedAfter time.Duration) string {
+	return strings.ReplaceAll(stateTexts[state], periodMark, figures.Last(migratedAfter))
 }
 
 // knownBy says what a client is known by; "" = not known.
@@ -108,4 +119,13 @@ func times(n uint64) string {
 		return "1 time"
 	}
 	return figures.Short(float64(n)) + " times"
+}
+
+// reasons lists reasons with how often each was seen.
+func reasons(counts map[string]uint64) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, name+": "+figures.Short(float64(counts[name])))
+	}
+	return strings.Join(list, ", ")
 }

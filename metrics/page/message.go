@@ -30,11 +30,17 @@ func siteOf(r *http.Request) string {
 	return "http://" + r.Host
 }
 
+// terms are of the migration.
+type terms struct {
+	target        time.Time     // policy.target; zero = none
+	migratedAfter time.Duration // policy.migrated_after
+}
+
 // message is what to send to the owner of a client: what was seen, what to
 // change and, unless site is "", where to read on, as plain text. It is "" of a client that nobody
 // has to do anything about.
-func message(r *ledger.Row, target, now time.Time, site string) string {
-	opening := openingOf(r, now)
+func message(r *ledger.Row, of terms, now time.Time, site string) string {
+	opening := openingOf(r, of.migratedAfter, now)
 	if opening == "" || r.Client == call.LabelOverflow {
 		return ""
 	}
@@ -47,8 +53,8 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 	}
 	item("Name", r.Client)
 	item("Known by", knownBy(r))
-	item("State", r.State.String())
-	item("Verdict", r.Verdict.String())
+	item("State", worded(stateOf(r, of.migratedAfter), r.State.String()))
+	item("Verdict", worded(verdictOf(r), r.Verdict.String()))
 	item("First seen", clock(r.FirstSeen))
 	item("Last insecure call", clock(r.LastInsecure))
 	item("Last secure call", clock(r.LastSecure))
@@ -62,17 +68,17 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 		if r.Suspected {
 			what = "TLS handshakes without a call"
 		}
-		item(what, counted(r)+"; last "+clock(r.LastFailed))
+		item(what, counted(r)+"; last at "+clock(r.LastFailed))
 	}
 	if len(r.Refused) > 0 {
-		item("Calls refused by tlslift", reasons(r.Refused)+"; last "+clock(r.LastRefused))
+		item("Calls refused by tlslift", inWords(r.Refused, refusalTexts)+"; last at "+clock(r.LastRefused))
 	}
 	var hosts []string
 	for _, h := range r.Hosts {
 		hosts = append(hosts, h.Host)
 	}
 	item("Hosts", strings.Join(hosts, ", "))
-	item("Program and TLS library", r.Runtime())
+	item(runtimeLabel(r), r.Runtime())
 	for _, e := range r.Exposed {
 		over := "over old TLS"
 		if e.Over == "clear" {
@@ -106,14 +112,14 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 			fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
 		}
 	}
-	switch day := (ledger.Forecast{Target: target}).TargetDate(); {
+	switch day := (ledger.Forecast{Target: of.target}).TargetDate(); {
 	case r.Failing && r.Suspected:
 		b.WriteString("\nIf it is a health check, it needs no change. Otherwise it is down now: please change it today.\n")
 	case r.Failing: // it cannot wait for the target
 		b.WriteString("\nIt is down now: please change it today.\n")
 	case r.AllRefused: // neither can it, and that is for the operator to change
 	case day == "":
-	case now.Before(target):
+	case now.Before(of.target):
 		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)
 	default:
 		fmt.Fprintf(&b, "\nThe date for this was %s. Please reply with a new one.\n", day)
@@ -125,7 +131,7 @@ func message(r *ledger.Row, target, now time.Time, site string) string {
 }
 
 // openingOf is a message's first sentence.
-func openingOf(r *ledger.Row, now time.Time) string {
+func openingOf(r *ledger.Row, migratedAfter time.Duration, now time.Time) string {
 	name := oneLine(r.Client)
 	switch {
 	case r.Failing && r.Suspected:
@@ -133,7 +139,8 @@ func openingOf(r *ledger.Row, now time.Time) string {
 	case r.Failing:
 		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	case r.AllRefused:
-		return fmt.Sprintf("tlslift refused every call of %s lately, the last at %s, so none of its messages was sent.", name, clock(r.LastRefused))
+		return fmt.Sprintf("tlslift refused the last call of %s, at %s, and let none through in the %s before it, so none of its messages was sent.",
+			name, clock(r.LastRefused), figures.Length(migratedAfter))
 	case r.Regressed:
 		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))
 	case r.State == ledger.Insecure:
@@ -158,16 +165,7 @@ func counted(r *ledger.Row) string {
 	if !r.Suspected {
 		delete(failures, call.HandshakeNoCall.String())
 	}
-	return reasons(failures)
-}
-
-// reasons lists reasons with how often each was seen.
-func reasons(counts map[string]uint64) string {
-	var list []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		list = append(list, name+": "+figures.Short(float64(counts[name])))
-	}
-	return strings.Join(list, ", ")
+	return inWords(failures, failureTexts)
 }
 
 // wanted is what a client that calls some hosts is to call, in words. One that

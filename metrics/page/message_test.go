@@ -26,7 +26,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 	for name, want := range map[string][]string{
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
-			"- Requests a day: 28", "- Hosts: www.mymobileapi.com", "- Program and TLS library: PHP SOAP", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
+			"- Requests a day: 28", "- Hosts: www.mymobileapi.com", "- Program: PHP SOAP", "- State: called over plain HTTP or old TLS in the last 14 days, and not securely (insecure)", "- Verdict: it uses plain HTTP (plaintext)", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
 			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "When this is done, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please be done by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
@@ -53,7 +53,7 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	const site = "http://tlslift.example:9128"
 	failing := ledger.Row{Client: "erp", State: ledger.NoCalls, Verdict: ledger.DistrustsCA, Failing: true, Fix: "Trust the CA.", FixPages: []string{"trust-the-ca"}}
 	for _, target := range []time.Time{{}, now.Add(90 * dayLong), now.Add(-dayLong)} {
-		text := message(&failing, target, now, site)
+		text := message(&failing, terms{target, 14 * dayLong}, now, site)
 		if !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") ||
 			!strings.Contains(text, "\nIt is down now: please change it today.\n") || strings.Contains(text, "be done by") || strings.Contains(text, "The date for this") {
 			t.Errorf("a client that cannot call:\n%s", text)
@@ -61,19 +61,19 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	}
 	silent := failing
 	silent.Suspected, silent.Failures, silent.LastFailed = true, map[string]uint64{"no_call": 3, "not_tls": 1}, now
-	if text := message(&silent, now.Add(90*dayLong), now, site); !strings.HasPrefix(text, "erp leaves after each TLS handshake without a call: it may not trust the certificate that it is shown,") ||
-		!strings.Contains(text, "\n- TLS handshakes without a call: no_call: 3; last 2026-11-23 12:00 UTC\n") ||
+	if text := message(&silent, terms{now.Add(90 * dayLong), 14 * dayLong}, now, site); !strings.HasPrefix(text, "erp leaves after each TLS handshake without a call: it may not trust the certificate that it is shown,") ||
+		!strings.Contains(text, "\n- TLS handshakes without a call: it left without a call, 3 times (no_call); last at 2026-11-23 12:00 UTC\n") ||
 		!strings.Contains(text, "\nIf it is a health check, it needs no change. Otherwise it is down now: please change it today.\n") {
 		t.Errorf("a client that says nothing:\n%s", text)
 	}
 	scanner := ledger.Row{Client: "scanner", State: ledger.NoCalls, Verdict: ledger.Capable}
-	if text := message(&scanner, time.Time{}, now, site); text != "" {
+	if text := message(&scanner, terms{time.Time{}, 14 * dayLong}, now, site); text != "" {
 		t.Errorf("a scanner:\n%s", text)
 	}
 	old := ledger.Row{Client: "erp", State: ledger.Insecure, SeveralPrograms: true, FixPages: []string{"curl"}, Fix: "Change it."}
 	old.Behind.UserAgents = []ledger.Shown{{Name: "Python urllib"}, {Name: "curl"}}
 	old.Exposed = []ledger.ExposedCount{{Kind: "soap", Over: "old_tls", Count: 1, Last: now}}
-	text := message(&old, now.Add(-dayLong/2), now, site)
+	text := message(&old, terms{now.Add(-dayLong / 2), 14 * dayLong}, now, site)
 	for _, want := range []string{
 		"\nMore than one program calls by this name (Python urllib, curl). Each needs its own change; for those that are not named below, see " + site + "/fixes.\n",
 		"\nThe date for this was 2026-11-22. Please reply with a new one.\n",
@@ -86,12 +86,12 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	}
 	for day, want := range map[[2]float64]string{{7, 2}: "\n- Requests a day: 7\n", {0, 2}: "\n- Connections a day: 2\n"} { // as on its page
 		old.RequestsPerDay, old.ConnectionsPerDay = day[0], day[1]
-		if text := message(&old, now, now, site); !strings.Contains(text, want) || strings.Count(text, " a day: ") != 1 {
+		if text := message(&old, terms{now, 14 * dayLong}, now, site); !strings.Contains(text, want) || strings.Count(text, " a day: ") != 1 {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
-	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, now, now, site), "\nWhat to change for curl, OpenSSL 1.1.0 or later: Change it.\n") {
-		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, now, now, site))
+	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, terms{now, 14 * dayLong}, now, site), "\nWhat to change for curl, OpenSSL 1.1.0 or later: Change it.\n") {
+		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, terms{now, 14 * dayLong}, now, site))
 	}
 	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
 	for version, want := range map[string]string{ // who has https already keeps the address
@@ -99,7 +99,7 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 		"1.0":  "it calls https://www.mymobileapi.com, https://api.smsportal.com, https://rest.mymobileapi.com over TLS 1.2 or later.\n",
 	} {
 		old.Requests = []ledger.RequestCount{{Ingress: "connect", TLSVersion: version, Count: 1}}
-		if text := message(&old, time.Time{}, now, site); !strings.Contains(text, want) {
+		if text := message(&old, terms{time.Time{}, 14 * dayLong}, now, site); !strings.Contains(text, want) {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
@@ -109,7 +109,7 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/clients/erp", nil)
 		r.Host = host
-		if text := message(&old, time.Time{}, now, siteOf(r)); strings.Contains(text, "http://") != links {
+		if text := message(&old, terms{time.Time{}, 14 * dayLong}, now, siteOf(r)); strings.Contains(text, "http://") != links {
 			t.Errorf("opened at %s:\n%s", host, text)
 		}
 	}
@@ -131,7 +131,7 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		text, _ := ownersMessage(body)
-		if failed := map[string]string{"old": "version", "erp": "client_rejected_ca", "panel": "version"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+": 1; last 2026-11-23 12:00 UTC\n") {
+		if failed := map[string]string{"old": "it offered no TLS version that is accepted, 1 time (version)", "erp": "it rejected tlslift's certificate, 1 time (client_rejected_ca)", "panel": "it offered no TLS version that is accepted, 1 time (version)"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+"; last at 2026-11-23 12:00 UTC\n") {
 			t.Errorf("%s: the message does not say when and why it failed:\n%s", name, text)
 		}
 		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
@@ -142,7 +142,7 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 		}
 	}
 	row, _ := l.Row("erp")
-	if text := message(&row, time.Time{}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
+	if text := message(&row, terms{time.Time{}, 14 * dayLong}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
 		t.Errorf("without an address:\n%s", text)
 	}
 }
@@ -173,7 +173,7 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 				}
 			}
 			text, _ := ownersMessage(body)
-			for _, want := range []string{"tlslift refused every call of " + name + " lately, the last at 2026-11-23 12:00 UTC, so none of its messages was sent.", "\n- Calls refused by tlslift: acl: 1; last 2026", "Ask the operator of tlslift today why its calls are refused"} {
+			for _, want := range []string{"tlslift refused the last call of " + name + ", at 2026-11-23 12:00 UTC, and let none through in the 14 days before it, so none of its messages was sent.", "\n- Calls refused by tlslift: the caller may not use this way in, 1 time (acl); last at 2026", "Ask the operator of tlslift today why its calls are refused"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s: the message lacks %q:\n%s", name, want, text)
 				}
@@ -187,7 +187,7 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 	}
 	at = now
 	text, _ := ownersMessage(get(t, h, "/clients/partly").Body.String())
-	if !strings.Contains(text, "only tlslift keeps it working") || !strings.Contains(text, "- Calls refused by tlslift: acl: 1") {
+	if !strings.Contains(text, "only tlslift keeps it working") || !strings.Contains(text, "- Calls refused by tlslift: the caller may not use this way in, 1 time (acl)") {
 		t.Errorf("one of which some calls are refused:\n%s", text)
 	}
 }
@@ -226,8 +226,49 @@ func ownersMessage(body string) (text string, ok bool) {
 func TestAMessageHasNoLinesThatACallerInvented(t *testing.T) {
 	t.Parallel()
 	row := ledger.Row{Client: "a\n- Verdict: fine\u2028\u202ex", State: ledger.Insecure}
-	text := message(&row, time.Time{}, now, "http://x")
+	text := message(&row, terms{time.Time{}, 14 * dayLong}, now, "http://x")
 	if strings.Contains(text, "\n- Verdict: fine") || strings.ContainsAny(text, "\u2028\u202e") || !strings.HasPrefix(text, "a - Verdict: fine  x calls") {
 		t.Errorf("%q", text)
+	}
+}
+
+// A message has words for each code, and the code with them.
+func TestEveryCodeHasWords(t *testing.T) {
+	t.Parallel()
+	for _, v := range ledger.Verdicts {
+		if text := verdictOf(&ledger.Row{Verdict: v}); text == "" {
+			t.Errorf("%s has no words", v)
+		}
+	}
+	for _, f := range call.HandshakeFailures {
+		if failureTexts[f.String()] == "" {
+			t.Errorf("%s has no words", f)
+		}
+	}
+	for _, r := range problem.DeniedReasons {
+		if refusalTexts[r.String()] == "" {
+			t.Errorf("%s has no words", r)
+		}
+	}
+	for _, state := range ledger.States {
+		if text := stateOf(&ledger.Row{State: state}, 10*dayLong); text == "" || strings.Contains(text, periodMark) {
+			t.Errorf("%s: %q", state, text)
+		}
+	}
+	if text := stateOf(&ledger.Row{State: ledger.Silent}, 10*dayLong); text != "no call in the last 10 days, which is not the same as migrated" {
+		t.Errorf("silent: %q", text)
+	}
+	if text := verdictOf(&ledger.Row{Verdict: ledger.DistrustsUpstream, Suspected: true}); text != "it may reject SMSPortal's certificate" {
+		t.Errorf("a guess: %q", text)
+	}
+	if text := inWords(map[string]uint64{"eof": 2, "new": 1}, failureTexts); text != "it closed the connection, 2 times (eof); 1 time (new)" {
+		t.Errorf("reasons: %q", text)
+	}
+	for want, r := range map[string]ledger.Row{
+		"Program": {Program: "curl"}, "TLS library": {Program: "none", Library: "Java 7"}, "Program and TLS library": {Program: "curl", Library: "OpenSSL 1.0.x"},
+	} {
+		if got := runtimeLabel(&r); got != want {
+			t.Errorf("%+v: %s", r, got)
+		}
 	}
 }

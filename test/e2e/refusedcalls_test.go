@@ -81,7 +81,7 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 	for _, name := range []string{"unframed", "barred"} {
 		p.WaitLogs(0, harness.Match{"msg": "request", "client": name, "decision": "refuse"}, 1)
 		if _, page := p.Get("/clients/" + name); !strings.Contains(page, "tlslift refuses its calls, so none of them is sent") ||
-			!strings.Contains(page, "tlslift refused every call of "+name+" lately") || strings.Contains(page, "only tlslift keeps it working") {
+			!strings.Contains(page, "tlslift refused the last call of "+name+", at ") || strings.Contains(page, "only tlslift keeps it working") {
 			t.Errorf("the page of %s: %.6000s", name, page)
 		}
 	}
