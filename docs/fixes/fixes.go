@@ -139,7 +139,7 @@ func leaving(c Client) string {
 		said = []string{"Let it use the API's https addresses without tlslift."}
 	}
 	if !c.Declared {
-		said = append(said, "Then declare it migrated.")
+		said = append(said, "Then tell the operator of tlslift, who declares it migrated.")
 	}
 	return strings.Join(said, " ")
 }

@@ -457,7 +457,7 @@ func TestAMigratedClientHasNothingToChange(t *testing.T) {
 			t.Errorf("%s: %+v", obstacle, fix)
 		}
 	}
-	for declared, want := range map[bool]string{false: "Remove its proxy setting. Then declare it migrated.", true: "Remove its proxy setting."} {
+	for declared, want := range map[bool]string{false: "Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated.", true: "Remove its proxy setting."} {
 		if fix := fixes.For(fixes.Client{Obstacle: "names-wrong-host", Migrated: true, Declared: declared}); fix.Key != "names-wrong-host" {
 			t.Errorf("a wrong name stands though the client is migrated: %+v", fix)
 		}

@@ -445,7 +445,7 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	body := get(t, h, "/clients/10.0.0.3").Body.String()
-	for _, want := range []string{"What is left:</strong> Remove its proxy setting. Then declare it migrated. <a href=\"#advice\">How</a>", "<h2>To take tlslift away</h2>"} {
+	for _, want := range []string{"What is left:</strong> Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated. <a href=\"#advice\">How</a>", "<h2>To take tlslift away</h2>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -461,7 +461,7 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	if !strings.Contains(body, `<div id="advice">`) || !strings.Contains(get(t, h, "/").Body.String(), `<a href="/clients/10.0.0.3#advice" aria-label="How to change 10.0.0.3">How</a>`) {
 		t.Error("the list does not lead to the advice on the client's page")
 	}
-	if list := get(t, h, "/?q=10.0.0.3").Body.String(); !strings.Contains(list, `class="fix">Remove its proxy setting. Then declare it migrated. <a`) {
+	if list := get(t, h, "/?q=10.0.0.3").Body.String(); !strings.Contains(list, `class="fix">Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated. <a`) {
 		t.Errorf("the list says something else: %s", list)
 	}
 }

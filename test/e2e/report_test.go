@@ -153,8 +153,8 @@ func TestCapableClientsAreToldWhatToTakeOut(t *testing.T) {
 	p.WaitMetric(1, requestsTotal, "client", "both")
 	const first = "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift."
 	want := map[string]string{
-		"tunnels": "Remove its proxy setting. Then declare it migrated.",
-		"hosts":   "Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift. Then declare it migrated.",
+		"tunnels": "Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated.",
+		"hosts":   "Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift. Then tell the operator of tlslift, who declares it migrated.",
 		"both":    first + " Change its URL from tlslift's address to the API's. Remove its proxy setting.",
 	}
 	compare := func(source ...string) {
