@@ -135,7 +135,7 @@ func TestOneAdviceEverywhere(t *testing.T) {
 	if got.Verdict != "legacy-only" || got.Library != "OpenSSL 1.0.x" || got.Program != "PHP" || !slices.Equal(got.Pages, []string{"php", "curl-openssl"}) {
 		t.Errorf("the client stands %+v", got)
 	}
-	for _, part := range []string{"It offers at most TLS 1.0.", "PHP uses OpenSSL", "OpenSSL 1.0.1 and 1.0.2 have TLS 1.2"} {
+	for _, part := range []string{"It offers at most TLS 1.0.", "PHP uses OpenSSL", "If it is 1.0.1 or 1.0.2, remove the setting that limits the program to TLS 1.0 or 1.1."} {
 		if !strings.Contains(got.Fix, part) {
 			t.Errorf("%q is not in %q", part, got.Fix)
 		}
