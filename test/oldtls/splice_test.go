@@ -212,7 +212,7 @@ func TestLeavingWithoutAWord(t *testing.T) {
 				t.Errorf("the client stands %+v", got)
 			}
 			s.saidEverywhere(t, got)
-			if _, page := s.Get("/clients/" + s.client); !strings.Contains(page, "no_call: 1; last") || !strings.Contains(page, "If it is a health check, it needs no change.") {
+			if _, page := s.Get("/clients/" + s.client); !strings.Contains(page, "it left without a call, 1 time (no_call); last at ") || !strings.Contains(page, "If it is a health check, it needs no change.") {
 				t.Error("its page is sure of itself")
 			}
 			distrusting := connect.open(t, s, api)
