@@ -74,7 +74,7 @@ No owner known (3 clients, 0 insecure, 0 mixed, 0 failing)
 CLIENT    STATE     VERDICT    PROGRAM OR LIBRARY  REQUESTS A DAY  LAST INSECURE  OWNER  WHAT TO CHANGE
 10.0.0.9  silent    plaintext  Java 6 or older     0               2026-11-03     -      Change its URL to the API's https address. Java 6 has TLS 1.2 only with paid updates: move to Java 8 or later.
 unseen    unseen    -          -                   0               -              -      -
-10.0.0.3  migrated  capable    -                   –               -              -      Let it use the API's https addresses without tlslift. Then declare it migrated.
+10.0.0.3  migrated  capable    -                   –               -              -      Let it use the API's https addresses without tlslift. Then tell the operator of tlslift, who declares it migrated.
 `
 	if got := b.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -43,8 +43,8 @@ payments/mailer  insecure              plaintext  1               2026-11-23
     updates: move to Java 8 or later.
 unseen           unseen                -          0               -
 10.0.0.3         migrated              capable    –               -
-    Let it use the API's https addresses without tlslift. Then declare it
-    migrated.
+    Let it use the API's https addresses without tlslift. Then tell the operator
+    of tlslift, who declares it migrated.
 `
 	if got := onTerminal(t, r, false, 80); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
