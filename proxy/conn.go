@@ -25,7 +25,7 @@ type conn struct {
 	by     *identity.Resolver // which says so; nil = nothing is known yet
 	final  bool               // no request can name the client better
 	begun  bool               // http has served a request
-	outer  *call.Identity // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
+	outer  *call.Identity     // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
 
 	evidence evidence // what the connection shows of its client
 
