@@ -217,7 +217,7 @@ func readCertificates(command, file string) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, usageError{fmt.Errorf("ca %s needs --cert, the certificate's file", command)}
 	}
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--cert: %w", err)
 	}

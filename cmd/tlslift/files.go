@@ -19,7 +19,7 @@ func adminToken(cfg *configs.Config) (string, configs.Problems) {
 	if file == "" {
 		return "", nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		return "", configs.Problems{cfg.Problem(key, err.Error(), "name a file that tlslift can read")}
 	}

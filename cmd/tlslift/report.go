@@ -201,7 +201,7 @@ func secretFile(flag, name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	data, err := os.ReadFile(name)
+	data, err := readFile(name)
 	if err != nil {
 		return "", usageError{fmt.Errorf("%s: %w", flag, err)}
 	}
@@ -257,7 +257,7 @@ func (f *reportFlags) owners() (report.Owners, error) {
 	if f.ownersFile == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(f.ownersFile)
+	data, err := readFile(f.ownersFile)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--owners: %w", err)}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ func (f *findings) content(key, file string) []byte {
 	if file == "" {
 		return nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		f.wrong(key, "%v", err)
 		return nil
@@ -119,7 +118,7 @@ func (f *findings) ca() *authority.CA {
 	if files == (configs.CA{}) {
 		return nil
 	}
-	ca, errs := authority.Load(authority.LoadOptions{
+	ca, errs := authority.Load(readFile, authority.LoadOptions{
 		CertFile: files.CertFile, KeyFile: files.KeyFile, AllowUnconstrained: f.cfg.LegacyTLS.AllowUnconstrainedCA,
 	})
 	for _, err := range errs {
@@ -251,8 +250,10 @@ func (f *findings) upstream(at string, h configs.Upstream) upstream.Host {
 			f.wrong(at+"ca_file", "%s holds no PEM certificate", h.CAFile)
 		}
 	}
-	if kp := h.ClientCertificate; kp != (configs.KeyPair{}) {
-		cert, err := tls.LoadX509KeyPair(kp.CertFile, kp.KeyFile)
+	chain := f.content(at+"client_certificate", h.ClientCertificate.CertFile)
+	key := f.content(at+"client_certificate", h.ClientCertificate.KeyFile)
+	if chain != nil && key != nil {
+		cert, err := tls.X509KeyPair(chain, key)
 		if err != nil {
 			f.wrong(at+"client_certificate", "%v", err)
 		}

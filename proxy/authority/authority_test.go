@@ -31,7 +31,7 @@ var testCA = sync.OnceValue(func() *CA {
 	if err != nil {
 		panic(err)
 	}
-	ca, errs := load(inMemory(encodePEM(pair.ca...), pair.key))
+	ca, errs := Load(inMemory(encodePEM(pair.ca...), pair.key))
 	if len(errs) > 0 {
 		panic(errors.Join(errs...))
 	}
@@ -337,7 +337,7 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key: %v, %v", info.Mode(), err)
 	}
-	ca, errs := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
+	ca, errs := Load(os.ReadFile, LoadOptions{CertFile: files.CA, KeyFile: files.Key})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

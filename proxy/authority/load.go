@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -36,14 +35,12 @@ type LoadOptions struct {
 	AllowUnconstrained bool   // accept a CA that may speak for any host
 }
 
-// Load reads a CA: its certificate first in CertFile, then its issuers if
+// Load reads a CA with read: its certificate first in CertFile, then its issuers if
 // they are to be sent or exported, and its RSA key. A company's own CA and
 // cert-manager's secrets are as good as what Init makes. It returns all that is
 // wrong, each error with its file and what to do. A CA that has expired or is not
 // valid yet loads: it signs nothing, but stops no client that needs no leaf.
-func Load(o LoadOptions) (*CA, []error) { return load(os.ReadFile, o) }
-
-func load(read func(file string) ([]byte, error), o LoadOptions) (*CA, []error) {
+func Load(read func(file string) ([]byte, error), o LoadOptions) (*CA, []error) {
 	certs, errCert := parseFile(read, o.CertFile, parseCertificates)
 	key, errKey := parseFile(read, o.KeyFile, parseKey)
 	if errors.Is(errCert, errIsKey) {

@@ -84,7 +84,7 @@ func TestLoadRefusals(t *testing.T) {
 			t.Parallel()
 			read, o := inMemory(c.cert, c.key)
 			o.AllowUnconstrained = c.allow
-			_, errs := load(read, o)
+			_, errs := Load(read, o)
 			if c.want == "" && len(errs) > 0 || c.want != "" && (len(errs) == 0 || !strings.Contains(errs[0].Error(), c.want)) {
 				t.Errorf("%q, want %q", errs, c.want)
 			}
@@ -115,7 +115,7 @@ func TestLoadNamesAllProblems(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, errs := load(inMemory(c.cert, c.key))
+			_, errs := Load(inMemory(c.cert, c.key))
 			if !slices.EqualFunc(errs, c.want, func(err error, want string) bool { return strings.Contains(err.Error(), want) }) {
 				t.Errorf("%q, want %q", errs, c.want)
 			}
@@ -174,7 +174,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(encodePEM(testCA().all()...), pkcs1)
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), pkcs1)
 	f.Fuzz(func(t *testing.T, cert, key []byte) {
-		ca, errs := load(inMemory(cert, key))
+		ca, errs := Load(inMemory(cert, key))
 		if len(errs) == 0 && (!ca.Constrained() || len(ca.chain) == 0) {
 			t.Error("an unconstrained CA was taken")
 		}

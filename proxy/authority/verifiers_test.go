@@ -31,7 +31,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, errs := Load(LoadOptions{CertFile: files.CA, KeyFile: files.Key})
+	ca, errs := Load(os.ReadFile, LoadOptions{CertFile: files.CA, KeyFile: files.Key})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
