@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -55,6 +56,18 @@ func (s source) get(ctx context.Context, target *url.URL) (*http.Response, error
 		return nil, s.peer.explain(err, s.url)
 	}
 	return answer, nil
+}
+
+// errLarge is the error of an answer that does not fit its bound.
+var errLarge = errors.New("its answer is too large")
+
+// decode reads JSON of at most so many bytes.
+func decode(answer *http.Response, most int64, into any) error {
+	err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, most)).Decode(into)
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return fmt.Errorf("%w (more than %d MiB)", errLarge, most>>20)
+	}
+	return err
 }
 
 type authorized struct {

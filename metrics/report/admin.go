@@ -3,10 +3,8 @@ package report
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -126,7 +124,7 @@ func (a *adminAPI) decode(answer *http.Response, into any) error {
 	if kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";"); kind != "application/json" {
 		return notAdmin("its answer is of type " + cmp.Or(kind, "unknown"))
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(into); err != nil {
+	if err := decode(answer, maxAnswer, into); err != nil {
 		return notAdmin(err.Error())
 	}
 	return nil

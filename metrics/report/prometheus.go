@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -23,9 +23,9 @@ const (
 	DefaultLookback      = 90 * 24 * time.Hour
 )
 
-// maxVector bounds the bytes of one answer: 10,000 clients with all their
-// verdicts on 20 instances.
-const maxVector = 512 << 20
+// maxVector bounds the bytes of one answer: about 250,000 series. To hold them takes
+// several times as much.
+const maxVector = 64 << 20
 
 // PrometheusOptions say what to ask a Prometheus-compatible API.
 type PrometheusOptions struct {
@@ -156,7 +156,11 @@ func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	}
 	// An error of the query's own comes as JSON too, with another status.
 	var answer queryAnswer
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxVector)).Decode(&answer); err != nil || answer.Status == "" {
+	err = decode(response, maxVector, &answer)
+	if errors.Is(err, errLarge) {
+		return nil, fmt.Errorf("%w: correct the address, or give a shorter --lookback", err)
+	}
+	if err != nil || answer.Status == "" {
 		return nil, fmt.Errorf("it does not answer as Prometheus does (%s): is this the right address, without /api/v1?", response.Status)
 	}
 	if answer.Status != "success" {

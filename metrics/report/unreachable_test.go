@@ -56,6 +56,50 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 	})
 }
 
+// endless is the body of an answer that does not end.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	text := b
+	if e.read == 0 {
+		text = b[copy(b, `{"status":"`):]
+	}
+	for i := range text {
+		text[i] = 'x'
+	}
+	e.read += len(b)
+	return len(b), nil
+}
+
+func (*endless) Close() error { return nil }
+
+// An answer is read within a bound, which its error names.
+func TestAnAnswerThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ask   func(Access) error
+		bound int
+		want  string
+	}{
+		{func(a Access) error {
+			_, err := FromAdmin(t.Context(), "http://tlslift.example:9128", a)
+			return err
+		}, maxAnswer, "it does not answer as tlslift's admin address does: its answer is too large (more than 16 MiB); " + giveAdmin},
+		{func(a Access) error {
+			_, err := FromPrometheus(t.Context(), PrometheusOptions{URL: "http://prometheus.example", Access: a, Now: now})
+			return err
+		}, maxVector, "its answer is too large (more than 64 MiB): correct the address, or give a shorter --lookback"},
+	} {
+		body := new(endless)
+		err := c.ask(Access{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+		})})
+		if err == nil || !strings.HasSuffix(err.Error(), ": "+c.want) || body.read > 2*c.bound {
+			t.Errorf("%v after %d bytes, want %s", err, body.read, c.want)
+		}
+	}
+}
+
 // A certificate that nobody here knows is told from a server without TLS.
 func TestACertificateThatDoesNotVerify(t *testing.T) {
 	t.Parallel()
