@@ -177,8 +177,12 @@ func TestReportRefusesWrongUsage(t *testing.T) {
 		{[]string{"--state", "a", "--by-owner", "--format", "csv"}, "--by-owner: csv has the owner of each client"},
 		{[]string{"--state", "a", "--by-owner", "--format", "json"}, "--by-owner: json has the owner of each client"},
 		{[]string{"--state", "a", "--owners", "."}, "--owners: read ."},
+		{[]string{"--prometheus", "http://127.0.0.1:1/?token=hunter2"}, "prometheus: write an address of the form http://host:port, without a query or fragment (? or #)"},
+		{[]string{"--prometheus", "http://127.0.0.1:1/#hunter2"}, "without a query or fragment (? or #)"},
+		{[]string{"--admin", "127.0.0.1:1/?token=hunter2"}, "admin address: write an address of the form http://host:port, without a query or fragment (? or #)"},
+		{[]string{"--admin", "http://me:hunter2@127.0.0.1:1?"}, "without a query or fragment (? or #)"},
 	} {
-		if _, problem, status := runReport(c.args...); status != exitUsage || !strings.Contains(problem, c.want) {
+		if _, problem, status := runReport(c.args...); status != exitUsage || !strings.Contains(problem, c.want) || strings.Contains(problem, "hunter2") {
 			t.Errorf("%v: %d, %s", c.args, status, problem)
 		}
 	}

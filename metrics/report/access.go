@@ -90,8 +90,12 @@ func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 var ErrAddress = errors.New("write an address of the form http://host:port")
 
 // address parses an http or https URL and takes credentials out of it, which
-// would otherwise end up in errors and in the report. A bare host:port is http.
+// would otherwise end up in errors and in the report. It refuses a query, which may
+// hold a token. A bare host:port is http. Its errors do not show the address.
 func address(text string, a *Access) (*url.URL, error) {
+	if strings.ContainsAny(text, "?#") {
+		return nil, fmt.Errorf("%w, without a query or fragment (? or #)", ErrAddress)
+	}
 	if isHostPort(text) {
 		text = "http://" + text
 	}
