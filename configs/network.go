@@ -154,7 +154,7 @@ var hosts = textForm("an address, a range of addresses, or a host", "10.0.0.0/8"
 		p, err := parsePrefix(text)
 		return host.Set{Prefix: p}, err
 	}
-	if strings.HasPrefix(text, ".") {
+	if strings.HasPrefix(text, ".") && !strings.ContainsAny(text, "@?") {
 		return host.Set{}, refuse(text, "is not a pattern", "write \"*"+text+"\"")
 	}
 	p, err := parsePattern(text)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"tlslift/proxy/redact"
 )
 
 // The values of Problem.File for what did not come from a file.
@@ -185,13 +187,14 @@ func keyOf(path, name string) string {
 // entryOf returns the path of the entry i of the list at path.
 func entryOf(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// quoted returns text for a message: quoted, escaped and cut.
-func quoted(text string) string { return strconv.Quote(shortened(text)) }
+// quoted returns a value for a message: quoted, escaped and cut, without what may be
+// a password.
+func quoted(text string) string { return strconv.Quote(shortened(redact.Value(text))) }
 
 // printable returns a key for a message: as it is when it is harmless, else
 // quoted.
 func printable(name string) string {
-	text := quoted(name)
+	text := strconv.Quote(shortened(name))
 	if plain := text[1 : len(text)-1]; plain != "" && plain == shortened(name) && !strings.Contains(plain, " ") {
 		return plain
 	}

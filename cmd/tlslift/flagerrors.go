@@ -12,6 +12,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/host"
+	"tlslift/proxy/redact"
 	"tlslift/proxy/suggest"
 )
 
@@ -162,7 +163,7 @@ var fileFlags = []struct{ name, write string }{
 // missingFlag asks whether a word that stands alone was meant for a flag; "" when
 // it does not look like the value of one.
 func missingFlag(cmd *cobra.Command, word string) string {
-	if strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if redact.Value(word) != word || strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
 	for _, f := range fileFlags {

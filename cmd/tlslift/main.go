@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tlslift/proxy/redact"
 )
 
 // Stamped by the linker, see the Makefile.
@@ -87,7 +89,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		if cmd.HasSubCommands() {
 			return unknownCommand(cmd, args[0])
 		}
-		return usageError{fmt.Errorf("%s takes no argument %q%s; see %s --help", cmd.CommandPath(), args[0], missingFlag(cmd, args[0]), cmd.CommandPath())}
+		return usageError{fmt.Errorf("%s takes no argument %q%s; see %s --help", cmd.CommandPath(), redact.Value(args[0]), missingFlag(cmd, args[0]), cmd.CommandPath())}
 	}
 	return nil
 }

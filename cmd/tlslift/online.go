@@ -15,6 +15,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy/host"
+	"tlslift/proxy/redact"
 	"tlslift/proxy/upstream"
 )
 
@@ -69,7 +70,7 @@ func namedTargets(t *upstream.Transport, names []string) (all []target, err erro
 	for _, text := range names {
 		name, err := host.Parse(text)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--upstream %q: write a host to connect to, such as api.smsportal.com", text)}
+			return nil, usageError{fmt.Errorf("--upstream %q: write a host to connect to, such as api.smsportal.com", redact.Value(text))}
 		}
 		route, ours := t.Snapshot().Route(name)
 		if !ours {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tlslift/configs"
+	"tlslift/proxy/redact"
 )
 
 const rootLong = `tlslift keeps applications working that cannot speak modern TLS, and shows which
@@ -100,7 +101,7 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	if s := cmd.SuggestionsFor(word); len(s) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", s[0])
 	}
-	return usageError{fmt.Errorf("unknown command %q%s; see %s --help", word, hint, cmd.CommandPath())}
+	return usageError{fmt.Errorf("unknown command %q%s; see %s --help", redact.Value(word), hint, cmd.CommandPath())}
 }
 
 // configFlags are the flags of the commands that read a configuration. The others

@@ -2,7 +2,7 @@
 // its body. It never gives back a byte of a query, of a body or of
 // an Authorization header; what it returns is a path with everything doubtful
 // masked, a word out of a closed set, or a bit that says that a secret was
-// there.
+// there. It also says what may be shown of a value of the configuration.
 //
 // Names are matched case-insensitively and on the raw bytes. url.ParseQuery
 // will not do: it drops every pair with a ';' or a bad escape, and redaction

@@ -1,0 +1,21 @@
+package redact
+
+import "strings"
+
+// Value is what may be shown of a value that a person wrote, such as an address in a
+// configuration. Dots stand for what precedes an '@', which may hold a password,
+// and for a query. Where the two cannot be told apart, nothing is shown.
+func Value(text string) string {
+	const hidden = "..."
+	address, query, _ := strings.Cut(text, "?")
+	if strings.Contains(query, "@") {
+		return hidden
+	}
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		address = hidden + address[at:]
+	}
+	if query != "" {
+		query = "?" + hidden
+	}
+	return address + query
+}
