@@ -171,7 +171,8 @@ func newCAExportCommand() *cobra.Command {
 		Use:   "export --cert root.pem --format pem|der|pkcs12 --out F",
 		Short: "Write the root as a client wants it, and say how to install it there",
 		Long: `Write the root as a client wants it, and say how to install it there. Of a file
-with several certificates, such as ca.pem, the root is taken.`,
+with several certificates, such as ca.pem, the root is taken. --out - writes the
+root to standard output, and nothing else.`,
 		Example: `  tlslift ca export --cert ca/root.pem --format der --out tlslift.cer
   tlslift ca export --cert ca/root.pem --format pkcs12 --out truststore.p12`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -187,15 +188,19 @@ with several certificates, such as ca.pem, the root is taken.`,
 				return err
 			}
 			certs, _ = authority.Roots(certs)
+			data, err := authority.Export(certs, f)
+			if err != nil {
+				return err
+			}
+			if out == standardOutput {
+				_, err := cmd.OutOrStdout().Write(data)
+				return err
+			}
 			if err := spareFiles("out", out, named{"cert", file}); err != nil {
 				return usageError{err}
 			}
 			if !authority.Replaceable(contentOf(out), certs) {
 				return usageError{fmt.Errorf("--out %s: it holds something other than one root certificate, which would be overwritten; name another file, or remove this one first", out)}
-			}
-			data, err := authority.Export(certs, f)
-			if err != nil {
-				return err
 			}
 			if err := os.WriteFile(out, data, 0o644); err != nil {
 				return fmt.Errorf("--out: %w", err)
@@ -207,7 +212,7 @@ with several certificates, such as ca.pem, the root is taken.`,
 	fl := cmd.Flags()
 	fl.StringVar(&file, "cert", "", "certificate `file`, PEM or DER: root.pem")
 	fl.StringVar(&format, "format", "pem", "`format`: pem, der or pkcs12")
-	fl.StringVar(&out, "out", "", "`file` to write; replaced if it holds nothing but a root certificate")
+	fl.StringVar(&out, "out", "", "`file` to write, - for standard output; replaced if it holds nothing but a root certificate")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"pem", "der", "pkcs12"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -129,6 +129,24 @@ func TestCAMistakes(t *testing.T) {
 	}
 }
 
+// An export to - is all that standard output gets: no file, and no instructions for one.
+func TestCAExportToStandardOutput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if out, status := runCA("init", "--dir", "ca"); status != exitDone {
+		t.Fatalf("%d, %s", status, out)
+	}
+	root, err := os.ReadFile(filepath.Join("ca", authority.RootFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, status := runCA("export", "--cert", filepath.Join("ca", authority.CAFile), "--out", "-"); status != exitDone || out != string(root) {
+		t.Errorf("%d, %s", status, out)
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file called - was written")
+	}
+}
+
 // An export overwrites neither a key nor the certificates that it reads.
 func TestCAExportSparesWhatCannotBeMadeAgain(t *testing.T) {
 	t.Parallel()

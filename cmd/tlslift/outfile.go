@@ -12,6 +12,9 @@ import (
 	"tlslift/proxy/authority"
 )
 
+// standardOutput is what stands for it where a flag names a file to write.
+const standardOutput = "-"
+
 // named is a file that a flag names.
 type named struct{ flag, file string }
 

@@ -69,7 +69,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringVar(&f.user, "user", "", "`name` for basic authentication at --prometheus")
 	fl.StringVar(&f.passwordFile, "password-file", "", "`file` with the password for --user")
 	fl.StringVar(&f.format, "format", "table", "`format`: "+suggest.OneOf(report.Formats[:]))
-	fl.StringVarP(&f.output, "output", "o", "", "`file` to write, standard output by default; never replaces a key, a ledger, a configuration or a file that it reads")
+	fl.StringVarP(&f.output, "output", "o", "", "`file` to write, - or none for standard output; never replaces a key, a ledger, a configuration or a file that it reads")
 	fl.StringSliceVar(&f.only, "only", nil, "show only clients in these `states`")
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
@@ -93,6 +93,9 @@ func (f *reportFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	if err := f.withoutEffect(cmd); err != nil {
 		return usageError{err}
+	}
+	if f.output == standardOutput {
+		f.output = ""
 	}
 	if err := f.spare(); err != nil {
 		return usageError{err}

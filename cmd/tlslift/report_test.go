@@ -89,6 +89,19 @@ func TestReportToAFile(t *testing.T) {
 	}
 }
 
+// A report to - goes to standard output, as it does without a file.
+func TestReportToStandardOutput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	state := stateFile(t)
+	out, problem, status := runReport("--state", state, "--format", "csv", "-o", "-")
+	if status != exitDone || !strings.Contains(out, "shop/web,workload,shop,insecure") {
+		t.Errorf("%d, %s, %s", status, problem, out)
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("a file called - was written")
+	}
+}
+
 // A report replaces an earlier one, and no file that cannot be made again.
 func TestReportSparesWhatCannotBeMadeAgain(t *testing.T) {
 	t.Parallel()
