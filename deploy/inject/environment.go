@@ -65,9 +65,6 @@ func (o Options) addEnvironment(r *record, spec *yaml.Node) ([]string, error) {
 	}
 	var notes []string
 	for _, c := range wanted {
-		if err := wantKind(c, yaml.MappingNode, "a container"); err != nil {
-			return nil, err
-		}
 		kept, err := o.addVariables(r, c)
 		if err != nil {
 			return nil, err

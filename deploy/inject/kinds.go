@@ -24,20 +24,36 @@ var templates = map[string]struct {
 
 // templateOf returns what carries a workload's pods, a mapping with metadata and
 // spec, and the path to it. Nil for an object that is no workload, or whose spec
-// is missing.
-func templateOf(object *yaml.Node) (pod *yaml.Node, path []string) {
+// is missing. Its error says what is there instead.
+func templateOf(object *yaml.Node) (pod *yaml.Node, path []string, err error) {
 	kind, ok := templates[text(get(object, "kind"))]
-	if !ok {
-		return nil, nil
-	}
 	group, _, found := strings.Cut(text(get(object, "apiVersion")), "/")
 	if !found {
 		group = ""
 	}
-	if t := walk(object, kind.path...); slices.Contains(kind.groups, group) && get(t, "spec") != nil {
-		return t, kind.path
+	switch {
+	case isList(object) && !isNull(get(object, "items")):
+		return nil, nil, wantKind(walk(object, "items"), yaml.SequenceNode, "items")
+	case !ok || !slices.Contains(kind.groups, group):
+		return nil, nil, nil
 	}
-	return nil, nil
+	pod = object
+	for i, key := range kind.path {
+		if pod = walk(pod, key); isNull(pod) {
+			return nil, nil, nil
+		}
+		if err := wantKind(pod, yaml.MappingNode, strings.Join(kind.path[:i+1], ".")); err != nil {
+			return nil, nil, err
+		}
+	}
+	if get(pod, "spec") == nil {
+		return nil, nil, nil
+	}
+	return pod, kind.path, nil
+}
+
+func isList(object *yaml.Node) bool {
+	return text(get(object, "kind")) == "List" && text(get(object, "apiVersion")) == "v1"
 }
 
 // objectsOf are an object itself, or the objects of a List, those of Lists in it
@@ -55,7 +71,7 @@ func objectsOf(object *yaml.Node) []*yaml.Node {
 		}
 		seen[o] = true
 		listed := items(get(o, "items"))
-		if text(get(o, "kind")) != "List" || text(get(o, "apiVersion")) != "v1" || len(listed) == 0 {
+		if !isList(o) || len(listed) == 0 {
 			all = append(all, o)
 			return
 		}
@@ -84,10 +100,11 @@ func Found(in []byte) []string {
 	return names
 }
 
-// concerns reports whether a document is a workload, or a List with one.
+// concerns reports whether a document is a workload, or a List with one, or was meant
+// to be.
 func concerns(object *yaml.Node) bool {
 	return slices.ContainsFunc(objectsOf(object), func(o *yaml.Node) bool {
-		pod, _ := templateOf(o)
-		return pod != nil
+		pod, _, err := templateOf(o)
+		return pod != nil || err != nil
 	})
 }

@@ -22,6 +22,25 @@ func skip(pod *yaml.Node) string {
 	return ""
 }
 
+// wantContainers refuses what stands in the place of containers.
+func wantContainers(spec *yaml.Node) error {
+	for _, key := range []string{"containers", "initContainers"} {
+		list := get(spec, key)
+		if isNull(list) {
+			continue
+		}
+		if err := wantKind(list, yaml.SequenceNode, key); err != nil {
+			return err
+		}
+		for _, c := range list.Content {
+			if err := wantKind(c, yaml.MappingNode, "a container"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // collides refuses a pod in which the sidecar has no place.
 func (o Options) collides(spec *yaml.Node) error {
 	for _, list := range []string{"containers", "initContainers"} {
@@ -57,6 +76,9 @@ func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 	r := &record{Env: map[string][]string{}}
 	spec := get(pod, "spec")
 	if err := wantKind(spec, yaml.MappingNode, "spec"); err != nil {
+		return nil, err
+	}
+	if err := wantContainers(spec); err != nil {
 		return nil, err
 	}
 	if err := o.collides(spec); err != nil {

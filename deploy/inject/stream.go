@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -105,8 +106,8 @@ type workload struct {
 func eachWorkload(object *yaml.Node, do func(workload) (Action, []string, error)) ([]Result, error) {
 	var all []Result
 	for _, o := range objectsOf(object) {
-		pod, path := templateOf(o)
-		if pod == nil {
+		pod, path, err := templateOf(o)
+		if pod == nil && err == nil {
 			continue
 		}
 		metadata := get(o, "metadata")
@@ -114,9 +115,11 @@ func eachWorkload(object *yaml.Node, do func(workload) (Action, []string, error)
 		if r.Name == "" {
 			r.Name = text(get(metadata, "generateName"))
 		}
-		var err error
-		if r.Action, r.Notes, err = do(workload{o, pod, path, r.Name}); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", r.Kind, r.Name, err)
+		if err == nil {
+			r.Action, r.Notes, err = do(workload{o, pod, path, r.Name})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.TrimSpace(r.Kind+" "+r.Name), err)
 		}
 		all = append(all, r)
 	}
