@@ -50,7 +50,7 @@ func Unusable(path string, now time.Time) (why []error) {
 	if _, err := readFile(path, now); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errEmpty) {
 		why = append(why, err)
 	}
-	lock, err := os.OpenFile(lockPath(path), os.O_RDWR, 0)
+	lock, err := os.OpenFile(lockPath(linked(path)), os.O_RDWR, 0)
 	switch {
 	case err == nil:
 		lock.Close()
@@ -68,6 +68,23 @@ func NotRead(err error) bool {
 }
 
 func lockPath(path string) string { return path + ".lock" }
+
+// linked is what a path names, after the symbolic links at its end. A rename over it
+// replaces the file, and no link.
+func linked(path string) string {
+	const most = 40 // as Linux follows
+	for range most {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Dir(path) + string(filepath.Separator) + to // not cleaned: a folder before .. may be a link
+		}
+		path = to
+	}
+	return path
+}
 
 // stateFile writes a ledger to its file, in the background.
 type stateFile struct {
@@ -87,17 +104,18 @@ type stateFile struct {
 // openStateFile reads the ledger's file and starts writing it. It returns nil if
 // another process has the file, or if the path names something other than a file,
 // which it does not touch: the ledger is then in memory only. What fails for
-// another reason, reading too, is tried again with every write.
+// another reason, reading too, is tried again with every write. Links are followed
+// once, now.
 func openStateFile(path string, l *Ledger) *stateFile {
 	running, stop := context.WithCancel(context.Background())
 	k := &stateFile{
-		path: path, ledger: l, log: l.logger.With(zap.String("file", path)),
+		path: linked(path), ledger: l, log: l.logger.With(zap.String("file", path)),
 		stop: stop, done: make(chan struct{}), every: writeEvery,
 	}
 	unusable := regular(path)
 	var err error
 	for deadline := time.Now().Add(lockWait); unusable == nil; time.Sleep(lockWait / 20) {
-		if k.lock, err = lockFile(lockPath(path)); !errors.Is(err, errLocked) || time.Now().After(deadline) {
+		if k.lock, err = lockFile(lockPath(k.path)); !errors.Is(err, errLocked) || time.Now().After(deadline) {
 			break
 		}
 	}

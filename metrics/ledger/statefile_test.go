@@ -65,6 +65,43 @@ func TestAFileSurvivesRestarts(t *testing.T) {
 	}
 }
 
+// A link stays one: the file that it leads to is written, and the lock is beside that,
+// for whoever names it without the link.
+func TestALinkLeadsToTheFile(t *testing.T) {
+	t.Parallel()
+	for name, there := range map[string]string{"a file": filled(t, 3), "no file yet": filepath.Join(t.TempDir(), "ledger.json")} {
+		dir := t.TempDir()
+		link, second := filepath.Join(dir, "link.json"), filepath.Join(dir, "second.json")
+		for at, to := range map[string]string{second: there, link: filepath.Base(second)} {
+			if err := os.Symlink(to, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := newRigIn(Options{File: link}, Settings{})
+		g.request("a", plain("h"))
+		if err := g.Flush(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(lockPath(there)); err != nil {
+			t.Errorf("%s: the lock: %v", name, err)
+		}
+		if err := g.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, path := range []string{link, second} {
+			if _, err := os.Readlink(path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if l, err := ReadFile(there, epoch, 0); err != nil || !strings.Contains(names(l), "a") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+			t.Errorf("%s: beside the link: %v, %v", name, entries, err)
+		}
+	}
+}
+
 // A machine that starts with its clock behind, and is set right later, must not
 // make what was insecure lately look long past.
 func TestAClockThatIsBehind(t *testing.T) {
