@@ -63,7 +63,11 @@ func stateFileNotes(cfg *configs.Config) []string {
 		return nil
 	}
 	var out []string
-	if dir := filepath.Dir(file); !writable(dir) {
+	dir := filepath.Dir(file)
+	if target, err := filepath.EvalSymlinks(file); err == nil { // a link stays
+		dir = filepath.Dir(target)
+	}
+	if !writable(dir) {
 		out = append(out, "state.file: this user cannot write to the directory "+dir+": the user that runs tlslift must be able to, or the ledger is kept in memory only")
 	}
 	for _, err := range ledger.Unusable(file, time.Now()) {
