@@ -63,11 +63,7 @@ func stateFileNotes(cfg *configs.Config) []string {
 		return nil
 	}
 	var out []string
-	dir := filepath.Dir(file)
-	if target, err := filepath.EvalSymlinks(file); err == nil { // a link stays
-		dir = filepath.Dir(target)
-	}
-	if !writable(dir) {
+	if dir := stateDir(file); !writable(dir) {
 		out = append(out, "state.file: this user cannot write to the directory "+dir+": the user that runs tlslift must be able to, or the ledger is kept in memory only")
 	}
 	for _, err := range ledger.Unusable(file, time.Now()) {
@@ -78,4 +74,12 @@ func stateFileNotes(cfg *configs.Config) []string {
 		}
 	}
 	return out
+}
+
+// stateDir is the directory that a state file is written in: a link to one stays.
+func stateDir(file string) string {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	return filepath.Dir(file)
 }
