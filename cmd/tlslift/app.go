@@ -213,14 +213,14 @@ func (a *app) wait(signals <-chan os.Signal) error {
 		case s := <-signals:
 			switch {
 			case asksToEnd(s):
-				return a.drain(s.String(), signals)
+				return a.drain(s.String(), true, signals)
 			case s == syscall.SIGHUP:
 				reload("signal")
 			default:
 				a.beginUpgrade()
 			}
 		case <-a.quit:
-			return a.drain("POST /quit", signals)
+			return a.drain("POST /quit", false, signals)
 		case <-a.watch.changed:
 			reload("file changed")
 		case err := <-started:
@@ -293,30 +293,37 @@ func (a *app) reconfigure() error {
 }
 
 // drain ends the process as design.md section 6 says: readiness off, still
-// accepting for drain_delay, then finishing what is in flight.
-func (a *app) drain(why string, signals <-chan os.Signal) error {
+// accepting for drain_delay, then finishing what is in flight. signalled says that
+// a signal asked for it.
+func (a *app) drain(why string, signalled bool, signals <-chan os.Signal) error {
 	a.abandonUpgrade()
 	limits := a.cfg.Load().Limits
 	a.admin.SetState(admin.Stopping)
 	notify(daemon.SdNotifyStopping)
 	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
-	a.end(signals, limits.DrainDelay, limits.DrainTimeout)
+	a.end(signals, signalled, limits.DrainDelay, limits.DrainTimeout)
 	return nil
 }
 
 // end finishes what is in flight, still accepting for the delay, until the timeout.
-// A signal that asks for the end cuts both short.
-func (a *app) end(signals <-chan os.Signal, delay, timeout time.Duration) {
+// The second signal that asks for the end cuts both short: a service manager sends
+// one to every process, also to one that is already ending for another reason.
+func (a *app) end(signals <-chan os.Signal, signalled bool, delay, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	go func() {
 		for {
 			select {
 			case s := <-signals:
-				if asksToEnd(s) {
+				if !asksToEnd(s) {
+					continue
+				}
+				if signalled {
 					cancel()
 					return
 				}
+				signalled = true
+				a.log.Info("already draining: one more signal stops without waiting", zap.Stringer("signal", s))
 			case <-ctx.Done():
 				return
 			}

@@ -152,43 +152,45 @@ func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
 	drain := min(limits.DrainTimeout, limits.UpgradeTimeout/2)
 	retiring, retired := context.WithTimeout(context.Background(), limits.UpgradeTimeout-drain)
 	defer retired()
-	why := make(chan error, 1)
-	go func() {
+	var signalled bool
+	var failure error
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
 		defer retired()
-		why <- a.untilTold(retiring, signals, next)
-	}()
+		signalled, failure = a.untilTold(retiring, signals, next)
+	})
 	left := a.server.Retire(retiring)
 	select {
 	case <-a.adopted: // what an earlier process hands over passes through this one
 	case <-retiring.Done():
 	}
 	retired()
-	failure := <-why
+	waiting.Wait()
 	if failure != nil {
 		a.log.Error("no process serves any more", zap.Error(failure))
 	}
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
-	a.end(signals, 0, drain)
+	a.end(signals, signalled, 0, drain)
 	_ = next.Close()
 	return failure
 }
 
 // untilTold waits for a reason to end sooner: a signal, or that the next process
 // ends. It returns an error if that ended unexpectedly.
-func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *handover.Next) error {
+func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *handover.Next) (signalled bool, err error) {
 	for {
 		select {
 		case s := <-signals:
 			if asksToEnd(s) {
-				return nil
+				return true, nil
 			}
 			a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
 		case err := <-next.Done():
-			return err
+			return false, err
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		}
 	}
 }

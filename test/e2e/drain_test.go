@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/fault"
 	"tlslift/test/harness"
 )
 
@@ -191,6 +192,49 @@ func TestReadinessGoesOffWhileDraining(t *testing.T) {
 	}
 	if failed := p.Lines(0, harness.Match{"level": "error"}); len(failed) > 0 {
 		t.Errorf("logged: %v", failed)
+	}
+}
+
+// onceMore is the line of a first signal that comes while the process drains for
+// another reason.
+var onceMore = harness.Match{"msg": "already draining: one more signal stops without waiting"}
+
+// TestSignalAfterQuit: only a second signal stops without waiting, and POST /quit
+// is none.
+func TestSignalAfterQuit(t *testing.T) {
+	t.Parallel()
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("again ", again), func(t *testing.T) {
+			t.Parallel()
+			release := make(chan struct{})
+			server := startFault(t, fault.Options{Script: fault.Marked("/slow", fault.Hold(release))})
+			p := harness.Start(t, harness.Options{Upstream: server, Config: "admin: {quit: true}\nlimits: {drain_timeout: 80s}"})
+			slow := dial(t, p).Send(get("/slow"))
+			if err := server.Wait(patience(t), "GET /slow", 1); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.Post("http://"+p.AdminAddr()+"/quit", "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			p.WaitLog(harness.Match{"msg": "draining", "why": "POST /quit"})
+			p.Signal(syscall.SIGTERM)
+			p.WaitLog(onceMore)
+			want := 200
+			if again {
+				want = 504
+				p.Signal(syscall.SIGTERM)
+			} else {
+				close(release)
+			}
+			if answer := slow.Answer("GET"); answer.StatusCode != want {
+				t.Errorf("%d %q, want %d", answer.StatusCode, answer.Problem(), want)
+			}
+			if code := p.Wait(); code != 0 {
+				t.Errorf("exit status %d", code)
+			}
+		})
 	}
 }
 

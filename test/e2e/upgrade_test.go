@@ -326,6 +326,31 @@ func TestStopWhileUpgraded(t *testing.T) {
 	}
 }
 
+// TestSignalToEveryProcess: a service manager sends one SIGTERM to each process. The
+// old one may have heard of it from the new one before: it still finishes its call.
+func TestSignalToEveryProcess(t *testing.T) {
+	t.Parallel()
+	_, slow, release, p := upgrading(t, "limits: {drain_timeout: 80s}")
+	held := dial(t, p).Send(slowCall)
+	if err := slow.Wait(patience(t), "/slow", 1); err != nil {
+		t.Fatal(err)
+	}
+	old := p.PID()
+	mark := p.Upgrade()
+	p.Signal(syscall.SIGTERM)
+	p.WaitLogAfter(mark, harness.Match{"msg": "draining", "why": "upgraded"})
+	_ = syscall.Kill(old, syscall.SIGTERM)
+	p.WaitLogAfter(mark, onceMore)
+	close(release)
+	if answer := held.Answer("GET"); answer.StatusCode != 200 {
+		t.Errorf("%d %q %q", answer.StatusCode, answer.Problem(), answer.Delivery())
+	}
+	if code := p.Wait(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	p.WaitLogs(mark, harness.Match{"msg": "stopped", "cut": 0}, 2)
+}
+
 // TestOldProcessEndsInTime: limits.upgrade_timeout ends what does not end by
 // itself, and SIGTERM to the old process does so sooner; the new one serves on.
 func TestOldProcessEndsInTime(t *testing.T) {
