@@ -22,24 +22,37 @@ func (l *loader) readFile() []byte {
 	if l.file == "" {
 		return nil
 	}
-	f, err := os.Open(l.file)
-	var data []byte
-	if err == nil {
-		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
-	}
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it is larger than %d bytes", maxFile)
-	}
+	data, err := readBounded(l.file)
 	if err == nil {
 		return data
 	}
 	fix := "name a file that tlslift can read"
-	if strings.HasPrefix(l.file, "~") {
+	switch {
+	case errors.Is(err, errNotRegular):
+		fix = "write the configuration to a file and name that with --config: it is read again for each reload and upgrade"
+	case strings.HasPrefix(l.file, "~"):
 		fix = "write the whole path: ~ is not expanded"
 	}
 	l.reportLine(0, "", "cannot be read: "+plainError(err).Error(), fix)
 	return nil
+}
+
+// readBounded reads a regular file. A pipe would be empty at the next reload, and
+// its defaults in force.
+func readBounded(path string) ([]byte, error) {
+	if err := readable(path); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it is larger than %d bytes", maxFile)
+	}
+	return data, err
 }
 
 // parse returns the root of the document in data: nil when there is none, or

@@ -66,16 +66,17 @@ func TestUnreadableConfigurations(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	large := written(t, "# "+strings.Repeat("x", maxFile))
-	for name, c := range map[string]struct{ file, want string }{
-		"missing":   {filepath.Join(dir, "a.yaml"), "cannot be read: no such file or directory"},
-		"folder":    {dir, "cannot be read: is a directory"},
-		"too large": {large, "cannot be read: it is larger than 1048576 bytes"},
+	const name, write = "name a file that tlslift can read", "write the configuration to a file and name that with --config: it is read again for each reload and upgrade"
+	for title, c := range map[string]struct{ file, want string }{
+		"missing":   {filepath.Join(dir, "a.yaml"), "cannot be read: no such file or directory; " + name},
+		"folder":    {dir, "cannot be read: it is not a regular file; " + write},
+		"device":    {os.DevNull, "cannot be read: it is not a regular file; " + write},
+		"too large": {large, "cannot be read: it is larger than 1048576 bytes; " + name},
 	} {
 		for _, reload := range []bool{false, true} {
 			_, err := Load(Source{File: c.file, Reload: reload})
-			want := c.file + ": " + c.want + "; name a file that tlslift can read"
-			if err == nil || err.Error() != want {
-				t.Errorf("%s, reload %v: got %v, want %s", name, reload, err, want)
+			if want := c.file + ": " + c.want; err == nil || err.Error() != want {
+				t.Errorf("%s, reload %v: got %v, want %s", title, reload, err, want)
 			}
 		}
 	}

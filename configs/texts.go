@@ -60,6 +60,8 @@ func (l *loader) resolved(text string, input bool) (string, error) {
 	return text, nil
 }
 
+var errNotRegular = errors.New("it is not a regular file")
+
 // readable reports why a regular file cannot be read. Others are not opened:
 // that can block.
 func readable(path string) error {
@@ -68,7 +70,7 @@ func readable(path string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
+		return errNotRegular
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -88,11 +88,15 @@ type snapshot struct {
 	sum   [sha256.Size]byte // over their names and contents
 }
 
-// takeSnapshot reads files; one that cannot be read counts as empty.
+// takeSnapshot reads files; one that cannot be read counts as empty. Only regular
+// ones are read: opening another can block, and reading it takes what is in it.
 func takeSnapshot(files ...string) snapshot {
 	sum := sha256.New()
 	for _, f := range files {
 		io.WriteString(sum, f+"\x00")
+		if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
 		if in, err := os.Open(f); err == nil {
 			_, _ = io.Copy(sum, io.LimitReader(in, 16<<20))
 			in.Close()
