@@ -38,12 +38,12 @@ func (e *ListenError) Unwrap() error { return e.Err }
 
 // Listen opens every listener, or none.
 func (s *Server) Listen() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	change, err := s.prepare(s.settings.Load().Listeners)
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reconcile(change)
 	return nil
 }
@@ -65,9 +65,12 @@ func (c *listenerChange) undo() {
 
 // prepare opens the listeners that are not open yet. One that is open under the
 // same address is kept; of several with port 0 each is kept once. With an error,
-// a *ListenError, nothing has changed. The caller holds the lock.
+// a *ListenError, nothing has changed. The caller does not hold the lock: a host
+// name is looked up, and calls, the status page and a drain wait for the lock.
 func (s *Server) prepare(wanted []Listener) (*listenerChange, error) {
+	s.mu.Lock()
 	c := &listenerChange{removed: slices.Clone(s.listeners)}
+	s.mu.Unlock()
 	for i, conf := range wanted {
 		kept := slices.IndexFunc(c.removed, func(l *listener) bool { return l.conf.Load().Address == conf.Address })
 		if kept >= 0 {
@@ -98,7 +101,7 @@ func (s *Server) open(address string) (net.Listener, error) {
 		return ln, nil
 	}
 	lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
-	return front.Listen(s.baseCtx, lc, address)
+	return front.Listen(s.accepting, lc, address)
 }
 
 // reconcile puts the listeners in force; it cannot fail. Removed ones accept no

@@ -141,19 +141,16 @@ func (s *Server) adoptCA(st *settings) {
 
 // Reload puts settings in force as a whole or, with an error, not at all.
 // Listeners are added, removed and kept by their addresses. Calls under way
-// finish with what they began with.
+// finish with what they began with. There may be one Reload at a time.
 func (s *Server) Reload(set Settings) error {
 	st, err := s.newSettings(set)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
 	change, err := s.prepare(set.Listeners)
-	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	// Without the lock: it asks which addresses are our own.
 	if err := s.transport.Reconfigure(s.upstreamOptions(&set)); err != nil {
 		change.undo()
 		return fmt.Errorf("reconfigure the upstream side: %w", err)
