@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -195,47 +194,52 @@ func (a *app) awaitAdopted(ctx context.Context) {
 	}
 }
 
-// wait reloads, upgrades and, at the end, drains.
-func (a *app) wait(signals <-chan os.Signal) error {
+// wait reloads, upgrades and, at the end, drains. A reload runs beside it, because
+// files and names can keep it waiting, and the end does not wait for it. Neither a
+// reload nor an upgrade begins while the other is under way: what asks for it stays
+// in its channel.
+func (a *app) wait(on signals) error {
+	var reloading <-chan struct{} // closed when the reload under way ends; nil = none is
 	reload := func(why string) {
-		if a.upgrade == nil { // else the new process has read it all, or is notified again
+		over := make(chan struct{})
+		reloading = over
+		go func() {
+			defer close(over)
 			a.reload(why)
-		} else {
-			a.upgrade.reload = why
-		}
+		}()
 	}
 	for {
+		reloads, changes, upgrades := on.reload, a.watch.changed, on.upgrade
 		var started <-chan error
 		if a.upgrade != nil {
-			started = a.upgrade.done
+			reloads, changes, started = nil, nil, a.upgrade.done
+		}
+		if reloading != nil {
+			reloads, changes, upgrades = nil, nil, nil
 		}
 		select {
-		case s := <-signals:
-			switch {
-			case asksToEnd(s):
-				return a.drain(s.String(), true, signals)
-			case s == syscall.SIGHUP:
-				reload("signal")
-			default:
-				a.beginUpgrade()
-			}
+		case s := <-on.end:
+			return a.drain(s.String(), true, on)
 		case <-a.quit:
-			return a.drain("POST /quit", false, signals)
-		case <-a.watch.changed:
+			return a.drain("POST /quit", false, on)
+		case <-reloads:
+			reload("signal")
+		case <-changes:
 			reload("file changed")
+		case <-reloading:
+			reloading = nil
+		case <-upgrades:
+			a.beginUpgrade()
 		case err := <-started:
 			over := false
 			if err == nil {
-				over, err = a.handOver(signals)
+				over, err = a.handOver(on)
 			}
 			if over {
 				return err
 			}
 			a.upgradeFailed(err)
-			why := a.upgrade.reload
-			if a.upgrade = nil; why != "" {
-				a.reload(why)
-			}
+			a.upgrade = nil
 		case err := <-a.ended:
 			a.log.Error("stopped unexpectedly", zap.Error(err))
 			return err
@@ -295,29 +299,26 @@ func (a *app) reconfigure() error {
 // drain ends the process as design.md section 6 says: readiness off, still
 // accepting for drain_delay, then finishing what is in flight. signalled says that
 // a signal asked for it.
-func (a *app) drain(why string, signalled bool, signals <-chan os.Signal) error {
+func (a *app) drain(why string, signalled bool, on signals) error {
 	a.abandonUpgrade()
 	limits := a.cfg.Load().Limits
 	a.admin.SetState(admin.Stopping)
 	notify(daemon.SdNotifyStopping)
 	a.log.Info("draining", zap.String("why", why), zap.Duration("delay", limits.DrainDelay), zap.Duration("timeout", limits.DrainTimeout))
-	a.end(signals, signalled, limits.DrainDelay, limits.DrainTimeout)
+	a.end(on, signalled, limits.DrainDelay, limits.DrainTimeout)
 	return nil
 }
 
 // end finishes what is in flight, still accepting for the delay, until the timeout.
 // The second signal that asks for the end cuts both short: a service manager sends
 // one to every process, also to one that is already ending for another reason.
-func (a *app) end(signals <-chan os.Signal, signalled bool, delay, timeout time.Duration) {
+func (a *app) end(on signals, signalled bool, delay, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	go func() {
 		for {
 			select {
-			case s := <-signals:
-				if !asksToEnd(s) {
-					continue
-				}
+			case s := <-on.end:
 				if signalled {
 					cancel()
 					return
@@ -340,9 +341,6 @@ func (a *app) end(signals <-chan os.Signal, signalled bool, delay, timeout time.
 	a.awaitAdopted(ctx)
 	a.log.Info("stopped", zap.Int("cut", cut))
 }
-
-// asksToEnd reports whether a signal asks for neither a reload nor an upgrade.
-func asksToEnd(s os.Signal) bool { return s != syscall.SIGHUP && !slices.Contains(upgradeSignals, s) }
 
 func (a *app) close() {
 	close(a.stopped)

@@ -35,21 +35,38 @@ finishes the requests in flight, and logs how many it had to cut off.`,
 	return cmd
 }
 
+// signals ask a running tlslift for something. Those that ask for its end have a
+// channel of their own, which no number of others can fill; nil = never asked.
+type signals struct {
+	end     chan os.Signal // the first drains, the second stops without waiting
+	reload  chan os.Signal // holds one: several ask for one reload
+	upgrade chan os.Signal // holds one
+}
+
+func notifySignals() signals {
+	on := signals{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
+	// Never stopped: a second SIGTERM at the very end would end the process with the signal's status.
+	signal.Notify(on.end, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(on.reload, syscall.SIGHUP)
+	if len(upgradeSignals) > 0 { // else all
+		signal.Notify(on.upgrade, upgradeSignals...)
+	}
+	return on
+}
+
 // run is `tlslift run`, which is also the default command.
 func (f *configFlags) run(cmd *cobra.Command, _ []string) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, append(upgradeSignals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)...)
-	// Not stopped: a second SIGTERM at the very end would end the process with the signal's status.
+	on := notifySignals()
 	before, err := previousProcess()
 	if err != nil {
 		return err
 	}
-	return serve(f.source(cmd, os.Environ()), before, cmd.ErrOrStderr(), signals, func() {})
+	return serve(f.source(cmd, os.Environ()), before, cmd.ErrOrStderr(), on, func() {})
 }
 
 // serve runs the proxy until a signal asks for its end. before is the process whose
 // place this one takes, nil if there is none; started is called when it is ready.
-func serve(src configs.Source, before *previous, log io.Writer, signals <-chan os.Signal, started func()) error {
+func serve(src configs.Source, before *previous, log io.Writer, on signals, started func()) error {
 	limitMemory()
 	var accountKey []byte
 	if before != nil {
@@ -69,5 +86,5 @@ func serve(src configs.Source, before *previous, log io.Writer, signals <-chan o
 		return fmt.Errorf("start: %w", err)
 	}
 	started()
-	return a.wait(signals)
+	return a.wait(on)
 }

@@ -54,7 +54,7 @@ type service struct {
 // Execute implements svc.Handler.
 func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status chan<- svc.Status) (bool, uint32) {
 	status <- svc.Status{State: svc.StartPending}
-	stop := make(chan os.Signal, 4)
+	stop := make(chan os.Signal, 2)
 	started, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- s.serve(stop, started) }()
 	for {
@@ -69,7 +69,10 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 				status <- request.CurrentStatus
 			case svc.Stop, svc.PreShutdown, svc.Shutdown:
 				status <- svc.Status{State: svc.StopPending, WaitHint: uint32(controlTimeout.Milliseconds())}
-				stop <- os.Interrupt
+				select {
+				case stop <- os.Interrupt:
+				default: // it was asked twice already
+				}
 			}
 		case s.err = <-ended:
 			if s.err == nil {
@@ -82,11 +85,11 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 }
 
 // serve runs the proxy until a signal arrives.
-func (s *service) serve(signals <-chan os.Signal, started chan<- struct{}) error {
+func (s *service) serve(stop chan os.Signal, started chan<- struct{}) error {
 	log, err := os.OpenFile(filepath.Join(logDir(), "tlslift.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close()
-	return serve(configs.Source{File: s.config, Env: os.Environ()}, nil, log, signals, func() { close(started) })
+	return serve(configs.Source{File: s.config, Env: os.Environ()}, nil, log, signals{end: stop}, func() { close(started) })
 }

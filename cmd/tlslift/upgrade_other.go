@@ -30,10 +30,7 @@ func (*previous) Ending() {}
 func (*previous) Serving(func(*call.Outcome)) error { return nil }
 
 // upgrade is not there on this platform.
-type upgrade struct {
-	done   chan error
-	reload string
-}
+type upgrade struct{ done chan error }
 
 func (a *app) abandonUpgrade() {}
 
@@ -41,6 +38,6 @@ func (a *app) upgradeFailed(error) {}
 
 func (a *app) beginUpgrade() {}
 
-func (a *app) handOver(<-chan os.Signal) (bool, error) {
+func (a *app) handOver(signals) (bool, error) {
 	return false, errors.ErrUnsupported
 }

@@ -53,7 +53,6 @@ type upgrade struct {
 	cancel context.CancelCauseFunc
 	done   chan error // one result
 	next   *handover.Next
-	reload string // why the configuration is to be read if this fails; "" = it is not
 }
 
 // abandonUpgrade ends a process that is still starting.
@@ -119,7 +118,7 @@ func (a *app) upgradeFailed(err error) {
 
 // handOver lets the new process serve, and ends this one once it has finished
 // what it has. It reports false if this one goes on after all.
-func (a *app) handOver(signals <-chan os.Signal) (bool, error) {
+func (a *app) handOver(on signals) (bool, error) {
 	next := a.upgrade.next
 	h := &heir{next: next, log: a.log.Logger}
 	a.server.HandOver(h.count)
@@ -140,12 +139,12 @@ func (a *app) handOver(signals <-chan os.Signal) (bool, error) {
 	h.begin()
 	a.admin.SetState(admin.Stopping)
 	a.log.Info("upgraded: the new process serves, this one finishes what it has", zap.Int("next", next.PID()))
-	return true, a.finish(signals, next)
+	return true, a.finish(on, next)
 }
 
 // finish ends a process whose place another has taken: in its own time, within
 // limits.upgrade_timeout, or as a drain does if it is asked to.
-func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
+func (a *app) finish(on signals, next *handover.Next) error {
 	go a.closeAdmin()
 	limits := a.cfg.Load().Limits
 	// At the end of that time what is left is drained.
@@ -157,7 +156,7 @@ func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
 		defer retired()
-		signalled, failure = a.untilTold(retiring, signals, next)
+		signalled, failure = a.untilTold(retiring, on, next)
 	})
 	left := a.server.Retire(retiring)
 	select {
@@ -172,21 +171,25 @@ func (a *app) finish(signals <-chan os.Signal, next *handover.Next) error {
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
-	a.end(signals, signalled, 0, drain)
+	a.end(on, signalled, 0, drain)
 	_ = next.Close()
 	return failure
 }
 
 // untilTold waits for a reason to end sooner: a signal, or that the next process
 // ends. It returns an error if that ended unexpectedly.
-func (a *app) untilTold(ctx context.Context, signals <-chan os.Signal, next *handover.Next) (signalled bool, err error) {
+func (a *app) untilTold(ctx context.Context, on signals, next *handover.Next) (signalled bool, err error) {
+	ignored := func(s os.Signal) {
+		a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
+	}
 	for {
 		select {
-		case s := <-signals:
-			if asksToEnd(s) {
-				return true, nil
-			}
-			a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
+		case <-on.end:
+			return true, nil
+		case s := <-on.reload:
+			ignored(s)
+		case s := <-on.upgrade:
+			ignored(s)
 		case err := <-next.Done():
 			return false, err
 		case <-ctx.Done():
