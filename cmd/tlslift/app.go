@@ -162,7 +162,7 @@ func (a *app) adopt() {
 	defer close(a.adopted)
 	defer a.log.sink.Unshare()
 	if err := a.previous.Serving(a.server.Count); err != nil {
-		a.log.Error("some outcomes of the process before this one are not counted", zap.Error(err))
+		a.log.Error("some calls of the process before this one may not be counted", zap.Error(err))
 	}
 }
 

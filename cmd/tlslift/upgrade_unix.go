@@ -172,7 +172,7 @@ func (a *app) finish(on signals, next *handover.Next) error {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
 	a.end(on, signalled, 0, drain)
-	_ = next.Close()
+	next.Finish()
 	return failure
 }
 

@@ -10,8 +10,9 @@
 //	new -> old  ready    it could start, and has accepted no connection
 //	old -> new  go       the old one's ledger is written and given up
 //	new -> old  serving  it accepts
-//	old -> new  outcomes until the old one ends
-//	new -> old  ending   it is about to end, and waits for the last outcomes
+//	old -> new  outcomes of what it still finishes
+//	old -> new  done     there are no further ones: without it, some may be missing
+//	new -> old  ending   it is about to end, and waits for done
 //
 // Until it hears go the new process ends when the old one does. Until the old
 // one hears serving it can continue as if nothing had happened.

@@ -142,8 +142,11 @@ func (n *Next) Outcome(encoded json.RawMessage) error {
 	return err
 }
 
-// Close ends the conversation: there are no further outcomes.
-func (n *Next) Close() error { return n.talk.Close() }
+// Finish says that there are no further outcomes, and ends the conversation.
+func (n *Next) Finish() {
+	_ = n.talk.send(message{Kind: wordDone})
+	n.talk.Close()
+}
 
 // file is a descriptor of a listener that a process can inherit. It is not that
 // of net.TCPListener.File, which os/exec would make blocking: so would be the

@@ -3,9 +3,7 @@
 package handover
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"time"
@@ -70,7 +68,7 @@ func (p *Previous) Ready() error {
 func (p *Previous) Ending() { _ = p.talk.send(message{Kind: wordEnding}) }
 
 // Serving says that this process serves, and hands each outcome of the old
-// process to count until that ends. It returns an error if some were lost.
+// process to count until that is done. It returns an error if some may be lost.
 func (p *Previous) Serving(count func(*call.Outcome)) error {
 	defer p.talk.Close()
 	if err := p.talk.send(message{Kind: wordServing}); err != nil {
@@ -80,12 +78,11 @@ func (p *Previous) Serving(count func(*call.Outcome)) error {
 	for {
 		var m message
 		switch err := p.talk.in.Decode(&m); {
-		case errors.Is(err, io.EOF):
-			return nil
 		case err != nil:
-			return fmt.Errorf("hear what the old process counts: %w", err)
-		}
-		if m.Outcome == nil {
+			return fmt.Errorf("hear what the old process counts: %w", closedError(err, "it ended without saying that it was done"))
+		case m.Kind == wordDone:
+			return nil
+		case m.Outcome == nil:
 			continue
 		}
 		o, err := Decode(m.Outcome)

@@ -29,4 +29,5 @@ const (
 	wordGo      = "go"
 	wordServing = "serving"
 	wordEnding  = "ending"
+	wordDone    = "done"
 )

@@ -351,6 +351,30 @@ func TestSignalToEveryProcess(t *testing.T) {
 	p.WaitLogs(mark, harness.Match{"msg": "stopped", "cut": 0}, 2)
 }
 
+// TestOldProcessIsKilled: what it still had is not counted, and the log of the new
+// one says so.
+func TestOldProcessIsKilled(t *testing.T) {
+	t.Parallel()
+	_, slow, _, p := upgrading(t, "")
+	mark := p.Upgrade() // the process that the test started is not the one to be killed
+	p.WaitLogAfter(mark, harness.Match{"msg": "stopped", "cut": 0})
+	held := dial(t, p).Send(slowCall)
+	if err := slow.Wait(patience(t), "/slow", 1); err != nil {
+		t.Fatal(err)
+	}
+	old := p.PID()
+	mark = p.Upgrade()
+	_ = syscall.Kill(old, syscall.SIGKILL)
+	held.ExpectClosed()
+	p.WaitLogAfter(mark, harness.Match{
+		"level": "error", "msg": "some calls of the process before this one may not be counted",
+		"error": "hear what the old process counts: it ended without saying that it was done",
+	})
+	if answer := p.Ask(getA); answer.Problem() != "" {
+		t.Errorf("the new process: %d %q", answer.StatusCode, answer.Problem())
+	}
+}
+
 // TestOldProcessEndsInTime: limits.upgrade_timeout ends what does not end by
 // itself, and SIGTERM to the old process does so sooner; the new one serves on.
 func TestOldProcessEndsInTime(t *testing.T) {

@@ -203,13 +203,20 @@ func (p *Process) Upgrade() Mark {
 	p.t.Helper()
 	mark := p.Mark()
 	p.Signal(upgradeSignal)
+	p.Upgraded(mark)
+	return mark
+}
+
+// Upgraded waits for the log to say that an upgrade is complete that began after
+// the mark: the new process is what the Process is from then on.
+func (p *Process) Upgraded(mark Mark) {
+	p.t.Helper()
 	pid, err := strconv.ParseInt(p.WaitLogAfter(mark, Match{"msg": "ready", "previous": int64(p.PID())}).String("pid"), 10, 64)
 	if err != nil {
 		p.t.Fatalf("the new process does not say which it is: %v", err)
 	}
 	p.WaitLogAfter(mark, Match{"level": "info", "next": pid})
 	p.pid.Store(pid)
-	return mark
 }
 
 // Reconfigure replaces the configuration file: what tlslift watches.
