@@ -64,9 +64,6 @@ func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 		src: in.src, accountKey: in.accountKey, started: time.Now(), log: newLogging(cfg.Log, stderr), watch: newWatcher(in.files),
 		ended: make(chan error, 2), quit: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
-	if before != nil {
-		a.log.sink.Share()
-	}
 	a.cfg.Store(cfg)
 	reg := prometheus.NewRegistry()
 	if err := metrics.RegisterRuntime(reg); err != nil {
@@ -160,8 +157,9 @@ func (a *app) start() error {
 // adopt counts the outcomes of what the previous process still finishes.
 func (a *app) adopt() {
 	defer close(a.adopted)
-	defer a.log.sink.Unshare()
-	if err := a.previous.Serving(a.server.Count); err != nil {
+	linesLost, err := a.previous.Serving(a.server.Count)
+	a.log.sink.AddLost(linesLost)
+	if err != nil {
 		a.log.Error("some calls of the process before this one may not be counted", zap.Error(err))
 	}
 }
@@ -348,7 +346,7 @@ func (a *app) close() {
 	if err := a.ledger.Close(); err != nil {
 		a.log.Error("the ledger was not written at the end: what changed since the last write is lost", zap.Error(err))
 	}
-	_ = a.log.sink.Close()
+	_, _ = a.log.sink.Close()
 }
 
 func (a *app) closeAdmin() {

@@ -38,7 +38,7 @@ func TestJournalStream(t *testing.T) {
 	}
 	l := newLogging(configs.Log{Level: zap.InfoLevel}, f)
 	l.Warn("careful", zap.Int("n", 1))
-	if err := l.sink.Close(); err != nil {
+	if _, err := l.sink.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(f.Name())

@@ -20,7 +20,7 @@ func TestLoggerWritesFieldsAndHonoursItsLevel(t *testing.T) {
 	l.Info("two")
 	l.level.SetLevel(zap.InfoLevel)
 	l.Info("three")
-	if err := l.sink.Close(); err != nil {
+	if _, err := l.sink.Close(); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -37,7 +37,7 @@ func TestLostLineIsALineOfTheLog(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		l := newLogging(configs.Log{Level: zap.InfoLevel, Console: console}, &out)
-		if err := l.sink.Close(); err != nil {
+		if _, err := l.sink.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if got := string(lostLine(l.Core().(*sinkCore).encoder)(7)); !strings.HasSuffix(got, want+"\n") {
@@ -57,7 +57,7 @@ func TestTroubleNamesTheNumberOfLines(t *testing.T) {
 		t.Errorf("before a line: %q", got)
 	}
 	l.Info("one")
-	if err := l.sink.Close(); err == nil {
+	if _, err := l.sink.Close(); err == nil {
 		t.Error("a full disk is no error")
 	}
 	if got := l.trouble(); !strings.Contains(got, ": 1 line is lost.") {

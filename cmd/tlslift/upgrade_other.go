@@ -27,7 +27,7 @@ func (*previous) Ready() error { return nil }
 
 func (*previous) Ending() {}
 
-func (*previous) Serving(func(*call.Outcome)) error { return nil }
+func (*previous) Serving(func(*call.Outcome)) (uint64, error) { return 0, nil }
 
 // upgrade is not there on this platform.
 type upgrade struct{ done chan error }

@@ -88,11 +88,7 @@ func (a *app) beginUpgrade() {
 	go func() {
 		defer cancel()
 		var err error
-		a.log.sink.Share()
 		u.next, err = handover.Start(ctx, handover.Program{Path: path, Args: os.Args, Env: os.Environ()}, state, listeners)
-		if err != nil {
-			a.log.sink.Unshare()
-		}
 		u.done <- err
 	}()
 }
@@ -132,7 +128,6 @@ func (a *app) handOver(on signals) (bool, error) {
 		a.server.HandOver(nil)
 		a.ledger.Reclaim()
 		h.takeBack(a.server.Count)
-		a.log.sink.Unshare()
 		return false, err
 	}
 	notify(fmt.Sprintf("MAINPID=%d", next.PID()))
@@ -172,7 +167,8 @@ func (a *app) finish(on signals, next *handover.Next) error {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
 	}
 	a.end(on, signalled, 0, drain)
-	next.Finish()
+	linesLost, _ := a.log.sink.Close()
+	next.Finish(linesLost)
 	return failure
 }
 

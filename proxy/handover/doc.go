@@ -11,7 +11,8 @@
 //	old -> new  go       the old one's ledger is written and given up
 //	new -> old  serving  it accepts
 //	old -> new  outcomes of what it still finishes
-//	old -> new  done     there are no further ones: without it, some may be missing
+//	old -> new  done     there are no further ones: without it, some may be missing;
+//	                     and how many lines of the log were lost
 //	new -> old  ending   it is about to end, and waits for done
 //
 // Until it hears go the new process ends when the old one does. Until the old

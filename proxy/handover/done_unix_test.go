@@ -31,8 +31,12 @@ func TestWhetherTheOldProcessWasDone(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		next, previous := conversationOf(t)
 		served := make(chan error, 1)
-		counted := 0
-		go func() { served <- previous.Serving(func(*call.Outcome) { counted++ }) }()
+		counted, linesLost := 0, uint64(0)
+		go func() {
+			var err error
+			linesLost, err = previous.Serving(func(*call.Outcome) { counted++ })
+			served <- err
+		}()
 		if err := next.talk.receive(wordServing, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -42,12 +46,12 @@ func TestWhetherTheOldProcessWasDone(t *testing.T) {
 			}
 		}
 		if done {
-			next.Finish()
+			next.Finish(7)
 		} else {
 			next.talk.Close()
 		}
 		err := <-served
-		if counted != 3 || (err == nil) != done || err != nil && !strings.Contains(err.Error(), "without saying that it was done") {
+		if counted != 3 || (linesLost == 7) != done || (err == nil) != done || err != nil && !strings.Contains(err.Error(), "without saying that it was done") {
 			t.Errorf("done %v: %d counted, %v", done, counted, err)
 		}
 	}

@@ -142,9 +142,10 @@ func (n *Next) Outcome(encoded json.RawMessage) error {
 	return err
 }
 
-// Finish says that there are no further outcomes, and ends the conversation.
-func (n *Next) Finish() {
-	_ = n.talk.send(message{Kind: wordDone})
+// Finish says that there are no further outcomes, and how many lines of the log this
+// process lost without a line that says so. It ends the conversation.
+func (n *Next) Finish(linesLost uint64) {
+	_ = n.talk.send(message{Kind: wordDone, LinesLost: linesLost})
 	n.talk.Close()
 }
 

@@ -68,26 +68,27 @@ func (p *Previous) Ready() error {
 func (p *Previous) Ending() { _ = p.talk.send(message{Kind: wordEnding}) }
 
 // Serving says that this process serves, and hands each outcome of the old
-// process to count until that is done. It returns an error if some may be lost.
-func (p *Previous) Serving(count func(*call.Outcome)) error {
+// process to count until that is done. It returns what Next.Finish was given, and an
+// error if outcomes may be lost.
+func (p *Previous) Serving(count func(*call.Outcome)) (linesLost uint64, err error) {
 	defer p.talk.Close()
 	if err := p.talk.send(message{Kind: wordServing}); err != nil {
-		return fmt.Errorf("notify the old process: %w", err)
+		return 0, fmt.Errorf("notify the old process: %w", err)
 	}
 	_ = p.talk.SetReadDeadline(time.Time{})
 	for {
 		var m message
 		switch err := p.talk.in.Decode(&m); {
 		case err != nil:
-			return fmt.Errorf("hear what the old process counts: %w", closedError(err, "it ended without saying that it was done"))
+			return 0, fmt.Errorf("hear what the old process counts: %w", closedError(err, "it ended without saying that it was done"))
 		case m.Kind == wordDone:
-			return nil
+			return m.LinesLost, nil
 		case m.Outcome == nil:
 			continue
 		}
 		o, err := Decode(m.Outcome)
 		if err != nil {
-			return fmt.Errorf("hear what the old process counts: %w", err)
+			return 0, fmt.Errorf("hear what the old process counts: %w", err)
 		}
 		count(o)
 	}

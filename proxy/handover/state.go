@@ -21,6 +21,8 @@ type message struct {
 	State   *State          `json:"state,omitempty"`
 	Kind    string          `json:"word,omitempty"`
 	Outcome json.RawMessage `json:"outcome,omitempty"`
+
+	LinesLost uint64 `json:"lines_lost,omitempty"` // with done
 }
 
 // The words.

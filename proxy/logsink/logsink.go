@@ -1,7 +1,8 @@
 // Package logsink writes log lines and never makes anyone wait for their
 // reader. Lines are gathered in memory, and a single goroutine writes whatever
 // has gathered since its last write: an idle process writes a line at once, a
-// busy one writes many together, every 50 ms.
+// busy one writes many together, every 50 ms, at a time as many as a pipe takes in
+// one piece.
 //
 // When the reader stalls or the disk is full, lines are dropped and counted.
 // Lines of level error are kept, as many as fit into MaxKept, until they can be
@@ -13,7 +14,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -46,7 +46,6 @@ var errStalled = errors.New("the log's reader does not read")
 // for the reader, except Close, which waits for at most a second.
 type Sink struct {
 	out      io.Writer
-	shared   atomic.Int32 // other processes that write to out
 	lostLine func(lines uint64) []byte
 	journal  bool
 	wake     chan struct{} // there is something to write
@@ -58,14 +57,16 @@ type Sink struct {
 	pending batch
 	kept    ring
 	spare   []byte
-	flying  int       // bytes being written
+	flight  batch     // being written
+	written int       // bytes of flight that are
 	since   time.Time // when that write began; zero = none
 	lost    uint64    // lines, since the start
 	unsaid  uint64    // lost lines that no line has mentioned
 	rest    []byte    // of a line that was written in part
 	line    []byte    // with its priority; valid while it is added
 	err     error     // of the last write
-	closed  bool
+	closed  bool      // Close was called
+	ended   bool      // Close has counted what is lost: nothing more is written
 }
 
 // New starts the writing goroutine. Close ends it. lostLine makes the line that
@@ -94,7 +95,7 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 		line = s.line
 	}
 	switch {
-	case !s.closed && s.flying+len(s.pending.text)+len(line) <= MaxPending:
+	case !s.closed && len(s.flight.text)+len(s.pending.text)+len(line) <= MaxPending:
 		s.pending.add(line, keep)
 	case !s.closed && keep:
 		s.countLost(s.kept.push(line))
@@ -148,10 +149,20 @@ func (s *Sink) Status() Status {
 	return Status{Lost: s.lost, Behind: stalled || s.err != nil || s.unsaid > 0}
 }
 
+// AddLost counts lines that another process lost, which wrote to the same log. A
+// line says so, as of those that this one loses.
+func (s *Sink) AddLost(lines uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost += lines
+	s.unsaid += lines
+	signal(s.wake)
+}
+
 // Close tries once more to write what is pending and ends the goroutine. Later
-// lines are lost. It returns an error if not everything was written within a
-// second.
-func (s *Sink) Close() error {
+// lines are lost. It returns how many lines are lost that no line has mentioned, and
+// an error if not everything was written within a second.
+func (s *Sink) Close() (unsaid uint64, err error) {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
@@ -162,12 +173,20 @@ func (s *Sink) Close() error {
 	defer timer.Stop()
 	select {
 	case <-s.done:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.err
 	case <-timer.C:
-		return errStalled
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.ended = true
+		if len(s.flight.text) > 0 {
+			s.err = errStalled
+			s.failed()
+		}
+		s.countLost(bytes.Count(s.pending.text, []byte{'\n'}) + len(s.kept.lines))
+		s.pending, s.kept = batch{}, ring{}
+	}
+	return s.unsaid, s.err
 }
 
 // run writes a line at once after a pause, and else whatever has gathered. No timer
@@ -214,66 +233,62 @@ func (s *Sink) isClosed() bool {
 // flush writes what there is, and reports whether all of it was written.
 func (s *Sink) flush() bool {
 	s.mu.Lock()
-	b, said := s.take()
-	s.mu.Unlock()
-	if len(b.text) == 0 {
+	defer s.mu.Unlock()
+	said := s.take()
+	if len(s.flight.text) == 0 {
 		return true
 	}
-	n, err := s.writeOut(b.text)
-	if err == nil && n < len(b.text) {
-		err = io.ErrShortWrite
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.flying, s.since, s.err = 0, time.Time{}, err
-	if err == nil {
-		s.unsaid -= said
-	} else {
-		s.failed(&b, max(0, min(n, len(b.text))))
-	}
-	if cap(b.text) <= keepBuffer {
-		s.spare = b.text[:0]
-	}
-	return err == nil
-}
-
-// atomicWrite is how much a pipe takes in one piece, in bytes (PIPE_BUF on
-// Linux). A line that is longer may be torn.
-const atomicWrite = 4096
-
-// Share says that one process more writes to the same descriptor; Unshare, that
-// it does no more. As long as there is one, what is written at a time is whole
-// lines, so few that none is torn apart.
-func (s *Sink) Share() { s.shared.Add(1) }
-
-// Unshare undoes one Share.
-func (s *Sink) Unshare() { s.shared.Add(-1) }
-
-// writeOut writes lines, and returns how many bytes of them were written.
-func (s *Sink) writeOut(lines []byte) (written int, err error) {
-	for s.shared.Load() > 0 && len(lines)-written > atomicWrite {
-		rest := lines[written:]
-		end := bytes.LastIndexByte(rest[:atomicWrite], '\n') + 1
-		if end == 0 {
-			end = bytes.IndexByte(rest, '\n') + 1
+	for s.written < len(s.flight.text) && !s.ended {
+		piece := firstPiece(s.flight.text[s.written:])
+		s.mu.Unlock()
+		n, err := s.out.Write(piece)
+		s.mu.Lock()
+		if s.ended {
+			break // all that was not written by then counts as lost
 		}
-		if end == 0 {
+		s.written += max(0, min(n, len(piece)))
+		if err == nil && n < len(piece) {
+			err = io.ErrShortWrite
+		}
+		if s.err = err; err != nil {
+			s.failed()
 			break
 		}
-		n, err := s.out.Write(rest[:end])
-		written += n
-		if err != nil || n < end {
-			return written, err
-		}
 	}
-	n, err := s.out.Write(lines[written:])
-	return written + n, err
+	if s.err == nil {
+		s.unsaid -= said
+	}
+	if cap(s.flight.text) <= keepBuffer {
+		s.spare = s.flight.text[:0]
+	}
+	s.flight, s.since = batch{}, time.Time{}
+	return s.err == nil
 }
 
-// take makes a batch of everything that is to be written: what is pending, the
+// atomicWrite is how much a pipe takes in one piece, in bytes (PIPE_BUF on Linux). A
+// longer line may be torn by another process that writes to the same log, or by the
+// end of this one.
+const atomicWrite = 4096
+
+// firstPiece is as many whole lines as are written at a time, at least one.
+func firstPiece(lines []byte) []byte {
+	if len(lines) <= atomicWrite {
+		return lines
+	}
+	end := bytes.LastIndexByte(lines[:atomicWrite], '\n') + 1
+	if end == 0 {
+		end = bytes.IndexByte(lines, '\n') + 1
+	}
+	if end == 0 {
+		return lines
+	}
+	return lines[:end]
+}
+
+// take puts into flight everything that is to be written: what is pending, the
 // line that says how many were lost, and the lines that were kept. s.mu is held.
-func (s *Sink) take() (b batch, said uint64) {
-	b = s.pending
+func (s *Sink) take() (said uint64) {
+	b := s.pending
 	s.pending = batch{text: s.spare}
 	s.spare = nil
 	b.own = len(b.text)
@@ -290,16 +305,17 @@ func (s *Sink) take() (b batch, said uint64) {
 	s.kept = ring{}
 	b.begin(s.rest)
 	s.rest = nil
-	if s.flying = len(b.text); s.flying > 0 {
+	if len(b.text) > 0 {
 		s.since = time.Now()
 	}
-	return b, said
+	s.flight, s.written = b, 0
+	return said
 }
 
-// failed counts what a write did not write, and keeps the lines that are to be
-// kept. s.mu is held.
-func (s *Sink) failed(b *batch, written int) {
-	rest, kept, lost := b.unwritten(written)
+// failed counts what is in flight and was not written, and keeps the lines that are
+// to be kept. s.mu is held.
+func (s *Sink) failed() {
+	rest, kept, lost := s.flight.unwritten(s.written)
 	s.rest = rest
 	newer := s.kept.lines
 	s.kept = ring{}

@@ -375,6 +375,46 @@ func TestOldProcessIsKilled(t *testing.T) {
 	}
 }
 
+// TestUpgradeWhileTheLogIsNotRead: the new process counts the lines that the old one
+// could not write, and no line is torn.
+func TestUpgradeWhileTheLogIsNotRead(t *testing.T) {
+	t.Parallel()
+	torn := make(chan string, 1000)
+	p := harness.Start(t, harness.Options{Upstream: doubtful(t), Watch: func(raw string, fields harness.Line) bool {
+		if fields == nil {
+			torn <- raw
+		}
+		return true
+	}})
+	p.AdminAddr() // while the log is read
+	p.Addr()
+	mark := p.Mark()
+	p.HoldLog()
+	const calls = 500 // whose lines no pipe holds
+	in := dial(t, p)
+	for range calls {
+		in.Send(get("/call" + strings.Repeat("/a", 500))).Answer("GET")
+	}
+	in.Close()
+	p.Signal(syscall.SIGUSR2)
+	<-p.Ended()
+	p.WaitMetric(1, linesLost)
+	lost := p.Metrics().Sum(linesLost)
+	p.ReleaseLog()
+	p.Upgraded(mark)
+	if line := p.WaitLogAfter(mark, harness.Match{"msg": "log lines lost"}); line.String("lines") != asText(lost) {
+		t.Errorf("%v lines are lost, and the log says %v", lost, line)
+	}
+	missing := calls - len(p.Lines(mark, harness.Match{"msg": "request"}))
+	// The old process wrote others as well: upgrading, upgraded, stopped.
+	if n := int(lost); n < missing || n > missing+3 {
+		t.Errorf("%d lines are lost, and %d of requests are missing", n, missing)
+	}
+	if len(torn) > 0 {
+		t.Errorf("torn: %s", <-torn)
+	}
+}
+
 // TestOldProcessEndsInTime: limits.upgrade_timeout ends what does not end by
 // itself, and SIGTERM to the old process does so sooner; the new one serves on.
 func TestOldProcessEndsInTime(t *testing.T) {

@@ -204,18 +204,18 @@ func (p *Process) Upgrade() Mark {
 	mark := p.Mark()
 	p.Signal(upgradeSignal)
 	p.Upgraded(mark)
+	p.WaitLogAfter(mark, Match{"level": "info", "next": int64(p.PID())})
 	return mark
 }
 
-// Upgraded waits for the log to say that an upgrade is complete that began after
-// the mark: the new process is what the Process is from then on.
+// Upgraded waits for the log to say, after the mark, that a new process is ready,
+// which is what the Process is from then on.
 func (p *Process) Upgraded(mark Mark) {
 	p.t.Helper()
 	pid, err := strconv.ParseInt(p.WaitLogAfter(mark, Match{"msg": "ready", "previous": int64(p.PID())}).String("pid"), 10, 64)
 	if err != nil {
 		p.t.Fatalf("the new process does not say which it is: %v", err)
 	}
-	p.WaitLogAfter(mark, Match{"level": "info", "next": pid})
 	p.pid.Store(pid)
 }
 
