@@ -281,7 +281,7 @@ func (a *app) reconfigure() error {
 		return err
 	}
 	if err := a.server.Reload(in.settings); err != nil {
-		return reloadRefused(err, cfg, a.cfg.Load())
+		return a.reloadRefused(err, cfg)
 	}
 	a.admin.SetToken(in.token)
 	a.applyConfig(cfg)

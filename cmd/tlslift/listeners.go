@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 
 	"tlslift/configs"
 	"tlslift/proxy"
+	"tlslift/proxy/host"
 )
 
 // inheritManaged takes the sockets that a service manager opened for us (systemd
@@ -48,23 +50,42 @@ func allNamed(managed []string, cfg *configs.Config) error {
 }
 
 // reloadRefused is why a reload could not open a listener, as a problem of the
-// configuration. old is the one in force.
-func reloadRefused(err error, cfg, old *configs.Config) error {
+// configuration.
+func (a *app) reloadRefused(err error, cfg *configs.Config) error {
 	var failed *proxy.ListenError
 	if !errors.As(err, &failed) {
 		return err
 	}
-	fix := ""
-	if errors.Is(err, syscall.EADDRINUSE) {
-		_, port, _ := net.SplitHostPort(failed.Address)
-		for _, l := range old.Listen {
-			if _, taken, _ := net.SplitHostPort(l.Address); taken == port {
-				fix = "remove " + l.Address + " in a separate reload first, or restart tlslift"
-			}
+	message, fix := a.takenByUs(failed)
+	if message == "" {
+		message = strings.TrimPrefix(explainListen(failed, "").Error(), "listen on "+failed.Address+": ")
+	}
+	return configs.Problems{cfg.Problem(fmt.Sprintf("listen[%d].address", failed.Index), "cannot listen on "+failed.Address+": "+message, fix)}
+}
+
+// takenByUs is what to say of an address that one of our own listeners has; "" = none
+// has it.
+func (a *app) takenByUs(err error) (message, fix string) {
+	var op *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
+		return "", ""
+	}
+	wanted := host.OfSocket(op.Addr)
+	has := func(bound netip.AddrPort) bool {
+		return bound.Port() == wanted.Port() &&
+			(bound.Addr() == wanted.Addr() || bound.Addr().IsUnspecified() || wanted.Addr().IsUnspecified())
+	}
+	for _, l := range a.adminListeners {
+		if has(host.OfSocket(l.Addr())) {
+			return "the admin side of this tlslift listens there, on " + l.address, "choose another port"
 		}
 	}
-	message := strings.TrimPrefix(explainListen(failed, "").Error(), "listen on "+failed.Address+": ")
-	return configs.Problems{cfg.Problem(fmt.Sprintf("listen[%d].address", failed.Index), "cannot listen on "+failed.Address+": "+message, fix)}
+	for _, l := range a.server.Bound() {
+		if has(l.Addr) {
+			return "this tlslift listens there already, as " + l.Address, "remove " + l.Address + " in a separate reload first, or restart tlslift"
+		}
+	}
+	return "", ""
 }
 
 // explainListen says of a port that cannot be listened on what can be done.

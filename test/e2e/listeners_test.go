@@ -120,13 +120,26 @@ func TestReloadThatCannotListen(t *testing.T) {
 	if _, err := net.DialTimeout("tcp", second, harness.Patience); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("the refused listener: %v", err)
 	}
+}
 
-	mark = p.Mark()
+// TestReloadOntoAnAddressOfOurOwn: the problem says what of this process has it.
+func TestReloadOntoAnAddressOfOurOwn(t *testing.T) {
+	t.Parallel()
+	const anyPort = "127.0.0.1:0"
+	first := freePort(t)
+	_, p := portal(t, smsportal.Options{}, fmt.Sprintf("listen: [{address: %q}, {address: %q}]", first, anyPort))
 	_, port, _ := net.SplitHostPort(first)
-	p.Reconfigure(fmt.Sprintf("listen: [{address: \"0.0.0.0:%s\"}]", port))
-	line = p.WaitLogAfter(mark, harness.Match{"msg": "reload refused, the old configuration stays"})
-	if want := "remove " + first + " in a separate reload first"; !strings.Contains(line.String("problems"), want) {
-		t.Errorf("the problem lacks %q: %s", want, line.String("problems"))
+	for wanted, want := range map[string]string{
+		"0.0.0.0:" + port: "this tlslift listens there already, as " + first + "; remove " + first + " in a separate reload first",
+		p.ListenAddr(1):   "this tlslift listens there already, as " + anyPort,
+		p.AdminAddr():     "the admin side of this tlslift listens there, on " + anyPort + "; choose another port",
+	} {
+		mark := p.Mark()
+		p.Reconfigure(fmt.Sprintf("listen: [{address: %q}]", wanted))
+		line := p.WaitLogAfter(mark, harness.Match{"msg": "reload refused, the old configuration stays"})
+		if problems := line.String("problems"); !strings.Contains(problems, "cannot listen on "+wanted+": "+want) || strings.Contains(problems, "another tlslift") {
+			t.Errorf("the problem lacks %q: %s", want, problems)
+		}
 	}
 }
 
