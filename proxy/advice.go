@@ -48,6 +48,7 @@ var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 	call.HandshakeSSLv2Hello:       fixes.SSLv2Refused,
 	call.HandshakeClientRejectedCA: fixes.DistrustsCA,
 	call.HandshakeNoServerName:     fixes.NoServerName,
+	call.HandshakeNoCall:           fixes.HungUp,
 	call.HandshakeClientAlert:      fixes.GaveUp,
 	call.HandshakeTimeout:          fixes.TooSlow,
 	call.HandshakeEOF:              fixes.HungUp,

@@ -247,14 +247,12 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 // failure of its first read, if that failed.
 func (t *tunnel) uncalled(late *legacy.Error) {
 	t.out.Failure = call.HandshakeNoCall
-	if late != nil && (late.Presented || late.Alert != legacy.AlertNone) {
-		// The client finished the handshake, and only then found that it does
-		// not trust us.
+	if late != nil { // the client may have found only now that it does not trust us
 		t.out.Failure = late.Failure
 		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, t.c.facts.Hello))
 	}
 	t.out.Observation = t.c.observe(t.c.client, t.observation(call.Observation{
-		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, NoAlert: late != nil && late.Presented,
+		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, NoAlert: late != nil && late.Failure == call.HandshakeNoCall,
 	}))
 }
 

@@ -26,6 +26,13 @@ func (s script) hangsUp() {
 	s.shows(v)
 }
 
+// leaves ends a connection after the handshake with us, without a call.
+func (s script) leaves() {
+	v := ended(call.Version10)
+	v.NoCall, v.NoAlert, v.Failure = true, true, call.HandshakeNoCall
+	s.shows(v)
+}
+
 // outOf is a handshake of a client that nobody can agree with.
 func outOf(v call.Version) call.Observation {
 	s := refused(v, call.HandshakeNoSharedCipher)
@@ -88,6 +95,12 @@ func TestVerdictAndState(t *testing.T) {
 			s.hangsUp()
 			s.shows(ended(call.Version10))
 			s.hangsUp()
+		}, LegacyOnly, Insecure},
+		{"left after the handshake with us and never got in", func(s script) { s.leaves() }, DistrustsCA, NoCalls},
+		{"left after the handshake with us, then got in", func(s script) {
+			s.leaves()
+			s.shows(ended(call.Version10))
+			s.leaves()
 		}, LegacyOnly, Insecure},
 		{"hung up before it saw a certificate", func(s script) { s.shows(refused(call.Version10, call.HandshakeEOF)) }, LegacyOnly, NoCalls},
 		{"rejects the upstream's certificate", func(s script) {

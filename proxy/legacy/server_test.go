@@ -384,8 +384,8 @@ func TestWatchTellsOfLateDistrust(t *testing.T) {
 		want   call.HandshakeFailure
 		calls  int
 	}{
-		"hangs up":            {func(_ *tls.Conn, raw *net.TCPConn) { raw.Close() }, call.HandshakeEOF, 1},
-		"closes properly":     {func(c *tls.Conn, _ *net.TCPConn) { c.Close() }, call.HandshakeEOF, 1},
+		"hangs up":            {func(_ *tls.Conn, raw *net.TCPConn) { raw.Close() }, call.HandshakeNoCall, 1},
+		"closes properly":     {func(c *tls.Conn, _ *net.TCPConn) { c.Close() }, call.HandshakeNoCall, 1},
 		"asks, then hangs up": {func(c *tls.Conn, _ *net.TCPConn) { _, _ = c.Write([]byte("x")); c.Close() }, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,8 +16,9 @@ type Watched struct {
 
 // Watch looks on until the client's first byte. Many clients judge our
 // certificate only when the handshake is complete (programs with GnuTLS, NSS,
-// Node.js 0.12): they then send an alert, or simply hang up. Either, before
-// any byte, is given to failed, once, in the goroutine that reads.
+// Node.js 0.12): they then send an alert, or simply leave, which is
+// call.HandshakeNoCall. Either, before any byte, is given to failed, once, in the
+// goroutine that reads.
 func Watch(conn *tls.Conn, failed func(*Error)) *Watched {
 	return &Watched{Conn: conn, failed: failed}
 }
@@ -28,6 +29,9 @@ func (w *Watched) Read(p []byte) (int, error) {
 	if len(p) > 0 && (n > 0 || err != nil) && !w.begun.Swap(true) && n == 0 {
 		if e := newError(err); e.Failure != call.HandshakeTimeout {
 			e.Presented = true
+			if e.Failure == call.HandshakeEOF {
+				e.Failure = call.HandshakeNoCall
+			}
 			w.failed(e)
 		}
 	}

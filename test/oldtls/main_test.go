@@ -228,15 +228,16 @@ func ask(host, path string) string { return "GET " + path + " HTTP/1.1\r\nHost: 
 
 // standing is a row of /api/v1/clients, as far as it is looked at.
 type standing struct {
-	Client   string            `json:"client"`
-	State    string            `json:"state"`
-	Failing  bool              `json:"failing"`
-	Verdict  string            `json:"verdict"`
-	Library  string            `json:"library"`
-	Program  string            `json:"program"`
-	Fix      string            `json:"fix"`
-	Pages    []string          `json:"fix_pages"`
-	Failures map[string]uint64 `json:"handshake_failures"`
+	Client    string            `json:"client"`
+	State     string            `json:"state"`
+	Failing   bool              `json:"failing"`
+	Suspected bool              `json:"suspected"`
+	Verdict   string            `json:"verdict"`
+	Library   string            `json:"library"`
+	Program   string            `json:"program"`
+	Fix       string            `json:"fix"`
+	Pages     []string          `json:"fix_pages"`
+	Failures  map[string]uint64 `json:"handshake_failures"`
 }
 
 // standing is how the client of a test stands.

@@ -160,9 +160,9 @@ func TestClientRejectsTheCALate(t *testing.T) {
 		name, reason, end string
 		leave             func(*tls.Conn)
 	}{
-		{"by hanging up", "eof", "closed", func(c *tls.Conn) { _ = c.NetConn().Close() }},
-		{"by taking its leave", "eof", "closed", func(c *tls.Conn) { _ = c.Close() }},
-		{"by a reset", "eof", "reset_by_client", func(c *tls.Conn) { harness.NewCaller(t, c.NetConn()).Reset() }},
+		{"by hanging up", "no_call", "closed", func(c *tls.Conn) { _ = c.NetConn().Close() }},
+		{"by taking its leave", "no_call", "closed", func(c *tls.Conn) { _ = c.Close() }},
+		{"by a reset", "no_call", "reset_by_client", func(c *tls.Conn) { harness.NewCaller(t, c.NetConn()).Reset() }},
 	}
 	stage := start(t, smsportal.Options{}, callers(len(tests)))
 	for i, tt := range tests {
@@ -176,6 +176,9 @@ func TestClientRejectsTheCALate(t *testing.T) {
 				t.Errorf("the log says %v", line)
 			}
 			s.says("tunnel", harness.Match{"handling": "terminated", "handshake": tt.reason, "status": 200, "end": tt.end})
+			if got := s.standing(t); got.Verdict != "distrusts-ca" || !got.Failing || !got.Suspected {
+				t.Errorf("the client stands %+v", got)
+			}
 		})
 	}
 }
