@@ -52,27 +52,51 @@ func (s *Summary) needed() Headline {
 		Text:   figures.Plural(s.NeedsTlslift, "client still needs tlslift", "clients still need tlslift"),
 		Detail: s.Share() + ".",
 	}
-	if s.Failing > 0 {
-		h.Detail += " " + figures.Plural(s.Failing, "client cannot call: its TLS handshakes fail.", "clients cannot call: their TLS handshakes fail.")
+	if n := s.Failing - s.Suspected; n > 0 {
+		h.Detail += " " + figures.Plural(n, "client cannot call: its TLS handshakes fail.", "clients cannot call: their TLS handshakes fail.")
 	}
+	h.Detail += s.suspected()
 	return h
 }
 
+// suspected is the sentence about the clients that may be unable to call; "" without.
+func (s *Summary) suspected() string {
+	if s.Suspected == 0 {
+		return ""
+	}
+	return " " + figures.Plural(s.Suspected, "client may be unable to call: it leaves after each TLS handshake.",
+		"clients may be unable to call: they leave after each TLS handshake.")
+}
+
 func (s *Summary) failing() Headline {
-	if s.called() == 0 {
+	n := s.Failing - s.Suspected
+	switch {
+	case s.called() == 0 && n == 0:
 		return Headline{
 			Text: "No client has made a call yet",
-			Detail: figures.Plural(s.Failing, "client connects, but its TLS handshakes fail: see the table.",
+			Detail: figures.Plural(s.Suspected, "client leaves after each TLS handshake: see the table.",
+				"clients leave after each TLS handshake: see the table."),
+		}
+	case s.called() == 0:
+		return Headline{
+			Text: "No client has made a call yet",
+			Detail: figures.Plural(n, "client connects, but its TLS handshakes fail: see the table.",
 				"clients connect, but their TLS handshakes fail: see the table."),
+		}
+	case n == 0:
+		return Headline{
+			Text:   figures.Plural(s.Suspected, "client may be unable to call", "clients may be unable to call"),
+			Detail: "Health checks leave after a TLS handshake, and so do clients that do not trust the certificate.",
 		}
 	}
 	h := Headline{
-		Text:   figures.Plural(s.Failing, "client cannot call", "clients cannot call"),
+		Text:   figures.Plural(n, "client cannot call", "clients cannot call"),
 		Detail: "Its TLS handshakes fail, so none of its calls arrives.",
 	}
-	if s.Failing > 1 {
+	if n > 1 {
 		h.Detail = "Their TLS handshakes fail, so none of their calls arrives."
 	}
+	h.Detail += s.suspected()
 	return h
 }
 

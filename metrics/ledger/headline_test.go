@@ -23,6 +23,7 @@ func TestHeadline(t *testing.T) {
 	scan.NoCall, scan.Failure = true, call.HandshakeNoCall
 	secure := func(g rig) { g.sight("good", spliced()) }
 	fails := func(g rig) { g.sight("down", refused(call.Version11, call.HandshakeClientRejectedCA)) }
+	leaves := func(g rig) { script{g, "gone"}.leaves() }
 	for name, c := range map[string]struct {
 		settings Settings
 		do       []func(g rig)
@@ -47,6 +48,22 @@ func TestHeadline(t *testing.T) {
 			Settings{},
 			[]func(rig){secure, func(g rig) { g.clock.advance(14 * dayLong) }, secure, fails},
 			Headline{"1 client cannot call", "Its TLS handshakes fail, so none of its calls arrives.", false},
+		},
+		"only one that leaves": {named(1), []func(rig){leaves}, Headline{"No client has made a call yet", "1 client leaves after each TLS handshake: see the table.", false}},
+		"one leaves": {
+			Settings{},
+			[]func(rig){secure, leaves},
+			Headline{"1 client may be unable to call", "Health checks leave after a TLS handshake, and so do clients that do not trust the certificate.", false},
+		},
+		"one cannot call, and one leaves": {
+			Settings{},
+			[]func(rig){secure, fails, leaves},
+			Headline{"1 client cannot call", "Its TLS handshakes fail, so none of its calls arrives. 1 client may be unable to call: it leaves after each TLS handshake.", false},
+		},
+		"one leaves, one is insecure": {
+			Settings{},
+			[]func(rig){leaves, func(g rig) { g.request("old", plain("api.smsportal.com")) }},
+			Headline{"1 client still needs tlslift", "1 of 1 active client still calls insecurely. 1 client may be unable to call: it leaves after each TLS handshake.", false},
 		},
 		"one cannot call, one is insecure": {
 			Settings{},

@@ -16,6 +16,7 @@ func (r *row) stand(p *policy, now time.Time) Row {
 		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastUpgraded: at(r.lastLifted),
 	}
 	v.Verdict, v.Library, v.Program = r.judge(p, now)
+	v.Suspected = OnlySilence(v.Verdict, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
 	v.Stand(now, p.MigratedAfter)
 	v.FallsBack = now.Unix()-r.lastFallsBack < int64(p.MigratedAfter/time.Second) && (!v.times().declaredAt(now) || r.lastFallsBack > v.Declared.Unix())
 	return v

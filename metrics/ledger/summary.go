@@ -17,6 +17,7 @@ type Summary struct {
 	Regressed            int            `json:"regressed"`
 	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call or failing to
 	Failing              int            `json:"failing"`     // in any state but migrated, and with calls or without: their TLS handshakes fail
+	Suspected            int            `json:"suspected"`   // of the failing, those that may be health checks: they only left after the handshake
 	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 
 	// Insecure and Active are clients seen within the last N days (N is
@@ -134,6 +135,9 @@ func (s *Summary) Add(r *Row) {
 	}
 	if r.Failing {
 		s.Failing++
+		if r.Suspected {
+			s.Suspected++
+		}
 	}
 	if !r.FirstSeen.IsZero() && (s.FirstSeen.IsZero() || r.FirstSeen.Before(s.FirstSeen)) {
 		s.FirstSeen = r.FirstSeen

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +46,37 @@ func misnaming() call.Observation {
 	s := spliced()
 	s.Hello.SNI, s.Hello.WrongName = true, true
 	return s
+}
+
+// TestSuspected: a client is told that it may distrust a certificate, and not that it
+// does, if it only ever left after the handshake.
+func TestSuspected(t *testing.T) {
+	t.Parallel()
+	upstream := declined(call.Version13, call.HandshakeNoCall)
+	upstream.NoAlert = true
+	for name, c := range map[string]struct {
+		do   func(script)
+		want bool
+	}{
+		"leaves us":                     {func(s script) { s.leaves() }, true},
+		"leaves the upstream":           {func(s script) { s.shows(upstream) }, true},
+		"hangs up":                      {func(s script) { s.hangsUp() }, false},
+		"leaves, and hung up once":      {func(s script) { s.hangsUp(); s.leaves() }, false},
+		"rejects":                       {func(s script) { s.shows(refused(call.Version10, call.HandshakeClientRejectedCA)) }, false},
+		"leaves, and rejected once":     {func(s script) { s.shows(refused(call.Version10, call.HandshakeClientRejectedCA)); s.leaves() }, false},
+		"leaves, and is otherwise fine": {func(s script) { s.shows(ended(call.Version10)); s.leaves() }, false},
+	} {
+		g := newRig(Settings{})
+		c.do(script{g, "c"})
+		g.clock.advance(time.Hour)
+		r, s := g.row(t, "c"), g.Summary()
+		if r.Suspected != c.want || r.Failing && (s.Suspected == 1) != c.want || strings.Contains(r.Fix, "may not trust") != c.want {
+			t.Errorf("%s: %t, %d, %s", name, r.Suspected, s.Suspected, r.Fix)
+		}
+	}
+	if OnlySilence(DistrustsCA, func(call.HandshakeFailure) bool { return false }) {
+		t.Error("one that nothing is counted of has left") // after a restart, what remains is the verdict
+	}
 }
 
 func TestVerdictAndState(t *testing.T) {

@@ -249,24 +249,26 @@ func (r *row) brief(p *policy, now time.Time) Row {
 		v.HighestOffered = r.offered.String()
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
-	// Of this instance alone.
-	v.Suspected = OnlySilence(v.Verdict, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
 	v.Advise(now, p.MigratedAfter)
 	return v
 }
 
-// OnlySilence reports whether nothing but silence speaks for a verdict: the client
-// was never seen to reject a certificate, or to hang up at the sight of one. seen
-// reports whether a handshake of it ever failed for a reason.
+// OnlySilence is the one definition of a client that is suspected, of one instance
+// and of a fleet; deploy/prometheus/rules.yml has it in PromQL. Nothing but silence
+// speaks for its verdict: it was seen to leave after the handshake without a call,
+// and never to reject a certificate, or to hang up at the sight of one. seen reports
+// whether a handshake of it ever ended for a reason.
 func OnlySilence(v Verdict, seen func(call.HandshakeFailure) bool) bool {
+	var rejected call.HandshakeFailure
 	switch v {
 	case DistrustsCA:
-		return !seen(call.HandshakeClientRejectedCA) && !seen(call.HandshakeEOF)
+		rejected = call.HandshakeClientRejectedCA
 	case DistrustsUpstream:
-		return !seen(call.HandshakeClientRejectedUpstream) && !seen(call.HandshakeEOF)
+		rejected = call.HandshakeClientRejectedUpstream
 	default:
 		return false
 	}
+	return seen(call.HandshakeNoCall) && !seen(rejected) && !seen(call.HandshakeEOF)
 }
 
 // ledLately are the settings that led a call here within migratedAfter of the

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"tlslift/docs/fixes"
@@ -64,6 +65,9 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	slices.Reverse(v.History)
 	for _, name := range row.FixPages {
 		if p, ok := fixes.Lookup(name); ok {
+			if rest, found := strings.CutPrefix(p.Title, "It rejects "); found && row.Suspected {
+				p.Title = "If it rejects " + rest
+			}
 			v.Fixes = append(v.Fixes, p)
 		}
 	}

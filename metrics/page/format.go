@@ -67,12 +67,12 @@ var stateTexts = map[string]string{
 	"silent":   "no call in ^, which is not the same as migrated",
 	"unseen":   "named in the configuration, and no call of it has been seen",
 	"migrated": "called over TLS 1.2 or later in ^, and not insecurely",
-	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail; in no share",
+	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail, or that leaves after them; in no share",
 
 	ledger.SelectRegressed:   "declared migrated, and called over plain HTTP or old TLS since",
 	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
 	"declared":               "declared migrated by its owner",
-	ledger.SelectFailing:     "tried to call in ^ and cannot: its TLS handshakes fail. It is counted under its state, too",
+	ledger.SelectFailing:     "made no call in ^: its TLS handshakes fail, or it leaves after them. It is counted under its state, too",
 }
 
 const periodMark = "^"

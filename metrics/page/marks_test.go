@@ -51,6 +51,32 @@ func TestAlarmsLeadToTheirRows(t *testing.T) {
 	}
 }
 
+// A client that only ever left after the handshake is nowhere told as a fact that it
+// rejects a certificate.
+func TestAClientThatOnlyLeftIsHedged(t *testing.T) {
+	t.Parallel()
+	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "left", Migrated: now.Add(-dayLong)}}})
+	sight(l, "left", now, call.Observation{
+		Version: call.Version11, Handling: call.Terminated, Failure: call.HandshakeNoCall, Hello: &call.Offer{Max: call.Version11}, NoCall: true, NoAlert: true,
+	})
+	h := serve(t, l)
+	body := get(t, h, "/clients/left").Body.String()
+	for _, want := range []string{"and it leaves after each TLS handshake: it may be unable to call.", "<h2>If it rejects tlslift", "it may not trust the certificate"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	index := get(t, h, "/").Body.String()
+	for page, body := range map[string]string{"its page": body, "the list": index, "the API": get(t, h, "/api/v1/clients").Body.String()} {
+		for _, fact := range []string{"It rejects", "cannot call", "none of its calls arrives", "handshakes fail:"} {
+			if strings.Contains(body, fact) {
+				t.Errorf("%s has %q", page, fact)
+			}
+		}
+	}
+}
+
 // A client that its owner declared migrated gets no order to change, anywhere: the
 // list, the API and the client's page have one text.
 func TestADeclaredClientGetsNoOrders(t *testing.T) {

@@ -79,8 +79,11 @@ func (r *Report) figures() string {
 	if n := s.States[ledger.NoCalls.String()]; n > 0 {
 		text += fmt.Sprintf(" Not counted, because they never made a call: %d.", n)
 	}
-	if s.Failing > 0 {
-		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", s.Failing)
+	if n := s.Failing - s.Suspected; n > 0 {
+		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", n)
+	}
+	if s.Suspected > 0 {
+		text += fmt.Sprintf(" Perhaps unable to call, because they leave after each TLS handshake: %d.", s.Suspected)
 	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger had no room for %d observations of further clients: they are counted under %s.", s.Overflowed, call.LabelOverflow)

@@ -108,6 +108,26 @@ func TestAFleetKnowsWhoCannotCall(t *testing.T) {
 	}
 }
 
+// After a restart, the metrics have the verdict that the state file kept, and no
+// failures. What was seen before it is in the recording rule.
+func TestAFleetKnowsWhoOnlyLeft(t *testing.T) {
+	t.Parallel()
+	seen := float64(now.Add(-dayLong).Unix())
+	s := pretend(t, nil,
+		[2]string{"count by (client)", many(sample(`"client":"left"`, 1), sample(`"client":"said so"`, 1))},
+		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
+			sample(`"client":"left","verdict":"distrusts-ca"`, seen), sample(`"client":"said so","verdict":"distrusts-ca"`, seen))},
+		[2]string{"count by (client, reason) ((max_over_time(tlslift_client_handshake_failures_total", sample(`"client":"left","reason":"no_call"`, 1)},
+	)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Clients) != 2 || !strings.Contains(r.Clients[0].Fix, "may not trust") || !strings.HasPrefix(r.Clients[1].Fix, "It rejects") {
+		t.Errorf("%+v", r.Clients)
+	}
+}
+
 func TestPrometheusErrors(t *testing.T) {
 	t.Parallel()
 	closed := pretend(t, func(r *http.Request) bool {

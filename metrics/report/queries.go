@@ -105,7 +105,7 @@ func (f *fleet) questions(lookback time.Duration) []question {
 		}},
 		evidence("verdict", 1),
 		evidence("verdict_refuted", -1),
-		{fmt.Sprintf("count by (client, reason) (max_over_time(tlslift_client_handshake_failures_total[%s]) > 0)", back), func(client string, m model.Metric, _ float64) {
+		{fmt.Sprintf("count by (client, reason) ((max_over_time(tlslift_client_handshake_failures_total[%[1]s]) or max_over_time(tlslift:client_handshake_failures:seen[%[1]s])) > 0)", back), func(client string, m model.Metric, _ float64) {
 			f.client(client).failed[string(m["reason"])]++
 		}},
 		// The step's own time, not timestamp(): that reads the series from its
