@@ -36,11 +36,11 @@ func (c *conn) offered() {
 	}
 }
 
-// awaitCall reports the hello when no call came in time. ours says that the
-// connection is for one of our upstreams.
-func (c *conn) awaitCall(ours bool) {
+// awaitCall reports the hello when no call came in time. host is the one that the
+// connection is for, and ours says that it is one of our upstreams.
+func (c *conn) awaitCall(host string, ours bool) {
 	e := &c.evidence
-	o := call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Offer: e.offer}
+	o := call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Host: host, Offer: e.offer}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.timer = time.AfterFunc(callTime, func() {

@@ -343,9 +343,11 @@ func (q *request) finish() {
 		o.Client = c.client
 	}
 	o.Offer = c.evidence.offer
-	if v := q.observation(); !v.NoCall {
+	switch v := q.observation(); {
+	case o.Host == host.SelfTest && v.Handling == call.Plain: // what comes next may be a call
+	case !v.NoCall:
 		o.Observation = c.observe(c.client, v)
-	} else {
+	default:
 		refused := v
 		c.evidence.refused = &refused
 	}

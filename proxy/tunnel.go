@@ -110,7 +110,7 @@ func (t *tunnel) secure() {
 		t.out.Host = n.String()
 	}
 	if t.decision.Action == decide.Splice || t.decision.Action == decide.Terminate {
-		c.awaitCall(t.forUpstream())
+		c.awaitCall(t.out.Host, t.forUpstream())
 	}
 	switch t.decision.Action {
 	case decide.Splice:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
 )
@@ -18,11 +19,15 @@ import (
 //
 // A CONNECT is not a request: what comes through it is. Rows are about
 // configured upstreams alone, and count what was refused of a client that has one;
-// the series count foreign and refused traffic too.
+// the series count foreign and refused traffic too. A self-test counts in neither.
 // Outcome.End is the time of everything recorded.
 func (l *Ledger) Record(o *call.Outcome) {
 	request := o.Kind == call.Request && o.Method != http.MethodConnect
-	s, refused := o.Observation, o.Kind != call.Observed && o.Failure == call.HandshakeOK && o.Reason.Denied() && o.Reason != problem.ClientGone
+	s := o.Observation
+	if o.Host == host.SelfTest {
+		request, s = false, nil
+	}
+	refused := o.Kind != call.Observed && o.Failure == call.HandshakeOK && o.Reason.Denied() && o.Reason != problem.ClientGone
 	if !request && s == nil && !refused {
 		return
 	}

@@ -52,8 +52,11 @@ func TestWhoNeverGotThroughIsNotMigrated(t *testing.T) {
 			if answer := c.Send(ask("check.tlslift.test", "/")).Answer("GET"); answer.StatusCode != 200 {
 				t.Errorf("%s: %d", w.name, answer.StatusCode)
 			}
+			c.Close()
+			s.says("tunnel", harness.Match{"host": "check.tlslift.test", "ingress": w.name})
 		}
-		s.counts(t, wants{0, lastSecure, nil}, wants{0, lastInsecure, nil})
+		s.counts(t, wants{0, lastSecure, nil}, wants{0, lastInsecure, nil}, wants{0, "tlslift_client_requests_total", nil},
+			wants{0, "tlslift_client_connections_total", nil}, wants{0, "tlslift_client_hellos_total", nil})
 	})
 }
 
