@@ -112,15 +112,17 @@ func (f *fleet) week(r *ledger.Row) float64 {
 
 // atLeastOne counts the last call of a client whose calls of the last 7 days are
 // all hidden from increase(), which does not see a series' first. An insecure call
-// is a request. A secure one of a client without requests was encrypted end to end.
+// is a request, and a request came by a connection. A secure call of a client without
+// requests was encrypted end to end.
 func (f *fleet) atLeastOne(rows []ledger.Row) {
 	since := f.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -6) // as the ledger has them: today and six days before
 	for i := range rows {
 		r := &rows[i]
-		switch one := 1 / f.week(r); {
-		case !r.LastInsecure.Before(since):
+		one := 1 / f.week(r)
+		if !r.LastInsecure.Before(since) {
 			r.RequestsPerDay = max(r.RequestsPerDay, one)
-		case !r.LastSecure.Before(since):
+		}
+		if r.RequestsPerDay > 0 || !r.LastSecure.Before(since) {
 			r.ConnectionsPerDay = max(r.ConnectionsPerDay, one)
 		}
 	}

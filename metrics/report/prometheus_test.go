@@ -52,6 +52,7 @@ func TestFromPrometheus(t *testing.T) {
 		[2]string{"max_over_time(tlslift_client_last_secure", many(sample(`"client":"a","pod":"2"`, ago(2)), sample(`"client":"stranger"`, ago(2)))},
 		[2]string{"declared", many(sample(`"client":"gone"`, ago(39)), sample(`"client":"a"`, "NaN"))},
 		[2]string{"tlslift_client_requests_total", sample(`"client":"a"`, 700)},
+		[2]string{"tlslift_client_connections_total", sample(`"client":"a"`, 0)}, // one that a series began with
 		[2]string{"max_over_time(tlslift_client_verdict_timestamp_seconds", many(
 			sample(`"client":"gone","pod":"1","verdict":"plaintext"`, ago(40)), sample(`"client":"gone","pod":"1","verdict":"legacy-only"`, ago(55)),
 			sample(`"client":"a","pod":"1","verdict":"distrusts-ca"`, ago(3)), sample(`"client":"a","pod":"1","verdict":"plaintext"`, ago(1)),
@@ -72,6 +73,9 @@ func TestFromPrometheus(t *testing.T) {
 	a, unseen, gone := r.Clients[0], r.Clients[1], r.Clients[2]
 	if a.Client != "a" || a.State != ledger.Mixed || a.Verdict != ledger.LegacyOnly || a.Library != "Java 7" || a.Program != "Axis 1" || a.Source != "address" || a.RequestsPerDay != 100 || a.FixPage() != "java" {
 		t.Errorf("a: %+v", a)
+	}
+	if a.ConnectionsPerDay != 1.0/7 || gone.ConnectionsPerDay != 0 || unseen.ConnectionsPerDay != 0 {
+		t.Errorf("connections a day: %g, %g, %g", a.ConnectionsPerDay, gone.ConnectionsPerDay, unseen.ConnectionsPerDay)
 	}
 	if unseen.State != ledger.Unseen || !unseen.Configured || unseen.Verdict != ledger.NoVerdict {
 		t.Errorf("unseen: %+v", unseen)
