@@ -149,6 +149,13 @@ func (q *request) serve() {
 	c.s.pipeline.ServeHTTP(q.w, &r.Request)
 }
 
+// named reports whether the request names one of our upstreams, and is not for
+// another one by its tunnel.
+func (q *request) named() bool {
+	_, ours := q.st.upstream.Route(q.place.Host)
+	return ours && q.out.Reason != problem.Misdirected
+}
+
 // below is a target without the prefix of a base URL.
 func below(target, prefix string) string {
 	switch {
@@ -337,6 +344,7 @@ func (q *request) finish() {
 	if o.FromUpstream && o.Reason == problem.None {
 		q.streamed()
 	}
+	o.Misnamed = o.Ours && q.route == nil && !q.named()
 	q.presence()
 	if c.by == nil {
 		c.identifyConnection(q.st)

@@ -97,7 +97,9 @@ func (r *row) seen(source call.Source, now int64) {
 // request records a request for one of our upstreams.
 func (r *row) request(o *call.Outcome, now int64) {
 	r.totals.count(key{ofRequests, uint8(o.Ingress), uint8(o.Version), 0})
-	r.mark(ofHost, o.Host, now)
+	if !o.Misnamed {
+		r.mark(ofHost, o.Host, now)
+	}
 	r.called(o.Handling, o.Version, now)
 	if d := r.today(now); o.Version.Insecure() {
 		increment(&d.InsecureRequests)

@@ -41,6 +41,7 @@ type Outcome struct {
 
 	Label    string // metrics label "upstream": a configured host or pattern, or one of the underscore words
 	Ours     bool   // it was for one of our upstreams
+	Misnamed bool   // it is for one of them by its tunnel alone: Host is what the caller made up instead
 	Upgraded bool   // a request that went upstream and that only tlslift made possible
 
 	// FallsBack says that the request came in clear by an http URL of the host's

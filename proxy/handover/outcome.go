@@ -29,6 +29,7 @@ type outcome struct {
 	Host      string `json:"host,omitempty"`
 	Label     string `json:"label,omitempty"`
 	Ours      bool   `json:"ours,omitempty"`
+	Misnamed  bool   `json:"misnamed,omitempty"`
 	Upgraded  bool   `json:"upgraded,omitempty"`
 	FallsBack bool   `json:"falls_back,omitempty"`
 	Setting   string `json:"setting,omitempty"`
@@ -98,7 +99,7 @@ func wire(o *call.Outcome) *outcome {
 		Kind: kindWords[o.Kind], Client: o.Client.Name, Source: o.Client.Source.String(), Configured: o.Client.Configured,
 		Address: o.Client.Address, Account: o.Client.Account, Unnamed: o.Client.Unnamed,
 		ID: o.ID, Start: o.Start, End: o.End,
-		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Upgraded: o.Upgraded, FallsBack: o.FallsBack, Setting: o.Setting.String(),
+		Ingress: o.Ingress.String(), Method: o.Method, Host: o.Host, Label: o.Label, Ours: o.Ours, Misnamed: o.Misnamed, Upgraded: o.Upgraded, FallsBack: o.FallsBack, Setting: o.Setting.String(),
 		Version: o.Version.String(), Handling: o.Handling.String(),
 		Status: o.Status, FromUpstream: o.FromUpstream, Reason: o.Reason.String(), Delivery: o.Delivery.String(),
 		ClientGone: o.ClientGone, UserAgent: o.UserAgent, Failure: o.Failure.String(), Offer: wireOffer(o.Offer),
@@ -141,7 +142,7 @@ func (w *outcome) decode() *call.Outcome {
 			Name: w.Client, Source: parse[call.Source](w.Source), Configured: w.Configured, Address: w.Address, Account: w.Account, Unnamed: w.Unnamed,
 		},
 		ID: w.ID, Start: w.Start, End: w.End,
-		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Upgraded: w.Upgraded, FallsBack: w.FallsBack, Setting: parse[call.Setting](w.Setting),
+		Ingress: parse[call.Ingress](w.Ingress), Method: w.Method, Host: w.Host, Label: w.Label, Ours: w.Ours, Misnamed: w.Misnamed, Upgraded: w.Upgraded, FallsBack: w.FallsBack, Setting: parse[call.Setting](w.Setting),
 		Version: parse[call.Version](w.Version), Handling: parse[call.Handling](w.Handling),
 		Status: w.Status, FromUpstream: w.FromUpstream, Reason: parse[problem.Reason](w.Reason), Delivery: parse[problem.Delivery](w.Delivery),
 		ClientGone: w.ClientGone, UserAgent: w.UserAgent, Failure: parse[call.HandshakeFailure](w.Failure), Offer: w.Offer.decode(),

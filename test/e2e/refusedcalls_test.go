@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlslift/deploy/demo/smsportal"
+	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
 )
@@ -57,6 +58,7 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 			Client, State string
 			AllRefused    bool `json:"all_refused"`
 			Refused       map[string]int
+			Hosts         []ledger.HostCount
 		}
 	}
 	if err := json.Unmarshal([]byte(body), &api); err != nil {
@@ -66,6 +68,11 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 	for _, c := range api.Clients {
 		states[c.Client] = c.State
 		refused[c.Client] = fmt.Sprint(c.AllRefused, c.Refused)
+		for _, h := range c.Hosts { // not what "elsewhere" asked for inside its tunnel
+			if h.Host != legacyHost || c.Client == "elsewhere" {
+				t.Errorf("%s calls %s, says the API", c.Client, h.Host)
+			}
+		}
 	}
 	want := map[string]string{"unframed": "insecure", "elsewhere": "insecure", "bodiless": "insecure", "junk": "unseen", "foreign": "unseen", "barred": "unseen"}
 	if fmt.Sprint(states) != fmt.Sprint(want) {
