@@ -23,6 +23,36 @@ func speaks(library string) call.Observation {
 	return s
 }
 
+// The hello that a verdict is about need not be of the program that called last. With
+// several programs behind a name, the advice is for the library, and for the program
+// only if there was no hello.
+func TestAdviceForSeveralPrograms(t *testing.T) {
+	t.Parallel()
+	rejects := declined(call.Version13, call.HandshakeClientRejectedUpstream)
+	rejects.Hello.Library = "OpenSSL 1.1.0 or later"
+	for name, c := range map[string]struct {
+		rejects      bool
+		agents       []string
+		runtime, key string
+	}{
+		"several":           {true, []string{"Python-urllib/2.7", "Java/1.7.0", "Python-urllib/2.7", "Java/1.7.0"}, "OpenSSL 1.1.0 or later", "distrusts-upstream/openssl-11"},
+		"several, in clear": {false, []string{"Python-urllib/2.7", "Java/1.7.0", "Python-urllib/2.7", "Java/1.7.0"}, "Java 7", "plaintext/java-7"},
+		"one":               {true, []string{"Java/1.7.0", "Java/1.7.0"}, "Java 7, OpenSSL 1.1.0 or later", "distrusts-upstream/java-7/openssl-11"},
+	} {
+		g := newRig(Settings{})
+		if c.rejects {
+			g.sight("erp", rejects)
+		}
+		for _, a := range c.agents {
+			g.request("erp", agent(a))
+		}
+		r := g.row(t, "erp")
+		if r.Runtime() != c.runtime || r.FixKey != c.key {
+			t.Errorf("%s: for %s (%s), want %s", name, r.Runtime(), r.FixKey, c.runtime)
+		}
+	}
+}
+
 // Several programs are two runtimes or libraries of which each came back after
 // the other. One that was changed, tried once or rolled back is none, nor is one
 // that shows several families of its runtime, or several fingerprints.

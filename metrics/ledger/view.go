@@ -288,8 +288,9 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 // it fails, what leads it here, and whether it is migrated and no longer needs tlslift. Of one
 // that may be misdeclared, the name comes first.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
+	program, library := v.runtime()
 	fix := fixes.For(fixes.Client{
-		Obstacle: v.Verdict.Obstacle(), Library: v.Library, Program: v.Program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
+		Obstacle: v.Verdict.Obstacle(), Library: library, Program: program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
 		NoCalls: v.State == NoCalls, Failing: v.Failing, Silent: v.Suspected, Migrated: v.done(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(v.Misdeclaration, fix.Sentence), fix.Key, fix.Pages
@@ -328,16 +329,30 @@ func (v *Row) FixPage() string {
 	return v.FixPages[0]
 }
 
-// Runtime names the client's program and TLS library, as far as they are known.
+// Runtime names the client's program and TLS library, as far as they are known and
+// the verdict is about them.
 func (v *Row) Runtime() string {
-	program := v.Program
+	program, library := v.runtime()
 	if program == call.FamilyNone.String() {
 		program = ""
 	}
-	if program == v.Library || program == "" || v.Library == "" {
-		return cmp.Or(program, v.Library)
+	if program == library || program == "" || library == "" {
+		return cmp.Or(program, library)
 	}
-	return program + ", " + v.Library
+	return program + ", " + library
+}
+
+// runtime is what the verdict is about: the program of the newest request and the
+// library of a hello. Of several programs, these may be two, and only one is meant.
+func (v *Row) runtime() (program, library string) {
+	switch {
+	case !v.SeveralPrograms || v.Library == "":
+		return v.Program, v.Library
+	case v.Verdict == Plaintext && v.Program != "":
+		return v.Program, ""
+	default:
+		return "", v.Library
+	}
 }
 
 func (r *row) viewCounts(v *Row) {

@@ -90,7 +90,7 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
-	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, terms{now, 14 * dayLong}, now, site), "\nWhat to change for curl, OpenSSL 1.1.0 or later: Change it.\n") {
+	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, terms{now, 14 * dayLong}, now, site), "\nWhat to change for OpenSSL 1.1.0 or later: Change it.\n") {
 		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, terms{now, 14 * dayLong}, now, site))
 	}
 	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
