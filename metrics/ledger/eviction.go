@@ -94,8 +94,12 @@ func (l *Ledger) unqueue(r *row) {
 // makeRoom evicts the rows that are one too many: those that never made a call,
 // then those that have been silent for long, then those that were never
 // insecure, the longest unseen first. A client that was insecure of late stays.
-func (l *Ledger) makeRoom(now int64) bool {
-	for l.tracked() >= l.policy.Track {
+func (l *Ledger) makeRoom(now int64) bool { return l.shrink(l.policy.Track-1, now) }
+
+// shrink evicts until there are no more than n rows of discovered clients. It reports
+// whether it could.
+func (l *Ledger) shrink(n int, now int64) bool {
+	for l.tracked() > n {
 		r := l.longestUnseen(now)
 		if r == nil {
 			return false

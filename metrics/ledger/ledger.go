@@ -147,8 +147,9 @@ func (l *Ledger) Reclaim() {
 }
 
 // Configure replaces the settings, at the start and on reload. A client that is
-// no longer named is a discovered one from now on. Upstreams stay known, since
-// their series must not vanish under requests in flight.
+// no longer named is a discovered one from now on, and rows beyond a lowered limit are
+// evicted. Labels and upstreams stay, since their series must not vanish under
+// requests in flight.
 func (l *Ledger) Configure(s Settings) {
 	p := newPolicy(s)
 	l.mu.Lock()
@@ -178,6 +179,7 @@ func (l *Ledger) Configure(s Settings) {
 		}
 		l.count(r, 1)
 	}
+	l.shrink(p.Track, now)
 }
 
 // Stats are the ledger's own figures.

@@ -195,7 +195,8 @@ func TestInventedNamesAreBounded(t *testing.T) {
 	g.row(t, "acme")
 }
 
-// A lowered limit takes effect with the next new client.
+// A lowered limit takes effect at the reload, and an insecure client stays all the same.
+// A label that is there stays with its client.
 func TestALoweredLimitEvicts(t *testing.T) {
 	t.Parallel()
 	g := newRig(Settings{Track: 100})
@@ -204,15 +205,25 @@ func TestALoweredLimitEvicts(t *testing.T) {
 		g.sight(fmt.Sprint("secure", i), spliced())
 	}
 	g.Configure(Settings{Track: 10})
-	if s := g.Stats(); s.Tracked != 50 || s.Limit != 10 {
+	if s := g.Stats(); s.Tracked != 10 || s.Limit != 10 {
 		t.Errorf("after the reload: %+v", s)
 	}
+	g.row(t, "secure40")
 	g.sight("new", spliced())
 	if s := g.Stats(); s.Tracked != 10 || s.Overflowed != 0 {
 		t.Errorf("after a new client: %+v", s)
 	}
 	g.row(t, "secure49")
 	g.row(t, "new")
+
+	g = newRig(Settings{Track: 100, LabelLimit: 3})
+	for i := range 3 {
+		g.request(fmt.Sprint("insecure", i), plain("h"))
+	}
+	g.Configure(Settings{Track: 2, LabelLimit: 1})
+	if s := g.Stats(); s.Tracked != 3 || g.scrape(t).sum("tlslift_clients", `kind="labelled"`) != 3 {
+		t.Errorf("insecure clients after the reload: %+v", s)
+	}
 }
 
 func TestClientsForgottenForLongMakeRoom(t *testing.T) {
