@@ -22,12 +22,15 @@ listen:
 - {address: '127.0.0.1:0', client: shared, proxy_protocol_from: [127.0.0.1/32]}
 - {address: '127.0.0.1:0', client: alone, proxy_protocol_from: [127.0.0.1/32]}
 clients: {account: plain}`)
+	asked := 0
 	ask := func(listener int, address, agent, account string) {
 		c := harness.Dial(t, p.ListenAddr(listener))
 		credentials := base64.StdEncoding.EncodeToString([]byte(account + ":hunter2secret"))
 		c.Send(fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 4000 80\r\nGET %s/a HTTP/1.1\r\nHost: x\r\nUser-Agent: %s\r\nAuthorization: Basic %s\r\n\r\n",
 			address, api, agent, credentials)).Answer("GET")
 		c.Close()
+		asked++
+		p.WaitMetric(float64(asked), requestsTotal) // in the order of the calls
 	}
 	for range 2 {
 		ask(0, "192.0.2.1", "Java/1.6.0_45", "acme")
@@ -35,7 +38,6 @@ clients: {account: plain}`)
 		ask(1, "192.0.2.3", "Java/1.6.0_45", "acme")
 		ask(1, "192.0.2.4", "Axis/1.4", "acme")
 	}
-	p.WaitMetric(8, requestsTotal)
 
 	for client, want := range map[string]struct {
 		several                       bool
