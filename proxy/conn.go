@@ -188,12 +188,17 @@ func (c *conn) limits() http1.Limits {
 // identify names the caller of one request, by the settings of now. The error says
 // why its proxy credentials are not accepted.
 func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) (err error) {
+	renewed := c.by != st.Resolver
 	if c.outer != nil {
+		if proxied := c.outer.Source == call.SourceProxyAuth || c.outer.Source == call.SourceProxyUser; renewed && !proxied {
+			c.identifyConnection(st)
+			*c.outer = c.client
+		}
 		// A CONNECT was named already; only the account can name it better.
-		c.client = st.Resolver.Within(*c.outer, authorization, query, body)
+		c.client, c.by = st.Resolver.Within(*c.outer, authorization, query, body), st.Resolver
 		return nil
 	}
-	if c.by != st.Resolver {
+	if renewed {
 		c.identifyConnection(st)
 	}
 	if !c.final {

@@ -98,6 +98,39 @@ clients: {users_file: %q}`, file))
 	p.WaitLogAfter(mark, harness.Match{"msg": "request", "client": "billing", "status": 404})
 }
 
+// TestTunnelsKeepTheirNameOverAReload, unless the reload changed it: the credentials
+// of a CONNECT name what is inside it for good.
+func TestTunnelsKeepTheirNameOverAReload(t *testing.T) {
+	t.Parallel()
+	const config = "listen: ['127.0.0.1:0', '127.0.0.2:0']\nclients: {proxy_user: name"
+	_, p := portal(t, smsportal.Options{}, config+"}")
+	const inside = "GET /a HTTP/1.1\r\nHost: api.smsportal.com\r\n\r\n"
+	payroll := base64.StdEncoding.EncodeToString([]byte("payroll:x"))
+	used, idle := harness.Dial(t, p.ListenAddr(0)), harness.Dial(t, p.ListenAddr(0))
+	for _, c := range []*harness.Caller{used, idle} {
+		c.Send("CONNECT api.smsportal.com:443 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic " + payroll + "\r\n\r\n").Answer("CONNECT")
+	}
+	named := harness.Dial(t, p.ListenAddr(1)).Tunnel("api.smsportal.com:443")
+	used.Send(inside).Answer("GET")
+	named.Send(inside).Answer("GET")
+	for n, more := range []string{"}\nlimits: {body_bytes: 1MiB}", ", names: [{name: archive, match: [127.0.0.0/8]}]}"} {
+		mark := p.Mark()
+		p.Reconfigure(config + more)
+		p.WaitLogAfter(mark, reloaded)
+		for range 2 {
+			for _, c := range []*harness.Caller{used, idle, named} {
+				c.Send(inside).Answer("GET")
+			}
+		}
+		for client, requests := range map[string]int{"payroll": 4, []string{"127.0.0.1", "archive"}[n]: 2} {
+			p.WaitLogs(mark, harness.Match{"msg": "request", "client": client, "status": 404}, requests)
+		}
+	}
+	if n := p.Metrics().Sum("tlslift_client_connections_total", "client", "payroll"); n != 2 {
+		t.Errorf("%v connections are payroll's", n)
+	}
+}
+
 // TestUsersHoldOnEveryWayIn: leaving out "http://host" passes nobody by
 // users_file, unless the listener says so.
 func TestUsersHoldOnEveryWayIn(t *testing.T) {
