@@ -11,6 +11,9 @@ type batch struct {
 	keep []span // the lines in text that are to be kept
 	rest int    // where the rest of an earlier line ends; 0 = text begins with a line
 	own  int    // where the lines end that were pending: what follows was added by take
+
+	said   uint64 // lines that a line of it says are lost
+	saidAt int    // how much of text is written once that line is begun; it is finished later, if it must be
 }
 
 // span is where a line begins and ends.
@@ -36,7 +39,7 @@ func (b *batch) begin(rest []byte) {
 		b.keep[i].from += n
 		b.keep[i].to += n
 	}
-	b.rest, b.own = n, b.own+n
+	b.rest, b.own, b.saidAt = n, b.own+n, b.saidAt+n
 }
 
 // unwritten says what is left when so many bytes were written: the rest of the

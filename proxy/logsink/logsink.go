@@ -182,6 +182,11 @@ func (s *Sink) Close() (unsaid uint64, err error) {
 		if len(s.flight.text) > 0 {
 			s.err = errStalled
 			s.failed()
+			s.settle()
+		}
+		if len(s.rest) > 0 { // the line stays torn
+			s.rest = nil
+			s.countLost(1)
 		}
 		s.countLost(bytes.Count(s.pending.text, []byte{'\n'}) + len(s.kept.lines))
 		s.pending, s.kept = batch{}, ring{}
@@ -234,7 +239,7 @@ func (s *Sink) isClosed() bool {
 func (s *Sink) flush() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	said := s.take()
+	s.take()
 	if len(s.flight.text) == 0 {
 		return true
 	}
@@ -255,9 +260,7 @@ func (s *Sink) flush() bool {
 			break
 		}
 	}
-	if s.err == nil {
-		s.unsaid -= said
-	}
+	s.settle()
 	if cap(s.flight.text) <= keepBuffer {
 		s.spare = s.flight.text[:0]
 	}
@@ -287,17 +290,18 @@ func firstPiece(lines []byte) []byte {
 
 // take puts into flight everything that is to be written: what is pending, the
 // line that says how many were lost, and the lines that were kept. s.mu is held.
-func (s *Sink) take() (said uint64) {
+func (s *Sink) take() {
 	b := s.pending
 	s.pending = batch{text: s.spare}
 	s.spare = nil
 	b.own = len(b.text)
 	if s.unsaid > 0 {
-		said = s.unsaid
+		b.said = s.unsaid
 		if s.journal {
 			b.text = append(b.text, priority(zapcore.WarnLevel)...)
 		}
-		b.text = append(b.text, s.lostLine(said)...)
+		b.text = append(b.text, s.lostLine(b.said)...)
+		b.saidAt = min(b.own+1, len(b.text))
 	}
 	for _, line := range s.kept.lines {
 		b.add(line, true)
@@ -309,7 +313,14 @@ func (s *Sink) take() (said uint64) {
 		s.since = time.Now()
 	}
 	s.flight, s.written = b, 0
-	return said
+}
+
+// settle takes off what the batch in flight has said of lost lines. s.mu is held.
+func (s *Sink) settle() {
+	if s.written >= s.flight.saidAt {
+		s.unsaid -= s.flight.said
+		s.flight.said = 0
+	}
 }
 
 // failed counts what is in flight and was not written, and keeps the lines that are
