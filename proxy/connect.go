@@ -87,6 +87,7 @@ func (c *conn) connected() {
 	outer := c.client
 	c.outer = &outer
 	c.http, c.url = nil, nil // an idle tunnel holds nothing of the CONNECT
+	c.evidence.tested = false
 	switch {
 	case t.broken != nil:
 		t.out.Ending = call.EndResetByClient

@@ -17,6 +17,7 @@ const callTime = 10 * time.Second
 // reported.
 type evidence struct {
 	reported    bool              // all of it was
+	tested      bool              // a self-test came on it, which shows nothing
 	observation call.Observation  // it
 	offer       *call.Offer       // of the hello; nil without one
 	refused     *call.Observation // of plain requests, while each was refused: the latest one, with the way in of the first; nil = none was

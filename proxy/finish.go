@@ -14,8 +14,8 @@ import (
 // finish hands one outcome to its three sinks: metrics, ledger and log. Nothing
 // else counts calls or connections.
 func (s *Server) finish(o *call.Outcome) {
-	if o.Label == call.LabelOther && o.Reason.Denied() && o.Delivery == problem.NotSent {
-		o.Label = call.LabelDenied // a foreign host that turned out to be forbidden
+	if o.Label == call.LabelOther && o.Reason.Denied() && o.Reason != problem.ClientGone && o.Delivery == problem.NotSent {
+		o.Label = call.LabelDenied // a foreign host that could have been called, and was refused after all
 	}
 	s.Count(o)
 	name := "request"

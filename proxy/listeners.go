@@ -59,6 +59,7 @@ type listenerChange struct {
 // undo closes what was opened.
 func (c *listenerChange) undo() {
 	for _, l := range c.added {
+		l.remove()
 		l.Close()
 	}
 }

@@ -352,7 +352,8 @@ func (q *request) finish() {
 	}
 	o.Offer = c.evidence.offer
 	switch v := q.observation(); {
-	case o.Host == host.SelfTest && v.Handling == call.Plain: // what comes next may be a call
+	case o.Host == host.SelfTest: // what comes next may be a call
+		c.evidence.tested = true
 	case !v.NoCall:
 		o.Observation = c.observe(c.client, v)
 	default:

@@ -237,7 +237,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	t.out.Handling = call.Terminated
 	var late *legacy.Error
 	c.serveHTTP(legacy.Watch(nc, func(e *legacy.Error) { late = e }))
-	if !c.evidence.reported {
+	if !c.evidence.reported && !c.evidence.tested {
 		t.uncalled(late)
 	}
 	t.completed()
@@ -370,7 +370,9 @@ func (t *tunnel) finish() {
 	if o.Version == call.VersionNone {
 		o.Version = c.facts.Offered()
 	}
-	if o.Observation == nil {
+	if c.evidence.tested {
+		c.evidence.hello("") // it is not awaited any longer
+	} else if o.Observation == nil {
 		v := t.observation(call.Observation{Handling: o.Handling, NoCall: true})
 		if c.evidence.refused != nil {
 			v = *c.evidence.refused

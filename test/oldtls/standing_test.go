@@ -60,6 +60,31 @@ func TestWhoNeverGotThroughIsNotMigrated(t *testing.T) {
 	})
 }
 
+// A self-test inside a connection for an upstream shows nothing, and what follows it
+// on that connection is a call.
+func TestASelfTestBeforeACall(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, "listen: [{address: '127.0.0.1:0', default_upstream: "+api+"}]")
+	for n, then := range []string{"", ask(api, "/a")} {
+		c := harness.NewCaller(t, tls.Client(direct.open(t, s, ""), naming(tls.VersionTLS10, s.ours, "", api)))
+		if answer := c.Send(ask("check.tlslift.test", "/")).Answer("GET"); answer.StatusCode != 200 {
+			t.Fatalf("the self-test: %d", answer.StatusCode)
+		}
+		if then != "" {
+			c.Send(then).Answer("GET")
+		}
+		c.Close()
+		s.WaitLogs(0, harness.Match{"msg": "tunnel", "handling": "terminated"}, n+1)
+		for _, name := range []string{"tlslift_client_requests_total", "tlslift_client_connections_total", "tlslift_client_hellos_total"} {
+			s.WaitMetric(float64(n), name)
+			if got := s.Metrics().Sum(name); got != float64(n) {
+				t.Errorf("%s is %v after %d calls", name, got, n)
+			}
+		}
+		s.counts(t, wants{0, "tlslift_client_handshake_failures_total", nil})
+	}
+}
+
 func (s *stage) neverThrough(t *testing.T) {
 	t.Helper()
 	s.counts(t, wants{0, lastSecure, nil}, wants{0, lastInsecure, nil}, wants{0, "tlslift_client_connections_total", []string{"client", s.client, "handling", "spliced"}})
