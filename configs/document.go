@@ -18,11 +18,11 @@ const maxFile = 1 << 20
 
 // readFile returns the content of the configuration file; nil when there is none,
 // or when it cannot be read, which it reports.
-func (l *loader) readFile() []byte {
+func (l *loader) readFile(once bool) []byte {
 	if l.file == "" {
 		return nil
 	}
-	data, err := readBounded(l.file)
+	data, err := readBounded(l.file, once)
 	if err == nil {
 		return data
 	}
@@ -37,11 +37,13 @@ func (l *loader) readFile() []byte {
 	return nil
 }
 
-// readBounded reads a regular file. A pipe would be empty at the next reload, and
-// its defaults in force.
-func readBounded(path string) ([]byte, error) {
-	if err := readable(path); err != nil {
-		return nil, err
+// readBounded reads a regular file, and another one only once: a pipe would be empty
+// at the next reload, and the defaults in force.
+func readBounded(path string, once bool) ([]byte, error) {
+	if !once {
+		if err := readable(path); err != nil {
+			return nil, err
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {

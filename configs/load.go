@@ -12,6 +12,7 @@ type Source struct {
 	Env    []string // as os.Environ returns it
 	Flags  Flags
 	Reload bool // an empty file is an error: it is being written, or was lost
+	Once   bool // it is never read again, so it may be a pipe
 }
 
 // Flags are the flags that were given, by name without dashes, each with its
@@ -36,7 +37,7 @@ func (s Source) Path() string {
 // was refused is missing, or its default.
 func Load(s Source, judges ...func(*Config) Problems) (*Config, error) {
 	l := newLoader(s.Path())
-	return l.finish(s, l.readFile(), judges...)
+	return l.finish(s, l.readFile(s.Once), judges...)
 }
 
 // loader reads one configuration and gathers what is wrong with it.

@@ -250,6 +250,9 @@ func (a *app) reload(why string) {
 	a.admin.SetState(admin.Reloading)
 	notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	err := a.reconfigure()
+	if a.admin.State() == admin.Stopping { // the end did not wait for it
+		return
+	}
 	a.metrics.Reload(err == nil, time.Now())
 	if err != nil {
 		a.lastReload.Store(&err)

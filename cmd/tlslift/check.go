@@ -40,6 +40,7 @@ Exit status:
 				return usageError{fmt.Errorf("--timeout %s: write a time longer than 0, such as 10s", timeout)}
 			}
 			src := f.source(cmd, os.Environ())
+			src.Once = true
 			var named []string
 			if online {
 				named = f.upstreams

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,5 +38,28 @@ func TestAPipeIsNoConfiguration(t *testing.T) {
 				t.Errorf("%s, reload %v: %v", file, reload, err)
 			}
 		}
+	}
+}
+
+// TestAPipeIsChecked: a check reads its configuration once, whatever it comes from.
+func TestAPipeIsChecked(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"others: refuse\n": exitDone, "bogus: 1\n": exitUsage, "": exitDone} {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := writer.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		writer.Close()
+		root := newRootCommand()
+		root.SetArgs([]string{"check", "--config", filepath.Join("/dev/fd", fmt.Sprint(reader.Fd()))})
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		if err := root.Execute(); statusOf(err) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+		reader.Close()
 	}
 }
