@@ -362,6 +362,9 @@ func (t *tunnel) finish() {
 	t.finished = true
 	c, o := t.c, &t.out
 	o.Conn, o.End = c.facts, c.s.now()
+	if !c.evidence.reported { // else it names whom that was of
+		o.Client = c.client
+	}
 	o.Version, o.Cipher, o.JA4, o.Offer = c.facts.Version, c.facts.Cipher, c.facts.JA4, c.evidence.offer
 	failed := o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall
 	if failed && o.Handling != call.Terminated || o.Handling == call.Refused {
