@@ -66,7 +66,7 @@ func TestAFileSurvivesRestarts(t *testing.T) {
 }
 
 // A link stays one: the file that it leads to is written, and the lock is beside that,
-// for whoever names it without the link.
+// for anyone who names it without the link.
 func TestALinkLeadsToTheFile(t *testing.T) {
 	t.Parallel()
 	for name, there := range map[string]string{"a file": filled(t, 3), "no file yet": filepath.Join(t.TempDir(), "ledger.json")} {

@@ -8,17 +8,16 @@ import (
 	"tlslift/test/harness"
 )
 
-// A kept request costs at most so much memory, in allocations and bytes. A quiet
-// machine counts 15 to 17 allocations; a loaded one, on which a request takes longer,
-// counts more of what runs beside it.
+// A kept request costs at most so much memory, in allocations and bytes.
 const (
-	mostMallocs = 24
+	mostMallocs = 18
 	mostBytes   = 1200
 )
 
 // TestMemoryOfAKeptRequest counts what the process allocates for a request on a
 // kept connection: it is what a garbage collection costs, later. What runs beside
-// the requests can only add to the figures, so the least of several rounds counts.
+// the requests, and what is asked about a request that takes long, can only add to the
+// figures. So the least of the rounds counts, and a loaded machine gets more of them.
 func TestMemoryOfAKeptRequest(t *testing.T) {
 	_, p := portal(t, smsportal.Options{Keep: 1}, "upstream: {warm_connections: 0}")
 	caller := harness.Dial(t, p.Addr())
@@ -31,10 +30,14 @@ func TestMemoryOfAKeptRequest(t *testing.T) {
 			}
 		}
 	}
-	const rounds, requests = 4, 2000
+	const requests = 2000
+	rounds := 24
+	if harness.RaceEnabled { // the figures are not held then
+		rounds = 4
+	}
 	ask(100) // pools fill
 	mallocs, bytes := math.Inf(1), math.Inf(1)
-	for range rounds {
+	for n := 0; n < rounds && (mallocs > mostMallocs || bytes > mostBytes); n++ {
 		before := p.Metrics()
 		middle := p.Metrics()
 		ask(requests)
