@@ -158,8 +158,17 @@ func TestMuchIsWrittenAtOnce(t *testing.T) {
 			s.info("%s", line)
 			synctest.Wait()
 		}
-		if time.Since(begin) != 0 || len(out.lines()) < 96 {
-			t.Errorf("%d lines after %v", len(out.lines()), time.Since(begin))
+		if time.Since(begin) != 0 || len(out.lines()) < 96 || out.writes > len(out.lines()) { // each is longer than a piece
+			t.Errorf("%d lines in %d writes after %v", len(out.lines()), out.writes, time.Since(begin))
+		}
+		before := out.writes
+		for range 1000 {
+			s.info("%s", strings.Repeat("y", 99))
+		}
+		time.Sleep(writeInterval)
+		synctest.Wait()
+		if n := out.writes - before; n > 2*1000*100/atomicWrite {
+			t.Errorf("1000 short lines in %d writes", n)
 		}
 		if _, err := s.Close(); err != nil {
 			t.Fatal(err)
