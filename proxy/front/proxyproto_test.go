@@ -112,8 +112,10 @@ func TestProxyProtocolNamesTheClient(t *testing.T) {
 				t.Errorf("%q: got %q, want %q", header, got, want)
 			}
 		}
+		synctest.Wait() // the connections above have left
 		far := h.dial("192.0.2.9:1")
 		_, _ = io.WriteString(far, v1TCP4+"G")
+		synctest.Wait() // this one has been let in
 		if got := h.ask(caller, v1TCP4+get); !strings.HasPrefix(got, "limit ") {
 			t.Errorf("the client's second connection: %q", got)
 		}
