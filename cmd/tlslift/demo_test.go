@@ -80,7 +80,7 @@ func TestTheDemosVisitorIsNoApplication(t *testing.T) {
 	visitor := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), DisableKeepAlives: true}}
 	get(t, visitor, suggested[2])
 	clients := "http://" + d.app.adminListeners[0].Addr().String() + "/api/v1/clients/"
-	await(t, strings.TrimSuffix(clients, "/"), `"127.0.0.1"`)
+	await(t, strings.TrimSuffix(clients, "/"), `"client":"127.0.0.1"`)
 	if row := get(t, http.DefaultClient, clients+"127.0.0.1"); !strings.Contains(row, `"falls_back_to_clear":true`) {
 		t.Errorf("the visitor: %s", row)
 	}
