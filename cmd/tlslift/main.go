@@ -39,17 +39,39 @@ func (e usageError) Unwrap() error { return e.error }
 func run(args []string, stdout, stderr *os.File) int {
 	root := newRootCommand()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &output{file: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := checkArgs(root, args)
 	if err == nil {
 		err = root.ExecuteContext(context.Background())
+	}
+	if err == nil {
+		err = out.err
 	}
 	if err != nil {
 		printLast(stderr, "tlslift: "+err.Error())
 	}
 	return statusOf(err)
 }
+
+// output is standard output. It keeps the first error of a write: a command
+// whose answer was not printed has failed, whoever wrote it.
+type output struct {
+	file *os.File
+	err  error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// Fd is what a terminal is asked by.
+func (o *output) Fd() uintptr { return o.file.Fd() }
 
 // statusOf is the exit status of a command that returned err.
 func statusOf(err error) int {

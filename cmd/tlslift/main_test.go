@@ -2,6 +2,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -19,5 +21,32 @@ func TestArgumentsAreShownWithoutPasswords(t *testing.T) {
 				t.Errorf("%s %s: %v", command, word, err)
 			}
 		}
+	}
+}
+
+// A command whose answer cannot be printed has failed.
+func TestAnAnswerThatIsNotPrintedFails(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	readOnly, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer readOnly.Close()
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	for _, args := range []string{"version", "schema", "--help"} {
+		if status := run(strings.Fields(args), readOnly, stderr); status == exitDone {
+			t.Errorf("%s: exit status %d", args, status)
+		}
+	}
+	if said, err := os.ReadFile(stderr.Name()); err != nil || !strings.Contains(string(said), "tlslift: write "+name+": ") {
+		t.Errorf("said %q, %v", said, err)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
 
 	"golang.org/x/term"
 )
@@ -10,7 +9,7 @@ import (
 // terminalColumns is the width of the terminal that w is, 0 when it is none.
 func terminalColumns(w io.Writer) int {
 	const usual = 80 // of one that does not say
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return 0
 	}
