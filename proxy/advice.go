@@ -15,8 +15,9 @@ import (
 
 // adviceFor is what the log says about a client that could not get in: the same
 // as the status page, for its owner, and what the operator can do until then.
-func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string) string {
-	fix := fixes.For(fixes.Client{Obstacle: o, Library: libraryOf(h), Program: programOf(userAgent), Offered: offeredBy(h)})
+// silent says that it left after the handshake without a word.
+func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string, silent bool) string {
+	fix := fixes.For(fixes.Client{Obstacle: o, Library: libraryOf(h), Program: programOf(userAgent), Offered: offeredBy(h), Silent: silent})
 	if fix.Operator == "" {
 		return fix.Sentence
 	}
@@ -48,7 +49,7 @@ var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 	call.HandshakeSSLv2Hello:       fixes.SSLv2Refused,
 	call.HandshakeClientRejectedCA: fixes.DistrustsCA,
 	call.HandshakeNoServerName:     fixes.NoServerName,
-	call.HandshakeNoCall:           fixes.HungUp,
+	call.HandshakeNoCall:           fixes.DistrustsCA,
 	call.HandshakeClientAlert:      fixes.GaveUp,
 	call.HandshakeTimeout:          fixes.TooSlow,
 	call.HandshakeEOF:              fixes.HungUp,

@@ -104,10 +104,10 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 		t.warn("a spliced client gave up", v.Failure, fixes.GaveUp)
 	case hello.HungUp:
 		v.Failure = call.HandshakeEOF
-		t.logHandshake(zapcore.WarnLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+		t.warn("a spliced client hung up during the handshake", v.Failure, fixes.DistrustsUpstream)
 	case hello.LeftSilently:
 		v.Failure = call.HandshakeNoCall
-		t.logHandshake(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.LeftUpstream)
+		t.logHandshake(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.DistrustsUpstream)
 	case hello.Cut, hello.Left:
 		v.Failure = call.HandshakeNoCall
 		if !turns.Accepted() {

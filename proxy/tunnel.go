@@ -301,11 +301,16 @@ func (t *tunnel) failed(err error) {
 	failure := legacy.Classify(err)
 	var e *legacy.Error
 	shown := errors.As(err, &e) && e.Presented
+	hungUp := shown && failure == call.HandshakeEOF
 	if h := t.c.facts.Hello; h != nil {
-		t.warn("handshake failed", failure, obstacleBy(err, h), zap.Error(err))
+		obstacle := obstacleBy(err, h)
+		if hungUp {
+			obstacle = fixes.DistrustsCA
+		}
+		t.warn("handshake failed", failure, obstacle, zap.Error(err))
 	}
 	t.out.Failure = failure
-	t.refused(call.Observation{Failure: t.out.Failure, NoAlert: shown && failure == call.HandshakeEOF})
+	t.refused(call.Observation{Failure: t.out.Failure, NoAlert: hungUp})
 	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
 		legacy.Refuse(t.c.front, nil, legacy.AlertDecodeError)
 	}
@@ -404,6 +409,6 @@ func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.Hand
 		zap.String("library", facts.Hello.Library().String()),
 		zap.String("offered", facts.Offered().String()),
 		zap.String("reason", reason.String()),
-		zap.String("advice", adviceFor(o, facts.Hello, t.out.UserAgent)),
+		zap.String("advice", adviceFor(o, facts.Hello, t.out.UserAgent, reason == call.HandshakeNoCall)),
 	}, more...)...)
 }

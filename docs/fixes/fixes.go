@@ -22,12 +22,11 @@ type Client struct {
 	Library  string   // its TLS library, as package hello names it
 	Program  string   // its program, as call.Family names it
 
-	Offered  string   // the highest TLS version it ever offered, as call.Version names it
-	Settings []string // what in it leads its calls to tlslift, as call.Setting names it
+	Offered    string   // the highest TLS version it ever offered, as call.Version names it
+	OldOffered string   // the same of its hellos that do not offer TLS 1.2
+	Settings   []string // what in it leads its calls to tlslift, as call.Setting names it
 
 	FallsBack bool // its URL is the API's own, in clear
-	NoCalls   bool // it connects, and has never made a call
-	Failing   bool // it cannot call: its TLS handshakes fail
 	Silent    bool // that it distrusts a certificate is concluded from its leaving without a word
 	Migrated  bool // nothing is left to change in it
 	Declared  bool // its owner says that it is migrated
@@ -61,20 +60,14 @@ func firstHTTPS(settings []string) []string {
 	return said
 }
 
-// idle is the advice for a client that could call by itself, and never calls.
-const idle = "Nothing to change: it connects, and never makes a call (a scanner or a health check)."
-
 // For makes the advice for a client.
 func For(c Client) Fix {
-	if c.Failing && c.Obstacle == Capable {
-		c.Obstacle = FellBack
-	}
 	o, ok := obstacles[c.Obstacle]
 	if !ok {
 		return Fix{}
 	}
-	if c.NoCalls && c.Obstacle == Capable {
-		return Fix{Key: "no-calls", Sentence: idle}
+	if c.Obstacle == NeverCalls {
+		return Fix{Key: string(NeverCalls), Sentence: o.sentence}
 	}
 	if c.Migrated && !o.leave && !o.stands {
 		return Fix{}
@@ -85,7 +78,7 @@ func For(c Client) Fix {
 	if c.Silent && o.silent != "" {
 		sentence = o.silent
 	}
-	said := []string{exactly(sentence, c.Offered)}
+	said := []string{c.AtMost(sentence)}
 	for _, r := range []*Runtime{program, library} {
 		if r != nil {
 			f.Key += "/" + r.Key
@@ -122,11 +115,15 @@ func For(c Client) Fix {
 	return f
 }
 
-// exactly names the version that a client offers at most, where it is known and
-// lower than the sentence has it.
-func exactly(sentence, offered string) string {
-	if version := map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0"}[offered]; version != "" {
-		return strings.Replace(sentence, "at most TLS 1.1", "at most "+version, 1)
+// AtMost makes a sentence about a client that "offers at most TLS 1.1" exact: it
+// names a lower version, if that is the highest of its old hellos, and says that it
+// is not all of the client, if others offer TLS 1.2.
+func (c *Client) AtMost(sentence string) string {
+	if version := map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0"}[cmp.Or(c.OldOffered, c.Offered)]; version != "" {
+		sentence = strings.Replace(sentence, "at most TLS 1.1", "at most "+version, 1)
+	}
+	if c.Offered == "1.2" || c.Offered == "1.3" {
+		sentence = strings.NewReplacer("It offers at most", "Part of it offers at most", "it offers at most", "part of it offers at most").Replace(sentence)
 	}
 	return sentence
 }

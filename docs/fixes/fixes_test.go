@@ -471,13 +471,17 @@ func TestAMigratedClientHasNothingToChange(t *testing.T) {
 	}
 }
 
-// What a client offers is said exactly where it is known. One that has offered TLS
-// 1.2 too has an older hello beside it, of which only the limit is known.
+// What a client offers is said exactly where it is known. Of one that has offered
+// TLS 1.2 too, it is said of a part alone.
 func TestTheVersionIsTheClients(t *testing.T) {
 	t.Parallel()
-	for offered, want := range map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0", "1.1": "TLS 1.1", "1.2": "TLS 1.1", "": "TLS 1.1"} {
+	for offered, want := range map[[2]string]string{
+		{"ssl3", "ssl3"}: "It offers at most SSL 3.0", {"1.0", "1.0"}: "It offers at most TLS 1.0", {"1.1", "1.1"}: "It offers at most TLS 1.1",
+		{"1.0", ""}: "It offers at most TLS 1.0", {"", ""}: "It offers at most TLS 1.1",
+		{"1.3", "1.0"}: "Part of it offers at most TLS 1.0", {"1.2", ""}: "Part of it offers at most TLS 1.1",
+	} {
 		for _, o := range []fixes.Obstacle{"legacy-only", fixes.NoCA} {
-			if fix := fixes.For(fixes.Client{Obstacle: o, Offered: offered}); !strings.HasPrefix(fix.Sentence, "It offers at most "+want) {
+			if fix := fixes.For(fixes.Client{Obstacle: o, Offered: offered[0], OldOffered: offered[1]}); !strings.HasPrefix(fix.Sentence, want) {
 				t.Errorf("%s, offered %q: %s", o, offered, fix.Sentence)
 			}
 		}

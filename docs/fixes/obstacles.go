@@ -17,6 +17,12 @@ const (
 	Plaintext         Obstacle = "plaintext"
 )
 
+// What a verdict leaves open.
+const (
+	NeverCalls Obstacle = "no-calls"   // is capable, and never makes a call
+	Terminated Obstacle = "terminated" // is capable, and has not shown that it can call by itself
+)
+
 // Obstacles that are why one handshake failed, for the log: the operator can do
 // something about them, or nobody need.
 const (
@@ -30,9 +36,8 @@ const (
 	SSLv2Refused    Obstacle = "sslv2-refused"    // its framing is not accepted here
 	SSLv2Upstream   Obstacle = "sslv2-upstream"   // its framing is not read by the upstream
 	GaveUp          Obstacle = "gave-up"          // an alert of its own
-	LeftUpstream    Obstacle = "left-upstream"    // left after the upstream's certificate
 	TooSlow         Obstacle = "too-slow"         // did not finish in time
-	HungUp          Obstacle = "hung-up"          // closed without an alert
+	HungUp          Obstacle = "hung-up"          // closed before it was shown a certificate
 	NotTLS          Obstacle = "not-tls"          // is no TLS
 	UpstreamVersion Obstacle = "upstream-version" // the upstream has none of its versions
 	UpstreamName    Obstacle = "upstream-name"    // the upstream does not serve the name
@@ -105,6 +110,12 @@ var obstacles = map[Obstacle]about{
 		page:     "upstream-certificate",
 	},
 
+	NeverCalls: {sentence: "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
+	Terminated: {
+		sentence: "It offers TLS 1.2, but tlslift terminates its TLS (legacy_tls.terminate_clients), so it is not known whether it can call SMSPortal by itself: have the operator of tlslift take it out of that list, and see whether its calls still succeed.",
+		page:     "drop-the-proxy",
+	},
+
 	NoCA: {
 		sentence: "It offers at most TLS 1.1, and tlslift has no CA to answer it with.",
 		operator: "Make a CA with `tlslift ca init`, set legacy_tls.ca and install the root at the client; or let the client call http through tlslift.",
@@ -137,20 +148,14 @@ var obstacles = map[Obstacle]about{
 		operator: "Or allow that with legacy_tls.sslv2_hello.", runtime: true,
 	},
 	SSLv2Upstream: {
-		sentence: "It offers TLS 1.2, but its hello has the SSL 2.0 format, which the upstream does not read: turn SSLv2Hello (SSL 2.0) off in it.",
+		sentence: "It offers TLS 1.2, but its hello has the SSL 2.0 format, which SMSPortal does not read: turn SSLv2Hello (SSL 2.0) off in it.",
 		operator: "Until then, list it in legacy_tls.terminate_clients.",
+		page:     "other",
 	},
-	GaveUp: {sentence: "It gave up by itself: its own log says why."},
-	LeftUpstream: {
-		sentence: "It left without a word once it had seen the API's certificate: it may not trust it. Update its root certificates.",
-		operator: "A health check that only completes the handshake looks the same.",
-	},
+	GaveUp:  {sentence: "It gave up by itself: its own log says why."},
 	TooSlow: {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
-	HungUp: {
-		sentence: "It hung up once it had tlslift's certificate, or before: it may not trust tlslift's CA.",
-		operator: "See docs/certificates.md.",
-	},
-	NotTLS: {sentence: "What it sent is not TLS."},
+	HungUp:  {sentence: "It hung up before it was shown a certificate."},
+	NotTLS:  {sentence: "What it sent is not TLS."},
 	UpstreamVersion: {
 		sentence: "The upstream has none of the TLS versions that it offers: update its TLS library.",
 		operator: "Until then, list it in legacy_tls.terminate_clients.",

@@ -52,7 +52,8 @@ func (r *row) add(before *row) {
 	}
 	r.evidence.Merge(before.evidence)
 	r.offered, r.family = max(r.offered, before.offered), cmp.Or(r.family, before.family)
-	r.library, r.old, r.ja4 = cmp.Or(r.library, before.library), cmp.Or(r.old, before.old), cmp.Or(r.ja4, before.ja4)
+	r.library, r.old, r.framed = cmp.Or(r.library, before.library), cmp.Or(r.old, before.old), cmp.Or(r.framed, before.framed)
+	r.ja4 = cmp.Or(r.ja4, before.ja4)
 	for _, m := range before.marks {
 		r.addMark(m)
 	}

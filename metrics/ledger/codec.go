@@ -36,6 +36,7 @@ type record struct {
 	Offered    string `json:"highest_offered,omitempty"`
 	Library    string `json:"library,omitempty"`
 	OldLibrary string `json:"old_library,omitempty"`
+	Framed     string `json:"sslv2_library,omitempty"`
 	JA4        string `json:"ja4,omitempty"`
 	Family     string `json:"user_agent_family,omitempty"`
 
@@ -79,7 +80,7 @@ func (rec *record) times() [9]*time.Time {
 func encode(r *row, p *policy) record {
 	rec := record{
 		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Unnamed: p.clients[r.name].Unnamed, Source: r.source, Home: r.address,
-		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, JA4: r.ja4, Family: r.family.String(),
+		Offered: r.offered.String(), Library: r.library, OldLibrary: r.old, Framed: r.framed, JA4: r.ja4, Family: r.family.String(),
 		Settings: store(call.Settings[:], func(s call.Setting) sight { return sight{last: r.settings[s]} }),
 		Evidence: store(Verdicts[:], func(v Verdict) sight { return sight{last: r.evidence.Held(v)} }),
 		Refuted:  store(Verdicts[:], func(v Verdict) sight { return sight{last: r.evidence.Refuted(v)} }),
@@ -115,7 +116,7 @@ func decode(rec *record, latest int64) (*row, error) {
 	when := func(t time.Time) int64 { return min(max(t.Unix(), 0), latest) }
 	r := &row{
 		name: rec.Client, source: text(rec.Source), address: text(rec.Home), configured: rec.Configured,
-		library: text(rec.Library), old: text(rec.OldLibrary), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),
+		library: text(rec.Library), old: text(rec.OldLibrary), framed: text(rec.Framed), ja4: text(rec.JA4), family: call.ParseFamily(rec.Family),
 	}
 	times := r.times()
 	for i, t := range rec.times() {

@@ -27,7 +27,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 	if o.Host == host.SelfTest {
 		request, s = false, nil
 	}
-	refused := o.Kind != call.Observed && o.Failure == call.HandshakeOK && o.Reason.Denied() && o.Reason != problem.ClientGone
+	refused := o.Kind != call.Observed && o.Host != host.SelfTest && o.Failure == call.HandshakeOK && o.Reason.Denied() && o.Reason != problem.ClientGone
 	if !request && s == nil && !refused {
 		return
 	}
@@ -137,6 +137,11 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 		r.evidence.refute(now, DistrustsCA, ShutOut, NoServerName)
 	case call.Spliced:
 		r.evidence.refute(now, DistrustsUpstream, NoSharedCipher, ShutOut, NoServerName)
+		for _, v := range [...]Verdict{DistrustsCA, SSLv2Framed, LegacyOnly} {
+			if r.lastInsecure < r.evidence.Held(v) { // its old hello came to nothing, and it no longer needs one
+				r.evidence.refute(now, v)
+			}
+		}
 	}
 }
 
@@ -186,7 +191,10 @@ func (l *Ledger) withdraw(name string, h *call.Offer) {
 func (r *row) offer(h *call.Offer, now int64) {
 	r.offered = max(r.offered, h.Max)
 	library := &r.library
-	if h.Max.Insecure() {
+	switch {
+	case h.SSLv2:
+		library = &r.framed
+	case h.Max.Insecure():
 		library = &r.old
 	}
 	if h.Library != "" && h.Library != *library {

@@ -41,6 +41,7 @@ type row struct {
 	offered call.Version // the highest ever
 	library string       // guessed from the newest hello that offers TLS 1.2
 	old     string       // guessed from the newest hello that does not
+	framed  string       // guessed from the newest hello in SSLv2 framing, whatever it offers
 	ja4     string       // of the newest hello
 	family  call.Family  // of the newest request
 	marks   []mark       // what showed itself behind the name

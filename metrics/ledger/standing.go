@@ -37,12 +37,14 @@ func (r *row) judge(p *policy, now time.Time) (v Verdict, library, program strin
 func (r *row) libraryFor(v Verdict) string {
 	switch v.about() {
 	case anyHello:
-		return cmp.Or(r.old, r.library)
+		return cmp.Or(r.old, r.framed, r.library)
+	case framedHello:
+		return r.framed
 	case oldHello:
-		if r.old == "" && r.evidence[LegacyOnly] == 0 {
-			return r.library // a client that offers TLS 1.2 and is terminated
+		if old := cmp.Or(r.old, r.framed); old != "" || r.evidence[LegacyOnly] != 0 {
+			return old
 		}
-		return r.old
+		return r.library // a client that offers TLS 1.2 and is terminated
 	default:
 		return r.library
 	}

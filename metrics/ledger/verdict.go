@@ -73,6 +73,7 @@ type aboutHello uint8
 const (
 	modernHello aboutHello = iota // one that offers TLS 1.2
 	oldHello                      // one that does not
+	framedHello                   // one in SSLv2 framing
 	anyHello                      // there need not have been one
 )
 
@@ -80,7 +81,9 @@ func (v Verdict) about() aboutHello {
 	switch v {
 	case Plaintext:
 		return anyHello
-	case LegacyOnly, SSLv2Framed, DistrustsCA, ShutOut:
+	case SSLv2Framed:
+		return framedHello
+	case LegacyOnly, DistrustsCA, ShutOut:
 		return oldHello
 	default:
 		return modernHello

@@ -79,6 +79,51 @@ func TestSuspected(t *testing.T) {
 	}
 }
 
+// TestAdvice: what is said fits how the client stands, not its verdict alone.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	framed := declined(call.Version12, call.HandshakeSSLv2Hello)
+	framed.Hello.SSLv2, framed.Hello.Library = true, "Java"
+	fallback := refused(call.Version11, call.HandshakeVersion)
+	fallback.Hello.Fallback = true
+	for name, c := range map[string]struct {
+		do   func(script)
+		want string
+	}{
+		"a hello in SSLv2 format that offers TLS 1.2": {func(s script) { s.shows(framed) }, "It offers TLS 1.2, but its hello has the SSL 2.0 format"},
+		"the library is that of the hello in that format": {func(s script) {
+			s.shows(framed)
+			v := ended(call.Version10)
+			v.Hello.Library = "OpenSSL 1.1.0 or later"
+			s.shows(v)
+		}, "Its hello has the SSL 2.0 format, which modern servers refuse. Java "},
+		"old and modern": {func(s script) {
+			s.shows(ended(call.Version10))
+			s.shows(spliced())
+		}, "Part of it offers at most TLS 1.0."},
+		"fell back":           {func(s script) { s.shows(fallback) }, "It can speak TLS 1.2, fell back to an older version"},
+		"fell back, long ago": {func(s script) { s.shows(fallback); s.wait(30 * 24 * time.Hour) }, "It can speak TLS 1.2, fell back to an older version"},
+		"never calls":         {func(s script) { s.shows(declined(call.Version13, call.HandshakeOther)) }, "Nothing to change: it connects, and never makes a call"},
+		"modern, terminated from its first call on": {func(s script) {
+			s.shows(ended(call.Version12))
+			o := terminated(call.Version12)
+			o.Upgraded = true
+			s.asks(o)
+		}, "It offers TLS 1.2, but tlslift terminates its TLS (legacy_tls.terminate_clients)"},
+		"rejected our CA, then modern": {func(s script) {
+			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+			s.shows(spliced())
+		}, "Remove "},
+	} {
+		g := newRig(Settings{})
+		c.do(script{g, "c"})
+		g.clock.advance(time.Hour)
+		if r := g.row(t, "c"); !strings.HasPrefix(r.Fix, c.want) {
+			t.Errorf("%s: %s, %s: %s", name, r.State, r.Verdict, r.Fix)
+		}
+	}
+}
+
 func TestVerdictAndState(t *testing.T) {
 	t.Parallel()
 	sslv2 := ended(call.Version10)
@@ -122,6 +167,27 @@ func TestVerdictAndState(t *testing.T) {
 			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
 			s.shows(ended(call.Version10))
 		}, LegacyOnly, Insecure},
+		{"rejected our CA, then modern", func(s script) {
+			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+			s.shows(spliced())
+		}, Capable, Migrated},
+		{"SSLv2 framing, refused by the upstream, then modern", func(s script) {
+			v := declined(call.Version12, call.HandshakeSSLv2Hello)
+			v.Hello.SSLv2 = true
+			s.shows(v)
+			s.shows(spliced())
+		}, Capable, Migrated},
+		{"an old hello with calls, then modern", func(s script) {
+			s.shows(ended(call.Version10))
+			s.asks(terminated(call.Version10))
+			s.wait(time.Minute)
+			s.shows(spliced())
+		}, LegacyOnly, Mixed},
+		{"modern, then an old hello that is refused", func(s script) {
+			s.shows(spliced())
+			s.wait(time.Minute)
+			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+		}, DistrustsCA, Migrated},
 		{"hung up at our certificate and never got in", func(s script) { s.hangsUp() }, DistrustsCA, NoCalls},
 		{"hung up at our certificate, then got in", func(s script) {
 			s.hangsUp()

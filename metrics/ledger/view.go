@@ -72,9 +72,10 @@ type Row struct {
 	RequestsPerDay    float64 `json:"requests_per_day"`    // over the last 7 days, or since first seen
 	ConnectionsPerDay float64 `json:"connections_per_day"` // the same
 
-	HighestOffered string `json:"highest_offered,omitempty"` // TLS version, of any hello
-	UserAgent      string `json:"user_agent_family,omitempty"`
-	JA4            string `json:"ja4,omitempty"`
+	HighestOffered    string `json:"highest_offered,omitempty"`     // TLS version, of any hello
+	HighestOldOffered string `json:"highest_old_offered,omitempty"` // of the hellos that do not offer TLS 1.2
+	UserAgent         string `json:"user_agent_family,omitempty"`
+	JA4               string `json:"ja4,omitempty"`
 
 	Requests    []RequestCount    `json:"requests,omitempty"`
 	Connections []ConnectionCount `json:"connections,omitempty"`
@@ -245,8 +246,11 @@ func (r *row) brief(p *policy, now time.Time) Row {
 	v.LastSeen, v.LastRefused = at(r.last), at(r.lastRefused)
 	v.AllRefused = r.lastRefused != 0 && (r.lastServed == 0 || r.lastRefused-r.lastServed >= int64(p.MigratedAfter/time.Second))
 	v.Settings, v.SeveralPrograms = r.ledLately(p.MigratedAfter), r.severalPrograms(p.MigratedAfter)
-	if r.offered != call.VersionNone {
-		v.HighestOffered = r.offered.String()
+	v.Offers(r.offered.String())
+	for _, t := range r.totals {
+		if t.subject == ofHellos {
+			v.Offers(call.Version(t.a).String())
+		}
 	}
 	v.RequestsPerDay, v.ConnectionsPerDay = r.perDay(now)
 	v.Advise(now, p.MigratedAfter)
@@ -283,17 +287,53 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 	return words
 }
 
-// Advise fills in what the client's owner is to change, from the verdict, the
-// library, the program, the versions it offers, whether it falls back, whether it ever called, whether
-// it fails, what leads it here, and whether it is migrated and no longer needs tlslift. Of one
-// that may be misdeclared, the name comes first.
+// Offers takes a version that a hello of the client offered at most; one that is
+// none is not taken.
+func (v *Row) Offers(version string) {
+	offered, ok := find(call.Versions[1:], version)
+	if !ok {
+		return
+	}
+	highest := []*string{&v.HighestOffered}
+	if offered.Insecure() {
+		highest = append(highest, &v.HighestOldOffered)
+	}
+	for _, so := range highest {
+		if before, _ := find(call.Versions[:], *so); offered > before {
+			*so = version
+		}
+	}
+}
+
+// Advise fills in what the client's owner is to change, from its verdict and all
+// else that is known of it. Of one that may be misdeclared, the name comes first.
 func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 	program, library := v.runtime()
 	fix := fixes.For(fixes.Client{
-		Obstacle: v.Verdict.Obstacle(), Library: library, Program: program, Offered: v.HighestOffered, FallsBack: v.FallsBack, Settings: v.Settings,
-		NoCalls: v.State == NoCalls, Failing: v.Failing, Silent: v.Suspected, Migrated: v.done(now, migratedAfter), Declared: !v.Declared.IsZero(),
+		Obstacle: v.obstacle(now, migratedAfter), Library: library, Program: program,
+		Offered: v.HighestOffered, OldOffered: v.HighestOldOffered, FallsBack: v.FallsBack, Settings: v.Settings,
+		Silent: v.Suspected, Migrated: v.done(now, migratedAfter), Declared: !v.Declared.IsZero(),
 	})
 	v.Fix, v.FixKey, v.FixPages = cmp.Or(v.Misdeclaration, fix.Sentence), fix.Key, fix.Pages
+}
+
+// obstacle is what stands in a client's way, as far as its verdict, how it stands
+// and its evidence say.
+func (v *Row) obstacle(now time.Time, migratedAfter time.Duration) fixes.Obstacle {
+	switch {
+	case v.Verdict == SSLv2Framed && v.Evidence.Held(LegacyOnly) < v.Evidence.Held(SSLv2Framed):
+		return fixes.SSLv2Upstream // the hello in that format offers TLS 1.2
+	case v.Verdict != Capable:
+		return v.Verdict.Obstacle()
+	case v.times().fellBack() && (v.Failing || v.State == NoCalls):
+		return fixes.FellBack
+	case v.State == NoCalls:
+		return fixes.NeverCalls
+	case v.Upgraded(now, migratedAfter):
+		return fixes.Terminated
+	default:
+		return fixes.Capable
+	}
 }
 
 // done reports whether nothing is left to change in a client, as far as is known: it
@@ -332,14 +372,20 @@ func (v *Row) FixPage() string {
 // Runtime names the client's program and TLS library, as far as they are known and
 // the verdict is about them.
 func (v *Row) Runtime() string {
-	program, library := v.runtime()
-	if program == call.FamilyNone.String() {
-		program = ""
-	}
+	program, library := v.Named()
 	if program == library || program == "" || library == "" {
 		return cmp.Or(program, library)
 	}
 	return program + ", " + library
+}
+
+// Named are what Runtime names; "" is not known.
+func (v *Row) Named() (program, library string) {
+	program, library = v.runtime()
+	if program == call.FamilyNone.String() {
+		program = ""
+	}
+	return program, library
 }
 
 // runtime is what the verdict is about: the program of the newest request and the

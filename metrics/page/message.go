@@ -53,7 +53,7 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 	}
 	item("Name", r.Client)
 	item("Known by", knownBy(r))
-	item("State", worded(stateOf(r, of.migratedAfter), r.State.String()))
+	item("State", worded(stateOf(r, now, of.migratedAfter), r.State.String()))
 	item("Verdict", worded(verdictOf(r), r.Verdict.String()))
 	item("First seen", clock(r.FirstSeen))
 	item("Last insecure call", clock(r.LastInsecure))

@@ -131,7 +131,7 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		text, _ := ownersMessage(body)
-		if failed := map[string]string{"old": "it offered no TLS version that is accepted, 1 time (version)", "erp": "it rejected tlslift's certificate, 1 time (client_rejected_ca)", "panel": "it offered no TLS version that is accepted, 1 time (version)"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+"; last at 2026-11-23 12:00 UTC\n") {
+		if failed := map[string]string{"old": "its TLS version was not accepted, 1 time (version)", "erp": "it rejected tlslift's certificate, 1 time (client_rejected_ca)", "panel": "its TLS version was not accepted, 1 time (version)"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+"; last at 2026-11-23 12:00 UTC\n") {
 			t.Errorf("%s: the message does not say when and why it failed:\n%s", name, text)
 		}
 		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
@@ -251,11 +251,11 @@ func TestEveryCodeHasWords(t *testing.T) {
 		}
 	}
 	for _, state := range ledger.States {
-		if text := stateOf(&ledger.Row{State: state}, 10*dayLong); text == "" || strings.Contains(text, periodMark) {
+		if text := stateOf(&ledger.Row{State: state}, now, 10*dayLong); text == "" || strings.Contains(text, periodMark) {
 			t.Errorf("%s: %q", state, text)
 		}
 	}
-	if text := stateOf(&ledger.Row{State: ledger.Silent}, 10*dayLong); text != "no call in the last 10 days, which is not the same as migrated" {
+	if text := stateOf(&ledger.Row{State: ledger.Silent}, now, 10*dayLong); text != "no call in the last 10 days, which is not the same as migrated" {
 		t.Errorf("silent: %q", text)
 	}
 	if text := verdictOf(&ledger.Row{Verdict: ledger.DistrustsUpstream, Suspected: true}); text != "it may reject SMSPortal's certificate" {

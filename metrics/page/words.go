@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"tlslift/docs/fixes"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/call"
 )
 
 // These are the words of a message for what metrics, log, and API have as codes.
@@ -22,13 +22,13 @@ var verdictTexts = map[string]string{
 	"sslv2-framed":       "its TLS hello has the SSL 2.0 format",
 	"legacy-only":        "it offers at most TLS 1.1",
 	"names-wrong-host":   "its TLS hello names another host than the one it calls",
-	"capable":            "it offers TLS 1.2 or later",
+	"capable":            "it can speak TLS 1.2 or later",
 	"plaintext":          "it uses plain HTTP",
 }
 
 // failureTexts say why a TLS handshake failed.
 var failureTexts = map[string]string{
-	"version":                  "it offered no TLS version that is accepted",
+	"version":                  "its TLS version was not accepted",
 	"no_shared_cipher":         "it offered no cipher suite that is accepted",
 	"signature":                "it offered no signature algorithm that is accepted",
 	"sslv2_hello":              "its TLS hello had the SSL 2.0 format",
@@ -84,9 +84,12 @@ func inWords(counts map[string]uint64, texts map[string]string) string {
 
 // stateOf says what a client's state means. One that made no call, and has a
 // message, is none of the scanners.
-func stateOf(r *ledger.Row, migratedAfter time.Duration) string {
-	if r.State == ledger.NoCalls {
+func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
+	switch {
+	case r.State == ledger.NoCalls:
 		return "never made a call"
+	case r.State == ledger.Silent && now.Sub(r.LastSecure) < migratedAfter:
+		return "no call since its last TLS handshake failed"
 	}
 	return stateText(r.State.String(), migratedAfter)
 }
@@ -94,7 +97,8 @@ func stateOf(r *ledger.Row, migratedAfter time.Duration) string {
 // verdictOf says what a client's verdict means. What it never said itself is a
 // guess.
 func verdictOf(r *ledger.Row) string {
-	text := verdictTexts[r.Verdict.String()]
+	offers := fixes.Client{Offered: r.HighestOffered, OldOffered: r.HighestOldOffered}
+	text := offers.AtMost(verdictTexts[r.Verdict.String()])
 	if r.Suspected {
 		text = strings.Replace(text, "it rejects", "it may reject", 1)
 	}
@@ -103,10 +107,10 @@ func verdictOf(r *ledger.Row) string {
 
 // runtimeLabel is what Row.Runtime names.
 func runtimeLabel(r *ledger.Row) string {
-	switch program := r.Program != "" && r.Program != call.FamilyNone.String(); {
-	case program && r.Library != "":
+	switch program, library := r.Named(); {
+	case program != "" && library != "":
 		return "Program and TLS library"
-	case program:
+	case program != "":
 		return "Program"
 	default:
 		return "TLS library"

@@ -13,7 +13,6 @@ import (
 
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
-	"tlslift/proxy/call"
 )
 
 // InstancesOptions say which instances to read. Each is named once: by its admin
@@ -110,7 +109,7 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 	c := f.client(r.Client)
 	if f.clients[r.Client] == nil {
 		f.clients[r.Client] = c
-		c.row = ledger.Row{Client: r.Client, HighestOffered: r.HighestOffered}
+		c.row = ledger.Row{Client: r.Client}
 	}
 	c.instances[source] = &instance{
 		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, lastFailed: r.LastFailed, evidence: r.Evidence,
@@ -142,14 +141,8 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 			to.Settings = append(to.Settings, setting)
 		}
 	}
-	if versionOf(r.HighestOffered) > versionOf(to.HighestOffered) {
-		to.HighestOffered = r.HighestOffered
-	}
-}
-
-// versionOf is the place of a version's word in their order, -1 for none of them.
-func versionOf(word string) int {
-	return slices.IndexFunc(call.Versions[:], func(v call.Version) bool { return v.String() == word })
+	to.Offers(r.HighestOffered)
+	to.Offers(r.HighestOldOffered)
 }
 
 // addCounts adds up everything that is counted.

@@ -40,7 +40,7 @@ func TestMergeAddsUp(t *testing.T) {
 	})
 	want := ledger.Row{
 		Client: "erp", Source: "name", Configured: true, State: ledger.Mixed, Verdict: ledger.LegacyOnly, Regressed: true, FallsBack: true,
-		Library: "Java 7", HighestOffered: "1.3", UserAgent: "curl", RequestsPerDay: 12,
+		Library: "Java 7", HighestOffered: "1.3", HighestOldOffered: "1.0", UserAgent: "curl", RequestsPerDay: 12,
 		FirstSeen: ago(30), LastSeen: now, LastInsecure: ago(1), LastSecure: now, Declared: ago(20),
 		Requests: []ledger.RequestCount{{Ingress: "forward", TLSVersion: "none", Count: 75}, {Ingress: "connect", TLSVersion: "1.2", Count: 9}},
 		Hellos:   map[string]uint64{"1.0": 5, "1.3": 1}, Exposed: []ledger.ExposedCount{{Kind: "query", Count: 4, Last: ago(1)}},

@@ -118,9 +118,7 @@ func (f *fleet) questions(lookback time.Duration) []question {
 			f.client(client).remembered.take(m, at)
 		}},
 		{fmt.Sprintf("max by (client, max_version) (max_over_time(tlslift_client_hellos_total[%s])) > 0", back), func(client string, m model.Metric, _ float64) {
-			if r, v := &f.client(client).row, string(m["max_version"]); versionOf(v) > versionOf(r.HighestOffered) {
-				r.HighestOffered = v
-			}
+			f.client(client).row.Offers(string(m["max_version"]))
 		}},
 	}
 }

@@ -151,21 +151,23 @@ func (c *simClient) judge(w *truth, acts []act, declared bool) {
 // the library of the hello that its own verdict is about.
 func (c *simClient) knownAt(instance int, verdict ledger.Verdict, acts []act, declared bool) (library, program string) {
 	there := slices.DeleteFunc(slices.Clone(acts), func(a act) bool { return a.instance != instance })
-	var old, modern string
+	var old, framed, modern string
 	for _, a := range there {
 		if a.kind.request() {
 			program = a.runtime.program
 		}
 		switch a.kind {
 		case actPlain, actFallsBack:
-		case actLegacy, actSSLv2, actInside, actRefused, actRejectsCA, actMuteAboutCA, actShutOut:
+		case actSSLv2:
+			framed = cmp.Or(a.runtime.old, framed)
+		case actLegacy, actInside, actRefused, actRejectsCA, actMuteAboutCA, actShutOut:
 			old = cmp.Or(a.runtime.old, old)
 		default:
 			modern = cmp.Or(a.runtime.modern, modern)
 		}
 	}
 	if about := helloOf(verdict); about == helloOf(c.verdict(there, declared).verdict) {
-		library = map[string]string{"old": old, "modern": modern, "any": cmp.Or(old, modern)}[about]
+		library = map[string]string{"old": cmp.Or(old, framed), "framed": framed, "modern": modern, "any": cmp.Or(old, framed, modern)}[about]
 	}
 	return library, program
 }
@@ -175,7 +177,9 @@ func helloOf(v ledger.Verdict) string {
 	switch v {
 	case ledger.Plaintext:
 		return "any"
-	case ledger.LegacyOnly, ledger.SSLv2Framed, ledger.DistrustsCA, ledger.ShutOut:
+	case ledger.SSLv2Framed:
+		return "framed"
+	case ledger.LegacyOnly, ledger.DistrustsCA, ledger.ShutOut:
 		return "old"
 	default:
 		return "modern"
@@ -216,6 +220,7 @@ func (c *simClient) verdict(acts []act, declared bool) (chosen finding) {
 // verdict hold refutes nothing.
 func findings(acts []act, instance int) (found [len(ledger.Verdicts) + 1]finding) {
 	var terminated, spliced bool // it once got in
+	var lastInsecure time.Time
 	for _, a := range acts {
 		if a.instance != instance {
 			continue
@@ -232,6 +237,15 @@ func findings(acts []act, instance int) (found [len(ledger.Verdicts) + 1]finding
 				continue
 			}
 			found[v] = finding{v, a.at, true, instance}
+		}
+		// A modern client no longer needs the old hello that came to nothing.
+		for _, v := range [...]ledger.Verdict{ledger.DistrustsCA, ledger.SSLv2Framed, ledger.LegacyOnly} {
+			if a.kind == actModern && found[v].holds && lastInsecure.Before(found[v].at) {
+				found[v] = finding{v, a.at, false, instance}
+			}
+		}
+		if a.kind.insecure() {
+			lastInsecure = a.at
 		}
 		terminated = terminated || a.kind == actLegacy || a.kind == actSSLv2
 		spliced = spliced || a.kind == actModern
