@@ -170,7 +170,7 @@ func versionMix() *timeseries.PanelBuilder {
 }
 
 func hellos() *timeseries.PanelBuilder {
-	p := newSeries("What clients could do", "Clients by the highest TLS version that they offered within a day. Those with 1.2 or 1.3 need no new software. A client of plain HTTP offers nothing.", "none", "clients", notDrawn).
+	p := newSeries("What clients could do", "Clients by the highest TLS version that they offered within a day. Those with 1.2 or 1.3 seldom need new software: their verdict says so if they do. A client of plain HTTP offers nothing.", "none", "clients", notDrawn).
 		Decimals(0)
 	return versionSeries(stacked(p, common.StackingModeNormal), "max_version", "",
 		`count by (max_version) (sum_over_time(tlslift:client_hellos:rate5m{VERSION,client=~"$client"}[1d]) > 0)`, versions[1:]...)
