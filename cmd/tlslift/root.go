@@ -58,6 +58,9 @@ func newRootCommand() *cobra.Command {
 			cmd.Args = helpArgs
 		case "completion":
 			cmd.Args, cmd.RunE = nil, needsSubcommand("bash, fish, powershell or zsh")
+			for _, shell := range cmd.Commands() {
+				shell.Args = nil
+			}
 		}
 	}
 	refuseArgs(root)

@@ -12,12 +12,14 @@ import (
 func TestHelpOfWhatThereIsNot(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"help nosuch":    `unknown command "nosuch"; see tlslift --help`,
-		"help ca shw":    `unknown command "shw"; did you mean "show"?; see tlslift ca --help`,
-		"help ca":        "",
-		"help":           "",
-		"completion foo": `unknown command "foo"; see tlslift completion --help`,
-		"completion":     "completion needs a subcommand: bash, fish, powershell or zsh",
+		"help nosuch":       `unknown command "nosuch"; see tlslift --help`,
+		"help ca shw":       `unknown command "shw"; did you mean "show"?; see tlslift ca --help`,
+		"help ca":           "",
+		"help":              "",
+		"completion foo":    `unknown command "foo"; see tlslift completion --help`,
+		"completion":        "completion needs a subcommand: bash, fish, powershell or zsh",
+		"completion bash":   "",
+		"completion bash x": `tlslift completion bash takes no argument "x"; see tlslift completion bash --help`,
 	} {
 		cmd := newRootCommand()
 		cmd.SetOut(new(bytes.Buffer))
