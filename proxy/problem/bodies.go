@@ -45,9 +45,10 @@ func (p *Problem) soap12() []byte {
 	return append(b, "</soap:Fault></soap:Body></soap:Envelope>"...)
 }
 
-// callersFault tells a fault of the client from one on the way to the server.
+// callersFault tells a fault of the client from one on the way to the server. A
+// URL that names no API host is the client's, even if it makes a loop.
 func (p *Problem) callersFault() bool {
-	return p.status() < http.StatusInternalServerError || p.Reason == Method
+	return p.status() < http.StatusInternalServerError || p.Reason == Method || p.Cause == Hostless || p.Cause == Misnamed
 }
 
 // appendDetail appends the fault's detail entry, for programs.

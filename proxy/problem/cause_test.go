@@ -39,3 +39,21 @@ func TestCausesTakeThePlaceOfTheUsualText(t *testing.T) {
 		}
 	}
 }
+
+// Most loops are for the operator to end. One that a caller's URL makes is the
+// caller's fault, as its text says.
+func TestFaultCodeOfALoop(t *testing.T) {
+	t.Parallel()
+	for cause, want := range map[Cause][2]string{
+		Usual:    {"soap:Server", "soap:Receiver"},
+		Hostless: {"soap:Client", "soap:Sender"},
+		Misnamed: {"soap:Client", "soap:Sender"},
+	} {
+		p := Problem{Reason: Loop, Delivery: NotSent, Host: host.MustParse("api.smsportl.com"), Cause: cause}
+		for i, d := range []Dialect{SOAP11, SOAP12} {
+			if _, _, body := p.Render(d); !strings.Contains(string(body), ">"+want[i]+"<") {
+				t.Errorf("cause %d, %v: %s", cause, d, body)
+			}
+		}
+	}
+}
