@@ -81,8 +81,9 @@ func newRedirectRemoveCommand() *cobra.Command {
 func newRedirectStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show the active rules; exit status 1 when there are none",
-		Long: `Show the active rules. The exit status is 1 when there are none.
+		Short: "Show what is redirected, in one line; exit status 1 when nothing is",
+		Long: `Show in one line what is redirected. The exit status is 1 when nothing is.
+To see the rules themselves, run nft list table inet tlslift.
 
 Requires CAP_NET_ADMIN, which a sidecar does not have. In a pod, read the log of
 the init container that wrote the rules: kubectl logs POD -c tlslift-redirect.`,
