@@ -30,7 +30,8 @@ States: insecure, mixed, silent, unseen, migrated and no-calls, which stands for
 addresses that connected and never made a call, such as scanners. "regressed"
 selects clients that were declared migrated and have been insecure since, and
 "misdeclared" those that were declared migrated and never seen making a call.
-"failing" selects clients that cannot call: all their TLS handshakes fail.
+"failing" selects clients whose TLS handshakes fail and none of whose calls
+arrives, and suspected ones, which leave after each TLS handshake without a call.
 
 With --fail-if, the exit status is 1 when any client is in one of the states,
 whatever --only selects. Use it to fail a build while a client needs tlslift.
