@@ -174,5 +174,5 @@ func (l *Ledger) Flush() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.flush(false)
+	return l.file.flushOrSay()
 }

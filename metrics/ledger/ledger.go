@@ -136,7 +136,7 @@ func (l *Ledger) Release() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.release(false)
+	return l.file.release()
 }
 
 // Reclaim keeps the ledger in its file again, if the other process leaves it.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,6 +20,16 @@ const (
 	writeEveryLarge = 60 * time.Second
 	largeFile       = 1 << 20 // bytes
 )
+
+// How long a write may take until it counts as failed: a disk that does not answer,
+// such as one on a network, holds up no signal, and the end not for long. The write
+// itself goes on.
+const (
+	writeWithin = 10 * time.Second
+	lastWithin  = 3 * time.Second // of the one that somebody waits for
+)
+
+var errNoAnswer = errors.New("the disk does not answer")
 
 // lockWait is how long a lock that another process holds is waited for: long
 // enough for a predecessor that is just ending.
@@ -92,13 +102,12 @@ type stateFile struct {
 	ledger *Ledger
 	log    *zap.Logger
 	stop   context.CancelFunc // ends run
-	done   chan struct{}
 
-	mu       sync.Mutex    // one write at a time
+	released atomic.Bool   // to another process, or closed
+	turn     chan struct{} // holds one: whose turn it is to use the file and what follows
 	lock     *os.File      // nil = not yet locked
 	known    bool          // what was in the file is in the ledger; before, it is not replaced
-	released bool          // to another process, or closed
-	every    time.Duration // until the next write
+	large    atomic.Bool
 }
 
 // openStateFile reads the ledger's file and starts writing it. It returns nil if
@@ -110,7 +119,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	running, stop := context.WithCancel(context.Background())
 	k := &stateFile{
 		path: linked(path), ledger: l, log: l.logger.With(zap.String("file", path)),
-		stop: stop, done: make(chan struct{}), every: writeEvery,
+		stop: stop, turn: make(chan struct{}, 1),
 	}
 	unusable := regular(path)
 	var err error
@@ -132,6 +141,7 @@ func openStateFile(path string, l *Ledger) *stateFile {
 		err = unread
 	}
 	if err != nil {
+		l.writeFailures.Add(1)
 		k.failed(err)
 	}
 	go k.run(running)
@@ -188,40 +198,75 @@ func (k *stateFile) setAside(unusable error) error {
 
 // run writes every so often until close.
 func (k *stateFile) run(running context.Context) {
-	defer close(k.done)
 	timer := time.NewTimer(writeEvery)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			_ = k.flush(false) // logged there
-			k.mu.Lock()
-			timer.Reset(k.every)
-			k.mu.Unlock()
+			_ = k.flushOrSay() // logged there
+			every := writeEvery
+			if k.large.Load() {
+				every = writeEveryLarge
+			}
+			timer.Reset(every)
 		case <-running.Done():
 			return
 		}
 	}
 }
 
-// flush writes a snapshot if anything changed. A failure is logged once, until
-// a write succeeds; what could not be written is tried again, unless this is the
-// last attempt.
-func (k *stateFile) flush(last bool) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.released || !k.ledger.changed.Swap(false) {
+// inTurn does something with the file, alone, and reports an error if that takes too
+// long: it then goes on without the caller.
+func (k *stateFile) inTurn(within time.Duration, do func() error) error {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case k.turn <- struct{}{}:
+	case <-timer.C:
+		return errNoAnswer
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := do()
+		<-k.turn
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errNoAnswer
+	}
+}
+
+// flushOrSay is flush in the background, which logs why it failed.
+func (k *stateFile) flushOrSay() error {
+	err := k.flush(writeWithin)
+	if err != nil {
+		k.failed(err)
+	}
+	return err
+}
+
+// flush writes a snapshot if anything changed.
+func (k *stateFile) flush(within time.Duration) error {
+	err := k.inTurn(within, k.write)
+	if err != nil {
+		k.ledger.writeFailures.Add(1)
+		return fmt.Errorf("writing the state file: %w", err)
+	}
+	return nil
+}
+
+// write is flush in its turn. What could not be written is tried again.
+func (k *stateFile) write() error {
+	if k.released.Load() || !k.ledger.changed.Swap(false) {
 		return nil
 	}
 	now := k.ledger.clock()
 	if err := k.replace(now); err != nil {
 		k.ledger.changed.Store(true)
-		if last {
-			k.ledger.writeFailures.Add(1)
-		} else {
-			k.failed(err)
-		}
-		return fmt.Errorf("writing the state file: %w", err)
+		return err
 	}
 	if k.ledger.unwritten.Swap(nil) != nil {
 		k.log.Info("the state file is written again")
@@ -230,8 +275,8 @@ func (k *stateFile) flush(last bool) error {
 	return nil
 }
 
+// failed logs an error once, until a write succeeds.
 func (k *stateFile) failed(err error) {
-	k.ledger.writeFailures.Add(1)
 	if k.ledger.unwritten.Swap(&err) == nil {
 		k.log.Error("writing the state file failed; it is tried again", zap.Error(err))
 	}
@@ -252,40 +297,38 @@ func (k *stateFile) replace(now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	if k.every = writeEvery; size > largeFile {
-		k.every = writeEveryLarge
-	}
+	k.large.Store(size > largeFile)
 	if err := os.Rename(beside, k.path); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(k.path))
 }
 
-// release writes what is left and gives the lock up.
-func (k *stateFile) release(last bool) error {
-	err := k.flush(last)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.released = true
-	if k.lock != nil {
-		k.lock.Close()
-		k.lock = nil
+// release writes what is left and gives the lock up. It fails if the disk does not
+// answer.
+func (k *stateFile) release() error {
+	err := k.flush(lastWithin)
+	k.released.Store(true)
+	if errors.Is(err, errNoAnswer) {
+		return err // the write that has not ended has the lock
 	}
-	return err
+	return errors.Join(err, k.inTurn(lastWithin, func() error {
+		if k.lock != nil {
+			k.lock.Close()
+			k.lock = nil
+		}
+		return nil
+	}))
 }
 
 // reclaim undoes release: the next write takes the lock again.
 func (k *stateFile) reclaim() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.released = false
+	k.released.Store(false)
 	k.ledger.changed.Store(true)
 }
 
 // close writes what is left and gives the file up.
 func (k *stateFile) close() error {
-	err := k.release(true)
 	k.stop()
-	<-k.done
-	return err
+	return k.release()
 }

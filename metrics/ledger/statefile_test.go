@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -652,4 +653,53 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A disk that does not answer holds up neither an upgrade nor the end, and is told
+// from one that is written. When it answers, everything goes on.
+func TestTheDiskDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, logs := watched()
+		var disk sync.RWMutex // a write reads the clock first
+		hung := make(chan struct{})
+		answering := func() time.Time {
+			disk.RLock()
+			wait := hung
+			disk.RUnlock()
+			<-wait
+			return time.Now()
+		}
+		close(hung)
+		l := New(Options{File: filepath.Join(t.TempDir(), "ledger"), Logger: log, Clock: answering})
+		record := func(client string) {
+			o := plain("h")
+			o.Kind, o.Client, o.End = call.Request, named(client), time.Now()
+			l.Record(&o)
+		}
+		record("before")
+		disk.Lock()
+		hung = make(chan struct{})
+		disk.Unlock()
+		time.Sleep(writeEvery + writeWithin)
+		synctest.Wait()
+		if !strings.Contains(fmt.Sprint(logs.All()), errNoAnswer.Error()) || l.writeFailures.Load() != 1 || l.unwritten.Load() == nil {
+			t.Errorf("after %v: %d failures, %v", writeWithin, l.writeFailures.Load(), logs.All())
+		}
+		for name, f := range map[string]func() error{"released": l.Release, "closed": l.Close} {
+			if start, err := time.Now(), f(); !errors.Is(err, errNoAnswer) || time.Since(start) != lastWithin {
+				t.Errorf("%s after %v: %v", name, time.Since(start), err)
+			}
+		}
+		l.Reclaim()
+		close(hung)
+		synctest.Wait()
+		record("after")
+		if err := l.Flush(); err != nil || l.unwritten.Load() != nil {
+			t.Errorf("when it answers: %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
