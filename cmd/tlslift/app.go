@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -175,8 +176,21 @@ func (a *app) warn(cfg *configs.Config, more ...string) {
 	}
 }
 
-// notify tells systemd, if it is there.
-func notify(state string) { _, _ = daemon.SdNotify(false, state) }
+// notify tells systemd, if it is there and reads (sd_notify(3)). One that does not
+// read keeps nothing waiting for long, so this is not daemon.SdNotify.
+func notify(state string) {
+	address := &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"}
+	if address.Name == "" {
+		return
+	}
+	conn, err := net.DialUnix(address.Net, nil, address)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = conn.Write([]byte(state))
+}
 
 // awaitAdopted waits for the last outcomes of the previous process.
 func (a *app) awaitAdopted(ctx context.Context) {
