@@ -2,10 +2,12 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -50,17 +52,36 @@ func (w *watcher) run(stop <-chan struct{}) {
 		now := look(*loaded)
 		still := slices.EqualFunc(now, seen, sameState)
 		seen = now
-		if !still || slices.EqualFunc(now, compared, sameState) {
+		// That a file can be read again shows in no state: its owner, a folder above it.
+		unread := slices.ContainsFunc(*loaded, func(s snapshot) bool { return s.unread != nil })
+		if !still || !unread && slices.EqualFunc(now, compared, sameState) {
 			continue
 		}
+		changed, err := compare(*loaded)
+		if err != nil {
+			continue // later
+		}
 		compared = now
-		if slices.ContainsFunc(*loaded, snapshot.changed) {
+		if changed {
 			select {
 			case w.changed <- struct{}{}:
 			default:
 			}
 		}
 	}
+}
+
+// compare reports whether files are others than those that were loaded; an error,
+// that this process cannot read any file now.
+func compare(loaded []snapshot) (changed bool, err error) {
+	for _, s := range loaded {
+		now := takeSnapshot(s.files...)
+		if errors.Is(now.unread, syscall.EMFILE) || errors.Is(now.unread, syscall.ENFILE) {
+			return false, now.unread
+		}
+		changed = changed || now.sum != s.sum
+	}
+	return changed, nil
 }
 
 // look returns the state of each file, nil for one that is not there.
@@ -84,25 +105,28 @@ func sameState(a, b os.FileInfo) bool {
 
 // snapshot is what files were at one time.
 type snapshot struct {
-	files []string
-	sum   [sha256.Size]byte // over their names and contents
+	files  []string
+	sum    [sha256.Size]byte // over their names and contents
+	unread error             // why one that is there could not be read; nil = all were
 }
 
 // takeSnapshot reads files; one that cannot be read counts as empty. Only regular
 // ones are read: opening another can block, and reading it takes what is in it.
 func takeSnapshot(files ...string) snapshot {
 	sum := sha256.New()
+	var unread error
 	for _, f := range files {
 		io.WriteString(sum, f+"\x00")
 		if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if in, err := os.Open(f); err == nil {
-			_, _ = io.Copy(sum, io.LimitReader(in, 16<<20))
-			in.Close()
+		in, err := os.Open(f)
+		if err != nil {
+			unread = err
+			continue
 		}
+		_, _ = io.Copy(sum, io.LimitReader(in, 16<<20))
+		in.Close()
 	}
-	return snapshot{files, [sha256.Size]byte(sum.Sum(nil))}
+	return snapshot{files, [sha256.Size]byte(sum.Sum(nil)), unread}
 }
-
-func (s snapshot) changed() bool { return takeSnapshot(s.files...).sum != s.sum }

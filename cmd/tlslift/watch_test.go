@@ -161,3 +161,35 @@ func TestWatcherLearnsNewFiles(t *testing.T) {
 	write(t, second, "2")
 	waitChange(t, w)
 }
+
+// TestWatcherReadsAgainWhatCouldNotBeRead: that a file can be read again does not
+// show in its state, as when its owner was changed.
+func TestWatcherReadsAgainWhatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, unread := range []error{nil, os.ErrPermission} {
+		synctest.Test(t, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "c.yaml")
+			at := time.Unix(1, 0)
+			alter := func(text string) {
+				write(t, file, text)
+				if err := os.Chtimes(file, at, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			alter("a")
+			loaded := takeSnapshot(file)
+			loaded.unread = unread
+			w := watch(t, loaded)
+			time.Sleep(10 * settle)
+			synctest.Wait()
+			if len(w.changed) != 0 {
+				t.Fatal("a change was reported")
+			}
+			alter("b")
+			time.Sleep(3 * settle)
+			if got := len(w.changed) == 1; got != (unread != nil) {
+				t.Errorf("%v: reported %t", unread, got)
+			}
+		})
+	}
+}
