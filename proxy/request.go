@@ -189,10 +189,11 @@ func (q *request) setting() call.Setting {
 
 // view is how the caller sees the upstreams.
 func (q *request) view() rewrite.View {
-	v := rewrite.View{Upgraded: q.st.upgraded, HTTP: q.place.SeesHTTP}
+	v := rewrite.View{Upgraded: q.st.upgraded, Host: q.route.Host, HTTP: q.place.SeesHTTP}
+	v.Target, v.Port = q.route.Given()
 	if q.place.Base {
 		path, _, _ := strings.Cut(q.target, "?")
-		v.Base = &rewrite.Base{Host: q.place.Host, Authority: q.r.Host, Prefix: q.place.Prefix, Path: path}
+		v.Base = &rewrite.Base{Authority: q.r.Host, Prefix: q.place.Prefix, Path: path}
 	}
 	return v
 }

@@ -8,10 +8,12 @@ import (
 	"tlslift/proxy/host"
 )
 
+var api = host.MustParse("api.smsportal.com")
+
 // below is the view of a caller of http://lift:3128/API.smsportal.com/api5/http5.aspx.
 func below(change ...func(*View)) View {
-	v := View{Upgraded: ours, HTTP: true, Base: &Base{
-		Host: host.MustParse("api.smsportal.com"), Authority: "lift:3128", Prefix: "/API.smsportal.com", Path: "/api5/http5.aspx",
+	v := View{Upgraded: ours, Host: api, Target: api, HTTP: true, Base: &Base{
+		Authority: "lift:3128", Prefix: "/API.smsportal.com", Path: "/api5/http5.aspx",
 	}}
 	for _, f := range change {
 		f(&v)
@@ -95,6 +97,8 @@ func TestBaseURL(t *testing.T) {
 		{below(byDefault), "Set-Cookie", "a=b; Path=/x", "a=b; Path=/x"},
 
 		{below(overTLS), "Strict-Transport-Security", "max-age=1", "max-age=1"},
+		{View{Upgraded: ours, HTTP: true, Host: api, Target: api, Port: 8443}, "Location", "https://api.smsportal.com:8443/x", "http://api.smsportal.com/x"},
+		{View{Upgraded: ours, HTTP: true, Host: api, Target: api, Port: 8443}, "Location", "https://rest.smsportal.com:8443/x", "https://rest.smsportal.com:8443/x"},
 		{View{Upgraded: ours}, "Location", "https://api.smsportal.com/x", "https://api.smsportal.com/x"},
 		{View{Upgraded: ours}, "Set-Cookie", "a=b; Secure; Domain=x", "a=b; Secure; Domain=x"},
 	} {

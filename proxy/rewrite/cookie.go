@@ -1,6 +1,10 @@
 package rewrite
 
-import "strings"
+import (
+	"strings"
+
+	"tlslift/proxy/host"
+)
 
 // cookie is the value of a Set-Cookie field (RFC 6265 5.2) as the caller can
 // keep it.
@@ -12,8 +16,8 @@ import "strings"
 // which is the kind that comes here, keeps it. Changing the name would hide the
 // cookie from the server.
 //
-// Below a base URL the cookie's Domain is none of the caller's and goes, and
-// its Path begins with the prefix, so that it reaches its own host alone.
+// Below a base URL the cookie's Path begins with the prefix, so that it reaches
+// its own host alone. For Domain, see domain.
 func (v View) cookie(f string) (string, bool) {
 	i := strings.IndexByte(f, ';')
 	if i < 0 {
@@ -32,8 +36,12 @@ func (v View) cookie(f string) (string, bool) {
 		if inPath {
 			path = value // the last one counts
 		}
-		if inPath || v.HTTP && httpsOnly(name, value) || v.Base != nil && strings.EqualFold(name, "Domain") {
-			out = append(out, f[done:i]...)
+		instead, changed := "", inPath || v.HTTP && httpsOnly(name, value)
+		if strings.EqualFold(name, "Domain") {
+			instead, changed = v.domain(value)
+		}
+		if changed {
+			out = append(append(out, f[done:i]...), instead...)
 			done = end
 		}
 		i = end
@@ -52,6 +60,27 @@ func (v View) cookie(f string) (string, bool) {
 	}
 	return string(append(out, f[done:]...)), true
 }
+
+// domain is what stands in place of a Domain attribute by which the caller could
+// not keep the cookie; "" = nothing. Below a base URL no Domain is the caller's.
+// A domain above the upstream's own name that is not above the host that the
+// caller called would have the cookie rejected (RFC 6265 5.3, step 6). Without it,
+// the cookie goes back to the host that set it.
+func (v View) domain(value string) (instead string, changed bool) {
+	if v.Base != nil {
+		return "", true
+	}
+	if !v.renamed() {
+		return "", false
+	}
+	n, err := host.Parse(strings.TrimPrefix(value, "."))
+	if called := v.called(n); called != n {
+		return "; Domain=" + called.String(), true
+	}
+	return "", err == nil && under(v.Target, n) && v.Host != n && !under(v.Host, n)
+}
+
+func under(n, domain host.Name) bool { return strings.HasSuffix(n.String(), "."+domain.String()) }
 
 // scoped reports a caller of the path form.
 func (v View) scoped() bool { return v.Base != nil && v.Base.Prefix != "" }

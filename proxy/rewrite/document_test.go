@@ -174,7 +174,7 @@ func FuzzDocument(f *testing.F) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path
 		}
-		for _, v := range []View{plain, below(func(v *View) { v.Base.Path = path }), below(byDefault), below(noHost, overTLS)} {
+		for _, v := range []View{plain, below(func(v *View) { v.Base.Path = path }), below(byDefault), below(noHost, overTLS), sent(), sent(overTLS, toPort)} {
 			before := bytes.Clone(body)
 			once, err := v.Document(body, contentType)
 			if !bytes.Equal(body, before) {

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"strconv"
 	"strings"
 
 	"tlslift/proxy/host"
@@ -8,14 +9,15 @@ import (
 
 // url is a reference as the caller can follow it, with every other byte as it
 // was: user information, the host's case, path, query, fragment. A default
-// port is dropped. Requests to another port are not upgraded, so such a URL
-// stays, as do URLs to other hosts.
+// port is dropped, as is the one that the upstream has. Requests to another port
+// are not upgraded, so such a URL stays, as do URLs to other hosts.
 func (v View) url(u string) (string, bool) {
 	scheme, authority, rest := splitURL(u)
 	if authority == "" {
 		return v.reference(u)
 	}
-	if v.Base == nil && (!v.HTTP || scheme != "https") {
+	secured := v.HTTP && scheme == "https" // and not to be
+	if v.Base == nil && !secured && !v.renamed() {
 		return u, false
 	}
 	if strings.HasPrefix(rest, `\`) {
@@ -25,28 +27,49 @@ func (v View) url(u string) (string, bool) {
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		user, text = authority[:i+1], authority[i+1:]
 	}
+	port := ""
 	// A colon inside brackets belongs to an IPv6 address.
 	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
-		if port := text[i+1:]; port != "" && (port != "443" || scheme == "http") && (port != "80" || scheme == "https") {
-			return u, false
-		}
-		text = text[:i]
+		text, port = text[:i], text[i+1:]
 	}
 	n, err := host.Parse(text)
-	if err != nil || !v.Upgraded(n) {
+	defaultPort := port == "" || port == "443" && scheme != "http" || port == "80" && scheme != "https"
+	own := !defaultPort && n == v.Target && scheme != "http" && port == strconv.Itoa(int(v.Port))
+	if err != nil || !defaultPort && !own {
 		return u, false
 	}
-	if v.Base == nil {
-		return "http://" + user + text + rest, true
+	if called := v.called(n); called != n {
+		n, text = called, called.String()
+	} else if v.Base == nil && !secured {
+		return u, false
 	}
-	return v.below(user, n, rest), true
+	switch {
+	case !v.Upgraded(n):
+		return u, false
+	case v.Base != nil:
+		return v.below(user, n, rest), true
+	case secured:
+		return "http://" + user + text + rest, true
+	case own && !v.HTTP:
+		text += ":" + port // which a caller over TLS called too
+	}
+	return u[:strings.Index(u, "//")+2] + user + text + rest, true
+}
+
+// called is the name that the caller knows a host in an answer by: what the
+// upstream was told that it is stands for what the caller called.
+func (v View) called(n host.Name) host.Name {
+	if n == v.Target {
+		return v.Host
+	}
+	return n
 }
 
 // below is a host's path below the caller's base URL.
 func (v View) below(user string, n host.Name, rest string) string {
 	b := v.Base
 	prefix := "/" + n.String()
-	if n == b.Host {
+	if n == v.Host {
 		prefix = b.Prefix
 	}
 	if prefix == "" && !strings.HasPrefix(rest, "/") {

@@ -76,8 +76,13 @@ type Options struct {
 type View struct {
 	// Upgraded reports whether http requests to a host are upgraded here.
 	Upgraded func(host.Name) bool
-	// HTTP says that the caller sees http. If it sees https, only a base URL
-	// makes a difference to it.
+	// Host is what the caller called. Target is what the upstream was told that it
+	// is: the same, or the other host that calls are sent to. In an answer it stands
+	// for Host. Port is the one that the upstream has.
+	Host, Target host.Name
+	Port         uint16
+	// HTTP says that the caller sees http. If it sees https, only a base URL or
+	// another target makes a difference to it.
 	HTTP bool
 	// Base is the caller's base URL; nil when it uses the upstreams' own names.
 	Base *Base
@@ -86,14 +91,16 @@ type View struct {
 // Base is the base URL of a caller that has tlslift's own address in its
 // endpoint setting.
 type Base struct {
-	Host      host.Name // the upstream that the call is for
-	Authority string    // the caller's Host header; "" when it sent none
-	Prefix    string    // "/HOST" as the caller spelled it; "" with default_upstream
-	Path      string    // path of the call below Prefix, without its query
+	Authority string // the caller's Host header; "" when it sent none
+	Prefix    string // "/HOST" as the caller spelled it; "" with default_upstream
+	Path      string // path of the call below Prefix, without its query
 }
 
 // Changes reports whether an answer may have to change for the caller.
-func (v View) Changes() bool { return v.HTTP || v.Base != nil }
+func (v View) Changes() bool { return v.HTTP || v.Base != nil || v.renamed() }
+
+// renamed reports an upstream that does not know the name that it was called by.
+func (v View) renamed() bool { return v.Target != v.Host }
 
 // Response changes the header of an answer. count is called once for each
 // field value that changed or went; it may be nil.

@@ -54,6 +54,9 @@ type Route struct {
 // foreign reports whether the host is none of ours.
 func (r *Route) foreign() bool { return r.group == r.snapshot.foreign }
 
+// Given is the host that the upstream is told that it is, and its port.
+func (r *Route) Given() (host.Name, uint16) { return r.target.ServerName, r.group.port() }
+
 // untouched is the target of a tunnel. Host.To does not apply: the client
 // verifies the host that it asked for.
 func (r *Route) untouched() dial.Target {
