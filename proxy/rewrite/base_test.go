@@ -1,8 +1,11 @@
 package rewrite
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"tlslift/proxy/host"
@@ -69,9 +72,14 @@ func TestBaseURL(t *testing.T) {
 		{below(), "Location", "a/../b/..", "/API.smsportal.com/api5/"},
 		{below(fromRoot), "Location", "../x", "/API.smsportal.com/x"},
 		{below(fromHidden), "Location", "../x", "../x"},
-		// What is below the prefix stays there.
-		{below(), "Location", "/API.smsportal.com", "/API.smsportal.com"},
-		{below(), "Location", "/API.smsportal.com/x", "/API.smsportal.com/x"},
+		// A path is the upstream's own, which does not know the prefix, even if it
+		// begins like one.
+		{below(), "Location", "/API.smsportal.com", "/API.smsportal.com/API.smsportal.com"},
+		{below(), "Location", "/api.smsportal.com/x", "/API.smsportal.com/api.smsportal.com/x"},
+		{below(), "Content-Location", "/rest.smsportal.com:443/x", "/API.smsportal.com/rest.smsportal.com:443/x"},
+		{below(), "Link", "</API.smsportal.com/x>; rel=next", "</API.smsportal.com/API.smsportal.com/x>; rel=next"},
+		{below(), "Location", "https://api.smsportal.com/api.smsportal.com", "http://lift:3128/API.smsportal.com/api.smsportal.com"},
+		{below(), "Location", "../rest.smsportal.com", "/API.smsportal.com/rest.smsportal.com"},
 		{below(), "Location", "http://lift:3128/API.smsportal.com/x", "http://lift:3128/API.smsportal.com/x"},
 
 		{below(noHost), "Location", "https://u:p@api.smsportal.com/x", "/API.smsportal.com/x"},
@@ -84,6 +92,16 @@ func TestBaseURL(t *testing.T) {
 		{below(byDefault), "Location", "/x", "/x"},
 		{below(byDefault), "Location", "../x", "../x"},
 		{below(byDefault, noHost), "Location", "https://api.smsportal.com", "/"},
+		// Without a prefix, a path that begins with a host would lead to that one.
+		{below(byDefault), "Location", "/rest.smsportal.com/x", "/api.smsportal.com/rest.smsportal.com/x"},
+		{below(byDefault), "Location", "/API.smsportal.com:443?x", "/api.smsportal.com/API.smsportal.com:443?x"},
+		{below(byDefault), "Location", "../rest.smsportal.com#z", "/api.smsportal.com/rest.smsportal.com#z"},
+		{below(byDefault, fromRoot), "Location", "rest.smsportal.com/x", "/api.smsportal.com/rest.smsportal.com/x"},
+		{below(byDefault), "Location", "rest.smsportal.com/x", "rest.smsportal.com/x"},
+		{below(byDefault, fromRoot), "Location", "rest.smsportal.com:443/x", "rest.smsportal.com:443/x"},
+		{below(byDefault, fromHidden), "Location", "rest.smsportal.com/x", "rest.smsportal.com/x"},
+		{below(byDefault), "Location", "https://api.smsportal.com/rest.smsportal.com", "http://lift:3128/api.smsportal.com/rest.smsportal.com"},
+		{below(byDefault), "Location", "/example.com/x", "/example.com/x"},
 
 		// A cookie reaches its own host alone.
 		{below(), "Set-Cookie", "a=b", "a=b; Path=/API.smsportal.com/api5"},
@@ -95,6 +113,8 @@ func TestBaseURL(t *testing.T) {
 		{below(overTLS), "Set-Cookie", "a=b; Secure; Path=/", "a=b; Secure; Path=/API.smsportal.com"},
 		{below(byDefault), "Set-Cookie", "a=b; Domain=smsportal.com; Path=/x", "a=b; Path=/x"},
 		{below(byDefault), "Set-Cookie", "a=b; Path=/x", "a=b; Path=/x"},
+		{below(), "Set-Cookie", "a=b; Path=/api.smsportal.com/x", "a=b; Path=/API.smsportal.com/api.smsportal.com/x"},
+		{below(byDefault), "Set-Cookie", "a=b; path=/rest.smsportal.com/x; HttpOnly", "a=b; Path=/api.smsportal.com/rest.smsportal.com/x; HttpOnly"},
 
 		{below(overTLS), "Strict-Transport-Security", "max-age=1", "max-age=1"},
 		{View{Upgraded: ours, HTTP: true, Host: api, Target: api, Port: 8443}, "Location", "https://api.smsportal.com:8443/x", "http://api.smsportal.com/x"},
@@ -111,12 +131,54 @@ func TestBaseURL(t *testing.T) {
 		if (len(c) == 1) != (tt.in != tt.want) {
 			t.Errorf("%s: %q: counted %v", tt.field, tt.in, c)
 		}
-		if tt.field == "Set-Cookie" {
-			continue
+		if !strings.Contains(tt.want, "://") {
+			continue // a path is the upstream's own each time
 		}
 		Response(h, everything, tt.view, nil)
-		if got := h[tt.field][0]; got != tt.want {
+		if got := h[tt.field][0]; tt.field != "Set-Cookie" && got != tt.want {
 			t.Errorf("%s: %q, a second time, became %q", tt.field, tt.want, got)
+		}
+	}
+}
+
+// TestBaseURLLeadsToTheSame: a caller that follows a reference gets to where the
+// upstream meant.
+func TestBaseURLLeadsToTheSame(t *testing.T) {
+	t.Parallel()
+	resolved := func(base, ref string) *url.URL {
+		b, err := url.Parse(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := b.Parse(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for _, v := range []View{below(), below(noHost), below(overTLS), below(fromRoot), below(byDefault), below(byDefault, fromRoot), below(byDefault, noHost)} {
+		for _, ref := range []string{
+			"/", "/x?y", "x", ".", "..", "../x", "../../x?y", "a/../../b", "?y", "//api.smsportal.com/x", "https://api.smsportal.com", "https://api.smsportal.com/x/y",
+			"https://rest.smsportal.com/x", "https://rest.smsportal.com/api.smsportal.com/x", "https://api.smsportal.com/rest.smsportal.com/x",
+			"/api.smsportal.com", "/API.smsportal.com/x", "/rest.smsportal.com/x?y", "/api.smsportal.com:443/x", "../rest.smsportal.com/x", "rest.smsportal.com/x", "rest.smsportal.com", "/example.com/x",
+		} {
+			h := http.Header{"Location": {ref}}
+			Response(h, everything, v, nil)
+			meant := resolved("https://api.smsportal.com"+v.Base.Path, ref)
+			got := resolved("http://lift:3128"+v.Base.Prefix+v.Base.Path, h.Get("Location"))
+			if got.Host != "lift:3128" {
+				t.Errorf("%+v: %q became %q, which leaves the base", v.Base, ref, h.Get("Location"))
+				continue
+			}
+			// As decide takes it apart (design, section 1).
+			first, rest, _ := strings.Cut(got.Path[1:], "/")
+			n, _, err := host.ParseAuthority(first)
+			if err != nil || !ours(n) {
+				n, rest = api, got.Path[1:]
+			}
+			if n.String() != meant.Host || "/"+rest != cmp.Or(meant.Path, "/") || got.RawQuery != meant.RawQuery {
+				t.Errorf("%+v: %q, which means %s, became %q, which means /%s of %s", v.Base, ref, meant, h.Get("Location"), rest, n)
+			}
 		}
 	}
 }

@@ -37,8 +37,11 @@ func (v View) cookie(f string) (string, bool) {
 			path = value // the last one counts
 		}
 		instead, changed := "", inPath || v.HTTP && httpsOnly(name, value)
-		if strings.EqualFold(name, "Domain") {
+		switch {
+		case strings.EqualFold(name, "Domain"):
 			instead, changed = v.domain(value)
+		case v.Base != nil && !inPath && strings.EqualFold(name, "Path") && v.prefix(value) != "":
+			instead, changed = "; Path="+v.prefix(value)+value, true
 		}
 		if changed {
 			out = append(append(out, f[done:i]...), instead...)
@@ -53,7 +56,7 @@ func (v View) cookie(f string) (string, bool) {
 		if path == "/" {
 			path = ""
 		}
-		return string(out) + f[done:] + "; Path=" + v.Base.Prefix + path, true
+		return string(out) + f[done:] + "; Path=" + v.prefix(path) + path, true
 	}
 	if done == 0 {
 		return f, false

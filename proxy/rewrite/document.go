@@ -138,7 +138,7 @@ const maxDepth = 256
 //
 // The result is body itself when nothing changes, as in any other document. An
 // error says that it might be one to change, and cannot be read; the body stays
-// then too. To change a document twice changes nothing more.
+// then too.
 func (v View) Document(body []byte, contentType string) ([]byte, error) {
 	text, width, offset, err := markup(body, contentType)
 	if err != nil {

@@ -70,7 +70,7 @@ func (v View) below(user string, n host.Name, rest string) string {
 	b := v.Base
 	prefix := "/" + n.String()
 	if n == v.Host {
-		prefix = b.Prefix
+		prefix = v.prefix(rest)
 	}
 	if prefix == "" && !strings.HasPrefix(rest, "/") {
 		prefix = "/"
@@ -85,12 +85,28 @@ func (v View) below(user string, n host.Name, rest string) string {
 	}
 }
 
+// prefix is what goes before a path of the called host below the caller's base
+// URL. The upstream does not know of it, whatever its path begins with. Without a
+// prefix, a path that begins with a host would lead to that one.
+func (v View) prefix(path string) string {
+	if v.scoped() || !strings.HasPrefix(path, "/") {
+		return v.Base.Prefix
+	}
+	first := path[1:]
+	if i := strings.IndexAny(first, "/?#"); i >= 0 {
+		first = first[:i]
+	}
+	if n, _, err := host.ParseAuthority(first); err != nil || n.IsZero() || !v.Upgraded(n) {
+		return ""
+	}
+	return "/" + v.Host.String()
+}
+
 // reference is a reference without a host, which the caller resolves against
 // the URL that it called: below a base URL of the path form, path-absolute ones
-// and those that climb with ".." would leave the host. One that begins with a
-// host already stays.
+// and those that climb with ".." would leave the host.
 func (v View) reference(u string) (string, bool) {
-	if v.Base == nil || v.Base.Prefix == "" || u == "" {
+	if v.Base == nil || u == "" {
 		return u, false
 	}
 	path, rest := u, ""
@@ -101,24 +117,26 @@ func (v View) reference(u string) (string, bool) {
 	case path == "" || strings.HasPrefix(path, "//") || strings.ContainsRune(path, '\\'):
 		return u, false
 	case path[0] == '/':
-		first, _, _ := strings.Cut(path[1:], "/")
-		if n, err := host.Parse(first); path[:len(first)+1] == v.Base.Prefix || err == nil && v.Upgraded(n) {
-			return u, false
-		}
-	case !climbs(path) || v.Base.Path == "":
+	case v.Base.Path == "" || hasScheme(path) || v.scoped() && !climbs(path):
 		return u, false
 	default:
 		path = resolve(v.Base.Path, path)
 	}
-	return v.Base.Prefix + path + rest, true
+	prefix := v.prefix(path)
+	if prefix == "" {
+		return u, false
+	}
+	return prefix + path + rest, true
 }
 
-// climbs reports a relative path with a segment "..". What has a scheme is no
-// path.
-func climbs(path string) bool {
+// hasScheme reports what may be a URL with a scheme, and is no relative path.
+func hasScheme(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
-	return !strings.Contains(first, ":") && strings.Contains("/"+path+"/", "/../")
+	return strings.Contains(first, ":")
 }
+
+// climbs reports a relative path with a segment "..".
+func climbs(path string) bool { return strings.Contains("/"+path+"/", "/../") }
 
 // resolve is a relative path seen from another (RFC 3986, 5.2.3 and 5.2.4).
 func resolve(from, path string) string {

@@ -156,6 +156,38 @@ func TestBaseURLLinks(t *testing.T) {
 	p.WaitMetric(5, "tlslift_rewrites_total", "kind", "cookie")
 }
 
+// TestBaseURLOfAPathLikeAHost: a path of the upstream's that begins with the name
+// of a host is followed to that path, with the cookies for it.
+func TestBaseURLOfAPathLikeAHost(t *testing.T) {
+	t.Parallel()
+	server, p := portal(t, smsportal.Options{Override: func(*smsportal.Request) (smsportal.Response, bool) {
+		return smsportal.Response{Status: 302, Header: http.Header{
+			"Location":         {"/rest.smsportal.com/y"},
+			"Content-Location": {"/api.smsportal.com/q"},
+			"Link":             {"</api.smsportal.com/l>; rel=x"},
+			"Set-Cookie":       {"a=b; Path=/rest.smsportal.com"},
+		}}, true
+	}}, withDefault)
+	for listener, target := range map[string]string{p.ListenAddr(0): "/api.smsportal.com/d", p.ListenAddr(1): "/d"} {
+		caller := harness.Dial(t, listener)
+		get := func(target string) http.Header {
+			return caller.Send("GET " + target + " HTTP/1.1\r\nHost: " + listener + "\r\n\r\n").Answer("GET").Header
+		}
+		h := get(target)
+		const base = "/api.smsportal.com"
+		got := strings.Join([]string{h.Get("Location"), h.Get("Content-Location"), h.Get("Link"), h.Get("Set-Cookie")}, " | ")
+		want := base + "/rest.smsportal.com/y | " + base + "/api.smsportal.com/q | <" + base + "/api.smsportal.com/l>; rel=x | a=b; Path=" + base + "/rest.smsportal.com"
+		if got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", target, got, want)
+		}
+		server.Reset()
+		get(h.Get("Location"))
+		if all := server.Requests(); len(all) != 1 || all[0].Target != "/rest.smsportal.com/y" || all[0].Host() != "api.smsportal.com" {
+			t.Errorf("%s: followed, the upstream saw %+v", target, all)
+		}
+	}
+}
+
 // TestBaseURLErrorsNameTheHost: an error speaks of the host that was meant.
 func TestBaseURLErrorsNameTheHost(t *testing.T) {
 	t.Parallel()
