@@ -104,7 +104,8 @@ func (v View) prefix(path string) string {
 
 // reference is a reference without a host, which the caller resolves against
 // the URL that it called: below a base URL of the path form, path-absolute ones
-// and those that climb with ".." would leave the host.
+// and those that climb with ".." would leave the host. So would any, if that URL is
+// the prefix alone, which means "/".
 func (v View) reference(u string) (string, bool) {
 	if v.Base == nil || u == "" {
 		return u, false
@@ -117,7 +118,7 @@ func (v View) reference(u string) (string, bool) {
 	case path == "" || strings.HasPrefix(path, "//") || strings.ContainsRune(path, '\\'):
 		return u, false
 	case path[0] == '/':
-	case v.Base.Path == "" || hasScheme(path) || v.scoped() && !climbs(path):
+	case v.Base.Path == "" || hasScheme(path) || v.scoped() && !climbs(path) && v.Base.Path != "/":
 		return u, false
 	default:
 		path = resolve(v.Base.Path, path)
