@@ -38,9 +38,9 @@ func (q *request) connect() {
 			o.Label = route.Label
 		}
 	case decide.Relay: // dialled now, while the answer to a failure can still be HTTP
-		o.Label = call.LabelOther
+		o.Label, q.route = call.LabelOther, q.st.foreign(d)
 		var err error
-		if t.far, err = c.s.transport.DialTunnel(c.s.baseCtx, q.st.foreign(d), &q.ex); err != nil {
+		if t.far, err = c.s.transport.DialTunnel(c.s.baseCtx, q.route, &q.ex); err != nil {
 			reason, detail := q.explain(err)
 			q.refuse(reason, 0, detail)
 			return

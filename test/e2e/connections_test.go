@@ -43,6 +43,40 @@ func TestWhoseConnectionItWas(t *testing.T) {
 	}
 }
 
+// TestWhatFailsElsewhereIsElsewheres: a call for a host that is no upstream is no insecure
+// connection to the API, however it fails and by whichever way it came.
+func TestWhatFailsElsewhereIsElsewheres(t *testing.T) {
+	t.Parallel()
+	closed := startFault(t, fault.Options{})
+	_ = closed.Close()
+	silent := startFault(t, fault.Options{})
+	for name, config := range map[string]string{"": "", "parent_proxy": "upstream: {parent_proxy: 'http://" + closed.Addr() + "'}\n"} {
+		_, p := portal(t, smsportal.Options{}, config+"others: pass")
+		targets := map[string]string{"nobody.onion:80": "dns", closed.Addr(): "connect"} // Go asks no server for a name below onion
+		if name != "" {
+			targets = map[string]string{"nobody.onion:443": name}
+		}
+		failed := 0.0
+		for target, reason := range targets {
+			for method, request := range map[string]string{"CONNECT": "CONNECT " + target, "GET": "GET http://" + target + "/"} {
+				c := dial(t, p).Send(request + " HTTP/1.1\r\nHost: x\r\n\r\n")
+				if answer := c.Answer(method); answer.Problem() != reason {
+					t.Errorf("%s is answered %d %q, want %q", request, answer.StatusCode, answer.Problem(), reason)
+				}
+				c.Close()
+				failed++
+				p.WaitMetric(failed, "tlslift_client_connections_total", "handling", "tunnelled")
+			}
+		}
+		c := dial(t, p).Send("CONNECT " + silent.Addr() + " HTTP/1.1\r\n\r\nx")
+		c.Answer("CONNECT")
+		c.Close()
+		if n := p.Metrics().Sum("tlslift_client_connections_total", "handling", "plain"); n != 0 {
+			t.Errorf("%v connections are plain", n)
+		}
+	}
+}
+
 // TestAConnectionsFirstRequestSaysItsWayIn, although it was refused.
 func TestAConnectionsFirstRequestSaysItsWayIn(t *testing.T) {
 	t.Parallel()
