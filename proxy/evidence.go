@@ -16,16 +16,35 @@ const callTime = 10 * time.Second
 // evidence is what a connection shows of its client, and how much of it was
 // reported.
 type evidence struct {
-	reported    bool              // all of it was
-	tested      bool              // a self-test came on it, which shows nothing
-	observation call.Observation  // it
-	offer       *call.Offer       // of the hello; nil without one
-	refused     *call.Observation // of plain requests, while each was refused: the latest one, with the way in of the first; nil = none was
+	reported    bool             // all of it was
+	tested      bool             // a self-test came on it, which shows nothing
+	observation call.Observation // it
+	offer       *call.Offer      // of the hello; nil without one
+	pending     *pending         // what to report at the end, unless a call of ours comes first; nil = nothing
 
 	mu    sync.Mutex  // of what follows: a timer may report the hello
 	timer *time.Timer // that one
 	over  bool        // the timer is too late
 	under string      // the name that the hello was reported under; "" = it was not
+}
+
+// pending is what requests show that were refused, or for other hosts: the latest one,
+// with the way in of the first.
+type pending struct {
+	call.Observation
+	client call.Identity
+}
+
+// await keeps what a request shows until a call of ours comes. What was passed on
+// outweighs what was refused.
+func (e *evidence) await(client call.Identity, v call.Observation) {
+	switch {
+	case e.reported:
+	case e.pending == nil:
+		e.pending = &pending{v, client}
+	case v.Handling != call.Refused || e.pending.Handling == call.Refused:
+		*e.pending = pending{v, client}
+	}
 }
 
 // offered takes the connection's hello.
@@ -93,20 +112,20 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 // wayIn is that of the connection's first request. in is that of a later one, or the
 // connection's own.
 func (e *evidence) wayIn(in call.Ingress) call.Ingress {
-	if e.refused != nil {
-		return e.refused.Ingress
+	if e.pending != nil {
+		return e.pending.Ingress
 	}
 	return in
 }
 
-// ended reports what a plain connection shows on which every request was refused.
+// ended reports what a plain connection shows on which no call of ours came.
 func (c *conn) ended() {
 	e := &c.evidence
-	if e.reported || c.tunnel != nil || e.refused == nil {
+	if e.reported || c.tunnel != nil || e.pending == nil {
 		return
 	}
-	v := c.observe(c.client, *e.refused)
-	c.s.finish(&call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, End: c.s.now(), Ingress: v.Ingress, Observation: v})
+	v := c.observe(e.pending.client, e.pending.Observation)
+	c.s.finish(&call.Outcome{Kind: call.Observed, Conn: c.facts, Client: e.pending.client, End: c.s.now(), Ingress: v.Ingress, Observation: v})
 }
 
 // libraryOf is the guessed library and era of a hello; "" when there is no

@@ -355,11 +355,10 @@ func (q *request) finish() {
 	switch v := q.observation(); {
 	case o.Host == host.SelfTest: // what comes next may be a call
 		c.evidence.tested = true
-	case !v.NoCall:
+	case v.Ours && !v.NoCall:
 		o.Observation = c.observe(c.client, v)
 	default:
-		refused := v
-		c.evidence.refused = &refused
+		c.evidence.await(c.client, v)
 	}
 	if t := c.tunnel; t != nil {
 		t.out.RequestBytes += o.RequestBytes
@@ -393,11 +392,10 @@ func (q *request) observation() call.Observation {
 	switch {
 	case q.c.facts.Handling != call.Plain:
 		v.Ingress = q.c.facts.Ingress
-	case o.Reason == problem.ClientGone: // its call was like any other
-	case (o.Reason.Denied() || q.opening.Reason != problem.None) && (q.closes || !o.Ours):
+	case (o.Reason.Denied() && o.Reason != problem.ClientGone || q.opening.Reason != problem.None) && (q.closes || !o.Ours):
 		v.Handling, v.NoCall = call.Refused, true
 	case o.Label == call.LabelOther && q.route != nil:
-		v.Handling = call.Tunnelled
+		v.Handling, v.NoCall = call.Tunnelled, true
 	}
 	v.Ingress = q.c.evidence.wayIn(v.Ingress)
 	return v

@@ -237,7 +237,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	t.out.Handling = call.Terminated
 	var late *legacy.Error
 	c.serveHTTP(legacy.Watch(nc, func(e *legacy.Error) { late = e }))
-	if !c.evidence.reported && !c.evidence.tested {
+	if !c.evidence.reported && !c.begun {
 		t.uncalled(late)
 	}
 	t.completed()
@@ -378,12 +378,12 @@ func (t *tunnel) finish() {
 	if o.Version == call.VersionNone {
 		o.Version = c.facts.Offered()
 	}
-	if c.evidence.tested {
+	if c.evidence.tested && c.evidence.pending == nil {
 		c.evidence.hello("") // it is not awaited any longer
 	} else if o.Observation == nil {
 		v := t.observation(call.Observation{Handling: o.Handling, NoCall: true})
-		if c.evidence.refused != nil {
-			v = *c.evidence.refused
+		if c.evidence.pending != nil {
+			v = c.evidence.pending.Observation
 		}
 		o.Observation = c.observe(c.client, v)
 	}

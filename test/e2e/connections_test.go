@@ -1,10 +1,16 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"tlslift/deploy/demo/smsportal"
+	"tlslift/metrics/ledger"
+	"tlslift/proxy/authority"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
 )
@@ -102,6 +108,98 @@ func TestAConnectionsFirstRequestSaysItsWayIn(t *testing.T) {
 	if n := p.Metrics().Sum("tlslift_client_connections_total"); n != 6 {
 		t.Errorf("%v connections were counted", n)
 	}
+}
+
+// TestACallDecidesWhoseConnectionItIs: one connection carries calls to hosts of all
+// kinds. With one to an upstream it counts for that, once, whatever came before.
+func TestACallDecidesWhoseConnectionItIs(t *testing.T) {
+	t.Parallel()
+	foreign := startForeign(t)
+	get := func(target, host string) string { return "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n" }
+	ours, self, passed := get("http://"+legacyHost+"/a", "x"), get("http://check.tlslift.test/", "x"), get("http://"+foreign.host()+"/", "x")
+	refused, inner, stranger := get("http://"+legacyHost+":81/", "x"), get("/a", legacyHost), get("/a", "10.1.2.3")
+	connect, elsewhere := "CONNECT "+legacyHost+":443 HTTP/1.1\r\n\r\n", "CONNECT "+foreign.host()+" HTTP/1.1\r\n\r\n"
+	const plain, tunnelled, terminated = "plain", "tunnelled", "terminated"
+	tests := []struct {
+		client            string
+		requests          []string
+		ingress, handling string
+		state             string
+	}{
+		{"passed, ours", []string{passed, ours, ours}, "forward", plain, "insecure"},
+		{"passed, self-test, ours", []string{passed, self, ours}, "forward", plain, "insecure"},
+		{"passed, refused, ours", []string{passed, refused, ours}, "forward", plain, "insecure"},
+		{"unanswered, passed, ours", []string{stranger, passed, ours}, "gateway", plain, "insecure"},
+		{"ours, passed", []string{ours, passed}, "forward", plain, "insecure"},
+		{"passed, origin form", []string{passed, inner}, "forward", plain, "insecure"},
+		{"passed, inside a CONNECT", []string{passed, connect, inner}, "forward", plain, "insecure"},
+		{"passed", []string{passed, passed}, "forward", tunnelled, "unseen"},
+		{"passed, unanswered", []string{passed, stranger}, "forward", tunnelled, "unseen"},
+		{"unanswered, passed", []string{stranger, passed}, "gateway", tunnelled, "unseen"},
+		{"passed, self-test", []string{passed, self}, "forward", tunnelled, "unseen"},
+		{"passed, unused CONNECT", []string{passed, connect}, "forward", tunnelled, "unseen"},
+		{"passed, foreign CONNECT", []string{passed, elsewhere}, "forward", tunnelled, "unseen"},
+		{"TLS, ours", []string{"", inner}, "tls", terminated, "insecure"},
+		{"TLS, unanswered, ours", []string{"", stranger, inner}, "tls", terminated, "insecure"},
+		{"TLS, ours, unanswered", []string{"", inner, stranger}, "tls", terminated, "insecure"},
+		{"TLS, unanswered", []string{"", stranger, stranger}, "tls", terminated, "unseen"},
+		{"passed, TLS, ours", []string{passed, connect, "", inner}, "forward", terminated, "insecure"},
+	}
+	listen := ""
+	for _, tt := range tests {
+		listen += fmt.Sprintf("{address: '127.0.0.1:0', client: %q}, ", tt.client)
+	}
+	p := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{}), Env: caFiles(t), Config: "others: pass\nlisten: [" + listen + "]"})
+	for n, tt := range tests {
+		c := harness.Dial(t, p.ListenAddr(n))
+		for _, request := range tt.requests {
+			if request == "" {
+				c = harness.NewCaller(t, tls.Client(c.Bytes(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}))
+				continue
+			}
+			method, _, _ := strings.Cut(request, " ")
+			c.Send(request).Answer(method)
+		}
+		c.Close()
+	}
+	for _, tt := range tests {
+		p.WaitMetric(1, "tlslift_client_connections_total", "client", tt.client, "ingress", tt.ingress, "handling", tt.handling)
+	}
+	var list struct{ Clients []ledger.Row }
+	_, body := p.Get("/api/v1/clients")
+	if err := json.Unmarshal([]byte(body), &list); err != nil {
+		t.Fatal(err)
+	}
+	m, rows := p.Metrics(), map[string]ledger.Row{}
+	for _, row := range list.Clients {
+		rows[row.Client] = row
+	}
+	for _, tt := range tests {
+		if n := m.Sum("tlslift_client_connections_total", "client", tt.client); n != 1 {
+			t.Errorf("%s: %v connections were counted", tt.client, n)
+		}
+		connections := ""
+		if tt.state != "unseen" {
+			connections = tt.handling + " 1"
+		}
+		got := ""
+		for _, c := range rows[tt.client].Connections {
+			got += fmt.Sprint(c.Handling, " ", c.Count)
+		}
+		if state := rows[tt.client].State.String(); state != tt.state || got != connections {
+			t.Errorf("%s: the API says %s with connections %q, want %s with %q", tt.client, state, got, tt.state, connections)
+		}
+	}
+}
+
+// caFiles makes a CA for clients of the legacy hosts.
+func caFiles(t *testing.T) (env []string) {
+	t.Helper()
+	files, err := authority.Init(authority.InitOptions{Dir: t.TempDir(), Domains: []string{"mymobileapi.com"}, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"TLSLIFT_CA_CERT=" + files.CA, "TLSLIFT_CA_KEY=" + files.Key}
 }
 
 // TestATunnelsRefusedRequest is counted as it is outside one.

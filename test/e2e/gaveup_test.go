@@ -301,3 +301,14 @@ func TestQueuedCallersThatGaveUp(t *testing.T) {
 		t.Errorf("%d requests went upstream", n)
 	}
 }
+
+// TestAForeignCallThatWasGivenUp is no connection to the API.
+func TestAForeignCallThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	s, foreign := inTheAcceptQueue(t), startForeign(t)
+	s.hold()
+	dial(t, s.p).Send("GET http://" + foreign.host() + "/ HTTP/1.1\r\nHost: x\r\n\r\n").Reset()
+	s.goOn()
+	s.p.WaitLog(harness.Match{"msg": "request", "error": "client_gone", "ingress": "forward"})
+	s.p.WaitMetric(1, "tlslift_client_connections_total", "handling", "tunnelled")
+}
