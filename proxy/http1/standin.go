@@ -24,6 +24,12 @@ func (r *Request) refuse(ref *Refusal, raw string) {
 	}
 }
 
+// isWeb reports whether a target begins as an absolute one of http or https does.
+func isWeb(target string) bool {
+	scheme, _, found := strings.Cut(target, "://")
+	return found && (fold(scheme, "http") || fold(scheme, "https"))
+}
+
 // carry fills in method and target of a refused request line as far as they
 // are safe.
 func (r *Request) carry(line string) {
@@ -40,8 +46,11 @@ func (r *Request) carry(line string) {
 		return
 	}
 	form := OriginForm
-	if method == "CONNECT" {
+	switch {
+	case method == "CONNECT":
 		form = AuthorityForm
+	case isWeb(target):
+		form = AbsoluteForm
 	}
 	r.Form, r.Scheme, r.RequestURI, r.Target = form, "", "", ""
 	r.authority("")

@@ -136,6 +136,32 @@ func TestUnreadableConnectIsOneInTheLog(t *testing.T) {
 	}
 }
 
+// TestMalformedTargetsCameForward: what begins as an http or https URL was sent to a proxy,
+// whatever is wrong with it.
+func TestMalformedTargetsCameForward(t *testing.T) {
+	t.Parallel()
+	_, p := portal(t, smsportal.Options{}, "")
+	targets := []string{
+		"http://a%zz/x", "http://a b%zz/x", "http://api_bad..com/x", "HTTP://api.smsportal.com:99999/x", "http:///x", "https://[::1/x", "Https://u@/x", "http://h/a%zz",
+		"http://h/\x01", "http://h:0", "http://" + strings.Repeat("a", 2000) + "/",
+	}
+	for n, target := range targets {
+		mark := p.Mark()
+		c := dial(t, p).Send("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		if answer := c.Answer("GET"); answer.StatusCode != 400 {
+			t.Errorf("%.80q is answered %d", target, answer.StatusCode)
+		}
+		c.Close()
+		if line := p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "malformed"}); line.String("ingress") != "forward" {
+			t.Errorf("%.80q came by %s, says the log", target, line.String("ingress"))
+		}
+		p.WaitMetric(float64(n+1), "tlslift_client_connections_total", "handling", "refused")
+	}
+	if n := p.Metrics().Sum("tlslift_client_connections_total", "ingress", "forward"); n != float64(len(targets)) {
+		t.Errorf("%v of %d connections came forward, say the metrics", n, len(targets))
+	}
+}
+
 // TestBrokenChunksAreRefused: here bytes of the request may have gone up
 // before the break was seen, so the delivery may be unknown; no whole request
 // may have.
