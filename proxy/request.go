@@ -326,8 +326,8 @@ func (q *request) finish() {
 	o.End = c.s.now()
 	if o.Method == call.LabelOther && q.decision.Action != decide.Pass {
 		o.Path = "" // it may be a part of a message, as the method may
-		if q.r.Form == http1.AbsoluteForm {
-			o.Host = ""
+		if q.r.Form == http1.AbsoluteForm && (q.r.Blanks || q.r.Refusal != nil) {
+			o.Host = "" // the true request line may be behind it
 		}
 	}
 	o.Status = q.w.Status()

@@ -1,6 +1,9 @@
 package http1
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // maxCarried bounds the path that a refused request still carries, in bytes.
 const maxCarried = 1024
@@ -10,7 +13,6 @@ const maxCarried = 1024
 // carried where they are safe to repeat, because the answer's language depends
 // on them; nothing else is.
 func (r *Request) refuse(ref *Refusal, raw string) {
-	authority := r.Authority
 	r.reset()
 	r.Refusal, r.Close, r.raw = ref, true, raw
 	line, rest := cutLine(raw)
@@ -19,8 +21,28 @@ func (r *Request) refuse(ref *Refusal, raw string) {
 	}
 	r.version(strings.HasSuffix(line, " HTTP/1.0"))
 	r.carry(line)
-	if r.Authority == "" {
-		r.authority(authority)
+	if (r.Form == OriginForm || r.Form == AsteriskForm) && ref.Status != http.StatusRequestURITooLong {
+		r.authority(hostField(rest))
+	}
+}
+
+// hostField is the value of the Host field in a head whose request line is taken off;
+// "" if it has none, or more than one. A line that is not complete says nothing.
+func hostField(fields string) (value string) {
+	found, above := false, false // above: the line above is it
+	for {
+		var line string
+		if line, fields = cutLine(fields); line == "" {
+			return value
+		}
+		name, v, _ := strings.Cut(line, ":")
+		isHost := fold(name, "host")
+		if found && isHost || above && (line[0] == ' ' || line[0] == '\t') {
+			return "" // a second one, or the rest of a folded one
+		}
+		if above = isHost; isHost {
+			found, value = true, trim(v)
+		}
 	}
 }
 
@@ -42,8 +64,10 @@ func (r *Request) carry(line string) {
 	if end < 0 {
 		end = 0 // the target's end was not seen: what is there may be cut short
 	}
-	if end <= maxCarried && r.target(target[:end]) == nil {
-		return
+	if end <= maxCarried {
+		if ref := r.target(target[:end]); ref == nil || ref.Detail == detailEscape {
+			return
+		}
 	}
 	form := OriginForm
 	switch {
@@ -54,4 +78,13 @@ func (r *Request) carry(line string) {
 	}
 	r.Form, r.Scheme, r.RequestURI, r.Target = form, "", "", ""
 	r.authority("")
+	switch form {
+	case AuthorityForm:
+		r.authority(target[:end])
+	case AbsoluteForm:
+		_, rest, _ := strings.Cut(target, "://")
+		if end := strings.IndexAny(rest, "/? \t"); end >= 0 {
+			r.authority(rest[:end])
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"strings"
 	"testing"
 
@@ -133,6 +134,67 @@ func TestUnreadableConnectIsOneInTheLog(t *testing.T) {
 			}
 			p.In(t).WaitLogAfter(mark, harness.Match{"method": "CONNECT", "ingress": "connect", "path": "", "error": "malformed"})
 		})
+	}
+}
+
+// TestRefusalsNameHostAndPath: the line of a request that is refused early names its host
+// and path as far as they can be read, whichever way it came.
+func TestRefusalsNameHostAndPath(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{
+		Upstream: startPortal(t, smsportal.Options{}), Env: caFiles(t), Config: "limits: {header_bytes: 4KiB, body_bytes: 10}",
+	})
+	origin := func(target string) string { return target }
+	url := func(target string) string { return "http://" + legacyHost + target }
+	base := func(target string) string { return "/" + legacyHost + target }
+	inTLS := func(c *harness.Caller) *harness.Caller {
+		return harness.NewCaller(t, tls.Client(c.Bytes(), &tls.Config{ServerName: legacyHost, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}))
+	}
+	for _, w := range []struct {
+		name, host string
+		open       func() *harness.Caller
+		target     func(string) string
+	}{
+		{"forward", p.Addr(), func() *harness.Caller { return dial(t, p) }, url},
+		{"gateway", legacyHost, func() *harness.Caller { return dial(t, p) }, origin},
+		{"base URL", p.Addr(), func() *harness.Caller { return dial(t, p) }, base},
+		{"connect", legacyHost, func() *harness.Caller { return tunnel(t, p) }, origin},
+		{"tls", legacyHost, func() *harness.Caller { return inTLS(dial(t, p)) }, origin},
+		{"connect, tls", legacyHost, func() *harness.Caller { return inTLS(tunnel(t, p)) }, origin},
+	} {
+		for name, r := range map[string]struct {
+			method, target, version, fields string
+			status                          int
+			path                            string
+		}{
+			"no method":           {"FOO", "/a/b?c=d", "HTTP/1.1", "", 501, ""}, // a path behind a word that is no method may be part of a message
+			"a bad field":         {"GET", "/a/b?c=d", "HTTP/1.1", "A\x01: b\r\n", 400, "/a/b"},
+			"a bad value":         {"GET", "/a/b?c=d", "HTTP/1.1", "A: \x00\r\n", 400, "/a/b"},
+			"a folded field":      {"GET", "/a/b?c=d", "HTTP/1.1", "A: b\r\n c\r\n", 400, "/a/b"},
+			"two lengths":         {"POST", "/a/b?c=d", "HTTP/1.1", "Content-Length: 1\r\nContent-Length: 2\r\n", 400, "/a/b"},
+			"a lookalike":         {"POST", "/a/b?c=d", "HTTP/1.1", "Content_Length: 1\r\n", 400, "/a/b"},
+			"a bad escape":        {"GET", "/a/%zz?c=d", "HTTP/1.1", "", 400, "/a/%zz"},
+			"a phone number":      {"GET", "/a/%zz/27829876543?c=d", "HTTP/1.1", "", 400, "/a/%zz/*"},
+			"a control character": {"GET", "/a/\x01?c=d", "HTTP/1.1", "", 400, ""},
+			"another version":     {"GET", "/a/b?c=d", "HTTP/1.2", "", 400, "/a/b"},
+			"a large body":        {"POST", "/a/b?c=d", "HTTP/1.1", "Content-Length: 11\r\n", 413, "/a/b"},
+			"a large head":        {"GET", "/a/b?c=d", "HTTP/1.1", "A: " + strings.Repeat("b", 4<<10) + "\r\n", 431, "/a/b"},
+		} {
+			mark := p.Mark()
+			c := w.open()
+			answer := c.Send(r.method + " " + w.target(r.target) + " " + r.version + "\r\nHost: " + w.host + "\r\n" + r.fields + "\r\n").Answer(r.method)
+			c.Close()
+			if answer.StatusCode != r.status {
+				t.Errorf("%s, %s: answered %d, want %d", w.name, name, answer.StatusCode, r.status)
+			}
+			line := p.WaitLogAfter(mark, harness.Match{"msg": "request", "status": r.status})
+			if w.name == "base URL" && name == "a control character" {
+				continue // in the base URL, the path names the host
+			}
+			if line.String("host") != legacyHost || line.String("path") != r.path {
+				t.Errorf("%s, %s: the log has host %q and path %q, want %q", w.name, name, line.String("host"), line.String("path"), r.path)
+			}
+		}
 	}
 }
 

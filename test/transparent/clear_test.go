@@ -69,6 +69,7 @@ func TestHeadsThatNameOurHosts(t *testing.T) {
 		{"two hosts", "GET " + path + " HTTP/1.0\r\nHost: elsewhere.example\r\n" + hosted, "malformed"},
 		{"folded host", "GET " + path + " HTTP/1.0\r\nHost:\r\n api.smsportal.com\r\n\r\n", "malformed"},
 		{"another version", "GET " + path + " HTTP/1.2\r\n" + hosted, "malformed"},
+		{"broken field", "GET " + path + " HTTP/1.1\r\nA: \x00\r\n" + hosted, "malformed"},
 		{"no version", "GET " + path + "\r\n", "malformed"},
 		{"over the limit", "GET " + path + " HTTP/1.0\r\nCookie: " + strings.Repeat(long, 4) + "\r\n" + hosted, "too_large"},
 		{"over the limit, foreign", "GET " + path + " HTTP/1.0\r\nHost: elsewhere.example\r\nCookie: " + strings.Repeat(long, 4) + "\r\n" + hosted, "too_large"},
@@ -79,6 +80,9 @@ func TestHeadsThatNameOurHosts(t *testing.T) {
 	}
 	if n := met(); n != 0 {
 		t.Errorf("%d calls left in clear", n)
+	}
+	for _, detail := range []string{"HTTP version is neither 1.0 nor 1.1", "control character in a header value"} {
+		l.process.WaitLog(harness.Match{"msg": "request", "ingress": "transparent", "detail": detail, "host": "api.smsportal.com"})
 	}
 }
 
