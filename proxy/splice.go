@@ -10,6 +10,7 @@ import (
 	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
+	"tlslift/proxy/problem"
 )
 
 // splice observes a connection that is relayed untouched: what the upstream
@@ -21,6 +22,9 @@ type splice struct {
 	called bool
 	judged bool // it is known what the connection came to
 }
+
+// detailLoop is for the log.
+const detailLoop = "the upstream's address leads back to tlslift: correct its address, the DNS of its name, or the hosts file"
 
 // renewal is the least time between two reports of calls on a spliced connection.
 const renewal = time.Hour
@@ -86,6 +90,10 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 	v.NoAlert = ending == hello.HungUp || ending == hello.LeftSilently
 	switch ending {
 	case hello.Refused:
+		if t.unregisterHello() { // the alert is our own
+			t.out.Reason, t.out.Detail = problem.Loop, detailLoop
+			return v
+		}
 		a, _ := turns.Answer()
 		failure, obstacle := refusedFor(a.Alert)
 		switch h := t.c.facts.Hello; {

@@ -30,7 +30,9 @@ type tunnel struct {
 	far      net.Conn // the other side, once dialled
 	broken   error    // the CONNECT could not be answered
 	watch    *splice  // of a splice
-	release  func()   // forgets the random of a spliced hello; nil = none is known
+	// release forgets the random of a spliced hello, and says that the hello came back
+	// to us; nil = none is known.
+	release  func() (cameBack bool)
 	finished bool
 }
 
@@ -193,7 +195,7 @@ func (t *tunnel) carry() {
 		t.watch.end(&p.turns, p.nearFirst)
 	}
 	t.out.RequestBytes, t.out.ResponseBytes = res.up, res.down
-	t.out.FromUpstream, t.out.Ending = true, p.end
+	t.out.FromUpstream, t.out.Ending = t.out.Reason == problem.None, p.end
 	t.completed()
 }
 
@@ -204,12 +206,8 @@ func (t *tunnel) relayed(p *pair) relayed {
 	return p.relay()
 }
 
-// unregisterHello forgets a spliced hello that could have come back to us.
-func (t *tunnel) unregisterHello() {
-	if t.release != nil {
-		t.release()
-	}
-}
+// unregisterHello forgets a spliced hello, and reports whether it came back to us.
+func (t *tunnel) unregisterHello() (cameBack bool) { return t.release != nil && t.release() }
 
 // terminate ends the client's TLS here and serves what comes out of it.
 func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshaking) {

@@ -82,11 +82,15 @@ func TestOwnHello(t *testing.T) {
 	}
 	release, second := tr.RegisterHello(random), tr.RegisterHello(random)
 	release()
-	release()
+	if release() {
+		t.Error("came back before it was seen")
+	}
 	if !tr.OwnHello(random) {
 		t.Error("released by another")
 	}
-	second()
+	if !second() {
+		t.Error("did not come back")
+	}
 	if tr.OwnHello(random) {
 		t.Error("not released")
 	}

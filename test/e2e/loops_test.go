@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/fault"
 	"tlslift/test/harness"
 )
 
@@ -91,6 +95,61 @@ func TestUpstreamThatIsOurselves(t *testing.T) {
 	}
 	if lines := p.Lines(mark, harness.Match{"msg": "request"}); len(lines) > 3 {
 		t.Errorf("one request became %d", len(lines))
+	}
+}
+
+// TestASplicedLoop: a modern client's hello comes back by way of something else. That says
+// nothing of the client, and its tunnel says what is to be corrected.
+func TestASplicedLoop(t *testing.T) {
+	t.Parallel()
+	between, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := harness.Start(t, harness.Options{Upstream: stranger{between.Addr().String(), startFault(t, fault.Options{}).CAPEM()}})
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			near, err := between.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", p.Addr())
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			running.Go(func() { _, _ = io.Copy(far, near); _ = far.Close() })
+			running.Go(func() { _, _ = io.Copy(near, far); _ = near.Close() })
+		}
+	})
+	t.Cleanup(func() { _ = between.Close(); running.Wait() })
+	n := 0.0
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for _, by := range []string{"connect", "tls"} {
+			mark := p.Mark()
+			c := dial(t, p)
+			if by == "connect" {
+				c.Tunnel(legacyHost + ":443")
+			}
+			client := tls.Client(c.Bytes(), &tls.Config{ServerName: legacyHost, MinVersion: version, MaxVersion: version})
+			if err := client.Handshake(); err == nil {
+				t.Error("the handshake succeeded")
+			}
+			c.Close()
+			line := p.WaitLogAfter(mark, harness.Match{"msg": "tunnel", "handling": "spliced", "ingress": by, "level": "warn", "error": "loop", "host": legacyHost, "origin": "tlslift"})
+			if !strings.Contains(line.String("detail"), "the upstream's address leads back to tlslift") || line.String("handshake") != "" {
+				t.Errorf("%v", line)
+			}
+			n += 2 // the other is where it came back
+			p.WaitMetric(n, "tlslift_denied_total", "reason", "loop")
+		}
+	}
+	if failures := p.Metrics().Sum("tlslift_client_handshake_failures_total"); failures != 0 {
+		t.Errorf("%v handshakes of the client failed", failures)
+	}
+	if out := p.Output(); strings.Contains(out, "refused a spliced client") {
+		t.Error(out)
 	}
 }
 

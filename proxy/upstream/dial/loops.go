@@ -29,10 +29,13 @@ func (l *Loops) OwnSocket(peer, local netip.AddrPort) bool {
 func (l *Loops) OwnHello(random [32]byte) bool { return l.hellos.sawAgain(random) }
 
 // RegisterHello makes OwnHello report random until release is called, which
-// may be done more than once.
-func (l *Loops) RegisterHello(random [32]byte) (release func()) {
+// may be done more than once. cameBack says that OwnHello has reported it.
+func (l *Loops) RegisterHello(random [32]byte) (release func() (cameBack bool)) {
 	s := l.hellos.add(random)
-	return sync.OnceFunc(func() { l.hellos.drop(s) })
+	return sync.OnceValue(func() bool {
+		l.hellos.drop(s)
+		return s.back.Load()
+	})
 }
 
 // ends are the two addresses of a connection, ours first. One of ours alone
