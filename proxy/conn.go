@@ -166,12 +166,11 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
-// renewRules takes what a reload changed in the connection's listener. Whether the
-// caller may connect stays as it was decided.
+// renewRules takes what a reload changed in the connection's listener.
 func (c *conn) renewRules() {
-	if l := c.front.Listener(); l != c.facts.Listener {
+	if rules := c.front.Rules(); rules.Listener != c.facts.Listener {
 		facts := *c.facts
-		facts.Listener = l
+		facts.Listener, facts.Denied = rules.Listener, rules.Denies(facts.Client.Addr())
 		c.facts, c.by = &facts, nil
 	}
 }

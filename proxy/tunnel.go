@@ -38,6 +38,7 @@ type tunnel struct {
 
 // direct is the tunnel of a ClientHello that no CONNECT came before.
 func (c *conn) direct() *tunnel {
+	c.renewRules()
 	facts := *c.facts
 	facts.Ingress = call.TLS
 	if facts.OriginalDst.IsValid() {

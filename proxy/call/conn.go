@@ -35,7 +35,7 @@ type Conn struct {
 	Local       netip.AddrPort // our end of the socket
 	OriginalDst netip.AddrPort // before a kernel redirect; zero when unknown
 	Accepted    time.Time
-	Denied      bool // the listener's allow does not name this caller
+	Denied      bool // the Listener's allow does not name this caller
 
 	Ingress     Ingress   // Connect, TLS or Transparent once inside one; Unknown before: each request has its own
 	Authority   host.Name // named by CONNECT, else by SNI; the zero Name = none

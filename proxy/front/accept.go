@@ -49,6 +49,11 @@ type Rules struct {
 	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; others may not
 }
 
+// Denies reports whether the rules bar a client.
+func (r *Rules) Denies(client netip.Addr) bool {
+	return len(r.Allow) > 0 && !contains(r.Allow, client)
+}
+
 // Options are what Serve needs for one listener. Shared, Rules, Handler and
 // Logger must be set.
 type Options struct {
@@ -176,8 +181,8 @@ func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	if over := a.Shared.countClient(c, client, lim); over != "" {
 		return a.refuse(c, Refusal{Reason: problem.Limit, Detail: over})
 	}
-	if len(rules.Allow) > 0 && !contains(rules.Allow, client) {
-		// Every request of the connection is refused.
+	if rules.Denies(client) {
+		// Its requests are refused, for as long as the rules bar it.
 		c.facts.Denied, c.rejectTimeout = true, a.Shared.rejectTimeout()
 		deadline = time.Now().Add(c.rejectTimeout)
 	}

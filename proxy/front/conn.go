@@ -56,9 +56,9 @@ func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool)
 // Facts is what is known of the connection since it was accepted.
 func (c *Conn) Facts() *call.Conn { return c.facts }
 
-// Listener is what the configuration says of the connection's listener now. What was
-// decided when the connection was accepted stays.
-func (c *Conn) Listener() *call.Listener { return c.rules().Listener }
+// Rules are what the configuration says of the connection's listener now. The timeouts of
+// a caller that was refused when the connection was accepted stay.
+func (c *Conn) Rules() Rules { return c.rules() }
 
 // Read reads what was looked at, then from the socket.
 func (c *Conn) Read(p []byte) (int, error) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -74,6 +75,55 @@ others: refuse`, kept, added))
 	if got := p.Metrics().Sum("tlslift_config_last_reload_successful"); got != 1 {
 		t.Errorf("last reload successful is %v", got)
 	}
+}
+
+// TestAReloadBarsCallersThatAreConnected: a caller that a reload takes off the allow list is
+// refused from its next request on, and one that is added is served.
+func TestAReloadBarsCallersThatAreConnected(t *testing.T) {
+	t.Parallel()
+	server, address := startPortal(t, smsportal.Options{}), freePort(t)
+	const barred, allowed = ", allow: [192.0.2.1/32]", ", allow: [127.0.0.0/8]"
+	config := func(more string) string { return fmt.Sprintf("listen: [{address: %q%s}]\n", address, more) }
+	p := harness.Start(t, harness.Options{Upstream: server, Env: caFiles(t), Config: config("")})
+	reload := func(more string) {
+		mark := p.Mark()
+		p.Reconfigure(config(more))
+		p.Signal(syscall.SIGHUP)
+		p.WaitLogAfter(mark, reloaded)
+	}
+	const inner = "GET /none HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n"
+	old := &tls.Config{ServerName: legacyHost, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}
+	kept, connecting, inside, unasked, silent := dial(t, p), dial(t, p), tunnel(t, p), dial(t, p), dial(t, p)
+	connecting.Send(getA).Answer("GET")
+	terminated := harness.NewCaller(t, tls.Client(dial(t, p).Bytes(), old))
+	callers := map[string]*harness.Caller{"kept": kept, "inside a CONNECT": inside, "inside TLS": terminated}
+	ask := func(status int, reason string) {
+		t.Helper()
+		for name, c := range callers {
+			if answer := c.Send(inner).Answer("GET"); answer.StatusCode != status || answer.Problem() != reason || answer.Close {
+				t.Errorf("%s: answered %d %q, close %v", name, answer.StatusCode, answer.Problem(), answer.Close)
+			}
+		}
+	}
+	ask(404, "")
+	before := server.Count()
+	reload(barred)
+	ask(403, "acl")
+	if answer := connecting.Send("CONNECT " + legacyHost + ":443 HTTP/1.1\r\n\r\n").Answer("CONNECT"); answer.StatusCode != 403 || answer.Problem() != "acl" {
+		t.Errorf("a CONNECT: answered %d %q", answer.StatusCode, answer.Problem())
+	}
+	if answer := unasked.Send(inner).Answer("GET"); answer.StatusCode != 403 || answer.Problem() != "acl" {
+		t.Errorf("a first request: answered %d %q", answer.StatusCode, answer.Problem())
+	}
+	if err := tls.Client(silent.Bytes(), old).Handshake(); err == nil || !strings.Contains(err.Error(), "access denied") {
+		t.Errorf("a first hello: %v", err)
+	}
+	p.WaitMetric(6, "tlslift_denied_total", "reason", "acl")
+	if n := server.Count(); n != before {
+		t.Errorf("%d requests were sent for a caller that is barred", n-before)
+	}
+	reload(allowed)
+	ask(404, "")
 }
 
 // freePort is an address of this host that nothing listens on. It is on a host of
