@@ -24,6 +24,16 @@ func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string, silent 
 	return fix.Sentence + " " + fix.Operator
 }
 
+// adviceSelfTest is for a client whose calls are spliced.
+const adviceSelfTest = "The self-test over TLS needs tlslift's root, and the client's calls do not: it offers TLS 1.2 or later. " +
+	"Ask http://check.tlslift.test/ instead, or install the root for the test: /ca.pem on the admin address, or `tlslift ca export`."
+
+// needsRootForSelfTest reports whether what is in the way is tlslift's certificate, and
+// only because the client asked for the self-test over TLS.
+func (t *tunnel) needsRootForSelfTest(o fixes.Obstacle) bool {
+	return (o == fixes.DistrustsCA || o == fixes.HungUp) && t.out.Host == host.SelfTest && t.c.facts.Hello.Modern() && !t.st.terminate[t.c.client.Name]
+}
+
 // offeredBy is the highest version that a hello offers; "" without one.
 func offeredBy(h *hello.ClientHello) string {
 	if h == nil {

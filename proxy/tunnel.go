@@ -399,6 +399,10 @@ func (t *tunnel) warn(what string, reason call.HandshakeFailure, o fixes.Obstacl
 
 func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
 	facts := t.c.facts
+	advice := adviceFor(o, facts.Hello, t.out.UserAgent, reason == call.HandshakeNoCall)
+	if t.needsRootForSelfTest(o) {
+		advice = adviceSelfTest
+	}
 	t.c.s.log.Log(level, what, append([]zap.Field{
 		zap.String("client", t.c.client.Name),
 		zap.String("client_addr", facts.ClientText),
@@ -408,6 +412,6 @@ func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.Hand
 		zap.String("library", facts.Hello.Library().String()),
 		zap.String("offered", facts.Offered().String()),
 		zap.String("reason", reason.String()),
-		zap.String("advice", adviceFor(o, facts.Hello, t.out.UserAgent, reason == call.HandshakeNoCall)),
+		zap.String("advice", advice),
 	}, more...)...)
 }

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"tlslift/deploy/demo/smsportal"
@@ -37,5 +39,40 @@ func TestASelfTestIsNoTraffic(t *testing.T) {
 	if _, body := p.Get("/api/v1/clients"); json.Unmarshal([]byte(body), &list) != nil || len(list.Clients) != 1 ||
 		len(list.Clients[0].Requests) != 1 || list.Clients[0].Requests[0].Count != 1 || len(list.Clients[0].Connections) != 1 {
 		t.Errorf("the API says %s", body)
+	}
+}
+
+// TestASelfTestOverTLSNeedsTheRoot: a client whose calls are spliced is told that they need
+// none. One that calls by old TLS needs it for its calls too.
+func TestASelfTestOverTLSNeedsTheRoot(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{Upstream: startPortal(t, smsportal.Options{}), Env: caFiles(t)})
+	for _, tt := range []struct {
+		version uint16
+		host    string
+		spliced bool // its calls are
+	}{
+		{tls.VersionTLS13, "check.tlslift.test", true},
+		{tls.VersionTLS12, "check.tlslift.test", true},
+		{tls.VersionTLS10, "check.tlslift.test", false},
+		{tls.VersionTLS10, legacyHost, false},
+	} {
+		for _, by := range []string{"connect", "tls"} {
+			mark := p.Mark()
+			c := dial(t, p)
+			if by == "connect" {
+				c.Tunnel(tt.host + ":443")
+			}
+			client := tls.Client(c.Bytes(), &tls.Config{ServerName: tt.host, MinVersion: tls.VersionTLS10, MaxVersion: tt.version})
+			if err := client.Handshake(); err == nil {
+				t.Error("the certificate is trusted")
+			}
+			c.Close()
+			line := p.WaitLogAfter(mark, harness.Match{"level": "warn", "host": tt.host, "reason": "client_rejected_ca"})
+			advice := line.String("advice")
+			if tt.spliced != strings.Contains(advice, "the client's calls do not") || tt.spliced == strings.Contains(advice, "change the client") {
+				t.Errorf("%s with TLS %x for %s: %s", by, tt.version, tt.host, advice)
+			}
+		}
 	}
 }
