@@ -71,7 +71,7 @@ func (c *conn) dialOnwards(st *settings, d decide.Decision, host host.Name) {
 func (c *conn) relayOnwards() {
 	c.http, c.url = nil, nil // an idle tunnel holds nothing of the request
 	if t := c.tunnel; t.far == nil {
-		t.endUnused()
+		t.finish() // nobody was answered
 	} else {
 		t.relay(call.Tunnelled, nil)
 	}
