@@ -41,7 +41,7 @@ func (s *Summary) Headline() Headline {
 // such: those that are insecure and those that are mixed.
 func (s *Summary) Share() string {
 	verb := " still call"
-	if s.Insecure == 1 {
+	if s.Insecure == 1 || s.Active == 1 {
 		verb = " still calls"
 	}
 	return figures.Count(s.Insecure) + " of " + figures.Plural(s.Active, "active client", "active clients") + verb + " insecurely"
