@@ -31,7 +31,7 @@ const adviceSelfTest = "The self-test over TLS needs tlslift's root, and the cli
 // needsRootForSelfTest reports whether what is in the way is tlslift's certificate, and
 // only because the client asked for the self-test over TLS.
 func (t *tunnel) needsRootForSelfTest(o fixes.Obstacle) bool {
-	return o == fixes.DistrustsCA && t.out.Host == host.SelfTest && t.c.facts.Hello.Modern() && !t.st.terminate[t.c.client.Name]
+	return (o == fixes.DistrustsCA || o == fixes.HungUpHere) && t.out.Host == host.SelfTest && t.c.facts.Hello.Modern() && !t.st.terminate[t.c.client.Name]
 }
 
 // offeredBy is the highest version that a hello offers; "" without one.

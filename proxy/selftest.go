@@ -80,8 +80,11 @@ func (a *selfTestAnswer) text() []byte {
 
 // advise is the sentence for the caller's owner.
 func (q *request) advise(program call.Family) string {
-	c := q.c.facts
+	c, obstacle := q.c.facts, obstacleOf(q.c.facts)
+	if obstacle == fixes.Capable && q.st.terminate[q.c.client.Name] {
+		obstacle = fixes.Terminated
+	}
 	return fixes.For(fixes.Client{
-		Obstacle: obstacleOf(c), Library: libraryOf(c.Hello), Program: program.String(), Offered: offeredBy(c.Hello), FallsBack: q.fallsBack(), Settings: []string{q.setting().String()},
+		Obstacle: obstacle, Library: libraryOf(c.Hello), Program: program.String(), Offered: offeredBy(c.Hello), FallsBack: q.fallsBack(), Settings: []string{q.setting().String()},
 	}).Sentence
 }

@@ -112,7 +112,7 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 		t.warn("a spliced client gave up", v.Failure, fixes.GaveUp)
 	case hello.HungUp:
 		v.Failure = call.HandshakeEOF
-		t.warn("a spliced client hung up during the handshake", v.Failure, fixes.DistrustsUpstream)
+		t.warn("a spliced client hung up during the handshake", v.Failure, fixes.HungUpUpstream)
 	case hello.LeftSilently:
 		v.Failure = call.HandshakeNoCall
 		t.logHandshake(zapcore.InfoLevel, "a spliced client left without a call", v.Failure, fixes.DistrustsUpstream)

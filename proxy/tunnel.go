@@ -304,7 +304,7 @@ func (t *tunnel) failed(err error) {
 	if h := t.c.facts.Hello; h != nil {
 		obstacle := obstacleBy(err, h)
 		if hungUp {
-			obstacle = fixes.DistrustsCA
+			obstacle = fixes.HungUpHere
 		}
 		t.warn("handshake failed", failure, obstacle, zap.Error(err))
 	}

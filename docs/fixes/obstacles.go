@@ -38,6 +38,8 @@ const (
 	GaveUp          Obstacle = "gave-up"          // an alert of its own
 	TooSlow         Obstacle = "too-slow"         // did not finish in time
 	HungUp          Obstacle = "hung-up"          // closed before it was shown a certificate
+	HungUpHere      Obstacle = "hung-up-here"     // closed when it was shown tlslift\'s certificate
+	HungUpUpstream  Obstacle = "hung-up-upstream" // closed when it was shown the upstream\'s certificate
 	NotTLS          Obstacle = "not-tls"          // is no TLS
 	UpstreamVersion Obstacle = "upstream-version" // the upstream has none of its versions
 	UpstreamName    Obstacle = "upstream-name"    // the upstream does not serve the name
@@ -155,7 +157,12 @@ var obstacles = map[Obstacle]about{
 	GaveUp:  {sentence: "It gave up by itself: its own log says why."},
 	TooSlow: {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
 	HungUp:  {sentence: "It hung up before it was shown a certificate."},
-	NotTLS:  {sentence: "What it sent is not TLS."},
+	HungUpHere: {
+		sentence: "It hung up when it was shown tlslift's certificate, as programs do that do not trust it: install the CA where it looks, or change the client to TLS 1.2.",
+		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
+	},
+	HungUpUpstream: {sentence: "It hung up when it was shown SMSPortal's certificate, as programs do that do not trust it: update its root certificates."},
+	NotTLS:         {sentence: "What it sent is not TLS."},
 	UpstreamVersion: {
 		sentence: "The upstream has none of the TLS versions that it offers: update its TLS library.",
 		operator: "Until then, list it in legacy_tls.terminate_clients.",

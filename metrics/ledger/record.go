@@ -124,6 +124,9 @@ func (r *row) ledBy(s call.Setting, now int64) { r.settings[s] = max(r.settings[
 
 // called records that the client made a call.
 func (r *row) called(h call.Handling, v call.Version, now int64) {
+	if h == call.Spliced && r.lastSecure == 0 {
+		r.movedOn(now)
+	}
 	if v.Insecure() {
 		r.lastInsecure = max(r.lastInsecure, now)
 	} else {
@@ -137,12 +140,20 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 		r.evidence.refute(now, DistrustsCA, ShutOut, NoServerName)
 	case call.Spliced:
 		r.evidence.refute(now, DistrustsUpstream, NoSharedCipher, ShutOut, NoServerName)
-		for _, v := range [...]Verdict{DistrustsCA, SSLv2Framed, LegacyOnly} {
-			if r.lastInsecure < r.evidence.Held(v) { // its old hello came to nothing, and it no longer needs one
-				r.evidence.refute(now, v)
-			}
+	}
+}
+
+// movedOn records the first call of a client over its own TLS. The old hellos before
+// it that came to nothing were those of the program before it was changed. One that
+// comes later is of another program, or a relapse.
+func (r *row) movedOn(now int64) {
+	old := [...]Verdict{DistrustsCA, SSLv2Framed, LegacyOnly}
+	for _, v := range old {
+		if at := r.evidence.Held(v); at != 0 && at <= r.lastInsecure {
+			return
 		}
 	}
+	r.evidence.refute(now, old[:]...)
 }
 
 // observe records what a connection shows. The failure comes last: what it says

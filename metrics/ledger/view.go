@@ -321,7 +321,7 @@ func (v *Row) Advise(now time.Time, migratedAfter time.Duration) {
 // and its evidence say.
 func (v *Row) obstacle(now time.Time, migratedAfter time.Duration) fixes.Obstacle {
 	switch {
-	case v.Verdict == SSLv2Framed && v.Evidence.Held(LegacyOnly) < v.Evidence.Held(SSLv2Framed):
+	case v.Verdict == SSLv2Framed && v.Evidence.Held(LegacyOnly)+v.Evidence.Refuted(LegacyOnly) < v.Evidence.Held(SSLv2Framed):
 		return fixes.SSLv2Upstream // the hello in that format offers TLS 1.2
 	case v.Verdict != Capable:
 		return v.Verdict.Obstacle()
@@ -329,7 +329,7 @@ func (v *Row) obstacle(now time.Time, migratedAfter time.Duration) fixes.Obstacl
 		return fixes.FellBack
 	case v.State == NoCalls:
 		return fixes.NeverCalls
-	case v.Upgraded(now, migratedAfter):
+	case v.Upgraded(now, migratedAfter) && !v.LastSecure.After(v.LastUpgraded):
 		return fixes.Terminated
 	default:
 		return fixes.Capable

@@ -95,9 +95,13 @@ func (v *clientView) standing(migratedAfter time.Duration) string {
 	case v.Row.AllRefused:
 		return "tlslift refuses its calls, so none of them is sent"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
-		return "called over TLS 1.2 or later in " + figures.Last(migratedAfter) + ", which only tlslift makes possible: it still needs tlslift"
+		return "called over TLS 1.2 or later in " + figures.Last(migratedAfter) + ", and tlslift terminated it: as it is set up, it needs tlslift"
 	case v.Row.State == ledger.NoCalls && !v.Row.LastFailed.IsZero():
-		return "connected and never made a call: a TLS handshake of it failed, the last time at " + clock(v.Row.LastFailed) + "; in no share"
+		how := "a TLS handshake of it failed"
+		if v.Row.Suspected {
+			how = "it left after a TLS handshake"
+		}
+		return "connected and never made a call: " + how + ", the last time at " + clock(v.Row.LastFailed) + "; in no share"
 	case v.Row.State == ledger.NoCalls:
 		return "connected and never made a call: a scanner or a health check; in no share"
 	case v.Row.MigratedBy == "declaration":

@@ -477,7 +477,7 @@ func TestAClientWithoutASharedSuiteStillNeedsTlslift(t *testing.T) {
 	sight(l, "refused", now, call.Observation{Version: call.Version12, Handling: call.Spliced, Hello: &hello, Failure: call.HandshakeNoSharedCipher, NoCall: true})
 	h := serve(t, l)
 	for name, want := range map[string]string{
-		"terminated": "called over TLS 1.2 or later in the last 14 days, which only tlslift makes possible: it still needs tlslift",
+		"terminated": "called over TLS 1.2 or later in the last 14 days, and tlslift terminated it: as it is set up, it needs tlslift",
 		"refused":    "connects, but its TLS handshakes fail, so none of its calls arrives",
 	} {
 		body := get(t, h, "/clients/"+name).Body.String()

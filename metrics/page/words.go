@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/docs/fixes"
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 )
 
@@ -90,6 +91,8 @@ func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
 		return "never made a call"
 	case r.State == ledger.Silent && now.Sub(r.LastSecure) < migratedAfter:
 		return "no call since its last TLS handshake failed"
+	case r.State == ledger.Silent:
+		return "no call in " + figures.Last(migratedAfter) + ", which is not the same as migrated"
 	}
 	return stateText(r.State.String(), migratedAfter)
 }

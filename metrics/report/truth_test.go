@@ -221,6 +221,7 @@ func (c *simClient) verdict(acts []act, declared bool) (chosen finding) {
 func findings(acts []act, instance int) (found [len(ledger.Verdicts) + 1]finding) {
 	var terminated, spliced bool // it once got in
 	var lastInsecure time.Time
+	secured := false // it made a call over its own TLS
 	for _, a := range acts {
 		if a.instance != instance {
 			continue
@@ -238,10 +239,16 @@ func findings(acts []act, instance int) (found [len(ledger.Verdicts) + 1]finding
 			}
 			found[v] = finding{v, a.at, true, instance}
 		}
-		// A modern client no longer needs the old hello that came to nothing.
-		for _, v := range [...]ledger.Verdict{ledger.DistrustsCA, ledger.SSLv2Framed, ledger.LegacyOnly} {
-			if a.kind == actModern && found[v].holds && lastInsecure.Before(found[v].at) {
-				found[v] = finding{v, a.at, false, instance}
+		// The first call of a modern client ends what its old hellos showed that came to nothing.
+		if a.kind.secure() && !secured {
+			secured = true
+			old := [...]ledger.Verdict{ledger.DistrustsCA, ledger.SSLv2Framed, ledger.LegacyOnly}
+			if !slices.ContainsFunc(old[:], func(v ledger.Verdict) bool { return found[v].holds && !found[v].at.After(lastInsecure) }) {
+				for _, v := range old {
+					if found[v].holds {
+						found[v] = finding{v, a.at, false, instance}
+					}
+				}
 			}
 		}
 		if a.kind.insecure() {

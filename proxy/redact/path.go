@@ -26,7 +26,7 @@ const (
 //   - The path ends at the first '?', '#', ';', '&' or '=', raw or escaped, and
 //     at an escaped '%': callers forget the '?', escape it, or put secrets into
 //     matrix parameters. Unless it is a plain '?' or '#', a '*' says so.
-//   - A segment with seven digits or more (a number, an account, a GUID), an
+//   - A segment with an escape of IIS (%u003D), seven digits or more (a number, an account, a GUID), an
 //     '@' or ':' (an address, credentials), white space between words (text), or
 //     more than 40 bytes (a token) is shown as '*'. Escaped bytes count as what
 //     they stand for.
@@ -130,6 +130,7 @@ func segment(s string) (piece, stopping) {
 			if d, ok := form.Unhex(s[i+1:]); ok {
 				c, size = d, 3
 			}
+			secret = secret || i+1 < len(s) && s[i+1]|0x20 == 'u' // IIS reads %u003D as '='
 		}
 		switch {
 		case c == '/' && size == 1:

@@ -65,6 +65,7 @@ var pathTests = []struct{ name, target, want string }{
 	{"escaped line end", "/a%0d%0ab", "/a%0d%0ab"},
 	{"quotes", `/a"b\c`, "/a%22b%5Cc"},
 	{"bad escape", "/a%zz%4", "/a%zz%4"},
+	{"escapes of IIS", "/rest%u003fpassword%U003dSecret", "/*"},
 	{"long", strings.Repeat("/abcdefg", 40), strings.Repeat("/abcdefg", 40)[:253] + "..."},
 	{"long and escaped", strings.Repeat("/\xe9", 100), strings.Repeat("/%E9", 64)[:253] + "..."},
 	{"just fits", strings.Repeat("/abcdefg", 32), strings.Repeat("/abcdefg", 32)},

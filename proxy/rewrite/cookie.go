@@ -77,7 +77,11 @@ func (v View) domain(value string) (instead string, changed bool) {
 		return "", false
 	}
 	n, err := host.Parse(strings.TrimPrefix(value, "."))
-	if called := v.called(n); called != n {
+	switch called := v.called(n); {
+	case called == n:
+	case under(n, called): // it would go to all below the host that was called
+		return "", true
+	default:
 		return "; Domain=" + called.String(), true
 	}
 	return "", err == nil && under(v.Target, n) && v.Host != n && !under(v.Host, n)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -150,15 +151,20 @@ func statesOverTime() *timeseries.PanelBuilder {
 }
 
 // versionSeries are queries by TLS version, one each, so that they lie upon each
-// other in the order of the versions.
+// other in the order of the versions. In expr, VERSION and HIGHER stand for the version
+// and for all that are higher.
 func versionSeries(p *timeseries.PanelBuilder, label, interval, expr string, names ...string) *timeseries.PanelBuilder {
 	labels := map[string]string{"plain HTTP": "none", "SSL 3.0": "ssl3"}
+	var values []string
+	for _, name := range names {
+		values = append(values, cmp.Or(labels[name], strings.TrimPrefix(name, "TLS ")))
+	}
 	for i, name := range names {
-		value, ok := labels[name]
-		if !ok {
-			value = strings.TrimPrefix(name, "TLS ")
-		}
-		p.WithTarget(over(string(rune('A'+i)), name, strings.ReplaceAll(expr, "VERSION", fmt.Sprintf("%s=%q", label, value))).Interval(interval))
+		query := strings.NewReplacer(
+			"VERSION", fmt.Sprintf("%s=%q", label, values[i]),
+			"HIGHER", fmt.Sprintf("%s=~%q", label, strings.Join(values[i+1:], "|")),
+		).Replace(expr)
+		p.WithTarget(over(string(rune('A'+i)), name, query).Interval(interval))
 	}
 	return paint(p, versionColours, names...)
 }
@@ -173,7 +179,8 @@ func hellos() *timeseries.PanelBuilder {
 	p := newSeries("What clients could do", "Clients by the highest TLS version that they offered within a day. Those with 1.2 or 1.3 seldom need new software: their verdict says so if they do. A client of plain HTTP offers nothing.", "none", "clients", notDrawn).
 		Decimals(0)
 	return versionSeries(stacked(p, common.StackingModeNormal), "max_version", "",
-		`count by (max_version) (sum_over_time(tlslift:client_hellos:rate5m{VERSION,client=~"$client"}[1d]) > 0)`, versions[1:]...)
+		`count by (max_version) (sum_over_time(tlslift:client_hellos:rate5m{VERSION,client=~"$client"}[1d]) > 0`+
+			` unless on (client) sum_over_time(tlslift:client_hellos:rate5m{HIGHER,client=~"$client"}[1d]) > 0)`, versions[1:]...)
 }
 
 func failedHandshakes() *timeseries.PanelBuilder {
