@@ -15,15 +15,16 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"tlslift/proxy/contain"
 	"tlslift/proxy/host"
 )
 
 const (
-	questionTimeout = time.Second           // for one question to one server
-	maxUDP          = 1232                  // fits every path unfragmented (RFC 9715)
-	familyDelay     = 50 * time.Millisecond // for the other family, once one has answered (RFC 8305 section 3)
-	maxAliases      = 10                    // CNAMEs followed within one answer
-	maxRecords      = 64                    // addresses taken from one answer
+	askNext     = 400 * time.Millisecond // until the next server is asked too; double in each round
+	maxUDP      = 1232                   // fits every path unfragmented (RFC 9715)
+	familyDelay = 50 * time.Millisecond  // for the other family, once one has answered (RFC 8305 section 3)
+	maxAliases  = 10                     // CNAMEs followed within one answer
+	maxRecords  = 64                     // addresses taken from one answer
 )
 
 var errLate = errors.New("one family of addresses is late")
@@ -86,38 +87,74 @@ func join(a, b records) records {
 }
 
 // askServers asks the servers in turn until one answers, beginning with the one
-// that answered last. In a second round the question goes without EDNS, which
-// some servers do not understand (RFC 6891 section 6.2.2).
+// that answered last. The next one is asked whenever one fails or takes long;
+// every answer is waited for until ctx ends. After the first round the question
+// goes without EDNS, which some servers do not understand (RFC 6891 section
+// 6.2.2), and errors alone do not begin a third.
 func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessage.Question) records {
+	type reply struct {
+		turn int
+		m    *dnsmessage.Message
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	returned := make(chan struct{})
+	defer close(returned)
+	replies := make(chan reply)
 	good := int(r.good.Load())
-	var failed inTurn // of each server the last error
-	for i := 0; i < 2*len(servers) && ctx.Err() == nil; i++ {
-		at := (good + i) % len(servers)
-		m, err := r.askServer(ctx, servers[at], q, i < len(servers))
-		switch {
-		case err == nil:
-			r.good.Store(int32(at))
-			rec := extract(m, q)
-			if rec.err != nil {
-				rec.err = fmt.Errorf("DNS server %s: %w", servers[at], rec.err)
-			}
-			return rec
-		case i < len(servers):
-			failed = append(failed, err)
-		default:
-			failed[i-len(servers)] = err
+	at := func(turn int) int { return (good + turn) % len(servers) }
+	ask := func(turn int) {
+		p := reply{turn: turn}
+		p.err = contain.Do(r.Logger, "name resolution", func() (err error) {
+			p.m, err = r.askServer(ctx, servers[at(turn)], q, turn < len(servers))
+			return err
+		})
+		select {
+		case replies <- p:
+		case <-returned:
 		}
 	}
-	if failed == nil {
+	late := time.NewTimer(askNext)
+	defer late.Stop()
+	turn, pending := 0, 0
+	start := func() {
+		if ctx.Err() == nil {
+			go ask(turn)
+			late.Reset(askNext << (turn / len(servers)))
+			turn++
+			pending++
+		}
+	}
+	failed := make(inTurn, len(servers)) // of each server the last error
+	for start(); pending > 0; {
+		select {
+		case p := <-replies:
+			if p.err == nil {
+				r.good.Store(int32(at(p.turn)))
+				rec := extract(p.m, q)
+				if rec.err != nil {
+					rec.err = fmt.Errorf("DNS server %s: %w", servers[at(p.turn)], rec.err)
+				}
+				return rec
+			}
+			failed[p.turn%len(servers)] = p.err
+			pending--
+			if turn < 2*len(servers) {
+				start()
+			}
+		case <-late.C:
+			start()
+		}
+	}
+	if turn == 0 {
 		return records{ttl: minTTL, err: silent(servers...)}
 	}
-	return records{ttl: minTTL, err: failed}
+	return records{ttl: minTTL, err: failed[:min(turn, len(servers))]}
 }
 
 // askServer asks one server over UDP, and over TCP when the answer did not fit.
 func (r *Resolver) askServer(ctx context.Context, server string, q dnsmessage.Question, edns bool) (*dnsmessage.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
-	defer cancel()
 	m, err := r.exchange(ctx, "udp", server, q, edns)
 	if err == nil && m.Truncated {
 		m, err = r.exchange(ctx, "tcp", server, q, edns)

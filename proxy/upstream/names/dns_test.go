@@ -239,6 +239,39 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// delayed is a Fault of a server that needs so long for an answer.
+func delayed(d time.Duration) nameserver.Fault {
+	return func(_ dnsmessage.Message, normal []byte) []byte { time.Sleep(d); return normal }
+}
+
+// TestSlowServers: an answer counts whenever it comes, and asking again ends no
+// wait for it.
+func TestSlowServers(t *testing.T) {
+	const never = time.Hour
+	for _, tt := range []struct{ servers []time.Duration }{
+		{[]time.Duration{1300 * time.Millisecond}},
+		{[]time.Duration{lookupTimeout - time.Millisecond}},
+		{[]time.Duration{never, 1300 * time.Millisecond}},
+		{[]time.Duration{1300 * time.Millisecond, never}},
+		{[]time.Duration{never, never, 1300 * time.Millisecond}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			servers := make(map[string]*nameserver.Server)
+			for i, delay := range tt.servers {
+				ns := nameserver.New(t, "a.test 60 A 192.0.2.1", "a.test 60 AAAA 2001:db8::1")
+				if ns.Set(delayed(delay)); delay == never {
+					ns.Set(nameserver.Silence)
+				}
+				servers[fmt.Sprintf("192.0.2.%d:53", 53+i)] = ns
+			}
+			if got := look(t, testResolver(t, "", servers), "a.test"); got != "[192.0.2.1 2001:db8::1]" {
+				t.Errorf("%v: %s", tt.servers, got)
+			}
+			time.Sleep(lookupTimeout) // the servers end
+		})
+	}
+}
+
 // TestForgedAnswers: an answer to another question does not end the wait for
 // the true one.
 func TestForgedAnswers(t *testing.T) {

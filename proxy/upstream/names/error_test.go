@@ -3,8 +3,11 @@ package names
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -48,11 +51,42 @@ func TestLateLookupAsksNobodyElse(t *testing.T) {
 		ns.Set(nameserver.Silence)
 		r := testResolver(t, "", one(ns))
 		r.System = nil // would panic
-		ctx, cancel := context.WithTimeout(t.Context(), questionTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, _, err := r.LookupSystem(ctx, host.MustParse("a.test"))
 		if want := "look up a.test: no answer from DNS server 192.0.2.53:53 in time"; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})
+}
+
+// Servers that are silent leave the system's resolver time for an answer, and its
+// failure ends no wait for theirs.
+func TestSilentServersLeaveTheSystemTime(t *testing.T) {
+	for _, tt := range []struct {
+		fault  nameserver.Fault
+		system string
+		want   string
+	}{
+		{nameserver.Silence, "192.0.2.9", "[192.0.2.9]"},
+		{delayed(4 * time.Second), "", "[192.0.2.1]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ns := nameserver.New(t, "a.test 60 A 192.0.2.1")
+			ns.Set(tt.fault)
+			r := testResolver(t, "", map[string]*nameserver.Server{"192.0.2.53:53": ns, "192.0.2.54:53": ns, "192.0.2.55:53": ns})
+			if tt.system != "" {
+				r.System = func(context.Context, string) ([]netip.Addr, error) {
+					return []netip.Addr{netip.MustParseAddr(tt.system)}, nil
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), lookupTimeout)
+			defer cancel()
+			addrs, _, err := r.LookupSystem(ctx, host.MustParse("a.test"))
+			if got := fmt.Sprint(addrs); got != tt.want {
+				t.Errorf("%s, %v, want %s", got, err, tt.want)
+			}
+			time.Sleep(lookupTimeout) // the servers end
+		})
+	}
 }

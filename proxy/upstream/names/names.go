@@ -169,25 +169,35 @@ func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.
 }
 
 // LookupSystem resolves a name as any program on this machine does, after the
-// configured servers if there are any. The error is a *LookupError.
+// configured servers if there are any. The system's resolver is asked when they
+// fail, or have not answered in half of a lookup's time: their answer still counts
+// then. The error is a *LookupError.
 func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
 	var failed inTurn
+	half, cancel := context.WithTimeout(ctx, lookupTimeout/2)
+	defer cancel()
 	if len(r.Servers) > 0 {
 		if addrs = r.inHosts(name); len(addrs) > 0 {
 			return addrs, true, nil
 		}
-		if addrs, cached, err = r.lookupDNS(ctx, name); err == nil {
+		if addrs, cached, err = r.lookupDNS(half, name); err == nil {
 			return addrs, cached, nil
 		}
 		if failed = append(failed, err); ctx.Err() != nil { // no time to ask anyone else
 			return nil, cached, &LookupError{name, failed}
 		}
 	}
+	late := half.Err() != nil
 	rec := r.system(ctx, name.String())
-	if rec.err != nil {
-		return nil, false, &LookupError{name, append(failed, rec.err)}
+	if rec.err == nil {
+		return rec.addrs, false, nil
 	}
-	return rec.addrs, false, nil
+	if late {
+		if addrs, cached, failed[0] = r.lookupDNS(ctx, name); failed[0] == nil {
+			return addrs, cached, nil
+		}
+	}
+	return nil, false, &LookupError{name, append(failed, rec.err)}
 }
 
 func (r *Resolver) inHosts(name host.Name) []netip.Addr {
