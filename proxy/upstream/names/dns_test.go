@@ -205,6 +205,44 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// TestStaleFailover: asking goes on when an expired answer has served, so the
+// server that does answer is found, and asked first from then on.
+func TestStaleFailover(t *testing.T) {
+	for name, reply := range map[string]nameserver.Fault{"at once": nil, "late": delayed(staleWait)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first, second := nameserver.New(t, "a.test 5 A 192.0.2.1"), nameserver.New(t, "a.test 5 A 192.0.2.2")
+				r := testResolver(t, "", map[string]*nameserver.Server{"192.0.2.53:53": first, "192.0.2.54:53": second})
+				look(t, r, "a.test")
+				first.Set(nameserver.Silence)
+				second.Set(reply)
+				time.Sleep(time.Minute)
+				start := time.Now()
+				for time.Since(start) < lookupTimeout {
+					before := time.Now()
+					got := look(t, r, "a.test")
+					if took := time.Since(before); before != start && took > 0 || took > staleWait {
+						t.Errorf("waits %v after %v", took, before.Sub(start))
+					}
+					if got == "[192.0.2.2]" {
+						break
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if took := time.Since(start); took > 2*staleWait {
+					t.Errorf("the new answer came after %v", took)
+				}
+				asked := len(first.Asked())
+				time.Sleep(time.Minute)
+				if look(t, r, "a.test"); len(first.Asked()) != asked && reply == nil {
+					t.Error("the silent server is asked first again")
+				}
+				time.Sleep(time.Minute) // the servers end
+			})
+		})
+	}
+}
+
 func TestFailover(t *testing.T) {
 	for name, fault := range map[string]nameserver.Fault{
 		"SERVFAIL": nameserver.Fail(dnsmessage.RCodeServerFailure),

@@ -44,8 +44,9 @@ const (
 	lookupTimeout = 5 * time.Second
 	maxNames      = 1024
 
-	// An expired answer serves for staleFor while DNS fails. DNS gets staleWait
-	// to answer then, and is asked again after staleRetry (RFC 8767 section 5).
+	// An expired answer serves for staleFor while DNS fails. A caller waits
+	// staleWait for a new one, and once DNS has failed it is asked again after
+	// staleRetry (RFC 8767 section 5).
 	staleFor   = 5 * time.Minute
 	staleWait  = time.Second
 	staleRetry = 2 * time.Second
@@ -204,18 +205,35 @@ func (r *Resolver) inHosts(name host.Name) []netip.Addr {
 	return r.hosts.get(r.HostsFile, parseHosts, r.Now())[name]
 }
 
-// lookupDNS answers from the cache, or asks once for all callers that wait.
+// lookupDNS answers from the cache, or asks once for all callers that wait. A
+// caller takes an expired answer if it serves and asking takes long, and so do
+// those that come before the new one.
 func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr, bool, error) {
 	r.mu.Lock()
 	e := r.cache[name]
 	r.mu.Unlock()
-	if e != nil && r.Now().Before(e.expires) {
+	now := r.Now()
+	if e != nil && now.Before(e.expires) {
 		return e.addrs, true, e.err
 	}
+	flight := r.flights.DoChan(name.String(), func() (any, error) { return r.refresh(name, e), nil })
+	var late <-chan time.Time
+	if e != nil && now.Before(e.stale) {
+		timer := time.NewTimer(staleWait)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
-	case result := <-r.flights.DoChan(name.String(), func() (any, error) { return r.refresh(name, e), nil }):
+	case result := <-flight:
 		e = result.Val.(*entry)
 		return e.addrs, false, e.err
+	case <-late:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.cache[name] == e {
+			r.cache[name] = &entry{records: e.records, expires: r.Now().Add(lookupTimeout), stale: e.stale}
+		}
+		return e.addrs, false, nil
 	case <-ctx.Done():
 		return nil, false, silent(r.servers()...)
 	}
@@ -227,11 +245,7 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	if old == nil {
 		old = new(entry)
 	}
-	wait := lookupTimeout
-	if r.Now().Before(old.stale) {
-		wait = staleWait
-	}
-	ctx, cancel := context.WithTimeout(r.ctx, wait)
+	ctx, cancel := context.WithTimeout(r.ctx, lookupTimeout)
 	defer cancel()
 	rec := r.contained(func() records { return r.ask(ctx, name) })
 	now := r.Now()
