@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,16 +24,22 @@ type file[T any] struct {
 	mu    sync.Mutex
 	value T
 	read  time.Time
+	empty bool // or missing, when it was read last
 }
 
-// get returns what is in the file at path, or was at most fileCheck ago. A file
-// that cannot be read is an empty one.
+// get returns what is in the file at path, or was at most fileCheck ago. One that
+// cannot be read is as it was. So is one that is empty or missing, because it is
+// probably being written, unless it was so when it was last looked at.
 func (f *file[T]) get(path string, parse func([]byte) T, now time.Time) T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.read.IsZero() || now.Sub(f.read) >= fileCheck {
-		b, _ := os.ReadFile(path)
-		f.value, f.read = parse(b), now
+		b, err := os.ReadFile(path)
+		empty := err == nil && len(b) == 0 || errors.Is(err, fs.ErrNotExist)
+		if empty && f.empty || err == nil && !empty {
+			f.value = parse(b)
+		}
+		f.read, f.empty = now, empty
 	}
 	return f.value
 }

@@ -2,10 +2,12 @@ package names
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +98,10 @@ func TestFilesAreReadAgain(t *testing.T) {
 			t.Error("looked at too soon:", got)
 		}
 		time.Sleep(fileCheck)
+		if got := look(t, r, "a.test"); got != "[192.0.2.5]" {
+			t.Error("a file that may be about to be written is taken for empty:", got)
+		}
+		time.Sleep(fileCheck)
 		if got := look(t, r, "a.test"); got != "error: look up a.test: the system's resolver: the system was asked for a.test." { // no resolv.conf
 			t.Error(got)
 		}
@@ -112,6 +118,51 @@ func TestFilesAreReadAgain(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// TestFilesKeepWhatTheyHad: a file that cannot be read, or is being written, is as
+// it was.
+func TestFilesKeepWhatTheyHad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write := func(text string) func() error {
+		return func() error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	missing := func() error { return os.RemoveAll(path) }
+	unreadable := func() error { return errors.Join(missing(), os.Mkdir(path, 0o700)) }
+	for _, tt := range []struct {
+		looks []func() error
+		want  string
+	}{
+		{[]func() error{write("")}, ""},
+		{[]func() error{missing}, ""},
+		{[]func() error{write("a"), write("")}, "a"},
+		{[]func() error{write("a"), missing}, "a"},
+		{[]func() error{write("a"), write(""), write("b")}, "b"},
+		{[]func() error{write("a"), write(""), write("b"), write("")}, "b"},
+		{[]func() error{write("a"), write(""), write("")}, ""},
+		{[]func() error{write("a"), missing, missing}, ""},
+		{[]func() error{write("a"), write(""), missing}, ""},
+		{[]func() error{write("a"), unreadable, unreadable, unreadable}, "a"},
+		{[]func() error{write("a"), write("\n")}, "\n"},
+	} {
+		var f file[string]
+		var got string
+		now := time.Now()
+		check := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, change := range tt.looks {
+			check(change())
+			got = f.get(path, func(b []byte) string { return string(b) }, now)
+			now = now.Add(fileCheck)
+		}
+		check(os.RemoveAll(path))
+		if got != tt.want {
+			t.Errorf("%d looks: %q, want %q", len(tt.looks), got, tt.want)
+		}
+	}
 }
 
 // FuzzNameFiles holds that no hosts file or resolv.conf does harm.
