@@ -81,6 +81,48 @@ func TestSystem(t *testing.T) {
 	})
 }
 
+// TestSystemReadsTheHostsFileToo: where only the system's resolver is left, its
+// answer from the hosts file that leads to this machine is none either. It is not
+// kept, and an earlier answer serves on.
+func TestSystemReadsTheHostsFileToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := testResolver(t, "127.0.0.1 a.test b.test\n192.0.2.200 a.test c.test\n192.0.2.7 c.test\n", nil)
+		ns := nameserver.New(t, "a.test 1 A 192.0.2.1")
+		r.Dial = ns.Dial
+		r.System = func(_ context.Context, name string) ([]netip.Addr, error) {
+			if name == "free.test." {
+				return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+			}
+			return r.inHosts(host.MustParse(name)), nil
+		}
+		servers := func(text string) {
+			t.Helper()
+			if err := os.WriteFile(r.ResolvConf, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(fileCheck)
+		}
+		want := func(name, want string) {
+			t.Helper()
+			if got := look(t, r, name); got != want {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		const here = "error: look up a.test: the system's resolver: the hosts file leads the name to this machine"
+		want("a.test", here)
+		want("c.test", "[192.0.2.7]")
+		want("free.test", "[127.0.0.1]") // not of the hosts file
+		servers("nameserver 192.0.2.53\n")
+		want("a.test", "[192.0.2.1]")
+		servers("# down\n")
+		want("a.test", "[192.0.2.1]")
+		time.Sleep(staleFor)
+		want("a.test", here)
+		servers("nameserver 192.0.2.53\n")
+		want("a.test", "[192.0.2.1]")
+	})
+}
+
 func TestFilesAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := testResolver(t, "192.0.2.5 a.test", nil)

@@ -9,8 +9,9 @@
 // any.
 //
 // Where there is neither a resolv.conf nor a configured server, as on Windows,
-// the system's resolver answers for upstreams too. It reads the hosts file, so
-// a name that is pointed at this machine there needs configured servers.
+// the system's resolver answers for upstreams too. It reads the hosts file and
+// then asks nobody, so a name that is pointed at this machine there needs
+// configured servers.
 package names
 
 import (
@@ -54,6 +55,8 @@ const (
 
 // ErrNoAddress is the answer that a name does not exist or has no address.
 var ErrNoAddress = errors.New("the name has no address")
+
+var errHere = errors.New("the system's resolver: the hosts file leads the name to this machine")
 
 // LookupError is why a name has no addresses, or none that are known.
 type LookupError struct {
@@ -286,12 +289,19 @@ func (r *Resolver) servers() []string {
 	return r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
 }
 
-// ask asks the servers that are configured now.
+// ask asks the servers that are configured now. The system's resolver reads the
+// hosts file too: what that says is no answer, because it leads to this machine.
 func (r *Resolver) ask(ctx context.Context, name host.Name) records {
 	if servers := r.servers(); len(servers) > 0 {
 		return r.query(ctx, servers, name)
 	}
-	return r.system(ctx, name.String()+".")
+	rec := r.system(ctx, name.String()+".")
+	here := r.inHosts(name)
+	rec.addrs = slices.DeleteFunc(rec.addrs, func(a netip.Addr) bool { return slices.Contains(here, a) })
+	if rec.err == nil && len(rec.addrs) == 0 {
+		return records{ttl: minTTL, err: errHere}
+	}
+	return rec
 }
 
 func (r *Resolver) system(ctx context.Context, name string) records {
