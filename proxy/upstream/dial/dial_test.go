@@ -1,13 +1,16 @@
 package dial
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"syscall"
 	"testing"
@@ -108,6 +111,60 @@ func TestAddressesInTurn(t *testing.T) {
 				t.Errorf("%v: %v after %v, tried %v", tt.addrs, err, time.Since(start), n.tried)
 			}
 			n.mu.Unlock()
+			if err == nil {
+				_ = c.Close()
+			}
+			synctest.Wait()
+			if len(d.Loops.sockets.open) != 0 {
+				t.Errorf("%v: %d sockets left open", tt.addrs, len(d.Loops.sockets.open))
+			}
+		})
+	}
+}
+
+// TestParentAddressesInTurn: an address of the parent proxy is tried with its
+// answer to CONNECT. What it answers decides.
+func TestParentAddressesInTurn(t *testing.T) {
+	const works, refuses, silent, ends, denies = "203.0.113.5", "203.0.113.2", "203.0.113.6", "203.0.113.7", "203.0.113.8"
+	for _, tt := range []struct {
+		addrs []string
+		took  time.Duration
+		tried string
+		want  problem.Reason // None = works
+	}{
+		{[]string{works}, 0, "[203.0.113.5]", problem.None},
+		{[]string{silent, works}, handshakeDelay, "[203.0.113.6 203.0.113.5]", problem.None},
+		{[]string{silent, refuses, works}, handshakeDelay, "[203.0.113.6 203.0.113.2 203.0.113.5]", problem.None},
+		{[]string{ends, works}, 0, "[203.0.113.7 203.0.113.5]", problem.None},
+		{[]string{denies, works}, 0, "[203.0.113.8]", problem.ParentProxy},
+		{[]string{silent, denies, works}, handshakeDelay, "[203.0.113.6 203.0.113.8]", problem.ParentProxy},
+		{[]string{silent, silent}, 5 * time.Second, "[203.0.113.6 203.0.113.6]", problem.ParentProxy},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := new(network)
+			n.accept = func(c net.Conn) {
+				defer func() { _ = c.Close() }()
+				_, _ = http.ReadRequest(bufio.NewReader(c))
+				switch c.LocalAddr().(*net.TCPAddr).IP.String() {
+				case works:
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+				case denies:
+					_, _ = io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+				case ends:
+					return
+				}
+				_, _ = io.Copy(io.Discard, c)
+			}
+			d := dialer(t, n, tt.addrs...)
+			var err error
+			if d.Parent, err = NewParent(&url.URL{Scheme: "http", Host: "proxy.test:3128"}, ""); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			c, err := d.Tunnel(t.Context(), Target{Host: host.MustParse("a.test"), Port: 443}, "")
+			if reason(err) != tt.want || time.Since(start) != tt.took || fmt.Sprint(n.tried) != tt.tried {
+				t.Errorf("%v: %v after %v, tried %v", tt.addrs, err, time.Since(start), n.tried)
+			}
 			if err == nil {
 				_ = c.Close()
 			}

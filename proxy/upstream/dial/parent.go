@@ -69,26 +69,49 @@ func (p *Parent) Authorization() string {
 	return "Basic " + p.credentials
 }
 
+// refused is the status of an answer to CONNECT that opens no tunnel.
+type refused int
+
+func (r refused) Error() string {
+	return fmt.Sprintf("the parent proxy refused CONNECT with status %d", int(r))
+}
+
 // viaParent makes a tunnel to target, host:port, through the parent proxy (RFC
 // 9110 section 9.3.6). Without a target it is a connection to the proxy itself.
-// Every failure but a loop is problem.ParentProxy.
+// Its addresses are tried in turn until one answers. Every failure but a loop is
+// problem.ParentProxy.
 func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socket, error) {
-	s, err := d.parentSocket(ctx)
+	addrs, err := d.parentAddrs(ctx)
 	if err != nil {
 		return nil, nil, parentError(err)
 	}
-	var c net.Conn = s
-	if d.Parent.secure {
-		c, err = d.parentTLS(ctx, s)
+	type tunnel struct {
+		top    net.Conn
+		s      *socket
+		denied error // by an answer, which another address would give too
 	}
-	if err == nil && target != "" {
-		c, err = d.Parent.connect(ctx, c, target)
-	}
+	made, err := first(ctx, ctx, d, addrs, true, func(ctx context.Context, s *socket) (tunnel, error) {
+		var top net.Conn = s
+		var err error
+		if d.Parent.secure {
+			top, err = d.parentTLS(ctx, s)
+		}
+		if err == nil && target != "" {
+			top, err = d.Parent.connect(ctx, top, target)
+		}
+		if _, ok := errors.AsType[refused](err); ok {
+			return tunnel{s: s, denied: err}, nil
+		}
+		return tunnel{top: top, s: s}, err
+	})
 	if err != nil {
-		_ = s.Close()
 		return nil, nil, parentError(err)
 	}
-	return c, s, nil
+	if made.denied != nil {
+		_ = made.s.Close()
+		return nil, nil, parentError(made.denied)
+	}
+	return made.top, made.s, nil
 }
 
 func parentError(err error) error {
@@ -98,7 +121,8 @@ func parentError(err error) error {
 	return &Error{Reason: problem.ParentProxy, Err: err}
 }
 
-func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
+// parentAddrs are the addresses of the parent proxy, in the order to try.
+func (d *Dialer) parentAddrs(ctx context.Context) ([]netip.AddrPort, error) {
 	addrs := []netip.Addr{d.Parent.name.Addr()}
 	if !d.Parent.name.IsAddr() {
 		var err error
@@ -110,7 +134,7 @@ func (d *Dialer) parentSocket(ctx context.Context) (*socket, error) {
 	for _, a := range addrs[:min(len(addrs), maxAddresses)] {
 		targets = append(targets, netip.AddrPortFrom(a, d.Parent.port))
 	}
-	return first(ctx, ctx, d, targets, true, func(_ context.Context, s *socket) (*socket, error) { return s, nil })
+	return targets, nil
 }
 
 func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
@@ -151,7 +175,7 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	case err != nil && !errors.Is(err, http1.ErrInterim):
 		return nil, errors.New("the parent proxy ended the connection without an answer to CONNECT")
 	case answer.StatusCode/100 != 2:
-		return nil, fmt.Errorf("the parent proxy refused CONNECT with status %d", answer.StatusCode)
+		return nil, refused(answer.StatusCode)
 	case !stop():
 		return nil, ctx.Err()
 	case br.Buffered() == 0 && !p.secure:
