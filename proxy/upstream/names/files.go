@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -62,19 +64,50 @@ func parseHosts(b []byte) map[host.Name][]netip.Addr {
 	return table
 }
 
-// parseResolvConf returns the servers of a resolv.conf (resolv.conf(5)). Search
-// lists and options do not matter to absolute names.
-func parseResolvConf(b []byte) []string {
-	var servers []string
+// resolvConf is what a resolv.conf says (resolv.conf(5)).
+type resolvConf struct {
+	servers []string
+	search  []string // domains
+	ndots   int      // a name with so many dots is tried as it is first
+}
+
+func parseResolvConf(b []byte) resolvConf {
+	c := resolvConf{ndots: 1}
 	eachLine(b, func(fields []string) {
-		if len(fields) < 2 || fields[0] != "nameserver" {
-			return
-		}
-		if s, err := ParseServer(fields[1]); err == nil {
-			servers = append(servers, s.String())
+		values := fields[1:]
+		switch fields[0] {
+		case "nameserver":
+			if len(values) == 0 {
+				return
+			}
+			if s, err := ParseServer(values[0]); err == nil {
+				c.servers = append(c.servers, s.String())
+			}
+		case "search", "domain": // the last one counts
+			c.search = values
+		case "options":
+			for _, v := range values {
+				if text, ok := strings.CutPrefix(v, "ndots:"); ok {
+					c.ndots, _ = strconv.Atoi(text)
+				}
+			}
 		}
 	})
-	return servers
+	return c
+}
+
+// candidates are the absolute names that a name may stand for, in the order to try.
+func (c resolvConf) candidates(name host.Name) []host.Name {
+	var all []host.Name
+	for _, domain := range c.search {
+		if n, err := host.Parse(name.String() + "." + domain); err == nil {
+			all = append(all, n)
+		}
+	}
+	if strings.Count(name.String(), ".") >= c.ndots {
+		return slices.Insert(all, 0, name)
+	}
+	return append(all, name)
 }
 
 func eachLine(b []byte, f func(fields []string)) {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,10 +218,14 @@ func FuzzNameFiles(f *testing.F) {
 				t.Errorf("%q %v", name, addrs)
 			}
 		}
-		for _, s := range parseResolvConf(b) {
+		conf := parseResolvConf(b)
+		for _, s := range conf.servers {
 			if _, _, err := net.SplitHostPort(s); err != nil {
 				t.Error(err)
 			}
+		}
+		if all := conf.candidates(host.MustParse("a.test")); !slices.Contains(all, host.MustParse("a.test")) {
+			t.Error(all)
 		}
 	})
 }

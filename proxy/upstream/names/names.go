@@ -3,10 +3,11 @@
 // The names of configured upstreams are absolute. They are looked up in the
 // hosts file, without the entries that lead to this machine (those send the
 // legacy application to tlslift), then in DNS. Go's own resolver always reads
-// the whole hosts file, so the questions are asked here. All other names
-// (foreign hosts, a parent proxy, configured addresses) are resolved as the
-// system does, search list included, after the configured servers if there are
-// any.
+// the whole hosts file, and gives a server that is down all of a caller's time, so
+// the questions are asked here. All other names (foreign hosts, a parent proxy,
+// configured addresses) are resolved as any program does it: by the whole hosts
+// file, by the same servers with the search list, and last by the system's
+// resolver, which may know more.
 //
 // Where there is neither a resolv.conf nor a configured server, as on Windows,
 // the system's resolver answers for upstreams too. It reads the hosts file and
@@ -102,7 +103,7 @@ type Resolver struct {
 	Options
 	ctx     context.Context
 	hosts   file[map[host.Name][]netip.Addr]
-	conf    file[[]string]
+	conf    file[resolvConf]
 	flights singleflight.Group
 	good    atomic.Int32 // index of the server that answered last
 
@@ -172,19 +173,19 @@ func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.
 	})
 }
 
-// LookupSystem resolves a name as any program on this machine does, after the
-// configured servers if there are any. The system's resolver is asked when they
-// fail, or have not answered in half of a lookup's time: their answer still counts
-// then. The error is a *LookupError.
+// LookupSystem resolves a name as any program on this machine does: by the hosts
+// file, then the servers with the search list. The system's resolver is asked when
+// they fail, or have not answered in half of a lookup's time: their answer still
+// counts then. The error is a *LookupError.
 func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
 	var failed inTurn
 	half, cancel := context.WithTimeout(ctx, lookupTimeout/2)
 	defer cancel()
-	if len(r.Servers) > 0 {
+	if len(r.servers()) > 0 {
 		if addrs = r.inHosts(name); len(addrs) > 0 {
 			return addrs, true, nil
 		}
-		if addrs, cached, err = r.lookupDNS(half, name); err == nil {
+		if addrs, cached, err = r.search(half, name); err == nil {
 			return addrs, cached, nil
 		}
 		if failed = append(failed, err); ctx.Err() != nil { // no time to ask anyone else
@@ -197,11 +198,22 @@ func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []ne
 		return rec.addrs, false, nil
 	}
 	if late {
-		if addrs, cached, failed[0] = r.lookupDNS(ctx, name); failed[0] == nil {
+		if addrs, cached, failed[0] = r.search(ctx, name); failed[0] == nil {
 			return addrs, cached, nil
 		}
 	}
 	return nil, false, &LookupError{name, append(failed, rec.err)}
+}
+
+// search looks up a name with the search list until it has an address. It ends
+// with a failure: the name that failed may be the right one.
+func (r *Resolver) search(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
+	for _, candidate := range r.resolvConf().candidates(name) {
+		if addrs, cached, err = r.lookupDNS(ctx, candidate); !errors.Is(err, ErrNoAddress) {
+			break
+		}
+	}
+	return addrs, cached, err
 }
 
 func (r *Resolver) inHosts(name host.Name) []netip.Addr {
@@ -286,6 +298,10 @@ func (r *Resolver) servers() []string {
 	if len(r.Servers) > 0 {
 		return r.Servers
 	}
+	return r.resolvConf().servers
+}
+
+func (r *Resolver) resolvConf() resolvConf {
 	return r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
 }
 
