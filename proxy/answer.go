@@ -218,6 +218,8 @@ func causeOf(err *upstream.Error, asked host.Name, ours bool) problem.Cause {
 		return problem.OtherName
 	case err.Reason == problem.TLS && errors.Is(err, upstream.ErrPlainHTTP):
 		return problem.PlainServer
+	case err.Reason == problem.ParentProxy && errors.As(err, &lookup):
+		return problem.ParentName
 	case err.Reason == problem.ParentProxy && errors.Is(err, upstream.ErrPlainHTTP):
 		return problem.PlainParent
 	default:

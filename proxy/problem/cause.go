@@ -16,6 +16,7 @@ const (
 	NoProxyHeader       // a PROXY protocol header is missing or malformed
 	ForeignName         // a host that is no upstream could not be resolved: the caller may have misspelled it
 	OtherName           // a name could not be resolved that stands for the host: that of to or address
+	ParentName          // the parent proxy's name could not be resolved
 	PlainServer         // the server speaks plain HTTP where TLS is expected
 	PlainParent         // so does the parent proxy
 	ProxyHeader         // a PROXY protocol header came from an address that may send none
@@ -57,6 +58,9 @@ func (c Cause) text() (what, advice string) {
 	case OtherName:
 		return "The name of the server that stands for ^ could not be resolved.",
 			"The operator of tlslift has to correct the name in to or address of this upstream, or look at its DNS."
+	case ParentName:
+		return "The name of the parent proxy could not be resolved, so it opened no tunnel to ^.",
+			"The operator of tlslift has to correct the name in upstream.parent_proxy, or look at its DNS."
 	case PlainServer:
 		return "The server that answers for ^ speaks plain HTTP, not TLS.",
 			"The operator of tlslift has to correct address or port of this upstream, or look for a firewall that answers in place of the server."

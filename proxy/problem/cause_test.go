@@ -31,6 +31,7 @@ func TestCausesTakeThePlaceOfTheUsualText(t *testing.T) {
 		{Problem{Reason: Malformed, Cause: OtherScheme}, "This proxy serves http and https only. Nothing was sent. Correct the URL,"},
 		{Problem{Reason: Host, Host: host.MustParse("www.example.com"), Cause: ForeignHTTPS}, "This proxy encrypts no calls to www.example.com itself, which is not one of its upstreams. Nothing was sent. Use CONNECT,"},
 		{Problem{Reason: Malformed, Cause: Hostless}, "The request names no API host. Nothing was sent. Begin the path of the URL"},
+		{Problem{Reason: ParentProxy, Host: host.MustParse("api.smsportal.com"), Cause: ParentName}, "The name of the parent proxy could not be resolved, so it opened no tunnel to api.smsportal.com. Nothing was sent. The operator of tlslift has to correct the name in upstream.parent_proxy, or look at its DNS."},
 		{Problem{Reason: Loop, Host: host.MustParse("api.smsportl.com"), Cause: Misnamed}, "The request names no API host: api.smsportl.com, at the beginning of the path, is not an upstream of this proxy. Nothing was sent. Correct it,"},
 		{Problem{Reason: Host, Host: host.MustParse("api.smsportal.co"), Cause: UnknownHost}, "This proxy does not serve api.smsportal.co. Nothing was sent. Correct the name in the URL or in the hosts file,"},
 	} {

@@ -98,7 +98,7 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 		},
 		"parent proxy": {
 			"{host: api.smsportal.com}", ", parent_proxy: 'http://other.onion:3128'",
-			"parent_proxy", "the parent proxy: " + asked + "; the system's resolver: ", "correct other.onion in upstream.parent_proxy;", "The parent proxy opened no tunnel to api.smsportal.com.",
+			"parent_proxy", "the parent proxy: " + asked + "; the system's resolver: ", "correct other.onion in upstream.parent_proxy;", "The name of the parent proxy could not be resolved, so it opened no tunnel to api.smsportal.com.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
