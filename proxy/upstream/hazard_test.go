@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -291,6 +292,48 @@ func TestNothingWritten(t *testing.T) {
 			t.Errorf("size %d: %d connections, %d requests", size, accepted, requests)
 		}
 	}
+}
+
+// lateConn is a connection whose first write is only tried when its server has left.
+type lateConn struct {
+	*memnet.Conn
+	wrote atomic.Bool
+}
+
+func (c *lateConn) Write(b []byte) (int, error) {
+	if len(b) > smallBody/2 && !c.wrote.Swap(true) {
+		time.Sleep(time.Second)
+		return 0, os.ErrDeadlineExceeded // which halting the upload sets
+	}
+	return c.Conn.Write(b)
+}
+
+// A large request whose server leaves before the first write is tried again
+// elsewhere, as one of which the kernel took nothing.
+func TestNothingWrittenYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var served atomic.Int32
+		s := memServer(t, func(c *serverConn) {
+			if served.Add(1) > 1 {
+				answerAll(c)
+			}
+		}, noTLS)
+		dial := s.net
+		var dialled atomic.Int32
+		s.net = func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error) {
+			c, err := dial(ctx, addr, judge)
+			if err != nil || dialled.Add(1) > 1 {
+				return c, err
+			}
+			return &lateConn{Conn: c.(*memnet.Conn)}, nil
+		}
+		tr := start(t, s)
+		status, text, ex, err := send(tr, foreign(t, tr, s.addr, false), "POST", "/send", strings.Repeat("x", 3*smallBody))
+		if err != nil || status != 200 || text != "ok" || ex.Delivery != problem.Answered {
+			t.Errorf("status %d, %q, error %v", status, text, err)
+		}
+	})
 }
 
 // deafConn is a connection that takes nothing.

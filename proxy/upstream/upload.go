@@ -70,6 +70,8 @@ func (x *trip) exchangeLarge(m *message, method string) error {
 		return nil
 	case done && u.fault.Load() == callersFault:
 		return &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
+	case done && timedOut(u.err) && !timedOut(err) && x.ex.Delivery == problem.NotSent: // it was halted
+		return x.notWritten(err)
 	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
 		return x.notWritten(u.err)
 	case done && u.err != nil && !brokenAnswer(err):
