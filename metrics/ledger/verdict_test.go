@@ -110,6 +110,26 @@ func TestAdvice(t *testing.T) {
 			o.Upgraded = true
 			s.asks(o)
 		}, "It offers TLS 1.2, but tlslift terminates its TLS (legacy_tls.terminate_clients)"},
+		"modern, terminated at first": {func(s script) {
+			o := terminated(call.Version12)
+			o.Upgraded = true
+			s.shows(ended(call.Version12))
+			s.asks(o)
+			s.wait(time.Hour)
+			s.shows(spliced())
+		}, "It can speak TLS 1.2 already"},
+		"a hello in SSLv2 format, an old one, then modern": {func(s script) {
+			v := ended(call.Version10)
+			v.Hello.SSLv2 = true
+			s.shows(v)
+			s.asks(terminated(call.Version10))
+			s.wait(time.Minute)
+			old := ended(call.Version10)
+			old.NoCall, old.Failure = true, call.HandshakeNoCall
+			s.shows(old)
+			s.wait(time.Minute)
+			s.shows(spliced())
+		}, "Its hello has the SSL 2.0 format"},
 		"rejected our CA, then modern": {func(s script) {
 			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
 			s.shows(spliced())
@@ -183,6 +203,14 @@ func TestVerdictAndState(t *testing.T) {
 			s.wait(time.Minute)
 			s.shows(spliced())
 		}, LegacyOnly, Mixed},
+		{"a program that rejects our CA beside a modern one", func(s script) {
+			for range 3 {
+				s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+				s.wait(time.Minute)
+				s.shows(spliced())
+				s.wait(time.Minute)
+			}
+		}, DistrustsCA, Migrated},
 		{"modern, then an old hello that is refused", func(s script) {
 			s.shows(spliced())
 			s.wait(time.Minute)

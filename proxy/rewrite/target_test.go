@@ -25,6 +25,10 @@ func sent(change ...func(*View)) View {
 func toListed(v *View)  { v.Target = host.MustParse("api.smsportal.com") }
 func toSibling(v *View) { v.Target = host.MustParse("api.mymobileapi.com") }
 func toPort(v *View)    { v.Port = 8443 }
+func toBelow(v *View) {
+	v.Host, v.Target = host.MustParse("smsportal.com"), host.MustParse("api.smsportal.com")
+}
+
 func byPath(v *View) {
 	v.Base = &Base{Authority: "lift:3128", Prefix: "/WWW.mymobileapi.com", Path: "/api5/http5.aspx"}
 }
@@ -75,6 +79,7 @@ func TestTarget(t *testing.T) {
 		{sent(toListed), "Set-Cookie", "a=b; Secure; Domain=.smsportal.com; Path=/", "a=b; Path=/"},
 		{sent(toListed), "Set-Cookie", "a=b; Domain=smsportal.com; domain=api.smsportal.com", "a=b; Domain=www.mymobileapi.com"},
 		{sent(toSibling), "Set-Cookie", "a=b; Domain=mymobileapi.com", "a=b; Domain=mymobileapi.com"},
+		{sent(toBelow), "Set-Cookie", "a=b; Domain=api.smsportal.com; Path=/", "a=b; Path=/"},
 		{sent(byPath), "Set-Cookie", "a=b; Domain=new.example; Path=/x", "a=b; Path=/WWW.mymobileapi.com/x"},
 		{sent(byPath, byDefault), "Set-Cookie", "a=b; Domain=new.example; Path=/x", "a=b; Path=/x"},
 		// What nobody may keep stays so.
