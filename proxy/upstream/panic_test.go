@@ -92,8 +92,9 @@ func TestPanicsStayInTheirConnection(t *testing.T) {
 		},
 		"counting": func(t *testing.T, o *traps, tr *Transport, r *Route) {
 			wantOK(t, tr, r)
+			synctest.Wait() // the fresh connection is there, too
 			o.pool.Store(true)
-			time.Sleep(time.Minute)
+			time.Sleep(time.Hour) // until both are too old
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +126,28 @@ func TestPanicsStayInTheirConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A panic in counting leaves no lock behind: it is the failure of one request alone.
+func TestPanicWhileCounting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, o := memServer(t, answerAll), new(traps)
+		tr := start(t, s, func(opts *Options) { opts.Observer = o })
+		r := route(t, tr, testHost)
+		wantOK(t, tr, r)
+		synctest.Wait()
+		o.pool.Store(true)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _, _, _ = send(tr, r, "GET", "/", "")
+		}()
+		wantOK(t, tr, r)
+	})
 }
 
 // A panic in sending a request's body is that request's failure.

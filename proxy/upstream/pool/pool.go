@@ -111,25 +111,9 @@ func (p *Pool) Configure(o Options) {
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	var dead *Conn
 	for waited := false; ; {
-		p.mu.Lock()
-		now := p.Now()
-		p.lastUse = now
-		if dead != nil {
-			p.learn(dead, now)
-		}
-		c := p.take(now)
-		var w *waiter
-		if c == nil {
-			w, waited = p.queue(waited), true
-		}
-		if dead != nil {
-			p.close(dead) // only now: the place is this request's
-		}
-		p.count()
-		p.startMaintenance(now)
-		timeout := p.opts.Wait
-		p.mu.Unlock()
+		c, w, timeout := p.next(dead, waited)
 		if w != nil {
+			waited = true
 			var err error
 			if c, err = p.wait(ctx, w, timeout); err != nil {
 				return nil, err
@@ -144,6 +128,28 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 		}
 		dead = c
 	}
+}
+
+// next is an idle connection, else a place in the queue of those that wait so long
+// for one. dead is the one before, which had ended; waited says that the request has
+// stood in the queue before.
+func (p *Pool) next(dead *Conn, waited bool) (c *Conn, w *waiter, timeout time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	p.lastUse = now
+	if dead != nil {
+		p.learn(dead, now)
+	}
+	if c = p.take(now); c == nil {
+		w = p.queue(waited)
+	}
+	if dead != nil {
+		p.close(dead) // only now: the place is this request's
+	}
+	p.count()
+	p.startMaintenance(now)
+	return c, w, p.opts.Wait
 }
 
 // reusable is c.Quiet. A connection that cannot be looked at has ended.
