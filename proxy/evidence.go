@@ -100,6 +100,9 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 		return nil
 	}
 	e.reported = true
+	if v.NoCall && v.Handling != call.Refused && e.passed() {
+		v.Handling = call.Tunnelled // as what came before
+	}
 	v.Hello, v.FormerName = e.hello(client.Name)
 	v.Version = cmp.Or(c.facts.Version, c.facts.Offered())
 	if c.tunnel != nil { // its line names whom the connection counts under
@@ -118,10 +121,21 @@ func (e *evidence) wayIn(in call.Ingress) call.Ingress {
 	return in
 }
 
+// passed reports whether calls for other hosts were passed on, and no call of ours
+// came.
+func (e *evidence) passed() bool { return e.pending != nil && e.pending.Handling == call.Tunnelled }
+
 // ended reports what a plain connection shows on which no call of ours came.
 func (c *conn) ended() {
+	if c.tunnel == nil {
+		c.reportPending()
+	}
+}
+
+// reportPending reports what is pending, if nothing else was reported.
+func (c *conn) reportPending() {
 	e := &c.evidence
-	if e.reported || c.tunnel != nil || e.pending == nil {
+	if e.reported || e.pending == nil {
 		return
 	}
 	v := c.observe(e.pending.client, e.pending.Observation)

@@ -119,6 +119,7 @@ func TestACallDecidesWhoseConnectionItIs(t *testing.T) {
 	ours, self, passed := get("http://"+legacyHost+"/a", "x"), get("http://check.tlslift.test/", "x"), get("http://"+foreign.host()+"/", "x")
 	refused, inner, stranger := get("http://"+legacyHost+":81/", "x"), get("/a", legacyHost), get("/a", "10.1.2.3")
 	connect, elsewhere := "CONNECT "+legacyHost+":443 HTTP/1.1\r\n\r\n", "CONNECT "+foreign.host()+" HTTP/1.1\r\n\r\n"
+	toSelf, innerSelf := "CONNECT check.tlslift.test:443 HTTP/1.1\r\n\r\n", get("/", "check.tlslift.test")
 	const plain, tunnelled, terminated = "plain", "tunnelled", "terminated"
 	tests := []struct {
 		client            string
@@ -144,6 +145,8 @@ func TestACallDecidesWhoseConnectionItIs(t *testing.T) {
 		{"TLS, ours, unanswered", []string{"", inner, stranger}, "tls", terminated, "insecure"},
 		{"TLS, unanswered", []string{"", stranger, stranger}, "tls", terminated, "unseen"},
 		{"passed, TLS, ours", []string{passed, connect, "", inner}, "forward", terminated, "insecure"},
+		{"passed, TLS", []string{passed, connect, ""}, "forward", tunnelled, "no-calls"},
+		{"passed, TLS, self-test", []string{passed, toSelf, "", innerSelf}, "forward", tunnelled, "unseen"},
 	}
 	listen := ""
 	for _, tt := range tests {
@@ -154,7 +157,11 @@ func TestACallDecidesWhoseConnectionItIs(t *testing.T) {
 		c := harness.Dial(t, p.ListenAddr(n))
 		for _, request := range tt.requests {
 			if request == "" {
-				c = harness.NewCaller(t, tls.Client(c.Bytes(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}))
+				inside := tls.Client(c.Bytes(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
+				if err := inside.HandshakeContext(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				c = harness.NewCaller(t, inside)
 				continue
 			}
 			method, _, _ := strings.Cut(request, " ")
@@ -179,7 +186,7 @@ func TestACallDecidesWhoseConnectionItIs(t *testing.T) {
 			t.Errorf("%s: %v connections were counted", tt.client, n)
 		}
 		connections := ""
-		if tt.state != "unseen" {
+		if tt.state == "insecure" {
 			connections = tt.handling + " 1"
 		}
 		got := ""
