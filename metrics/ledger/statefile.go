@@ -21,12 +21,12 @@ const (
 	largeFile       = 1 << 20 // bytes
 )
 
-// How long a write may take until it counts as failed: a disk that does not answer,
-// such as one on a network, holds up no signal, and the end not for long. The write
-// itself goes on.
+// How long a write may take until it counts as failed, so that a disk that does not
+// answer, such as one on a network, holds up neither signals nor the end for long. The
+// write itself goes on.
 const (
 	writeWithin = 10 * time.Second
-	lastWithin  = 3 * time.Second // of the one that somebody waits for
+	lastWithin  = 3 * time.Second // of one that an upgrade or the end waits for
 )
 
 var errNoAnswer = errors.New("the disk does not answer")
@@ -103,11 +103,12 @@ type stateFile struct {
 	log    *zap.Logger
 	stop   context.CancelFunc // ends run
 
-	released atomic.Bool   // to another process, or closed
-	turn     chan struct{} // holds one: whose turn it is to use the file and what follows
-	lock     *os.File      // nil = not yet locked
-	known    bool          // what was in the file is in the ledger; before, it is not replaced
-	large    atomic.Bool
+	released atomic.Bool // to another process, or closed
+	large    atomic.Bool // over largeFile when it was written last
+
+	turn  chan struct{} // full while the file is in use; guards what follows
+	lock  *os.File      // nil = not yet locked
+	known bool          // what was in the file is in the ledger; before, it is not replaced
 }
 
 // openStateFile reads the ledger's file and starts writing it. It returns nil if
@@ -260,7 +261,7 @@ func (k *stateFile) flush(within time.Duration) error {
 
 // write is flush in its turn. What could not be written is tried again.
 func (k *stateFile) write() error {
-	if k.released.Load() || !k.ledger.changed.Swap(false) {
+	if k.released.Load() || !k.ledger.changed.Swap(false) && k.ledger.unwritten.Load() == nil {
 		return nil
 	}
 	now := k.ledger.clock()

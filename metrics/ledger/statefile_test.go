@@ -698,6 +698,10 @@ func TestTheDiskDoesNotAnswer(t *testing.T) {
 		if err := l.Flush(); err != nil || l.unwritten.Load() != nil {
 			t.Errorf("when it answers: %v", err)
 		}
+		l.file.failed(errNoAnswer) // of a write that succeeded just then
+		if err := l.Flush(); err != nil || l.unwritten.Load() != nil {
+			t.Errorf("nothing changed since: %v, said to be unwritten", err)
+		}
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
