@@ -176,20 +176,24 @@ func (a *app) warn(cfg *configs.Config, more ...string) {
 	}
 }
 
-// notify tells systemd, if it is there and reads (sd_notify(3)). One that does not
-// read keeps nothing waiting for long, so this is not daemon.SdNotify.
+// notify tells systemd, if it is there.
 func notify(state string) {
-	address := &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"}
-	if address.Name == "" {
-		return
+	if socket := os.Getenv("NOTIFY_SOCKET"); socket != "" {
+		_ = notifySocket(socket, state)
 	}
-	conn, err := net.DialUnix(address.Net, nil, address)
+}
+
+// notifySocket sends a state as sd_notify(3) does. It gives up after a second if
+// nobody reads the socket, for which daemon.SdNotify waits without end.
+func notifySocket(name, state string) error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
-		return
+		return err
 	}
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write([]byte(state))
+	_, err = conn.Write([]byte(state))
+	return err
 }
 
 // awaitAdopted waits for the last outcomes of the previous process.

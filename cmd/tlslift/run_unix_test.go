@@ -3,7 +3,11 @@
 package main
 
 import (
+	"errors"
+	"net"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -32,4 +36,24 @@ func TestNoNumberOfSignalsHidesTheEnd(t *testing.T) {
 	}
 	within(t, "SIGHUP", on.reload)
 	within(t, "SIGUSR2", on.upgrade)
+}
+
+// A service manager that does not read its socket keeps nothing waiting.
+func TestNobodyReadsTheNotifySocket(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for n := 0; err == nil; n++ {
+		if n > 10_000 {
+			t.Fatal("the socket takes everything")
+		}
+		err = notifySocket(name, "READY=1")
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
 }
