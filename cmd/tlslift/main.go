@@ -55,8 +55,8 @@ func run(args []string, stdout, stderr *os.File) int {
 	return statusOf(err)
 }
 
-// output is standard output. It keeps the first error of a write: a command
-// whose answer was not printed has failed, whoever wrote it.
+// output is standard output. It keeps the first error of a write, because a command
+// whose output was not written has failed.
 type output struct {
 	file *os.File
 	err  error
@@ -70,7 +70,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is what a terminal is asked by.
+// Fd is the descriptor, for terminalColumns.
 func (o *output) Fd() uintptr { return o.file.Fd() }
 
 // statusOf is the exit status of a command that returned err.

@@ -52,7 +52,8 @@ func (w *watcher) run(stop <-chan struct{}) {
 		now := look(*loaded)
 		still := slices.EqualFunc(now, seen, sameState)
 		seen = now
-		// That a file can be read again shows in no state: its owner, a folder above it.
+		// A file that becomes readable, by a change of its owner or of a directory above
+		// it, need not change its state.
 		unread := slices.ContainsFunc(*loaded, func(s snapshot) bool { return s.unread != nil })
 		if !still || !unread && slices.EqualFunc(now, compared, sameState) {
 			continue
@@ -71,8 +72,8 @@ func (w *watcher) run(stop <-chan struct{}) {
 	}
 }
 
-// compare reports whether files are others than those that were loaded; an error,
-// that this process cannot read any file now.
+// compare reports whether files differ from those that were loaded. It fails while
+// this process has no descriptor left to read them with.
 func compare(loaded []snapshot) (changed bool, err error) {
 	for _, s := range loaded {
 		now := takeSnapshot(s.files...)

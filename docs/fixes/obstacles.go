@@ -38,8 +38,8 @@ const (
 	GaveUp          Obstacle = "gave-up"          // an alert of its own
 	TooSlow         Obstacle = "too-slow"         // did not finish in time
 	HungUp          Obstacle = "hung-up"          // closed before it was shown a certificate
-	HungUpHere      Obstacle = "hung-up-here"     // closed when it was shown tlslift\'s certificate
-	HungUpUpstream  Obstacle = "hung-up-upstream" // closed when it was shown the upstream\'s certificate
+	HungUpHere      Obstacle = "hung-up-here"     // closed when it was shown tlslift's certificate
+	HungUpUpstream  Obstacle = "hung-up-upstream" // closed when it was shown the upstream's certificate
 	NotTLS          Obstacle = "not-tls"          // is no TLS
 	UpstreamVersion Obstacle = "upstream-version" // the upstream has none of its versions
 	UpstreamName    Obstacle = "upstream-name"    // the upstream does not serve the name

@@ -287,21 +287,21 @@ func (r *row) ledLately(migratedAfter time.Duration) (words []string) {
 	return words
 }
 
-// Offers takes a version that a hello of the client offered at most; one that is
-// none is not taken.
+// Offers takes the highest version that a hello of the client offered. A word that
+// is no TLS version changes nothing.
 func (v *Row) Offers(version string) {
 	offered, ok := find(call.Versions[1:], version)
 	if !ok {
 		return
 	}
-	highest := []*string{&v.HighestOffered}
-	if offered.Insecure() {
-		highest = append(highest, &v.HighestOldOffered)
-	}
-	for _, so := range highest {
-		if before, _ := find(call.Versions[:], *so); offered > before {
-			*so = version
+	raise := func(highest *string) {
+		if before, _ := find(call.Versions[:], *highest); offered > before {
+			*highest = version
 		}
+	}
+	raise(&v.HighestOffered)
+	if offered.Insecure() {
+		raise(&v.HighestOldOffered)
 	}
 }
 

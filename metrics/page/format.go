@@ -64,7 +64,7 @@ func clientName(r *http.Request) string {
 var stateTexts = map[string]string{
 	"insecure": "called over plain HTTP or old TLS in ^, and not securely",
 	"mixed":    "called both securely and over plain HTTP or old TLS in ^: part of it has changed",
-	"silent":   "no call in ^, or none since its TLS handshakes fail, which is not the same as migrated",
+	"silent":   "no call in ^, or none since its TLS handshakes began to fail, which is not the same as migrated",
 	"unseen":   "named in the configuration, and no call of it has been seen",
 	"migrated": "called over TLS 1.2 or later in ^, and not insecurely",
 	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail, or that leaves after them; in no share",
