@@ -9,7 +9,7 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Ways is what the listener accepts.
+// Ways returns what the listener accepts.
 func (l Listen) Ways() call.IngressSet {
 	ways := call.Ways(l.Accept...)
 	if l.Transparent {
@@ -18,8 +18,8 @@ func (l Listen) Ways() call.IngressSet {
 	return ways
 }
 
-// Files yields the files that the configuration reads, by the path of the key
-// that names each.
+// Files yields the files that the configuration reads, each with the path of the
+// key that names it.
 func (c *Config) Files(yield func(key, file string) bool) {
 	for _, f := range c.fields() {
 		if f.form != nil && f.form.input && f.value.String() != "" && !yield(f.at, f.value.String()) {
@@ -28,9 +28,9 @@ func (c *Config) Files(yield func(key, file string) bool) {
 	}
 }
 
-// RestartDiff names the sections in which c differs from old and which cannot
-// change while tlslift runs: of admin and state. A reload that changes
-// one of them is to be refused whole, with a message that says restart.
+// RestartDiff names the sections in which c differs from old and that cannot
+// change while tlslift runs: admin and state. A reload that changes one of them
+// should be rejected as a whole, with a message that asks for a restart.
 func (c *Config) RestartDiff(old *Config) []string {
 	var changed []string
 	if !reflect.DeepEqual(c.Admin, old.Admin) {
@@ -42,10 +42,9 @@ func (c *Config) RestartDiff(old *Config) []string {
 	return changed
 }
 
-// Hash returns 16 hexadecimal digits that are the same for two configurations
-// whose values are the same, wherever these came from: file, environment, flags
-// or defaults. The contents of the files that a configuration names do not
-// count: some of them are secrets.
+// Hash returns 16 hexadecimal digits. They are the same for two configurations
+// with the same values, whether these came from the file, the environment, flags
+// or defaults. The contents of named files do not count, because some are secrets.
 func (c *Config) Hash() string {
 	text, err := json.Marshal(c)
 	if err != nil { // no type in Config can fail

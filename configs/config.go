@@ -1,8 +1,8 @@
-// Package configs is the configuration of tlslift: its schema, defaults,
+// Package configs is the configuration of tlslift: its schema, its defaults,
 // strict loading from a file, the environment and flags, and validation.
 //
-// Everything that can be known to be wrong without a network is found by Load,
-// all of it at once, each problem with its file, line, key and what to do.
+// Load finds everything that can be found wrong without a network. It reports all
+// of it at once, each problem with its file, line, key and what to do.
 package configs
 
 import (
@@ -17,22 +17,22 @@ import (
 	"tlslift/proxy/identity"
 )
 
-// Config is the whole configuration, and its tags are the one description of the
+// Config is the whole configuration. Its tags are the single description of the
 // file: decoding, defaults, variables, flags and the JSON schema follow them. A
-// Config that Load returned is valid, its paths and names are normalised, and it
-// is not changed: a reload makes a new one. The tags are
+// Config returned by Load is valid, and its paths and names are normalised. It is
+// never changed: a reload makes a new one. The tags are
 //
 //	yaml     the key
-//	default  the value, as YAML, without the key; of a list's entry too
+//	default  the value as YAML, without the key; also for keys of a list's entries
 //	range    the lowest and highest value
-//	oneof    the words that there are: of an enum, whose values print them, or for false and true
-//	why      why there are no others, for messages to end with
-//	is       what a string holds: see formOf
-//	needs    the keys that an optional section, or each entry, cannot do without. An entry with one such key may be that value alone
+//	oneof    the accepted words: those that an enum's values print, or those for false and true
+//	why      why no other word is accepted, as the end of a message
+//	is       what a string holds; see formOf
+//	needs    the keys that an optional section, or each entry, requires. If an entry requires one key, it may be just that key's value
 //	empty    what to do about an empty list, if that is an error
-//	once     what to do about a value that two entries have, if that is an error
+//	once     what to do about a value in two entries, if that is an error
 //	with     the key without which this one has no effect
-//	most     the key whose value this one may not exceed; its default follows
+//	most     the key whose value this one may not exceed; a default that exceeds it is lowered
 //	example  a value, for messages
 //	env      the variable, without TLSLIFT_
 //	flag     the flag, without dashes
@@ -41,7 +41,7 @@ type Config struct {
 	Admin     Admin      `yaml:"admin"`
 	Upstreams []Upstream `yaml:"upstreams" needs:"host" default:"[api.smsportal.com, rest.smsportal.com, smsportal.com, www.mymobileapi.com, mymobileapi.com, rest.mymobileapi.com, legacy.mymobileapi.com, '*.smsportal.com', '*.mymobileapi.com']" empty:"write at least one entry, or remove the key for the default list" flag:"upstream"`
 
-	// Others says what happens to hosts that are no upstream.
+	// Others says what happens to hosts that are not upstreams.
 	Others decide.Others `yaml:"others" oneof:"refuse tunnel pass auto" default:"auto"`
 	// AllowInternalAddresses lets upstream names, and the foreign hosts of callers
 	// that are not on this host, be private or loopback addresses.
@@ -59,28 +59,28 @@ type Config struct {
 	origins origins // where each key was given, for Problem
 }
 
-// Listen is one listening address and what is done there.
+// Listen is one listening address and its settings.
 type Listen struct {
 	Address     string         `yaml:"address" is:"listen address"`                                                                                             // host:port; port 0 picks one
 	Accept      []call.Ingress `yaml:"accept" oneof:"forward connect gateway tls" default:"[forward, connect, gateway, tls]" empty:"write at least one way in"` // ways in, at least one
-	Transparent bool           `yaml:"transparent"`                                                                                                             // original destinations are taken from the kernel
-	// ProxyProtocolFrom lists who sends the PROXY protocol: it is required from
-	// them and an error from others.
+	Transparent bool           `yaml:"transparent"`                                                                                                             // take original destinations from the kernel
+	// ProxyProtocolFrom lists who sends the PROXY protocol. It is required from
+	// these addresses, and an error from others.
 	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
 	Client            string         `yaml:"client" is:"client"`                                   // everything on this port is this client; "" = not set
 	Allow             []netip.Prefix `yaml:"allow" empty:"remove the key to let everyone connect"` // who may connect; empty = everyone who can reach the address
-	// Unauthenticated lists ways in that stay open beside Clients.UsersFile
-	// although they cannot carry proxy credentials: gateway, tls, transparent.
+	// Unauthenticated lists the ways in that stay open when Clients.UsersFile is
+	// set, although they cannot carry proxy credentials: gateway, tls, transparent.
 	Unauthenticated []call.Ingress `yaml:"unauthenticated" oneof:"gateway tls transparent" empty:"remove the key"`
 	DefaultUpstream host.Name      `yaml:"default_upstream"` // for callers that name no host at all; zero = none
 }
 
-// Admin is the operator's side.
+// Admin is the admin side.
 type Admin struct {
-	Address   string      `yaml:"address" is:"admin address" default:"127.0.0.1:9128" env:"ADMIN" flag:"admin"` // host:port of everything; "" = off
-	TokenFile string      `yaml:"token_file" is:"file" example:"admin-token"`                                   // path of the bearer token; required when Address is not loopback
-	Public    string      `yaml:"public" is:"admin address" env:"ADMIN_PUBLIC"`                                 // host:port of metrics and probes alone; "" = off
-	Hosts     []host.Name `yaml:"hosts" with:"address"`                                                         // names that are accepted as Host there, besides this machine's
+	Address   string      `yaml:"address" is:"admin address" default:"127.0.0.1:9128" env:"ADMIN" flag:"admin"` // host:port for everything; "" = off
+	TokenFile string      `yaml:"token_file" is:"file" example:"admin-token"`                                   // path of the bearer token; required if Address is not loopback
+	Public    string      `yaml:"public" is:"admin address" env:"ADMIN_PUBLIC"`                                 // host:port for metrics and probes only; "" = off
+	Hosts     []host.Name `yaml:"hosts" with:"address"`                                                         // names accepted there as Host, besides this machine's
 	Quit      bool        `yaml:"quit" with:"address"`                                                          // POST /quit ends the process
 	Pprof     bool        `yaml:"pprof" with:"address"`                                                         // serve /debug/pprof/
 }
@@ -90,9 +90,9 @@ type Upstream struct {
 	Host    host.Pattern `yaml:"host" once:"remove one of them"`        // international names in ASCII (RFC 5891)
 	To      host.Name    `yaml:"to"`                                    // host to use instead for connecting, SNI, verification and Host; zero = Host
 	Address string       `yaml:"address" is:"address"`                  // host:port to connect to instead of resolving; "" = resolve
-	CAFile  string       `yaml:"ca_file" is:"file" example:"extra.pem"` // path of PEM certificates trusted here besides the system's; "" = none
-	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4): one of
-	// them must be in the verified chain. Empty = no pinning.
+	CAFile  string       `yaml:"ca_file" is:"file" example:"extra.pem"` // path of PEM certificates that are trusted here besides the system's; "" = none
+	// Pins are SHA-256 digests of SubjectPublicKeyInfo (RFC 7469 2.4). The
+	// verified chain must contain one of them. Empty = no pinning.
 	Pins              [][32]byte `yaml:"pins" empty:"write at least one pin, or remove the key"`
 	ClientCertificate KeyPair    `yaml:"client_certificate" needs:"cert_file key_file"` // zero = none
 	Port              uint16     `yaml:"port" range:"1..65535" default:"443"`
@@ -110,7 +110,7 @@ type CA struct {
 	KeyFile  string `yaml:"key_file" is:"file" example:"ca-key.pem" env:"CA_KEY"`
 }
 
-// Outbound is the TLS side towards the upstreams.
+// Outbound is the TLS side to the upstreams.
 type Outbound struct {
 	MinTLS                  call.Version     `yaml:"min_tls" oneof:"1.2 1.3" why:": tlslift speaks nothing below TLS 1.2 to an upstream" default:"1.2"`
 	ParentProxy             string           `yaml:"parent_proxy" is:"parent proxy"`                                    // http or https://[user@]host:port to CONNECT through; "" = none
@@ -119,28 +119,28 @@ type Outbound struct {
 	DNSServers              []netip.AddrPort `yaml:"dns_servers"`                                                       // empty = those of resolv.conf
 	WarmConnections         int              `yaml:"warm_connections" range:"0..64" default:"2" most:"max_connections"` // kept ready per host in use; 0 = off
 	MaxConnections          int              `yaml:"max_connections" range:"1..65536" default:"256"`                    // per host
-	IdleTimeout             time.Duration    `yaml:"idle_timeout" range:"1ms..1d" default:"90s"`                        // upper bound for an idle connection
-	DialTimeout             time.Duration    `yaml:"dial_timeout" range:"1ms..1d" default:"5s"`                         // name, connect and parent proxy together
-	TLSTimeout              time.Duration    `yaml:"tls_timeout" range:"1ms..1d" default:"5s"`                          // one TLS handshake
+	IdleTimeout             time.Duration    `yaml:"idle_timeout" range:"1ms..1d" default:"90s"`                        // maximum for an idle connection
+	DialTimeout             time.Duration    `yaml:"dial_timeout" range:"1ms..1d" default:"5s"`                         // for name, connect and parent proxy together
+	TLSTimeout              time.Duration    `yaml:"tls_timeout" range:"1ms..1d" default:"5s"`                          // for one TLS handshake
 	ResponseTimeout         time.Duration    `yaml:"response_timeout" range:"1ms..1d" default:"90s"`                    // from the request's last byte to the response head
 }
 
-// LegacyTLS is the TLS side towards old clients.
+// LegacyTLS is the TLS side to old clients.
 type LegacyTLS struct {
-	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // (1.2 = terminate no client below)
-	CA                   CA            `yaml:"ca" needs:""`                                   // zero: legacy hellos are refused, counted and explained
+	MinVersion           call.Version  `yaml:"min_version" oneof:"1.0 1.1 1.2" default:"1.0"` // 1.2 = terminate no older client
+	CA                   CA            `yaml:"ca" needs:""`                                   // zero = legacy hellos are refused, counted and explained
 	HandshakeTimeout     time.Duration `yaml:"handshake_timeout" range:"1ms..1d" default:"10s"`
 	SSLv2Hello           bool          `yaml:"sslv2_hello" default:"true"`    // accept the SSLv2-framed hello
 	RC4                  bool          `yaml:"rc4"`                           // offer RC4 suites
 	SHA1Leaf             bool          `yaml:"sha1_leaf"`                     // a second, SHA-1 signed leaf
-	TerminateClients     []string      `yaml:"terminate_clients" is:"client"` // clients that are terminated even at 1.2 and above
-	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // take a CA without name constraints
+	TerminateClients     []string      `yaml:"terminate_clients" is:"client"` // clients that are terminated even with TLS 1.2 or later
+	AllowUnconstrainedCA bool          `yaml:"allow_unconstrained_ca"`        // accept a CA without name constraints
 }
 
-// Clients says how callers are distinguished.
+// Clients says how to tell callers apart.
 type Clients struct {
 	Names          []ClientName         `yaml:"names" needs:"name match"`                  // names for addresses; the longest prefix wins
-	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"`       // everything on this instance is this one client; "" = not set
+	Workload       string               `yaml:"workload" is:"client" env:"WORKLOAD"`       // everything on this instance is this client; "" = not set
 	ProxyUser      bool                 `yaml:"proxy_user" oneof:"off name" default:"off"` // the user part of the proxy URL names the client, unchecked
 	UsersFile      string               `yaml:"users_file" is:"file" example:"htpasswd"`   // path of a bcrypt htpasswd; "" = no proxy authentication
 	Account        identity.AccountMode `yaml:"account" oneof:"off plain hash" default:"off"`
@@ -149,26 +149,26 @@ type Clients struct {
 	LabelLimit     int                  `yaml:"label_limit" range:"0..10000" default:"100" most:"track"` // discovered clients with a metric label
 }
 
-// ClientName is a name for addresses and ranges.
+// ClientName is a name for addresses and address ranges.
 type ClientName struct {
 	Name  string         `yaml:"name" is:"client" once:"put all its addresses into one entry"`
-	Match []netip.Prefix `yaml:"match" once:"remove one of them" empty:"write at least one address or range"` // masked, IPv4-mapped addresses unmapped; at least one
+	Match []netip.Prefix `yaml:"match" once:"remove one of them" empty:"write at least one address or range"` // at least one; masked, with IPv4-mapped addresses unmapped
 }
 
-// Policy is by when all clients shall be migrated, and when one counts as
-// migrated.
+// Policy says by when all clients should be migrated, and when a client
+// counts as migrated.
 type Policy struct {
-	Target        time.Time               `yaml:"target" is:"day"`                                // the end of the day, in UTC, by which all shall be done; zero = none
-	MigratedAfter time.Duration           `yaml:"migrated_after" range:"1s..3650d" default:"14d"` // secure, and nothing insecure for this long: migrated
+	Target        time.Time               `yaml:"target" is:"day"`                                // the end of the day, in UTC, by which all clients should be migrated; zero = none
+	MigratedAfter time.Duration           `yaml:"migrated_after" range:"1s..3650d" default:"14d"` // a secure client is migrated after this long without an insecure call
 	Clients       map[string]ClientPolicy `yaml:"clients"`                                        // by client name; nil = none
 }
 
-// ClientPolicy is what the configuration says of one client.
+// ClientPolicy is what the configuration says about one client.
 type ClientPolicy struct {
-	Migrated time.Time `yaml:"migrated" is:"moment"` // declared migrated by its owner then; zero = not declared
+	Migrated time.Time `yaml:"migrated" is:"moment"` // when its owner declared it migrated; zero = not declared
 }
 
-// Rewrite says what is rewritten in answers to clients that see http.
+// Rewrite says what to rewrite in answers to clients that see http.
 type Rewrite struct {
 	Location bool `yaml:"location" default:"true"` // Location, Content-Location, Refresh, Link
 	Cookies  bool `yaml:"cookies" default:"true"`  // Secure and SameSite=None of Set-Cookie
@@ -186,19 +186,19 @@ type Limits struct {
 	HeaderBytes          int64         `yaml:"header_bytes" range:"1KiB..1MiB" default:"64KiB"`        // request head
 	BodyBytes            int64         `yaml:"body_bytes" range:"1..1GiB" default:"10MiB"`             // request body
 	ResponseBuffer       int64         `yaml:"response_buffer" range:"1..64MiB" default:"1MiB"`        // answers held until complete
-	Memory               int64         `yaml:"memory" oneof:"auto" range:"8MiB..64GiB" default:"auto"` // held for callers in sum; 0 = auto
+	Memory               int64         `yaml:"memory" oneof:"auto" range:"8MiB..64GiB" default:"auto"` // total held for callers; 0 = auto
 	Connections          int           `yaml:"connections" range:"1..1000000" default:"4096"`
-	ConnectionsPerClient int           `yaml:"connections_per_client" range:"1..1000000" default:"1024" most:"connections"` // of one IPv4 address or IPv6 /64
+	ConnectionsPerClient int           `yaml:"connections_per_client" range:"1..1000000" default:"1024" most:"connections"` // for one IPv4 address or IPv6 /64
 	HeaderTimeout        time.Duration `yaml:"header_timeout" range:"1ms..1d" default:"10s"`                                // until the head is complete
-	BodyTimeout          time.Duration `yaml:"body_timeout" range:"1ms..1d" default:"60s"`                                  // without progress of a body
+	BodyTimeout          time.Duration `yaml:"body_timeout" range:"1ms..1d" default:"60s"`                                  // without progress in a body
 	IdleTimeout          time.Duration `yaml:"idle_timeout" range:"1ms..1d" default:"120s"`                                 // between two requests
 	TunnelIdleTimeout    time.Duration `yaml:"tunnel_idle_timeout" range:"1ms..7d" default:"10m"`                           // without a byte in either direction
 	DrainDelay           time.Duration `yaml:"drain_delay" range:"0s..10m"`                                                 // still accepting after SIGTERM
-	DrainTimeout         time.Duration `yaml:"drain_timeout" range:"1ms..1h" default:"25s"`                                 // from SIGTERM to the end, DrainDelay included
-	UpgradeTimeout       time.Duration `yaml:"upgrade_timeout" range:"1s..7d" default:"10m"`                                // from SIGUSR2, for what the old process still has
+	DrainTimeout         time.Duration `yaml:"drain_timeout" range:"1ms..1h" default:"25s"`                                 // from SIGTERM to the end, including DrainDelay
+	UpgradeTimeout       time.Duration `yaml:"upgrade_timeout" range:"1s..7d" default:"10m"`                                // from SIGUSR2, to finish what the old process still has
 }
 
-// Log is what is logged and how.
+// Log says what to log and how.
 type Log struct {
 	Level   zapcore.Level `yaml:"level" oneof:"debug info warn error" default:"info" env:"LOG_LEVEL" flag:"log-level"`
 	Console bool          `yaml:"format" oneof:"json console" default:"json" env:"LOG_FORMAT" flag:"log-format"` // lines for people instead of JSON

@@ -13,11 +13,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxFile bounds the configuration file, in bytes.
+// maxFile is the maximum size of the configuration file, in bytes.
 const maxFile = 1 << 20
 
-// readFile returns the content of the configuration file; nil when there is none,
-// or when it cannot be read, which it reports.
+// readFile returns the content of the configuration file, or nil if there is
+// none. If it cannot be read, readFile reports that and returns nil.
 func (l *loader) readFile(once bool) []byte {
 	if l.file == "" {
 		return nil
@@ -37,8 +37,8 @@ func (l *loader) readFile(once bool) []byte {
 	return nil
 }
 
-// readBounded reads a regular file, and another one only once: a pipe would be empty
-// at the next reload, and the defaults in force.
+// readBounded reads a regular file. It reads any other file only if once is set:
+// a pipe would be empty at the next reload, and the defaults would take effect.
 func readBounded(path string, once bool) ([]byte, error) {
 	if !once {
 		if err := readable(path); err != nil {
@@ -57,8 +57,8 @@ func readBounded(path string, once bool) ([]byte, error) {
 	return data, err
 }
 
-// parse returns the root of the document in data: nil when there is none, or
-// when it cannot be read, which has been reported then.
+// parse returns the root of the document in data, or nil if there is none. If the
+// document cannot be parsed, parse reports that and returns nil.
 func (l *loader) parse(data []byte) *yaml.Node {
 	if !l.isText(data) {
 		return nil
@@ -82,8 +82,8 @@ func (l *loader) parse(data []byte) *yaml.Node {
 	return root
 }
 
-// Recognized reports whether data is a configuration, though it may have mistakes:
-// most keys at its top are keys of one.
+// Recognized reports whether data is a configuration, even one with mistakes:
+// most of its top-level keys are known.
 func Recognized(data []byte) bool {
 	if len(data) > maxFile {
 		return false
@@ -101,7 +101,8 @@ func Recognized(data []byte) bool {
 	return 4*known > len(root.Content)
 }
 
-// isText reports what the YAML reader refuses without saying where.
+// isText reports whether data is text that the YAML reader accepts. It reports
+// where it is not, because the YAML reader does not say.
 func (l *loader) isText(data []byte) bool {
 	line := 0
 	for text := range bytes.Lines(data) {
@@ -120,8 +121,8 @@ func (l *loader) isText(data []byte) bool {
 
 func control(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
 
-// syntaxError reports where an error of the YAML reader is: what has no end, such
-// as a quoted text or a bracket, where it begins.
+// syntaxError reports where an error of the YAML reader is. If something has no
+// end, such as a quoted string or a bracket, it gives the place where that begins.
 func (l *loader) syntaxError(data []byte, err error) {
 	at, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
@@ -147,10 +148,10 @@ func (l *loader) syntaxError(data []byte, err error) {
 	l.reportLine(line, "", message, fix)
 }
 
-// bareStar is a value that begins with *, which YAML takes for an alias.
+// bareStar matches a value that begins with *, which YAML takes for an alias.
 var bareStar = regexp.MustCompile(`(?:^|[\s\[,:-])\*[.\]\s,]`)
 
-// printableLine keeps a message to one line of bounded length.
+// printableLine reduces a message to one line of bounded length.
 func printableLine(message string) string {
 	return shortened(strings.ToValidUTF8(strings.Join(strings.Fields(message), " "), "?"))
 }

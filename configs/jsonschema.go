@@ -10,28 +10,29 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// exampleFile is a configuration file with every key, its default and what it does.
+// exampleFile is a configuration file with every key, its default and its
+// description.
 //
 //go:embed tlslift.yaml
 var exampleFile string
 
-// schemaObject is a JSON schema (draft 7), which editors and Helm know.
+// schemaObject is a JSON schema (draft 7), which editors and Helm support.
 type schemaObject map[string]any
 
 // JSONSchema returns the schema of the configuration file. Its descriptions are
-// the comments of tlslift.yaml. What it accepts can still be refused by Load, which
-// alone compares keys with each other and reads files.
+// the comments of tlslift.yaml. Load may still reject what the schema accepts,
+// because only Load compares keys with each other and reads files.
 func JSONSchema() json.RawMessage {
 	inUse := commentedOut.ReplaceAllString(exampleFile, "$1$2")
 	root := schema().section(nodeOf(inUse))
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "Configuration of tlslift"
-	text, _ := json.MarshalIndent(root, "", "  ") // maps, lists, texts and numbers
+	text, _ := json.MarshalIndent(root, "", "  ") // cannot fail: only maps, lists, strings and numbers
 	return append(text, '\n')
 }
 
-// section is the schema of the keys below k, with the comments of an example of
-// them.
+// section returns the schema of the keys below k, with the comments from an
+// example of them.
 func (k *key) section(example *yaml.Node) schemaObject {
 	properties := make(schemaObject, len(k.keys))
 	for i := range k.keys {
@@ -47,19 +48,19 @@ func (k *key) section(example *yaml.Node) schemaObject {
 	return s
 }
 
-// describe is the schema of a key.
+// describe returns the schema of a key.
 func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	var s schemaObject
 	if k.form != nil {
 		s = maps.Clone(k.form.schema)
 	} else {
-		entry := map[shape]int{listed: 0, named: 1} // where the first one is
+		entry := map[shape]int{listed: 0, named: 1} // index of the first entry
 		if i, several := entry[k.shape]; several && example != nil {
 			example = example.Content[i]
 		}
 		s = k.section(example)
 	}
-	orAlone := func(s schemaObject) schemaObject { // an entry, or the list, may be the value that it needs
+	orAlone := func(s schemaObject) schemaObject { // an entry, or the list, may be just the value that it needs
 		if k.alone == nil {
 			return s
 		}
@@ -80,16 +81,17 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	}
 	if k.preset != nil {
 		var v any
-		_ = k.preset.Decode(&v) // it was read once
+		_ = k.preset.Decode(&v) // cannot fail: it has been decoded before
 		s["default"] = v
 	}
 	return s
 }
 
-// commentedOut matches an example line of exampleFile: a # and no space.
+// commentedOut matches an example line of exampleFile that begins with #
+// and no space.
 var commentedOut = regexp.MustCompile(`(?m)^( *)#([^ #!\n].*)$`)
 
-// exampleOf finds the last value of a key in an example, and the comment on it.
+// exampleOf finds a key in an example, and returns its comment and value.
 func exampleOf(name string, section *yaml.Node) (comment string, value *yaml.Node) {
 	for i := 0; section != nil && i+1 < len(section.Content); i += 2 {
 		if k, v := section.Content[i], section.Content[i+1]; k.Value == name {

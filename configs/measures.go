@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// bounded makes the form one of numbers from low to high, both included.
+// bounded limits the form to numbers from low to high, inclusive.
 func (f *form) bounded(low, high string, read func(string) (int64, error)) *form {
 	from, _ := read(low)
 	to, _ := read(high)
@@ -30,7 +30,7 @@ func (f *form) bounded(low, high string, read func(string) (int64, error)) *form
 	return f
 }
 
-// whole is a whole number.
+// whole is the form of a whole number.
 func whole(low, high string) *form {
 	f := form{
 		noun: "a whole number", example: low, fix: "write " + low + " to " + high, tag: intTag,
@@ -45,7 +45,7 @@ func whole(low, high string) *form {
 	})
 }
 
-// number is a decimal number; 0 is text that is none.
+// number parses a decimal number; it returns 0 for any other text.
 func number(text string) int64 {
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
@@ -57,7 +57,8 @@ var sizeUnits = map[string]int64{
 	"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
 }
 
-// size is a number of bytes: 512, 64KiB, 10MB; or a word that stands for 0, "" = none.
+// size is the form of a number of bytes (512, 64KiB, 10MB), or a word that means
+// 0; "" = no such word.
 func size(word, low, high string) *form {
 	f := form{
 		noun: "a size", example: "64KiB",
@@ -76,8 +77,8 @@ func size(word, low, high string) *form {
 	return &f
 }
 
-// parseSize reads a size; one that is too large for an int64 is about the
-// largest.
+// parseSize parses a size. One that is too large for an int64 becomes
+// about the largest.
 func parseSize(text string) (int64, error) {
 	parts := sizeForm.FindStringSubmatch(text)
 	if parts == nil {
@@ -87,8 +88,9 @@ func parseSize(text string) (int64, error) {
 	return min(n, math.MaxInt64/unit) * unit, nil
 }
 
-// duration is a time as Go writes it, with d for days of 24 hours in front: 30s,
-// 1h30m, 14d, 1d12h. A number alone gets the unit of the default in the message.
+// duration is the form of a Go duration, optionally with days of 24 hours in
+// front: 30s, 1h30m, 14d, 1d12h. For a number without a unit, the message
+// suggests the unit of the default.
 func duration(low, high, byDefault string) *form {
 	unit := strings.TrimLeft(cmp.Or(byDefault, "s"), "0123456789")
 	f := form{
@@ -111,12 +113,12 @@ func duration(low, high, byDefault string) *form {
 	})
 }
 
-// wordyForm is a duration as people write it: 14 days, 30 sec, 2w, and 90.
+// wordyForm matches a duration as people write it: 14 days, 30 sec, 2w, 90.
 var wordyForm = regexp.MustCompile(`^([0-9]{1,15}) *(?:([dhmsw])(?:ays?|ours?|rs?|in|inutes?|ec|econds?|eeks?)?)?$`)
 
 var dayForm = regexp.MustCompile(`^([0-9]{1,5})d(.*)$`)
 
-// parseDuration reads a duration; one that is too long is the longest.
+// parseDuration parses a duration. One that is too long becomes the longest.
 func parseDuration(text string) (time.Duration, error) {
 	parts := dayForm.FindStringSubmatch(text)
 	if parts == nil {
@@ -127,11 +129,12 @@ func parseDuration(text string) (time.Duration, error) {
 	if rest < 0 {
 		return 0, errForm
 	}
-	// Neither part alone overflows; their sum can.
+	// Neither part alone overflows, but their sum may.
 	return days + min(rest, math.MaxInt64-days), err
 }
 
-// moment is a date, which is its first instant in UTC, or an RFC 3339 time.
+// moment is the form of a date, which means its first instant in UTC, or
+// an RFC 3339 time.
 var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00", func(text string) (time.Time, error) {
 	for _, seconds := range []string{"", ":00"} {
 		local := strings.Replace(text, " ", "T", 1) + seconds
@@ -145,14 +148,14 @@ var moment = dateForm("a date or time", "2027-03-01 or 2027-03-01T08:00:00+02:00
 	return time.Parse(time.RFC3339, text)
 })
 
-// wholeDay is a date, which is the end of that day in UTC: the first instant of
-// the next. Programs that read and write YAML add a midnight to dates.
+// wholeDay is the form of a date that means the end of that day in UTC: the first
+// instant of the next. Programs that read and write YAML add a midnight to dates.
 var wholeDay = dateForm("a date", "2027-03-01", func(text string) (time.Time, error) {
 	t, err := time.Parse(time.DateOnly, strings.TrimSuffix(text, "T00:00:00Z"))
 	return t.AddDate(0, 0, 1), err
 })
 
-// dateForm refuses years that are typing errors.
+// dateForm rejects years that are probably typos.
 func dateForm(noun, examples string, read func(string) (time.Time, error)) *form {
 	f := textForm(noun, "2027-03-01", `^[0-9]{4}-[0-9]{2}-[0-9]{2}`, func(text string) (time.Time, error) {
 		t, err := read(text)

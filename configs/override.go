@@ -12,9 +12,9 @@ import (
 
 const envPrefix = "TLSLIFT_"
 
-// variables returns the TLSLIFT_ part of an environment, without that prefix. Of
-// a variable that is there twice the last one counts, as for os/exec. Empty ones
-// count as unset: an unset field of a manifest arrives as an empty variable.
+// variables returns the TLSLIFT_ variables of an environment, without that prefix.
+// If a variable is there twice, the last one counts, as in os/exec. Empty ones count
+// as unset, because an unset field of a manifest arrives as an empty variable.
 func variables(env []string) map[string]string {
 	found := make(map[string]string)
 	for _, entry := range env {
@@ -26,8 +26,8 @@ func variables(env []string) map[string]string {
 	return found
 }
 
-// variableNames returns the names of the environment variables that are read,
-// without their prefix.
+// variableNames returns the environment variables that are read, without
+// their prefix.
 func variableNames() []string {
 	names := []string{"CONFIG"}
 	for _, k := range schema().all() {
@@ -38,7 +38,7 @@ func variableNames() []string {
 	return names
 }
 
-// override applies variables, and flags over them.
+// override applies variables, then flags, which take precedence.
 func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
 	for _, f := range c.fields() {
 		env, ok := f.Lookup("env")
@@ -55,10 +55,10 @@ func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
 	}
 }
 
-// put puts what was given for a key in the place of its value. The entries of a
-// list become those that the texts name, each by the one key that it needs. One
-// that is in the list already keeps its other settings, so that naming it again
-// cannot drop an access list or a pin. several says how more than one is given.
+// put replaces a key's value with what was given for it. The entries of a list
+// become those that the texts name, each by the one key that it needs. An entry
+// that is already in the list keeps its other settings, so that naming it again
+// cannot drop an access list or a pin. several says how to give more than one.
 func (l *loader) put(f field, from origin, texts []string, several string) {
 	if f.shape != listed {
 		l.origins[f.at] = from
@@ -95,7 +95,7 @@ func (l *loader) put(f field, from origin, texts []string, several string) {
 	}
 }
 
-// same reports whether two values of the key that tells entries apart are one.
+// same reports whether two values of the key that identifies entries are equal.
 func same(a, b any) bool {
 	one, isAddress := a.(string)
 	if !isAddress {
@@ -106,7 +106,8 @@ func same(a, b any) bool {
 	return hostA == hostB && portA == portB
 }
 
-// unknownVariables reports what is misspelled, or was meant for another version.
+// unknownVariables reports variables that are misspelled, or meant for
+// another version.
 func (l *loader) unknownVariables(vars map[string]string) {
 	known := variableNames()
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -122,14 +123,13 @@ func (l *loader) unknownVariables(vars map[string]string) {
 }
 
 // serviceVariable matches what Kubernetes sets for a Service: its own variables
-// and those of Docker's links.
+// and those of Docker links.
 var serviceVariable = regexp.MustCompile(
 	`^((?:[A-Z0-9_]+?_)??)(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// madeByKubernetes reports whether Kubernetes set the variable: for a Service
-// called tlslift, or for one whose name only begins so, such as tlslift-gateway.
-// The latter is believed in only when its host and port are there, as they always
-// are.
+// madeByKubernetes reports whether Kubernetes set the variable for a Service
+// called tlslift, or for one whose name begins with it, such as tlslift-gateway.
+// For the latter, the Service's host and port must be set too, as they always are.
 func madeByKubernetes(name string, vars map[string]string) bool {
 	parts := serviceVariable.FindStringSubmatch(name)
 	return parts != nil && (parts[1] == "" || vars[parts[1]+"SERVICE_HOST"] != "" && vars[parts[1]+"SERVICE_PORT"] != "")

@@ -11,7 +11,7 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// The values of Problem.File for what did not come from a file.
+// The values of Problem.File if there is no file.
 const (
 	fromEnvironment = "environment" // Key is the variable's name
 	fromFlag        = "flag"        // Key is the flag's name, dashes included
@@ -23,12 +23,12 @@ type Problem struct {
 	Line    int    // from 1; 0 = no line
 	Key     string // such as limits.header_bytes or listen[1].address; "" = the whole file
 	Message string // what is wrong
-	Fix     string // what to do; "" = Message says it
+	Fix     string // what to do; "" = Message says so
 
-	path string // of the key, even where Key is a variable or flag
+	path string // of the key, even if Key is a variable or flag
 }
 
-// Error returns "file:line: key: message; fix" without the parts that are empty.
+// Error returns "file:line: key: message; fix" without empty parts.
 func (p Problem) Error() string {
 	place := p.File
 	if p.Line > 0 {
@@ -46,11 +46,11 @@ func (p Problem) Error() string {
 	return text
 }
 
-// Problems is everything that is wrong with a configuration: those of the file
-// by line, then those of the environment, then those of the flags.
+// Problems is everything that is wrong with a configuration: the problems of the
+// file by line, then those of the environment, then those of the flags.
 type Problems []Problem
 
-// Error returns the problems, one a line.
+// Error returns the problems, one per line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, one := range p {
@@ -59,8 +59,8 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sort puts the problems in the order that Problems promises, keeping the
-// order of those of one line.
+// sort puts the problems in the order that Problems promises. It keeps the order
+// within a line.
 func (p Problems) sort() {
 	rank := map[string]int{fromEnvironment: 1, fromFlag: 2}
 	slices.SortStableFunc(p, func(a, b Problem) int {
@@ -68,17 +68,17 @@ func (p Problems) sort() {
 	})
 }
 
-// maxProblems bounds what a hostile or foreign file can make us say.
+// maxProblems bounds the output for a hostile or foreign file.
 const maxProblems = 1000
 
-// report records a problem that has its place already.
+// report records a problem that already has its place.
 func (l *loader) report(p Problem) {
 	if len(l.problems) < maxProblems {
 		l.problems = append(l.problems, p)
 	}
 }
 
-// reportLine records a problem in a line of the file.
+// reportLine records a problem with a line of the file.
 func (l *loader) reportLine(line int, key, message, fix string) {
 	l.report(Problem{File: l.file, Line: line, Key: key, Message: message, Fix: fix})
 }
@@ -91,7 +91,8 @@ func (l *loader) reject(path, message, fix string) {
 	l.report(l.origins.problem(path, message, fix))
 }
 
-// flawed rejects the key at a path for the first flaw that is there.
+// flawed rejects the key at a path for the first flaw that is there, and reports
+// whether it did.
 func (l *loader) flawed(path string, flaws ...flaw) bool {
 	wrong, ok := errors.AsType[Problem](firstFlaw("", flaws...))
 	if ok {
@@ -106,22 +107,22 @@ type origin struct {
 	line int
 	name string // of the variable or flag; "" = the key's own path
 
-	refused bool // the value was wrong: the default, or nothing, stands in for it
+	refused bool // the value was wrong, so the default or nothing is used instead
 }
 
-// origins maps the path of a key, such as limits.header_bytes, to where it was
-// given. Keys that were not given are missing.
+// origins maps the path of a key, such as limits.header_bytes, to where the key
+// was given. It does not contain keys that were not given.
 type origins map[string]origin
 
-// Problem returns a problem with the key at path, such as upstreams[1].host,
-// placed where the key, or the nearest one above it, was given. It is for
-// findings that need more than the configuration itself: the content of a file,
-// a certificate's constraints, an answer from the network.
+// Problem returns a problem with the key at path, such as upstreams[1].host, at
+// the place where the key or its nearest parent was given. It is for findings
+// that need more than the configuration itself, such as the content of a file, a
+// certificate's constraints, or an answer from the network.
 func (c *Config) Problem(path, message, fix string) Problem {
 	return c.origins.problem(path, message, fix)
 }
 
-// Given reports whether a key was set: in the file, by a variable or by a flag.
+// Given reports whether a key was set in the file, by a variable or by a flag.
 func (c *Config) Given(path string) bool { _, ok := c.origins[path]; return ok }
 
 func (o origins) problem(path, message, fix string) Problem {
@@ -135,15 +136,15 @@ func (o origins) problem(path, message, fix string) Problem {
 	return p
 }
 
-// given reports whether the key at path was set to a value that is valid in
+// given reports whether the key at path was set to a value that is valid by
 // itself, rather than left at its default.
 func (l *loader) given(path string) bool {
 	at, ok := l.origins[path]
 	return ok && !at.refused
 }
 
-// sound reports whether no value at the paths, nor any that holds it, was
-// refused: a check of keys against each other has nothing to say then.
+// sound reports whether no value at the paths, nor any that contains it, was
+// rejected. If one was, checks between keys are meaningless.
 func (l *loader) sound(paths ...string) bool {
 	for _, path := range paths {
 		for ; path != ""; path = parentOf(path) {
@@ -155,7 +156,7 @@ func (l *loader) sound(paths ...string) bool {
 	return true
 }
 
-// untouched reports whether the key is sound, and so is all below it.
+// untouched reports whether the key and everything below it are sound.
 func (l *loader) untouched(path string) bool {
 	for at, place := range l.origins {
 		if place.refused && below(at, path) {
@@ -165,13 +166,13 @@ func (l *loader) untouched(path string) bool {
 	return l.sound(path)
 }
 
-// below reports whether a path is that of a key, or of one below it.
+// below reports whether at is path or below it.
 func below(at, path string) bool {
 	rest, ok := strings.CutPrefix(at, path)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// parentOf returns the path above path: a.b of a.b.c and of a.b[2].
+// parentOf returns the path above path: a.b for a.b.c and for a.b[2].
 func parentOf(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }
@@ -184,15 +185,14 @@ func keyOf(path, name string) string {
 	return path + "." + printable(name)
 }
 
-// entryOf returns the path of the entry i of the list at path.
+// entryOf returns the path of entry i of the list at path.
 func entryOf(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// quoted returns a value for a message: quoted, escaped and cut, without what may be
-// a password.
+// quoted returns a value for a message: quoted, escaped and shortened, without
+// what may be a password.
 func quoted(text string) string { return strconv.Quote(shortened(redact.Value(text))) }
 
-// printable returns a key for a message: as it is when it is harmless, else
-// quoted.
+// printable returns a key for a message, quoted unless it is harmless.
 func printable(name string) string {
 	text := strconv.Quote(shortened(name))
 	if plain := text[1 : len(text)-1]; plain != "" && plain == shortened(name) && !strings.Contains(plain, " ") {
@@ -201,13 +201,13 @@ func printable(name string) string {
 	return text
 }
 
-// shortened cuts what a message shows of a text.
+// shortened shortens text for a message.
 func shortened(text string) string {
 	cut := 60
 	if len(text) <= cut {
 		return text
 	}
-	for cut > 0 && !utf8.RuneStart(text[cut]) { // a variable may hold no UTF-8 at all
+	for cut > 0 && !utf8.RuneStart(text[cut]) { // a variable may not be UTF-8 at all
 		cut--
 	}
 	return text[:cut] + "..."

@@ -10,18 +10,18 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// key is one key of the file: a field of Config and what its tags say.
+// key is one key of the file: a field of Config with its tags.
 type key struct {
 	reflect.StructTag
 	name  string
 	path  string // such as listen[].address
 	index int    // of its field
-	form  *form  // of the value, or of each value of a list; nil: it holds keys
+	form  *form  // of the value, or of each value of a list; nil = it holds keys
 	keys  []key  // below it, or below each of its entries
 	shape shape
 
 	needs  []string
-	alone  *key       // the one key that an entry needs: its value may stand for the entry
+	alone  *key       // the one key that an entry needs, whose value may replace the entry
 	preset *yaml.Node // the default; nil = the zero value
 }
 
@@ -31,14 +31,13 @@ type shape int
 const (
 	plain  shape = iota // one value or section
 	listed              // a list of them
-	named               // sections by a client's name
+	named               // sections keyed by a client's name
 )
 
-// schema is the whole file: a section of every key, in the order of the
-// documentation.
+// schema is the whole file: a section of all keys, in the order of the documentation.
 var schema = sync.OnceValue(func() *key { return &key{keys: keysOf("", reflect.TypeFor[Config]())} })
 
-// keysOf are the keys of a section, whose paths begin with prefix.
+// keysOf returns the keys of a section, whose paths begin with prefix.
 func keysOf(prefix string, section reflect.Type) (keys []key) {
 	for i := range section.NumField() {
 		f := section.Field(i)
@@ -65,7 +64,7 @@ func keysOf(prefix string, section reflect.Type) (keys []key) {
 	return keys
 }
 
-// nodeOf reads YAML of the program's own; nil for none.
+// nodeOf parses YAML from the program itself; it returns nil for "".
 func nodeOf(text string) *yaml.Node {
 	var document yaml.Node
 	if text == "" {
@@ -77,7 +76,7 @@ func nodeOf(text string) *yaml.Node {
 	return document.Content[0]
 }
 
-// all are the keys below one, each before those below it.
+// all returns all keys below k, each before those below it.
 func (k *key) all() (all []*key) {
 	for i := range k.keys {
 		all = append(append(all, &k.keys[i]), k.keys[i].all()...)
@@ -85,26 +84,24 @@ func (k *key) all() (all []*key) {
 	return all
 }
 
-// mayBeEmpty reports whether a section may be there without a value: one that is
+// mayBeEmpty reports whether a section may be given without a value. One that is
 // optional, or one of several, needs keys.
 func (k *key) mayBeEmpty() bool {
 	_, needs := k.Lookup("needs")
 	return k.shape == plain && !needs
 }
 
-// in is the field of the key in a section.
+// in returns the key's field in a section.
 func (k *key) in(section reflect.Value) reflect.Value { return section.Field(k.index) }
 
-// field is a key of a configuration, with its place and value, or one value of a
-// list.
+// field is a key of a configuration with its path and value, or one value of a list.
 type field struct {
 	*key
 	at    string
 	value reflect.Value
 }
 
-// fields are the keys of a section and all below them, but for what is known by a
-// client's name.
+// fields returns all keys below k, except those below a client's name.
 func (k *key) fields(at string, section reflect.Value) (all []field) {
 	for i := range k.keys {
 		k := &k.keys[i]
@@ -127,7 +124,7 @@ func (k *key) fields(at string, section reflect.Value) (all []field) {
 
 func (c *Config) fields() []field { return schema().fields("", reflect.ValueOf(c).Elem()) }
 
-// key returns the key called name below k; nil when there is none.
+// key returns the key called name below k, or nil if there is none.
 func (k *key) key(name string) *key {
 	for i := range k.keys {
 		if k.keys[i].name == name {
@@ -137,15 +134,15 @@ func (k *key) key(name string) *key {
 	return nil
 }
 
-// Default returns the configuration of an empty file. Each call returns a new
-// one that shares nothing with the others.
+// Default returns the configuration of an empty file. Each call returns a new one
+// that shares nothing with the others.
 func Default() *Config {
 	c := new(Config)
 	schema().setDefaults(reflect.ValueOf(c).Elem())
 	return c
 }
 
-// setDefaults gives the keys of a section their defaults.
+// setDefaults sets the keys of a section to their defaults.
 func (k *key) setDefaults(section reflect.Value) {
 	l := newLoader("")
 	for i := range k.keys {
@@ -158,8 +155,8 @@ func (k *key) setDefaults(section reflect.Value) {
 	}
 }
 
-// misspelt says what to do about a key that is not below k: a name like it,
-// the place where that name belongs, or the names that there are.
+// misspelt says what to do about a key that is not below k: use a similar name,
+// move it to where it belongs, or choose from the names here.
 func (k *key) misspelt(at, name string) string {
 	names := make([]string, len(k.keys))
 	for i, k := range k.keys {
@@ -174,7 +171,7 @@ func (k *key) misspelt(at, name string) string {
 			elsewhere = append(elsewhere, k.path)
 		}
 	}
-	// A word as common as file means something else in each section.
+	// A word as common as "file" means something different in each section.
 	if len(elsewhere) == 1 && (at == "" || strings.Contains(name, "_")) {
 		return "did you mean " + elsewhere[0] + "?"
 	}

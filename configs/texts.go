@@ -13,8 +13,8 @@ import (
 	"tlslift/proxy/identity"
 )
 
-// line reports what is wrong with a line of printable text of at most so many
-// bytes.
+// line returns what is wrong with text that should be one printable line of at
+// most most bytes.
 func line(text string, most int) error {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 	return firstFlaw(text,
@@ -24,8 +24,8 @@ func line(text string, most int) error {
 		flaw{strings.ContainsFunc(text, hidden), "holds characters that cannot be shown", "remove them"})
 }
 
-// clientName is the name of a client, as metrics and logs use it. A leading underscore is for tlslift's
-// own names, such as _overflow.
+// clientName is the form of a client's name, as metrics and logs use it. A
+// leading underscore is reserved for tlslift's own names, such as _overflow.
 var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$`, func(name string) (string, error) {
 	if strings.HasPrefix(name, "_") || name == "*" {
 		return "", refuse(name, "is a reserved name", "write another name")
@@ -33,8 +33,8 @@ var clientName = textForm("a client's name", "billing", `^([^_*\s]|\*.).{0,127}$
 	return name, line(name, identity.MaxName)
 })
 
-// pathForm is a path; for input, of a file that is there and can be read. What is
-// in it is judged by the room that uses it.
+// pathForm is the form of a path. With input, it is that of an existing file that
+// can be read. The package that uses the file checks its contents.
 func pathForm(example string, input bool) *form {
 	f := textForm("a path", example, `^[^\s~]`, func(text string) (string, error) {
 		if strings.HasPrefix(text, "~") {
@@ -46,8 +46,8 @@ func pathForm(example string, input bool) *form {
 	return f
 }
 
-// resolved is a path from the loader's folder, of a file that can be read if it is
-// for input.
+// resolved resolves a path against the loader's folder. If it is for input, the
+// file must be readable.
 func (l *loader) resolved(text string, input bool) (string, error) {
 	if !filepath.IsAbs(text) {
 		text = filepath.Join(l.dir, text)
@@ -62,8 +62,8 @@ func (l *loader) resolved(text string, input bool) (string, error) {
 
 var errNotRegular = errors.New("it is not a regular file")
 
-// readable reports why a regular file cannot be read. Others are not opened:
-// that can block.
+// readable returns why a regular file cannot be read. It does not open other
+// files, because that can block.
 func readable(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -79,11 +79,10 @@ func readable(path string) error {
 	return f.Close()
 }
 
-// plainError is an error without the operation and path that the os package
-// adds.
+// plainError returns an error without the operation and path added by package os.
 func plainError(err error) error { return cmp.Or(errors.Unwrap(err), err) }
 
-// pin is the SHA-256 digest of a SubjectPublicKeyInfo, as RFC 7469 2.4 has it.
+// pin is the form of the SHA-256 digest of a SubjectPublicKeyInfo (RFC 7469 2.4).
 var pin = textForm("a pin", "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", `^sha256/[A-Za-z0-9+/]{43}=$`, func(text string) (digest [32]byte, _ error) {
 	raw, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "sha256/"))
 	if len(raw) != len(digest) || text != "sha256/"+base64.StdEncoding.EncodeToString(raw) {

@@ -12,33 +12,33 @@ import (
 	"tlslift/proxy/rewrite"
 )
 
-// Options are what New needs. The zero value is valid.
+// Options configure Metrics.
 type Options struct {
 	Upstreams []string // configured hosts and patterns, as the configuration writes them
 	Version   string   // of this build
 	Revision  string   // of this build
 
-	LogLinesLost func() uint64 // since the start; nil = none ever
-	Held         func() int64  // bytes held for callers now; nil = none ever
+	LogLinesLost func() uint64 // since the start
+	Held         func() int64  // bytes held for callers now
 }
 
-// Metrics is every metric of tlslift but those of clients, which package ledger
-// exports, and those of the Go runtime and the process. Its methods may be
+// Metrics holds all metrics of tlslift except those of clients, which package
+// ledger exports, and those of the Go runtime and the process. Its methods may be
 // called from any goroutine.
 type Metrics struct {
 	families
 
 	upstreams atomic.Pointer[map[string]*upstream] // replaced, never changed
 	exemplar  atomic.Int64                         // Unix second of the last exemplar
-	hash      string                               // of the configuration in force; "" = not said yet
+	hash      string                               // of the configuration in force; "" = not set yet
 
-	denials   [256]prometheus.Counter // by problem.Reason; nil where not a denial
+	denials   [256]prometheus.Counter // by problem.Reason; nil = not a denial
 	rewritten [len(rewrite.Kinds)]prometheus.Counter
 	opened    [len(call.Handlings)]prometheus.Gauge
 }
 
-// New builds the metrics and registers them with reg. It fails when a metric of
-// one of their names is registered already.
+// New builds the metrics and registers them with reg. It fails if one of their
+// names is already registered.
 func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	m := &Metrics{families: define(o)}
 	if err := m.register(reg); err != nil {
@@ -58,9 +58,9 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	return m, nil
 }
 
-// Record counts one outcome: the answer of a request and how long it took, and
-// for tunnels too what was refused and what the upstream failed. A CONNECT that
-// was refused is a request; it has no duration, since it asked for a tunnel.
+// Record counts one outcome. For a request these are its answer and duration; for
+// tunnels too, what was refused and what the upstream failed. A refused CONNECT
+// counts as a request, but has no duration, since it asked for a tunnel.
 func (m *Metrics) Record(o *call.Outcome) {
 	if o.Kind == call.Observed {
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// RegisterRuntime registers the collectors of the Go runtime and of the
-// process, limited to their base sets: 44 series on Linux.
+// RegisterRuntime registers the collectors of the Go runtime and the process,
+// limited to their base sets: 44 series on Linux.
 func RegisterRuntime(reg prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
 		collectors.NewGoCollector(),

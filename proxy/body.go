@@ -12,17 +12,17 @@ import (
 	"tlslift/proxy/http1"
 )
 
-// holdBody is how much of a request's body is read before the upstream is
-// contacted, in bytes. API calls are smaller (100 messages a request), so a caller
-// that stalls or breaks its framing has normally sent nothing.
+// holdBody is how much of a request's body is read before the upstream is contacted,
+// in bytes. API calls are smaller (100 messages per request), so a caller that stalls
+// or breaks its framing has usually sent nothing upstream.
 const holdBody = http1.Large
 
-// memoryTimeout is how long a body waits for memory at most.
+// memoryTimeout is the longest that a body waits for memory.
 const memoryTimeout = 10 * time.Second
 
 var errNoMemory = errors.New("no memory for a large body")
 
-// heldBody gives back what was held, then the rest.
+// heldBody returns the held bytes, then reads the rest.
 type heldBody struct {
 	bytes.Reader
 	rest    io.ReadCloser // nil when the body is complete
@@ -38,8 +38,8 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	return b.rest.Read(p)
 }
 
-// Close ends the caller's body too. The buffer is given back by release: the
-// upstream side may still be reading when it closes.
+// Close closes the caller's body too. It leaves the buffer to release: the upstream
+// side may still be reading when it calls Close.
 func (b *heldBody) Close() error {
 	if b.rest != nil {
 		return b.rest.Close()
@@ -53,9 +53,9 @@ func (b *heldBody) release() {
 	}
 }
 
-// hold reads the body's beginning and puts it back in front of the rest. What
-// does not fit a small buffer comes out of the share; without memory for it the
-// error is errNoMemory. Other errors are the caller's. Nothing was sent yet.
+// hold reads the beginning of the body and puts it back in front of the rest. Data
+// that does not fit a small buffer is charged to share; if there is no memory, the
+// error is errNoMemory. Other errors are the caller's. Nothing has been sent yet.
 func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, timeout time.Duration) (*heldBody, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil, nil
@@ -92,7 +92,7 @@ func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, timeout 
 	return held, nil
 }
 
-// prefix is what may be looked at of the held body.
+// prefix returns the part of the held body that may be inspected.
 func (b *heldBody) prefix() []byte {
 	if b == nil {
 		return nil

@@ -13,35 +13,35 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// conn carries one client connection from accept to end. It belongs to the
-// connection's goroutine.
+// conn serves one client connection from accept to close. Only the goroutine that
+// serves the connection uses it, except under the locks of evidence and splice.
 type conn struct {
 	s       *Server
 	front   *front.Conn
-	facts   *call.Conn     // replaced when more is known, never changed
-	refusal *front.Refusal // not nil: the caller may not connect, and gets an answer that says so
+	facts   *call.Conn     // replaced when more is known, never modified
+	refusal *front.Refusal // why the caller may not connect, which it is answered with; nil if it may
 
 	client call.Identity      // who is calling, as far as is known
-	by     *identity.Resolver // which says so; nil = nothing is known yet
+	by     *identity.Resolver // that set client; nil = not identified yet
 	final  bool               // no request can name the client better
 	begun  bool               // http has served a request
-	outer  *call.Identity     // of the CONNECT that the connection is inside of, whose credentials were looked at; nil = none
+	outer  *call.Identity     // named by the enclosing CONNECT, whose credentials were checked; nil = none
 
-	evidence evidence // what the connection shows of its client
+	evidence evidence // what the connection shows about its client
 
-	owned upstream.Owned // connections to the far side that are this caller's alone
+	owned upstream.Owned // upstream connections that only this caller uses
 
-	http   *http1.Conn // what serves the requests
+	http   *http1.Conn // serves the requests
 	url    *url.URL    // see goproxyURL
 	req    *request    // being served; nil between requests
-	tunnel *tunnel     // not nil: the connection is a tunnel
-	relay  *pair       // not nil: what is left to do is to relay
+	tunnel *tunnel     // not nil if the connection is a tunnel
+	relay  *pair       // not nil if only relaying is left to do
 }
 
 // ServeConn implements front.Handler.
 func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refusal) {
 	c := &conn{s: s, front: fc, facts: fc.Facts(), refusal: refusal}
-	c.facts.Number = s.ids.number() // before anyone reads it
+	c.facts.Number = s.ids.number() // before anything else reads it
 	defer c.leave()
 	c.serve(kind)
 	c.ended()
@@ -69,7 +69,7 @@ func (c *conn) serve(kind front.Kind) {
 	}
 }
 
-// awaitFirst waits longer for the first bytes of a caller that was silent.
+// awaitFirst waits for the first bytes of a silent caller until the header timeout.
 func (c *conn) awaitFirst() (front.Kind, error) {
 	var deadline time.Time
 	if timeout := c.s.settings.Load().Limits.HeaderTimeout; timeout > 0 {
@@ -78,11 +78,11 @@ func (c *conn) awaitFirst() (front.Kind, error) {
 	return front.Sniff(c.front, deadline)
 }
 
-// leave is deferred by a goroutine of the connection. It closes the connection, or
-// goes on with what is left to do, which is to relay. A panic of ours or of a
-// library stays in the connection.
+// leave is deferred by each goroutine of the connection. It closes the connection, or
+// starts the relay if one is left to run. It contains a panic, ours or a library's,
+// in the connection.
 func (c *conn) leave() {
-	c.owned.Close() // ends its requests; a relay has none
+	c.owned.Close() // its requests are over; a relay uses none
 	switch v := recover(); {
 	case v != nil:
 		c.relay = nil
@@ -94,8 +94,8 @@ func (c *conn) leave() {
 	case c.relay == nil:
 		c.front.Close()
 	default:
-		// On a goroutine of its own, which begins with a small stack: an idle
-		// tunnel costs little more than its two stacks.
+		// A new goroutine begins with a small stack, so an idle tunnel costs little
+		// more than its two stacks.
 		c.s.serving.Go(func() {
 			defer c.leave()
 			c.tunnel.carry()
@@ -103,8 +103,8 @@ func (c *conn) leave() {
 	}
 }
 
-// serveHTTP answers the requests on nc, which is the front's connection or the
-// TLS inside it. After a CONNECT it goes on with the tunnel.
+// serveHTTP serves the requests on nc, which is the front's connection or the TLS
+// connection inside it. After a CONNECT it continues with the tunnel.
 func (c *conn) serveHTTP(nc net.Conn) {
 	c.beginHTTP(nc)
 	end := c.http.Serve(c)
@@ -142,7 +142,7 @@ func (c *conn) endHTTP(nc net.Conn, end http1.End) {
 	}
 }
 
-// endOf is how a tunnel ended whose requests were served here.
+// endOf returns how a tunnel whose requests were served here ended.
 func (c *conn) endOf(end http1.End) call.End {
 	switch {
 	case end == http1.Idle:
@@ -160,13 +160,13 @@ func (c *conn) endOf(end http1.End) call.End {
 
 type connKey struct{}
 
-// connOf is the connection that a request came on.
+// connOf returns the connection that a request arrived on.
 func connOf(ctx context.Context) *conn {
 	c, _ := ctx.Value(connKey{}).(*conn)
 	return c
 }
 
-// renewRules takes what a reload changed in the connection's listener.
+// renewRules applies what a reload changed in the connection's listener.
 func (c *conn) renewRules() {
 	if rules := c.front.Rules(); rules.Listener != c.facts.Listener {
 		facts := *c.facts
@@ -175,7 +175,7 @@ func (c *conn) renewRules() {
 	}
 }
 
-// limits are those of the connection's next request.
+// limits returns the limits for the connection's next request.
 func (c *conn) limits() http1.Limits {
 	lim := c.s.settings.Load().http
 	if timeout := c.front.RejectTimeout(); timeout > 0 {
@@ -184,8 +184,8 @@ func (c *conn) limits() http1.Limits {
 	return lim
 }
 
-// identify names the caller of one request, by the settings of now. The error says
-// why its proxy credentials are not accepted.
+// identify names the caller of one request according to the current settings. The
+// error says why its proxy credentials were rejected.
 func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) (err error) {
 	renewed := c.by != st.Resolver
 	if c.outer != nil {
@@ -193,7 +193,7 @@ func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, autho
 			c.identifyConnection(st)
 			*c.outer = c.client
 		}
-		// A CONNECT was named already; only the account can name it better.
+		// The CONNECT was named already; only the account can name it better.
 		c.client, c.by = st.Resolver.Within(*c.outer, authorization, query, body), st.Resolver
 		return nil
 	}
@@ -214,6 +214,6 @@ func (c *conn) identifyConnection(st *settings) {
 	c.by = st.Resolver
 }
 
-// settleTime is how long a connection without a request under way may be still
-// before a drain takes it for idle.
+// settleTime is how long a connection without a request in flight may be silent
+// before a drain treats it as idle.
 const settleTime = time.Second

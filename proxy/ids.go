@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// idSource makes the ids of requests and connections: a random prefix of the process
-// and a count.
+// idSource makes the IDs of requests and connections: a random prefix for the
+// process, and a counter.
 type idSource struct {
 	prefix string
 	count  *atomic.Uint64
@@ -24,10 +24,10 @@ func newIDSource() idSource {
 
 func (s idSource) next() string { return s.text(s.number()) }
 
-// number is one that no other request or connection of the process has.
+// number returns a number that no other request or connection of the process has.
 func (s idSource) number() uint64 { return s.count.Add(1) }
 
-// text is a number as an id.
+// text formats a number as an ID.
 func (s idSource) text(number uint64) string {
 	var b [32]byte
 	out := append(b[:0], s.prefix...)
@@ -36,11 +36,12 @@ func (s idSource) text(number uint64) string {
 	return string(out)
 }
 
-// maxCallerID bounds the id of a caller's that is logged, in bytes.
+// maxCallerID is the length limit for a caller's ID that is logged, in bytes.
 const maxCallerID = 64
 
-// callerID is the id that a caller gave its request: X-Request-Id, else the trace-id
-// of traceparent (W3C Trace Context, section 3.2.2.3); "" if it may not be logged.
+// callerID returns the ID that a caller gave its request: X-Request-Id, else the
+// trace-id of traceparent (W3C Trace Context, section 3.2.2.3). It returns "" if
+// neither may be logged.
 func callerID(h http.Header) string {
 	if id := first(h, "X-Request-Id"); plainID(id) {
 		return id
@@ -52,9 +53,9 @@ func callerID(h http.Header) string {
 	return ""
 }
 
-// plainID reports whether an id is a plain token that holds no phone number and no
-// account. A seventh digit makes it one, as in a path (package redact), except in 32
-// hexadecimal digits with a letter among them: a UUID or a trace-id.
+// plainID reports whether an ID is a plain token that contains no phone number or
+// account. Seven digits count as one, as in a path (package redact), except in 32
+// hexadecimal digits with at least one letter: a UUID or a trace-id.
 func plainID(s string) bool {
 	var digits, hexLetters, others int
 	for _, c := range []byte(s) {

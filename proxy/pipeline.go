@@ -13,31 +13,31 @@ import (
 	"tlslift/proxy/host"
 )
 
-// newPipeline makes goproxy's filter chain and CONNECT dispatch, with our own
-// transport and never its MITM.
+// newPipeline builds goproxy's filter chain and CONNECT dispatch, with our own
+// transport and never goproxy's MITM.
 func (s *Server) newPipeline() *goproxy.ProxyHttpServer {
 	p := goproxy.NewProxyHttpServer()
 	p.Logger = goproxyLog{s.log}
-	p.Verbose = false // prints whole URLs, passwords included
+	p.Verbose = false // verbose logs hold whole URLs, passwords included
 	p.KeepHeader = true
 	p.KeepDestinationHeaders = true // set by onResponse
 	p.KeepAcceptEncoding = true
-	p.ConnectDial = nil                         // reads the environment's proxies
-	p.Tr = &http.Transport{DialContext: noDial} // verifies nothing and replays GETs
+	p.ConnectDial = nil                         // goproxy's reads the environment's proxies
+	p.Tr = &http.Transport{DialContext: noDial} // goproxy's verifies nothing and replays GETs
 	p.OnRequest().HandleConnectFunc(s.onConnect)
 	p.OnRequest().DoFunc(s.onRequest)
 	p.OnResponse().DoFunc(s.onResponse)
 	return p
 }
 
-// noDial stands in for the transport goproxy would dial with, if a request
-// ever reached it: every decision is made before.
+// noDial replaces the dial function of goproxy's own transport. No request should
+// reach it: every decision is made earlier.
 func noDial(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("goproxy's own transport is not used")
 }
 
-// goproxyURL is the URL that goproxy gets: absolute, so that it takes the
-// request for a proxy's, and with nothing of the caller's query in it, since
+// goproxyURL returns the URL that goproxy gets. It is absolute, so goproxy treats the
+// request as a proxy request. It contains nothing of the caller's query, since
 // goproxy formats it for its log. What is sent is the request's own target.
 func (c *conn) goproxyURL(n host.Name) *url.URL {
 	if c.url == nil || c.url.Host != n.String() {
@@ -46,7 +46,7 @@ func (c *conn) goproxyURL(n host.Name) *url.URL {
 	return c.url
 }
 
-// goproxyLog keeps goproxy's texts out of the log: they carry URLs.
+// goproxyLog keeps goproxy's messages out of the log: they contain URLs.
 type goproxyLog struct{ log *zap.Logger }
 
 // Printf implements goproxy.Logger.

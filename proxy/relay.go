@@ -15,41 +15,42 @@ import (
 	"tlslift/proxy/hello"
 )
 
-// relayBuffer is the size of the pooled buffers that bytes pass through, in
-// bytes: a full TLS record and its header.
+// relayBuffer is the size of the pooled relay buffers, in bytes: a full TLS record
+// and its header.
 const relayBuffer = 16<<10 + 512
 
 var relayBuffers = sync.Pool{New: func() any { return new([relayBuffer]byte) }}
 
-// relayed says what a relay carried.
+// relayed is how many bytes a relay carried.
 type relayed struct {
-	up, down int64 // bytes towards the far side, and back
+	up, down int64 // to the far side, and back
 }
 
-// pair is two connections between which bytes are relayed, untouched.
+// pair is two connections between which bytes are relayed unchanged.
 type pair struct {
 	near, far net.Conn
-	first     []byte // read from the near side before
+	first     []byte // read from the near side before the relay began
 	idle      time.Duration
-	last      atomic.Int64 // of the last byte in either direction, Unix nanoseconds
-	lastDown  atomic.Bool  // the last bytes were the far side's
+	last      atomic.Int64 // time of the last byte in either direction, Unix nanoseconds
+	lastDown  atomic.Bool  // the far side sent the last bytes
 	draining  atomic.Bool
 
-	looking atomic.Bool // at the turns: TLS may be spoken, and its beginning is not over
+	looking atomic.Bool // turns is still followed: TLS may be spoken, and its beginning is not over
 	mu      sync.Mutex
-	turns   hello.Turns // under mu
-	// onTurn is called at every change, under mu; nil = not called. What is much to do
-	// is done when the far side speaks: an idle pair has one large stack then.
+	turns   hello.Turns // guarded by mu
+	// onTurn is called at every change, under mu; nil = not called. It should leave
+	// expensive work to calls with down set: then only one of the stacks of an idle
+	// pair is large.
 	onTurn func(turns *hello.Turns, down bool)
-	// onRenewal is called when bytes of the far side pass, at most once in a renewal
-	// after the beginning of TLS is over; nil = not called.
+	// onRenewal is called when bytes from the far side pass after the beginning of
+	// TLS, at most once per renewal; nil = not called.
 	onRenewal func()
-	againAt   atomic.Int64 // when it may be called next, Unix nanoseconds
+	againAt   atomic.Int64 // earliest time of the next onRenewal, Unix nanoseconds
 
-	ending    sync.Mutex // of what follows
+	ending    sync.Mutex // guards the fields below
 	end       call.End
-	ended     [2]bool // the near side has ended its stream, the far side has
-	nearFirst bool    // the near side was the first to end, well or not
+	ended     [2]bool // near or far has ended its stream
+	nearFirst bool    // the near side ended first, cleanly or not
 }
 
 func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
@@ -60,11 +61,11 @@ func newPair(near, far net.Conn, first []byte, idle time.Duration) *pair {
 	return p
 }
 
-// near and far are the sides of a pair.
+// near and far index the sides of a pair; none is neither.
 const none, near, far = -1, 0, 1
 
-// note takes down how the pair ends. What fails once a side has ended, or the
-// pair has failed, is a consequence.
+// note records how the pair ends. An error on a side that has ended, or after the
+// pair has failed, is a consequence and changes nothing.
 func (p *pair) note(end call.End, side int) {
 	p.ending.Lock()
 	defer p.ending.Unlock()
@@ -72,7 +73,7 @@ func (p *pair) note(end call.End, side int) {
 		p.nearFirst = side == near
 	}
 	if end == call.EndResetByClient && p.ended[far] {
-		end = call.EndClosed // there was no more to come
+		end = call.EndClosed // the near side had nothing more to receive
 	}
 	switch {
 	case end == call.EndClosed && p.end == call.EndNone:
@@ -85,7 +86,7 @@ func (p *pair) note(end call.End, side int) {
 	}
 }
 
-// failed notes what went wrong on a side.
+// failed records an error on a side.
 func (p *pair) failed(side int, err error) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -97,7 +98,7 @@ func (p *pair) failed(side int, err error) {
 	}
 }
 
-// observe follows whose turn it is.
+// observe follows whose turn it is to speak.
 func (p *pair) observe(down bool, bytes []byte) {
 	p.lastDown.Store(down)
 	if !p.looking.Load() {
@@ -121,7 +122,7 @@ func (p *pair) observe(down bool, bytes []byte) {
 	}
 }
 
-// answered reports whether the near side is waiting for nothing.
+// answered reports whether the near side is not waiting for an answer.
 func (p *pair) answered() bool {
 	if !p.looking.Load() {
 		return p.lastDown.Load()
@@ -134,17 +135,17 @@ func (p *pair) answered() bool {
 	return !p.turns.Waiting()
 }
 
-// relay carries bytes both ways until both sides have ended or nothing has
-// moved for too long. A half-close is passed on as one (RFC 9293 3.6). While
-// nothing moves no buffer is held. A panic in either direction ends both, and
-// goes on in the caller.
+// relay copies bytes both ways until both sides have ended, or nothing has moved for
+// the idle timeout. A half-close is passed on as one (RFC 9293 3.6). On Unix no
+// buffer is held while nothing moves. A panic in either direction ends both, and goes
+// on in the caller.
 func (p *pair) relay() relayed {
 	var res relayed
 	var panicked stack
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer func() {
-			if recover() != nil { // the stack says enough; the value may hold what a caller sent
+			if recover() != nil { // the stack is enough; the value may hold what a caller sent
 				panicked = debug.Stack()
 				p.reset()
 			}
@@ -166,8 +167,8 @@ func (p *pair) relay() relayed {
 	return res
 }
 
-// writeFirst passes on what was read before, and lets its memory go: the tunnel
-// may live for days.
+// writeFirst passes on the bytes that were read before the relay began, and releases
+// their memory: the tunnel may live for days.
 func (p *pair) writeFirst() error {
 	if len(p.first) == 0 {
 		return nil
@@ -184,8 +185,8 @@ func (p *pair) close() {
 	p.far.Close()
 }
 
-// reset passes a failure on as one: a side that was cut off must not see
-// a clean end of the other.
+// reset passes a failure on: when one side is cut off, the other must not see a clean
+// end.
 func (p *pair) reset() {
 	front.Reset(p.near)
 	front.Reset(p.far)
@@ -198,12 +199,11 @@ func (p *pair) Abort() {
 	p.reset()
 }
 
-// Retire implements front.Carrier: a relay ends when its two sides do.
+// Retire implements front.Carrier. A relay ends when its two sides do.
 func (*pair) Retire() {}
 
-// Drain implements front.Carrier: the relay ends as soon as it looks idle, which
-// is when the far side spoke last, as far as that can be told (hello.Turns), and
-// nothing has been said since.
+// Drain implements front.Carrier. The relay ends as soon as it looks idle: the far
+// side spoke last, as far as hello.Turns shows, and nothing has moved for settleTime.
 func (p *pair) Drain() {
 	p.draining.Store(true)
 	now := time.Now()
@@ -211,7 +211,7 @@ func (p *pair) Drain() {
 	p.far.SetReadDeadline(now)
 }
 
-// left is how long the pair may stay still from now on.
+// left returns how much longer the pair may stay silent.
 func (p *pair) left() time.Duration {
 	limit := p.idle
 	if p.draining.Load() && p.answered() {
@@ -220,8 +220,8 @@ func (p *pair) left() time.Duration {
 	return limit - time.Duration(time.Now().UnixNano()-p.last.Load())
 }
 
-// wait sets the reader's deadline. A drain that begins meanwhile is not
-// overwritten: the flag is set before its deadlines are.
+// wait sets the read deadline of src. It does not overwrite a drain that begins
+// meanwhile: Drain sets the flag before the deadlines.
 func (p *pair) wait(src net.Conn) {
 	drained := p.draining.Load()
 	src.SetReadDeadline(time.Now().Add(p.left()))
@@ -230,8 +230,8 @@ func (p *pair) wait(src net.Conn) {
 	}
 }
 
-// carry copies src to dst until src ends, then half-closes dst. A failure ends
-// both connections, so that the other direction wakes up.
+// carry copies src to dst until src ends, then half-closes dst. A failure closes both
+// connections, which wakes the other direction.
 func (p *pair) carry(dst, src net.Conn, to, from int) (total int64) {
 	reader := newIdleReader(src)
 	for {
@@ -257,7 +257,7 @@ func (p *pair) carry(dst, src net.Conn, to, from int) (total int64) {
 			closeWrite(dst)
 			return total
 		case errors.Is(err, os.ErrDeadlineExceeded) && p.left() > 0:
-			// The other direction moved meanwhile.
+			// The other direction moved in the meantime.
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.note(call.EndIdle, none)
 			p.close()

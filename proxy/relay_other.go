@@ -4,8 +4,8 @@ package proxy
 
 import "net"
 
-// idleReader reads through a buffer of its own where a socket cannot be waited
-// for without one.
+// idleReader reads into a buffer of its own, where a socket cannot be awaited without
+// one.
 type idleReader struct {
 	conn net.Conn
 	buf  [4 << 10]byte

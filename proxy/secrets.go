@@ -7,14 +7,14 @@ import (
 	"tlslift/proxy/upstream/names"
 )
 
-// secrets are what the next process needs to go on with the sessions of this
-// one, and with what it has learnt of the upstreams.
+// secrets are what the next process needs to resume this one's TLS sessions, and what
+// this one has learnt about the upstreams.
 type secrets struct {
 	Tickets legacy.TicketKeys `json:"tickets"`
 	Known   []names.Sighting  `json:"known"`
 }
 
-// Secrets are what the process that takes this one's place is to be given.
+// Secrets returns what the process that replaces this one needs.
 func (s *Server) Secrets() []byte {
 	out := secrets{Known: s.transport.Known.All()}
 	if s.tickets != nil {
@@ -24,8 +24,8 @@ func (s *Server) Secrets() []byte {
 	return text
 }
 
-// inherit reads the secrets of the process whose place this one takes; of none
-// they are empty.
+// inherit reads the secrets of the process that this one replaces. Without one they
+// are empty.
 func inherit(text []byte) (in secrets) {
 	_ = json.Unmarshal(text, &in)
 	return in

@@ -11,7 +11,7 @@ import (
 	"tlslift/proxy/call"
 )
 
-// selfTestAnswer is what the self-test host says of the caller.
+// selfTestAnswer is what the self-test host reports about the caller.
 type selfTestAnswer struct {
 	Client     string `json:"client"`
 	Source     string `json:"identity_source"`
@@ -27,8 +27,8 @@ type selfTestAnswer struct {
 	Advice     string `json:"advice"`
 }
 
-// selfTest answers check.tlslift.test: what tlslift saw of the caller, and what
-// to change. Nothing of the request itself is given back.
+// selfTest answers check.tlslift.test with what tlslift saw of the caller, and what
+// to change. It echoes no URL, header field or body.
 func (q *request) selfTest() {
 	c, o := q.c, &q.out
 	program := call.FamilyOf(first(q.r.Header, "User-Agent"))
@@ -78,7 +78,7 @@ func (a *selfTestAnswer) text() []byte {
 	return []byte(b.String())
 }
 
-// advise is the sentence for the caller's owner.
+// advise returns the advice for the caller's owner.
 func (q *request) advise(program call.Family) string {
 	c, obstacle := q.c.facts, obstacleOf(q.c.facts)
 	if obstacle == fixes.Capable && q.st.terminate[q.c.client.Name] {

@@ -10,21 +10,22 @@ import (
 	"tlslift/proxy/http1"
 )
 
-// lastWords is how long before the deadline those still in flight are answered:
-// each gets a complete 504 that says its delivery is unknown.
+// lastWords is how long before the deadline requests still in flight are answered.
+// Each gets a complete error answer: a 504 with unknown delivery if a byte may have
+// been sent.
 const lastWords = time.Second
 
-// Retire stops accepting and waits until every connection has ended: each after
-// its next answer, relays when their two sides do. It returns how many are left
-// when ctx ends. Shutdown is to follow.
+// Retire stops accepting and waits until every connection has ended. A connection
+// ends after its next answer, a relay when its two sides do. Retire returns how many
+// are left when ctx ends. Call Shutdown after it.
 func (s *Server) Retire(ctx context.Context) (left int) {
 	s.endAccepting()
 	return s.shared.Wait(ctx)
 }
 
-// Shutdown stops accepting, lets what is in flight finish, closes idle
-// connections, and cuts what is left shortly before ctx ends. It returns how
-// many requests and tunnels were cut.
+// Shutdown stops accepting, lets requests in flight finish, closes idle connections,
+// and cuts the rest shortly before ctx ends. It returns how many requests and tunnels
+// were cut.
 func (s *Server) Shutdown(ctx context.Context) int {
 	finishing, cancel := context.WithCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -51,8 +52,9 @@ func (s *Server) Shutdown(ctx context.Context) int {
 	return cut
 }
 
-// lastWordsFor is how long the last answers may take: what is left of the
-// deadline, and a little even when a second signal has ended the waiting.
+// lastWordsFor returns how long the last answers may take: what is left until the
+// deadline, at most lastWords. It allows 250 ms even if a second signal has cancelled
+// ctx.
 func lastWordsFor(ctx context.Context) time.Duration {
 	const least = 250 * time.Millisecond
 	deadline, ok := ctx.Deadline()
@@ -62,14 +64,14 @@ func lastWordsFor(ctx context.Context) time.Duration {
 	return max(least, min(lastWords, time.Until(deadline)))
 }
 
-// handshaking carries a connection on which a ClientHello is awaited or a
-// handshake is under way: it has sent no request yet.
+// handshaking carries a connection that awaits a ClientHello or is in its handshake:
+// it has sent no request yet.
 type handshaking struct {
 	c    net.Conn
 	over atomic.Bool
 }
 
-// Retire implements front.Carrier: what carries the connection next will.
+// Retire implements front.Carrier. The connection's next carrier retires it.
 func (*handshaking) Retire() {}
 
 // Drain implements front.Carrier.

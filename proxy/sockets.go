@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// Sockets are listening sockets that another process opened for this one: a
-// service manager, or the process whose place it takes. They are known by the
-// address that they were configured with; several may share one, with port 0. A
-// nil *Sockets is empty.
+// Sockets are listening sockets that a service manager, or the process that this one
+// replaces, opened for it. Each is known by the address that it was configured with;
+// several with port 0 may share one. A nil *Sockets is empty.
 type Sockets struct {
 	mu   sync.Mutex
 	open map[string][]net.Listener
@@ -24,7 +23,8 @@ func (s *Sockets) Add(address string, ln net.Listener) {
 	s.open[address] = append(s.open[address], ln)
 }
 
-// Take returns a socket with that address, once; nil if there is none.
+// Take removes and returns a socket with that address, or returns nil if there is
+// none.
 func (s *Sockets) Take(address string) net.Listener {
 	if s == nil {
 		return nil

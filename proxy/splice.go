@@ -13,20 +13,20 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// splice observes a connection that is relayed untouched: what the upstream
-// answers to the hello, and whether the client then calls.
+// splice observes a connection that is relayed untouched: how the upstream answers
+// the hello, and whether the client then makes a call.
 type splice struct {
 	t *tunnel
 
-	mu     sync.Mutex // of what follows, and of the tunnel and its connection meanwhile
+	mu     sync.Mutex // guards the fields below, and the tunnel and its connection meanwhile
 	called bool
-	judged bool // it is known what the connection came to
+	judged bool // the connection's result is known
 }
 
-// detailLoop is for the log.
+// detailLoop is the log's detail for a spliced hello that came back to us.
 const detailLoop = "the upstream's address leads back to tlslift: correct its address, the DNS of its name, or the hosts file"
 
-// renewal is the least time between two reports of calls on a spliced connection.
+// renewal is the minimum time between two reports of calls on a spliced connection.
 const renewal = time.Hour
 
 // turned is called when the conversation changes.
@@ -48,7 +48,7 @@ func (s *splice) turned(turns *hello.Turns, down bool) {
 	}
 }
 
-// again is called after a further call since the last report.
+// again is called when there was another call since the last report.
 func (s *splice) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *splice) again() {
 	s.t.reportObservation(&v)
 }
 
-// agreed takes note of what the two ends have agreed on; under mu.
+// agreed records what the two ends have agreed on. The caller holds mu.
 func (s *splice) agreed(turns *hello.Turns) {
 	a, err := turns.Answer()
 	if err != nil || a.Refused {
@@ -71,8 +71,8 @@ func (s *splice) agreed(turns *hello.Turns) {
 	s.t.c.facts = &facts
 }
 
-// end is called when the connection is over. byClient says that the client was
-// the first to end its side.
+// end is called when the connection is over. byClient means that the client was the
+// first to end its side.
 func (s *splice) end(turns *hello.Turns, byClient bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *splice) end(turns *hello.Turns, byClient bool) {
 	}
 }
 
-// judge says what a connection shows on which there was no call; under mu.
+// judge returns what a connection without a call shows. The caller holds mu.
 func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 	s.judged = true
 	s.agreed(turns)
@@ -128,8 +128,8 @@ func (s *splice) judge(turns *hello.Turns, byClient bool) call.Observation {
 	return v
 }
 
-// refusedFor is the reason of an upstream's alert (RFC 8446 section 6.2), and
-// what is in the way.
+// refusedFor maps an upstream's alert (RFC 8446 section 6.2) to a failure and an
+// obstacle.
 func refusedFor(alert uint8) (call.HandshakeFailure, fixes.Obstacle) {
 	const handshakeFailure, insufficientSecurity, protocolVersion, unrecognizedName = 40, 71, 70, 112
 	switch alert {

@@ -9,7 +9,7 @@ import (
 	"tlslift/proxy/identity"
 )
 
-// applyConfig hands the ledger and the metrics what the configuration says of
+// applyConfig gives the ledger and the metrics what the configuration says about
 // clients, upstreams and limits.
 func (a *app) applyConfig(cfg *configs.Config) {
 	settings := ledger.Settings{
@@ -44,8 +44,9 @@ func upstreamLabels(cfg *configs.Config) []string {
 	return labels
 }
 
-// clientNames are the clients that the configuration knows: listeners', ranges',
-// the workload, policy's, and those of the users file.
+// clientNames returns the clients that the configuration knows: those of
+// listeners, ranges, the workload, the policy, the users file and
+// legacy_tls.terminate_clients.
 func clientNames(cfg *configs.Config, ladder *identity.Resolver) []string {
 	names := ladder.Configured()
 	for _, l := range cfg.Listen {

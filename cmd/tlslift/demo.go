@@ -45,7 +45,7 @@ press Ctrl-C, so the status page has something to show.`,
 	return cmd
 }
 
-// demo is what runs during the story.
+// demo is what runs during the demo.
 type demo struct {
 	out     io.Writer
 	portal  *smsportal.Server
@@ -115,7 +115,7 @@ func newDemo(out, stderr io.Writer) (_ *demo, err error) {
 		return nil, err
 	}
 	lift := x509.NewCertPool()
-	lift.AppendCertsFromPEM(root) // just made
+	lift.AppendCertsFromPEM(root) // always valid: it was just made
 	d.callers = callers.All(lift, d.portal.Roots())
 	in, err := d.load(portalCA, files)
 	if err != nil {
@@ -128,8 +128,8 @@ func newDemo(out, stderr io.Writer) (_ *demo, err error) {
 }
 
 // load loads the demo's configuration: one port for each application, so that
-// each has its name, one for visitors, who have none, and the pretend SMSPortal
-// in the real one's place.
+// each has its name, one for visitors without a name, and the pretend SMSPortal
+// in place of the real one.
 func (d *demo) load(portalCA string, ca authority.Files) (*loaded, error) {
 	var b strings.Builder
 	b.WriteString("listen:\n")
@@ -161,7 +161,8 @@ func (d *demo) close() {
 	_ = os.RemoveAll(d.dir)
 }
 
-// address is the listener of the n-th caller; the last one is for visitors.
+// address returns the address of the n-th caller's listener; the last one
+// is for visitors.
 func (d *demo) address(n int) string { return d.app.server.Bound()[n].Addr.String() }
 
 func (d *demo) introduce() {
@@ -176,7 +177,7 @@ func (d *demo) call(ctx context.Context, n int) (answer string, err error) {
 	return d.callers[n].Call(ctx, d.address(n), d.calls)
 }
 
-// tell lets every caller call once and prints what happened.
+// tell makes every caller call once, and prints what happened.
 func (d *demo) tell(ctx context.Context) error {
 	for i, c := range d.callers {
 		before := d.portal.Count()

@@ -16,8 +16,8 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// flagError says what is wrong with a flag: its name, the value that it was
-// given, and what to write instead.
+// flagError says what is wrong with a flag: its name, its value, and what to
+// write instead.
 func flagError(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%s; see %s --help", sayFlag(cmd, err), cmd.CommandPath())}
 }
@@ -42,8 +42,8 @@ func sayFlag(cmd *cobra.Command, err error) string {
 	return err.Error()
 }
 
-// noEmptyFile refuses a file without a name, such as --config "$FILE" without that
-// variable: the command would run as if the flag were not there.
+// noEmptyFile rejects an empty file name, as from --config "$FILE" if that
+// variable is not set: the command would run as if the flag were missing.
 func noEmptyFile(cmd *cobra.Command, _ []string) error {
 	var empty error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -61,7 +61,7 @@ func noEmptyFile(cmd *cobra.Command, _ []string) error {
 func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) string {
 	flag, word := "--"+err.GetSpecifiedName(), err.GetSpecifiedName()
 	if letters := err.GetSpecifiedShortnames(); letters != "" {
-		flag, word = "-"+word, letters // -listen is read as -l -i -s ...
+		flag, word = "-"+word, letters // pflag reads -listen as -l -i -s ...
 		if len(letters) > 2 {
 			flag = "-" + letters
 		}
@@ -81,7 +81,7 @@ func unknownFlag(cmd *cobra.Command, err *pflag.NotExistError) string {
 	return "unknown flag " + flag
 }
 
-// commandsWith names the commands below cmd that have a flag; "" = there is none.
+// commandsWith names the subcommands of cmd that have a flag; "" = there are none.
 func commandsWith(cmd *cobra.Command, flag string) string {
 	var have []string
 	for _, sub := range cmd.Commands() {
@@ -92,8 +92,7 @@ func commandsWith(cmd *cobra.Command, flag string) string {
 	return suggest.OneOf(have)
 }
 
-// kinds are what a flag's value can be, by the word that stands for the value in
-// the help.
+// kinds describe what a flag's value can be, by the word for the value in the help.
 var kinds = map[string]string{
 	"address":   "a host and a port, such as 127.0.0.1:3128",
 	"directory": "a directory, such as /etc/tlslift/ca",
@@ -113,8 +112,8 @@ var kinds = map[string]string{
 	"URL":       "a URL, such as http://127.0.0.1:9128",
 }
 
-// accepted says what a flag can be given. The help of a flag with a closed set of
-// values lists them after a colon.
+// accepted describes the values that a flag accepts. The help of a flag with a
+// closed set of values lists them after a colon.
 func accepted(f *pflag.Flag) string {
 	kind, usage := pflag.UnquoteUsage(f)
 	if f.Value.Type() == "bool" {
@@ -127,9 +126,9 @@ func accepted(f *pflag.Flag) string {
 	return kinds[kind]
 }
 
-// checkArgs refuses what the parser would misread: a long flag with one dash, of
-// which it would read -config as -c with the value onfig, and a subcommand that
-// there is not, whose flags it would say are unknown.
+// checkArgs rejects what the parser would misread. A long flag with one dash,
+// such as -config, would be read as -c with the value onfig. For an unknown
+// subcommand, the parser would report its flags as unknown.
 func checkArgs(root *cobra.Command, args []string) error {
 	cmd, rest, err := root.Find(args)
 	if err != nil {
@@ -154,14 +153,14 @@ func checkArgs(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// fileFlags are the flags that name what a command works on. At most one of
-// them takes a word that stands alone.
+// fileFlags are the flags that name what a command works on. At most one of them
+// takes an argument without a flag.
 var fileFlags = []struct{ name, write string }{
 	{"config", "--config"}, {"filename", "-f"}, {"cert", "--cert"}, {"state", "--state"}, {"dir", "--dir"},
 }
 
-// missingFlag asks whether a word that stands alone was meant for a flag; "" when
-// it does not look like the value of one.
+// missingFlag suggests the flag that an argument without one was meant for, or
+// returns "" if it does not look like the value of one.
 func missingFlag(cmd *cobra.Command, word string) string {
 	if redact.Value(word) != word || strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
@@ -177,8 +176,7 @@ func missingFlag(cmd *cobra.Command, word string) string {
 	return ""
 }
 
-// usualUpstream reports whether a word is an upstream of the built-in
-// configuration.
+// usualUpstream reports whether a word is an upstream of the built-in configuration.
 func usualUpstream(word string) bool {
 	name, _ := host.Parse(word)
 	return slices.ContainsFunc(configs.Default().Upstreams, func(u configs.Upstream) bool {
@@ -186,8 +184,7 @@ func usualUpstream(word string) bool {
 	})
 }
 
-// fileName reports whether a word looks like the name of a file that tlslift
-// reads.
+// fileName reports whether a word looks like the name of a file that tlslift reads.
 func fileName(word string) bool {
 	switch strings.ToLower(filepath.Ext(word)) {
 	case ".yaml", ".yml", ".json", ".pem", ".crt", ".cer", ".der":

@@ -20,7 +20,7 @@ func portFlag(fl *pflag.FlagSet, port *int, name, usage string) {
 	fl.Lookup(name).DefValue = strconv.Itoa(*port)
 }
 
-// parsePort reads 1 to 65535.
+// parsePort parses a port from 1 to 65535.
 func parsePort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
@@ -29,7 +29,7 @@ func parsePort(text string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// parseUser reads the number of a user.
+// parseUser parses a numeric user ID.
 func parseUser(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
@@ -38,8 +38,8 @@ func parseUser(text string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// listFlag adds a flag that may be repeated, and may hold several values with
-// commas between. Its first use replaces the default.
+// listFlag adds a flag that may be repeated, and that accepts several values
+// separated by commas. Its first use replaces the default.
 func listFlag[T uint16 | uint32](fl *pflag.FlagSet, list *[]T, name, usage string, parse func(string) (T, error)) {
 	given := false
 	fl.Func(name, usage, func(text string) error {

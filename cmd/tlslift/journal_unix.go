@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// isJournal reports whether out is systemd's journal: systemd names the device and
-// inode of the stream that it connected ($JOURNAL_STREAM in systemd.exec(5)).
+// isJournal reports whether out is systemd's journal. systemd gives the device
+// and inode of the stream that it connected in $JOURNAL_STREAM; see
+// systemd.exec(5).
 func isJournal(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	if !ok {

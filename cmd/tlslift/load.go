@@ -7,19 +7,19 @@ import (
 	"tlslift/proxy"
 )
 
-// loaded is a configuration that can be used, with what its files hold.
+// loaded is a usable configuration, with the contents of its files.
 type loaded struct {
 	src        configs.Source
 	cfg        *configs.Config
 	settings   proxy.Settings
 	token      string     // of the admin side
 	accountKey []byte     // hashes accounts when no key file is named
-	files      []snapshot // what they were just before they were read
+	files      []snapshot // their state just before they were read
 }
 
-// load reads a configuration and its files, for run, a reload and check. A nil
-// accountKey stands for a new one. judges find what more keeps it from use. With
-// an error, files is set all the same.
+// load reads a configuration and its files, for run, reload and check. If
+// accountKey is nil, it makes a new one. judges find further reasons to reject
+// the configuration. Even if load returns an error, files is set.
 func load(src configs.Source, accountKey []byte, judges ...func(*loaded) configs.Problems) (*loaded, error) {
 	in := &loaded{src: src, accountKey: accountKey}
 	if accountKey == nil {

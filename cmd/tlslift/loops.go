@@ -10,8 +10,8 @@ import (
 	"tlslift/proxy/host"
 )
 
-// listensAt reports whether an address is one that the configuration listens on:
-// for checks before there is a Server.
+// listensAt reports whether an address is one that the configuration listens on.
+// It is for checks before there is a Server.
 func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 	var bound []netip.AddrPort
 	add := func(address string) {
@@ -36,7 +36,7 @@ func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 	}
 }
 
-// literal reads host:port where the host is an address, localhost, or missing.
+// literal parses host:port if the host is an address, localhost, or missing.
 func literal(address string) (netip.AddrPort, bool) {
 	name, port, err := host.ParseAuthority(address)
 	addr := name.Addr().Unmap()
@@ -51,7 +51,7 @@ func literal(address string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr, port), addr.IsValid()
 }
 
-// ourselves finds upstreams and parent proxies that are this tlslift: every
+// ourselves finds upstreams and parent proxies that are this tlslift, since every
 // request to them would be a loop.
 func ourselves(cfg *configs.Config) configs.Problems {
 	listens := listensAt(cfg)

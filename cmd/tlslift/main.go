@@ -1,6 +1,6 @@
-// Command tlslift is a forward proxy and Kubernetes sidecar for applications
-// that cannot speak modern TLS. It holds wiring only: the proxy is in package
-// proxy, what it counts in package metrics, its configuration in configs.
+// Command tlslift is a forward proxy and Kubernetes sidecar for applications that
+// cannot speak modern TLS. This package only wires the parts together: the proxy is
+// in package proxy, its metrics in package metrics, its configuration in configs.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// Stamped by the linker, see the Makefile.
+// Set by the linker; see the Makefile.
 var (
 	version  = "dev"
 	revision = ""
@@ -31,7 +31,7 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// usageError is a mistake of the caller: exit status 2.
+// usageError is a mistake in the command line or the configuration: exit status 2.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr *os.File) int {
 	return statusOf(err)
 }
 
-// output is standard output. It keeps the first error of a write, because a command
+// output is standard output. It keeps the first write error, because a command
 // whose output was not written has failed.
 type output struct {
 	file *os.File
@@ -70,10 +70,10 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the descriptor, for terminalColumns.
+// Fd returns the file descriptor, for terminalColumns.
 func (o *output) Fd() uintptr { return o.file.Fd() }
 
-// statusOf is the exit status of a command that returned err.
+// statusOf returns the exit status of a command that returned err.
 func statusOf(err error) int {
 	var usage usageError
 	switch {
@@ -86,11 +86,12 @@ func statusOf(err error) int {
 	}
 }
 
-// lastWords is how long the process waits for the reader of standard error before it ends.
+// lastWords is how long the process waits for the reader of standard
+// error before it exits.
 const lastWords = time.Second
 
-// printLast prints the last line of a process. A reader that does not read does
-// not keep the process from ending.
+// printLast prints the last line of a process. A reader that is stuck does not
+// keep the process from exiting.
 func printLast(out io.Writer, line string) {
 	printed := make(chan struct{})
 	go func() {
@@ -105,7 +106,7 @@ func printLast(out io.Writer, line string) {
 	}
 }
 
-// noArgs refuses arguments with a hint, as exit status 2.
+// noArgs rejects arguments with a hint, as a usage error.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		if cmd.HasSubCommands() {

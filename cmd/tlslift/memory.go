@@ -11,35 +11,37 @@ import (
 	"time"
 )
 
-// Memory is left to the Go runtime, with three exceptions: the runtime learns of
-// the cgroup's limit, what is held for callers stays within a part of it, and
-// what callers leave behind is given back soon.
+// Memory is left to the Go runtime, with three exceptions: the runtime learns the
+// cgroup's limit, what is held for callers is limited to a part of it, and memory
+// that callers leave behind is given back soon.
 
 const (
-	// limitShare is the share of the cgroup's limit that the runtime is to stay
-	// within: the rest is for what it does not count, such as the binary's pages
+	// limitShare is the share of the cgroup's limit that the runtime should stay
+	// within. The rest is for what it does not count, such as the binary's pages
 	// and socket buffers.
 	limitShare = 0.9
 	// heldShare is the part of the runtime's limit, in eighths, that may be held
-	// for callers. The rest is for connections, which cost about as much again
-	// when all are busy, and for garbage.
+	// for callers. The rest is for garbage and for connections, which cost about
+	// as much again when all are busy.
 	heldShare = 3
-	// leastHeld and usualHeld bound what may be held where limits.memory is auto:
-	// below the one little could be sent, the other is without a limit.
+	// leastHeld and usualHeld apply if limits.memory is auto, in bytes. leastHeld
+	// is the minimum: with less, little could be sent. usualHeld applies without
+	// a memory limit.
 	leastHeld = 8 << 20
 	usualHeld = 256 << 20
-	// releaseEvery is how often it is looked at what callers cost.
+	// releaseEvery is how often to check what callers cost.
 	releaseEvery = time.Second
-	// releaseAgain is after how many intervals memory is given back again: idle
-	// connections to an upstream are closed after 5 to 6 s.
+	// releaseAgain is the number of intervals after which memory is given back
+	// again: idle connections to an upstream are closed after 5 to 6 s.
 	releaseAgain = 7
-	// releaseFrom is how many bytes callers must have cost for their end to be
-	// worth a collection.
+	// releaseFrom is how many bytes callers must have cost to make a collection
+	// after they leave worthwhile.
 	releaseFrom = 2 << 20
 )
 
-// heldLimit is how many bytes may be held for callers: as configured, 0 for auto,
-// under a memory limit of the runtime's, math.MaxInt64 for none.
+// heldLimit returns how many bytes may be held for callers. configured is
+// limits.memory, 0 for auto; limit is the runtime's memory limit,
+// math.MaxInt64 for none.
 func heldLimit(configured, limit int64) int64 {
 	switch {
 	case configured > 0:
@@ -62,9 +64,10 @@ func limitMemory() {
 	}
 }
 
-// cgroupLimit is the smallest memory limit of this process's cgroup and those
-// above it, in bytes; version 2 (Documentation/admin-guide/cgroup-v2.rst), else
-// version 1. It reports false where there is none.
+// cgroupLimit returns the smallest memory limit of this process's cgroup and
+// those above it, in bytes. It supports version 2
+// (Documentation/admin-guide/cgroup-v2.rst) and version 1. It returns false if
+// there is no limit.
 func cgroupLimit(read func(string) ([]byte, error)) (limit int64, ok bool) {
 	groups, err := read("/proc/self/cgroup")
 	if err != nil {
@@ -84,8 +87,8 @@ func cgroupLimit(read func(string) ([]byte, error)) (limit int64, ok bool) {
 		default:
 			continue
 		}
-		// In a container the group's own path may not be visible: then its root
-		// is the container's.
+		// In a container the group's own path may not be visible. Then the
+		// hierarchy's root is the container's group.
 		for dir := path.Clean("/" + parts[2]); ; dir = path.Dir(dir) {
 			if n, found := readLimit(read, path.Join(root, dir, file)); found && (!ok || n < limit) {
 				limit, ok = n, true
@@ -98,8 +101,8 @@ func cgroupLimit(read func(string) ([]byte, error)) (limit int64, ok bool) {
 	return limit, ok
 }
 
-// noLimit is the least that version 1 says for no limit: the largest page-aligned
-// number, or more than any machine has.
+// noLimit is the smallest value by which version 1 means no limit: the largest
+// page-aligned number, or more than any machine has.
 const noLimit = 1 << 60
 
 func readLimit(read func(string) ([]byte, error), file string) (int64, bool) {
@@ -107,13 +110,13 @@ func readLimit(read func(string) ([]byte, error), file string) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" means no limit
 	return n, err == nil && n > 0 && n < noLimit
 }
 
 // releaseMemory gives memory back to the system after most callers have left,
-// until stop is closed. peak is what callers cost at most since its last call, in
-// bytes.
+// until stop is closed. peak returns the most that callers cost since its last
+// call, in bytes.
 func releaseMemory(peak func() int64, stop <-chan struct{}) {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
@@ -122,7 +125,7 @@ func releaseMemory(peak func() int64, stop <-chan struct{}) {
 		select {
 		case <-tick.C:
 			if r.due(peak()) {
-				runtime.GC() // pools keep what they hold for one collection
+				runtime.GC() // pools keep their contents for one collection
 				debug.FreeOSMemory()
 			}
 		case <-stop:
@@ -131,15 +134,15 @@ func releaseMemory(peak func() int64, stop <-chan struct{}) {
 	}
 }
 
-// releaser decides when memory is worth giving back: when callers have cost no
-// more than half of what they did for a whole interval, and once more when the
-// connections to the upstreams that they used were closed, too.
+// releaser decides when to give memory back: when callers have cost at most half
+// of their maximum for a whole interval, and again once the upstream connections
+// that they used have closed too.
 type releaser struct {
 	most  int64
-	again int // intervals until then; 0 or less = done
+	again int // intervals until the second time; 0 or less = done
 }
 
-// due takes what callers cost at most since the last call.
+// due takes the most that callers cost since the last call.
 func (r *releaser) due(cost int64) bool {
 	if cost > r.most {
 		r.most, r.again = cost, 0

@@ -24,10 +24,10 @@ import (
 type adminListener struct {
 	net.Listener
 	address string // as configured
-	public  bool   // metrics and probes alone
+	public  bool   // only metrics and probes
 }
 
-// newAdmin prepares the operator's side. Nothing listens yet.
+// newAdmin prepares the admin side. Nothing listens yet.
 func (a *app) newAdmin(in *loaded, reg prometheus.Gatherer) *admin.Admin {
 	cfg := in.cfg
 	return admin.New(admin.Options{
@@ -46,8 +46,8 @@ func (a *app) newAdmin(in *loaded, reg prometheus.Gatherer) *admin.Admin {
 	})
 }
 
-// adminHosts are the names by which the admin side may be called: those of this
-// machine, the one in its address, and the configured ones.
+// adminHosts returns the names by which the admin side may be called: those of
+// this machine, the one in its address, and the configured ones.
 func adminHosts(c configs.Admin) []host.Name {
 	machine, _ := os.Hostname()
 	short, _, _ := strings.Cut(machine, ".")
@@ -61,7 +61,8 @@ func adminHosts(c configs.Admin) []host.Name {
 	return names
 }
 
-// proxyAddress is where proxy requests are taken, for /proxy.pac; "" = nowhere.
+// proxyAddress returns where proxy requests are accepted, for /proxy.pac;
+// "" = nowhere.
 func proxyAddress(open []proxy.Bound) string {
 	for _, l := range open {
 		if l.Accept.Has(call.Forward) {
@@ -86,7 +87,7 @@ func (a *app) requestQuit() {
 	}
 }
 
-// listenAdmin opens the admin listeners. Nothing asks for them before.
+// listenAdmin opens the admin listeners. They are not served yet.
 func (a *app) listenAdmin(c configs.Admin) error {
 	for _, l := range []struct {
 		key, address string
@@ -112,7 +113,7 @@ func (a *app) listenAdmin(c configs.Admin) error {
 	return nil
 }
 
-// serveAdmin answers until the process ends; a failure is sent to a.ended.
+// serveAdmin serves until the process ends, and sends any failure to a.ended.
 func (a *app) serveAdmin() {
 	for _, l := range a.adminListeners {
 		serve := a.admin.Serve
@@ -127,7 +128,7 @@ func (a *app) serveAdmin() {
 	}
 }
 
-// ownAdmin reports whether an address is one of the admin listeners'.
+// ownAdmin reports whether an address is that of an admin listener.
 func (a *app) ownAdmin(ap netip.AddrPort) bool {
 	for _, l := range a.adminListeners {
 		if tcp, ok := l.Addr().(*net.TCPAddr); ok {

@@ -12,19 +12,19 @@ import (
 	"tlslift/proxy/authority"
 )
 
-// standardOutput is what stands for it where a flag names a file to write.
+// standardOutput means standard output if a flag names a file to write.
 const standardOutput = "-"
 
 // named is a file that a flag names.
 type named struct{ flag, file string }
 
-// spareFiles refuses to write over what cannot be made again: a file that another
-// flag names, a private key, a ledger and a configuration. of are those flags; one
-// that names no file is ignored.
+// spareFiles refuses to overwrite what cannot be made again: a file that another
+// flag names, a private key, a ledger or a configuration. of lists those flags;
+// it ignores one that names no file.
 func spareFiles(flag, out string, of ...named) error {
 	info, err := os.Stat(out)
 	if err != nil {
-		return nil // nothing is there, or writing says why not
+		return nil // nothing is there, or writing will report the error
 	}
 	for _, other := range of {
 		if source, err := os.Stat(other.file); err == nil && os.SameFile(info, source) {
@@ -48,8 +48,9 @@ func spareFiles(flag, out string, of ...named) error {
 	return fmt.Errorf("--%s %s: %s, which would be overwritten; name another file", flag, out, what)
 }
 
-// contentOf is what is in a file that would be overwritten, as far as it can be
-// read: nothing of a pipe, a terminal and the like, where nothing is lost.
+// contentOf returns the contents of a file that would be overwritten, as far as
+// they can be read. It returns nothing for a pipe, a terminal and the like, where
+// nothing is lost.
 func contentOf(file string) []byte {
 	const enough = 16 << 20
 	info, err := os.Stat(file)

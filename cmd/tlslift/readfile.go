@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// maxInput bounds a file that a flag or the configuration names, in bytes: a bundle
-// of all public CAs has less than 1 MiB.
+// maxInput bounds a file that a flag or the configuration names, in bytes. A
+// bundle of all public CAs takes less than 1 MiB.
 const maxInput = 16 << 20
 
 // readFile reads a file of at most maxInput bytes.

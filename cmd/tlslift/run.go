@@ -35,26 +35,27 @@ finishes the requests in flight, and logs how many it had to cut off.`,
 	return cmd
 }
 
-// signals ask a running tlslift for something. Those that ask for its end have a
-// channel of their own, which no number of others can fill; nil = never asked.
+// signals ask a running tlslift to do something. Those that ask it to stop have
+// their own channel, which no number of others can fill. A nil channel never asks.
 type signals struct {
 	end     chan os.Signal // the first drains, the second stops without waiting
-	reload  chan os.Signal // holds one: several ask for one reload
+	reload  chan os.Signal // holds one: several signals ask for one reload
 	upgrade chan os.Signal // holds one
 }
 
 func notifySignals() signals {
 	on := signals{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
-	// Never stopped: a second SIGTERM at the very end would end the process with the signal's status.
+	// Never stopped: a second SIGTERM at the very end would kill the process with
+	// the signal's status.
 	signal.Notify(on.end, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(on.reload, syscall.SIGHUP)
-	if len(upgradeSignals) > 0 { // else all
+	if len(upgradeSignals) > 0 { // without arguments, Notify would relay all signals
 		signal.Notify(on.upgrade, upgradeSignals...)
 	}
 	return on
 }
 
-// run is `tlslift run`, which is also the default command.
+// run implements `tlslift run`, which is also the default command.
 func (f *configFlags) run(cmd *cobra.Command, _ []string) error {
 	on := notifySignals()
 	before, err := previousProcess()
@@ -64,8 +65,8 @@ func (f *configFlags) run(cmd *cobra.Command, _ []string) error {
 	return serve(f.source(cmd, os.Environ()), before, cmd.ErrOrStderr(), on, func() {})
 }
 
-// serve runs the proxy until a signal asks for its end. before is the process whose
-// place this one takes, nil if there is none; started is called when it is ready.
+// serve runs the proxy until a signal asks it to stop. before is the process that
+// this one replaces, or nil if there is none. serve calls started when it is ready.
 func serve(src configs.Source, before *previous, log io.Writer, on signals, started func()) error {
 	limitMemory()
 	var accountKey []byte
@@ -76,7 +77,7 @@ func serve(src configs.Source, before *previous, log io.Writer, on signals, star
 	if err != nil {
 		return usageError{err}
 	}
-	signal.Ignore(syscall.SIGPIPE) // a log reader that ended costs lines, not the process
+	signal.Ignore(syscall.SIGPIPE) // if a log reader ends, lines are lost, but not the process
 	a, err := newApp(in, before, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)

@@ -14,10 +14,10 @@ import (
 	"tlslift/configs"
 )
 
-// eventID is the one of all our events: their text says all.
+// eventID is the ID of all our events: their text says everything.
 const eventID = 1
 
-// newServiceRunCommand is what the service manager starts.
+// newServiceRunCommand returns the command that the service manager starts.
 func newServiceRunCommand(name *string) *cobra.Command {
 	var config string
 	cmd := &cobra.Command{
@@ -71,7 +71,7 @@ func (s *service) Execute(_ []string, requests <-chan svc.ChangeRequest, status 
 				status <- svc.Status{State: svc.StopPending, WaitHint: uint32(controlTimeout.Milliseconds())}
 				select {
 				case stop <- os.Interrupt:
-				default: // it was asked twice already
+				default: // two requests are already pending
 				}
 			}
 		case s.err = <-ended:

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalColumns is the width of the terminal that w is, 0 when it is none.
+// terminalColumns returns the width of the terminal w, or 0 if w is not a terminal.
 func terminalColumns(w io.Writer) int {
-	const usual = 80 // of one that does not say
+	const usual = 80 // for a terminal that does not report its width
 	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return 0

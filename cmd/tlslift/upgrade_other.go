@@ -9,10 +9,10 @@ import (
 	"tlslift/proxy/call"
 )
 
-// upgradeSignals is empty where a process cannot hand its sockets to another.
+// upgradeSignals is empty, because a process cannot hand its sockets to another here.
 var upgradeSignals []os.Signal
 
-// previous is the process whose place this one takes: there is none here.
+// previous is the process that this one replaces; there is none on this platform.
 type previous struct {
 	PID        int
 	AccountKey []byte
@@ -29,7 +29,7 @@ func (*previous) Ending() {}
 
 func (*previous) Serving(func(*call.Outcome)) (uint64, error) { return 0, nil }
 
-// upgrade is not there on this platform.
+// upgrade does not exist on this platform.
 type upgrade struct{ done chan error }
 
 func (a *app) abandonUpgrade() {}

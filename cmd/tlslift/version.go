@@ -19,13 +19,13 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// versionLine is what `tlslift version` and --version print.
+// versionLine returns what `tlslift version` and --version print.
 func versionLine() string {
 	return fmt.Sprintf("tlslift %s (revision %s, %s, %s/%s)", version, sourceRevision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// sourceRevision is the commit that was built: stamped, else what the Go tool
-// noted.
+// sourceRevision returns the commit that was built: the one set by the linker,
+// else the one recorded by the Go tool.
 func sourceRevision() string {
 	if revision != "" {
 		return revision

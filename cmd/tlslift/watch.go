@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// settle is how often files are looked at, and how long they must be still before
-// they are read: editors and Kubernetes write in several steps.
+// settle is how often files are checked, and how long they must be unchanged
+// before they are read: editors and Kubernetes write in several steps.
 const settle = 300 * time.Millisecond
 
-// watcher reports changes of the configuration file and of the files it names. It
-// asks for their state again and again, because that follows every link and works
-// on every file system, and compares contents, so that only a real change is
-// reported.
+// watcher reports changes to the configuration file and the files it names. It
+// polls their state, because that follows every link and works on every file
+// system. It compares contents, so it reports only real changes.
 type watcher struct {
 	changed chan struct{}
 	loaded  atomic.Pointer[[]snapshot]
@@ -30,16 +29,16 @@ func newWatcher(loaded []snapshot) *watcher {
 	return w
 }
 
-// refresh says what the files were just before they were loaded, also if they were
-// refused.
+// refresh sets what the files were just before they were loaded, even if they
+// were then rejected.
 func (w *watcher) refresh(loaded []snapshot) { w.loaded.Store(&loaded) }
 
-// run looks until stop is closed.
+// run polls until stop is closed.
 func (w *watcher) run(stop <-chan struct{}) {
 	tick := time.NewTicker(settle)
 	defer tick.Stop()
 	var loaded *[]snapshot
-	var seen, compared []os.FileInfo // at the last look, and when the contents were compared
+	var seen, compared []os.FileInfo // at the last poll, and when the contents were last compared
 	for {
 		select {
 		case <-stop:
@@ -52,15 +51,15 @@ func (w *watcher) run(stop <-chan struct{}) {
 		now := look(*loaded)
 		still := slices.EqualFunc(now, seen, sameState)
 		seen = now
-		// A file that becomes readable, by a change of its owner or of a directory above
-		// it, need not change its state.
+		// A file can become readable through a change of its owner or of a parent
+		// directory, without a change in its own state.
 		unread := slices.ContainsFunc(*loaded, func(s snapshot) bool { return s.unread != nil })
 		if !still || !unread && slices.EqualFunc(now, compared, sameState) {
 			continue
 		}
 		changed, err := compare(*loaded)
 		if err != nil {
-			continue // later
+			continue // retry later
 		}
 		compared = now
 		if changed {
@@ -72,8 +71,8 @@ func (w *watcher) run(stop <-chan struct{}) {
 	}
 }
 
-// compare reports whether files differ from those that were loaded. It fails while
-// this process has no descriptor left to read them with.
+// compare reports whether files differ from those that were loaded. It fails if
+// this process has no descriptors left to read them with.
 func compare(loaded []snapshot) (changed bool, err error) {
 	for _, s := range loaded {
 		now := takeSnapshot(s.files...)
@@ -85,7 +84,7 @@ func compare(loaded []snapshot) (changed bool, err error) {
 	return changed, nil
 }
 
-// look returns the state of each file, nil for one that is not there.
+// look returns the state of each file; nil = it does not exist.
 func look(loaded []snapshot) []os.FileInfo {
 	var states []os.FileInfo
 	for _, s := range loaded {
@@ -104,15 +103,16 @@ func sameState(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// snapshot is what files were at one time.
+// snapshot is the state of files at one time.
 type snapshot struct {
 	files  []string
 	sum    [sha256.Size]byte // over their names and contents
-	unread error             // why one that is there could not be read; nil = all were
+	unread error             // why an existing file could not be read; nil = all were
 }
 
-// takeSnapshot reads files; one that cannot be read counts as empty. Only regular
-// ones are read: opening another can block, and reading it takes what is in it.
+// takeSnapshot reads files; one that cannot be read counts as empty. It reads
+// only regular files, because opening another can block, and reading it consumes
+// its contents.
 func takeSnapshot(files ...string) snapshot {
 	sum := sha256.New()
 	var unread error

@@ -2,6 +2,6 @@
 
 package main
 
-// writable reports whether this user can make files in a directory. Only trying
-// would tell, so it is assumed.
+// writable reports whether this user can create files in a directory. That can
+// only be found by trying, so it is assumed.
 func writable(string) bool { return true }

@@ -4,5 +4,5 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// writable reports whether this user can make files in a directory.
+// writable reports whether this user can create files in a directory.
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }

@@ -14,10 +14,10 @@ import (
 	"tlslift/deploy/demo/callers"
 )
 
-// firstPort is tlslift's port for the first application; the others follow.
+// firstPort is tlslift's port for the first application. Those of the others follow.
 const firstPort = 3131
 
-// call lets the sample applications call through tlslift until ctx ends.
+// call makes the sample applications call through tlslift until ctx ends.
 func call(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("callers", flag.ContinueOnError)
 	proxy := flags.String("proxy", "127.0.0.1", "host of tlslift; ports 3131 to 3135 are the applications'")
@@ -33,7 +33,7 @@ func call(ctx context.Context, args []string) error {
 	tick := time.NewTicker(*every)
 	defer tick.Stop()
 	for number := 0; ; {
-		// Read each time: a portal that was started again has a new certificate.
+		// Read each time, because a restarted portal has a new certificate.
 		applications := callers.All(pool(*root), pool(*portal))
 		for i := range applications {
 			c := &applications[i]
@@ -50,8 +50,8 @@ func call(ctx context.Context, args []string) error {
 	}
 }
 
-// pool has the certificates of a file; none, if it cannot be read: the handshake
-// says so.
+// pool returns the certificates of a file. If the file cannot be read, the pool
+// is empty, and the handshake reports that.
 func pool(file string) *x509.CertPool {
 	roots := x509.NewCertPool()
 	if data, err := os.ReadFile(file); err == nil {

@@ -1,13 +1,13 @@
-// Command demo is what stands at both ends of tlslift where nothing real may: a
+// Command demo provides both ends of tlslift where nothing real may be used: a
 // pretend SMSPortal, and callers with the habits of old programs. docker compose
-// and the Kubernetes tests run it; it is in no release.
+// and the Kubernetes tests run it. It is not part of a release.
 //
-//	demo setup -dir DIR -owner UID                 a CA for tlslift and the folder for both certificates
-//	demo portal -listen :8443 -stats :8080 -ca F   the pretend SMSPortal
-//	demo callers -proxy HOST -root F -portal F     calls by the sample applications, until it is ended
-//	demo relay -listen :9127 -to 127.0.0.1:9128    tlslift's status page, out of its container's loopback
-//	demo get URL                                   one GET: a health check for an image without a shell
-//	demo loop -after D -every D URL                GETs with a number behind URL, until SIGTERM and for D after it;
+//	demo setup -dir DIR -owner UID                 make a CA for tlslift and the folder for both certificates
+//	demo portal -listen :8443 -stats :8080 -ca F   run the pretend SMSPortal
+//	demo callers -proxy HOST -root F -portal F     make the sample applications call, until it is stopped
+//	demo relay -listen :9127 -to 127.0.0.1:9128    make tlslift's status page reachable from outside its container
+//	demo get URL                                   make one GET: a health check for an image without a shell
+//	demo loop -after D -every D URL                make GETs with a number appended to URL, until D after SIGTERM;
 //	                                               the first failure ends it with status 1
 package main
 
@@ -53,7 +53,7 @@ func run(args []string) int {
 	return 0
 }
 
-// setup makes tlslift's CA, unless it is there.
+// setup makes tlslift's CA unless it exists.
 func setup(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("setup", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder to make it in")
@@ -73,7 +73,7 @@ func setup(_ context.Context, args []string) error {
 	})
 }
 
-// get asks once and fails unless the answer is 200.
+// get makes one request and fails unless the answer is 200.
 func get(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: demo get URL")
@@ -83,8 +83,8 @@ func get(ctx context.Context, args []string) error {
 	return fetch(ctx, args[0])
 }
 
-// loop calls until it is asked to end, and for a while after that: an application
-// that still has to finish its work.
+// loop calls until it is asked to stop, and for a while after that, like an
+// application that still has to finish its work.
 func loop(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("loop", flag.ContinueOnError)
 	after := flags.Duration("after", 3*time.Second, "time to go on after SIGTERM")
@@ -117,7 +117,7 @@ func loop(ctx context.Context, args []string) error {
 	}
 }
 
-// fetch is one GET; anything but 200 is an error.
+// fetch makes one GET; any status except 200 is an error.
 func fetch(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -135,8 +135,8 @@ func fetch(ctx context.Context, url string) error {
 	return err
 }
 
-// portal runs the pretend SMSPortal until ctx ends. What it has counted is written
-// as JSON on its stats address.
+// portal runs the pretend SMSPortal until ctx ends. It serves its counts as JSON
+// on the stats address.
 func portal(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("portal", flag.ContinueOnError)
 	listen := flags.String("listen", ":8443", "host:port of the API, TLS 1.2 and 1.3")
@@ -172,7 +172,8 @@ func portal(ctx context.Context, args []string) error {
 	}
 }
 
-// writeFile replaces a file at once: who waits for it never reads half of it.
+// writeFile replaces a file atomically, so a process that waits for it never
+// reads half of it.
 func writeFile(name string, data []byte) error {
 	temp := filepath.Join(filepath.Dir(name), ".demo-new")
 	if err := os.WriteFile(temp, data, 0o644); err != nil { //nolint:gosec // a certificate is public
@@ -181,7 +182,7 @@ func writeFile(name string, data []byte) error {
 	return os.Rename(temp, name)
 }
 
-// counts tells what arrived: numbers alone, as the product does.
+// counts serves what arrived, as numbers only, like the product does.
 func counts(s *smsportal.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ca.pem", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.CAPEM()) })

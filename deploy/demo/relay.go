@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// relay shows on one address what listens on another: tlslift's status page,
-// which is on the loopback of its container, where no published port leads. It
-// runs in tlslift's network namespace. Whose container is started again has
-// another one: so the relay ends when no side is left, to be started
-// again in the new one.
+// relay makes what listens on one address reachable at another. It is for
+// tlslift's status page, which is on the loopback of its container, where no
+// published port leads. relay runs in tlslift's network namespace. A restarted
+// container has a new one. So relay ends when nothing answers any more, and can
+// be restarted in the new one.
 func relay(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
 	listen := flags.String("listen", "", "host:port to listen on")
@@ -34,8 +34,8 @@ func relay(ctx context.Context, args []string) error {
 	return relayOn(ctx, ln, *to, *patience)
 }
 
-// relayOn relays what ln accepts until ctx ends, or no connection was open for
-// that long.
+// relayOn relays what ln accepts until ctx ends, or the address to has not answered
+// for as long as patience.
 func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Duration) error {
 	defer ln.Close()
 	failed := make(chan error, 2)
@@ -58,7 +58,7 @@ func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Dura
 	}
 }
 
-// relayOne copies both ways until one side has ended.
+// relayOne copies in both directions until one side ends.
 func relayOne(conn net.Conn, to string) {
 	defer conn.Close()
 	other, err := net.Dial("tcp", to)
@@ -74,7 +74,7 @@ func relayOne(conn net.Conn, to string) {
 	_, _ = io.Copy(conn, other)
 }
 
-// watch returns once there was no answer for as long as patience.
+// watch returns an error once the address to has not answered for as long as patience.
 func watch(ctx context.Context, to string, patience time.Duration) error {
 	tick := time.NewTicker(patience / 10)
 	defer tick.Stop()

@@ -15,14 +15,14 @@ import (
 	"strings"
 )
 
-// image is one layer and what is said about it.
+// image is one layer and its metadata.
 type image struct {
 	tag, arch, version, revision string
 	config                       settings
 	files                        map[string]entry // by absolute path
 }
 
-// settings are the part of an image's configuration that is used here (OCI
+// settings is the part of an image's configuration that is used here (OCI
 // image-spec, config.md).
 type settings struct {
 	User       string            `json:"User"`
@@ -61,7 +61,7 @@ func (i *image) addFile(source, name string, mode fs.FileMode) error {
 	return nil
 }
 
-// addTree takes a folder's files, folders and symbolic links.
+// addTree adds a folder's files, folders and symbolic links.
 func (i *image) addTree(root string) error {
 	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || p == root {
@@ -88,8 +88,8 @@ func (i *image) addTree(root string) error {
 	})
 }
 
-// layer is the image's only one. Everything in it belongs to root and has no
-// time.
+// layer returns the image's only layer. Everything in it belongs to root
+// and has no time.
 func (i *image) layer() ([]byte, error) {
 	names := make([]string, 0, len(i.files))
 	for name := range i.files {
@@ -120,7 +120,7 @@ func (i *image) layer() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// write writes the archive and returns the size of the layer, in bytes.
+// write writes the archive, and returns the size of the layer in bytes.
 func (i *image) write(out string) (int, error) {
 	layer, err := i.layer()
 	if err != nil {

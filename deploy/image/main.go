@@ -1,7 +1,7 @@
 // Command image puts a static binary, or a whole folder, into a container image
-// without an engine: a docker-archive that docker load, podman load, ctr import and
-// kind load take. What it makes is what the Dockerfile's last stage makes; the same
-// input gives the same bytes.
+// without a container engine. It writes a docker-archive, for docker load, podman
+// load, ctr import and kind load. The image is the same as that of the
+// Dockerfile's last stage. The same input gives the same bytes.
 //
 //	image -t tlslift:1.0 -o tlslift.tar -ca /etc/ssl/certs/ca-certificates.crt bin/tlslift
 //	image -t app:1 -o app.tar -user 1000:1000 -root ROOTFS /usr/bin/curl
@@ -50,11 +50,11 @@ var (
 	numeric   = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
 )
 
-// sources are what an image is made from.
+// sources are what an image is made of.
 type sources struct {
-	root    string   // folder; "" = the command's binary alone
+	root    string   // folder; "" = only the command's binary
 	ca      string   // bundle of CA certificates; "" = none
-	legal   string   // files for /licenses, with commas between them
+	legal   string   // files for /licenses, separated by commas
 	command []string // the binary and its arguments
 }
 

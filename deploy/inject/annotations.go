@@ -12,34 +12,34 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// prefix is what the names of all our annotations begin with.
+// prefix is the start of all our annotations' names.
 const prefix = "tlslift/"
 
 // The annotations that this package writes to a pod template.
 const (
-	AnnotationInjected = "tlslift/injected" // what was added, for the way back
+	AnnotationInjected = "tlslift/injected" // what was added, for removing it
 	AnnotationConfig   = "tlslift/config"   // the sidecar's configuration
 )
 
-// The labels of a pod with a sidecar. LabelWorkload names it in the metrics,
-// behind its namespace; one that is there already is kept.
+// The labels of a pod with a sidecar. LabelWorkload is its name in the metrics,
+// after its namespace; an existing one is kept.
 const (
 	LabelSidecar  = "tlslift/sidecar"  // "true"
 	LabelWorkload = "tlslift/workload" // name of the workload
 )
 
-// override returns the options of one pod; wanted is false when it is to be
+// override returns the options of one pod. If wanted is false, the pod should be
 // left alone.
 func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) {
 	annotations := walk(pod, "metadata", "annotations")
 	wanted = true
-	options := map[string]any{ // by the annotation's name behind the prefix
+	options := map[string]any{ // by the annotation's name after the prefix
 		"inject":         &wanted, // "false": leave these pods alone
 		"transparent":    &o.Transparent,
 		"image":          &o.Image,
 		"ca-secret":      &o.CASecret,
 		"config-map":     &o.ConfigMap,
-		"containers":     &o.Containers, // separated by commas, as are the hosts of no-proxy
+		"containers":     &o.Containers, // separated by commas, like the hosts of no-proxy
 		"no-proxy":       &o.NoProxy,
 		"port":           &o.Port,
 		"admin-port":     &o.AdminPort,
@@ -80,7 +80,7 @@ func (o Options) override(pod *yaml.Node) (out Options, wanted bool, err error) 
 }
 
 // ours reports whether an annotation is one of this package, or was meant to be:
-// its prefix is misspelled, or written as a domain.
+// its prefix may be misspelled, or written as a domain.
 func ours(key string) bool {
 	domain, _, is := strings.Cut(key, "/")
 	own := strings.TrimSuffix(prefix, "/")
@@ -88,7 +88,7 @@ func ours(key string) bool {
 	return is && (near || strings.HasPrefix(domain, own+"."))
 }
 
-// misspelt says that there is no such annotation, and which there are.
+// misspelt says that there is no such annotation, and which ones there are.
 func misspelt(key string, known []string) string {
 	_, word, _ := strings.Cut(key, "/")
 	if near := suggest.Nearest(word, known); near != "" {
@@ -97,8 +97,8 @@ func misspelt(key string, known []string) string {
 	return "unknown annotation " + key + "; remove it; the annotations are " + prefix + strings.Join(known, ", "+prefix)
 }
 
-// misplaced refuses an annotation of ours above the pod template, where it has no
-// effect.
+// misplaced rejects one of our annotations above the pod template, where
+// it has no effect.
 func misplaced(w workload) error {
 	for i := range w.path {
 		annotations := walk(walk(w.object, w.path[:i]...), "metadata", "annotations")
@@ -114,7 +114,8 @@ func misplaced(w workload) error {
 	return nil
 }
 
-// split cuts a list at its commas. An empty one is not nil: it has no names.
+// split splits a list at its commas. An empty list becomes an empty slice
+// rather than nil.
 func split(list string) []string {
 	out := []string{}
 	for _, entry := range strings.Split(list, ",") {

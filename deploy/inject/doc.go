@@ -1,17 +1,17 @@
-// Package inject adds tlslift to Kubernetes workloads, and takes it out again.
+// Package inject adds tlslift to Kubernetes workloads, and removes it again.
 //
-// It edits YAML nodes: the manifest keeps its comments, the order of its keys
-// and everything that this package does not know. What is no workload passes
-// byte for byte. No Kubernetes library is needed, and none is used: the result
-// is for the API server to judge.
+// It edits YAML nodes, so the manifest keeps its comments, the order of its keys
+// and everything that this package does not know. Documents without a workload
+// pass through byte for byte. The package neither needs nor uses a Kubernetes
+// library: the API server judges the result.
 //
-// A workload's pods get a native sidecar (an init container whose restartPolicy
-// is Always, Kubernetes 1.29) and, for the containers that are to use it, the
-// proxy variables of the environment. In transparent mode the containers stay
-// as they are, and an init container redirects the pod's connections.
+// A workload's pods get a native sidecar: an init container whose restartPolicy
+// is Always (Kubernetes 1.29). The containers that should use it get the proxy
+// environment variables. In transparent mode the containers stay as they are, and
+// an init container redirects the pod's connections.
 //
-// What was added is noted in the annotation [AnnotationInjected] of the pod
-// template, so that injecting twice gives what injecting once gives, and
-// Uninject restores what was there before. The sidecar's configuration travels
-// in an annotation, too: a workload needs no ConfigMap beside it.
+// The annotation [AnnotationInjected] of the pod template records what was added.
+// So injecting twice gives the same result as injecting once, and Uninject
+// restores what was there before. The sidecar's configuration is in an annotation
+// too, so a workload needs no ConfigMap beside it.
 package inject

@@ -7,15 +7,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document is one document of a stream, its marker line included.
+// document is one document of a stream, including its marker line.
 type document struct {
 	raw  []byte
 	line int // in the stream, from 1
 }
 
-// documents cuts a stream at its markers. A line that begins with --- is one
-// wherever it stands (YAML 1.2, 9.1.2), so that what is not edited need not be
-// understood.
+// documents splits a stream at its markers. A line that begins with --- is a
+// marker wherever it is (YAML 1.2, 9.1.2), so documents that are not edited need
+// not be parsed.
 func documents(in []byte) []document {
 	var docs []document
 	start, startLine, line := 0, 1, 1
@@ -41,8 +41,8 @@ func isMarker(line []byte) bool {
 	return ok && (len(rest) == 0 || bytes.ContainsAny(rest[:1], " \t\r\n"))
 }
 
-// onlyDirectives reports whether text belongs to the document that the marker
-// behind it begins: %YAML and %TAG lines, with comments and empty lines.
+// onlyDirectives reports whether text belongs to the document that begins at the
+// marker after it: %YAML and %TAG lines, with comments and empty lines.
 func onlyDirectives(text []byte) bool {
 	some := false
 	for line := range bytes.Lines(text) {
@@ -58,7 +58,7 @@ func onlyDirectives(text []byte) bool {
 	return some
 }
 
-// encode writes the edited document in the style it had.
+// encode writes the edited document in its original style.
 func (d document) encode(root *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	if isMarker(firstLine(d.raw)) {
@@ -81,8 +81,8 @@ func (d document) encode(root *yaml.Node) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// spellNulls writes out the nulls that are only left blank within braces and
-// brackets: the encoder would make empty strings of them.
+// spellNulls writes out nulls that are left blank within braces and brackets,
+// because the encoder would turn them into empty strings.
 func spellNulls(n *yaml.Node, flow bool) {
 	flow = flow || n.Style&yaml.FlowStyle != 0
 	if flow && n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "" {
@@ -100,8 +100,8 @@ func firstLine(text []byte) []byte {
 	return text
 }
 
-// style finds how a document is indented: by how much, and whether the items of
-// a list stand below its key (compact) or further in.
+// style determines how a document is indented: by how much, and whether the items
+// of a list are directly below its key (compact) or further in.
 func style(n *yaml.Node) (indent int, compact bool) {
 	var walk func(n *yaml.Node) bool
 	indent = 0
@@ -110,7 +110,7 @@ func style(n *yaml.Node) (indent int, compact bool) {
 		if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 {
 			for i := 0; i+1 < len(n.Content); i += 2 {
 				key, value := n.Content[i], n.Content[i+1]
-				// What was added has no place in the source.
+				// What was added has no position in the source.
 				if key.Column == 0 || value.Column == 0 || value.Style&yaml.FlowStyle != 0 {
 					continue
 				}

@@ -8,13 +8,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// javaVariable is read by every JVM, which ignores the others.
+// javaVariable is read by every JVM; JVMs ignore the other variables.
 const javaVariable = "JAVA_TOOL_OPTIONS"
 
 type variable struct{ Name, Value string }
 
-// environment is what tells an application of the proxy. libcurl reads
-// only the lower-case http_proxy, others only the upper-case one.
+// environment returns the variables that configure the proxy. libcurl reads only
+// the lower-case http_proxy, and other programs only the upper-case one.
 func (o Options) environment() []variable {
 	proxy := fmt.Sprintf("http://127.0.0.1:%d", o.Port)
 	except := strings.Join(o.NoProxy, ",")
@@ -29,7 +29,7 @@ func (o Options) environment() []variable {
 	}
 }
 
-// javaOptions are the system properties that say the same to a JVM.
+// javaOptions returns the system properties that say the same to a JVM.
 func (o Options) javaOptions() string {
 	var except []string
 	for _, host := range o.NoProxy {
@@ -48,8 +48,8 @@ func (o Options) javaOptions() string {
 	return options
 }
 
-// addEnvironment sets the proxy variables of the application's containers. One
-// that is set already stays.
+// addEnvironment sets the proxy variables of the application's containers. It
+// keeps variables that are already set.
 func (o Options) addEnvironment(r *record, spec *yaml.Node) ([]string, error) {
 	wanted := items(get(spec, "containers"))
 	if o.Containers != nil {

@@ -6,22 +6,22 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Bounds of one document. A manifest that a person wrote is far below them;
-// one whose aliases multiply is not.
+// Limits of one document. A manifest written by a person is far below them; one
+// whose aliases multiply is not.
 const (
 	maxNodes = 200_000
 	maxDepth = 200
 )
 
-// expander writes aliases and merge keys out: what is edited in one place must
-// not change in another.
+// expander writes out aliases and merge keys, because an edit in one place must
+// not change another.
 type expander struct {
 	nodes   int
 	aliases bool
 }
 
-// expand checks a document's bounds and that no key is there twice, and writes
-// its aliases out. The result shares nodes with n only where no alias was.
+// expand checks a document's limits and that no key is there twice, and writes
+// out its aliases. If there were aliases, the result shares no nodes with n.
 func expand(n *yaml.Node) (*yaml.Node, error) {
 	e := &expander{aliases: hasAlias(n)}
 	return e.node(n, 0)
@@ -71,8 +71,8 @@ func (e *expander) node(n *yaml.Node, depth int) (*yaml.Node, error) {
 	return out, nil
 }
 
-// flatten replaces a merge key (<<) by what it stands for: the mapping's own
-// keys win, then those of the first source that has them.
+// flatten replaces a merge key (<<) by its contents. The mapping's own keys take
+// precedence, then those of the first source that has them.
 func flatten(m *yaml.Node) error {
 	at, seen := -1, map[string]bool{}
 	for i := 0; i+1 < len(m.Content); i += 2 {
@@ -105,8 +105,8 @@ func flatten(m *yaml.Node) error {
 	return nil
 }
 
-// noDuplicates refuses what the API server would refuse, and what two readers
-// could understand differently.
+// noDuplicates rejects what the API server would reject, or two readers could
+// understand differently.
 func noDuplicates(m *yaml.Node) error {
 	seen := make(map[string]bool, len(m.Content)/2)
 	for i := 0; i+1 < len(m.Content); i += 2 {

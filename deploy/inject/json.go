@@ -8,15 +8,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// isJSON reports whether an object was written as JSON, as kubectl get -o json
-// does: in braces, with its keys in double quotes.
+// isJSON reports whether an object was written as JSON, as by kubectl get -o
+// json: in braces, with its keys in double quotes.
 func isJSON(object *yaml.Node) bool {
 	return object.Kind == yaml.MappingNode && object.Style&yaml.FlowStyle != 0 && len(object.Content) > 0 &&
 		object.Content[0].Style&yaml.DoubleQuotedStyle != 0
 }
 
-// writeJSON writes a node as JSON, indented as kubectl does, keys in their
-// order.
+// writeJSON writes a node as JSON, indented like kubectl's, with the keys in
+// their original order.
 func writeJSON(out *bytes.Buffer, n *yaml.Node, indent string) error {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -72,6 +72,6 @@ func writeScalar(out *bytes.Buffer, n *yaml.Node) {
 func writeString(out *bytes.Buffer, s string) {
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s)           // a string, into a buffer
+	_ = enc.Encode(s)           // cannot fail: a string, into a buffer
 	out.Truncate(out.Len() - 1) // the encoder's line feed
 }

@@ -7,9 +7,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// templates are the places of the pod template in each kind of workload.
+// templates says where the pod template is in each kind of workload.
 var templates = map[string]struct {
-	groups []string // of the API; "" is the core
+	groups []string // of the API; "" is the core group
 	path   []string
 }{
 	"Pod":                   {[]string{""}, nil},
@@ -22,9 +22,9 @@ var templates = map[string]struct {
 	"CronJob":               {[]string{"batch"}, []string{"spec", "jobTemplate", "spec", "template"}},
 }
 
-// templateOf returns what carries a workload's pods, a mapping with metadata and
-// spec, and the path to it. Nil for an object that is no workload, or whose spec
-// is missing. Its error says what is there instead.
+// templateOf returns the pod template of a workload, a mapping with metadata and
+// spec, and the path to it. It returns nil for an object that is not a workload,
+// or whose spec is missing. Its error says what is there instead.
 func templateOf(object *yaml.Node) (pod *yaml.Node, path []string, err error) {
 	kind, ok := templates[text(get(object, "kind"))]
 	group, _, found := strings.Cut(text(get(object, "apiVersion")), "/")
@@ -56,8 +56,9 @@ func isList(object *yaml.Node) bool {
 	return text(get(object, "kind")) == "List" && text(get(object, "apiVersion")) == "v1"
 }
 
-// objectsOf are an object itself, or the objects of a List, those of Lists in it
-// too. Each is there once: aliases can lead to one many times, or back to the List.
+// objectsOf returns an object itself, or the objects of a List, including those
+// of nested Lists. Each is returned once: aliases can lead to one many times, or
+// back to the List.
 func objectsOf(object *yaml.Node) []*yaml.Node {
 	var all []*yaml.Node
 	seen := make(map[*yaml.Node]bool)
@@ -83,7 +84,7 @@ func objectsOf(object *yaml.Node) []*yaml.Node {
 	return all
 }
 
-// Found names the Kubernetes objects of a stream, those of Lists too.
+// Found names the Kubernetes objects of a stream, including those in Lists.
 func Found(in []byte) []string {
 	var names []string
 	for _, doc := range documents(in) {
@@ -100,8 +101,8 @@ func Found(in []byte) []string {
 	return names
 }
 
-// concerns reports whether a document is a workload, or a List with one, or was meant
-// to be.
+// concerns reports whether a document is a workload or a List with one, or was
+// meant to be.
 func concerns(object *yaml.Node) bool {
 	return slices.ContainsFunc(objectsOf(object), func(o *yaml.Node) bool {
 		pod, _, err := templateOf(o)

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// get returns the value of a key; nil when m is no mapping, or has no such key.
+// get returns the value of a key, or nil if m is not a mapping or has no such key.
 func get(m *yaml.Node, key string) *yaml.Node {
 	if i := indexOf(m, key); i >= 0 {
 		return m.Content[i+1]
@@ -15,7 +15,7 @@ func get(m *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// indexOf is the place of a key in a mapping's Content, or -1.
+// indexOf returns the index of a key in a mapping's Content, or -1.
 func indexOf(m *yaml.Node, key string) int {
 	if m == nil || m.Kind != yaml.MappingNode {
 		return -1
@@ -28,7 +28,7 @@ func indexOf(m *yaml.Node, key string) int {
 	return -1
 }
 
-// walk follows keys down from m, and aliases.
+// walk follows keys down from m, through aliases.
 func walk(m *yaml.Node, keys ...string) *yaml.Node {
 	for _, key := range keys {
 		if m = get(m, key); m != nil && m.Kind == yaml.AliasNode {
@@ -38,7 +38,7 @@ func walk(m *yaml.Node, keys ...string) *yaml.Node {
 	return m
 }
 
-// text is the value of a scalar, "" for everything else and null.
+// text returns the value of a scalar, or "" for null and anything else.
 func text(n *yaml.Node) string {
 	if n == nil || n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		return ""
@@ -46,16 +46,15 @@ func text(n *yaml.Node) string {
 	return n.Value
 }
 
-// isNull reports whether a value is missing or null, which Kubernetes takes
-// for the same.
+// isNull reports whether a value is missing or null, which are the same to
+// Kubernetes.
 func isNull(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null"
 }
 
-// insertKey puts a key into a mapping that does not have it, near another key
-// or, when that is missing, at the beginning. It comes before that key when it
-// would be the last one otherwise: a comment behind the last entry stays with
-// the entry that it was written for.
+// insertKey inserts a key that the mapping does not have, after the key near or,
+// if that is missing, at the beginning. If it would be the last key there, it
+// goes before near: a comment after the last entry then stays with its entry.
 func insertKey(m *yaml.Node, near, key string, value *yaml.Node) {
 	at := 0
 	if i := indexOf(m, near); i >= 0 {
@@ -79,7 +78,7 @@ func prepend(seq *yaml.Node, items ...*yaml.Node) {
 	seq.Content = append(append([]*yaml.Node{}, items...), seq.Content...)
 }
 
-// loosen lets an empty {} or [] grow as a block; when it is emptied again it is
+// loosen lets an empty {} or [] grow as a block. When it is empty again, it is
 // written as before.
 func loosen(n *yaml.Node) {
 	if len(n.Content) == 0 {
@@ -87,8 +86,8 @@ func loosen(n *yaml.Node) {
 	}
 }
 
-// named returns the item of a sequence of mappings that has a name, and its
-// place; nil and -1 without one.
+// named returns the item with a name in a sequence of mappings, and its index, or
+// nil and -1 if there is none.
 func named(seq *yaml.Node, name string) (*yaml.Node, int) {
 	if seq == nil || seq.Kind != yaml.SequenceNode {
 		return nil, -1
@@ -115,7 +114,7 @@ func removeNamed(seq *yaml.Node, name string) {
 	}
 }
 
-// items are the mappings of a sequence.
+// items returns the items of a sequence, or nil if seq is not one.
 func items(seq *yaml.Node) []*yaml.Node {
 	if seq == nil || seq.Kind != yaml.SequenceNode {
 		return nil
@@ -132,19 +131,19 @@ func clone(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// equal compares values in their order, not how they are written.
+// equal compares values in order, but not how they are written.
 func equal(a, b *yaml.Node) bool {
 	return a.Kind == b.Kind && a.Value == b.Value && a.ShortTag() == b.ShortTag() && slices.EqualFunc(a.Content, b.Content, equal)
 }
 
-// scalar is a string node, quoted by the encoder when it must be.
+// scalar returns a string node, which the encoder quotes if needed.
 func scalar(value string) *yaml.Node {
 	n := new(yaml.Node)
 	n.SetString(value)
 	return n
 }
 
-// plain leaves nothing of how a value was written, or where.
+// plain removes how and where a value was written.
 func plain(n *yaml.Node) *yaml.Node {
 	for _, c := range n.Content {
 		plain(c)
@@ -153,7 +152,7 @@ func plain(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// wantKind refuses a value that is of another kind than Kubernetes wants.
+// wantKind returns an error if a value is not of the kind that Kubernetes wants.
 func wantKind(n *yaml.Node, kind yaml.Kind, path string) error {
 	if n.Kind == kind {
 		return nil

@@ -8,33 +8,33 @@ import (
 	"strings"
 )
 
-// The sidecar's fixed numbers.
+// The sidecar's fixed user ID and default ports.
 const (
-	// UID is the user and group that tlslift runs as, the one of its image. An
+	// UID is the user and group that tlslift runs as in its image. It is an
 	// uncommon number, so that a redirect exempts the proxy and nothing else.
 	UID = 47128
-	// DefaultPort is where the sidecar accepts the application, on loopback.
+	// DefaultPort is where the sidecar accepts the application's calls, on loopback.
 	DefaultPort = 3128
-	// DefaultAdminPort is where kubelet and Prometheus reach it.
+	// DefaultAdminPort is where the kubelet and Prometheus reach the sidecar.
 	DefaultAdminPort = 9129
 	// DefaultStatusPort is where the sidecar serves its status page and API, on
 	// loopback: the default of admin.address.
 	DefaultStatusPort = 9128
 )
 
-// Options say what the sidecar looks like. Begin with [Default]. Annotations of
-// a pod template stand over them.
+// Options describe the sidecar. Start from [Default]. Annotations of a pod
+// template override them.
 type Options struct {
 	Image       string   // the image of tlslift
 	Transparent bool     // redirect the pod's TCP 80 and 443 instead of setting proxy variables
 	IPv4Only    bool     // transparent: no listener and no redirect for IPv6
 	Port        int      // where the application reaches the sidecar, 1 to 65535
 	AdminPort   int      // metrics and probes, 1 to 65535
-	StatusPort  int      // status page and API, on loopback, 1 to 65535; another than the default stands over ConfigMap's admin.address
+	StatusPort  int      // status page and API, on loopback, 1 to 65535; if not the default, it overrides the ConfigMap's admin.address
 	CASecret    string   // Secret of type kubernetes.io/tls with the signing CA; "" = none
 	ConfigMap   string   // ConfigMap with tlslift.yaml, instead of the built-in configuration; "" = none
-	Containers  []string // those that get the proxy variables; nil = all that are not init containers
-	NoProxy     []string // hosts and .domains that are not to be proxied
+	Containers  []string // containers that get the proxy variables; nil = all except init containers
+	NoProxy     []string // hosts and .domains that bypass the proxy
 
 	CPURequest    string // Kubernetes quantities
 	MemoryRequest string
@@ -55,10 +55,10 @@ func Default(image string) Options {
 	}
 }
 
-// ownPort is a port that the sidecar takes.
+// ownPort is a port that the sidecar uses.
 type ownPort struct {
-	name   string // as in a message
-	option string // the flag, and the annotation behind the prefix
+	name   string // for messages
+	option string // the flag, and the annotation after the prefix
 	number int
 }
 
@@ -70,7 +70,7 @@ func (o Options) ports() []ownPort {
 	}
 }
 
-// remedy names what gives the sidecar another port.
+// remedy says how to give the sidecar another port.
 func (p ownPort) remedy() string {
 	return fmt.Sprintf("--%[1]s or the annotation %[2]s%[1]s gives the sidecar another %[3]s", p.option, prefix, p.name)
 }
@@ -81,10 +81,10 @@ var (
 	hostToken  = regexp.MustCompile(`^[A-Za-z0-9.:*_/-]{1,253}$`)
 )
 
-// Validate reports every option that cannot work, by the name of its flag.
+// Validate reports every option that cannot work, by its flag.
 func (o Options) Validate() error { return o.validate("--") }
 
-// validate names what cannot work as a flag, or as an annotation: both have the
+// validate reports what cannot work by its flag or its annotation. Both have the
 // same name after lead.
 func (o Options) validate(lead string) error {
 	var problems []error
@@ -131,7 +131,7 @@ func (o Options) validate(lead string) error {
 	return errors.Join(problems...)
 }
 
-// amount is the value of a quantity.
+// amount returns the value of a quantity.
 func amount(text string) (value float64, ok bool) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {

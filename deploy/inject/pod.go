@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// skip says why a pod is left alone although nothing is wrong with it.
+// skip says why a pod is left alone although there is nothing wrong with it.
 func skip(pod *yaml.Node) string {
 	spec := get(pod, "spec")
 	switch {
@@ -22,7 +22,7 @@ func skip(pod *yaml.Node) string {
 	return ""
 }
 
-// wantContainers refuses what stands in the place of containers.
+// wantContainers rejects containers of the wrong kind.
 func wantContainers(spec *yaml.Node) error {
 	for _, key := range []string{"containers", "initContainers"} {
 		list := get(spec, key)
@@ -41,7 +41,7 @@ func wantContainers(spec *yaml.Node) error {
 	return nil
 }
 
-// collides refuses a pod in which the sidecar has no place.
+// collides returns an error if the sidecar conflicts with something in the pod.
 func (o Options) collides(spec *yaml.Node) error {
 	for _, list := range []string{"containers", "initContainers"} {
 		for _, c := range items(get(spec, list)) {
@@ -70,8 +70,8 @@ func (o Options) collides(spec *yaml.Node) error {
 	return nil
 }
 
-// add injects the sidecar into a pod that does not have it, and returns what
-// is worth knowing about it. workload is the name of what owns the pod.
+// add injects the sidecar into a pod that does not have it, and returns notes
+// about it. workload is the name of the pod's owner.
 func (o Options) add(pod *yaml.Node, workload string) ([]string, error) {
 	r := &record{Env: map[string][]string{}}
 	spec := get(pod, "spec")
@@ -131,7 +131,7 @@ func (o Options) addContainers(r *record, spec *yaml.Node) error {
 	return nil
 }
 
-// addMetadata writes labels and annotations, the record at last.
+// addMetadata writes labels and annotations, the record last.
 func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
 	metadata, err := r.ensure(pod, "metadata", yaml.MappingNode)
 	if err != nil {
@@ -161,7 +161,7 @@ func (o Options) addMetadata(r *record, pod *yaml.Node, workload string) error {
 
 var notLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
-// labelValue makes a label's value of a name: at most 63 characters, beginning
+// labelValue turns a name into a label value of at most 63 characters, beginning
 // and ending with a letter or digit.
 func labelValue(name string) string {
 	const ends = "_.-"

@@ -10,18 +10,18 @@ import (
 )
 
 // record is the value of AnnotationInjected: what was added to a pod, and which
-// of the mappings and lists that hold it had to be made.
+// mappings and lists had to be created for it.
 type record struct {
-	Env     map[string][]string `json:"env,omitempty"`     // by container, init containers included
+	Env     map[string][]string `json:"env,omitempty"`     // by container, including init containers
 	Volumes []string            `json:"volumes,omitempty"` // names
 	Init    []string            `json:"init,omitempty"`    // names of init containers
 	Labels  []string            `json:"labels,omitempty"`
 	Config  bool                `json:"config,omitempty"` // the configuration's annotation
-	Made    []string            `json:"made,omitempty"`   // paths, "=null" behind those that were null before
+	Made    []string            `json:"made,omitempty"`   // paths; those of former nulls are followed by = and how the null was written
 }
 
-// pathOf is the path of a key in record.Made: the key, and for a container's env
-// "env/NAME".
+// pathOf returns the path of a key in record.Made: the key itself, or "env/NAME"
+// for a container's env.
 func pathOf(m *yaml.Node, key string) string {
 	if key == "env" {
 		return key + "/" + text(get(m, "name"))
@@ -29,8 +29,8 @@ func pathOf(m *yaml.Node, key string) string {
 	return key
 }
 
-// ensure returns the mapping or list at a key, made when it is missing, and in its
-// place when it is null.
+// ensure returns the mapping or list at a key. It creates one if there is
+// none, or null.
 func (r *record) ensure(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, error) {
 	child := get(m, key)
 	if !isNull(child) {
@@ -38,7 +38,7 @@ func (r *record) ensure(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, e
 	}
 	made := &yaml.Node{Kind: kind, Tag: map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind]}
 	if child == nil {
-		insertKey(m, "image", key, made) // of a container; nothing else has that key
+		insertKey(m, "image", key, made) // only a container has that key
 		r.Made = append(r.Made, pathOf(m, key))
 		return made, nil
 	}
@@ -47,8 +47,8 @@ func (r *record) ensure(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, e
 	return made, nil
 }
 
-// drop undoes ensure once what was added has been removed. What others have
-// put there meanwhile stays.
+// drop undoes ensure after the additions have been removed. What others have put
+// there since stays.
 func (r *record) drop(m *yaml.Node, key string) {
 	child := get(m, key)
 	if child == nil || len(child.Content) > 0 {
@@ -66,14 +66,14 @@ func (r *record) drop(m *yaml.Node, key string) {
 	}
 }
 
-// encode is deterministic: equal records are equal texts.
+// encode is deterministic: equal records give equal text.
 func (r *record) encode() string {
 	slices.Sort(r.Made)
-	data, _ := json.Marshal(r) // of names alone
+	data, _ := json.Marshal(r) // cannot fail: it holds only names
 	return string(data)
 }
 
-// readRecord returns what was injected into a pod, nil when nothing was.
+// readRecord returns what was injected into a pod, or nil if nothing was.
 func readRecord(pod *yaml.Node) (*record, error) {
 	n := walk(pod, "metadata", "annotations", AnnotationInjected)
 	if n == nil {

@@ -2,8 +2,8 @@ package inject
 
 import "go.yaml.in/yaml/v4"
 
-// remove takes out of a pod what was injected, and reports whether there was
-// anything. What others added or changed meanwhile stays.
+// remove removes what was injected into a pod, and reports whether there was
+// anything. What others have added or changed since stays.
 func remove(pod *yaml.Node) (bool, error) {
 	r, err := readRecord(pod)
 	if r == nil || err != nil {

@@ -13,17 +13,17 @@ import (
 const (
 	ContainerName = "tlslift"          // the sidecar
 	RedirectName  = "tlslift-redirect" // the init container of transparent mode
-	PortName      = "tlslift-metrics"  // probes and metrics; 15 characters, as long as a port's name may be
+	PortName      = "tlslift-metrics"  // probes and metrics; 15 characters, the maximum for a port name
 
 	configVolume = "tlslift-config"
 	caVolume     = "tlslift-ca"
 )
 
-// added is the template of what a pod gets, but for labels and annotations. Both
-// containers pass the Pod Security profile "restricted" as far as they can: to
-// change the pod's netfilter rules takes root and one capability. The init
-// container that does so is the first one: from then on every connection goes to
-// the sidecar, which is ready before anything else starts.
+// added is the template of what a pod gets, except labels and annotations. Both
+// containers meet the Pod Security profile "restricted" as far as they can:
+// changing the pod's netfilter rules takes root and one capability. The init
+// container that changes them is the first one. From then on every connection
+// goes to the sidecar, which is ready before anything else starts.
 const added = `
 {{define "resources"}}{requests: {cpu: {{quote .CPURequest}}, memory: {{quote .MemoryRequest}}}, limits: {memory: {{quote .MemoryLimit}}}}{{end}}
 initContainers:
@@ -91,7 +91,7 @@ volumes:
 {{- end}}
 `
 
-// added returns initContainers and volumes.
+// added returns the initContainers and volumes to add.
 func (o Options) added() (*yaml.Node, error) {
 	t := template.Must(template.New("").Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(added))
 	var text bytes.Buffer
@@ -109,8 +109,8 @@ func (o Options) added() (*yaml.Node, error) {
 	return plain(root.Content[0]), nil
 }
 
-// config is the sidecar's configuration: configs/sidecar.yaml without its
-// comments, with the listeners that the options ask for.
+// config returns the sidecar's configuration: configs/sidecar.yaml without its
+// comments, with the listeners for the options.
 func (o Options) config() string {
 	listen := fmt.Sprintf("listen:\n  - address: 127.0.0.1:%d\n", o.Port)
 	if o.Transparent {

@@ -1,6 +1,6 @@
 // Command licenses writes the licences and notices of everything that is linked
-// into the binary of a release, on any of its platforms: the Go standard library
-// and the packages of other modules.
+// into a release binary on any of its platforms: the Go standard library and the
+// packages of other modules.
 //
 //	licenses -o docs/third-party-notices.txt
 package main
@@ -22,7 +22,7 @@ import (
 	"strings"
 )
 
-// platforms are those of .goreleaser.yaml; the architecture changes nothing.
+// platforms are those of .goreleaser.yaml. The architecture makes no difference.
 var platforms = []string{"linux", "windows", "darwin"}
 
 func main() {
@@ -53,8 +53,8 @@ type linked struct {
 	}
 }
 
-// notices is the text for a main package. Files that say the same are printed
-// once, with all modules that they are from.
+// notices returns the text for a main package. Identical files are printed once,
+// with all modules that they come from.
 func notices(command string) (string, error) {
 	from := make(map[string][]string) // modules by text
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -112,7 +112,7 @@ func dependencies(command, platform string) (packages []linked, err error) {
 var legal = regexp.MustCompile(`(?i)^(LICEN[CS]E|COPYING|NOTICE|PATENTS)([.-].*)?$`)
 
 // textsOf reads the files with legal texts from a package's folder up to its
-// module's. A module without any is an error.
+// module's folder. A module without any is an error.
 func textsOf(p linked) (texts []string, err error) {
 	for dir := p.Dir; ; dir = filepath.Dir(dir) {
 		files, err := os.ReadDir(dir)

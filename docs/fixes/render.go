@@ -15,8 +15,8 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// render turns a page of this package into HTML and takes its title out of it.
-// It is for our own pages, not for anything that comes from outside.
+// render turns a page of this package into HTML and takes out its title. It is
+// only for our own pages, not for outside input.
 func render(page []byte) (title string, out template.HTML, err error) {
 	markdown := goldmark.New(goldmark.WithExtensions(extension.Table),
 		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(pageRenderer{}, 1))))
@@ -34,8 +34,8 @@ func render(page []byte) (title string, out template.HTML, err error) {
 	return title, template.HTML(b.String()), err //nolint:gosec // our own text, escaped by goldmark
 }
 
-// pageRenderer renders what is special on the admin page: what is wider than a
-// telephone scrolls, with the keyboard too, and nothing links to other hosts.
+// pageRenderer changes what the admin page needs: wide content scrolls on a
+// phone, with the keyboard too, and nothing links to other hosts.
 type pageRenderer struct{}
 
 func (pageRenderer) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
@@ -67,7 +67,7 @@ func renderTable(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.Wal
 	return ast.WalkContinue, nil
 }
 
-// renderLink links to other pages of this package; of a link to elsewhere it
+// renderLink links to other pages of this package. For any other link it
 // shows the host.
 func renderLink(w util.BufWriter, _ []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
 	target := string(node.(*ast.Link).Destination)

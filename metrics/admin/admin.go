@@ -1,13 +1,12 @@
-// Package admin serves what operators, probes and Prometheus ask of a running
-// tlslift, on listeners of their own: one with everything, by default on
-// loopback, and a public one with metrics and probes alone.
+// Package admin serves operators, probes and Prometheus on its own
+// listeners. One serves everything, by default on loopback; a public one
+// serves only metrics and probes.
 //
-// On the listener with everything, the Host header must be an address,
-// localhost, a name of this machine or a configured name, so that no web page
-// can reach it by rebinding a name. If others than this machine can connect, all
-// but probes and /metrics also needs a bearer token. Probes and the public
-// listener ask for neither. No answer carries more than its path's documentation
-// says.
+// On the listener that serves everything, the Host header must be an address,
+// localhost, a name of this machine or a configured name, so that no web page can
+// reach it by DNS rebinding. If other machines can connect, everything except
+// probes and /metrics also needs a bearer token. Probes and the public listener
+// need neither. No answer contains more than the documentation of its path says.
 package admin
 
 import (
@@ -21,27 +20,27 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Options is what New needs. Its functions are required.
+// Options configure an Admin. The functions are required.
 type Options struct {
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
-	Hosts    []host.Name // names that are accepted as Host, besides localhost and addresses
-	Token    string      // bearer token for listeners that are not loopback; "" = those show probes and metrics alone
+	Hosts    []host.Name // names accepted as Host, besides localhost and addresses
+	Token    string      // bearer token for listeners that are not loopback; "" = those serve only probes and metrics
 
-	CA        func() []byte         // the certificates that clients install, PEM; empty = none
+	CA        func() []byte         // the certificates that clients install, in PEM; empty = none
 	Proxy     func() string         // address of the listener that takes proxy requests, host:port; "" = none
 	Upstreams func() []host.Pattern // what goes through tlslift, for /proxy.pac
 
-	Trouble func() string // what is wrong, as lines of /readyz below the state; "" = nothing
+	Trouble func() string // what is wrong, as lines of /readyz after the state; "" = nothing
 
-	Quit      func() // begins a graceful end and returns at once
+	Quit      func() // starts a graceful shutdown and returns at once
 	AllowQuit bool   // POST /quit calls Quit
 	Profiles  bool   // /debug/pprof/ is served
 
 	Build Build
 }
 
-// Build says which build is running, as /api/v1/build shows it.
+// Build identifies the running build, as shown by /api/v1/build.
 type Build struct {
 	Version   string `json:"version"`
 	Revision  string `json:"revision"`
@@ -57,7 +56,7 @@ type Admin struct {
 	state   atomic.Uint32
 	token   atomic.Pointer[string]
 	metrics http.Handler
-	answers *gate // of the page and the API
+	answers *gate // for the page and the API
 	mux     *http.ServeMux
 	page    http.Handler // at "/"
 
@@ -66,7 +65,7 @@ type Admin struct {
 	closed  bool
 }
 
-// New builds the handlers. Nothing listens before Serve.
+// New builds the handlers. Nothing listens until Serve.
 func New(o Options) *Admin {
 	a := &Admin{
 		o:       o,
@@ -92,10 +91,11 @@ func New(o Options) *Admin {
 	return a
 }
 
-// Mount serves pattern (a path, or a path that ends in a slash for everything
-// below) with h, behind the guard: h sees GET and HEAD alone, from callers that
-// may see it. h may replace the headers that the guard has set. It is called
-// before Serve. As with http.ServeMux, mounting a pattern twice panics, except "/".
+// Mount serves pattern with h, behind the guard. A pattern is a path, or a path
+// that ends in a slash for everything below it. h sees only GET and HEAD, from
+// callers that may see it, and may replace the headers that the guard has set.
+// Call Mount before Serve. As with http.ServeMux, mounting a pattern twice panics,
+// except for "/".
 func (a *Admin) Mount(pattern string, h http.Handler) {
 	if pattern == "/" {
 		a.page = h
@@ -104,9 +104,9 @@ func (a *Admin) Mount(pattern string, h http.Handler) {
 	a.mux.Handle(pattern, h)
 }
 
-// Handler returns the handler of everything. loopback says that only this
+// Handler returns the handler for everything. loopback means that only this
 // machine can connect to where it is served.
 func (a *Admin) Handler(loopback bool) http.Handler { return &guard{admin: a, loopback: loopback} }
 
-// PublicHandler returns the handler of metrics and probes alone.
+// PublicHandler returns the handler for metrics and probes only.
 func (a *Admin) PublicHandler() http.Handler { return &guard{admin: a, public: true} }

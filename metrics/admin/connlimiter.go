@@ -12,31 +12,31 @@ import (
 	"tlslift/proxy/host"
 )
 
-// connLimiter is the open connections of one listener. It never stops accepting: when
-// there are too many, the peer that has the most of them loses one. A probe is
-// answered no matter how many connections another peer holds open.
+// connLimiter tracks the open connections of one listener. It never stops
+// accepting: if there are too many, the peer with the most connections loses one.
+// So a probe is answered no matter how many connections another peer holds open.
 type connLimiter struct {
 	net.Listener
 	most int
 
 	mu    sync.Mutex
 	open  map[net.Conn]*limitedConn
-	moves uint64 // changes of state so far: tells older from newer
+	moves uint64 // state changes so far, to order them by age
 }
 
 // limitedConn is one open connection.
 type limitedConn struct {
 	peer  netip.Prefix
 	state http.ConnState
-	since uint64 // connLimiter.moves when it came to this state
+	since uint64 // connLimiter.moves when it entered this state
 }
 
 func newConnLimiter(ln net.Listener, most int) *connLimiter {
 	return &connLimiter{Listener: ln, most: most, open: make(map[net.Conn]*limitedConn)}
 }
 
-// sendBuffer is what the kernel may hold of an answer that is not read, in
-// bytes: it counts against a memory limit too. Linux doubles it.
+// sendBuffer is how much of an unread answer the kernel may hold, in bytes; that
+// counts against a memory limit too. Linux doubles it.
 const sendBuffer = 32 << 10
 
 // Accept implements net.Listener.
@@ -49,12 +49,12 @@ func (c *connLimiter) Accept() (net.Conn, error) {
 		victim.Close()
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // a connection that is gone shows when it is read
+		_ = tcp.SetWriteBuffer(sendBuffer) // if the connection is gone, reading it fails
 	}
 	return conn, nil
 }
 
-// admit notes a connection and returns the one that has to go for it; nil =
+// admit adds a connection and returns the one to close in exchange, or nil if
 // there is room.
 func (c *connLimiter) admit(conn net.Conn) net.Conn {
 	c.mu.Lock()
@@ -69,9 +69,9 @@ func (c *connLimiter) admit(conn net.Conn) net.Conn {
 	return victim
 }
 
-// victim is the connection that can best be done without, of those of the peer
-// that has the most: an idle one, else one that has not asked yet, else the one
-// that is being answered for longest. The newest is spared. c.mu is held.
+// victim returns the most dispensable connection of the peer that has the most:
+// an idle one, else one that has not sent a request yet, else the one that has
+// been answered for longest. It spares the newest. The caller holds c.mu.
 func (c *connLimiter) victim(newest net.Conn) net.Conn {
 	share := make(map[netip.Prefix]int)
 	for _, v := range c.open {
@@ -91,7 +91,7 @@ func (c *connLimiter) changed(conn net.Conn, state http.ConnState) {
 	defer c.mu.Unlock()
 	v := c.open[conn]
 	switch {
-	case v == nil: // it had to go
+	case v == nil: // it was closed to make room
 	case state == http.StateClosed, state == http.StateHijacked:
 		delete(c.open, conn)
 	default:
@@ -100,8 +100,8 @@ func (c *connLimiter) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// peerOf is who an address counts as: an IPv4 address, or the /64 of an IPv6
-// address. The zero Prefix is an unknown peer.
+// peerOf returns what an address counts as: an IPv4 address, or the /64 of an
+// IPv6 address. The zero Prefix is an unknown peer.
 func peerOf(address string) netip.Prefix {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// gate bounds how many answers that cost much memory are given at a time, in
-// all and to one peer. An answer counts until its last byte is written, since a
-// caller that does not read holds it for as long.
+// gate limits how many memory-hungry answers are in flight at a time, in total
+// and per peer. An answer counts until its last byte is written, because a caller
+// that does not read holds its memory until then.
 type gate struct {
 	most, mostOfPeer int
 
@@ -19,21 +19,21 @@ type gate struct {
 	peers map[netip.Prefix]int
 }
 
-// The bounds. Two Prometheus servers and a person need three scrapes at a time.
+// The limits. Two Prometheus servers and a person need three scrapes at a time.
 const (
 	maxScrapes        = 8
 	maxScrapesOfPeer  = 4
-	maxAnswers        = 4 // of the page and the API
+	maxAnswers        = 4 // for the page and the API
 	retryAfterSeconds = 1
-	answerTime        = 10 * time.Second // for one of them: who reads slower is cut
+	answerTime        = 10 * time.Second // for one of them; a slower reader is cut off
 )
 
 func newGate(most, mostOfPeer int) *gate {
 	return &gate{most: most, mostOfPeer: mostOfPeer, peers: make(map[netip.Prefix]int)}
 }
 
-// enter reports whether there is room for an answer to the peer. leave must
-// follow when there is.
+// enter reports whether there is room for an answer to the peer. If so, the
+// caller must call leave.
 func (g *gate) enter(peer netip.Prefix) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,7 +54,7 @@ func (g *gate) leave(peer netip.Prefix) {
 	}
 }
 
-// bound answers 503 when there is no room for h's answer.
+// bound wraps h, and answers 503 if there is no room for its answer.
 func (g *gate) bound(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer := peerOf(r.RemoteAddr)
@@ -64,13 +64,12 @@ func (g *gate) bound(h http.Handler) http.Handler {
 			return
 		}
 		defer g.leave(peer)
-		// Only a test's writer has no deadline.
+		// Only the writer of a test does not support deadlines.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
 		h.ServeHTTP(w, r)
 	})
 }
 
-// Bound is for handlers whose answers cost much memory: at most 4 of them all
-// are under way at a time, and further requests get 503 with
-// Retry-After.
+// Bound wraps a handler whose answers take much memory. At most 4 such answers
+// are in flight at a time; further requests get 503 with Retry-After.
 func (a *Admin) Bound(h http.Handler) http.Handler { return a.answers.bound(h) }

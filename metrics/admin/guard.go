@@ -14,7 +14,7 @@ import (
 // guard decides who may see what before any handler runs.
 type guard struct {
 	admin    *Admin
-	public   bool // metrics and probes alone
+	public   bool // serves only metrics and probes
 	loopback bool
 }
 
@@ -34,23 +34,24 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reading(w, r, g.admin.metrics.ServeHTTP)
 	case !g.mayAsk(w, r):
 	case path == "/quit":
-		// Its own handler says 404 when it is not allowed, whatever the method.
+		// Its own handler answers 404 if quitting is not allowed,
+		// whatever the method.
 		g.admin.mux.ServeHTTP(w, r)
 	default:
 		reading(w, r, g.admin.mux.ServeHTTP)
 	}
 }
 
-// reading passes GET and HEAD on.
+// reading passes on GET and HEAD requests.
 func reading(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	if allowMethods(w, r, http.MethodGet, http.MethodHead) {
 		h(w, r)
 	}
 }
 
-// isForProxy reports whether the caller takes this for the proxy: CONNECT, a
-// target in absolute form (RFC 9112, 3.2.2) whose host is not ours, or a base URL,
-// whose path begins with an upstream.
+// isForProxy reports whether the caller takes this for the proxy. It sends
+// CONNECT, a target in absolute form (RFC 9112, 3.2.2) whose host is not ours, or
+// a base URL whose path begins with an upstream.
 func (g *guard) isForProxy(r *http.Request) bool {
 	return r.Method == http.MethodConnect || r.URL.IsAbs() && !g.admin.knownHost(r.Host) || g.admin.isBaseURL(r.URL.Path)
 }
@@ -62,8 +63,8 @@ func (a *Admin) isBaseURL(path string) bool {
 		slices.ContainsFunc(a.o.Upstreams(), func(p host.Pattern) bool { return p.Matches(n) })
 }
 
-// refuseProxy says where the proxy is; where only this machine can ask, with its
-// address.
+// refuseProxy says where the proxy is. It gives the address only if no other
+// machine can ask.
 func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusMisdirectedRequest
 	if r.Method == http.MethodConnect && g.admin.knownHost(r.Host) { // a CONNECT to an address, perhaps ours
@@ -77,7 +78,7 @@ func (g *guard) refuseProxy(w http.ResponseWriter, r *http.Request) {
 	sentence(w, status, "This is tlslift's admin address: the proxy listens on "+where+".")
 }
 
-// tokenNeeded is the answer to a browser, which has no way to give a token.
+// tokenNeeded is the answer to a browser, which cannot send a token.
 const tokenNeeded = `A bearer token is needed: the one in admin.token_file.
 
 With the token:
@@ -94,11 +95,11 @@ address, as 127.0.0.1:9128 by default, and go there by
 Then http://127.0.0.1:9128/ shows the page, without a token.
 Probes and metrics can stay on the network: admin.public.`
 
-// mayReach reports whether no page of another site can have sent the request,
-// and answers when one can.
+// mayReach reports whether the request cannot come from a page of another site,
+// and answers it otherwise.
 func (g *guard) mayReach(w http.ResponseWriter, r *http.Request) bool {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	// A person may follow a link to the page from elsewhere.
+	// A person may follow a link to the page from another site.
 	follows := reads && r.Header.Get("Sec-Fetch-Mode") == "navigate"
 	switch {
 	case !g.admin.knownHost(r.Host):
@@ -111,8 +112,8 @@ func (g *guard) mayReach(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// mayAsk reports whether the caller may see what needs a token, and answers when
-// it may not.
+// mayAsk reports whether the caller may see what needs a token, and answers the
+// request otherwise.
 func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case g.loopback:
@@ -128,7 +129,7 @@ func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// secure sets the headers of an answer that is no page. A page replaces the
+// secure sets the headers of an answer that is not a page. A page replaces the
 // Content-Security-Policy with its own.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
@@ -138,8 +139,8 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// allowMethods reports whether the request's method is one of those, and
-// answers 405 when it is not.
+// allowMethods reports whether the request has one of the methods, and answers
+// 405 otherwise.
 func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	for _, m := range methods {
 		if r.Method == m {
@@ -151,10 +152,10 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 	return false
 }
 
-// SetToken replaces the bearer token, as after a reload.
+// SetToken replaces the bearer token, for example after a reload.
 func (a *Admin) SetToken(token string) { a.token.Store(&token) }
 
-// hasToken compares in constant time; hashing first hides the length too.
+// hasToken compares tokens in constant time; hashing first hides the length too.
 func (a *Admin) hasToken(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -164,16 +165,16 @@ func (a *Admin) hasToken(r *http.Request) bool {
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// knownHost reports whether the Host header can be no rebound name: a page of
-// another site that has its name point here still sends that name.
+// knownHost reports whether the Host header cannot be a rebound name. If a page
+// of another site makes its name point here, the browser still sends that name.
 func (a *Admin) knownHost(hostport string) bool {
 	n, _, err := host.ParseAuthority(hostport)
 	return err == nil && !n.IsZero() && (n.IsAddr() || n.String() == "localhost" || a.hosts[n])
 }
 
-// crossOrigin reports whether a browser says that a page of elsewhere sent the
-// request. The standard library asks that of methods that change something; here
-// it is asked of all, so no page can probe what is served to this machine alone.
+// crossOrigin reports whether a browser says that a page of another site sent the
+// request. The standard library checks that only for unsafe methods. Here it is
+// checked for all, so that no page can probe what is served to this machine only.
 func crossOrigin(r *http.Request) bool {
 	unsafe := *r
 	unsafe.Method = http.MethodPost

@@ -10,8 +10,8 @@ import (
 	"tlslift/proxy/host"
 )
 
-// pacScript is written for the oldest engines that read such files (JScript 5):
-// no startsWith, no arrow functions, no let.
+// pacScript is written for the oldest engines that read such files (JScript 5),
+// so it has no startsWith, arrow functions or let.
 const pacScript = `function FindProxyForURL(url, host) {
   var proxy = %s;
   var hosts = %s;
@@ -39,8 +39,8 @@ const pacScript = `function FindProxyForURL(url, host) {
 }
 `
 
-// servePAC serves the proxy auto-configuration: our upstreams through tlslift,
-// everything else direct.
+// servePAC serves the proxy auto-configuration: our upstreams go through tlslift,
+// everything else goes direct.
 func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 	proxy := SeenFrom(a.o.Proxy(), r.Host)
 	if proxy == "" {
@@ -56,9 +56,9 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(script))
 }
 
-// SeenFrom returns the address at which a caller reaches a listener: where it
-// listens, or, when that is every address, the host by which the caller reached
-// us. "" is none.
+// SeenFrom returns the address at which a caller reaches a listener. If the
+// listener listens on every address, this is the host by which the caller reached
+// us. "" means that there is none.
 func SeenFrom(listening, callerHost string) string {
 	text, port, err := net.SplitHostPort(listening)
 	if err != nil {
@@ -75,8 +75,8 @@ func SeenFrom(listening, callerHost string) string {
 	return net.JoinHostPort(n.String(), port)
 }
 
-// pac writes the script. The strings are written as JSON, which is safe in a
-// script of its own: it is never part of a page.
+// pac writes the script. The strings are encoded as JSON, which is safe in a
+// separate script that is never part of a page.
 func pac(proxy string, patterns []host.Pattern) (string, error) {
 	hosts, domains := []string{}, []string{}
 	for _, p := range patterns {

@@ -12,15 +12,15 @@ import (
 func sentence(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n")) // the caller is gone
+	_, _ = w.Write([]byte(text + "\n")) // fails only if the caller is gone
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	sentence(w, http.StatusNotFound, "There is nothing here.")
 }
 
-// serveCA serves the certificates that clients install. Only certificates
-// leave, whatever else the PEM may hold.
+// serveCA serves the certificates that clients install. It leaves out anything
+// else in the PEM.
 func (a *Admin) serveCA(w http.ResponseWriter, _ *http.Request) {
 	certificates := onlyCertificates(a.o.CA())
 	if len(certificates) == 0 {
@@ -46,8 +46,8 @@ func onlyCertificates(rest []byte) []byte {
 	}
 }
 
-// serveQuit begins the end of the process, for Jobs whose application tells the
-// sidecar that it is done.
+// serveQuit starts the shutdown of the process. It is for Jobs whose application
+// tells the sidecar that it is done.
 func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
 	if !a.o.AllowQuit {
 		sentence(w, http.StatusNotFound, "Set admin.quit: true to allow POST /quit.")
@@ -58,7 +58,7 @@ func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
 	}
 	a.o.Logger.Info("asked to quit", zap.String("client_addr", r.RemoteAddr))
 	sentence(w, http.StatusOK, Stopping.String())
-	_ = http.NewResponseController(w).Flush() // the answer first, then the end
+	_ = http.NewResponseController(w).Flush() // send the answer before the shutdown starts
 	a.o.Quit()
 }
 

@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// profiles are those that are served. The others of net/http/pprof (the command
-// line, symbols, traces) are left out: a command line may hold secrets.
+// profiles are the profiles that are served. The others of net/http/pprof
+// (command line, symbols, traces) are left out, because a command line may
+// contain secrets.
 var profiles = []string{"allocs", "block", "goroutine", "heap", "mutex", "threadcreate"}
 
-// maxProfile is the greatest length of a profile over time, in seconds.
+// maxProfile is the maximum duration of a profile, in seconds.
 const maxProfile = 60
 
 // serveProfile serves /debug/pprof/NAME in the format of go tool pprof, and a

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// metricsHandler serves the exposition in the format that is asked for: text,
+// metricsHandler serves metrics in the format that the scraper asks for: text,
 // OpenMetrics with exemplars, or protobuf with native histograms.
 func metricsHandler(g prometheus.Gatherer, log *zap.Logger) http.Handler {
 	return newGate(maxScrapes, maxScrapesOfPeer).bound(promhttp.HandlerFor(g, promhttp.HandlerOpts{
@@ -19,8 +19,8 @@ func metricsHandler(g prometheus.Gatherer, log *zap.Logger) http.Handler {
 	}))
 }
 
-// scrapeLog writes promhttp's errors. They name metrics and label values, which
-// hold no secrets, and may be long.
+// scrapeLog logs promhttp's errors. They contain metric names and label values,
+// which hold no secrets but may be long.
 type scrapeLog struct{ log *zap.Logger }
 
 func (l scrapeLog) Println(v ...any) {

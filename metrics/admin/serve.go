@@ -11,8 +11,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// limits bound what one connection, and all of them, may take. Probes, scrapes
-// and people's browsers are all that comes here.
+// limits bound what one connection and all connections may take. They only have
+// to serve probes, scrapes and people's browsers.
 type limits struct {
 	readHeader, read, write, idle time.Duration
 	headerBytes, connections      int
@@ -27,14 +27,14 @@ var defaultLimits = limits{
 	connections: 576,
 }
 
-// Serve serves everything on ln until Shutdown, and closes it. Whether a token
-// is needed follows from the address that ln is bound to. It returns nil after
-// Shutdown, else what made the listener fail.
+// Serve serves everything on ln until Shutdown, and closes it. The address that
+// ln is bound to determines whether a token is needed. Serve returns nil after
+// Shutdown, and otherwise the error that made the listener fail.
 func (a *Admin) Serve(ln net.Listener) error {
 	return a.serve(ln, a.Handler(isLoopback(ln.Addr())))
 }
 
-// ServePublic serves metrics and probes alone on ln, as Serve does.
+// ServePublic is like Serve, but serves only metrics and probes.
 func (a *Admin) ServePublic(ln net.Listener) error {
 	return a.serve(ln, a.PublicHandler())
 }
@@ -65,7 +65,7 @@ func (a *Admin) serve(ln net.Listener, h http.Handler) error {
 	return fmt.Errorf("serving the admin listener %s: %w", ln.Addr(), err)
 }
 
-// keep notes the server for Shutdown, unless that has already been.
+// keep registers the server for Shutdown, unless that was already called.
 func (a *Admin) keep(srv *http.Server) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,8 +76,8 @@ func (a *Admin) keep(srv *http.Server) bool {
 	return true
 }
 
-// Shutdown stops every server: answers in flight are finished until ctx ends,
-// then cut.
+// Shutdown stops every server. In-flight answers may finish until ctx ends, and
+// are then cut off.
 func (a *Admin) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	a.closed = true

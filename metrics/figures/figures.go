@@ -1,4 +1,4 @@
-// Package figures writes numbers for people: pages, reports and forecasts.
+// Package figures formats numbers for people, in pages, reports and forecasts.
 package figures
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Short writes a figure with four digits at most: 0, 0.4, 12, 31.2k, 2M.
+// Short formats a number with at most four digits: 0, 0.4, 12, 31.2k, 2M.
 func Short(v float64) string {
 	for _, u := range []struct {
 		above float64
@@ -34,7 +34,7 @@ func trim(v float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
 }
 
-// Count writes a whole number with thousands separators: 10,000.
+// Count formats a whole number with thousands separators: 10,000.
 func Count(n int) string {
 	if n < 0 {
 		return "-" + Count(-n)
@@ -46,7 +46,7 @@ func Count(n int) string {
 	return digits
 }
 
-// Plural writes a number and what it counts, in the singular or the plural.
+// Plural formats a number and what it counts, in the singular or the plural.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -54,8 +54,7 @@ func Plural(n int, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Length writes a duration in the largest unit that it is a whole number of:
-// 14 days, 36 hours.
+// Length formats a duration in the largest unit that divides it: 14 days, 36 hours.
 func Length(d time.Duration) string {
 	for _, u := range units {
 		if d > 0 && d%u.size == 0 {
@@ -65,15 +64,15 @@ func Length(d time.Duration) string {
 	return d.String()
 }
 
-// Last writes how far back a duration goes: "the last 14 days", "the last day".
+// Last formats how far back a duration goes: "the last 14 days", "the last day".
 func Last(d time.Duration) string { return "the last " + strings.TrimPrefix(Length(d), "1 ") }
 
-// Span writes a duration in the largest unit that it has one of, rounded down.
+// Span formats a duration in the largest unit that fits into it, rounded down.
 func Span(d time.Duration) string {
 	return cmp.Or(largest(d, units[:]), "less than a minute")
 }
 
-// Ago writes how long ago something was, in years or months too.
+// Ago formats how long ago something was, if need be in months or years.
 func Ago(d time.Duration) string {
 	if text := largest(d, append([]unit{{365 * day, "year"}, {30 * day, "month"}}, units[:]...)); text != "" {
 		return text + " ago"
@@ -81,7 +80,7 @@ func Ago(d time.Duration) string {
 	return "just now"
 }
 
-// largest writes a duration in the first unit that it has one of; "" = in none.
+// largest formats a duration in the first unit that fits into it; "" = none does.
 func largest(d time.Duration, units []unit) string {
 	for _, u := range units {
 		if n := int(d / u.size); n >= 1 {
@@ -100,8 +99,7 @@ type unit struct {
 
 var units = [...]unit{{day, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}}
 
-// Percent writes the share of part in all. Only none of them is 0%, and only all
-// of them are 100%.
+// Percent formats the share of part in all. Only none is 0%, and only all is 100%.
 func Percent(part, all int) string {
 	if all == 0 {
 		return "0%"
@@ -118,8 +116,8 @@ func Percent(part, all int) string {
 	return fmt.Sprintf("%.0f%%", share)
 }
 
-// Moment writes a time in UTC as the configuration has it: the first instant of a
-// day is its date.
+// Moment formats a time in UTC as the configuration writes it: the first instant
+// of a day is just the date.
 func Moment(t time.Time) string {
 	if t = t.UTC(); t.Equal(t.Truncate(day)) {
 		return t.Format(time.DateOnly)

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// BurnDownDays is how many days a burn-down shows at most, today among them.
+// BurnDownDays is the maximum number of days in a burn-down, including today.
 const BurnDownDays = 90
 
-// DayStates is how many clients stood in each state at the end of a day (UTC),
-// or, of today, stand in it now. Clients that had made no call are in none.
+// DayStates counts the clients in each state at the end of a day (UTC) or, for
+// today, now. It leaves out clients that had made no call.
 type DayStates struct {
 	Date     string `json:"date"` // 2006-01-02
 	Insecure int    `json:"insecure"`
@@ -18,10 +18,11 @@ type DayStates struct {
 	Migrated int    `json:"migrated"`
 }
 
-// insecure counts those that are insecure, some of their calls or all of them.
+// insecure returns the number of clients with insecure calls, whether some or all.
 func (d *DayStates) insecure() int { return d.Insecure + d.Mixed }
 
-// active counts those that made a call within migrated_after, or are migrated.
+// active returns the number of clients that called within migrated_after
+// or are migrated.
 func (d *DayStates) active() int { return d.insecure() + d.Migrated }
 
 func (d *DayStates) count(s State) {
@@ -38,16 +39,16 @@ func (d *DayStates) count(s State) {
 	}
 }
 
-// closes are how the clients stood at the end of each day before today: what
-// burn-down, forecast and the figures of a week ago are made from.
+// closes holds how the clients stood at the end of each day before today. The
+// burn-down, the forecast and the figures of a week ago are computed from it.
 type closes struct {
 	today         int32
 	migratedAfter time.Duration
 	days          [BurnDownDays - 1]DayStates // yesterday is the last
-	first         int64                       // when the client that was seen first was; 0 = none was
+	first         int64                       // when the first client was first seen; 0 = none yet
 }
 
-// add counts a client as its daily history says that it stood.
+// add counts a client in the states that follow from its daily history.
 func (c *closes) add(r *row, declared time.Time) {
 	if r.first == 0 {
 		return
@@ -79,8 +80,9 @@ func (c *closes) add(r *row, declared time.Time) {
 	}
 }
 
-// lastBefore is when a client last called in one way before the end of a day:
-// exactly, if it has not called so since, else as its history has it.
+// lastBefore returns when a client last called in one way before the end of a
+// day. The time is exact if the client has not called that way since; otherwise
+// it comes from the history.
 func lastBefore(end, exactly, history int64) int64 {
 	if exactly < end {
 		return exactly
@@ -88,8 +90,8 @@ func lastBefore(end, exactly, history int64) int64 {
 	return history
 }
 
-// weekAgo is how they stood at the end of the day a week before today; nil if no
-// client had been seen by then.
+// weekAgo returns how the clients stood at the end of the day a week before
+// today, or nil if no client had been seen by then.
 func (c *closes) weekAgo() *DayStates {
 	const week = 7
 	if c.first == 0 || c.today-dayOf(c.first) < week {
@@ -98,8 +100,8 @@ func (c *closes) weekAgo() *DayStates {
 	return &c.days[len(c.days)-week]
 }
 
-// burnDown is the history from the day on which the first client was seen, and
-// today, which the counts of now are of.
+// burnDown returns the history from the day the first client was seen, followed
+// by today, whose counts are in now.
 func (c *closes) burnDown(now map[string]int) []DayStates {
 	if c.first == 0 {
 		return nil
@@ -116,8 +118,8 @@ func (c *closes) burnDown(now map[string]int) []DayStates {
 	})
 }
 
-// slope is that of the line of least squares through the number of insecure
-// clients, in clients per second; NaN while there are too few days.
+// slope returns the slope of the least-squares line through the number of
+// insecure clients, in clients per second, or NaN if there are too few days.
 func (c *closes) slope() float64 {
 	n := min(forecastDays, int(c.today-dayOf(c.first)))
 	if c.first == 0 || n < minCloses {

@@ -12,16 +12,15 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// record is a client as the file has it. Closed sets are stored as their words,
-// so a version with other numbers for them reads the same; unknown words are
-// dropped.
+// record is a client as stored in the file. Closed sets are stored as words, so
+// versions that number them differently can read the file. Unknown words are dropped.
 type record struct {
 	Client     string    `json:"client"`
 	Configured bool      `json:"configured,omitempty"`
 	Declared   time.Time `json:"declared_migrated,omitzero"`
-	Unnamed    bool      `json:"unnamed,omitempty"` // only the declaration has its name
+	Unnamed    bool      `json:"unnamed,omitempty"` // only the declaration uses its name
 	Source     string    `json:"identity_source,omitempty"`
-	Home       string    `json:"address,omitempty"` // of an unchecked name
+	Home       string    `json:"address,omitempty"` // that an unchecked name was first seen from
 
 	First        time.Time `json:"first_seen,omitzero"`
 	Last         time.Time `json:"last_seen,omitzero"`
@@ -44,10 +43,10 @@ type record struct {
 	Evidence []storedTime  `json:"evidence,omitempty"`
 	Refuted  []storedTime  `json:"refuted,omitempty"`
 	Counts   []storedCount `json:"counts,omitempty"`
-	Exposed  []storedTime  `json:"credentials_exposed,omitempty"` // in clear
+	Exposed  []storedTime  `json:"credentials_exposed,omitempty"` // in cleartext
 	Weakly   []storedTime  `json:"credentials_over_old_tls,omitempty"`
 	Marks    []storedMark  `json:"marks,omitempty"`
-	Days     [][5]uint32   `json:"days,omitempty"` // the date as 20260301, then DayCounts in its order
+	Days     [][5]uint32   `json:"days,omitempty"` // the date as 20260301, then the fields of DayCounts in order
 }
 
 type storedCount struct {
@@ -71,12 +70,12 @@ type storedMark struct {
 	Back time.Time `json:"back,omitzero"`
 }
 
-// times are the times of a record, in the order of the row's.
+// times returns the times of a record, in the order of row.times.
 func (rec *record) times() [9]*time.Time {
 	return [...]*time.Time{&rec.First, &rec.Last, &rec.LastInsecure, &rec.LastSecure, &rec.LastFailed, &rec.LastServed, &rec.LastRefused, &rec.LastLifted, &rec.FallsBack}
 }
 
-// encode is the stored form of a row.
+// encode returns the stored form of a row.
 func encode(r *row, p *policy) record {
 	rec := record{
 		Client: r.name, Configured: r.configured, Declared: p.clients[r.name].Migrated, Unnamed: p.clients[r.name].Unnamed, Source: r.source, Home: r.address,
@@ -106,9 +105,9 @@ func encode(r *row, p *policy) record {
 	return rec
 }
 
-// decode is the row of a record. It bounds whatever it is given: no field of a
-// row becomes larger, later than latest (Unix seconds) or stranger than what
-// was observed could make it.
+// decode returns the row of a record. It bounds its input: no field of the row
+// becomes larger, later than latest (Unix seconds) or stranger than observed
+// traffic could make it.
 func decode(rec *record, latest int64) (*row, error) {
 	if rec.Client == "" || len(rec.Client) > maxName || !printable(rec.Client) {
 		return nil, errors.New("the client's name is not one")
@@ -148,7 +147,7 @@ func decode(rec *record, latest int64) (*row, error) {
 	return r, nil
 }
 
-// store is what is known of each value of a closed set, by its word.
+// store lists what is known about each value of a closed set, by its word.
 func store[T fmt.Stringer](set []T, of func(T) sight) (list []storedTime) {
 	for _, v := range set {
 		if e := of(v); e != (sight{}) {
@@ -177,7 +176,7 @@ func (r *row) decodeDays(days [][5]uint32, latest int32) {
 	}
 }
 
-// dateNumber is a day as a readable number: 20260301.
+// dateNumber returns a day as a readable number such as 20260301.
 func dateNumber(day int32) uint32 {
 	year, month, d := time.Unix(int64(day)*86400, 0).UTC().Date()
 	return uint32(year*10000 + int(month)*100 + d)
@@ -189,7 +188,7 @@ func numberOfDate(date uint32) int32 {
 	return dayOf(time.Date(n/10000, time.Month(n/100%100), n%100, 0, 0, 0, 0, time.UTC).Unix())
 }
 
-// text bounds a stored text and empties one that is not printable.
+// text clips a stored string, and returns "" if it is not printable.
 func text(s string) string {
 	if !printable(s) {
 		return ""

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Evidence holds, for each verdict, when it was last seen to hold (Unix
-// seconds), or, negative, when the same thing last succeeded after it had held
-// once; 0 is never. It is what instances tell each other: two metrics and Row
-// have it, and the evidence of a fleet is the newest of each over its instances.
+// Evidence holds, for each verdict, when it was last seen to hold, in Unix
+// seconds. A negative value is when the same thing last succeeded after the
+// verdict had held; 0 is never. Instances share their evidence through two
+// metrics and Row. A fleet's evidence is the newest of each over its instances.
 type Evidence [len(obstacles)]int64
 
 // note records that a verdict holds.
 func (e *Evidence) note(v Verdict, now int64) { e[v] = max(e[v], -e[v], now) }
 
-// refute records that verdicts do not hold now, of those that ever did.
+// refute records that verdicts no longer hold. It ignores those that never did.
 func (e *Evidence) refute(now int64, verdicts ...Verdict) {
 	for _, v := range verdicts {
 		if e[v] != 0 {
@@ -23,15 +23,15 @@ func (e *Evidence) refute(now int64, verdicts ...Verdict) {
 	}
 }
 
-// Held is when a verdict was last seen to hold and Refuted when that ended; one
-// of them at most is not 0.
+// Held returns when a verdict was last seen to hold, and Refuted when that ended.
+// At most one of them is nonzero.
 func (e *Evidence) Held(v Verdict) int64 { return max(0, e[v]) }
 
-// Refuted is described with Held.
+// Refuted returns when a verdict ceased to hold; see Held.
 func (e *Evidence) Refuted(v Verdict) int64 { return max(0, -e[v]) }
 
-// Merge adds what another instance has of the same client. At the same second a
-// verdict was refuted.
+// Merge adds another instance's evidence about the same client. If both are from
+// the same second, a refutation wins.
 func (e *Evidence) Merge(other Evidence) {
 	for v, theirs := range other {
 		if ours, t := max(e[v], -e[v]), max(theirs, -theirs); t > ours || t == ours && theirs < 0 {
@@ -40,13 +40,13 @@ func (e *Evidence) Merge(other Evidence) {
 	}
 }
 
-// VerdictAt is the one definition of a verdict, of one instance and of a fleet;
-// deploy/prometheus/rules.yml has it in PromQL. Evidence counts if less than
-// migratedAfter older than the newest, so that a client that has fallen silent
-// keeps its verdict and one that has changed loses the old one; after a
-// declaration only what came later counts. Of what counts the verdict of the
-// highest precedence is chosen. When nothing counts, the newest evidence
-// decides. Without any evidence it is NoVerdict.
+// VerdictAt is the single definition of a verdict, for one instance and for a
+// fleet; deploy/prometheus/rules.yml repeats it in PromQL. Evidence counts if it
+// is less than migratedAfter older than the newest. So a client that has fallen
+// silent keeps its verdict, and one that has changed loses the old one. After a
+// declaration only later evidence counts. Of the evidence that counts, the
+// verdict of highest precedence wins. If none counts, the newest evidence
+// decides. Without any evidence, the result is NoVerdict.
 func (e *Evidence) VerdictAt(now, declared time.Time, migratedAfter time.Duration) Verdict {
 	newest := NoVerdict
 	for _, v := range Verdicts {
@@ -66,14 +66,14 @@ func (e *Evidence) VerdictAt(now, declared time.Time, migratedAfter time.Duratio
 	return newest
 }
 
-// proof is one verdict's evidence in JSON.
+// proof is the evidence for one verdict in JSON.
 type proof struct {
 	At      time.Time `json:"at"`
 	Refuted bool      `json:"refuted,omitempty"`
 }
 
-// MarshalJSON makes an object of the verdicts that ever held: when, and whether
-// they were refuted then.
+// MarshalJSON writes an object of the verdicts that ever held. Each has a time,
+// and whether the verdict was refuted then.
 func (e Evidence) MarshalJSON() ([]byte, error) {
 	words := make(map[Verdict]proof)
 	for _, v := range Verdicts {
@@ -84,7 +84,7 @@ func (e Evidence) MarshalJSON() ([]byte, error) {
 	return json.Marshal(words)
 }
 
-// UnmarshalJSON reads the object; words that are not known are dropped.
+// UnmarshalJSON reads the object and drops unknown words.
 func (e *Evidence) UnmarshalJSON(text []byte) error {
 	var words map[string]proof
 	if err := json.Unmarshal(text, &words); err != nil {

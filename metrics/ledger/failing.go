@@ -6,18 +6,19 @@ import (
 	"tlslift/proxy/call"
 )
 
-// fails reports whether an obstacle can make calls fail: the others leave nothing
-// in the way of a handshake.
+// fails reports whether a verdict can make calls fail. Capable and Plaintext
+// leave nothing in the way of a handshake.
 func (v Verdict) fails() bool { return v != NoVerdict && v != Capable && v != Plaintext }
 
-// quiet is how long a client has made no call before it can be failing. Of one
-// with several machines, one may fail while the others call all the time.
+// quiet is how long a client must have made no call before it can count as
+// failing. If it has several machines, one may fail while the others keep calling.
 const quiet = 10 * time.Minute
 
-// FailingAt is the one definition of a client that cannot call, of one instance
-// and of a fleet; deploy/prometheus/rules.yml has it in PromQL. A TLS handshake
-// of it failed within migratedAfter because something is in its way, and since
-// then no call of it has arrived and it was not declared migrated.
+// FailingAt is the single definition of a client that cannot call, for one
+// instance and for a fleet; deploy/prometheus/rules.yml repeats it in PromQL. A
+// TLS handshake failed within migratedAfter because something is in the client's
+// way. Since then the client has made no call and was not declared migrated, and
+// its last call is at least quiet ago.
 func (s Times) FailingAt(now time.Time, migratedAfter time.Duration) bool {
 	called := s.LastInsecure
 	if s.LastSecure.After(called) {
@@ -28,17 +29,17 @@ func (s Times) FailingAt(now time.Time, migratedAfter time.Duration) bool {
 		(!s.declaredAt(now) || s.LastFailed.After(s.Declared))
 }
 
-// fellBack reports whether a client that is capable was refused for a fallback: no
-// other handshake of a modern client counts as failed without another verdict,
-// and its next modern hello is a new try.
+// fellBack reports whether a capable client was refused because of a fallback.
+// Without another verdict, no other failed handshake of a modern client counts.
+// Its next modern hello is a new attempt.
 func (s Times) fellBack() bool {
 	return s.Verdict == Capable && !s.LastCapable.IsZero() && !s.LastFailed.Before(s.LastCapable)
 }
 
-// shutOutBy reports whether a handshake that failed shows that something is in the
-// way of its client. An old hello shows that by itself, one that falls back too,
-// and so does a wrong name; a modern one only if the reason is evidence of a
-// verdict. Else it may be a scanner.
+// shutOutBy reports whether a failed handshake shows that something is in the
+// client's way. An old hello shows that by itself, and so do a fallback and a
+// wrong name. A modern hello shows it only if the reason is evidence for a
+// verdict; otherwise the client may be a scanner.
 func shutOutBy(f call.HandshakeFailure, offer *call.Offer) bool {
 	switch f {
 	case call.HandshakeOK, call.HandshakeNoCall, call.HandshakeNotTLS:

@@ -10,45 +10,44 @@ import (
 	"tlslift/metrics/figures"
 )
 
-// Forecast is where the migration is heading. The recording rules
-// (deploy/prometheus) compute the same of a fleet: the line of least squares
-// through the number of insecure clients at the end of each of the last 28 days
-// (UTC), continued from the number of now.
+// Forecast is where the migration is heading. It continues from the current
+// number of insecure clients along the least-squares line through their number at
+// the end of each of the last 28 days (UTC). The recording rules in
+// deploy/prometheus compute the same for a fleet.
 type Forecast struct {
 	Course        Course    `json:"course"`
 	Target        time.Time `json:"target,omitzero"`           // the end of the day of policy.target
 	DaysLeft      int       `json:"days_left,omitempty"`       // whole days until Target; negative after it
-	NeededPerWeek float64   `json:"needed_per_week,omitempty"` // clients; all that are left in the last week
-	PerWeek       *float64  `json:"per_week,omitempty"`        // change of the number of insecure clients; absent = not known
-	End           time.Time `json:"end,omitzero"`              // when none is left at this pace; absent = not within 100 years, or not known
+	NeededPerWeek float64   `json:"needed_per_week,omitempty"` // clients; in the last week, all that are left
+	PerWeek       *float64  `json:"per_week,omitempty"`        // change in the number of insecure clients; absent = unknown
+	End           time.Time `json:"end,omitzero"`              // when none is left at this pace; absent = unknown, or more than 100 years away
 }
 
-// Course is a forecast in a word.
+// Course sums up a forecast in one word.
 type Course string
 
 // The courses.
 const (
 	NoneLeft   Course = "none-left"  // no client is insecure
-	Collecting Course = "collecting" // the history is too short to tell
-	Falling    Course = "falling"    // they become fewer, and there is no target
-	OnTrack    Course = "on-track"   // none is left before the target
+	Collecting Course = "collecting" // the history is too short for a forecast
+	Falling    Course = "falling"    // their number is falling, and there is no target
+	OnTrack    Course = "on-track"   // none is left by the target
 	OffTrack   Course = "off-track"  // some are left at the target
-	Stalled    Course = "stalled"    // they do not become fewer, and there is no target
+	Stalled    Course = "stalled"    // their number is not falling, and there is no target
 )
 
 const (
-	forecastDays = 28 // of history
-	minCloses    = 14 // ends of days; of fewer there is no pace
+	forecastDays = 28 // days of history
+	minCloses    = 14 // ends of days; with fewer there is no pace
 	weekSeconds  = 7 * 86400
-	farthest     = 100 * 365 * 86400             // seconds ahead; a later end is never
-	leastFall    = -0.5 / (forecastDays * 86400) // clients per second: half a client in 28 days; what falls slower does not fall
+	farthest     = 100 * 365 * 86400             // seconds ahead; a later end counts as never
+	leastFall    = -0.5 / (forecastDays * 86400) // clients per second: half a client in 28 days; a slower fall does not count
 )
 
-// Predict makes the forecast, which continues the number of insecure clients. slope
-// is in clients per second, NaN if it is not known; target is zero if there is none.
-// Before 28 days of history only a falling number says anything: nobody counts as
-// migrated before migrated_after has passed, while more and more clients are seen
-// for the first time.
+// Predict computes the forecast from the number of insecure clients. slope is in
+// clients per second, or NaN if unknown; target is zero if there is none. Before
+// 28 days of history, only a falling number means anything. Until migrated_after
+// has passed no client counts as migrated, while new clients keep appearing.
 func (s *Summary) Predict(slope float64, target time.Time) {
 	f := Forecast{Target: target, Course: Collecting}
 	left := target.Sub(s.Generated)
@@ -85,14 +84,14 @@ func (s *Summary) Predict(slope float64, target time.Time) {
 	s.Forecast = f
 }
 
-// Behind reports whether the migration needs more than it gets: what the alert
-// MigrationOffTrack is about.
+// Behind reports whether the migration is too slow: the condition of the alert
+// MigrationOffTrack.
 func (f Forecast) Behind() bool { return f.Course == OffTrack || f.Course == Stalled }
 
 func rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
-// Outlook says the forecast to a person; "" = there is nothing to say. The zero
-// Forecast is that of an instance which makes none.
+// Outlook puts the forecast into words, or returns "" if there is nothing to say.
+// The zero Forecast is that of an instance that makes none.
 func (s *Summary) Outlook() string {
 	f := s.Forecast
 	if f.Course == "" || f.Course == Collecting && f.Target.IsZero() {
@@ -151,7 +150,7 @@ func (f Forecast) pace() string {
 	return "Pace: " + rate(-*f.PerWeek, "fewer", "fewer") + "; none is left by " + f.End.Format(time.DateOnly) + "."
 }
 
-// TargetDate is the day of the target; "" = there is none.
+// TargetDate returns the day of the target, or "" if there is none.
 func (f Forecast) TargetDate() string {
 	if f.Target.IsZero() {
 		return ""
@@ -159,7 +158,7 @@ func (f Forecast) TargetDate() string {
 	return f.Target.UTC().Add(-time.Second).Format(time.DateOnly)
 }
 
-// needed writes how many clients must change, and rounds so that this is enough.
+// needed formats how many clients must change, rounded so that this is enough.
 func needed(perWeek float64) string {
 	const week, year = 7, 52 * 7 // days
 	days := math.Floor(week/perWeek + 1e-6)
@@ -174,8 +173,8 @@ func needed(perWeek float64) string {
 	return rate(perWeek, "client", "clients")
 }
 
-// rate writes how many a week there are, or of fewer than one, every how many
-// weeks there is one.
+// rate formats a number per week. If it is below one, rate gives the weeks per
+// item instead.
 func rate(perWeek float64, one, many string) string {
 	const year = 52 // weeks
 	switch {

@@ -9,7 +9,7 @@ type Headline struct {
 	Done   bool // every client that was seen is migrated
 }
 
-// Headline says it of the clients that the summary counts.
+// Headline returns the headline for the clients that the summary counts.
 func (s *Summary) Headline() Headline {
 	switch {
 	case s.NeedsTlslift > 0:
@@ -37,8 +37,8 @@ func (s *Summary) Headline() Headline {
 	return Headline{Text: "Every client that was seen is migrated", Detail: "Before you remove tlslift, see Remove tlslift in docs/migrating.md.", Done: true}
 }
 
-// Share says how many of the active clients make insecure calls, some or only
-// such: those that are insecure and those that are mixed.
+// Share says how many of the active clients make insecure calls, whether some
+// (mixed) or all (insecure).
 func (s *Summary) Share() string {
 	verb := " still call"
 	if s.Insecure == 1 || s.Active == 1 {
@@ -59,7 +59,7 @@ func (s *Summary) needed() Headline {
 	return h
 }
 
-// suspected is the sentence about the clients that may be unable to call; "" without.
+// suspected returns the sentence about clients that may be unable to call, or "".
 func (s *Summary) suspected() string {
 	if s.Suspected == 0 {
 		return ""
@@ -113,5 +113,5 @@ func (s *Summary) nobodyCalled() Headline {
 	return h
 }
 
-// called is how many clients have ever made a call.
+// called returns the number of clients that have ever made a call.
 func (s *Summary) called() int { return s.Clients - s.States[Unseen.String()] }

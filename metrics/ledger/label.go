@@ -8,37 +8,37 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// labelLease is how long a discovered client keeps its label unused.
+// labelLease is how long a discovered client keeps an unused label, in seconds.
 const labelLease = int64(24 * time.Hour / time.Second)
 
-// labelTable says which rows have a label. A label is a lease that traffic
-// earns: it ends after 24 hours without any, and a client that is insecure
-// takes the place of one that is not. Configured clients always have one.
+// labelTable holds the rows that have a label. A label is a lease that traffic
+// renews: it ends after 24 hours without any. An insecure client can take over
+// the label of one that is not. Configured clients always have one.
 type labelTable struct {
 	rows       map[*row]struct{}
 	unlabelled uint64   // observations counted under _overflow
-	searched   [2]int64 // when a free one was last looked for in vain, for a client that is secure or insecure
+	searched   [2]int64 // when a search last found none free, for a secure and an insecure client
 }
 
-// series is what a client's metrics count, from the time when it got its label.
+// series is what a client's metrics have counted since it got its label.
 type series struct {
 	tallies
 	since    int64 // Unix seconds
 	exemplar exemplar
 
-	// Of the overflow row alone: the newest times of the clients counted here.
+	// Only in the overflow row: the latest times of the clients counted there.
 	lastInsecure, lastSecure int64
 }
 
-// exemplar is the newest insecure request.
+// exemplar identifies the newest insecure request.
 type exemplar struct {
 	key key
 	id  string // request_id
 	at  int64  // Unix seconds
 }
 
-// seriesOf returns what the client's traffic counts in: its own series, if it
-// has a label or earns one now, else those of the overflow row.
+// seriesOf returns the series that the client's traffic counts in. They are its
+// own if it has a label or earns one now, and otherwise those of the overflow row.
 func (l *Ledger) seriesOf(r *row, now int64) *series {
 	if r.series == nil && l.labelFree(r.insecureAt(now, l.policy.MigratedAfter), now) {
 		l.giveLabel(r, now)
@@ -54,8 +54,8 @@ func (l *Ledger) seriesOf(r *row, now int64) *series {
 }
 
 // labelFree reports whether a label is free for a client, and frees one if it
-// can. It searches once a second at most, so that clients without a label cost
-// no more than others.
+// can. It searches at most once a second, so that clients without a label cost no
+// more than others.
 func (l *Ledger) labelFree(insecure bool, now int64) bool {
 	searched := &l.labels.searched[bit(insecure)]
 	switch {
@@ -77,12 +77,12 @@ func (l *Ledger) labelFree(insecure bool, now int64) bool {
 	return false
 }
 
-// labelled is how many discovered clients have a label: all rows that have one but
-// those of the configured clients, which always do.
+// labelled returns the number of discovered clients that have a label. Configured
+// clients always have one and are not counted.
 func (l *Ledger) labelled() int { return len(l.labels.rows) - len(l.policy.clients) }
 
-// longestUnused is the discovered client that is not insecure and whose label
-// was unused for longest; nil if there is none.
+// longestUnused returns the discovered client that is not insecure and whose
+// label has been unused for longest, or nil if there is none.
 func (l *Ledger) longestUnused(now int64) (found *row) {
 	for r := range l.labels.rows {
 		if !r.configured && !r.insecureAt(now, l.policy.MigratedAfter) && (found == nil || r.used < found.used) {
@@ -92,7 +92,7 @@ func (l *Ledger) longestUnused(now int64) (found *row) {
 	return found
 }
 
-// endLeases takes the labels of discovered clients that are gone.
+// endLeases takes back the labels of discovered clients whose lease has ended.
 func (l *Ledger) endLeases(now int64) {
 	for r := range l.labels.rows {
 		if !r.configured && now-r.used >= labelLease {
@@ -101,7 +101,7 @@ func (l *Ledger) endLeases(now int64) {
 	}
 }
 
-// giveLabel gives a row series of its own, unless it has them.
+// giveLabel gives a row its own series if it has none.
 func (l *Ledger) giveLabel(r *row, now int64) {
 	if r.series != nil {
 		return
@@ -110,8 +110,8 @@ func (l *Ledger) giveLabel(r *row, now int64) {
 	l.labels.rows[r] = struct{}{}
 }
 
-// endLabel takes a discovered client's series, as a process that ends would. If
-// the client comes back, they begin at 0. A visitor's row goes with them.
+// endLabel drops a discovered client's series, as the end of a process would. If
+// the client returns, they start again at 0. A visitor's row is dropped with them.
 func (l *Ledger) endLabel(r *row) {
 	r.series = nil
 	delete(l.labels.rows, r)
@@ -120,10 +120,10 @@ func (l *Ledger) endLabel(r *row) {
 	}
 }
 
-// begin makes what a configured client shows before it was ever seen: the
-// upgrade from plaintext, which every client still to migrate is expected to
-// need. The client of a sidecar has all upgrades: whether the sidecar can go is
-// read from series that always existed.
+// begin creates the series that a configured client shows before it was ever
+// seen: upgrades from plaintext, which every client still to migrate is expected
+// to need. The client of a sidecar gets all upgrades. They tell whether the
+// sidecar can be removed, so they must always have existed.
 func (s *series) begin(workload bool) {
 	s.at(key{seriesUpgrades, uint8(call.VersionNone), 0, 0})
 	for _, v := range call.Versions {
@@ -133,13 +133,13 @@ func (s *series) begin(workload bool) {
 	}
 }
 
-// upstream is the place of a label in l.upstreams.
+// upstream returns the index of a label in l.upstreams, or 0 if it is unknown.
 func (l *Ledger) upstream(label string) uint8 { return uint8(max(slices.Index(l.upstreams, label), 0)) }
 
 func (s *series) request(o *call.Outcome, upstream uint8, now int64) {
 	k := key{seriesRequests, upstream, uint8(o.Version), 0}
 	s.count(k)
-	if o.Upgraded && o.Version != call.VersionSSL3 { // which is never served
+	if o.Upgraded && o.Version != call.VersionSSL3 { // SSL 3.0 is never served
 		s.count(key{seriesUpgrades, uint8(o.Version), 0, 0})
 	}
 	if !o.Insecure() {
@@ -163,13 +163,13 @@ func (s *series) observe(c *call.Observation) {
 	if c.Failure != call.HandshakeOK {
 		s.count(key{seriesFailures, uint8(c.Failure), 0, 0})
 	}
-	// Else it ended before it showed a way in.
+	// Without an ingress, the connection ended before it showed a way in.
 	if c.Ingress != call.Unknown && (!c.NoCall || c.Handling == call.Refused || c.Handling == call.Tunnelled) {
 		s.count(key{seriesConnections, uint8(c.Ingress), uint8(c.Version), uint8(c.Handling)})
 	}
 }
 
-// overWords are the values of the label "over": whether a secret came in clear.
+// overWords are the values of the label "over": how an exposed secret was sent.
 var overWords = [...]string{"clear", "old_tls"}
 
 func bit(b bool) uint8 {

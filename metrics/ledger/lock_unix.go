@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile makes and locks a file until it is closed or the process ends. It
-// returns errLocked if another process has it.
+// lockFile creates and locks a file. The lock is held until the file is closed or
+// the process ends. If another process holds it, the error is errLocked.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -27,7 +27,7 @@ func lockFile(path string) (*os.File, error) {
 	return nil, err
 }
 
-// syncDir has a rename in the directory survive a loss of power.
+// syncDir makes a rename in the directory survive a power failure.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile makes and locks a file until it is closed or the process ends. It
-// returns errLocked if another process has it.
+// lockFile creates and locks a file. The lock is held until the file is closed or
+// the process ends. If another process holds it, the error is errLocked.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

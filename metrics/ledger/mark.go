@@ -8,20 +8,20 @@ import (
 	"tlslift/proxy/call"
 )
 
-// maxMarks is how many marks of a kind are kept of each client; the one unseen
-// for longest gives way.
+// maxMarks is how many marks of a kind are kept for each client. The one unseen
+// for longest is replaced.
 const maxMarks = 8
 
-// markKind is a kind of thing that shows itself behind a client's name.
+// markKind is the kind of a mark.
 type markKind uint8
 
 const (
-	ofAddress markKind = iota // that it calls from; in IPv6 a /64
+	ofAddress markKind = iota // it calls from; a /64 in IPv6
 	ofAccount                 // of the API
 	ofJA4                     // of its hellos
-	ofLibrary                 // guessed from them
+	ofLibrary                 // guessed from its hellos
 	ofFamily                  // of its User-Agents
-	ofHost                    // that it calls
+	ofHost                    // it calls
 	numMarkKinds
 )
 
@@ -29,7 +29,7 @@ var markWords = [numMarkKinds]string{
 	ofAddress: "address", ofAccount: "account", ofJA4: "ja4", ofLibrary: "library", ofFamily: "user_agent_family", ofHost: "host",
 }
 
-// mark is one thing that showed itself behind a client's name.
+// mark is something seen behind a client's name, such as an address or a JA4.
 type mark struct {
 	kind markKind
 	text string
@@ -40,10 +40,10 @@ type mark struct {
 	// 0 is never.
 	back int64
 
-	called, latest bool // it made a call in this process; it made the latest one of its kind
+	called, latest bool // made a call in this process; made the latest call of its kind
 }
 
-// mark counts one thing that showed itself and returns it; nil if there is none.
+// mark counts one sighting and returns its mark, or nil if text is empty.
 func (r *row) mark(kind markKind, text string, now int64) *mark {
 	if text == "" {
 		return nil
@@ -62,7 +62,7 @@ func (r *row) mark(kind markKind, text string, now int64) *mark {
 	return m
 }
 
-// findMark is a mark that was left before; nil if it was not.
+// findMark returns the mark with the given text, or nil if there is none.
 func (r *row) findMark(kind markKind, text string) *mark {
 	for i := range r.marks {
 		if m := &r.marks[i]; m.kind == kind && m.text == text {
@@ -72,8 +72,8 @@ func (r *row) findMark(kind markKind, text string) *mark {
 	return nil
 }
 
-// oldestMark is the mark of a kind that was unseen for longest; nil while there is
-// room for another one.
+// oldestMark returns the mark of a kind that has been unseen for longest, or nil
+// while there is room for another.
 func (r *row) oldestMark(kind markKind) (oldest *mark) {
 	n := 0
 	for i := range r.marks {
@@ -89,7 +89,7 @@ func (r *row) oldestMark(kind markKind) (oldest *mark) {
 	return oldest
 }
 
-// unmark takes back what mark counted once.
+// unmark undoes one call of mark.
 func (r *row) unmark(kind markKind, text string) {
 	r.marks = slices.DeleteFunc(r.marks, func(m mark) bool {
 		if m.kind != kind || m.text != text {
@@ -100,8 +100,8 @@ func (r *row) unmark(kind markKind, text string) {
 	})
 }
 
-// shows records what one outcome shows behind the client's name. asked says that
-// it is a request, and called that the client made a call.
+// shows records what one outcome shows behind the client's name. asked reports
+// whether it is a request, and called whether the client made a call.
 func (r *row) shows(o *call.Outcome, offer *call.Offer, family call.Family, asked, called bool, now int64) {
 	var agent *mark
 	if asked {
@@ -109,7 +109,7 @@ func (r *row) shows(o *call.Outcome, offer *call.Offer, family call.Family, aske
 		agent = r.mark(ofFamily, family.String(), now)
 	}
 	if r.name == call.LabelOverflow {
-		return // anyone is behind it
+		return // any client may be behind it
 	}
 	r.alternate(agent, now)
 	if offer != nil {
@@ -128,15 +128,15 @@ func (r *row) shows(o *call.Outcome, offer *call.Offer, family call.Family, aske
 	}
 }
 
-// program is what a mark says of the program that made it: what one program may
-// show more of is the same. "" = nothing.
+// program returns the program that a mark points to, or "" if it points to none.
+// It is the same for all marks that a single program may leave.
 func (m *mark) program() string {
 	switch m.kind {
 	case ofFamily:
 		return call.ParseFamily(m.text).Runtime()
 	case ofLibrary:
 		name, _, _ := strings.Cut(m.text, " ")
-		if name == "Android" { // whose TLS came from Java's, and is taken for it
+		if name == "Android" { // its TLS came from Java's, and looks like it
 			return "Java"
 		}
 		return name
@@ -145,7 +145,7 @@ func (m *mark) program() string {
 	}
 }
 
-// alternate records that what left a mark made a call.
+// alternate records a call by the program that left a mark.
 func (r *row) alternate(m *mark, now int64) {
 	if m == nil || m.latest {
 		return
@@ -169,10 +169,10 @@ func (r *row) alternate(m *mark, now int64) {
 	m.called, m.latest = true, true
 }
 
-// severalPrograms reports whether more than one program is behind the name: two
-// runtimes, or two TLS libraries, that both came back after the other within
-// migratedAfter of the client's newest sight. A program that was changed does not
-// come back, nor does one that was tried once.
+// severalPrograms reports whether more than one program is behind the name. This
+// takes two runtimes, or two TLS libraries, each seen again after the other
+// within migratedAfter of the client's last sighting. A program that was replaced
+// does not come back, nor does one that was tried once.
 func (r *row) severalPrograms(migratedAfter time.Duration) bool {
 	for _, kind := range [...]markKind{ofFamily, ofLibrary} {
 		first := ""

@@ -2,7 +2,7 @@ package ledger
 
 import "time"
 
-// Notes are what to know of a client beside its state, as of a time.
+// Notes returns what to know about a client besides its state, as of now.
 func (v *Row) Notes(now time.Time) []string {
 	var notes []string
 	note := func(holds bool, text string) {

@@ -12,51 +12,51 @@ import (
 )
 
 const (
-	historyDays = 400 // kept of each client
+	historyDays = 400 // kept for each client
 	maxName     = 128 // bytes of a client's name
 	maxText     = 96  // bytes of any other text
 )
 
-// row is one client. The ledger's lock guards it. Times are Unix seconds, 0 is
-// never. All but the last group is in the file.
+// row is one client. The ledger's lock guards it. Times are in Unix seconds; 0 is
+// never. All but the last group is stored in the file.
 //
 // A row that is neither configured nor was ever seen (first is 0) belongs to a
-// visitor: a client of foreign or refused traffic alone, which has a row only
-// for as long as it has a label.
+// visitor: a client with only foreign or refused traffic. It has a row only as
+// long as it has a label.
 type row struct {
 	name, source string
 	configured   bool
-	address      string // the address that an unchecked name was first seen from; "" = it is none
+	address      string // that an unchecked name was first seen from; "" = the name is not an unchecked one
 
 	first, last              int64
 	lastInsecure, lastSecure int64
-	lastFailed               int64                         // last TLS handshake that failed, as Times has it
+	lastFailed               int64                         // last failed TLS handshake, as in Times
 	lastServed               int64                         // last call that was not refused
-	lastRefused              int64                         // last call that was
+	lastRefused              int64                         // last refused call
 	lastLifted               int64                         // last request that only tlslift made possible
-	lastFallsBack            int64                         // last request that goes out in clear without tlslift
+	lastFallsBack            int64                         // last request that goes out in cleartext without tlslift
 	settings                 [len(call.Settings) + 1]int64 // when each last led a call here
 	evidence                 Evidence
 
-	offered call.Version // the highest ever
+	offered call.Version // highest ever
 	library string       // guessed from the newest hello that offers TLS 1.2
 	old     string       // guessed from the newest hello that does not
 	framed  string       // guessed from the newest hello in SSLv2 framing, whatever it offers
 	ja4     string       // of the newest hello
 	family  call.Family  // of the newest request
-	marks   []mark       // what showed itself behind the name
+	marks   []mark       // what was seen behind the name
 
 	totals  tallies
-	exposed [2][len(redact.AllKinds)]sight // in clear, and over old TLS
+	exposed [2][len(redact.AllKinds)]sight // in cleartext, and over old TLS
 	days    []day                          // ascending
 
-	series *series       // what its metrics show; nil = it has no label
+	series *series       // what its metrics show; nil = no label
 	used   int64         // last traffic of any kind, 0 = none in this process
-	place  *list.Element // in Ledger.queues; nil = it is configured, or no client's
+	place  *list.Element // in Ledger.queues; nil = configured, or not a client's
 	class  class         // the queue that place is in
 }
 
-// sight is how often something was seen, where that is counted, and when last.
+// sight is how often something was seen, if that is counted, and when last.
 type sight struct {
 	count uint64
 	last  int64
@@ -76,7 +76,7 @@ type DayCounts struct {
 	SecureConnections   uint32 `json:"secure_connections"`
 }
 
-// connections is the count of a day's connections of one kind.
+// connections returns the day's count of insecure or secure connections.
 func (c *DayCounts) connections(insecure bool) *uint32 {
 	if insecure {
 		return &c.InsecureConnections
@@ -90,7 +90,7 @@ func (c DayCounts) secure() bool { return c.SecureRequests|c.SecureConnections !
 
 func (c DayCounts) active() bool { return c.insecure() || c.secure() }
 
-// known reports whether the row is one to show and to keep.
+// known reports whether the row should be shown and kept.
 func (r *row) known() bool { return r.configured || r.first != 0 }
 
 // insecureAt reports whether the client was insecure within the last
@@ -99,8 +99,8 @@ func (r *row) insecureAt(now int64, migratedAfter time.Duration) bool {
 	return r.lastInsecure != 0 && now-r.lastInsecure < int64(migratedAfter/time.Second)
 }
 
-// today is the entry of the day now is in. Days come in order, so it is
-// nearly always the last; a clock that was set back is found too.
+// today returns the entry for the day of now. Days come in order, so it is nearly
+// always the last one. It also finds the day if the clock was set back.
 func (r *row) today(now int64) *DayCounts {
 	number := dayOf(now)
 	if n := len(r.days); n > 0 && r.days[n-1].number == number {
@@ -110,7 +110,7 @@ func (r *row) today(now int64) *DayCounts {
 	return r.day(number)
 }
 
-// day is the entry of a day, a new one if there is none.
+// day returns the entry of a day, and inserts one if there is none.
 func (r *row) day(number int32) *DayCounts {
 	i, found := slices.BinarySearchFunc(r.days, number, func(d day, n int32) int { return int(d.number - n) })
 	if !found {
@@ -119,7 +119,7 @@ func (r *row) day(number int32) *DayCounts {
 	return &r.days[i].DayCounts
 }
 
-// expire drops the days that are too old on a given day.
+// expire drops the days that are too old as of today.
 func expire(days []day, today int32) []day {
 	n := 0
 	for n < len(days) && days[n].number <= today-historyDays {
@@ -128,12 +128,12 @@ func expire(days []day, today int32) []day {
 	return slices.Delete(days, 0, n)
 }
 
-// times are the times of a row that are in the file, the first of them first.
+// times returns the times that the file stores, in the order of record.times.
 func (r *row) times() [9]*int64 {
 	return [...]*int64{&r.first, &r.last, &r.lastInsecure, &r.lastSecure, &r.lastFailed, &r.lastServed, &r.lastRefused, &r.lastLifted, &r.lastFallsBack}
 }
 
-// copy is a copy of everything that the file or a view shows.
+// copy returns a copy of everything that the file or a view shows.
 func (r *row) copy() row {
 	c := *r
 	c.marks, c.days, c.totals = slices.Clone(r.marks), slices.Clone(r.days), slices.Clone(r.totals)
@@ -141,12 +141,12 @@ func (r *row) copy() row {
 	return c
 }
 
-// clip copies at most n bytes of s as valid UTF-8, so that a row holds no
-// larger text in memory.
+// clip returns a copy of at most n bytes of s as valid UTF-8, so that a row does
+// not keep a larger string in memory.
 func clip(s string, n int) string { return strings.Clone(strings.ToValidUTF8(s[:min(len(s), n)], "")) }
 
-// cleanName is a client's name as rows and labels have it: bounded and valid
-// UTF-8. A name of package identity is so already.
+// cleanName returns a client's name as rows and labels use it: bounded and valid
+// UTF-8. A name from package identity is already clean.
 func cleanName(name string) string {
 	if len(name) <= maxName && utf8.ValidString(name) {
 		return name

@@ -7,14 +7,15 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// Words that select clients by a mark beside their state.
+// Words that select clients by something other than their state.
 const (
 	SelectRegressed   = "regressed"   // declared migrated, and insecure since
-	SelectMisdeclared = "misdeclared" // declared migrated, and never seen making a call
+	SelectMisdeclared = "misdeclared" // declared migrated, but never seen making a call
 	SelectFailing     = "failing"     // cannot call: its TLS handshakes fail
 )
 
-// Selections lists every word that selects clients: the states, then the marks.
+// Selections returns every word that selects clients: the states, then
+// the words above.
 func Selections() []string {
 	words := make([]string, 0, len(States)+3)
 	for _, s := range States {
@@ -23,11 +24,11 @@ func Selections() []string {
 	return append(words, SelectRegressed, SelectMisdeclared, SelectFailing)
 }
 
-// Selection is a set of words of Selections. It selects the clients that one of
-// its words does; without words it selects every client.
+// Selection is a set of words from Selections. It selects the clients that match
+// any of its words; without words it selects every client.
 type Selection []string
 
-// ParseSelection reads words. Its error names the one that is unknown.
+// ParseSelection checks words. Its error names the first unknown one.
 func ParseSelection(words ...string) (Selection, error) {
 	known := Selections()
 	for _, word := range words {

@@ -9,7 +9,7 @@ import (
 	"tlslift/proxy/call"
 )
 
-// stand is a view with what the client's standing is made from, and that.
+// stand returns a view with the client's standing and what that is derived from.
 func (r *row) stand(p *policy, now time.Time) Row {
 	v := Row{
 		Client: r.name, Evidence: r.evidence, Declared: p.clients[r.name].Migrated.UTC(), Unnamed: p.clients[r.name].Unnamed,
@@ -22,8 +22,8 @@ func (r *row) stand(p *policy, now time.Time) Row {
 	return v
 }
 
-// judge is the client's verdict, and the TLS library and the program to name
-// beside it; "" is not known.
+// judge returns the client's verdict, and the TLS library and program to name
+// with it; "" is unknown.
 func (r *row) judge(p *policy, now time.Time) (v Verdict, library, program string) {
 	if r.first == 0 {
 		return NoVerdict, "", ""
@@ -32,8 +32,8 @@ func (r *row) judge(p *policy, now time.Time) (v Verdict, library, program strin
 	return v, r.libraryFor(v), r.program()
 }
 
-// libraryFor is the TLS library to name beside a verdict: that of the hello that
-// the verdict is about. Another hello's library does not stand in for it.
+// libraryFor returns the TLS library to name with a verdict: that of the hello
+// that the verdict is about. It never substitutes another hello's library.
 func (r *row) libraryFor(v Verdict) string {
 	switch v.about() {
 	case anyHello:
@@ -50,8 +50,8 @@ func (r *row) libraryFor(v Verdict) string {
 	}
 }
 
-// program is what the newest request's User-Agent shows. To send none is a sign
-// too, but only once there was a request.
+// program returns what the newest request's User-Agent shows. Sending none is a
+// sign too, but only once there was a request.
 func (r *row) program() string {
 	if r.family == call.FamilyOther || r.family == call.FamilyNone && !slices.ContainsFunc(r.marks, func(m mark) bool { return m.kind == ofFamily }) {
 		return ""
@@ -59,7 +59,7 @@ func (r *row) program() string {
 	return r.family.String()
 }
 
-// at is the time of Unix seconds; 0 is the zero time.
+// at converts Unix seconds to a time; 0 becomes the zero time.
 func at(unix int64) time.Time {
 	if unix == 0 {
 		return time.Time{}
@@ -75,11 +75,11 @@ func unixOf(t time.Time) int64 {
 	return t.Unix()
 }
 
-// Unnamed is what is wrong with the declaration of a client that no caller can be
-// named, and what to do about it.
+// Unnamed says what is wrong with the declaration of a client whose name no
+// caller can get, and what to do about it.
 const Unnamed = "nothing else in the configuration names it: compare it with clients.names and the client of each listener"
 
-// explain says what is wrong with a client that was declared migrated and never
+// explain says what is wrong with a client that was declared migrated but never
 // seen making a call.
 func (v *Row) explain() {
 	since := figures.Moment(v.Declared)
@@ -92,8 +92,7 @@ func (v *Row) explain() {
 	}
 }
 
-// Stand fills in how a client stands, from its times, its verdict and its
-// declaration.
+// Stand fills in how a client stands, from its times, verdict and declaration.
 func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
 	s := v.times()
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)

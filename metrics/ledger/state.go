@@ -15,8 +15,8 @@ const (
 	Insecure              // insecure within the last N days, nothing secure
 	Mixed                 // both within the last N days
 	Migrated              // secure within the last N days and nothing insecure; or declared and nothing insecure since
-	Silent                // no call for N days, or migrated but for its handshakes, which fail now; that is not migrated
-	NoCalls               // seen, and never made a call: no client to migrate
+	Silent                // no call for N days, or it would be migrated but its handshakes fail now; not the same as migrated
+	NoCalls               // seen, but never made a call: not a client to migrate
 )
 
 // States lists every state, most urgent first.
@@ -34,10 +34,10 @@ func (s State) String() string {
 	return "unseen"
 }
 
-// MarshalText makes a State its word in JSON.
+// MarshalText encodes a State as its word.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the word.
+// UnmarshalText decodes the word.
 func (s *State) UnmarshalText(text []byte) error {
 	i := slices.Index(stateWords[:], string(text))
 	if i < 0 {
@@ -47,24 +47,24 @@ func (s *State) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Times are the times that a state is made from, and the verdict; the zero time
-// is never. They are also what the metrics export: a fleet's states follow from
-// the newest of each over its instances. LastInsecure and LastSecure are of calls.
+// Times are the times that a state is derived from, and the verdict; the zero time
+// is never. The metrics export them too: a fleet's states follow from the newest
+// of each over its instances. LastInsecure and LastSecure are times of calls.
 type Times struct {
 	FirstSeen    time.Time // with or without a call
 	LastInsecure time.Time
 	LastSecure   time.Time
-	LastFailed   time.Time // of a TLS handshake that failed because something is in the client's way, or that it left without a call because of a certificate
-	LastCapable  time.Time // of the newest evidence that it is capable
-	Declared     time.Time // by its owner, as migrated; zero = not declared
+	LastFailed   time.Time // a TLS handshake that failed because something is in the client's way, or that it left without a call because of a certificate
+	LastCapable  time.Time // the newest evidence that it is capable
+	Declared     time.Time // when its owner declared it migrated; zero = not declared
 
 	Verdict Verdict
 }
 
-// StateAt is the state at a time, with migratedAfter as the N of design,
-// section 5. A declaration counts from its own time on: what was insecure
-// before it is forgiven, and silence does not undo it. It says nothing of a
-// client that never made a call. A client that fails is not migrated.
+// StateAt returns the state at a time, with migratedAfter as the N of design,
+// section 5. A declaration counts from its own time on: earlier insecure calls
+// are forgiven, and silence does not undo it. It has no effect on a client that
+// never made a call. A client that fails is not migrated.
 func (s Times) StateAt(now time.Time, migratedAfter time.Duration) State {
 	state := s.called(now, migratedAfter)
 	if state == Migrated && s.FailingAt(now, migratedAfter) {
@@ -73,7 +73,8 @@ func (s Times) StateAt(now time.Time, migratedAfter time.Duration) State {
 	return state
 }
 
-// called is the state as the client's calls alone have it, and its declaration.
+// called returns the state that follows from the client's calls and
+// declaration alone.
 func (s Times) called(now time.Time, migratedAfter time.Duration) State {
 	within := func(t time.Time) bool { return !t.IsZero() && now.Sub(t) < migratedAfter }
 	called := !s.LastInsecure.IsZero() || !s.LastSecure.IsZero()
@@ -102,8 +103,8 @@ func (s Times) RegressedAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.After(s.Declared)
 }
 
-// MigratedBy says what a migrated client is taken for one by: proof, if it would
-// be migrated without its declaration, else the declaration.
+// MigratedBy returns why a client counts as migrated: "proof" if it would without
+// its declaration, else "declaration". If the client is not migrated, it returns "".
 func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
 	if s.StateAt(now, migratedAfter) != Migrated {
 		return ""
@@ -115,9 +116,8 @@ func (s Times) MigratedBy(now time.Time, migratedAfter time.Duration) string {
 	return "declaration"
 }
 
-// MisdeclaredAt reports whether a client was declared migrated that was never
-// seen making a call: its name may be misspelt. Of one whose handshakes failed, the
-// name is right.
+// MisdeclaredAt reports whether a client was declared migrated but never seen making
+// a call: its name may be misspelt. If its handshakes failed, the name is right.
 func (s Times) MisdeclaredAt(now time.Time) bool {
 	return s.declaredAt(now) && s.LastInsecure.IsZero() && s.LastSecure.IsZero() && s.LastFailed.IsZero()
 }

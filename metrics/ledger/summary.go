@@ -9,49 +9,49 @@ import (
 // Summary is the migration in figures.
 type Summary struct {
 	Generated            time.Time      `json:"generated"`
-	Instance             string         `json:"instance,omitempty"` // a random word of the process; absent in a report
+	Instance             string         `json:"instance,omitempty"` // a random word that identifies the process; absent in a report
 	MigratedAfterSeconds int64          `json:"migrated_after_seconds"`
-	Clients              int            `json:"clients"` // without those that never made a call
-	States               map[string]int `json:"states"`  // every state is there
+	Clients              int            `json:"clients"` // excluding those that never made a call
+	States               map[string]int `json:"states"`  // every state is present
 	Verdicts             map[string]int `json:"verdicts"`
 	Regressed            int            `json:"regressed"`
-	Misdeclared          int            `json:"misdeclared"` // declared migrated, and never seen making a call or failing to
-	Failing              int            `json:"failing"`     // in any state but migrated, and with calls or without: their TLS handshakes fail
-	Suspected            int            `json:"suspected"`   // of the failing, those that may be health checks: they only left after the handshake
+	Misdeclared          int            `json:"misdeclared"` // declared migrated, but never seen making a call or failing to
+	Failing              int            `json:"failing"`     // in any state but migrated, with or without calls: their TLS handshakes fail
+	Suspected            int            `json:"suspected"`   // those of Failing that may be health checks: they only left after the handshake
 	FirstSeen            time.Time      `json:"first_seen,omitzero"`
 
-	// Insecure and Active are clients seen within the last N days (N is
-	// MigratedAfterSeconds); their quotient is the insecure share.
+	// Insecure counts clients with an insecure call within the last N days (N is
+	// MigratedAfterSeconds). Active adds those that are migrated. Their quotient
+	// is the insecure share.
 	Insecure int `json:"insecure_clients"`
 	Active   int `json:"active_clients"`
 
-	// The same a week ago, as far as the daily history tells; absent without a
-	// week of history.
+	// The same a week ago, from the daily history; absent without a week of history.
 	InsecureWeekAgo *int `json:"insecure_clients_week_ago,omitempty"`
 	ActiveWeekAgo   *int `json:"active_clients_week_ago,omitempty"`
 
 	// NeedsTlslift counts clients that would lose their way to the upstream if
-	// tlslift were taken away now: insecure ones, and those that it upgraded
-	// within the last N days for another reason.
+	// tlslift were removed now: insecure ones, and those that it upgraded within
+	// the last N days for another reason.
 	NeedsTlslift int `json:"needs_tlslift"`
 
-	// FallsBack counts clients whose calls go out in clear if tlslift is not
-	// there. Of a fleet it is not known.
+	// FallsBack counts clients whose calls go out in cleartext if tlslift is not
+	// there. It is unknown for a fleet.
 	FallsBack int `json:"falls_back_to_clear"`
 
 	Forecast Forecast `json:"forecast"`
 
 	Tracked    int        `json:"tracked"`
-	Limit      int        `json:"track_limit"` // 0 = not known
-	Overflowed uint64     `json:"overflowed"`  // observations without room for their client
+	Limit      int        `json:"track_limit"` // 0 = unknown
+	Overflowed uint64     `json:"overflowed"`  // observations of clients that had no room
 	History    []DayTotal `json:"history,omitempty"`
 
-	// BurnDown is how the clients stood at the end of each day, oldest day first,
-	// since the first was seen. Of a fleet it is not known.
+	// BurnDown is how the clients stood at the end of each day since the first
+	// was seen, oldest day first. It is unknown for a fleet.
 	BurnDown []DayStates `json:"burn_down,omitempty"`
 }
 
-// DayTotal is one day (UTC) over all clients.
+// DayTotal adds up one day (UTC) over all clients.
 type DayTotal struct {
 	Date            string `json:"date"`
 	InsecureClients int    `json:"insecure_clients"`
@@ -110,7 +110,7 @@ func addDay(totals map[int32]*DayTotal, d *day) {
 	t.SecureReqs += uint64(d.SecureRequests)
 }
 
-// NewSummary is a Summary of no clients.
+// NewSummary returns a Summary without clients.
 func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 	s := Summary{
 		Generated:            now.UTC().Truncate(time.Second),
@@ -143,7 +143,7 @@ func (s *Summary) Add(r *Row) {
 		s.FirstSeen = r.FirstSeen
 	}
 	if r.State == NoCalls {
-		return // no client to migrate
+		return // not a client to migrate
 	}
 	s.Clients++
 	if r.Verdict != NoVerdict {
@@ -171,9 +171,9 @@ func (s *Summary) migratedAfter() time.Duration {
 	return time.Duration(s.MigratedAfterSeconds) * time.Second
 }
 
-// Upgraded reports whether a client that is not insecure needs tlslift all the
-// same: tlslift made calls possible after the client was last insecure. It was
-// terminated at TLS 1.2 or later, because it cannot agree with the upstream itself.
+// Upgraded reports whether a client that is not insecure needs tlslift anyway:
+// tlslift made calls possible after the client was last insecure. It was terminated
+// at TLS 1.2 or later, because it cannot agree with the upstream by itself.
 func (r *Row) Upgraded(now time.Time, migratedAfter time.Duration) bool {
 	return r.LastUpgraded.After(r.LastInsecure) && now.Sub(r.LastUpgraded) < migratedAfter
 }

@@ -11,17 +11,17 @@ import (
 // subject is what a tally counts.
 type subject uint8
 
-// A row's totals, which the file keeps.
+// Subjects of a row's totals, which the file stores.
 const (
 	ofRequests    subject = iota // by way in and TLS version
 	ofConnections                // by handling and TLS version
 	ofHellos                     // by highest version offered
 	ofFailures                   // by reason
-	ofRefusals                   // calls, by problem.Reason
+	ofRefusals                   // refused calls, by problem.Reason
 	numTotals
 )
 
-// A client's series, which begin with the process.
+// Subjects of a client's series, which start with the process.
 const (
 	seriesRequests    = numTotals + iota // by upstream and TLS version
 	seriesConnections                    // by way in, TLS version and handling
@@ -36,15 +36,14 @@ var subjectWords = [numTotals]string{
 	ofRequests: "requests", ofConnections: "connections", ofHellos: "hellos", ofFailures: "failures", ofRefusals: "refusals",
 }
 
-// key is one combination of values of a subject's closed sets, by their
-// numbers.
+// key is one combination of values from a subject's closed sets, as numbers.
 type key struct {
 	subject subject
 	a, b, c uint8
 }
 
-// tally counts one combination. A client shows a handful of the hundred and
-// more that there are, so a row keeps a short list and no tables of zeroes.
+// tally counts one combination. A client shows a handful of more than a hundred,
+// so a row keeps a short list rather than tables of zeros.
 type tally struct {
 	key
 	n uint64
@@ -55,7 +54,7 @@ type tallies []tally
 // count adds to one combination.
 func (t *tallies) count(k key) { *t.at(k)++ }
 
-// at finds or makes the place of one combination.
+// at returns the count of one combination, and adds it if needed.
 func (t *tallies) at(k key) *uint64 {
 	for i := range *t {
 		if e := &(*t)[i]; e.key == k {
@@ -66,7 +65,7 @@ func (t *tallies) at(k key) *uint64 {
 	return &(*t)[len(*t)-1].n
 }
 
-// total is the sum over one value of a subject's first set.
+// total returns the sum over one value of a subject's first set.
 func (t tallies) total(s subject, a uint8) (n uint64) {
 	for _, e := range t {
 		if e.subject == s && e.a == a {
@@ -76,7 +75,7 @@ func (t tallies) total(s subject, a uint8) (n uint64) {
 	return n
 }
 
-// sorted is a copy in the order of the sets.
+// sorted returns a copy in the order of the sets.
 func (t tallies) sorted() tallies {
 	c := slices.Clone(t)
 	number := func(k key) int { return int(k.subject)<<24 | int(k.a)<<16 | int(k.b)<<8 | int(k.c) }
@@ -84,8 +83,8 @@ func (t tallies) sorted() tallies {
 	return c
 }
 
-// words are the two values of a total in its sets' own words; the second is ""
-// if the subject has one set only.
+// words returns the two values of a total as words. The second is "" if the
+// subject has only one set.
 func (k key) words() (a, b string) {
 	switch k.subject {
 	case ofRequests:
@@ -101,9 +100,9 @@ func (k key) words() (a, b string) {
 	}
 }
 
-// parseTotal finds the total that words name.
+// parseTotal returns the key of the total that words name.
 func parseTotal(of, a, b string) (k key, ok bool) {
-	k.subject = subject(slices.Index(subjectWords[:], of)) // 255 when it is none
+	k.subject = subject(slices.Index(subjectWords[:], of)) // 255 if it is unknown
 	version, known := find(call.Versions[:], b)
 	switch k.subject {
 	case ofRequests:
@@ -126,7 +125,7 @@ func parseTotal(of, a, b string) (k key, ok bool) {
 	return k, ok
 }
 
-// find is the value of a closed set that a word stands for.
+// find returns the value of a closed set whose word is given.
 func find[T fmt.Stringer](set []T, word string) (v T, ok bool) {
 	i := slices.IndexFunc(set, func(v T) bool { return v.String() == word })
 	if i < 0 {

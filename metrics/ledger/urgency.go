@@ -6,8 +6,9 @@ import (
 )
 
 // CompareUrgency orders clients, the most urgent first: those that cannot call,
-// then those that were declared migrated and are insecure again, then the rest. Each
-// of these by state as in States; of those that stand alike, the busiest; then by name.
+// then those that were declared migrated and are insecure again, then the rest.
+// In each of these groups, it orders them by state as in States, then the busiest
+// first, then by name.
 func CompareUrgency(a, b *Row) int {
 	return cmp.Or(a.urgency()-b.urgency(), slices.Index(States[:], a.State)-slices.Index(States[:], b.State), cmp.Compare(b.callsPerDay(), a.callsPerDay()), cmp.Compare(a.Client, b.Client))
 }
@@ -23,6 +24,6 @@ func (r *Row) urgency() int {
 	}
 }
 
-// callsPerDay are the calls that were seen, as requests or, where these are
-// encrypted end to end, as connections.
+// callsPerDay returns the calls seen, as requests or, where these are encrypted
+// end to end, as connections.
 func (r *Row) callsPerDay() float64 { return max(r.RequestsPerDay, r.ConnectionsPerDay) }

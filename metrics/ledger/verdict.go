@@ -6,24 +6,24 @@ import (
 	"tlslift/docs/fixes"
 )
 
-// Verdict says what stands between a client and speaking TLS 1.2 by itself.
+// Verdict says what keeps a client from speaking TLS 1.2 by itself.
 type Verdict uint8
 
-// The verdicts, in order of precedence: when several hold, the one that comes
-// first here decides. What keeps a client out altogether comes before what
-// merely makes it insecure, and what is harder to change before what is easy.
+// The verdicts, in order of precedence: if several hold, the first one here wins.
+// What keeps a client out altogether comes before what merely makes it insecure,
+// and what is harder to change comes before what is easier.
 const (
 	NoVerdict         Verdict = iota // not seen yet
-	ShutOut                          // has nothing that anybody could agree on: it is down
-	DistrustsCA                      // refuses tlslift's own CA, so it cannot be terminated
-	DistrustsUpstream                // refuses SMSPortal's certificate
+	ShutOut                          // offers only what nothing accepts any more: it is down
+	DistrustsCA                      // rejects tlslift's CA, so it cannot be terminated
+	DistrustsUpstream                // rejects SMSPortal's certificate
 	NoSharedCipher                   // offers 1.2 but no suite that the upstream has
 	NoServerName                     // offers 1.2, names no server, and nothing here answers such callers
 	SSLv2Framed                      // sends its hello in SSLv2 framing
 	LegacyOnly                       // offers at most TLS 1.1
-	NamesWrongHost                   // its hello names another host than it calls
+	NamesWrongHost                   // its hello names a host other than the one it calls
 	Capable                          // offers TLS 1.2 or later: needs no proxy
-	Plaintext                        // speaks plain HTTP; what TLS it has is not known
+	Plaintext                        // speaks plain HTTP; its TLS is unknown
 )
 
 // Verdicts lists every verdict, highest precedence first.
@@ -37,7 +37,7 @@ var obstacles = [...]fixes.Obstacle{
 	LegacyOnly: fixes.LegacyOnly, NamesWrongHost: fixes.NamesWrongHost, Capable: fixes.Capable, Plaintext: fixes.Plaintext,
 }
 
-// Obstacle is what the verdict says, for advice; "" for NoVerdict.
+// Obstacle returns the obstacle to give advice about, or "" for NoVerdict.
 func (v Verdict) Obstacle() fixes.Obstacle {
 	if int(v) < len(obstacles) {
 		return obstacles[v]
@@ -45,7 +45,7 @@ func (v Verdict) Obstacle() fixes.Obstacle {
 	return ""
 }
 
-// String is the value of the metrics label "verdict"; "" for NoVerdict.
+// String returns the value of the metrics label "verdict", or "" for NoVerdict.
 func (v Verdict) String() string { return string(v.Obstacle()) }
 
 // ParseVerdict is the inverse of String.
@@ -58,10 +58,10 @@ func ParseVerdict(word string) (Verdict, error) {
 	return NoVerdict, fmt.Errorf("verdict %q is not known", word)
 }
 
-// MarshalText makes a Verdict its word in JSON.
+// MarshalText encodes a Verdict as its word.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// UnmarshalText reads the word.
+// UnmarshalText decodes the word.
 func (v *Verdict) UnmarshalText(text []byte) (err error) {
 	*v, err = ParseVerdict(string(text))
 	return err
@@ -74,7 +74,7 @@ const (
 	modernHello aboutHello = iota // one that offers TLS 1.2
 	oldHello                      // one that does not
 	framedHello                   // one in SSLv2 framing
-	anyHello                      // there need not have been one
+	anyHello                      // there may not have been one
 )
 
 func (v Verdict) about() aboutHello {
@@ -90,6 +90,6 @@ func (v Verdict) about() aboutHello {
 	}
 }
 
-// SameHello reports whether two verdicts are about the same kind of hello, so that
-// a TLS library that is named beside one fits the other.
+// SameHello reports whether two verdicts are about the same kind of hello. If so,
+// the TLS library named with one fits the other.
 func (v Verdict) SameHello(other Verdict) bool { return v.about() == other.about() }

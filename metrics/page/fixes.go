@@ -10,14 +10,14 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// anyProgram is the page for a program that has none of its own.
+// anyProgram is the page for a program without a page of its own.
 const anyProgram = "other"
 
-// fixIndex lists the pages of advice: by what is in the way, in the order of the
-// verdicts, and by program.
+// fixIndex lists the pages of advice by obstacle, in the order of the verdicts,
+// and by program.
 type fixIndex struct {
 	Obstacles []obstacle
-	Programs  []fixes.Page // by title, the one for any other program last
+	Programs  []fixes.Page // by title; the page for any other program is last
 }
 
 type obstacle struct {
@@ -25,8 +25,8 @@ type obstacle struct {
 	Verdict ledger.Verdict
 }
 
-// newFixIndex sorts all pages: what a verdict alone leads to is an obstacle's,
-// the rest are programs'.
+// newFixIndex sorts all pages. A page that a verdict alone leads to belongs to an
+// obstacle, and the rest belong to programs.
 func newFixIndex() fixIndex {
 	var x fixIndex
 	taken := make(map[string]bool)
@@ -55,8 +55,8 @@ func newFixIndex() fixIndex {
 	return x
 }
 
-// isProgram reports whether a page is a program's own. The reader of any other page
-// has yet to find the program.
+// isProgram reports whether a page is about one program. A reader of any other
+// page has yet to find the program.
 func (x fixIndex) isProgram(name string) bool {
 	return name != anyProgram && slices.ContainsFunc(x.Programs, func(p fixes.Page) bool { return p.Name == name })
 }
@@ -64,11 +64,11 @@ func (x fixIndex) isProgram(name string) bool {
 type fixView struct {
 	base
 	Page     fixes.Page
-	Programs []fixes.Page // where to go on; nil on a program's own page
+	Programs []fixes.Page // where to continue; nil on a program's own page
 }
 
-// serveFix answers with a page of advice. The name of a verdict leads to what
-// it takes: the metrics, and so the dashboards, know nothing else of a client.
+// serveFix answers with a page of advice. The name of a verdict redirects to its
+// page, because the metrics, and so the dashboards, know nothing else about a client.
 func (s *server) serveFix(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	p, ok := fixes.Lookup(name)

@@ -12,24 +12,24 @@ import (
 	"strings"
 )
 
-// Access is how an HTTP source is reached. A bearer token goes before a user.
+// Access is how to reach an HTTP source. A bearer token takes precedence over a user.
 type Access struct {
 	Token    string
 	User     string
 	Password string
 
-	Transport http.RoundTripper // nil = a plain one of its own
+	Transport http.RoundTripper // nil = a new http.Transport
 }
 
 // source is an HTTP source of a report.
 type source struct {
 	client *http.Client
 	url    *url.URL
-	peer   peer // what it is meant to be
+	peer   peer // what it should be
 }
 
-// source is an HTTP source that gets the credentials. They are for this one place: no
-// redirect is followed. A source gives up in time on an address that does not answer.
+// source returns an HTTP source that gets the credentials. They are for this one
+// place, so no redirect is followed. A source that does not answer times out.
 func (a Access) source(u *url.URL, is peer, proxy func(*http.Request) (*url.URL, error)) source {
 	next := a.Transport
 	if next == nil {
@@ -45,7 +45,7 @@ func (a Access) source(u *url.URL, is peer, proxy func(*http.Request) (*url.URL,
 	}}
 }
 
-// get asks for one answer. Its error says what to do.
+// get requests one answer. Its error says what to do.
 func (s source) get(ctx context.Context, target *url.URL) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
@@ -58,10 +58,10 @@ func (s source) get(ctx context.Context, target *url.URL) (*http.Response, error
 	return answer, nil
 }
 
-// errLarge is the error of an answer that does not fit its bound.
+// errLarge is the error for an answer that exceeds its limit.
 var errLarge = errors.New("its answer is too large")
 
-// decode reads JSON of at most so many bytes.
+// decode reads JSON of at most most bytes.
 func decode(answer *http.Response, most int64, into any) error {
 	err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, most)).Decode(into)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
@@ -86,12 +86,12 @@ func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-// ErrAddress says that a source's address is none.
+// ErrAddress means that a source's address is not valid.
 var ErrAddress = errors.New("write an address of the form http://host:port")
 
-// address parses an http or https URL and takes credentials out of it, which
-// would otherwise end up in errors and in the report. It refuses a query, which may
-// hold a token. A bare host:port is http. Its errors do not show the address.
+// address parses an http or https URL and takes the credentials out of it, which
+// would otherwise end up in errors and in the report. It rejects a query, which may
+// hold a token. A bare host:port becomes http. Its errors do not show the address.
 func address(text string, a *Access) (*url.URL, error) {
 	if strings.ContainsAny(text, "?#") {
 		return nil, fmt.Errorf("%w, without a query or fragment (? or #)", ErrAddress)
@@ -101,7 +101,7 @@ func address(text string, a *Access) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, ErrAddress // the parser's error repeats the address, password and all
+		return nil, ErrAddress // the parser's error repeats the address, including any password
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, ErrAddress
@@ -116,8 +116,8 @@ func address(text string, a *Access) (*url.URL, error) {
 	return u, nil
 }
 
-// isHostPort reports whether the text is an address without a scheme. Only the
-// port tells: without one, a word is more likely a mistake.
+// isHostPort reports whether the text is an address without a scheme. It requires
+// a port: without one, a word is more likely a mistake.
 func isHostPort(text string) bool {
 	if strings.Contains(text, "://") {
 		return false

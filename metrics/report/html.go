@@ -16,11 +16,11 @@ import (
 //go:embed report.html
 var files embed.FS
 
-// ownLink is a link of one page of advice to another.
+// ownLink matches a link from one page of advice to another.
 var ownLink = regexp.MustCompile(`<a href="/fixes/([^"]*)">([^<]*)</a>`)
 
-// within makes a page's links to those that are in the file lead there, and takes
-// the others away: a file that was mailed has nowhere to lead to.
+// within redirects a page's links to the pages in the same file, and removes the
+// others, because a mailed file has nowhere to lead to.
 func within(html template.HTML, names []string) template.HTML {
 	return template.HTML(ownLink.ReplaceAllStringFunc(string(html), func(link string) string { //nolint:gosec // our own page, with other links
 		parts := ownLink.FindStringSubmatch(link)
@@ -35,16 +35,16 @@ type htmlView struct {
 	*ledger.Summary
 	Figures string
 	AsOf    string
-	Chart   *chart.Chart // nil = the past is not known
-	Owners  bool         // owners are a column: they are known, and the clients are not grouped by them
+	Chart   *chart.Chart // nil = the history is unknown
+	Owners  bool         // show owners as a column: they are known, and the clients are not grouped by them
 	Groups  []group
-	ByOwner bool   // one group for each owner; else there is one
+	ByOwner bool   // one group for each owner; otherwise a single group
 	Nobody  string // why no clients are listed; "" = some are
 	Fixes   []fixes.Page
 }
 
-// writeHTML writes one file that needs nothing else: style, picture and the
-// pages of advice that its clients need are inside.
+// writeHTML writes one self-contained file with style, chart and the pages of
+// advice that its clients need.
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	titles := make(map[string]string) // of the pages of advice, by name
 	t, err := template.New("report.html").Funcs(template.FuncMap{
@@ -72,7 +72,7 @@ func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	return t.Execute(w, v)
 }
 
-// fixPages are the pages that the report's clients need, each once.
+// fixPages returns the pages that the report's clients need, each once.
 func (r *Report) fixPages() []string {
 	var names []string
 	for i := range r.Clients {

@@ -15,22 +15,22 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// InstancesOptions say which instances to read. Each is named once: by its admin
+// InstancesOptions say which instances to read. Name each once, by its admin
 // address or by its state file.
 type InstancesOptions struct {
 	Admin         []string
 	State         []string
-	Access        Access // to every admin address
+	Access        Access // for every admin address
 	Now           time.Time
-	MigratedAfter time.Duration // 0 = what all of them say
+	MigratedAfter time.Duration // 0 = what all instances say
 }
 
-// FromInstances reads instances without a Prometheus. Of several, clients with
-// the same name are one: its times are the newest, its counts the sums, and its
-// verdict that of the newest evidence of each kind, as FromPrometheus has it.
-// A report of several has no daily history and so no pace: clients of a day
-// cannot be added up. Of several targets the first counts.
-// An instance that cannot be read is an error, for the report would be too good.
+// FromInstances reads instances without a Prometheus. It merges clients that have
+// the same name: times are the newest, counts are summed, and the verdict follows
+// from the newest evidence of each kind, as in FromPrometheus. A report of
+// several instances has no daily history and so no pace, because clients per day
+// cannot be added up. The earliest target counts. An instance that cannot be read
+// is an error, because the report would look too good.
 func FromInstances(ctx context.Context, o InstancesOptions) (*Report, error) {
 	var reports []*Report
 	add := func(r *Report, err error) error {
@@ -67,8 +67,8 @@ func FromInstances(ctx context.Context, o InstancesOptions) (*Report, error) {
 	return merge(reports, o.MigratedAfter)
 }
 
-// merge makes one report of several instances'. migratedAfter is 0 for what all
-// of them say.
+// merge makes one report from those of several instances. If migratedAfter is 0,
+// their own settings apply and must agree.
 func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 	now, names := reports[0].Summary.Generated, make([]string, len(reports))
 	for i, r := range reports {
@@ -98,13 +98,13 @@ func merge(reports []*Report, migratedAfter time.Duration) (*Report, error) {
 		s.Tracked, s.Limit, s.Overflowed = s.Tracked+r.Summary.Tracked, s.Limit+r.Summary.Limit, s.Overflowed+r.Summary.Overflowed
 	}
 	if slices.ContainsFunc(reports, func(r *Report) bool { return r.Summary.Limit == 0 }) {
-		merged.Summary.Limit = 0 // not all of them are known
+		merged.Summary.Limit = 0 // some limits are unknown
 	}
 	merged.Summary.Predict(math.NaN(), target)
 	return merged, nil
 }
 
-// add takes what one instance says of a client.
+// add adds what one instance says about a client.
 func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 	c := f.client(r.Client)
 	if f.clients[r.Client] == nil {
@@ -119,7 +119,7 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 	addCounts(&c.row, r)
 }
 
-// addTimes adds the times, what follows from the newest, and the rates.
+// addTimes merges the times, what follows from the newest, and the rates.
 func (f *fleet) addTimes(to, r *ledger.Row) {
 	requests := to.RequestsPerDay*f.week(to) + r.RequestsPerDay*f.week(r)
 	connections := to.ConnectionsPerDay*f.week(to) + r.ConnectionsPerDay*f.week(r)
@@ -131,7 +131,7 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 		to.LastSeen, to.UserAgent, to.JA4 = r.LastSeen, r.UserAgent, r.JA4
 	}
 	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
-	if r.Configured { // the configurations of all instances have only the declaration
+	if r.Configured { // only if no instance's configuration names it otherwise
 		to.Unnamed = r.Unnamed && (to.Unnamed || !to.Configured)
 	}
 	to.Configured, to.FallsBack = to.Configured || r.Configured, to.FallsBack || r.FallsBack
@@ -145,7 +145,7 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 	to.Offers(r.HighestOldOffered)
 }
 
-// addCounts adds up everything that is counted.
+// addCounts adds up all counts.
 func addCounts(to, r *ledger.Row) {
 	addUp(&to.Requests, r.Requests, func(a, b *ledger.RequestCount) bool {
 		return a.Ingress == b.Ingress && a.TLSVersion == b.TLSVersion
@@ -172,7 +172,7 @@ func addCounts(to, r *ledger.Row) {
 	addWords(&to.UserAgents, r.UserAgents)
 }
 
-// addUp adds each entry of a list to the same one of another, or appends it.
+// addUp adds each entry of a list to the same entry of another, or appends it.
 func addUp[T any](to *[]T, from []T, same func(a, b *T) bool, plus func(a, b *T)) {
 	for i := range from {
 		one := &from[i]

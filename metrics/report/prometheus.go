@@ -23,23 +23,23 @@ const (
 	DefaultLookback      = 90 * 24 * time.Hour
 )
 
-// maxVector bounds the bytes of one answer: about 250,000 series. To hold them takes
-// several times as much.
+// maxVector limits the bytes of one answer: about 250,000 series. Holding them
+// takes several times as much memory.
 const maxVector = 64 << 20
 
-// PrometheusOptions say what to ask a Prometheus-compatible API.
+// PrometheusOptions say how to query a Prometheus-compatible API.
 type PrometheusOptions struct {
-	URL           string // up to and without /api/v1
+	URL           string // without /api/v1
 	Access        Access
 	Now           time.Time
 	MigratedAfter time.Duration // 0 = DefaultMigratedAfter
-	Lookback      time.Duration // how far back series are looked for; 0 = DefaultLookback
+	Lookback      time.Duration // how far back to look for series; 0 = DefaultLookback
 }
 
 // FromPrometheus reads the whole fleet. States come from the newest timestamps
-// over all instances, those that are gone included as far as the store
-// remembers them. The verdict is that of the newest evidence of each kind over
-// all instances, by ledger.Evidence's VerdictAt.
+// over all instances, including those that are gone, as far as the store
+// remembers them. The verdict follows from the newest evidence of each kind over
+// all instances (see ledger.Evidence.VerdictAt).
 func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	u, err := address(o.URL, &o.Access)
 	if err != nil {
@@ -71,8 +71,8 @@ func FromPrometheus(ctx context.Context, o PrometheusOptions) (*Report, error) {
 	return r, nil
 }
 
-// question is one query and what is done with each sample of the answer that
-// has a client.
+// question is one query, and what to do with each sample of the answer
+// that has a client.
 type question struct {
 	query string
 	take  func(client string, m model.Metric, v float64)
@@ -99,8 +99,8 @@ func (a asker) ask(ctx context.Context, questions []question) error {
 	return nil
 }
 
-// known returns an error unless the store has ever seen a tlslift: no clients
-// at a wrong address, or of a fleet that is not scraped, is no good news.
+// known returns an error if the store has never seen a tlslift. No clients at a
+// wrong address, or in a fleet that is not scraped, is not good news.
 func (a asker) known(ctx context.Context, lookback time.Duration) error {
 	instances, err := a.vector(ctx, instancesQuery(lookback))
 	if err == nil && len(instances) == 0 {
@@ -110,7 +110,7 @@ func (a asker) known(ctx context.Context, lookback time.Duration) error {
 	return err
 }
 
-// forecast continues what the recording rules know of the past; without the
+// forecast continues what the recording rules know about the past. Without the
 // rules there is no pace.
 func (a asker) forecast(ctx context.Context, r *Report) error {
 	pace, target := math.NaN(), time.Time{}
@@ -129,7 +129,7 @@ func (a asker) forecast(ctx context.Context, r *Report) error {
 	return err
 }
 
-// queryAnswer is an answer of the query endpoint.
+// queryAnswer is an answer from the query endpoint.
 type queryAnswer struct {
 	Status    string `json:"status"`
 	ErrorType string `json:"errorType"`
@@ -140,8 +140,8 @@ type queryAnswer struct {
 	} `json:"data"`
 }
 
-// vector asks one query (https://prometheus.io/docs/prometheus/latest/querying/api/,
-// Instant queries).
+// vector runs one instant query
+// (https://prometheus.io/docs/prometheus/latest/querying/api/).
 func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	target := *a.url
 	target.RawQuery = url.Values{"query": {query}, "time": {strconv.FormatInt(a.now.Unix(), 10)}}.Encode()
@@ -154,7 +154,7 @@ func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return nil, fmt.Errorf("%s: give --token-file, or --user and --password-file", response.Status)
 	}
-	// An error of the query's own comes as JSON too, with another status.
+	// An error in the query comes as JSON too, with another status.
 	var answer queryAnswer
 	err = decode(response, maxVector, &answer)
 	if errors.Is(err, errLarge) {
@@ -176,7 +176,7 @@ func (a asker) vector(ctx context.Context, query string) (model.Vector, error) {
 	return vector, nil
 }
 
-// seconds is the time of a timestamp gauge.
+// seconds returns the time of a timestamp gauge.
 func seconds(v float64) time.Time {
 	if math.IsNaN(v) || v <= 0 || v > 1<<40 {
 		return time.Time{}

@@ -9,32 +9,32 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// What a forecast is made from: the pace, which the recording rules know, and the
+// What a forecast is made from: the pace, from the recording rules, and the
 // earliest target of all instances.
 const (
 	ruleSlope   = "tlslift:insecure_clients:deriv28d"
 	targetQuery = "min(tlslift_target_timestamp_seconds > 0)"
 )
 
-// ParseDuration reads a time such as 14d, 36h or 1d12h, as PromQL writes it.
+// ParseDuration parses a duration such as 14d, 36h or 1d12h, as PromQL writes it.
 func ParseDuration(text string) (time.Duration, error) {
 	d, err := model.ParseDuration(text)
 	return time.Duration(d), err
 }
 
-// maxSteps bounds the work of a query about the past.
+// maxSteps limits the work of a query about the past.
 const maxSteps = 10_000
 
 // instancesQuery counts the instances of tlslift, with or without clients.
-// last_over_time sees what is stale or gone by now, too.
+// last_over_time also sees those that are stale or gone by now.
 func instancesQuery(lookback time.Duration) string {
 	return fmt.Sprintf("count(last_over_time(tlslift_build_info[%s]))", model.Duration(lookback))
 }
 
-// questions are what is asked, in PromQL, and in this order: the first makes the
-// clients, and rates need the time a client was first seen. They use the metrics
-// of docs/metrics.md and, where the store has them, the recording rules of
-// deploy/prometheus, which carry the newest timestamps over the fleet forward,
+// questions returns the PromQL queries to run, in this order: the first creates
+// the clients, and rates need the time when a client was first seen. They use the
+// metrics of docs/metrics.md. If the store has them, they also use the recording
+// rules of deploy/prometheus, which keep the newest timestamps over the fleet
 // beyond the life of the instances that saw them.
 func (f *fleet) questions(lookback time.Duration) []question {
 	const firstSeen, library = "tlslift_client_first_seen_timestamp_seconds", "tlslift_client_library_info"
@@ -42,7 +42,7 @@ func (f *fleet) questions(lookback time.Duration) []question {
 	back := model.Duration(lookback).String()
 	rule := func(name string) string { return "tlslift:client_" + name + "_timestamp_seconds:max" }
 	// An instance that restarts without its ledger begins at 0 again, so the
-	// greatest value counts, not the last. Series of single instances.
+	// greatest value counts, not the last. The series are of single instances.
 	newest := func(name string) string {
 		return fmt.Sprintf("(max_over_time(tlslift_client_%s_timestamp_seconds[%s]) or max_over_time(%s[%s])) > 0", name, back, rule(name), back)
 	}
@@ -63,7 +63,7 @@ func (f *fleet) questions(lookback time.Duration) []question {
 			}
 		}}
 	}
-	// evidence is when a verdict was seen to hold (sign 1) or was refuted (-1).
+	// evidence asks when a verdict was seen to hold (sign 1) or was refuted (-1).
 	evidence := func(name string, sign int64) question {
 		return question{newest(name), func(client string, m model.Metric, v float64) {
 			verdict, err := ledger.ParseVerdict(string(m["verdict"]))
@@ -75,30 +75,30 @@ func (f *fleet) questions(lookback time.Duration) []question {
 		}}
 	}
 	return []question{
-		// One that was never seen (0) is there as long as the configuration names it. A job
-		// whose instances are all down says what it said last.
+		// A client that was never seen (0) exists as long as the configuration
+		// names it. If all instances of a job are down, their last values count.
 		{fmt.Sprintf("count by (client) (max_over_time(%[1]s[%[2]s]) > 0 or %[1]s or (last_over_time(%[1]s[%[2]s]) unless on (job) tlslift_build_info) or last_over_time(%[3]s[%[2]s]) or last_over_time(%[4]s[%[2]s]))",
 			firstSeen, back, rule("last_insecure"), rule("last_secure")), func(client string, _ model.Metric, _ float64) {
 			f.clients[client] = f.client(client)
 			f.clients[client].row.Client = client
 		}},
-		// What is 0 at first is told by the last value, what was freed and seen
-		// again by the least.
+		// Where the value was 0 at first, the last one counts. If the client was
+		// evicted and seen again, the least one counts.
 		when(fmt.Sprintf("min by (client) ((min_over_time(%[1]s[%[2]s]) > 0) or (last_over_time(%[1]s[%[2]s]) > 0))", firstSeen, back),
 			func(r *ledger.Row) *time.Time { return &r.FirstSeen }),
-		// What an instance says now goes before what another said.
+		// What an instance says now takes precedence over what another said earlier.
 		when(fmt.Sprintf("(max by (client) (%[1]s) or max by (client) (last_over_time(%[1]s[%[2]s]))) > 0", "tlslift_client_declared_migrated_timestamp_seconds", back),
 			func(r *ledger.Row) *time.Time { return &r.Declared }),
 		last("last_insecure", func(i *instance) *time.Time { return &i.lastInsecure }),
 		last("last_secure", func(i *instance) *time.Time { return &i.lastSecure }),
 		last("last_failed", func(i *instance) *time.Time { return &i.lastFailed }),
-		// Estimates: the first request of a series that was not there before does
-		// not count.
+		// These are estimates: the first request of a new series does not count.
 		rate(`sum by (client) (increase(tlslift_client_requests_total{upstream!~"_other|_denied"}[7d]))`,
 			func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
 		rate(`sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
 			func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
-		// One upgrade is enough, and it may be a series' first: what is new counts.
+		// One upgrade is enough, and it may be the first of a series, so new
+		// series count.
 		{fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
 			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(f.migratedAfter)), func(client string, _ model.Metric, _ float64) {
 			f.client(client).row.LastUpgraded = f.now
@@ -108,10 +108,11 @@ func (f *fleet) questions(lookback time.Duration) []question {
 		{fmt.Sprintf("count by (client, reason) ((max_over_time(tlslift_client_handshake_failures_total[%[1]s]) or max_over_time(tlslift:client_handshake_failures:seen[%[1]s])) > 0)", back), func(client string, m model.Metric, _ float64) {
 			f.client(client).failed[string(m["reason"])]++
 		}},
-		// The step's own time, not timestamp(): that reads the series from its
-		// beginning at every step in Prometheus 2.42, fifty times slower; a series ends where
-		// its instance says something else. One that began and ended between two steps
-		// has no time: its value, 1, makes it the oldest.
+		// This uses the step's own time instead of timestamp(). In Prometheus
+		// 2.42, timestamp() reads the series from its beginning at every step,
+		// fifty times slower. A series ends where its instance says something
+		// else. A series that began and ended between two steps has no time; its
+		// value, 1, makes it the oldest.
 		{fmt.Sprintf("max_over_time((0 * %[1]s + time())[%[2]s:%[3]s]) or last_over_time(%[1]s[%[2]s])", library, back, step), f.takeRuntime},
 		{"timestamp(" + library + ")", f.takeRuntime},
 		{fmt.Sprintf("%[1]s or on (client) max_over_time(%[1]s[%[2]s])", rule("library"), back), func(client string, m model.Metric, at float64) {

@@ -1,6 +1,6 @@
-// Package report makes the migration report: who still needs tlslift, why, and
-// what to change. It reads one instance's admin address, a ledger's file, or
-// any Prometheus-compatible API for a whole fleet, and writes a table, Markdown,
+// Package report makes the migration report: which clients still need tlslift,
+// why, and what to change. It reads instances' admin addresses, ledger files, or
+// any Prometheus-compatible API for a whole fleet. It writes a table, Markdown,
 // CSV, JSON, or one HTML file to mail.
 package report
 
@@ -12,15 +12,15 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// Report is what is known of all clients at one time. Its JSON form is stable:
-// fields may be added, never renamed.
+// Report is what is known about all clients at one time. Its JSON form is stable:
+// fields may be added, but are never renamed.
 type Report struct {
-	Source  string         `json:"source"` // where it was read, without credentials
+	Source  string         `json:"source"` // where it was read from, without credentials
 	Summary ledger.Summary `json:"summary"`
 	Clients []ledger.Row   `json:"clients"`
 
-	instance string // that it was read from, by the word that it has for itself; "" = not known
-	fleet    bool   // it was read from Prometheus: what no metric says is not known
+	instance string // the instance's own random word; "" = unknown
+	fleet    bool   // it was read from Prometheus, so what no metric has is unknown
 }
 
 // newReport makes a report of rows as of now.
@@ -33,7 +33,7 @@ func newReport(source string, now time.Time, migratedAfter time.Duration, rows [
 	return r
 }
 
-// ParseSelection reads a list such as "insecure,mixed,regressed".
+// ParseSelection parses words such as "insecure", "mixed" and "regressed".
 func ParseSelection(words []string) (ledger.Selection, error) {
 	trimmed := make([]string, len(words))
 	for i, word := range words {
@@ -48,7 +48,7 @@ func (r *Report) Only(s ledger.Selection) {
 	r.Clients = slices.DeleteFunc(r.Clients, func(c ledger.Row) bool { return !s.Selects(&c) })
 }
 
-// Count is the number of selected clients.
+// Count returns the number of selected clients.
 func (r *Report) Count(s ledger.Selection) int {
 	n := 0
 	for i := range r.Clients {

@@ -22,13 +22,13 @@ const (
 	answerTime  = 2 * time.Minute
 )
 
-// peer is what a source is meant to be.
+// peer describes what a source should be.
 type peer struct {
 	name string // as in "is this NAME?"
-	find string // what to do when nothing listens at the address
+	find string // what to do if nothing listens at the address
 }
 
-// giveAdmin is what to do where another address than the admin side's was given.
+// giveAdmin is what to do if an address other than the admin one was given.
 const giveAdmin = "give the address of its admin.address (127.0.0.1:9128 by default)"
 
 var (
@@ -36,15 +36,15 @@ var (
 	prometheusPeer = peer{"the address of a Prometheus-compatible API", "start it, or correct the address"}
 )
 
-// errElsewhere ends the error about a redirect, which says everything.
+// errElsewhere ends the error about a redirect, which needs no further explanation.
 var errElsewhere = errors.New("give that address")
 
-// wsaConnRefused is Windows' error for a refused connection. No other system has
-// one of that number.
+// wsaConnRefused is Windows' error for a refused connection. No other system uses
+// that number.
 const wsaConnRefused = syscall.Errno(10061)
 
-// explain says why there was no answer to a request to an address, and what to do
-// about it. It leaves out the address, which is said already.
+// explain says why a request to an address got no answer, and what to do about
+// it. It leaves out the address, which the caller's error already contains.
 func (p peer) explain(err error, u *url.URL) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

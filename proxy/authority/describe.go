@@ -1,7 +1,7 @@
 package authority
 
 import (
-	"crypto/sha1" // a fingerprint that Windows shows
+	"crypto/sha1" // for the fingerprint that Windows shows
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Describe writes what an operator wants to know of a certificate.
+// Describe writes a summary of a certificate for an operator.
 func Describe(w io.Writer, cert *x509.Certificate, now time.Time) error {
 	state := fmt.Sprintf("%d days left", int(cert.NotAfter.Sub(now)/day))
 	switch {
@@ -61,7 +61,7 @@ func caText(cert *x509.Certificate) string {
 	}
 }
 
-// constraintText returns the names that a CA may speak for.
+// constraintText returns a CA's name constraints, or a leaf's names.
 func constraintText(cert *x509.Certificate) string {
 	if !cert.IsCA {
 		return "names " + strings.Join(cert.DNSNames, ", ")
@@ -90,7 +90,7 @@ func sha1sum(cert *x509.Certificate) []byte {
 	return sum[:]
 }
 
-// fingerprint is the form that browsers and Windows show.
+// fingerprint returns sum in the form that browsers and Windows show.
 func fingerprint(sum []byte) string {
 	return strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":")
 }

@@ -11,21 +11,21 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// Format is a form in which clients take the root.
+// Format is a file format that clients import the root in.
 type Format uint8
 
-// The formats.
+// Formats of Export.
 const (
 	PEM Format = iota
 	DER
 	PKCS12 // a trust store without a key, password trustStorePassword
 )
 
-// trustStorePassword protects the PKCS #12 export, which holds nothing
-// secret: it is what Java uses by default.
+// trustStorePassword is the password of the PKCS #12 export, which holds nothing
+// secret. It is Java's default.
 const trustStorePassword = "changeit"
 
-// ParseFormat reads a format's name.
+// ParseFormat returns the format of a name, ignoring case.
 func ParseFormat(s string) (Format, error) {
 	switch strings.ToLower(s) {
 	case "pem":
@@ -39,9 +39,9 @@ func ParseFormat(s string) (Format, error) {
 	}
 }
 
-// Export encodes the certificates; DER holds the first alone. The PKCS #12
-// form marks them as trusted in the way Java 8 and later want, with the old
-// ciphers that every Java and Windows reads.
+// Export encodes the certificates. DER holds only the first. PKCS #12 marks them as
+// trusted in the way that Java 8 and later require, with the old ciphers that every
+// Java and Windows can read.
 func Export(certs []*x509.Certificate, format Format) ([]byte, error) {
 	switch format {
 	case DER:
@@ -61,8 +61,8 @@ func Export(certs []*x509.Certificate, format Format) ([]byte, error) {
 	}
 }
 
-// Roots returns those of a file's certificates that clients are to install:
-// the self-signed ones, or, if there are none, all of them.
+// Roots returns the certificates of a file that clients must install: the
+// self-signed ones or, if there are none, all of them.
 func Roots(certs []*x509.Certificate) (roots []*x509.Certificate, selfSigned bool) {
 	for _, cert := range certs {
 		if bytes.Equal(cert.RawIssuer, cert.RawSubject) && cert.CheckSignatureFrom(cert) == nil {
@@ -75,8 +75,9 @@ func Roots(certs []*x509.Certificate) (roots []*x509.Certificate, selfSigned boo
 	return roots, true
 }
 
-// Replaceable reports whether an export of certs may take the place of a file that
-// holds data: one that is empty, an earlier export of them, or one root of any CA.
+// Replaceable reports whether an export of certs may overwrite a file that holds
+// data: the file is empty, is an earlier export of certs, or holds one root of any
+// CA.
 func Replaceable(data []byte, certs []*x509.Certificate) bool {
 	if len(data) == 0 {
 		return true
@@ -91,7 +92,7 @@ func Replaceable(data []byte, certs []*x509.Certificate) bool {
 	if _, root := Roots(there); !root && !there[0].Equal(certs[0]) {
 		return false
 	}
-	// A PEM file can hold other blocks and text, too.
+	// A PEM file may also hold other blocks and text.
 	return !bytes.Contains(data, []byte("-----BEGIN")) || bytes.Equal(unspaced(encodePEM(there...)), unspaced(data))
 }
 
@@ -100,8 +101,8 @@ func unspaced(text []byte) []byte { return bytes.Join(bytes.Fields(text), nil) }
 //go:embed instructions.txt
 var instructions string
 
-// Instructions says what was exported to path, and how clients come to trust
-// it: for each kind of client that takes the form.
+// Instructions says what was exported to path, and how to make clients trust it,
+// for each kind of client that imports the format.
 func Instructions(certs []*x509.Certificate, path string, format Format) string {
 	var b strings.Builder
 	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + trustStorePassword}[format]

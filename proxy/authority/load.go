@@ -18,13 +18,13 @@ import (
 // CA is a loaded signing CA. It is immutable.
 type CA struct {
 	Cert      *x509.Certificate   // the CA that signs leaves
-	Issuers   []*x509.Certificate // the rest of the file, in its order
+	Issuers   []*x509.Certificate // the rest of the file, in the same order
 	key       *rsa.PrivateKey
-	chain     [][]byte // sent after a leaf: Cert and the Issuers that are not roots
-	sha1Chain [][]byte // the same with the SHA-1 signed twin of Cert, when the file has one
+	chain     [][]byte // sent after a leaf: Cert and its Issuers, without roots
+	sha1Chain [][]byte // the same, with the SHA-1 signed twin of Cert if the file has one
 }
 
-// Fingerprint distinguishes CAs: it is the SHA-256 sum of what is sent after a leaf.
+// Fingerprint identifies the CA by the SHA-256 sum of what is sent after a leaf.
 func (ca *CA) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(slices.Concat(slices.Concat(ca.chain, ca.sha1Chain)...))
 }
@@ -32,14 +32,14 @@ func (ca *CA) Fingerprint() [sha256.Size]byte {
 // LoadOptions says what Load accepts.
 type LoadOptions struct {
 	CertFile, KeyFile  string // PEM
-	AllowUnconstrained bool   // accept a CA that may speak for any host
+	AllowUnconstrained bool   // accept a CA that may sign for any host
 }
 
-// Load reads a CA with read: its certificate first in CertFile, then its issuers if
-// they are to be sent or exported, and its RSA key. A company's own CA and
-// cert-manager's secrets are as good as what Init makes. It returns all that is
-// wrong, each error with its file and what to do. A CA that has expired or is not
-// valid yet loads: it signs nothing, but stops no client that needs no leaf.
+// Load reads a CA with read: its certificate, first in CertFile, then its issuers
+// if they must be sent or exported, and its RSA key. A company's own CA and
+// cert-manager's secrets work as well as the files of Init. Load returns all
+// errors, each with the file and what to do. It accepts a CA that has expired or is
+// not valid yet: it signs nothing, but clients that need no leaf are not affected.
 func Load(read func(file string) ([]byte, error), o LoadOptions) (*CA, []error) {
 	certs, errCert := parseFile(read, o.CertFile, parseCertificates)
 	key, errKey := parseFile(read, o.KeyFile, parseKey)
@@ -61,7 +61,7 @@ func Load(read func(file string) ([]byte, error), o LoadOptions) (*CA, []error) 
 	return ca, nil
 }
 
-// parseFile parses a file; its error names it.
+// parseFile reads and parses a file. Its errors name the file.
 func parseFile[T any](read func(string) ([]byte, error), file string, parse func([]byte) (T, error)) (parsed T, err error) {
 	data, err := read(file)
 	if err != nil {
@@ -73,13 +73,13 @@ func parseFile[T any](read func(string) ([]byte, error), file string, parse func
 	return parsed, nil
 }
 
-// present are the errors that are not nil.
+// present returns the errors that are not nil.
 func present(errs ...error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// validate returns all that keeps the CA from signing leaves. Without a key, it
-// judges the certificate alone.
+// validate returns every reason why the CA cannot sign leaves. Without a key, it
+// checks only the certificate.
 func (ca *CA) validate(o LoadOptions) (errs []error) {
 	wrong := func(is bool, format string, args ...any) {
 		if is {
@@ -102,21 +102,21 @@ func (ca *CA) validate(o LoadOptions) (errs []error) {
 	return errs
 }
 
-// NotPermittedError is the error of a leaf for a host that the CA's name constraints
-// exclude. It quotes no more of the name than a log line should hold.
+// NotPermittedError is the error for a leaf whose host the CA's name constraints
+// exclude. It quotes at most 64 characters of the name, to keep log lines short.
 type NotPermittedError string
 
 func (e NotPermittedError) Error() string {
 	return fmt.Sprintf("mint a leaf: the CA does not permit the host %.64q", string(e))
 }
 
-// NotValidError says of a CA why it signs nothing: that it "expired on" a date, or
-// "is not valid before" a time.
+// NotValidError says why a CA signs nothing: it "expired on" a date, or "is not
+// valid before" a time.
 type NotValidError string
 
 func (e NotValidError) Error() string { return string(e) }
 
-// Valid returns a NotValidError if the CA has expired, or is not valid yet.
+// Valid returns a NotValidError if the CA has expired or is not valid yet.
 func (ca *CA) Valid(now time.Time) error {
 	switch {
 	case now.Before(ca.Cert.NotBefore):
@@ -127,16 +127,15 @@ func (ca *CA) Valid(now time.Time) error {
 	return nil
 }
 
-// ExpiresSoon reports whether the CA expires in less than 30 days; of one that is
-// valid for less than 90 days, whether it is in the last third of that time.
+// ExpiresSoon reports whether the CA expires in less than 30 days. If its lifetime
+// is below 90 days, the limit is a third of that.
 func (ca *CA) ExpiresSoon(now time.Time) bool {
 	left := ca.Cert.NotAfter.Sub(now)
 	return left > 0 && left < min(30*day, ca.Cert.NotAfter.Sub(ca.Cert.NotBefore)/3)
 }
 
-// Constrained reports whether names are constrained where clients look: in
-// the signing CA or an intermediate above it. Java does not look at those of
-// a trust anchor.
+// Constrained reports whether there are name constraints where clients look: in the
+// signing CA or an intermediate above it. Java ignores those of a trust anchor.
 func (ca *CA) Constrained() bool {
 	for _, cert := range ca.all() {
 		if !selfSigned(cert) && len(cert.PermittedDNSDomains) > 0 {
@@ -147,8 +146,8 @@ func (ca *CA) Constrained() bool {
 }
 
 // ExcludesAddresses reports whether IP addresses of both families are excluded
-// where clients look (see Constrained): permitted names alone say nothing of a
-// certificate for an address (RFC 5280 4.2.1.10).
+// where clients look (see Constrained): permitted names do not restrict
+// certificates for an address (RFC 5280 4.2.1.10).
 func (ca *CA) ExcludesAddresses() bool {
 	v4, v6 := false, false
 	for _, cert := range ca.all() {
@@ -165,7 +164,7 @@ func (ca *CA) ExcludesAddresses() bool {
 }
 
 // Permits reports whether the constraints of the CA and its issuers let it
-// speak for a host. It is false for no host.
+// sign for n. It is false if n is zero.
 func (ca *CA) Permits(n host.Name) bool {
 	if n.IsZero() {
 		return false
@@ -178,8 +177,8 @@ func (ca *CA) Permits(n host.Name) bool {
 	return true
 }
 
-// Root is what clients are to trust: the self-signed certificate of the file,
-// else the last one.
+// Root returns the certificate that clients must trust: the self-signed one, else
+// the last.
 func (ca *CA) Root() *x509.Certificate {
 	all := ca.all()
 	for _, cert := range all {
@@ -190,15 +189,15 @@ func (ca *CA) Root() *x509.Certificate {
 	return all[len(all)-1]
 }
 
-// RootPEM is Root as PEM, for /ca.pem.
+// RootPEM returns Root as PEM, for /ca.pem.
 func (ca *CA) RootPEM() []byte { return encodePEM(ca.Root()) }
 
 func (ca *CA) all() []*x509.Certificate {
 	return append([]*x509.Certificate{ca.Cert}, ca.Issuers...)
 }
 
-// sent is what follows a leaf signed by the CA in the handshake: no roots,
-// which clients have or do not trust, and only one of the CA's two twins.
+// sent returns the chain to send after a leaf: without roots, which clients have or
+// do not trust, and with only one of the CA's twins, which is cert.
 func (ca *CA) sent(cert *x509.Certificate) [][]byte {
 	var chain [][]byte
 	if !selfSigned(cert) {
@@ -215,7 +214,7 @@ func (ca *CA) sent(cert *x509.Certificate) [][]byte {
 // SignedWithSHA1 reports whether a leaf's whole chain can be signed with SHA-1.
 func (ca *CA) SignedWithSHA1() bool { return ca.sha1Twin() != nil }
 
-// sha1Twin is the issuer entry that is Cert again, signed with SHA-1.
+// sha1Twin returns the issuer that is Cert signed with SHA-1, or nil.
 func (ca *CA) sha1Twin() *x509.Certificate {
 	for _, cert := range ca.Issuers {
 		if ca.isTwin(cert) && cert.SignatureAlgorithm == x509.SHA1WithRSA {
@@ -232,7 +231,8 @@ func (ca *CA) isTwin(cert *x509.Certificate) bool {
 
 func selfSigned(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, cert.RawIssuer) }
 
-// ParseCertificates reads all certificates of a PEM file, or one in DER.
+// ParseCertificates parses all certificates of a PEM file, or one certificate in
+// DER.
 func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	if cert, err := x509.ParseCertificate(data); err == nil {
 		return []*x509.Certificate{cert}, nil
@@ -240,7 +240,7 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	return parseCertificates(data)
 }
 
-// errIsKey is the error of a file that was to hold a certificate.
+// errIsKey is the error for a private key where a certificate was expected.
 var errIsKey = errors.New("it is a private key, not a certificate")
 
 func parseCertificates(data []byte) ([]*x509.Certificate, error) {
@@ -261,7 +261,8 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// noCertificate says what data holds instead of certificates in PEM form.
+// noCertificate returns an error that says what data holds instead of PEM
+// certificates.
 func noCertificate(data []byte) error {
 	if _, err := x509.ParseCertificate(data); err == nil {
 		return errors.New("it is in DER form: convert it to PEM with openssl x509 -inform der -in FILE -out FILE.pem")
@@ -285,7 +286,7 @@ func HoldsKey(data []byte) bool {
 	return errPKCS8 == nil || errPKCS1 == nil || errEC == nil
 }
 
-// parseKey reads an RSA key in PKCS #8 or PKCS #1 form.
+// parseKey parses an RSA key in PEM form, as PKCS #8 or PKCS #1.
 func parseKey(data []byte) (*rsa.PrivateKey, error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {

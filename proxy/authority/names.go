@@ -41,9 +41,9 @@ func permitsIP(cert *x509.Certificate, ip net.IP) bool {
 	return len(cert.PermittedIPRanges) == 0
 }
 
-// within reports whether a name is the constraint's domain or below it. A
-// constraint that begins with a dot, which RFC 5280 does not know for DNS
-// names and verifiers accept, is for what is below alone.
+// within reports whether name is the constraint's domain or below it. A constraint
+// with a leading dot permits only names below the domain. RFC 5280 does not define
+// that form for DNS names, but verifiers accept it.
 func within(name, constraint string) bool {
 	constraint = strings.ToLower(constraint)
 	if constraint == "" {

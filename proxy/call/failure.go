@@ -4,18 +4,18 @@ package call
 // value of the label "reason" of tlslift_client_handshake_failures_total.
 type HandshakeFailure uint8
 
-// The failures. HandshakeOK is the zero value: none.
+// The failures. HandshakeOK is the zero value: no failure.
 const (
 	HandshakeOK                     HandshakeFailure = iota
-	HandshakeVersion                                 // offers no version that we may speak
+	HandshakeVersion                                 // offers no version that we may negotiate
 	HandshakeNoSharedCipher                          // shares no cipher suite with us, or with the upstream when spliced
 	HandshakeSignature                               // no signature algorithm in common
 	HandshakeSSLv2Hello                              // an SSLv2-framed hello that was not accepted
 	HandshakeClientRejectedCA                        // the client does not trust the certificate it was shown
-	HandshakeClientRejectedUpstream                  // the same of the upstream's certificate, spliced
+	HandshakeClientRejectedUpstream                  // the same for the upstream's certificate, when spliced
 	HandshakeNoServerName                            // offers TLS 1.2, names no server (SNI), and the listener has no answer for such callers
 	HandshakeClientAlert                             // the client gave up with another alert
-	HandshakeTimeout                                 // not finished in time
+	HandshakeTimeout                                 // did not finish in time
 	HandshakeEOF                                     // closed without an alert
 	HandshakeNotTLS                                  // neither HTTP nor TLS
 	HandshakeNoCall                                  // it succeeded, but the client left without a call
@@ -23,7 +23,7 @@ const (
 	numHandshakeFailures
 )
 
-// HandshakeFailures lists every failure, in the order of the contract.
+// HandshakeFailures lists every failure.
 var HandshakeFailures = [...]HandshakeFailure{
 	HandshakeVersion, HandshakeNoSharedCipher, HandshakeSignature, HandshakeSSLv2Hello,
 	HandshakeClientRejectedCA, HandshakeClientRejectedUpstream, HandshakeNoServerName, HandshakeNoCall,
@@ -46,8 +46,8 @@ func (f HandshakeFailure) String() string {
 	return handshakeWords[f]
 }
 
-// ParseHandshakeFailure is the inverse of String, for what was stored. It
-// reports false for any other word.
+// ParseHandshakeFailure is the inverse of String, for stored values. It reports false
+// for any other word.
 func ParseHandshakeFailure(word string) (HandshakeFailure, bool) {
 	for f, w := range handshakeWords {
 		if w == word && w != "" {

@@ -1,5 +1,5 @@
-// Package contain keeps a panic in the piece of work that it came from. A goroutine
-// that ends by a panic ends the process, and with it every call under way.
+// Package contain confines a panic to the work that caused it. Otherwise a panic in
+// any goroutine ends the process, and every call in flight with it.
 package contain
 
 import (
@@ -14,11 +14,11 @@ import (
 // ErrPanic is the error of work that panicked.
 var ErrPanic = errors.New("a defect of tlslift, see its log")
 
-// Do runs f and returns its error. A panic of f is logged, and becomes ErrPanic.
-// what says in the log what was being done.
+// Do runs f and returns its error. If f panics, Do logs the panic and returns
+// ErrPanic. what names the work in the log.
 func Do(log *zap.Logger, what string, f func() error) (err error) {
 	defer func() {
-		if recover() != nil { // the value may hold what a caller sent
+		if recover() != nil { // not logged: the value may hold what a caller sent
 			log.Error("panic in the background", zap.String("where", what), zap.String("stack", Functions(debug.Stack())))
 			err = ErrPanic
 		}
@@ -26,8 +26,8 @@ func Do(log *zap.Logger, what string, f func() error) (err error) {
 	return f()
 }
 
-// Functions keeps of a stack the functions and lines. Their arguments may be what
-// a caller sent.
+// Functions returns the functions and lines of a stack trace, without arguments,
+// which may hold what a caller sent.
 func Functions(stack []byte) string {
 	var out []string
 	for l := range bytes.Lines(stack) {

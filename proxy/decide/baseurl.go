@@ -8,11 +8,11 @@ import (
 	"tlslift/proxy/host"
 )
 
-// base is the host that a base URL means (design, section 1): the first segment
-// of the path, if that is one of ours, else default_upstream. A caller that
-// names one of our hosts, or another proxy's target, uses none: the zero Name. port
-// is one that the path names and that may have to be refused; 0 = none. With a
-// default_upstream, such a path is not a base URL's.
+// base returns the host that a base URL means (design, section 1): the first segment
+// of the path if that is one of ours, else default_upstream. It returns the zero Name
+// if the caller names one of our hosts, or a host that is not a listener of ours.
+// port is a port in the path that may have to be refused; 0 = none. With a
+// default_upstream, such a path does not name the host.
 func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, port uint16, prefix string) {
 	if s.knows(p.Host) || p.Ingress == call.Transparent && !p.Host.IsZero() {
 		return host.Name{}, 0, ""
@@ -37,9 +37,9 @@ func (s *Settings) base(c *call.Conn, p Place, t Target) (n host.Name, port uint
 	}
 }
 
-// listener is the listener of ours that an http URL names: its default_upstream,
-// and whether there is one. The admin side is none. inPath says that the URL's path
-// names an upstream.
+// listener finds the listener of ours that an http URL names. It returns the
+// listener's default_upstream, and whether there is such a listener. The admin
+// listener does not count. inPath reports whether the URL's path names an upstream.
 func (s *Settings) listener(c *call.Conn, n host.Name, port uint16, inPath bool) (byDefault host.Name, ok bool) {
 	here, byDefault := port == c.Local.Port(), c.Listener.DefaultUpstream
 	var at []netip.Addr
@@ -48,7 +48,7 @@ func (s *Settings) listener(c *call.Conn, n host.Name, port uint16, inPath bool)
 		at = []netip.Addr{n.Addr()}
 	case n.Loopback():
 		at = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
-	case !here || !inPath && byDefault.IsZero(): // nothing to find out
+	case !here || !inPath && byDefault.IsZero(): // nothing to look up
 	case s.mayName(c, n, port, inPath):
 		return byDefault, true
 	default:
@@ -62,21 +62,20 @@ func (s *Settings) listener(c *call.Conn, n host.Name, port uint16, inPath bool)
 	return byDefault, here && s.mayName(c, n, port, inPath)
 }
 
-// mayName reports whether a host may be a name of this machine that it does not
-// know itself, such as a Service's in Kubernetes; the URL has the listener's own
-// port. What a caller would fetch from another server must never reach an
-// upstream.
+// mayName reports whether a host may be a name of this machine that it does not know
+// itself, such as a Service's in Kubernetes. The URL must have the listener's own
+// port. A request meant for another server must never reach an upstream.
 func (s *Settings) mayName(c *call.Conn, n host.Name, port uint16, inPath bool) bool {
 	if inPath && port != portHTTP {
-		return true // no other server has our hosts in its paths, on this very port
+		return true // no other server has our hosts in its paths on this very port
 	}
 	text := n.String()
 	private := !n.IsAddr() && (!strings.Contains(text, ".") || strings.HasSuffix(text, ".svc") || strings.HasSuffix(text, ".svc.cluster.local"))
 	return private && s.others(c) != OthersPass
 }
 
-// pathHost is the host of ours that a path begins with, a port beside it other than
-// 80 and 443, and the prefix that names both. Nothing is decoded: the caller's URL
+// pathHost returns the host of ours that a path begins with, its port unless that is
+// 80 or 443, and the prefix that contains both. Nothing is decoded: the caller's URL
 // is what its owner wrote.
 func (s *Settings) pathHost(path string) (n host.Name, port uint16, prefix string) {
 	segment := firstSegment(path)
@@ -90,8 +89,8 @@ func (s *Settings) pathHost(path string) (n host.Name, port uint16, prefix strin
 	return n, port, path[:1+len(segment)]
 }
 
-// Misnamed is the host name that a path begins with and that is none of ours, as
-// in a base URL with a misspelt host: the zero Name if it begins with none.
+// Misnamed returns the host name that a path begins with if it is not one of ours, as
+// in a base URL with a misspelt host. Otherwise it returns the zero Name.
 func (s *Settings) Misnamed(path string) host.Name {
 	segment := firstSegment(path)
 	n, err := host.Parse(segment)
@@ -101,7 +100,7 @@ func (s *Settings) Misnamed(path string) host.Name {
 	return n
 }
 
-// firstSegment is that of a path, without its slashes.
+// firstSegment returns the first segment of a path, without slashes.
 func firstSegment(path string) string {
 	if !strings.HasPrefix(path, "/") {
 		return ""

@@ -7,23 +7,24 @@ import (
 )
 
 const (
-	// waitUnasked is how long a request may wait before its caller is asked for.
+	// waitUnasked is how long a request may wait before its caller's presence is
+	// checked.
 	waitUnasked = 50 * time.Millisecond
-	// habit is how soon after its last byte a caller may end its side and yet
-	// read the answer. A caller that gives up waits longer than this.
+	// habit is how soon after its last byte a caller may half-close and still read
+	// the answer. A caller that gives up waits longer than this.
 	habit = 500 * time.Millisecond
 )
 
-// AskCaller reports whether a request's caller must be asked for before the
-// first byte goes upstream. The first request of a connection may have waited
-// in the accept queue of a process that was starting, one that was sent before the
-// answer to another in the queue behind that; how long is not known.
+// AskCaller reports whether the caller's presence must be checked before the first
+// byte of its request goes upstream. The first request of a connection may have
+// waited in the accept queue of a process that was starting. A request sent before
+// the answer to another may have waited behind it. How long is unknown.
 func AskCaller(first bool, waited time.Duration) bool { return first || waited > waitUnasked }
 
-// GaveUp reports whether a caller no longer waits for its answer, so its request
-// must not be sent: it reports a failure, and its owner sends again. Some callers
-// end their side together with the request, and read the answer. Over TLS none does: a
-// close_notify ends both directions in the libraries of our callers.
+// GaveUp reports whether a caller no longer waits for its answer. Then its request
+// must not be sent: the caller reports a failure, and its owner sends again. Some
+// callers half-close together with the request and still read the answer. Over TLS
+// none does: in their libraries, a close_notify ends both directions.
 func GaveUp(over call.Handling, s call.PeerState) bool {
 	switch {
 	case s.Reset:

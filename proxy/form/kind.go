@@ -2,17 +2,17 @@ package form
 
 import "strings"
 
-// Media is a media type as it stands in a field, without its parameters (RFC 9110
-// section 8.3.1).
+// Media returns the media type of a Content-Type value, without parameters (RFC
+// 9110 section 8.3.1).
 func Media(contentType string) string {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.Trim(media, " \t")
 }
 
-// Kind is what a body is by its Content-Type.
+// Kind is the kind of a body, according to its Content-Type.
 type Kind uint8
 
-// The kinds. A body without a type is taken for an urlencoded form.
+// The kinds. A body without a type counts as a urlencoded form.
 const (
 	Other Kind = iota
 	Urlencoded
@@ -20,7 +20,7 @@ const (
 	XML
 )
 
-// Of is the kind of a body with a Content-Type.
+// Of returns the kind of a body with the given Content-Type.
 func Of(contentType string) Kind {
 	switch media := Media(contentType); {
 	case media == "", strings.EqualFold(media, "application/x-www-form-urlencoded"):

@@ -2,12 +2,12 @@ package form
 
 import "strings"
 
-// maxBoundary is the longest boundary RFC 2046 5.1.1 allows.
+// maxBoundary is the maximum length of a boundary (RFC 2046 5.1.1).
 const maxBoundary = 70
 
-// Parts walks over the parts of a multipart form (RFC 7578) as far as raw
-// goes. complete says that the part's end was seen. Nothing is decoded; what
-// is not well-formed ends the walk.
+// Parts calls each for the parts of a multipart form (RFC 7578) until it returns
+// false. complete reports whether raw holds the part's end. Parts decodes nothing
+// and stops at anything malformed.
 func Parts(raw, boundary string, each func(name, value string, complete bool) bool) {
 	if boundary == "" || len(boundary) > maxBoundary {
 		return
@@ -16,7 +16,7 @@ func Parts(raw, boundary string, each func(name, value string, complete bool) bo
 	for ok {
 		var part, name string
 		part, rest, ok = delimiter(rest, boundary)
-		_, part, _ = strings.Cut(part, "\n") // the rest of the delimiter's line
+		_, part, _ = strings.Cut(part, "\n") // skip the rest of the delimiter's line
 		for {
 			line, more, found := strings.Cut(part, "\n")
 			if !found {
@@ -37,8 +37,8 @@ func Parts(raw, boundary string, each func(name, value string, complete bool) bo
 	}
 }
 
-// delimiter cuts raw at the next line that begins with "--" and the boundary.
-// Without one, before is all of raw.
+// delimiter splits raw at the next line that begins with "--" and the boundary. If
+// there is none, before is all of raw.
 func delimiter(raw, boundary string) (before, after string, found bool) {
 	for from := 0; ; {
 		i := strings.Index(raw[from:], boundary)
@@ -55,8 +55,9 @@ func delimiter(raw, boundary string) (before, after string, found bool) {
 	}
 }
 
-// Attribute is the value of a parameter in "type; a=b; c=\"d\"" (RFC 9110 5.6.6),
-// quotes taken off, "" when there is none or its quotes do not end.
+// Attribute returns the value of a parameter in "type; a=b; c=\"d\"" (RFC 9110
+// 5.6.6), without quotes. It returns "" if there is none or its quotes are not
+// closed.
 func Attribute(value, name string) string {
 	_, s, _ := strings.Cut(value, ";")
 	for s != "" {
@@ -88,8 +89,8 @@ func Attribute(value, name string) string {
 	return ""
 }
 
-// quoteEnd is the index of the quote that ends the string s begins with, -1
-// if there is none.
+// quoteEnd returns the index of the quote that closes the one at the start of s, or
+// -1.
 func quoteEnd(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

@@ -1,23 +1,23 @@
-// Package form finds values in what callers of the API send: in queries, in
-// urlencoded and multipart forms, and in XML such as SOAP envelopes.
+// Package form finds values in the queries and bodies that callers of the API send:
+// urlencoded and multipart forms, and XML such as SOAP envelopes.
 //
-// It works on the raw text. url.ParseQuery will not do: it drops every pair with a
-// ';' or a bad escape, which real callers send.
+// It works on the raw text. It cannot use url.ParseQuery, which drops every pair
+// with a ';' or a bad escape, and real callers send those.
 //
-// The package is pure, keeps nothing of what it is given, and takes time linear in
-// it.
+// The package does no I/O, keeps none of its input, and takes time linear in the
+// input.
 package form
 
 import "strings"
 
-// Prefix is how many bytes of a body are looked at: a body that begins with as many
+// Prefix is how many bytes of a body are examined. A prefix of exactly that length
 // may be cut short.
 const Prefix = 4096
 
-// Params finds the pairs called name (lower case) in a query or an urlencoded
-// form, given raw. Each byte of separators parts two pairs: "&", as ASP.NET does it.
-// each gets the raw value and whether the pair is the last one; it returns whether to
-// go on. Params reports whether there was such a pair.
+// Params finds the pairs called name (lower case) in a raw query or urlencoded
+// form. Pairs are separated by any byte of separators; for ASP.NET that is "&".
+// Params calls each with the raw value and whether the pair is the last one, until
+// each returns false. Params reports whether there was such a pair.
 func Params(raw, separators, name string, each func(value string, last bool) bool) (found bool) {
 	for more := raw != ""; more; {
 		pair := raw
@@ -36,7 +36,7 @@ func Params(raw, separators, name string, each func(value string, last bool) boo
 	return found
 }
 
-// named is the value of a pair if its name, once unescaped, is name.
+// named returns the value of a pair if its unescaped name is name.
 func named(pair, name string) (value string, ok bool) {
 	if len(pair) < len(name) || lower(pair[0]) != name[0] && pair[0] != '%' {
 		return "", false
@@ -45,8 +45,8 @@ func named(pair, name string) (value string, ok bool) {
 	return value, Is(key, name)
 }
 
-// Is reports whether raw, unescaped as in a form, equals word (lower case),
-// whatever raw's case.
+// Is reports whether raw, with percent escapes decoded, equals word, ignoring case.
+// word must be in lower case.
 func Is(raw, word string) bool {
 	i := 0
 	for n := range len(word) {
@@ -88,7 +88,7 @@ func Unescape(s string) string {
 	return string(out)
 }
 
-// Unhex is the value of two hexadecimal digits at the start of s.
+// Unhex returns the value of the two hexadecimal digits at the start of s.
 func Unhex(s string) (byte, bool) {
 	if len(s) < 2 {
 		return 0, false

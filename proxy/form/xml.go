@@ -2,8 +2,8 @@ package form
 
 import "strings"
 
-// Element is the local name of the first start tag in xml and what follows
-// the name, "" when there is no further one or it is cut short.
+// Element returns the local name of the first start tag in xml, and what follows
+// the name. It returns "" if there is no start tag or it is cut short.
 func Element(xml string) (name, rest string) {
 	for {
 		i := strings.IndexByte(xml, '<')
@@ -23,9 +23,8 @@ func Element(xml string) (name, rest string) {
 	}
 }
 
-// Text is the text of an element as it stands in the document, up to the next tag.
-// It is not complete if xml was cut short in it. rest is what follows the name, see
-// [Element].
+// Text returns the raw text of an element up to the next tag. rest is what follows
+// the element's name; see [Element]. complete is false if the text was cut short.
 func Text(rest string) (text string, complete bool) {
 	tag, text, ok := strings.Cut(rest, ">")
 	if !ok || strings.HasSuffix(tag, "/") {

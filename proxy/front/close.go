@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Closing a socket with unread bytes in it sends RST, and RST throws away the
-// answer that the client has not read yet (RFC 9112 section 9.6). So when the
-// client may have sent more than was read (a refused request's body, the CRLF
-// that old browsers add to a POST), our side is ended first and the rest is
-// read and dropped, within these bounds.
+// Closing a socket with unread bytes sends RST, and RST destroys an answer that the
+// client has not read yet (RFC 9112 section 9.6). The client may have sent more
+// than was read, such as a refused request's body, or the CRLF that old browsers
+// add to a POST. Close then half-closes first, and reads and drops the rest within
+// these limits.
 const (
 	lingerTotal = 10 * time.Second
 	lingerIdle  = 2 * time.Second
 	lingerBytes = 32 << 20
 )
 
-// Linger makes Close end our side first and take what the client still sends.
+// Linger makes Close half-close first and read what the client still sends.
 func (c *Conn) Linger() { c.linger.Store(true) }
 
-// Close closes the connection. Where that is needed to get the last answer
-// across, it first ends our side and waits for the caller to end its own.
+// Close closes the connection. If unread bytes could cost the caller the last
+// answer, Close first half-closes and waits for the caller to end its side.
 func (c *Conn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
@@ -31,7 +31,7 @@ func (c *Conn) Close() error {
 	return c.finish()
 }
 
-// drainInput ends our side and drops what the client still sends.
+// drainInput half-closes the connection and drops what the client still sends.
 func (c *Conn) drainInput() {
 	if c.CloseWrite() != nil {
 		return
@@ -61,31 +61,30 @@ func (c *Conn) drainInput() {
 	}
 }
 
-// discard closes a connection on which nothing was answered: there is nothing
-// to linger for.
+// discard closes a connection without lingering, because no answer is on its way.
 func (c *Conn) discard() {
 	if c.closed.CompareAndSwap(false, true) {
 		_ = c.finish()
 	}
 }
 
-// finish closes the socket and takes the connection out of the counts.
+// finish closes the socket and removes the connection from the counts.
 func (c *Conn) finish() error {
 	err := c.nc.Close()
 	c.shared.leave(c)
 	return err
 }
 
-// Reset ends the connection so that no peer can take it for a clean end: RST,
-// and no close_notify before it. An answer without a length, as HTTP/1.0 has
-// them, is whole when the connection ends (RFC 9112 section 6.3).
+// Reset ends the connection with RST, without a close_notify before it, so no peer
+// can take it for a clean end. A clean end would complete an answer without a
+// length, as HTTP/1.0 has them (RFC 9112 section 6.3).
 func (c *Conn) Reset() {
 	Reset(c.nc)
 	c.discard()
 }
 
-// Reset closes the socket beneath c, through TLS and tunnels, by RST; the
-// layers above it do not learn of it. Without a socket it is closed as usual.
+// Reset closes the socket under c with RST, bypassing TLS and tunnel layers. If
+// there is no TCP socket, it closes the innermost connection as usual.
 func Reset(c net.Conn) {
 	for {
 		switch x := c.(type) {

@@ -15,21 +15,21 @@ import (
 	"tlslift/proxy/nonblock"
 )
 
-// Conn is an accepted connection. Bytes that were only looked at are read
-// again. One goroutine at a time may read, one may write; Close, Standing, Show and
-// Carry may be called from any.
+// Conn is an accepted connection. Read returns peeked bytes again. One goroutine at
+// a time may read, and one may write. Close, PeerState, Show and Carry may be
+// called from any goroutine.
 type Conn struct {
 	nc       net.Conn
 	shared   *Shared
-	retiring *atomic.Bool // its listener accepts no more
+	retiring *atomic.Bool // set once its listener accepts no more
 	facts    *call.Conn
-	rules    func() Rules // of its listener, in force
+	rules    func() Rules // current rules of its listener
 
-	early []byte      // read, and to be read again; set by keep
+	early []byte      // bytes to read before those of the socket; set by keep
 	holds atomic.Bool // early is not empty
 
 	instant       bool          // reads do not wait
-	rejectTimeout time.Duration // every timeout of a refused caller; 0 = not refused
+	rejectTimeout time.Duration // every timeout of a refused caller; 0 if not refused
 
 	closed atomic.Bool
 	lost   atomic.Bool // a write failed, or the connection was seen to be reset
@@ -38,29 +38,29 @@ type Conn struct {
 	carrying sync.Mutex // held while the carrier is replaced or called
 	carrier  Carrier
 
-	// Under Shared.mu.
+	// Guarded by Shared.mu.
 	shown   call.Handling
 	network netip.Addr // counted in Shared.clients
 }
 
 var _ net.Conn = (*Conn)(nil)
 
-// newConn wraps an accepted connection. It is counted as open once there is room
-// for it or ctx is done, until it is closed.
+// newConn wraps an accepted connection. It waits until there is room or ctx is
+// done, and counts the connection as open until it is closed.
 func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool) *Conn {
 	c := &Conn{nc: nonblock.Wrap(nc), shared: s, retiring: retiring}
 	s.enter(ctx, c)
 	return c
 }
 
-// Facts is what is known of the connection since it was accepted.
+// Facts returns what became known about the connection when it was accepted.
 func (c *Conn) Facts() *call.Conn { return c.facts }
 
-// Rules are what the configuration says of the connection's listener now. The timeouts of
-// a caller that was refused when the connection was accepted stay.
+// Rules returns the current rules of the connection's listener. They do not affect
+// the timeouts of a caller that was refused when it connected.
 func (c *Conn) Rules() Rules { return c.rules() }
 
-// Read reads what was looked at, then from the socket.
+// Read reads the peeked bytes first, then from the socket.
 func (c *Conn) Read(p []byte) (int, error) {
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
@@ -73,9 +73,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.nc.Read(p)
 }
 
-// readInstantly reads what the kernel holds. With nothing there, or where a read
-// cannot but wait, it returns os.ErrDeadlineExceeded, which crypto/tls does not
-// take for the connection's end.
+// readInstantly reads what the kernel holds. If it cannot, it returns
+// os.ErrDeadlineExceeded, which crypto/tls does not take for the end of the
+// connection.
 func (c *Conn) readInstantly(p []byte) (int, error) {
 	nc, ok := c.nc.(interface{ TryRead(p []byte) (int, error) })
 	if !ok || len(p) == 0 {
@@ -97,14 +97,14 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unread makes p what is read next. It keeps p.
+// Unread makes p the next bytes to be read. It keeps p.
 func (c *Conn) Unread(p []byte) {
 	if len(p) > 0 {
 		c.keep(append(p[:len(p):len(p)], c.early...))
 	}
 }
 
-// keep sets what is read before the bytes of the socket.
+// keep sets the bytes to read before those of the socket.
 func (c *Conn) keep(b []byte) {
 	if len(b) == 0 {
 		b = nil
@@ -113,17 +113,17 @@ func (c *Conn) keep(b []byte) {
 	c.holds.Store(b != nil)
 }
 
-// Buffered is how many bytes are read before those of the socket.
+// Buffered returns how many bytes Read will return before those of the socket.
 func (c *Conn) Buffered() int { return len(c.early) }
 
 // NetConn returns the socket, as tls.Conn.NetConn does. It may be read instead
 // of c while Buffered is 0.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-// LocalAddr returns our end of the socket.
+// LocalAddr returns the address of our end of the socket.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
-// RemoteAddr returns the socket's other end.
+// RemoteAddr returns the address of the socket's other end.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // SetDeadline sets both deadlines.
@@ -135,7 +135,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.nc.SetReadDeadline(
 // SetWriteDeadline sets the deadline of writes.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.nc.SetWriteDeadline(t) }
 
-// CloseWrite ends our side of the connection.
+// CloseWrite half-closes our side of the connection.
 func (c *Conn) CloseWrite() error {
 	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
@@ -143,21 +143,22 @@ func (c *Conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Carrier is what carries a connection's bytes at the moment. Its methods are
-// called one at a time, from the goroutine of a shutdown or from Carry, perhaps
-// more than once, and never after another carrier took its place. They must
-// not block, nor call Carry for the same connection.
+// Carrier is what currently carries a connection's bytes. Its methods are called
+// one at a time, from a shutdown or from Carry, perhaps more than once, and never
+// after another carrier has replaced it. They must not block or call Carry for the
+// same connection.
 type Carrier interface {
-	// Retire makes it end after its next answer. What is not answered goes on.
+	// Retire makes the connection end after its next answer.
 	Retire()
-	// Drain makes it end as soon as nothing is under way.
+	// Drain makes the connection end as soon as nothing is in flight.
 	Drain()
-	// Abort makes it end now, with an answer if one can still be given.
+	// Abort makes the connection end now, with an answer if one can still be given.
 	Abort()
 }
 
-// Carry says what carries the connection from now on; nil is nothing. When its
-// listener accepts no more, or a drain or a cut is under way, the carrier is called at once.
+// Carry sets what carries the connection from now on; nil means nothing. If the
+// listener accepts no more, or Drain or Abort was called, Carry calls the carrier
+// at once.
 func (c *Conn) Carry(by Carrier) {
 	c.carrying.Lock()
 	defer c.carrying.Unlock()
@@ -173,7 +174,7 @@ func (c *Conn) Carry(by Carrier) {
 	}
 }
 
-// notify calls a method of what carries the connection.
+// notify calls a method of the current carrier, if there is one.
 func (c *Conn) notify(what func(Carrier)) {
 	c.carrying.Lock()
 	defer c.carrying.Unlock()

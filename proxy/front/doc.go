@@ -1,5 +1,5 @@
-// Package front accepts connections: it applies the limits, reads the PROXY
-// protocol and the original destination, looks at the first bytes, and knows
-// whether a caller is still there. What a connection says afterwards is not its
-// business.
+// Package front accepts connections. It applies the limits, reads the PROXY
+// protocol header and the original destination, looks at the first bytes, and knows
+// whether a caller is still there. It does not interpret what the connection
+// carries after that.
 package front

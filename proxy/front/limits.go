@@ -2,24 +2,24 @@ package front
 
 import "time"
 
-// Limits bound what clients may cost. A zero field means no limit.
+// Limits bounds what clients may cost. A zero field means no limit.
 type Limits struct {
 	Connections          int           // open client connections
 	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64
-	HeaderTimeout        time.Duration // the first bytes of a new connection
+	HeaderTimeout        time.Duration // for the first bytes of a new connection
 }
 
-// unreserved is how many connections there may be, in number, before a client
-// that has its share is refused another: the last eighth is for the others.
+// unreserved returns how many connections may be open before a client that has its
+// share is refused another. The last eighth is reserved for other clients.
 func (l Limits) unreserved() int { return l.Connections - l.Connections/8 }
 
-// Every timeout of a caller whose every request is refused is between these. The
-// lower one is enough for a head that follows the connection's handshake at once.
+// Limits of the timeouts of a caller whose requests are all refused. The minimum is
+// enough for a head that follows the handshake at once.
 const (
 	minRejectTimeout = 100 * time.Millisecond
 	maxRejectTimeout = 2 * time.Second
 )
 
-// RejectTimeout is every timeout of a caller whose every request is refused; 0 for any
-// other caller.
+// RejectTimeout returns the timeout of every wait for a caller whose requests are
+// all refused, and 0 for any other caller.
 func (c *Conn) RejectTimeout() time.Duration { return c.rejectTimeout }

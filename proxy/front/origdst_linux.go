@@ -11,12 +11,12 @@ import (
 	"tlslift/proxy/host"
 )
 
-// soOriginalDst is SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST: what the address
-// was before netfilter's REDIRECT or DNAT (linux/netfilter_ipv4.h, _ipv6.h).
+// soOriginalDst is SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST: the destination
+// address before netfilter's REDIRECT or DNAT (linux/netfilter_ipv4.h, _ipv6.h).
 const soOriginalDst = 80
 
 // OriginalDestination asks the kernel where a redirected connection was going.
-// It is zero when nothing was redirected, or the kernel does not know.
+// It returns zero if the connection was not redirected or the kernel does not know.
 func OriginalDestination(c net.Conn) netip.AddrPort {
 	sc, ok := c.(syscall.Conn)
 	if !ok {
@@ -34,8 +34,8 @@ func OriginalDestination(c net.Conn) netip.AddrPort {
 	return dst
 }
 
-// originalOf borrows two option readers of x/sys whose results are large
-// enough for a sockaddr_in and a sockaddr_in6.
+// originalOf uses two getsockopt functions of x/sys whose results are large enough
+// for a sockaddr_in and a sockaddr_in6.
 func originalOf(fd int, v6 bool) netip.AddrPort {
 	if v6 {
 		info, err := unix.GetsockoptIPv6MTUInfo(fd, unix.IPPROTO_IPV6, soOriginalDst)

@@ -7,5 +7,5 @@ import (
 	"net/netip"
 )
 
-// OriginalDestination is unknown on this platform.
+// OriginalDestination returns zero: it is unknown on this platform.
 func OriginalDestination(net.Conn) netip.AddrPort { return netip.AddrPort{} }

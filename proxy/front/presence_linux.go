@@ -18,13 +18,13 @@ const (
 	tcpClosing   = 11
 )
 
-// standing asks the kernel for the connection's state. Unlike a peek it
-// sees an end behind unread bytes: a caller that leaves over TLS
-// sends its close_notify first.
+// standing asks the kernel for the connection's state. Unlike a peek, it sees a FIN
+// that follows unread bytes: a caller that leaves over TLS sends close_notify
+// first.
 //
-// A FIN moves last_ack_recv and not last_data_recv, both in milliseconds ago
-// (measured; linux/tcp.h does not say). So does an acknowledgement of keep-alive
-// probes, which accepted connections have none of.
+// A FIN updates last_ack_recv but not last_data_recv, both in milliseconds ago
+// (measured; linux/tcp.h does not say). So does a keep-alive acknowledgement, but
+// keep-alive is off for accepted connections.
 func standing(raw syscall.RawConn) call.PeerState {
 	info, err := tcpInfo(raw)
 	if err != nil {
@@ -41,8 +41,8 @@ func standing(raw syscall.RawConn) call.PeerState {
 	}
 }
 
-// acknowledged reports whether the peer has acknowledged all that was written
-// (nothing is left in the send queue), or the connection was reset.
+// acknowledged reports whether the peer has acknowledged everything that was
+// written, which leaves the send queue empty, or whether the connection was lost.
 func acknowledged(raw syscall.RawConn) (taken, lost, known bool) {
 	info, err := tcpInfo(raw)
 	if err != nil {
@@ -65,7 +65,7 @@ func tcpInfo(raw syscall.RawConn) (info *unix.TCPInfo, err error) {
 	return info, err
 }
 
-// unacknowledged is how many bytes of the send queue the peer has not
+// unacknowledged returns how many bytes in the send queue the peer has not
 // acknowledged.
 func unacknowledged(raw syscall.RawConn) (queued int, err error) {
 	ctl := raw.Control(func(fd uintptr) { queued, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })

@@ -8,8 +8,8 @@ import (
 	"tlslift/proxy/call"
 )
 
-// standing looks at one byte, and leaves it where it is.
+// standing peeks at one byte.
 func standing(raw syscall.RawConn) call.PeerState { return peekStanding(raw) }
 
-// acknowledged is unknown on this platform.
+// acknowledged cannot say on this platform.
 func acknowledged(syscall.RawConn) (taken, lost, known bool) { return false, false, false }

@@ -8,10 +8,10 @@ import (
 	"tlslift/proxy/call"
 )
 
-// peekStanding is unknown on this platform: a caller is there until writing to
-// it fails.
+// peekStanding cannot look on this platform: a caller is there until writing to it
+// fails.
 func peekStanding(syscall.RawConn) call.PeerState { return call.PeerState{} }
 
-// socketHasBytes is unknown on this platform: Close lingers only after Linger,
-// or while bytes are buffered.
+// socketHasBytes cannot look on this platform: Close lingers only after Linger, or
+// if bytes are buffered.
 func socketHasBytes(syscall.RawConn) bool { return false }

@@ -11,8 +11,7 @@ import (
 	"tlslift/proxy/call"
 )
 
-// peekStanding looks at one byte, and leaves it where it is, to find out whether
-// the peer is there.
+// peekStanding peeks at one byte to find out whether the peer is there.
 func peekStanding(raw syscall.RawConn) call.PeerState {
 	n, err := peekByte(raw)
 	switch {

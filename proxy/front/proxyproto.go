@@ -16,12 +16,12 @@ import (
 
 var errNoProxyHeader = errors.New("no PROXY protocol header")
 
-// readProxyHeader takes a PROXY protocol header, version 1 or 2, off the
-// connection and returns the caller that it names. LOCAL, a health check of the
-// balancer's own, names no caller: the zero AddrPort. UNKNOWN, and a family other
-// than IP, stand for a caller that is not named: anonymous. The header is gathered
-// here, however it is cut into segments: the library wants it in one. After an
-// error nothing was consumed.
+// readProxyHeader reads a PROXY protocol header, version 1 or 2, from the
+// connection and returns the caller that it names. LOCAL, which is the balancer's
+// own health check, names no caller: client is then the zero AddrPort. For UNKNOWN,
+// and for a family other than IP, anonymous is true as well. readProxyHeader
+// assembles the header from its segments, because the library needs it in one
+// piece. After an error, nothing was consumed.
 func readProxyHeader(c *Conn) (client netip.AddrPort, anonymous bool, err error) {
 	var head []byte
 	for need := 1; ; {
@@ -49,15 +49,15 @@ func readProxyHeader(c *Conn) (client netip.AddrPort, anonymous bool, err error)
 			client = host.OfSocket(src)
 		}
 	}
-	ownCheck := header.Version == 2 && header.Command.IsLocal() // of an UNKNOWN of version 1 the library says local too
+	ownCheck := header.Version == 2 && header.Command.IsLocal() // the library reports a version 1 UNKNOWN as local too
 	return client, !client.IsValid() && !ownCheck, nil
 }
 
-// proxyHeaderLen returns the length of the header that b begins with, or, when
-// b is too short, a length greater than that of b.
+// proxyHeaderLen returns the length of the header that b begins with. If b is too
+// short, it returns a length greater than that of b.
 func proxyHeaderLen(b []byte) (int, error) {
 	const (
-		longestV1 = 107 // with CRLF
+		longestV1 = 107 // including CRLF
 		fixedV2   = 16  // signature, command, family, length
 	)
 	switch {
@@ -78,9 +78,9 @@ func proxyHeaderLen(b []byte) (int, error) {
 }
 
 // isProxyHeader reports whether the first bytes of a connection are a PROXY
-// protocol header. No request of HTTP begins so.
+// protocol header. No HTTP request begins like that.
 func isProxyHeader(b []byte) bool {
-	const family = "PROXY TCP4" // or as long
+	const family = "PROXY TCP4" // as long as the others
 	if len(b) < len(family) {
 		return false
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // Shared is what all client connections of a proxy have in common: the limits,
-// which a reload may change, and the registry of who is connected. It outlives
-// its connections and needs no closing.
+// which a reload may change, and the registry of open connections. It outlives its
+// connections and does not need to be closed.
 type Shared struct {
 	limits atomic.Pointer[Limits]
 	gauge  func(h call.Handling, delta int)
@@ -24,15 +24,15 @@ type Shared struct {
 	aborting atomic.Bool
 
 	mu      sync.Mutex
-	clients map[netip.Addr]int // open connections by the address of host.Network
+	clients map[netip.Addr]int // open connections, by the address of host.Network
 	conns   map[*Conn]struct{} // accepted and not yet closed
-	peak    int                // the most of them since Peak was called
-	changed chan struct{}      // closed when a connection closes or the limits change; nil while nothing waits
+	peak    int                // the most since Peak was called
+	changed chan struct{}      // closed when a connection closes or the limits change; nil if nothing waits
 }
 
-// NewShared returns a Shared with the given limits. gauge is called
-// whenever one connection more or less is handled in a way: each accepted one
-// is in one way until it is closed. It must not call s.
+// NewShared returns a Shared with the given limits. gauge is called whenever the
+// number of connections handled in a way changes. Every open connection is handled
+// in exactly one way. gauge must not call s.
 func NewShared(lim Limits, gauge func(h call.Handling, delta int)) *Shared {
 	s := &Shared{gauge: gauge, clients: make(map[netip.Addr]int), conns: make(map[*Conn]struct{})}
 	s.SetLimits(lim)
@@ -47,15 +47,15 @@ func (s *Shared) SetLimits(lim Limits) {
 	s.wake()
 }
 
-// Open is how many accepted connections are not closed yet.
+// Open returns how many accepted connections are not closed yet.
 func (s *Shared) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
 
-// Peak is how many connections are open, and the most that were since the last
-// call.
+// Peak returns how many connections are open, and the most that were open since the
+// last call.
 func (s *Shared) Peak() (open, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,8 +64,8 @@ func (s *Shared) Peak() (open, most int) {
 	return open, most
 }
 
-// retire asks the carriers of one listener's connections, those to come as well,
-// to end after their next answer.
+// retire asks the carriers of one listener's connections, including future ones, to
+// end after their next answer.
 func (s *Shared) retire(listener *atomic.Bool) {
 	listener.Store(true)
 	for _, c := range s.list() {
@@ -78,8 +78,8 @@ func (s *Shared) retire(listener *atomic.Bool) {
 // Draining reports whether Drain was called.
 func (s *Shared) Draining() bool { return s.draining.Load() }
 
-// Drain asks every carrier, those to come as well, to end as soon as nothing
-// is under way. Drain returns at once; see Wait. It cannot be undone.
+// Drain asks every carrier, including future ones, to end as soon as nothing is in
+// flight. It returns at once; see Wait. It cannot be undone.
 func (s *Shared) Drain() {
 	s.draining.Store(true)
 	for _, c := range s.list() {
@@ -87,7 +87,7 @@ func (s *Shared) Drain() {
 	}
 }
 
-// Abort asks every carrier, those to come as well, to end now.
+// Abort asks every carrier, including future ones, to end now.
 func (s *Shared) Abort() {
 	s.aborting.Store(true)
 	for _, c := range s.list() {
@@ -110,7 +110,7 @@ func (s *Shared) CloseAll() {
 }
 
 // Wait blocks until no connection is open or ctx is done, and returns how many
-// are left.
+// are still open.
 func (s *Shared) Wait(ctx context.Context) int {
 	for {
 		s.mu.Lock()
@@ -126,7 +126,8 @@ func (s *Shared) Wait(ctx context.Context) int {
 	}
 }
 
-// change is closed at the next call of wake. The caller holds the lock.
+// change returns a channel that the next call of wake closes. The caller holds
+// s.mu.
 func (s *Shared) change() <-chan struct{} {
 	if s.changed == nil {
 		s.changed = make(chan struct{})
@@ -134,7 +135,7 @@ func (s *Shared) change() <-chan struct{} {
 	return s.changed
 }
 
-// wake ends the waits for a change. The caller holds the lock.
+// wake wakes everything that waits for a change. The caller holds s.mu.
 func (s *Shared) wake() {
 	if s.changed != nil {
 		close(s.changed)
@@ -142,9 +143,8 @@ func (s *Shared) wake() {
 	}
 }
 
-// enter counts a new connection, once there is room for it or ctx is done:
-// meanwhile its listener accepts no other, and callers wait in the kernel's
-// queue.
+// enter counts a new connection, once there is room for it or ctx is done. Until
+// then its listener accepts no other, and callers wait in the kernel's queue.
 func (s *Shared) enter(ctx context.Context, c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +159,7 @@ func (s *Shared) enter(ctx context.Context, c *Conn) {
 	}
 	s.conns[c] = struct{}{}
 	s.peak = max(s.peak, len(s.conns))
-	s.gauge(call.Plain, 1) // until it is known better
+	s.gauge(call.Plain, 1) // until Show says otherwise
 }
 
 func (s *Shared) full() bool {
@@ -167,7 +167,7 @@ func (s *Shared) full() bool {
 	return limit > 0 && len(s.conns) >= limit
 }
 
-// Show says how the connection is handled from now on, for the gauge.
+// Show sets how the connection is handled from now on, and updates the gauge.
 func (c *Conn) Show(h call.Handling) {
 	s := c.shared
 	s.mu.Lock()
@@ -180,7 +180,7 @@ func (c *Conn) Show(h call.Handling) {
 	c.shown = h
 }
 
-// leave takes the connection out of every count.
+// leave removes the connection from every count.
 func (s *Shared) leave(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,10 +197,9 @@ func (s *Shared) leave(c *Conn) {
 	s.wake()
 }
 
-// countClient counts c under its client and returns "", or why the client may
-// have no further connection: it has as many as one client may have, or few
-// places are left and it has its share of them. A client that is refused is not
-// counted.
+// countClient counts c for its client and returns "". If the client may have no
+// more connections, it does not count c and returns why: the client has reached its
+// limit, or few places are left and it already has its share.
 func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused string) {
 	key := host.Network(client).Addr()
 	if !key.IsValid() {
@@ -209,7 +208,7 @@ func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, open := s.conns[c]; !open {
-		return "" // closed meanwhile: leave would not undo it
+		return "" // already closed: leave would not undo the count
 	}
 	has := s.clients[key]
 	switch {
@@ -223,8 +222,8 @@ func (s *Shared) countClient(c *Conn, client netip.Addr, lim Limits) (refused st
 	return ""
 }
 
-// rejectTimeout is how long a refused caller that is silent is waited for. It holds a
-// place, so it is less the fewer of the reserved places are free.
+// rejectTimeout returns how long to wait for a silent caller that is refused. It
+// occupies a place, so the timeout shrinks with the reserved places that are free.
 func (s *Shared) rejectTimeout() time.Duration {
 	lim := s.limits.Load()
 	reserve := lim.Connections - lim.unreserved()

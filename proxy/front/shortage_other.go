@@ -2,10 +2,10 @@
 
 package front
 
-// TooFewDescriptors is unknown on this platform.
+// TooFewDescriptors returns "" on this platform.
 func TooFewDescriptors(int) string { return "" }
 
 func outOfDescriptors(error) bool { return false }
 
-// isShortage is unknown on this platform: passing asks the error itself.
+// isShortage reports false: here passing relies on the error's Temporary method.
 func isShortage(error) bool { return false }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// TooFewDescriptors says that this process may have fewer file descriptors than so
-// many connections need; "" = it may have enough, or that is not known.
+// TooFewDescriptors returns advice if this process may open fewer file descriptors
+// than the connections need, or "" if the limit is high enough or unknown.
 func TooFewDescriptors(connections int) string {
 	var limit syscall.Rlimit
 	need := 2 * connections // one for the caller, one for the upstream
@@ -21,10 +21,11 @@ func TooFewDescriptors(connections int) string {
 		connections, need, limit.Cur)
 }
 
-// outOfDescriptors reports whether the process has no file descriptor left.
+// outOfDescriptors reports whether err means that the process has no file
+// descriptor left.
 func outOfDescriptors(err error) bool { return errors.Is(err, syscall.EMFILE) }
 
-// isShortage reports whether the kernel ran out of something.
+// isShortage reports whether err means that file descriptors or memory ran out.
 func isShortage(err error) bool {
 	for _, e := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, e) {

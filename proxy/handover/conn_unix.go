@@ -16,29 +16,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// variable tells a process that descriptor 3 is a conversation.
+// variable, in the environment, says that descriptor 3 is a conversation.
 const variable = "TLSLIFT_HANDOVER"
 
 const (
-	conversation = 3 // its descriptor in the new process
+	conversation = 3 // descriptor in the new process
 	firstSocket  = conversation + 1
 )
 
 const (
-	// stall is how long a word of the other side may take that has nothing to
-	// wait for.
+	// stall is how long to wait for a message that the other side can send at once.
 	stall = 10 * time.Second
-	// unread is how long it may leave what is written to it unread: a machine on
-	// which it cannot run for so long has other troubles.
+	// unread is how long the other side may leave messages unread. If it cannot run
+	// for that long, the machine has worse problems.
 	unread = time.Minute
 )
 
-// talk is one end of the conversation. One goroutine at a time may read.
+// talk is one end of the conversation. One goroutine at a time may receive; any may
+// send.
 type talk struct {
 	*net.UnixConn
 	in *json.Decoder
 
-	mu  sync.Mutex // one message at a time
+	mu  sync.Mutex // held while a message is sent
 	out *json.Encoder
 }
 
@@ -56,7 +56,7 @@ func newTalk(f *os.File) (*talk, error) {
 	return &talk{UnixConn: u, in: json.NewDecoder(u), out: json.NewEncoder(u)}, nil
 }
 
-// pair returns two ends, neither of which a further process inherits.
+// pair returns the two ends of a conversation. Both are close-on-exec.
 func pair() (near *talk, far *os.File, err error) {
 	syscall.ForkLock.RLock()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -82,7 +82,7 @@ func (t *talk) send(m message) error {
 	return t.out.Encode(m)
 }
 
-// receive waits for a word until the deadline.
+// receive waits until the deadline for a message of kind word.
 func (t *talk) receive(word string, deadline time.Time) error {
 	_ = t.SetReadDeadline(deadline)
 	var m message
@@ -93,7 +93,8 @@ func (t *talk) receive(word string, deadline time.Time) error {
 	return err
 }
 
-// closedError makes the end of the conversation a sentence.
+// closedError returns what as an error if err is the end of the conversation, else
+// err.
 func closedError(err error, what string) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		return errors.New(what)

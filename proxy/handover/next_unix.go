@@ -17,25 +17,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Next is the process that takes this one's place.
+// Next is the process that replaces this one.
 type Next struct {
 	talk  *talk
 	cmd   *exec.Cmd
-	ended chan struct{} // closed when the process has
-	done  chan error    // of Done
+	ended chan struct{} // closed when the process has ended
+	done  chan error    // returned by Done
 
-	broken atomic.Bool // an outcome could not be sent
+	broken atomic.Bool // sending an outcome failed
 }
 
-// Program is what is started.
+// Program is the program to start.
 type Program struct {
-	Path string   // looked up in PATH without a slash
-	Args []string // the first one is the program's name
+	Path string   // looked up in PATH if it has no slash
+	Args []string // including the program's name, which is first
 	Env  []string
 }
 
-// Start starts a process, tells it the state and waits until it is ready. The
-// listeners are those of state.Sockets. With an error nothing is left of it.
+// Start starts a process, sends it the state and waits until it is ready. The
+// listeners are those of state.Sockets. On error, the process has ended.
 func Start(ctx context.Context, program Program, state State, listeners []net.Listener) (next *Next, err error) {
 	path, err := exec.LookPath(program.Path)
 	if err != nil {
@@ -68,14 +68,14 @@ func Start(ctx context.Context, program Program, state State, listeners []net.Li
 		_ = n.cmd.Wait()
 		close(n.ended)
 	}()
-	far.Close() // or the end of the process would not end the conversation
+	far.Close() // else the conversation would not end when the process does
 	if err := n.begin(ctx, state); err != nil {
 		return nil, n.giveUp(err)
 	}
 	return n, nil
 }
 
-// begin tells the process what it gets and waits until it is ready.
+// begin sends the state to the process and waits until it is ready.
 func (n *Next) begin(ctx context.Context, state State) error {
 	defer context.AfterFunc(ctx, func() { n.talk.Close() })()
 	if err := n.talk.send(message{State: &state}); err != nil {
@@ -88,7 +88,8 @@ func (n *Next) begin(ctx context.Context, state State) error {
 	return err
 }
 
-// giveUp ends the process and says why.
+// giveUp ends the process and returns why, with its exit status if it ended by
+// itself.
 func (n *Next) giveUp(why error) error {
 	n.talk.Close()
 	// The exit status of a process that is ending says more than its silence.
@@ -102,7 +103,8 @@ func (n *Next) giveUp(why error) error {
 	return fmt.Errorf("%w (process %d: %s)", closedError(why, "it ended before it was ready"), n.PID(), n.cmd.ProcessState)
 }
 
-// Go lets the process serve, and waits until it does. With an error it is ended.
+// Go lets the process serve and waits until it does. On error, the process has
+// ended.
 func (n *Next) Go() error {
 	if err := n.talk.send(message{Kind: wordGo}); err != nil {
 		return n.giveUp(err)
@@ -114,23 +116,23 @@ func (n *Next) Go() error {
 	return nil
 }
 
-// watch waits for the end of the process.
+// watch waits for the process to end.
 func (n *Next) watch() {
 	n.done <- closedError(n.talk.receive(wordEnding, time.Time{}), "it has ended unexpectedly")
 }
 
-// Done receives, once, when the process no longer serves: nil if it is ending in
-// an orderly way. It counts outcomes as long as there are some.
+// Done receives one value when the process stops serving: nil if it ends in an
+// orderly way. It then still counts outcomes until Finish.
 func (n *Next) Done() <-chan error { return n.done }
 
 // Abandon ends the process before it serves.
 func (n *Next) Abandon() { _ = n.giveUp(nil) }
 
-// PID is the process's number.
+// PID returns the ID of the process.
 func (n *Next) PID() int { return n.cmd.Process.Pid }
 
-// Outcome hands an encoded outcome over, which is then the other process's to
-// count. It returns an error once, when that becomes impossible.
+// Outcome sends an encoded outcome to the process, which then counts it. If sending
+// fails, Outcome returns that error once, and drops all further outcomes.
 func (n *Next) Outcome(encoded json.RawMessage) error {
 	if n.broken.Load() {
 		return nil
@@ -142,17 +144,17 @@ func (n *Next) Outcome(encoded json.RawMessage) error {
 	return err
 }
 
-// Finish says that there are no further outcomes, and how many lines of the log this
-// process lost without a line that says so. It ends the conversation.
+// Finish tells the process that no more outcomes follow, and how many log lines
+// this process lost without logging that. It ends the conversation.
 func (n *Next) Finish(linesLost uint64) {
 	_ = n.talk.send(message{Kind: wordDone, LinesLost: linesLost})
 	n.talk.Close()
 }
 
-// file is a descriptor of a listener that a process can inherit. It is not that
-// of net.TCPListener.File, which os/exec would make blocking: so would be the
-// listener, which is the same to the kernel, and closing it would wait for the
-// next caller.
+// file returns a duplicate of ln's descriptor that a process can inherit. It does
+// not use net.TCPListener.File, because os/exec would make that file blocking. The
+// listener is the same file to the kernel: it would block too, and closing it would
+// wait for the next caller.
 func file(ln net.Listener) (*os.File, error) {
 	sc, ok := ln.(syscall.Conn)
 	if !ok {
@@ -173,8 +175,8 @@ func file(ln net.Listener) (*os.File, error) {
 	return os.NewFile(uintptr(copied), ln.Addr().String()), nil
 }
 
-// without is an environment without a variable, and without those by which a
-// service manager passes sockets: they are this process's.
+// without returns env without the named variable, and without those that describe a
+// service manager's sockets, which are for this process only.
 func without(env []string, name string) (left []string) {
 	for _, entry := range env {
 		key, _, _ := strings.Cut(entry, "=")

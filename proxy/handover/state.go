@@ -2,12 +2,12 @@ package handover
 
 import "encoding/json"
 
-// State is what the new process gets.
+// State is what the new process receives first.
 type State struct {
 	PID        int      `json:"pid"`         // of the old process
 	Sockets    []Socket `json:"sockets"`     // in the order of the descriptors
-	AccountKey []byte   `json:"account_key"` // hashes accounts
-	Server     []byte   `json:"server"`      // secrets of the proxy, in its own form
+	AccountKey []byte   `json:"account_key"` // key for hashing account names
+	Server     []byte   `json:"server"`      // secrets of the proxy, in the proxy's own encoding
 }
 
 // Socket describes one listening socket.
@@ -16,16 +16,16 @@ type Socket struct {
 	Managed bool   `json:"managed"` // a service manager opened it
 }
 
-// message is what either side says.
+// message is a message in either direction.
 type message struct {
 	State   *State          `json:"state,omitempty"`
 	Kind    string          `json:"word,omitempty"`
 	Outcome json.RawMessage `json:"outcome,omitempty"`
 
-	LinesLost uint64 `json:"lines_lost,omitempty"` // with done
+	LinesLost uint64 `json:"lines_lost,omitempty"` // for wordDone
 }
 
-// The words.
+// The kinds of messages.
 const (
 	wordReady   = "ready"
 	wordGo      = "go"

@@ -6,15 +6,14 @@ import (
 	"slices"
 )
 
-// JA4 is the JA4 TLS client fingerprint (FoxIO, BSD 3-Clause; none of the
-// other methods of JA4+ are used here), for example
-// "t13d1516h2_8daaf6152771_e5627efa2ab1".
+// JA4 returns the JA4 TLS client fingerprint (FoxIO, BSD 3-Clause; no other method
+// of JA4+ is used here), for example "t13d1516h2_8daaf6152771_e5627efa2ab1".
 func (h *ClientHello) JA4() string {
 	return h.ja4Prefix() + "_" + h.ja4Ciphers() + "_" + h.ja4Extensions()
 }
 
-// ja4Prefix is the readable first part: transport, version, whether a server
-// is named, numbers of suites and extensions, first ALPN protocol.
+// ja4Prefix returns the readable first part: transport, version, whether there is
+// SNI, the numbers of suites and extensions, and the first ALPN protocol.
 func (h *ClientHello) ja4Prefix() string {
 	b := make([]byte, 0, 10)
 	b = append(b, 't')
@@ -48,7 +47,8 @@ func ja4Version(v uint16) string {
 	}
 }
 
-// appendCount appends how many values of the list are not GREASE, two digits.
+// appendCount appends the number of values in list that are not GREASE, as two
+// digits.
 func appendCount(b []byte, list []uint16) []byte {
 	n := 0
 	for _, v := range list {
@@ -60,8 +60,8 @@ func appendCount(b []byte, list []uint16) []byte {
 	return append(b, byte('0'+n/10), byte('0'+n%10))
 }
 
-// ja4ALPN is the first and last character of the first protocol, those of its
-// hexadecimal form if either is not alphanumeric.
+// ja4ALPN returns the first and last character of the first protocol or, if either
+// is not alphanumeric, those of its hexadecimal form.
 func ja4ALPN(protos []string) string {
 	if len(protos) == 0 || protos[0] == "" {
 		return "00"
@@ -77,8 +77,9 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// ja4Ciphers is the second part of JA4: a hash of the set of suites, whatever
-// their order. It names the library more than the application.
+// ja4Ciphers returns the second part of JA4: a hash of the set of suites,
+// independent of their order. It identifies the library rather than the
+// application.
 func (h *ClientHello) ja4Ciphers() string {
 	return ja4Hash(appendSorted(make([]byte, 0, 5*len(h.CipherSuites)), h.CipherSuites, false))
 }
@@ -99,9 +100,9 @@ func (h *ClientHello) ja4Extensions() string {
 	return ja4Hash(b)
 }
 
-// appendSorted appends the values in hexadecimal order, GREASE left out. Of
-// extensions, SNI and ALPN are left out too: they depend on where and why the
-// client connects.
+// appendSorted appends the values in ascending order, without GREASE. For
+// extensions it also omits SNI and ALPN, which depend on where and why the client
+// connects.
 func appendSorted(b []byte, list []uint16, extensions bool) []byte {
 	var room [64]uint16
 	sorted := append(room[:0], list...)
@@ -123,7 +124,8 @@ func appendHex(b []byte, v uint16) []byte {
 	return append(b, digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15])
 }
 
-// ja4Hash is the first 12 digits of the SHA-256, zeros for an empty list.
+// ja4Hash returns the first 12 hex digits of the SHA-256 of b, or zeros if b is
+// empty.
 func ja4Hash(b []byte) string {
 	if len(b) == 0 {
 		return "000000000000"

@@ -37,9 +37,9 @@ const (
 	numLibraries
 )
 
-// libraries says what each guess is called. The names are labels of metrics:
-// they do not change between releases. What the owner of a client is to change
-// is in docs/fixes, which a test holds to this table.
+// libraries holds the name of each guess. The names are values of a metrics label
+// and must not change between releases. docs/fixes says what the owner of a client
+// must change; a test checks that it covers this table.
 var libraries = [numLibraries]Library{
 	schannelXP:     {"SChannel", "Windows XP, Server 2003"},
 	schannel7:      {"SChannel", "Windows Vista, 7, Server 2008"},
@@ -71,12 +71,12 @@ var libraries = [numLibraries]Library{
 // Libraries yields every library that can be guessed.
 func Libraries() iter.Seq[Library] { return slices.Values(libraries[1:]) }
 
-// bySuites knows sets of suites by JA4's second part. They were taken from
-// hellos of real clients: those that the interop tests run, and recordings
-// that are public knowledge, of which only these facts were kept.
+// bySuites recognises sets of suites by JA4's second part. The values come from
+// hellos of real clients: those that the interop tests run, and public recordings,
+// from which only these facts were kept.
 func (h *ClientHello) bySuites() libraryID {
 	switch h.ja4Ciphers() {
-	case "9ee8ab185e04": // one set for two: Android's came from a Java library
+	case "9ee8ab185e04": // shared by two: Android's suites came from a Java library
 		if h.Framing == SSLv2 || h.ServerName != "" {
 			return java6
 		}

@@ -6,24 +6,25 @@ import (
 	"io"
 )
 
-// readChunk is the first size of Read's buffer: most old hellos are below
-// 300 bytes, and a slow client must cost little more than its socket.
+// readChunk is the initial size of Read's buffer, in bytes. Most old hellos are
+// below 300 bytes, and a slow client must cost little more than its socket.
 const readChunk = 512
 
-// maxEmptyReads is how often a reader may return nothing and no error.
+// maxEmptyReads is how many times in a row a reader may return no bytes and no
+// error.
 const maxEmptyReads = 100
 
-// Read reads one ClientHello from r, at most limit bytes. raw is all that was
-// read, with any error too: the hello, and whatever came with it in the same
-// read. It is there to be replayed. Deadlines are the caller's. Errors are
-// those of Parse, ErrTooLarge, or the reader's; an end of the stream within
-// the hello is io.ErrUnexpectedEOF, one before it io.EOF.
+// Read reads one ClientHello of at most limit bytes from r. raw is everything that
+// was read, even with an error: the hello and what arrived with it, for replay. The
+// caller must set deadlines. Errors are those of Parse, ErrTooLarge, or the
+// reader's. An end of the stream is io.ErrUnexpectedEOF within the hello, and
+// io.EOF before it.
 func Read(r io.Reader, limit int) (h *ClientHello, raw []byte, err error) {
 	return ReadWithin(r, limit, func(int) bool { return true })
 }
 
-// ReadWithin is Read for a hello whose memory is counted: more is asked before
-// the hello takes n bytes beyond Usual. Without them it is ErrTooLarge.
+// ReadWithin is Read with a memory budget: it calls more before it takes n bytes
+// beyond Usual. If more returns false, the error is ErrTooLarge.
 func ReadWithin(r io.Reader, limit int, more func(n int) bool) (h *ClientHello, raw []byte, err error) {
 	var a assembler
 	buf := make([]byte, 0, readChunk)
@@ -44,7 +45,7 @@ func ReadWithin(r io.Reader, limit int, more func(n int) bool) (h *ClientHello, 
 			if cap(buf) < Usual {
 				size = min(size, Usual)
 			}
-			if size > Usual && !more(2*(size-cap(buf))) { // and the message apart from its records
+			if size > Usual && !more(2*(size-cap(buf))) { // twice, as the message may be copied
 				return nil, buf, fmt.Errorf("%w: no memory is free for more than %d bytes", ErrTooLarge, len(buf))
 			}
 			buf = append(make([]byte, 0, size), buf...)

@@ -13,8 +13,8 @@ const (
 	sslv2Spec         = 3
 )
 
-// advanceSSLv2 is advance for the two-byte header of SSL 2.0: a set high bit,
-// 15 bits of length, then message type 1.
+// advanceSSLv2 is advance for the two-byte header of SSL 2.0: the high bit is set
+// and 15 bits of length follow, then message type 1.
 func (a *assembler) advanceSSLv2(raw []byte) (need int, err error) {
 	if len(raw) > 2 && raw[2] != typeClientHello {
 		return 0, fmt.Errorf("%w: neither a record nor an SSL 2.0 hello", ErrNotTLS)
@@ -36,7 +36,7 @@ func (a *assembler) advanceSSLv2(raw []byte) (need int, err error) {
 	return a.end, nil
 }
 
-// parseSSLv2 reads the body of an SSL 2.0 CLIENT-HELLO (RFC 5246 E.2). The
+// parseSSLv2 parses the body of an SSL 2.0 CLIENT-HELLO (RFC 5246 E.2). The
 // challenge becomes the client's random, right-aligned.
 func (h *ClientHello) parseSSLv2(body []byte) error {
 	specs := int(binary.BigEndian.Uint16(body[3:]))
@@ -68,7 +68,7 @@ func (h *ClientHello) parseSSLv2(body []byte) error {
 	return nil
 }
 
-// addSuite notes a suite and what it signals.
+// addSuite records a suite and what it signals.
 func (h *ClientHello) addSuite(suite uint16) {
 	h.CipherSuites = append(h.CipherSuites, suite)
 	if suite == FallbackSCSV {

@@ -5,17 +5,17 @@ import (
 	"net/netip"
 )
 
-// Canonical is an address as addresses are compared: an IPv4-mapped one is IPv4,
-// and there is no zone.
+// Canonical returns an address in the form used for comparing: an IPv4-mapped address
+// becomes IPv4, and the zone is dropped.
 func Canonical(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// CanonicalPort is an address and port as they are compared, see [Canonical].
+// CanonicalPort is [Canonical] for an address and port.
 func CanonicalPort(ap netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(Canonical(ap.Addr()), ap.Port())
 }
 
-// OfSocket is the address of a socket. IPv4-mapped ones are IPv4; a zone stays, for
-// the log. It is zero if a is not a TCP address.
+// OfSocket returns the address of a TCP socket, or the zero AddrPort for any other.
+// An IPv4-mapped address becomes IPv4; a zone is kept, for the log.
 func OfSocket(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -25,9 +25,9 @@ func OfSocket(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// Network is what an address is counted by: an IPv4 address itself, or the /64 of
-// an IPv6 one, in which a host chooses its addresses at will (RFC 8981). The zero
-// Addr has the zero Prefix.
+// Network returns the prefix that an address is counted under: an IPv4 address
+// itself, or the /64 of an IPv6 address, since a host chooses its addresses within
+// that at will (RFC 8981). The zero Addr has the zero Prefix.
 func Network(a netip.Addr) netip.Prefix {
 	a = Canonical(a)
 	p, _ := a.Prefix(min(a.BitLen(), 64))

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// SelfTest is the host that tlslift answers itself: what it saw of the caller
+// SelfTest is the host that tlslift answers itself, with what it saw of the caller
 // and what to change (design, section 5).
 const SelfTest = "check.tlslift.test"
 
@@ -22,25 +22,25 @@ const (
 	maxLabel = 63
 )
 
-// Errors of parsing. They quote nothing that a caller sent.
+// Parse errors. They quote nothing that a caller sent.
 var (
 	ErrEmpty = errors.New("no host")
 	ErrHost  = errors.New("not a host name or IP address")
 	ErrPort  = errors.New("not a port number from 1 to 65535")
 )
 
-// Name is a host: a DNS name in lower case without a trailing dot, or an IP
-// address in its canonical form without brackets, zone or IPv4 mapping. The
-// zero Name is no host. Names can be compared with ==.
+// Name is a host: a DNS name in lower case without a trailing dot, or an IP address
+// in its canonical form without brackets, zone or IPv4 mapping. The zero Name means
+// no host. Names can be compared with ==.
 type Name struct {
 	text string
 	ip   bool
 }
 
-// Parse reads a DNS name (RFC 1123 section 2.1, and the underscore of internal
-// names) or an IP address, with or without the brackets of an IPv6 literal
-// (RFC 3986 section 3.2.2). A name whose last label could be taken for a number
-// is neither: resolvers read 127.1 and 0x7f000001 as addresses.
+// Parse parses a DNS name (RFC 1123 section 2.1, plus the underscore of internal
+// names) or an IP address, with or without the brackets of an IPv6 literal (RFC 3986
+// section 3.2.2). It rejects any other name whose last label could be read as a
+// number: resolvers read 127.1 and 0x7f000001 as addresses.
 func Parse(s string) (Name, error) {
 	if s == "" {
 		return Name{}, ErrEmpty
@@ -89,8 +89,8 @@ func parseAddr(addr netip.Addr) (Name, error) {
 	return OfAddr(addr), nil
 }
 
-// OfAddr is the Name of an IP address; its zone is dropped. The zero Addr is no
-// host.
+// OfAddr returns the Name of an IP address, without its zone. For the zero Addr it
+// returns the zero Name.
 func OfAddr(addr netip.Addr) Name {
 	if !addr.IsValid() {
 		return Name{}
@@ -98,8 +98,7 @@ func OfAddr(addr netip.Addr) Name {
 	return Name{text: Canonical(addr).String(), ip: true}
 }
 
-// MustParse is Parse for names in the program's own text. It panics on an
-// error.
+// MustParse is Parse for names in the program's own text. It panics on error.
 func MustParse(s string) Name {
 	n, err := Parse(s)
 	if err != nil {
@@ -108,8 +107,8 @@ func MustParse(s string) Name {
 	return n
 }
 
-// scan reports whether s is a sequence of valid labels, and whether it has
-// letters in upper case.
+// scan reports whether s is a sequence of valid labels, and whether it contains
+// upper-case letters.
 func scan(s string) (upper, ok bool) {
 	if s == "" || len(s) > maxName {
 		return false, false
@@ -154,19 +153,19 @@ func numeric(label string) bool {
 	return label != ""
 }
 
-// String is the normalised name, "" for no host. It is safe to log.
+// String returns the normalised name, or "" for the zero Name. It is safe to log.
 func (n Name) String() string { return n.text }
 
-// MarshalText returns what String does.
+// MarshalText implements encoding.TextMarshaler.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.text), nil }
 
-// IsZero reports whether n is no host.
+// IsZero reports whether n is the zero Name.
 func (n Name) IsZero() bool { return n.text == "" }
 
 // IsAddr reports whether n is an IP address.
 func (n Name) IsAddr() bool { return n.ip }
 
-// Addr is the IP address that n is; the zero Addr for a DNS name.
+// Addr returns the IP address that n is, or the zero Addr for a DNS name.
 func (n Name) Addr() netip.Addr {
 	if !n.ip {
 		return netip.Addr{}
@@ -184,8 +183,8 @@ func (n Name) Loopback() bool {
 	return n.text == "localhost" || strings.HasSuffix(n.text, ".localhost")
 }
 
-// Join is host:port as in a URL, with brackets around an IPv6 address. Port 0
-// is left out.
+// Join returns host:port as in a URL, with brackets around an IPv6 address. Port 0 is
+// left out.
 func (n Name) Join(port uint16) string {
 	text := n.text
 	if n.ip && strings.IndexByte(text, ':') >= 0 {
@@ -197,9 +196,9 @@ func (n Name) Join(port uint16) string {
 	return text + ":" + strconv.Itoa(int(port))
 }
 
-// ParseAuthority reads host[:port] (RFC 3986 section 3.2 without userinfo). A
-// missing or empty port is 0. An empty host is the zero Name and no error: only
-// the caller knows whether a host is needed.
+// ParseAuthority parses host[:port] (RFC 3986 section 3.2 without userinfo). A
+// missing or empty port is 0. An empty host is the zero Name, not an error: only the
+// caller knows whether a host is needed.
 func ParseAuthority(s string) (n Name, port uint16, err error) {
 	text, portText := split(s)
 	if portText != "" {
@@ -219,8 +218,8 @@ func ParseAuthority(s string) (n Name, port uint16, err error) {
 	return n, port, nil
 }
 
-// split cuts an authority before its port. An IPv6 address without brackets has
-// none.
+// split separates the host of an authority from its port. An IPv6 address without
+// brackets has no port.
 func split(s string) (text, port string) {
 	i := strings.LastIndexByte(s, ':')
 	switch {

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Pattern is a host, or *.domain for every name below the domain. Patterns can
-// be compared with ==.
+// Pattern is a host, or *.domain for every name below the domain. Patterns can be
+// compared with ==.
 type Pattern struct {
 	name Name
 	wild bool
 }
 
-// ParsePattern reads a host or *.domain. The domain of *.domain is a DNS name.
+// ParsePattern parses a host or *.domain. The domain must be a DNS name.
 func ParsePattern(s string) (Pattern, error) {
 	domain, wild := strings.CutPrefix(s, "*.")
 	n, err := Parse(domain)
@@ -25,10 +25,10 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{name: n, wild: wild}, nil
 }
 
-// Exact is the pattern of one host.
+// Exact returns the pattern that matches only n.
 func Exact(n Name) Pattern { return Pattern{name: n} }
 
-// String is the pattern as it is written in the configuration, normalised.
+// String returns the pattern as written in the configuration, normalised.
 func (p Pattern) String() string {
 	if p.wild {
 		return "*." + p.name.text
@@ -36,17 +36,17 @@ func (p Pattern) String() string {
 	return p.name.text
 }
 
-// MarshalText returns what String does.
+// MarshalText implements encoding.TextMarshaler.
 func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// Wild reports whether p stands for every name below its domain.
+// Wild reports whether p matches every name below its domain.
 func (p Pattern) Wild() bool { return p.wild }
 
-// Domain is the host of an exact pattern, the domain of *.domain.
+// Domain returns the host of an exact pattern, or the domain of *.domain.
 func (p Pattern) Domain() Name { return p.name }
 
-// Matches reports whether n is the pattern's host, or below its domain. The
-// domain itself is not below it.
+// Matches reports whether n is the pattern's host, or is below its domain. The domain
+// itself is not below it.
 func (p Pattern) Matches(n Name) bool {
 	if !p.wild {
 		return p.name == n && n.text != ""
@@ -55,20 +55,20 @@ func (p Pattern) Matches(n Name) bool {
 		strings.HasSuffix(n.text, p.name.text) && n.text[len(n.text)-len(p.name.text)-1] == '.'
 }
 
-// Set is some hosts: those of Pattern, or the addresses of Prefix. The other field
-// is zero.
+// Set is a set of hosts: those that match Pattern, or the addresses in Prefix. The
+// other field is zero.
 type Set struct {
 	Pattern Pattern
 	Prefix  netip.Prefix
 }
 
-// Has reports whether n is in the set. Names are not resolved for addresses.
+// Has reports whether n is in the set. It does not resolve names.
 func (s Set) Has(n Name) bool {
 	return s.Pattern.Matches(n) || n.IsAddr() && s.Prefix.Contains(n.Addr())
 }
 
-// Parents yields the domains above n, the longest first: for a.b.c b.c and c.
-// It yields nothing for an IP address.
+// Parents yields the domains above n, longest first: for a.b.c, b.c and then c. It
+// yields nothing for an IP address.
 func (n Name) Parents(yield func(Name) bool) {
 	if n.ip {
 		return

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Errors of reading an answer. They quote nothing of it. What the reader
-// beneath fails with is returned as it is, but for an end before the answer's.
+// Errors of reading an answer. They quote none of it. Errors of the underlying
+// reader are returned as they are, except for an EOF inside the answer.
 var (
 	ErrMalformed    = errors.New("the answer is not well-formed HTTP/1")
 	ErrHeadTooLarge = errors.New("the answer's head is too large")
@@ -20,17 +20,17 @@ var (
 )
 
 const (
-	// maxAnswerHead bounds the heads of an answer and of the interim answers before
-	// it together, in bytes.
+	// maxAnswerHead limits the total size of the heads of an answer and of the
+	// interim answers before it, in bytes.
 	maxAnswerHead = 64 << 10
-	// maxAnswerFields bounds the field lines of an answer.
+	// maxAnswerFields limits the field lines of an answer.
 	maxAnswerFields = 512
 )
 
 // Framing is how the end of an answer's body is found (RFC 9112 section 6.3).
 type Framing uint8
 
-// The framings.
+// Framings of a body.
 const (
 	NoBody     Framing = iota
 	Sized              // by its Content-Length
@@ -38,15 +38,15 @@ const (
 	UntilClose         // by the end of the connection
 )
 
-// Answer is one answer, and the memory that it is kept in: Reset makes it ready
-// for the next one, when nothing of this one is used any more. The zero Answer
-// is ready for use.
+// Answer is one answer and the memory that holds it. Call Reset before reading the
+// next answer, once nothing of this one is in use. The zero Answer is ready for
+// use.
 //
-// Of the response, Request is left to the caller; Trailer stays nil. The Body
-// reads exactly what the framing says. Its Read returns ErrTruncated when the
-// connection ends before that, and ErrMalformed for broken chunks. With
-// UntilClose it returns io.EOF when the connection ends, and only the caller
-// can find out whether that is the answer's end. Close does nothing.
+// The caller may set Request; Trailer stays nil. Body yields exactly what the
+// framing says. Its Read returns ErrTruncated if the connection ends before that,
+// and ErrMalformed for broken chunks. With UntilClose it returns io.EOF when the
+// connection ends, and only the caller can find out whether the answer was
+// complete. Close does nothing.
 type Answer struct {
 	http.Response
 
@@ -55,35 +55,35 @@ type Answer struct {
 	fields   fields
 	body     answerBody
 	coding   [1]string // for http.Response.TransferEncoding
-	gathered []byte    // a head that is larger than the reader's buffer
+	gathered []byte    // a head that was not in the reader's buffer as a whole
 	headRead int       // bytes of heads read since Reset
 }
 
-// Reset forgets the answer.
+// Reset discards the answer but keeps its memory.
 func (a *Answer) Reset() {
 	f := a.fields
 	f.reset()
 	*a = Answer{fields: f}
 }
 
-// ReadAnswer reads the head of one answer to a request of the method, interim
-// (1xx) or final, and sets up its body. An answer that follows an interim one
-// is read into the same Answer without a Reset between them.
+// ReadAnswer reads the head of one answer, interim (1xx) or final, to a request
+// with the given method, and sets up its body. Read the answer that follows an
+// interim one into the same Answer, without a Reset in between.
 //
-// Heads are read generously. Lines may end in LF; empty lines before the status
-// line are skipped; the protocol may be in lower case; a reason phrase may be
-// missing, or follow the status without a space; folded fields are joined with a
-// space; control characters in a value become spaces; white space before a colon
-// is dropped (RFC 9112 section 5.1), and so is a line that is no field: without a
-// colon, without a name, with a name that is no token, or behind white space.
-// Content-Lengths that are equal are one, and "identity" is no coding. Chunked
+// Heads are parsed leniently. Lines may end in LF. Empty lines before the status
+// line are skipped. The protocol may be in lower case. A reason phrase may be
+// missing, or follow the status without a space. Folded fields are joined with a
+// space, and control characters in a value become spaces. Whitespace before a colon
+// is dropped (RFC 9112 section 5.1). A line that is not a field is dropped too: one
+// without a colon, with an empty or malformed name, or that begins with whitespace.
+// Equal Content-Lengths count as one, and "identity" is not a coding. Chunked
 // framing takes precedence over a Content-Length, which is dropped.
 //
-// What leaves the length in doubt is ErrMalformed: Content-Lengths that differ
-// or are not plain digits, a coding other than chunked, chunked on HTTP/1.0, a
-// framing field that is folded or has control characters, and a line that is no
-// field but could be meant as a framing field. An interim answer, 204, 304, an
-// answer to HEAD and a successful one to CONNECT have no body.
+// ReadAnswer returns ErrMalformed if the length is in doubt: for Content-Lengths
+// that differ or are not plain digits, a coding other than chunked, chunked on
+// HTTP/1.0, a framing field that is folded or has control characters, and a
+// malformed line that could be meant as one. Interim answers, 204, 304, answers to
+// HEAD and successful answers to CONNECT have no body.
 func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 	head, err := a.readHead(br)
 	if err != nil {
@@ -117,7 +117,7 @@ func ReadAnswer(br *bufio.Reader, method string, a *Answer) error {
 	return nil
 }
 
-// readHead reads up to the empty line and returns the lines before it.
+// readHead reads a head through its empty line and returns the lines before that.
 func (a *Answer) readHead(br *bufio.Reader) (string, error) {
 	if err := skipBlankLines(br); err != nil {
 		return "", err
@@ -155,9 +155,9 @@ func skipBlankLines(br *bufio.Reader) error {
 	return nil
 }
 
-// beginsWith reports whether a head can begin with these bytes: their first line is
-// a status line, or can become one. A server that speaks another protocol may wait
-// for the client then, so its answer is not waited for.
+// beginsWith reports whether a head can begin with the bytes in came: their first
+// line is a status line, or can become one. If not, more bytes may never come: a
+// server of another protocol may be waiting for the client.
 func (a *Answer) beginsWith(came []byte) bool {
 	const start = "http/1."
 	if n := min(len(came), len(start)); !fold(string(came[:n]), start[:n]) {
@@ -171,7 +171,7 @@ func (a *Answer) beginsWith(came []byte) bool {
 	return a.statusLine(line)
 }
 
-// gatherHead reads a head that has not come at once, or is larger than the
+// gatherHead reads a head that has not arrived as a whole, or is larger than the
 // reader's buffer.
 func (a *Answer) gatherHead(br *bufio.Reader) (string, error) {
 	a.gathered = a.gathered[:0]
@@ -199,12 +199,12 @@ func (a *Answer) gatherHead(br *bufio.Reader) (string, error) {
 	}
 }
 
-// withoutEnd cuts the empty line off a head.
+// withoutEnd returns head without its empty line.
 func withoutEnd(head string) string {
 	return strings.TrimSuffix(head[:len(head)-1], "\r")
 }
 
-// headError is what an error inside a head, after n bytes of it, means.
+// headError returns the error to report for err, which ended a head after n bytes.
 func headError(err error, n int) error {
 	if errors.Is(err, io.EOF) && n > 0 {
 		return ErrTruncated
@@ -212,7 +212,7 @@ func headError(err error, n int) error {
 	return err
 }
 
-// statusLine takes the status line (RFC 9112 section 4).
+// statusLine parses the status line (RFC 9112 section 4).
 func (a *Answer) statusLine(line string) bool {
 	const version = "http/1.1"
 	proto, status, found := strings.Cut(line, " ")
@@ -231,14 +231,14 @@ func (a *Answer) statusLine(line string) bool {
 
 // answerField is one field of an answer.
 type answerField struct {
-	name  string // "": the field is to be dropped
+	name  string // "" if the field must be dropped
 	value string
 	odd   bool // it was folded, or has control characters
 }
 
-// cutField cuts the first field off the lines, with the lines that it is folded
-// over. It reports false for a line that is no field, but could be meant as one
-// that says how long the body is.
+// cutField splits the first field, including its continuation lines, from lines. It
+// reports false for a line that is not a field but could be meant as a framing
+// field.
 func cutField(lines string) (f answerField, rest string, ok bool) {
 	line, rest := cutLine(lines)
 	name, value, colon := strings.Cut(line, ":")
@@ -258,8 +258,8 @@ func cutField(lines string) (f answerField, rest string, ok bool) {
 	return f, rest, true
 }
 
-// likeFraming reports whether a line that is no field begins with the letters of a
-// framing field, whatever is between them.
+// likeFraming reports whether a line that is not a field begins with the letters of
+// a framing field's name, ignoring other characters.
 func likeFraming(line string) bool {
 	letters := strings.Map(func(c rune) rune {
 		if c |= 0x20; 'a' <= c && c <= 'z' {
@@ -270,7 +270,7 @@ func likeFraming(line string) bool {
 	return strings.HasPrefix(letters, "contentlength") || strings.HasPrefix(letters, "transferencoding")
 }
 
-// unfold joins a value with the lines that continue it (RFC 9112 section 5.2).
+// unfold joins a value with its continuation lines (RFC 9112 section 5.2).
 func unfold(value, lines string) (whole, rest string) {
 	b := []byte(value)
 	for lines != "" && (lines[0] == ' ' || lines[0] == '\t') {
@@ -282,7 +282,7 @@ func unfold(value, lines string) (whole, rest string) {
 	return trim(string(b)), lines
 }
 
-// withoutControls makes spaces of control characters (RFC 9110 section 5.5).
+// withoutControls replaces control characters with spaces (RFC 9110 section 5.5).
 func withoutControls(value string) string {
 	b := []byte(value)
 	for i, c := range b {
@@ -293,7 +293,7 @@ func withoutControls(value string) string {
 	return string(b)
 }
 
-// answerFraming is what the fields say about the body and the connection.
+// answerFraming holds what the fields say about the body and the connection.
 type answerFraming struct {
 	length           int64
 	sized            bool
@@ -301,7 +301,7 @@ type answerFraming struct {
 	close, keepAlive bool
 }
 
-// note takes a field, and reports false if it leaves the length in doubt.
+// note records a field, and reports false if it leaves the length in doubt.
 func (f *answerFraming) note(a *Answer, field *answerField) bool {
 	name, value := field.name, field.value
 	switch name {
@@ -331,7 +331,7 @@ func (f *answerFraming) note(a *Answer, field *answerField) bool {
 	return true
 }
 
-// noteLength takes a Content-Length, which may be a list of equal ones (RFC
+// noteLength records a Content-Length, which may be a list of equal values (RFC
 // 9110 section 8.6).
 func (f *answerFraming) noteLength(value string) bool {
 	for more := true; more; {
@@ -346,7 +346,7 @@ func (f *answerFraming) noteLength(value string) bool {
 	return true
 }
 
-// settle decides how the body ends and whether the connection goes on (RFC 9112
+// settle decides how the body ends and whether the connection persists (RFC 9112
 // sections 6.3 and 9.3). It reports false if that is in doubt.
 func (f *answerFraming) settle(a *Answer, method string) bool {
 	if f.chunked && a.ProtoMinor == 0 {

@@ -10,9 +10,9 @@ import (
 type answerBody struct {
 	br      *bufio.Reader
 	framing Framing
-	left    int64 // of a sized body
+	left    int64 // bytes still to read of a sized body
 	chunks  chunkScanner
-	err     error // what every further read returns
+	err     error // returned by every further Read
 }
 
 func (b *answerBody) Read(p []byte) (n int, err error) {

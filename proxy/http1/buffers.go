@@ -9,14 +9,15 @@ const (
 	largeBuffer = 64 << 10
 )
 
-// Buffers lends memory: to the connections of a proxy, none while they wait for
-// a request, and to what they hold. The zero value is ready for use; it must not be copied.
+// Buffers is a pool of buffers for a proxy's connections and for what they hold. A
+// connection borrows none while it waits for a request. The zero value is ready for
+// use. Do not copy a Buffers.
 type Buffers struct{ small, large sync.Pool }
 
-// Large is how many bytes a buffer takes that is not small.
+// Large is the size of a large buffer, in bytes.
 const Large = largeBuffer
 
-// Get lends a buffer of 4 KiB if n bytes fit into that, else of 64 KiB.
+// Get returns a buffer of 4 KiB if n bytes fit into that, else one of 64 KiB.
 func (p *Buffers) Get(n int) []byte {
 	if n > smallBuffer {
 		if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
@@ -30,11 +31,11 @@ func (p *Buffers) Get(n int) []byte {
 	return make([]byte, smallBuffer)
 }
 
-// Put takes a buffer back, all of its capacity. One of another size has grown,
-// and is left to the garbage collector.
+// Put returns a buffer, up to its full capacity, to the pool. A buffer of another
+// size has grown and is left to the garbage collector.
 func (p *Buffers) Put(b []byte) {
 	b = b[:cap(b)]
-	if raceEnabled { // a read after the release must show in tests
+	if raceEnabled { // make a read after the release show in tests
 		for i := range b {
 			b[i] = 0xdb
 		}

@@ -1,7 +1,7 @@
 package http1
 
-// isTokenByte reports whether c may stand in a token (RFC 9110 section 5.6.2):
-// methods and field names.
+// isTokenByte reports whether c may occur in a token, such as a method or a field
+// name (RFC 9110 section 5.6.2).
 func isTokenByte(c byte) bool {
 	const mask = 0 |
 		(1<<10-1)<<'0' | (1<<26-1)<<'a' | (1<<26-1)<<'A' |
@@ -10,9 +10,9 @@ func isTokenByte(c byte) bool {
 	return uint64(1)<<c&(mask&(1<<64-1))|uint64(1)<<(c-64)&(mask>>64) != 0
 }
 
-// isUserinfoByte reports whether c may stand in a userinfo (RFC 3986 section
-// 3.2.1), or is the at sign that many clients leave raw in a password. A
-// backslash may not: some parsers end the host there.
+// isUserinfoByte reports whether c may occur in userinfo (RFC 3986 section 3.2.1).
+// It also allows the at sign, which many clients leave unescaped in a password, but
+// not the backslash, where some parsers end the host.
 func isUserinfoByte(c byte) bool {
 	const mask = 0 |
 		(1<<10-1)<<'0' | (1<<26-1)<<'a' | (1<<26-1)<<'A' |
@@ -39,8 +39,8 @@ func isUserinfo(s string) bool {
 	return true
 }
 
-// isFieldValue reports whether s may stand in a field value: no control
-// characters except the tab (RFC 9110 section 5.5). Bytes above 0x7f pass.
+// isFieldValue reports whether s is a valid field value: it has no control
+// characters other than tab (RFC 9110 section 5.5). Bytes above 0x7f are allowed.
 func isFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -50,8 +50,8 @@ func isFieldValue(s string) bool {
 	return true
 }
 
-// fold compares s with lower, which is in lower case, ignoring the case of
-// ASCII letters.
+// fold reports whether s equals lower, ignoring the case of ASCII letters. lower
+// must be in lower case.
 func fold(s, lower string) bool {
 	if len(s) != len(lower) {
 		return false
@@ -64,7 +64,7 @@ func fold(s, lower string) bool {
 	return true
 }
 
-// trim removes optional white space (RFC 9110 section 5.6.3) from both ends.
+// trim removes optional whitespace (RFC 9110 section 5.6.3) from both ends.
 func trim(s string) string {
 	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
@@ -72,7 +72,7 @@ func trim(s string) string {
 	return trimRight(s)
 }
 
-// trimRight removes it from the end.
+// trimRight removes optional whitespace from the end.
 func trimRight(s string) string {
 	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
 		s = s[:len(s)-1]

@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// Bounds of chunked framing (RFC 9112 section 7.1). Real clients send neither
-// extensions nor trailers; both are read, bounded, and dropped.
+// Limits of chunked framing (RFC 9112 section 7.1). Real clients send neither
+// extensions nor trailers; both are read up to a limit, and dropped.
 const (
-	maxChunkDigits  = 16       // of one chunk-size
+	maxChunkDigits  = 16       // in one chunk-size
 	maxChunkExtras  = 16 << 10 // bytes of extensions and padding in one body
 	maxTrailerBytes = 8 << 10  // bytes of the trailer section
 )
@@ -22,43 +22,43 @@ var (
 	errBodyTooLarge = errors.New("body over its limit")
 )
 
-// chunkState is where in the framing the next byte stands.
+// chunkState is the position of the next byte in the framing.
 type chunkState uint8
 
 const (
 	chunkSize      chunkState = iota // digits of a chunk-size
-	chunkPadding                     // white space behind the digits
-	chunkExtension                   // behind a semicolon
+	chunkPadding                     // whitespace after the digits
+	chunkExtension                   // after a semicolon
 	chunkSizeLF                      // the LF of a size line
-	chunkData                        // left bytes of data
-	chunkDataCR                      // the CRLF behind the data
-	chunkDataLF                      //
+	chunkData                        // the data; its remaining bytes are in left
+	chunkDataCR                      // the CR after the data
+	chunkDataLF                      // the LF after the data
 	chunkTrailer                     // at the start of a trailer line
 	chunkName                        // in the name of a trailer
-	chunkValue                       // behind the colon of a trailer
+	chunkValue                       // after the colon of a trailer
 	chunkTrailerLF                   // the LF of a trailer line
 	chunkFinalLF                     // the LF of the empty line
 	chunkFinished                    // the body is complete
 )
 
-// chunkScanner takes the framing off a chunked body. It is strict: only CRLF
-// ends a line, and a size is nothing but hex digits. It is fed with whatever
-// arrived and keeps its place in between.
+// chunkScanner decodes a chunked body. Unless lenient, only CRLF ends a line, and a
+// size is hex digits with optional padding. It keeps its position between calls, so
+// the input may arrive in pieces.
 type chunkScanner struct {
-	lenient bool // lines may end in LF, extensions and trailers may be anything: of answers
+	lenient bool // for answers: accepts LF line endings and any extensions and trailers
 	state   chunkState
 	digits  int
-	size    int64 // of the current chunk, while its digits are read
-	left    int64 // data bytes of the current chunk not yet seen
+	size    int64 // of the current chunk, as far as its digits were read
+	left    int64 // data bytes of the current chunk still to come
 	total   int64 // data bytes announced so far
-	limit   int64 // of total; 0 = none
+	limit   int64 // of total; 0 means no limit
 	extras  int
 	trailer int
 }
 
-// next consumes bytes of src up to the end of the next run of data. It returns
-// that run, a part of src that is empty when src ends before one, and how many
-// bytes were used. After an error the scanner must not be used again.
+// next consumes src up to the end of the next run of data. It returns that run, a
+// part of src that may be empty, and how many bytes it used. After an error the
+// scanner must not be used again.
 func (s *chunkScanner) next(src []byte) (data []byte, used int, err error) {
 	for used < len(src) && s.state != chunkFinished {
 		if s.state == chunkData {
@@ -78,7 +78,7 @@ func (s *chunkScanner) next(src []byte) (data []byte, used int, err error) {
 	return nil, used, nil
 }
 
-// step takes one byte of framing.
+// step consumes one byte of framing.
 func (s *chunkScanner) step(c byte) error {
 	switch s.state {
 	case chunkSize, chunkPadding, chunkExtension:
@@ -107,8 +107,7 @@ func (s *chunkScanner) expect(c, want byte, then chunkState, err error) error {
 	return nil
 }
 
-// sizeByte takes a byte of a size line. Old stacks pad the size with spaces
-// before the end of the line.
+// sizeByte consumes a byte of a size line. Old stacks pad the size with spaces.
 func (s *chunkScanner) sizeByte(c byte) error {
 	padding := c == ' ' || c == '\t'
 	switch {
@@ -161,7 +160,7 @@ func (s *chunkScanner) endData(c byte) error {
 	return s.expect(c, '\n', chunkSize, errChunkEnd)
 }
 
-// trailerByte takes a byte of the trailer section, which is a sequence of field
+// trailerByte consumes a byte of the trailer section, which is a sequence of field
 // lines.
 func (s *chunkScanner) trailerByte(c byte) error {
 	if s.trailer++; s.trailer > maxTrailerBytes {
@@ -203,8 +202,8 @@ func unhex(c byte) byte {
 	return c | 0x20 - 'a' + 10
 }
 
-// AppendChunk appends data to dst as one chunk in its plainest form. Data must
-// not be empty: that would end the body.
+// AppendChunk appends data to dst as one chunk without extensions. data must not be
+// empty, because an empty chunk ends the body.
 func AppendChunk(dst, data []byte) []byte {
 	dst = strconv.AppendUint(dst, uint64(len(data)), 16)
 	dst = append(dst, "\r\n"...)

@@ -4,17 +4,17 @@
 //
 // # Requests
 //
-// [Conn] is the server's side of one connection. It judges every head before a
+// [Conn] is the server's side of one connection. It validates every head before a
 // handler sees it. Framing is taken from one Content-Length of plain digits, or
-// from exactly "chunked" on HTTP/1.1; everything ambiguous is refused. What old
-// clients do beyond that is repaired: raw spaces in the target, bare LF line
-// ends, a Host beside a target that names another one, empty lines before the
-// request line. What is refused still reaches the handler, as a [Request] with
-// a [Refusal], so every answer comes from one place and in order.
+// from exactly "chunked" on HTTP/1.1; anything ambiguous is refused. Other faults
+// of old clients are repaired: raw spaces in the target, bare LF line ends, a Host
+// that differs from the target's host, empty lines before the request line. A
+// refused request still reaches the handler, as a [Request] with a [Refusal], so
+// all answers come from one place and in order.
 //
 // # Answers
 //
-// An upstream's answer is read generously: refusing one turns a message that
-// was sent into one of unknown fate. An answer is refused only where its length
-// is ambiguous.
+// Upstream answers are parsed leniently: rejecting one turns a message that was
+// sent into one whose fate is unknown. An answer is rejected only if its length is
+// ambiguous.
 package http1

@@ -6,12 +6,12 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Hosts returns every host that the head names: that of its target, and that of
-// each Host field. certain reports that it names no others: a refused head may not
-// be complete, and a host in it may not be readable.
+// Hosts returns every host that the head names: in its target and in each Host
+// field. certain reports whether the list is complete. It may not be for a refused
+// head, which may be incomplete or name a host that cannot be parsed.
 //
-// It serves callers that must not overlook a host in a head that cannot be
-// served. What is not valid is read as any server might read it.
+// Use it where no host in a head may be overlooked, even if the head cannot be
+// served. It parses invalid syntax the way any server might.
 func (r *Request) Hosts() (hosts []host.Name, certain bool) {
 	from := 0
 	head, whole := r.raw, false
@@ -22,8 +22,8 @@ func (r *Request) Hosts() (hosts []host.Name, certain bool) {
 	return hosts, r.Refusal == nil || whole && readable
 }
 
-// hostsOf reads the hosts of a head, complete or not. readable reports that
-// none was skipped.
+// hostsOf returns the hosts of a head, complete or not. readable reports whether
+// every host could be parsed.
 func hostsOf(head string) (hosts []host.Name, readable bool) {
 	readable = true
 	add := func(authority string) {
@@ -52,7 +52,8 @@ func hostsOf(head string) (hosts []host.Name, readable bool) {
 	return hosts, readable
 }
 
-// lineAuthority is the authority in a request line; false if it has none.
+// lineAuthority returns the authority in a request line. It reports false if there
+// is none.
 func lineAuthority(line string) (authority string, ok bool) {
 	words := strings.Fields(line)
 	if len(words) < 2 {
@@ -72,9 +73,9 @@ func lineAuthority(line string) (authority string, ok bool) {
 	return rest[strings.LastIndexByte(rest, '@')+1:], true
 }
 
-// OtherProtocol reports that a refused request is no HTTP at all. A request that
-// any server could read as HTTP is not meant: one with a broken or missing
-// version, for example.
+// OtherProtocol reports whether a refused request is not HTTP at all. It reports
+// false for a request that some server could read as HTTP, such as one with a
+// broken or missing version.
 func (r *Request) OtherProtocol() bool {
 	if r.Refusal == nil || r.raw == "" {
 		return false
@@ -83,7 +84,7 @@ func (r *Request) OtherProtocol() bool {
 	switch {
 	case !beginsMethod([]byte(line)):
 		return true
-	case !whole: // it could still become a request line
+	case !whole: // it may still become a request line
 		return false
 	}
 	words := strings.Fields(line)
@@ -93,8 +94,9 @@ func (r *Request) OtherProtocol() bool {
 	return !strings.Contains(strings.ToUpper(line), "HTTP/")
 }
 
-// beginsMethod reports whether a line that may not be complete can begin with a
-// method (RFC 9112 section 3): a binary protocol shows itself before a line end.
+// beginsMethod reports whether line, which may be incomplete, can begin with a
+// method (RFC 9112 section 3). Binary protocols can be told apart before a line
+// ends.
 func beginsMethod(line []byte) bool {
 	if len(line) == 0 || line[0] == ' ' || line[0] == '\t' || line[0] == '\r' || line[0] == '\n' {
 		return true
@@ -113,5 +115,5 @@ func beginsMethod(line []byte) bool {
 	return true
 }
 
-// maxMethod bounds how far the end of a method is looked for, in bytes.
+// maxMethod limits how many bytes are searched for the end of a method.
 const maxMethod = 64

@@ -6,15 +6,13 @@ import (
 	"net/http"
 )
 
-// maxInterim bounds the 1xx answers before the final one (RFC 9110 section
-// 15.2).
+// maxInterim limits the 1xx answers read for one request (RFC 9110 section 15.2).
 const maxInterim = 8
 
-// ErrInterim is an answer that never becomes a final one.
+// ErrInterim means that interim answers were not followed by a final one.
 var ErrInterim = errors.New("too many interim answers, or a switch of protocols")
 
-// ReadFinalAnswer is ReadAnswer for the final answer. The interim ones before it
-// are skipped.
+// ReadFinalAnswer is ReadAnswer for the final answer. It skips the interim ones.
 func ReadFinalAnswer(br *bufio.Reader, method string, a *Answer) error {
 	for range maxInterim {
 		switch err := ReadAnswer(br, method, a); {

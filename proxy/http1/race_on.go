@@ -2,6 +2,6 @@
 
 package http1
 
-// raceEnabled says that the race detector is on, as in tests: buffers are
-// poisoned when they are given back.
+// raceEnabled means that the race detector is on, as in tests: buffers are
+// overwritten when they are returned to the pool.
 const raceEnabled = true

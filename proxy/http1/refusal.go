@@ -10,19 +10,19 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// Refusal says why a request is refused before a handler could look at it. The
-// handler answers; the connection ends afterwards.
+// Refusal says why a request was refused before it reached the handler. The handler
+// still answers it, and the connection then ends.
 type Refusal struct {
 	Reason problem.Reason
 	Status int           // the HTTP status to answer with
-	Cause  problem.Cause // for the answer
-	Detail string        // a constant sentence for the log: it carries no byte of the caller's
-	Waited time.Duration // for the head, from its first byte; 0 if what it is refused for came at once
-	Silent bool          // nothing came: see Options.Unasked
+	Cause  problem.Cause // passed on to the answer
+	Detail string        // a constant sentence for the log, with nothing that the caller sent
+	Waited time.Duration // how long the head was waited for; 0 if there was no wait
+	Silent bool          // the caller sent nothing; see Options.Unasked
 }
 
-// BodyError is what reading a request's body ends with when the caller did not
-// send it as announced.
+// BodyError is the error of reading a request's body that the caller did not send
+// as announced.
 type BodyError struct {
 	// Reason is ClientTimeout (no progress, or the caller left), TooLarge (a
 	// chunked body over its limit) or Malformed (broken chunk framing).
@@ -35,8 +35,8 @@ func (e *BodyError) Error() string { return "reading the request body: " + e.Err
 // Unwrap returns the cause.
 func (e *BodyError) Unwrap() error { return e.Err }
 
-// Gone reports whether the caller ended its side, or the connection, before
-// its body did.
+// Gone reports whether the caller ended its side, or the connection was lost,
+// before the body was complete.
 func (e *BodyError) Gone() bool {
 	return errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET) || errors.Is(e.Err, io.ErrClosedPipe)
 }
@@ -78,12 +78,12 @@ func malformed(detail string) *Refusal {
 	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Detail: detail}
 }
 
-// lengthless refuses a request on HTTP/1.0 whose body has no length.
+// lengthless refuses an HTTP/1.0 request whose body has no length.
 func lengthless() *Refusal {
 	return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Cause: problem.NoLength, Detail: detailNoLength}
 }
 
-// notHTTP refuses what begins with a byte that begins no method.
+// notHTTP refuses a head that cannot begin with a method. first is its first byte.
 func notHTTP(first byte) *Refusal {
 	if first == 4 || first == 5 { // the version in a SOCKS request (RFC 1928 section 3)
 		return &Refusal{Reason: problem.Malformed, Status: http.StatusBadRequest, Cause: problem.SOCKS, Detail: detailSOCKS}
@@ -99,7 +99,8 @@ func noMemory() *Refusal {
 	return &Refusal{Reason: problem.Limit, Status: http.StatusServiceUnavailable, Detail: detailNoMemory}
 }
 
-// late refuses a head that did not come in time: of a silent caller, no byte of it.
+// late refuses a head that did not arrive in time. silent means that not even its
+// first byte did.
 func late(silent bool) *Refusal {
 	return &Refusal{Reason: problem.ClientTimeout, Status: http.StatusRequestTimeout, Detail: detailHeadTimeout, Silent: silent}
 }

@@ -6,31 +6,31 @@ import (
 	"strconv"
 )
 
-// What makes a request impossible to write without changing its meaning.
+// Errors of requests that cannot be written without changing their meaning.
 var (
 	ErrMethod = errors.New("the method is not a token")
 	ErrTarget = errors.New("the request target is not in origin form")
 	ErrField  = errors.New("a header field's name or value cannot be sent")
 )
 
-// Lengths of a request's body that are no count of bytes.
+// Lengths of a request's body that are not a count of bytes.
 const (
-	NoLength      = -1 // no body and no Content-Length
+	NoLength      = -1 // neither a body nor a Content-Length
 	ChunkedLength = -2
 )
 
 // AppendRequest appends a request's head to dst (RFC 9112 section 3): the
-// target byte for byte, the Host, the fields of req as they are, and the
-// framing that length says: a count of bytes, NoLength or ChunkedLength. Fields
-// that frame or concern one connection only are left out. Of req, only Method
-// and Header are used. The error is ErrMethod, ErrTarget or ErrField.
+// target byte for byte, Host, the fields of req as they are, and the framing for
+// length, which is a count of bytes, NoLength or ChunkedLength. It omits framing
+// and hop-by-hop fields of req. Of req, it uses only Method and Header. The error
+// is ErrMethod, ErrTarget or ErrField.
 func AppendRequest(dst []byte, req *http.Request, host, target string, length int64) ([]byte, error) {
 	return appendRequest(dst, req, "", host, target, length)
 }
 
-// AppendForward is AppendRequest for a request to a proxy: its target is in
+// AppendForward is AppendRequest for a request to a proxy. The target is in
 // absolute form (RFC 9112 section 3.2.2), an http URL of host and target.
-// authorization is the value of Proxy-Authorization; "" = none.
+// authorization is the value of Proxy-Authorization; "" means none.
 func AppendForward(dst []byte, req *http.Request, host, target, authorization string, length int64) ([]byte, error) {
 	dst, err := appendRequest(dst, req, "http://"+host, host, target, length)
 	if err != nil || authorization == "" {
@@ -41,7 +41,7 @@ func AppendForward(dst []byte, req *http.Request, host, target, authorization st
 	return append(dst, "\r\n\r\n"...), nil
 }
 
-// appendRequest is AppendRequest with what comes before the target.
+// appendRequest is AppendRequest with a prefix before the target.
 func appendRequest(dst []byte, req *http.Request, before, host, target string, length int64) ([]byte, error) {
 	if !isToken(req.Method) {
 		return dst, ErrMethod
@@ -87,9 +87,8 @@ func appendRequest(dst []byte, req *http.Request, before, host, target string, l
 	return append(dst, "\r\n"...), nil
 }
 
-// isOriginForm wants origin form, or the asterisk of OPTIONS, in bytes that end
-// neither the target nor the line. Which bytes beyond ASCII it has is the
-// caller's business.
+// isOriginForm reports whether s is in origin form, or is "*", and has no byte that
+// would end the target or the line. It accepts any bytes above 0x7f.
 func isOriginForm(s string) bool {
 	if s == "" || s[0] != '/' && s != "*" {
 		return false
@@ -98,7 +97,7 @@ func isOriginForm(s string) bool {
 	return !blanks && !control
 }
 
-// isLine refuses what would end a line or the head (RFC 9110 section 5.5).
+// isLine reports whether s has no CR, LF or NUL (RFC 9110 section 5.5).
 func isLine(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c == '\r' || c == '\n' || c == 0 {
@@ -108,8 +107,8 @@ func isLine(s string) bool {
 	return true
 }
 
-// ofConnection reports whether a field concerns one connection, or is written
-// by this package itself.
+// ofConnection reports whether a field is hop-by-hop, or is written by this
+// package.
 func ofConnection(name string) bool {
 	switch len(name) {
 	case 2:

@@ -2,9 +2,9 @@ package http1
 
 import "io"
 
-// readOne waits for one byte, in memory of the waiter's own. What came with it
-// is read by the next read, which does not wait. Bytes in front of the
-// connection are taken at once.
+// readOne waits for one byte, in the waiter's own memory. The next read gets the
+// bytes that arrived with it. If the connection has buffered bytes, readOne reads
+// those.
 func (w *waiter) readOne(c *Conn) error {
 	if front, ok := c.nc.(interface{ Buffered() int }); ok && front.Buffered() > 0 {
 		return c.fill()

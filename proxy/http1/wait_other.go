@@ -2,11 +2,11 @@
 
 package http1
 
-// waiter waits for a connection's next bytes: one of them, since a larger
-// buffer would be held as long as the wait.
+// waiter waits for a connection's next byte. It reads only one, because a larger
+// buffer would be held for as long as it waits.
 type waiter struct{ one [1]byte }
 
 func (w *waiter) read(c *Conn) error { return w.readOne(c) }
 
-// poll cannot look without waiting here.
+// poll does nothing: it cannot read without waiting here.
 func (w *waiter) poll(*Conn) bool { return false }

@@ -11,11 +11,11 @@ import (
 	"tlslift/proxy/form"
 )
 
-// scanLimit bounds how much of a query is searched for the account, in bytes.
+// scanLimit is how much of a query is searched for the account, in bytes.
 const scanLimit = 64 << 10
 
-// accountName is the API account as a safe name, hashed if so configured; ""
-// when the request names none.
+// accountName returns the API account as a safe name, hashed if so configured, or ""
+// if the request names none.
 func (l *Resolver) accountName(authorization, rawQuery string, body func() []byte) string {
 	account, ok := basicUser(authorization)
 	if !ok {
@@ -35,29 +35,30 @@ func (l *Resolver) accountName(authorization, rawQuery string, body func() []byt
 	return Safe(account)
 }
 
-// foreignToAccounts reports whether a character has no place in an account's name.
-// A query that its caller spelled or escaped wrongly may have a password behind the
-// name: bob;Password=secret, or bob%2526Password%253Dsecret. Such an account is none.
+// foreignToAccounts reports whether a character cannot be part of an account's name.
+// If a caller misspelt or wrongly escaped its query, a password may follow the name:
+// bob;Password=secret, or bob%2526Password%253Dsecret. Such an account does not
+// count.
 func foreignToAccounts(r rune) bool {
 	return strings.ContainsRune("=;%", r) || unicode.IsControl(r)
 }
 
-// hashed is a name that tells accounts apart without telling which they are.
+// hashed returns a name that distinguishes accounts without revealing them.
 func hashed(key []byte, account string) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(account))
 	return "account-" + hex.EncodeToString(mac.Sum(nil)[:6])
 }
 
-// basicUser is the user part of Basic credentials (RFC 7617). Some API clients
-// send the base64 text with no scheme word at all; that counts too when it
-// decodes to something with a colon.
+// basicUser returns the user part of Basic credentials (RFC 7617). Some API clients
+// send the base64 text without a scheme; that counts too if it decodes to something
+// with a colon.
 func basicUser(header string) (string, bool) {
 	user, _, ok := basicCredentials(header)
 	return user, ok && user != ""
 }
 
-// basicCredentials splits Basic credentials. Headers over 4 KiB are none.
+// basicCredentials splits Basic credentials. It rejects headers over 4 KiB.
 func basicCredentials(header string) (user, password string, ok bool) {
 	header = strings.TrimSpace(header)
 	if header == "" || len(header) > 4<<10 {
@@ -76,9 +77,9 @@ func basicCredentials(header string) (user, password string, ok bool) {
 	return strings.Cut(string(decoded), ":")
 }
 
-// username is the first value that is not empty of a parameter called "username",
-// whatever its case, in a query or urlencoded form. The last pair does not count if
-// it may be cut short.
+// username returns the first non-empty value of a parameter called "username", in any
+// case, in a query or urlencoded form. cut means that raw may be cut short, so the
+// last pair does not count.
 func username(raw string, cut bool) (name string) {
 	form.Params(raw, "&", "username", func(value string, last bool) bool {
 		if !cut || !last {
@@ -89,8 +90,9 @@ func username(raw string, cut bool) (name string) {
 	return name
 }
 
-// usernameIn is the account that a body names, by its looks: a SOAP envelope, a
-// multipart form, else an urlencoded one. Callers mislabel their bodies.
+// usernameIn returns the account that a body names. It judges the format by the text,
+// since callers mislabel their bodies: a SOAP envelope, a multipart form, else an
+// urlencoded one.
 func usernameIn(body string) (name string) {
 	text := strings.TrimLeft(body, "\ufeff \t\r\n")
 	switch {
@@ -112,8 +114,8 @@ func usernameIn(body string) (name string) {
 
 var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&quot;", `"`, "&apos;", "'", "&amp;", "&")
 
-// usernameInXML is the text of the first element called "username", whatever
-// its case and prefix, that has some.
+// usernameInXML returns the text of the first non-empty element called "username", in
+// any case and with any prefix.
 func usernameInXML(xml string) string {
 	for {
 		name, rest := form.Element(xml)
@@ -130,5 +132,5 @@ func usernameInXML(xml string) string {
 	}
 }
 
-// bounded is as much of a value as may become a name.
+// bounded returns as much of a value as may become a name.
 func bounded(s string) string { return s[:min(len(s), 8*MaxName)] }

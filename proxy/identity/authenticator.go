@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	verifiedLimit = 4096             // verified credentials remembered
+	verifiedLimit = 4096             // number of verified credentials remembered
 	verifiedFor   = 10 * time.Minute // before a password is checked again
-	queueFor      = 5 * time.Second  // wait for a turn at bcrypt
+	queueFor      = 5 * time.Second  // longest wait for a bcrypt slot
 )
 
 // digest identifies credentials without keeping them: an HMAC under a key that
@@ -28,13 +28,13 @@ type verified struct {
 	until time.Time
 }
 
-// authenticator checks proxy credentials. A bcrypt check is slow on purpose, so a
-// verified header is remembered for a while, failures are paced per source
-// address, and only a few checks run at once: guessing costs time,
-// not CPU that other callers need.
+// authenticator checks proxy credentials. A bcrypt check is slow on purpose. So a
+// verified header is remembered for a while, failures are limited per source address,
+// and only a few checks run at once. Guessing then costs time, not CPU that other
+// callers need.
 type authenticator struct {
 	users   Users
-	decoy   []byte // compared with when the user is unknown, so that both take as long
+	decoy   []byte // compared for an unknown user, so both take equally long
 	clock   func() time.Time
 	macs    sync.Pool
 	slots   chan struct{}
@@ -86,8 +86,8 @@ func (d *authenticator) authenticate(addr netip.Addr, header string) (user strin
 		return "", errBusy
 	}
 	defer func() { <-d.slots }()
-	// An application opens many connections at once: the first of them has
-	// answered for the others meanwhile.
+	// An application opens many connections at once: the first may have been verified
+	// while the others waited.
 	if _, ok = d.recall(key, now); !ok && !d.check(user, password) {
 		return "", errWrongCredentials
 	}
@@ -96,7 +96,7 @@ func (d *authenticator) authenticate(addr netip.Addr, header string) (user strin
 	return user, nil
 }
 
-// recall finds credentials that were verified a while ago.
+// recall finds credentials that were verified recently.
 func (d *authenticator) recall(key digest, now time.Time) (user string, ok bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -104,7 +104,7 @@ func (d *authenticator) recall(key digest, now time.Time) (user string, ok bool)
 	return v.user, ok && now.Before(v.until)
 }
 
-// acquire waits for a turn at bcrypt. It is given back by reading from d.turns.
+// acquire waits for a bcrypt slot. Reading from d.slots releases it.
 func (d *authenticator) acquire() bool {
 	wait := time.NewTimer(queueFor)
 	defer wait.Stop()
@@ -134,7 +134,7 @@ func (d *authenticator) digest(header string) (out digest) {
 	return out
 }
 
-// remember keeps verified credentials; when there is no room, stale ones go
+// remember keeps verified credentials. If there is no room, it drops stale ones
 // first, then any.
 func (d *authenticator) remember(key digest, v verified, now time.Time) {
 	d.mu.Lock()

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	failureBurst  = 10              // tries an address has at once
-	failureRefill = 6 * time.Second // until one more
+	failureBurst  = 10              // tries that an address has at once
+	failureRefill = 6 * time.Second // until it has one more
 	maxLimited    = 8192            // addresses remembered
 	restFor       = failureBurst * failureRefill
 )
 
-// failureLimiter is a token bucket per source address. Tokens are taken before a check
-// and given back after a good one, so that only failures cost any, however
-// many run at once.
+// failureLimiter is a token bucket per source address. A token is taken before a
+// check and returned after a successful one. So only failures cost tokens, however
+// many checks run at once.
 type failureLimiter struct {
 	mu      sync.Mutex
 	buckets map[netip.Prefix]bucket
@@ -26,16 +26,16 @@ type failureLimiter struct {
 
 type bucket struct {
 	tokens int
-	since  time.Time // the refill is counted from here
+	since  time.Time // the start of the current refill interval
 }
 
 func newFailureLimiter() *failureLimiter {
 	return &failureLimiter{buckets: make(map[netip.Prefix]bucket)}
 }
 
-// take reports whether addr may try now. When more addresses fail than can be
-// remembered, unknown ones have to wait: no bucket is emptied to make
-// room for the next address of a guesser.
+// take reports whether addr may try now. If more addresses fail than can be
+// remembered, unknown ones have to wait: no bucket is dropped to make room for a
+// guesser's next address.
 func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
 	who := host.Network(addr)
 	p.mu.Lock()
@@ -60,7 +60,7 @@ func (p *failureLimiter) take(addr netip.Addr, now time.Time) bool {
 	return true
 }
 
-// refund gives back what a good try took.
+// refund returns the token that a successful try took.
 func (p *failureLimiter) refund(addr netip.Addr) {
 	who := host.Network(addr)
 	p.mu.Lock()
@@ -76,8 +76,8 @@ func (p *failureLimiter) refund(addr netip.Addr) {
 	p.buckets[who] = b
 }
 
-// sweep forgets addresses that have rested long enough to be full again, at
-// most once a second, and reports whether there is room.
+// sweep drops addresses whose buckets are full again, at most once a second, and
+// reports whether there is room.
 func (p *failureLimiter) sweep(now time.Time) bool {
 	if now.Sub(p.swept) < time.Second {
 		return false

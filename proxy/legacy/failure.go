@@ -18,10 +18,10 @@ import (
 // Error is a failed handshake.
 type Error struct {
 	Failure call.HandshakeFailure
-	Alert   Alert // sent by the client; AlertNone if it sent none
-	// Presented says that the client had been sent our certificate. One that
-	// hangs up then (EOF) most often does not trust the CA: Mono and SChannel
-	// say so by nothing else.
+	Alert   Alert // from the client; AlertNone if it sent none
+	// Presented reports whether the client had been sent our certificate. A client
+	// that then hangs up (EOF) most often does not trust the CA: Mono and SChannel
+	// give no other sign of that.
 	Presented bool
 	Err       error
 }
@@ -30,7 +30,7 @@ func (e *Error) Error() string {
 	return "TLS handshake failed (" + e.Failure.String() + "): " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Classify returns the failure behind an error of hello.Read, or of a handshake.
@@ -65,8 +65,8 @@ func localFailure(err error) call.HandshakeFailure {
 	}
 }
 
-// textFailure knows those errors of crypto/tls that have no type. A test
-// provokes each, so a change of wording is found.
+// textFailure recognises the errors of crypto/tls that have no type. A test
+// provokes each of them, so a change of wording is noticed.
 func textFailure(text string) call.HandshakeFailure {
 	for _, known := range [...]struct {
 		part    string
@@ -96,8 +96,8 @@ func alertFailure(a Alert) call.HandshakeFailure {
 	}
 }
 
-// remoteAlert digs the number of the client's alert out of the error of
-// crypto/tls, which has it as an unexported integer type.
+// remoteAlert extracts the number of the client's alert from a crypto/tls error,
+// which holds it in an unexported integer type.
 func remoteAlert(err error) (Alert, bool) {
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {

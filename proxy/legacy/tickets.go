@@ -10,32 +10,32 @@ import (
 )
 
 const (
-	// ticketRotation is how long a key makes new tickets.
+	// ticketRotation is how long a key is used for new tickets.
 	ticketRotation = 12 * time.Hour
-	// ticketKeys is how many are kept to read old ones: a ticket is good for
-	// 24 to 36 hours.
+	// ticketKeys is how many keys are kept, so a ticket is valid for 24 to 36
+	// hours.
 	ticketKeys = 3
 )
 
-// TicketKeys are the secrets that session ticket keys are made of: a value that a
-// process can hand to its successor. The zero value is none.
+// TicketKeys holds the secrets that session ticket keys are derived from. A process
+// can pass them to its successor. The zero value holds none.
 type TicketKeys struct {
-	Secrets [][32]byte // the one for new tickets first
-	Next    time.Time  // when a new one takes its place
+	Secrets [][32]byte // the first is for new tickets
+	Next    time.Time  // when a new secret replaces it
 }
 
-// Tickets makes the session ticket keys (RFC 5077) of a process: shared by all
-// connections, so sessions resume, and replaced in time, so a stolen
-// key opens little. Each CA has its own, so a session that was made under one does
-// not resume under another. The keys are in memory alone.
+// Tickets makes the session ticket keys (RFC 5077) of a process. All connections
+// share them, so sessions resume; they rotate, so a stolen key decrypts little.
+// Each CA has its own keys, so a session from one CA does not resume under another.
+// The keys are only in memory.
 type Tickets struct {
 	now  func() time.Time
 	mu   sync.Mutex
 	keys TicketKeys
 }
 
-// NewTickets goes on with keys, which may be the zero value; now is the clock,
-// time.Now when nil.
+// NewTickets returns Tickets that continue with keys, which may be the zero value.
+// now is the clock; nil means time.Now.
 func NewTickets(now func() time.Time, keys TicketKeys) *Tickets {
 	if now == nil {
 		now = time.Now
@@ -43,7 +43,7 @@ func NewTickets(now func() time.Time, keys TicketKeys) *Tickets {
 	return &Tickets{now: now, keys: keys}
 }
 
-// Keys are those in force.
+// Keys rotates the keys if it is time, and returns them.
 func (t *Tickets) Keys() TicketKeys {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,7 +58,7 @@ func (t *Tickets) Keys() TicketKeys {
 	return *k
 }
 
-// under are the keys for the tickets of one CA, the one for new tickets first.
+// under returns the ticket keys of one CA. The first is for new tickets.
 func (t *Tickets) under(ca [32]byte) [][32]byte {
 	secrets := t.Keys().Secrets
 	keys := make([][32]byte, len(secrets))
@@ -71,6 +71,6 @@ func (t *Tickets) under(ca [32]byte) [][32]byte {
 }
 
 func newSecret() (secret [32]byte) {
-	rand.Read(secret[:]) // never fails: the process ends first
+	rand.Read(secret[:]) // never fails: it crashes the program instead
 	return secret
 }

@@ -7,23 +7,23 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Watched is a served connection whose first read is looked at.
+// Watched is a served connection that watches its first read.
 type Watched struct {
 	*tls.Conn
 	failed func(*Error)
 	begun  atomic.Bool
 }
 
-// Watch looks on until the client's first byte. Many clients judge our
+// Watch watches conn until the client's first byte. Many clients verify our
 // certificate only when the handshake is complete (programs with GnuTLS, NSS,
-// Node.js 0.12): they then send an alert, or simply leave, which is
-// call.HandshakeNoCall. Either, before any byte, is given to failed, once, in the
-// goroutine that reads.
+// Node.js 0.12). They then send an alert, or just leave, which is
+// call.HandshakeNoCall. If that happens before any byte, failed is called once, in
+// the reading goroutine.
 func Watch(conn *tls.Conn, failed func(*Error)) *Watched {
 	return &Watched{Conn: conn, failed: failed}
 }
 
-// Read reads from the client.
+// Read implements net.Conn.
 func (w *Watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	if len(p) > 0 && (n > 0 || err != nil) && !w.begun.Swap(true) && n == 0 {

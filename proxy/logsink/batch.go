@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// batch is lines that are written together.
+// batch holds lines that are written together.
 type batch struct {
 	text []byte
-	keep []span // the lines in text that are to be kept
-	rest int    // where the rest of an earlier line ends; 0 = text begins with a line
-	own  int    // where the lines end that were pending: what follows was added by take
+	keep []span // the lines in text to keep if they cannot be written
+	rest int    // end of the rest of an earlier line; 0 if text begins with a whole line
+	own  int    // end of the lines that were pending; take added what follows
 
-	said   uint64 // lines that a line of it says are lost
-	saidAt int    // how much of text is written once that line is begun; it is finished later, if it must be
+	said   uint64 // lost lines that a line in text reports
+	saidAt int    // bytes of text to write until that line has begun; a line that has begun is always finished
 }
 
-// span is where a line begins and ends.
+// span is the position of a line.
 type span struct{ from, to int }
 
 func (b *batch) add(line []byte, keep bool) {
@@ -27,8 +27,8 @@ func (b *batch) add(line []byte, keep bool) {
 	}
 }
 
-// begin puts the rest of a line of which the beginning is written already
-// before everything else.
+// begin inserts, before everything else, the rest of a line whose beginning is
+// already written.
 func (b *batch) begin(rest []byte) {
 	n := len(rest)
 	if n == 0 {
@@ -42,11 +42,11 @@ func (b *batch) begin(rest []byte) {
 	b.rest, b.own, b.saidAt = n, b.own+n, b.saidAt+n
 }
 
-// unwritten says what is left when so many bytes were written: the rest of the
-// line that was written in part, copies of the lines that are to be kept, and
-// how many others are lost.
+// unwritten returns what remains after only written bytes were written: the rest of
+// a partly written line, copies of the lines to keep, and how many other lines are
+// lost.
 func (b *batch) unwritten(written int) (rest []byte, kept [][]byte, lost int) {
-	next := max(written, b.rest) // where the first line begins of which nothing was written
+	next := max(written, b.rest) // start of the first line that was not written at all
 	if next > 0 && b.text[next-1] != '\n' {
 		next += bytes.IndexByte(b.text[next:], '\n') + 1
 	}
@@ -66,13 +66,14 @@ func (b *batch) unwritten(written int) (rest []byte, kept [][]byte, lost int) {
 	return rest, kept, lost
 }
 
-// ring keeps the newest lines, MaxKept bytes of them.
+// ring keeps the newest lines, up to MaxKept bytes.
 type ring struct {
 	lines [][]byte
 	bytes int
 }
 
-// push keeps a copy of a line and returns how many lines had to go for it.
+// push keeps a copy of line and returns how many lines were dropped for that, 1 if
+// line itself is too long.
 func (r *ring) push(line []byte) (gone int) {
 	if len(line) > MaxKept {
 		return 1

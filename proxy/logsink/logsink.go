@@ -1,12 +1,10 @@
-// Package logsink writes log lines and never makes anyone wait for their
-// reader. Lines are gathered in memory, and a single goroutine writes whatever
-// has gathered since its last write: an idle process writes a line at once, a
-// busy one writes many together, every 50 ms, at a time as many as a pipe takes in
-// one piece.
+// Package logsink writes log lines without making callers wait for the log's
+// reader. Lines are buffered in memory, and a single goroutine writes those added
+// since its last write. An idle process writes a line at once. A busy one writes
+// many lines together, every 50 ms, in pieces that a pipe takes atomically.
 //
-// When the reader stalls or the disk is full, lines are dropped and counted.
-// Lines of level error are kept, as many as fit into MaxKept, until they can be
-// written.
+// If the reader stalls or the disk is full, lines are dropped and counted. Lines of
+// level error are kept until they can be written, up to MaxKept bytes.
 package logsink
 
 import (
@@ -19,37 +17,37 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// Bounds of the memory that is held for a reader that does not read, in bytes.
+// Limits of the memory held while the reader does not read, in bytes.
 const (
-	MaxPending = 4 << 20   // lines gathered, and those being written
-	MaxKept    = 256 << 10 // lines of level error that found no room there
+	MaxPending = 4 << 20   // buffered lines, and those being written
+	MaxKept    = 256 << 10 // lines of level error that did not fit there
 )
 
 const (
-	// writeInterval is the least time between two writes, unless writeSize bytes have
-	// gathered: lines share a system call, and a wake-up of the process.
+	// writeInterval is the minimum time between two writes, unless writeSize bytes
+	// are pending. It lets lines share a system call and a wake-up of the process.
 	writeInterval = 50 * time.Millisecond
 	writeSize     = 64 << 10
-	// retry is the time between two writes while they fail.
+	// retry is the time between two writes while writing fails.
 	retry = time.Second
 	// stallTimeout is how long a write may take before the reader counts as stalled,
-	// and how long Close waits for the last one.
+	// and how long Close waits for the last write.
 	stallTimeout = time.Second
 	// keepBuffer is the largest buffer kept between writes, in bytes.
 	keepBuffer = 256 << 10
 )
 
-// errStalled is what Close returns when the reader took nothing in time.
+// errStalled is the error of Close if the last write did not end in time.
 var errStalled = errors.New("the log's reader does not read")
 
-// Sink takes log lines. All methods may be called concurrently, and none waits
-// for the reader, except Close, which waits for at most a second.
+// Sink writes log lines. Its methods are safe for concurrent use. None waits for
+// the reader, except Close, which waits for at most a second.
 type Sink struct {
 	out      io.Writer
 	lostLine func(lines uint64) []byte
 	journal  bool
-	wake     chan struct{} // there is something to write
-	full     chan struct{} // there is much to write
+	wake     chan struct{} // signalled when there is something to write
+	full     chan struct{} // signalled when there is much to write
 	closing  chan struct{}
 	done     chan struct{}
 
@@ -58,21 +56,21 @@ type Sink struct {
 	kept    ring
 	spare   []byte
 	flight  batch     // being written
-	written int       // bytes of flight that are
-	since   time.Time // when that write began; zero = none
-	lost    uint64    // lines, since the start
-	unsaid  uint64    // lost lines that no line has mentioned
-	rest    []byte    // of a line that was written in part
-	line    []byte    // with its priority; valid while it is added
-	err     error     // of the last write
+	written int       // bytes of flight already written
+	since   time.Time // when writing flight began; zero if none is in flight
+	lost    uint64    // lines lost since the start
+	unsaid  uint64    // lost lines that no line has reported yet
+	rest    []byte    // rest of a partly written line
+	line    []byte    // scratch space for a line with its priority
+	err     error     // error of the last write
 	closed  bool      // Close was called
-	ended   bool      // Close has counted what is lost: nothing more is written
+	ended   bool      // Close has counted the lost lines; nothing more is written
 }
 
-// New starts the writing goroutine. Close ends it. lostLine makes the line that
-// says how many lines were lost; it is written once lines can be written again.
-// nil = no such line. journal says that out is systemd's journal, to which each line
-// begins with its priority (sd-daemon(3)).
+// New returns a Sink and starts its writing goroutine, which Close ends. lostLine
+// returns the line that reports how many lines were lost. It is written once lines
+// can be written again; nil means no such line. journal means that out is systemd's
+// journal, where each line begins with its priority (sd-daemon(3)).
 func New(out io.Writer, lostLine func(lines uint64) []byte, journal bool) *Sink {
 	s := &Sink{
 		out: out, lostLine: lostLine, journal: journal,
@@ -85,7 +83,7 @@ func New(out io.Writer, lostLine func(lines uint64) []byte, journal bool) *Sink 
 	return s
 }
 
-// WriteLine takes a copy of a line, its line end included.
+// WriteLine adds a copy of line, which must include its line ending.
 func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +106,7 @@ func (s *Sink) WriteLine(level zapcore.Level, line []byte) {
 	}
 }
 
-// priority is how a line of a level begins on the journal.
+// priority returns the prefix of a journal line of the given level.
 func priority(level zapcore.Level) string {
 	switch {
 	case level >= zapcore.ErrorLevel:
@@ -129,19 +127,19 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// countLost counts lost lines. s.mu is held.
+// countLost counts lost lines. The caller holds s.mu.
 func (s *Sink) countLost(lines int) {
 	s.lost += uint64(lines)
 	s.unsaid += uint64(lines)
 }
 
-// Status is how the log fares.
+// Status is the state of the log.
 type Status struct {
-	Lost   uint64 // lines, since the start
+	Lost   uint64 // lines lost since the start
 	Behind bool   // the reader is stalled, or writing fails
 }
 
-// Status returns how the log fares now.
+// Status returns the current state of the log.
 func (s *Sink) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +147,8 @@ func (s *Sink) Status() Status {
 	return Status{Lost: s.lost, Behind: stalled || s.err != nil || s.unsaid > 0}
 }
 
-// AddLost counts lines that another process lost, which wrote to the same log. A
-// line says so, as of those that this one loses.
+// AddLost counts lines that were lost by another process that wrote to the same
+// log. The log reports them like the lines that this process loses.
 func (s *Sink) AddLost(lines uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,9 +157,9 @@ func (s *Sink) AddLost(lines uint64) {
 	signal(s.wake)
 }
 
-// Close tries once more to write what is pending and ends the goroutine. Later
-// lines are lost. It returns how many lines are lost that no line has mentioned, and
-// an error if not everything was written within a second.
+// Close tries once more to write the pending lines and ends the goroutine. Later
+// lines are lost. Close returns how many lost lines no line has reported, and an
+// error if not everything was written within a second.
 func (s *Sink) Close() (unsaid uint64, err error) {
 	s.mu.Lock()
 	if !s.closed {
@@ -184,7 +182,7 @@ func (s *Sink) Close() (unsaid uint64, err error) {
 			s.failed()
 			s.settle()
 		}
-		if len(s.rest) > 0 { // the line stays torn
+		if len(s.rest) > 0 { // the line remains incomplete
 			s.rest = nil
 			s.countLost(1)
 		}
@@ -194,17 +192,17 @@ func (s *Sink) Close() (unsaid uint64, err error) {
 	return s.unsaid, s.err
 }
 
-// run writes a line at once after a pause, and else whatever has gathered. No timer
-// runs while nothing has: at a few hundred requests a second, waking up for nothing
-// costs more than writing.
+// run writes a line at once after a pause, and otherwise whatever is pending. No
+// timer runs while nothing is pending: at a few hundred requests a second, idle
+// wake-ups cost more than writing.
 func (s *Sink) run() {
 	defer close(s.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var next time.Time // of a write
+	var next time.Time // time of the next write
 	full := s.full
 	for {
-		if full != nil { // else there are lines left
+		if full != nil { // else the last write failed
 			select {
 			case <-s.wake:
 			case <-s.closing:
@@ -235,7 +233,8 @@ func (s *Sink) isClosed() bool {
 	return s.closed
 }
 
-// flush writes what there is, and reports whether all of it was written.
+// flush writes everything that is pending, and reports whether all of it was
+// written.
 func (s *Sink) flush() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,7 +248,7 @@ func (s *Sink) flush() bool {
 		n, err := s.out.Write(piece)
 		s.mu.Lock()
 		if s.ended {
-			break // all that was not written by then counts as lost
+			break // Close has counted what was not written as lost
 		}
 		s.written += max(0, min(n, len(piece)))
 		if err == nil && n < len(piece) {
@@ -268,12 +267,12 @@ func (s *Sink) flush() bool {
 	return s.err == nil
 }
 
-// atomicWrite is how much a pipe takes in one piece, in bytes (PIPE_BUF on Linux). A
-// longer line may be torn by another process that writes to the same log, or by the
-// end of this one.
+// atomicWrite is how many bytes a pipe takes atomically (PIPE_BUF on Linux). A
+// longer line may be interleaved with lines of another process, or cut off when
+// this process ends.
 const atomicWrite = 4096
 
-// firstPiece is as many whole lines as are written at a time, at least one.
+// firstPiece returns as many whole lines as fit atomicWrite, but at least one.
 func firstPiece(lines []byte) []byte {
 	if len(lines) <= atomicWrite {
 		return lines
@@ -288,8 +287,8 @@ func firstPiece(lines []byte) []byte {
 	return lines[:end]
 }
 
-// take puts into flight everything that is to be written: what is pending, the
-// line that says how many were lost, and the lines that were kept. s.mu is held.
+// take moves everything that must be written into flight: the pending lines, the
+// line that reports lost lines, and the kept lines. The caller holds s.mu.
 func (s *Sink) take() {
 	b := s.pending
 	s.pending = batch{text: s.spare}
@@ -315,7 +314,8 @@ func (s *Sink) take() {
 	s.flight, s.written = b, 0
 }
 
-// settle takes off what the batch in flight has said of lost lines. s.mu is held.
+// settle subtracts the lost lines that the batch in flight has reported. The caller
+// holds s.mu.
 func (s *Sink) settle() {
 	if s.written >= s.flight.saidAt {
 		s.unsaid -= s.flight.said
@@ -323,8 +323,8 @@ func (s *Sink) settle() {
 	}
 }
 
-// failed counts what is in flight and was not written, and keeps the lines that are
-// to be kept. s.mu is held.
+// failed keeps the unwritten lines of level error and counts the others as lost.
+// The caller holds s.mu.
 func (s *Sink) failed() {
 	rest, kept, lost := s.flight.unwritten(s.written)
 	s.rest = rest

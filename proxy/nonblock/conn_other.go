@@ -4,5 +4,5 @@ package nonblock
 
 import "net"
 
-// Wrap returns c: this system's sockets are package net's alone.
+// Wrap returns c: on this system, only package net reads and writes sockets.
 func Wrap(c net.Conn) net.Conn { return c }

@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// Conn is a TCP connection that is read and written as the package says. In
-// everything else, and in its errors, it is the net.TCPConn.
+// Conn is a TCP connection that is read and written as the package comment
+// describes. Otherwise it behaves like its net.TCPConn, and returns the same
+// errors.
 type Conn struct {
 	*net.TCPConn
 	raw syscall.RawConn
@@ -30,10 +31,10 @@ func Wrap(c net.Conn) net.Conn {
 	return &Conn{tcp, raw}
 }
 
-// NetConn returns the connection as package net made it. It may be used instead.
+// NetConn returns the underlying net.TCPConn, which may be used in place of c.
 func (c *Conn) NetConn() net.Conn { return c.TCPConn }
 
-// SyscallConn is that of the net.TCPConn. It allocates nothing.
+// SyscallConn returns the raw connection of the net.TCPConn without allocating.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
 // Read implements net.Conn.
@@ -57,7 +58,8 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	return c.got(t, ended)
 }
 
-// got returns what a read did that ended with an error of syscall.RawConn, or nil.
+// got returns the result of the read t. ended is the error of syscall.RawConn, or
+// nil.
 func (c *Conn) got(t *transfer, ended error) (int, error) {
 	n, err := t.end()
 	switch {
@@ -88,12 +90,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// failed is the error of net.TCPConn for a system call that failed.
+// failed returns the error that net.TCPConn returns for a failed system call.
 func (c *Conn) failed(op string, err error) error {
 	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
-// named gives an error of syscall.RawConn the operation's name.
+// named sets the operation of an error from syscall.RawConn.
 func named(op string, err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		e.Op = op

@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// maxCall is the most that one call moves, in bytes.
+// maxCall is the most bytes that one call moves.
 const maxCall = 64 << 10
 
 // Read reads what the kernel has for a non-blocking socket, at most 64 KiB.
-// The error is a syscall.Errno: EAGAIN if there is nothing yet. At the stream's end it
-// returns 0 and no error.
+// The error is a syscall.Errno: EAGAIN if there is nothing yet. At the end of the
+// stream, Read returns 0 and no error.
 func Read(fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := read(int(fd), p[:min(len(p), maxCall)])
@@ -22,8 +22,8 @@ func Read(fd uintptr, p []byte) (int, error) {
 	}
 }
 
-// Write writes what the kernel takes for a non-blocking socket, at most 64 KiB.
-// The error is a syscall.Errno: EAGAIN if it takes nothing yet.
+// Write writes what the kernel accepts for a non-blocking socket, at most 64 KiB.
+// The error is a syscall.Errno: EAGAIN if it accepts nothing yet.
 func Write(fd uintptr, p []byte) (int, error) {
 	for {
 		n, err := write(int(fd), p[:min(len(p), maxCall)])

@@ -8,16 +8,16 @@ import (
 	"syscall"
 )
 
-// transfer is a read or a write under way. It has the functions that
-// syscall.RawConn calls. They and their results would otherwise be allocated each
-// time.
+// transfer is a read or a write in progress. It holds the functions that
+// syscall.RawConn calls, which would otherwise be allocated for each call, with
+// their results.
 type transfer struct {
 	p   []byte
 	n   int // bytes moved
 	err error
 
 	take                  func(fd uintptr)
-	takeOrWait, putOrWait func(fd uintptr) bool // false asks to wait
+	takeOrWait, putOrWait func(fd uintptr) bool // false means wait
 }
 
 var transfers = sync.Pool{New: func() any {
@@ -26,14 +26,14 @@ var transfers = sync.Pool{New: func() any {
 	return t
 }}
 
-// begin returns a transfer of p. Its end must be called.
+// begin returns a transfer of p. The caller must call its end method.
 func begin(p []byte) *transfer {
 	t := transfers.Get().(*transfer)
 	t.p = p
 	return t
 }
 
-// end returns the results, and t to the pool.
+// end returns the results, and returns t to the pool.
 func (t *transfer) end() (n int, err error) {
 	n, err = t.n, t.err
 	t.p, t.n, t.err = nil, 0, nil

@@ -7,36 +7,35 @@ import (
 )
 
 const (
-	// MaxPath is the longest path that Path returns, in bytes, its mark
-	// included.
+	// MaxPath is the longest path that Path returns, in bytes, including cutMark.
 	MaxPath = 256
 
-	cutMark    = "..." // the path went on
-	mask       = "*"   // something was here
+	cutMark    = "..." // the path continues
+	mask       = "*"   // replaces what is hidden
 	maxSegment = 40    // longer ones are tokens, not names
 	maxDigits  = 6     // a seventh makes it a phone number or an account
 )
 
-// Path is what may be logged of a request target (RFC 9112 3.2), in origin or
-// absolute form: its path, at most MaxPath bytes of printable ASCII. The
-// paths of the SMSPortal APIs pass unchanged and without an allocation.
-// A target that has no path (CONNECT's, or no target at all) gives "".
+// Path returns what may be logged of a request target (RFC 9112 3.2), in origin or
+// absolute form: its path, at most MaxPath bytes of printable ASCII. The paths of the
+// SMSPortal APIs pass unchanged, without an allocation. A target without a path
+// (CONNECT's, or an empty one) gives "".
 //
 //   - Scheme, authority and user information are dropped.
-//   - The path ends at the first '?', '#', ';', '&' or '=', raw or escaped, and
-//     at an escaped '%': callers forget the '?', escape it, or put secrets into
-//     matrix parameters. Unless it is a plain '?' or '#', a '*' says so.
-//   - A segment with an escape of IIS (%u003D), seven digits or more (a number, an account, a GUID), an
-//     '@' or ':' (an address, credentials), white space between words (text), or
-//     more than 40 bytes (a token) is shown as '*'. Escaped bytes count as what
-//     they stand for.
-//   - Bytes that have no place in a path are percent-encoded.
+//   - The path ends at the first '?', '#', ';', '&' or '=', raw or escaped, and at an
+//     escaped '%': callers forget the '?', escape it, or put secrets into matrix
+//     parameters. Unless it ends at a raw '?' or '#', a '*' marks the end.
+//   - A segment is shown as '*' if it contains an IIS escape (%u003D), seven or
+//     more digits (a number, an account, a GUID), an '@' or ':' (an address,
+//     credentials), or white space between words (text), or is longer than 40 bytes
+//     (a token). Escaped bytes count as the bytes that they mean.
+//   - Bytes that are not allowed in a path are percent-encoded.
 func Path(target string) string {
 	path := pathOf(target)
 	if path == "" || path[0] != '/' {
 		return path
 	}
-	// Up to clean, the path is shown as it came; out is made at the first
+	// Up to clean, the path is shown as it came. out is allocated at the first
 	// segment that is not.
 	var out []byte
 	clean := 0
@@ -72,7 +71,7 @@ func bounded(path string) string {
 	return path[:MaxPath-len(cutMark)] + cutMark
 }
 
-// pathOf is the target from its path on, "*" for the asterisk form, "" where
+// pathOf returns the target from its path on, "*" for the asterisk form, or "" if
 // there is no path.
 func pathOf(target string) string {
 	if target == "" || target[0] == '/' || target == "*" {
@@ -103,7 +102,7 @@ type stopping uint8
 const (
 	stopEnd    stopping = iota // the path or its target ended
 	stopSlash                  // another segment follows
-	stopMarked                 // something follows that is not shown
+	stopMarked                 // something follows that is hidden
 )
 
 type piece struct {
@@ -111,7 +110,7 @@ type piece struct {
 	shown showing
 }
 
-// segment judges the path segment that s begins with.
+// segment examines the first path segment of s.
 func segment(s string) (piece, stopping) {
 	digits, secret, text, space, escape := 0, false, false, false, false
 	end := func(n int, stop stopping) (piece, stopping) {
@@ -138,7 +137,7 @@ func segment(s string) (piece, stopping) {
 		case (c == '?' || c == '#') && size == 1:
 			return end(i, stopEnd)
 		case c == '=':
-			secret = true // NAME=VALUE or the end of a token in base64
+			secret = true // NAME=VALUE, or the end of a base64 token
 			return end(i, stopMarked)
 		case c == '?', c == '#', c == ';', c == '&', c == '%' && size == 3:
 			return end(i, stopMarked)
@@ -161,7 +160,7 @@ func segment(s string) (piece, stopping) {
 	return end(len(s), stopEnd)
 }
 
-// pathByte reports whether c may stand in a path as it is (RFC 3986 3.3).
+// pathByte reports whether c is allowed unescaped in a path (RFC 3986 3.3).
 func pathByte(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':

@@ -6,12 +6,12 @@ import (
 	"tlslift/proxy/form"
 )
 
-// SOAPOperation is the operation of the legacy web service (api.asmx) that a
-// request asks for: from its SOAPAction header (SOAP 1.1), else the action
-// parameter of its Content-Type (SOAP 1.2), else the first element of the
-// body. Operations are named THING_IN_OUT or THING_IN, in a closed set of
-// things and formats, and returned as they are written. It is Other for an
-// operation that is not one of these and "" where there is none.
+// SOAPOperation returns the operation of the legacy web service (api.asmx) that a
+// request asks for. It looks at the SOAPAction header (SOAP 1.1), else at the action
+// parameter of the Content-Type (SOAP 1.2), else at the first element of the body.
+// Operations are named THING_IN_OUT or THING_IN, with a closed set of things and
+// formats, and are returned as written. It returns Other for any other operation, and
+// "" if there is none.
 func SOAPOperation(soapAction, contentType string, body []byte) string {
 	action := strings.Trim(soapAction, "\" \t")
 	if action == "" {
@@ -30,7 +30,7 @@ func SOAPOperation(soapAction, contentType string, body []byte) string {
 	return strings.Clone(operation(name)) // name points into the body
 }
 
-// operation is name if it is a known one, else Other.
+// operation returns name if it is a known operation, else Other.
 func operation(name string) string {
 	thing, format := name, ""
 	for range 2 {
@@ -53,7 +53,7 @@ func operation(name string) string {
 	return Other
 }
 
-// bodyElement is the local name of the first element in the SOAP body.
+// bodyElement returns the local name of the first element in the SOAP body.
 func bodyElement(xml string) string {
 	inside := false
 	for {

@@ -2,9 +2,9 @@ package redact
 
 import "strings"
 
-// Value is what may be shown of a value that a person wrote, such as an address in a
-// configuration. Dots stand for what precedes an '@', which may hold a password,
-// and for a query. Where the two cannot be told apart, nothing is shown.
+// Value returns what may be shown of a value that a person wrote, such as an address
+// in a configuration. Dots replace what precedes an '@', which may contain a
+// password, and a query. If the two cannot be told apart, nothing is shown.
 func Value(text string) string {
 	const hidden = "..."
 	address, query, _ := strings.Cut(text, "?")

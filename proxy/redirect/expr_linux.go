@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// register is where one expression leaves its value for the next.
+// register is the register that passes a value from one expression to the next.
 const register = 1
 
-// The length of an interface's name in the kernel (IFNAMSIZ), and that of the
-// loopback's with its terminator.
+// loopback is the name of the loopback interface, padded with zeros to the kernel's
+// IFNAMSIZ of 16 bytes.
 var loopback = append([]byte("lo"), make([]byte, 14)...)
 
-// expressions are the rules in the kernel's words, in the order in which it
-// tries them.
+// expressions returns the rules as kernel expressions, in the order in which the
+// kernel evaluates them.
 func (r Rules) expressions() [][]expr.Any {
 	rules := make([][]expr.Any, 0, len(r.ExceptUIDs)+1+len(r.Ports))
 	for _, uid := range r.ExceptUIDs {
@@ -35,7 +35,7 @@ func (r Rules) expressions() [][]expr.Any {
 	return rules
 }
 
-// redirect is, in nft's words, tcp dport PORT redirect to :TO.
+// redirect returns the rule that nft writes as tcp dport PORT redirect to :TO.
 func (r Rules) redirect(port uint16) []expr.Any {
 	var exprs []expr.Any
 	if r.IPv4Only {
@@ -55,8 +55,8 @@ func equal(data []byte) *expr.Cmp {
 
 func leave() *expr.Verdict { return &expr.Verdict{Kind: expr.VerdictReturn} }
 
-// parse reads what expressions wrote. Rules that Apply would
-// write differently are foreign.
+// parse is the inverse of expressions. It returns ErrForeign for rules that Apply
+// would write differently.
 func parse(rules []*nftables.Rule) (Rules, error) {
 	var r Rules
 	for _, rule := range rules {
@@ -74,7 +74,7 @@ func parse(rules []*nftables.Rule) (Rules, error) {
 	return r, nil
 }
 
-// take notes the numbers of one rule.
+// take adds the values of one kernel rule to r.
 func (r *Rules) take(exprs []expr.Any) {
 	for i := 0; i+1 < len(exprs); i++ {
 		cmp, isCmp := exprs[i+1].(*expr.Cmp)
@@ -98,7 +98,7 @@ func (r *Rules) take(exprs []expr.Any) {
 	}
 }
 
-// sameExpression compares by what the kernel gets.
+// sameExpression reports whether a and b have the same encoding for the kernel.
 func sameExpression(a, b expr.Any) bool {
 	x, err := expr.Marshal(byte(nftables.TableFamilyINet), a)
 	if err != nil {

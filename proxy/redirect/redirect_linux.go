@@ -15,9 +15,9 @@ func table() *nftables.Table {
 	return &nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}
 }
 
-// Apply installs rules in the network namespace of the calling thread. Those
-// that are there are replaced in one transaction: no connection slips through
-// between, and none is redirected by both. Applying twice is applying once.
+// Apply installs rules in the network namespace of the calling thread. It replaces
+// existing rules in one transaction, so no connection escapes both or is redirected
+// by both. Apply is idempotent.
 func Apply(r Rules) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -40,8 +40,8 @@ func Apply(r Rules) error {
 	return explain("change the netfilter rules", conn.Flush())
 }
 
-// Remove takes the rules away and reports whether there were any. Connections
-// that were redirected stay so until they end.
+// Remove removes the rules and reports whether there were any. Connections that
+// were redirected stay redirected until they end.
 func Remove() (bool, error) {
 	conn, there, err := find()
 	if err != nil || !there {
@@ -54,7 +54,7 @@ func Remove() (bool, error) {
 	return true, nil
 }
 
-// Status reads the rules back from the kernel; ok is false when there are none.
+// Status returns the rules that the kernel has. ok is false if there are none.
 func Status() (r Rules, ok bool, err error) {
 	conn, there, err := find()
 	if err != nil || !there {
@@ -71,7 +71,7 @@ func Status() (r Rules, ok bool, err error) {
 	return r, true, err
 }
 
-// find looks for the table.
+// find reports whether the table exists.
 func find() (*nftables.Conn, bool, error) {
 	conn, err := nftables.New()
 	if err != nil {
@@ -89,7 +89,7 @@ func find() (*nftables.Conn, bool, error) {
 	return conn, false, nil
 }
 
-// explain says what to do about an error of the kernel.
+// explain adds what was being done and, if known, what is missing.
 func explain(doing string, err error) error {
 	if err == nil {
 		return nil

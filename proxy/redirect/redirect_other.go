@@ -2,11 +2,11 @@
 
 package redirect
 
-// Apply fails: nftables is Linux's.
+// Apply returns ErrUnsupported.
 func Apply(Rules) error { return ErrUnsupported }
 
-// Remove fails: nftables is Linux's.
+// Remove returns ErrUnsupported.
 func Remove() (bool, error) { return false, ErrUnsupported }
 
-// Status fails: nftables is Linux's.
+// Status returns ErrUnsupported.
 func Status() (Rules, bool, error) { return Rules{}, false, ErrUnsupported }

@@ -1,10 +1,10 @@
-// Package redirect turns the connections of a network namespace to tlslift,
-// with nftables rules that it writes by netlink: no nft or iptables binary is
-// needed. Linux 5.2 or later; elsewhere every call fails with ErrUnsupported.
+// Package redirect redirects the connections of a network namespace to tlslift with
+// nftables rules. It writes them over netlink and needs no nft or iptables binary.
+// It needs Linux 5.2 or later; elsewhere every call fails with ErrUnsupported.
 //
-// The rules are one table of its own, "tlslift" in the inet family. Nothing
-// else is touched, and removing that table undoes everything. What was redirected
-// can be asked where it was going (front.OriginalDestination).
+// The rules are in their own table, "tlslift" in the inet family. Nothing else is
+// changed, so removing that table undoes everything. front.OriginalDestination
+// returns where a redirected connection was going.
 package redirect
 
 import (
@@ -14,30 +14,33 @@ import (
 	"strings"
 )
 
-// TableName is the name of the table, in nft's words "inet tlslift".
+// TableName is the name of the table, which nft calls "inet tlslift".
 const TableName = "tlslift"
 
-// Errors that are wrapped by those of Apply, Remove and Status.
+// Errors that Apply, Remove and Status wrap.
 var (
-	// ErrUnsupported: not Linux, or a kernel without nftables or its NAT.
+	// ErrUnsupported means that the system is not Linux, or its kernel lacks
+	// nftables or nftables NAT.
 	ErrUnsupported = errors.New("nftables redirection is not supported here")
-	// ErrPermission: CAP_NET_ADMIN is missing. The kernel needs it even for reading.
+	// ErrPermission means that CAP_NET_ADMIN is missing. The kernel requires it
+	// even to read the rules.
 	ErrPermission = errors.New("CAP_NET_ADMIN is needed")
-	// ErrForeign: there is a table of our name with rules that Apply did not
+	// ErrForeign means that a table named TableName has rules that Apply did not
 	// write.
 	ErrForeign = errors.New("the table " + TableName + " holds rules that are not tlslift's")
 )
 
-// Rules say which of the locally made TCP connections are redirected: those to
-// Ports, to any address but the machine's own, by all users except ExceptUIDs.
+// Rules says which outgoing TCP connections of this machine are redirected:
+// connections to Ports, at any address except the machine's own, from all users
+// except ExceptUIDs.
 type Rules struct {
-	To         uint16   // the port on 127.0.0.1 and [::1] that they are redirected to
+	To         uint16   // the port on 127.0.0.1 and [::1] to redirect to
 	Ports      []uint16 // destination ports; at least one
-	ExceptUIDs []uint32 // users whose connections are left alone: the proxy's own
-	IPv4Only   bool     // leave IPv6 alone
+	ExceptUIDs []uint32 // users whose connections are not redirected: at least the proxy's own
+	IPv4Only   bool     // do not redirect IPv6
 }
 
-// Validate reports rules that cannot work.
+// Validate returns an error if the rules cannot work.
 func (r Rules) Validate() error {
 	switch {
 	case r.To == 0:
@@ -52,7 +55,7 @@ func (r Rules) Validate() error {
 	return nil
 }
 
-// String tells the rules in one line.
+// String describes the rules in one line.
 func (r Rules) String() string {
 	family := "IPv4 and IPv6"
 	if r.IPv4Only {

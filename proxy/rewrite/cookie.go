@@ -6,25 +6,24 @@ import (
 	"tlslift/proxy/host"
 )
 
-// cookie is the value of a Set-Cookie field (RFC 6265 5.2) as the caller can
-// keep it.
+// cookie returns the value of a Set-Cookie field (RFC 6265 5.2) in a form that the
+// caller can keep.
 //
-// A caller that sees http gets it without Secure and SameSite=None, which is
-// only valid together with Secure. A name that begins with __Secure- or
-// __Host- makes no difference: a client that knows these prefixes refuses such
-// a cookie over http with Secure as well as without, and one that does not,
-// which is the kind that comes here, keeps it. Changing the name would hide the
-// cookie from the server.
+// A caller that sees http gets it without Secure, and without SameSite=None, which is
+// only valid with Secure. A name that begins with __Secure- or __Host- is left alone.
+// A client that knows these prefixes rejects such a cookie over http with or without
+// Secure. A client that does not, which is the kind that comes here, keeps it.
+// Changing the name would hide the cookie from the server.
 //
-// Below a base URL the cookie's Path begins with the prefix, so that it reaches
-// its own host alone. For Domain, see domain.
+// Below a base URL, the cookie's Path begins with the prefix, so the cookie reaches
+// only its own host. For Domain, see domain.
 func (v View) cookie(f string) (string, bool) {
 	i := strings.IndexByte(f, ';')
 	if i < 0 {
 		i = len(f)
 	}
 	var out []byte
-	done, path := 0, "" // f up to done is in out, or clean
+	done, path := 0, "" // f[:done] is in out, or unchanged
 	for i < len(f) {
 		end := len(f)
 		if n := strings.IndexByte(f[i+1:], ';'); n >= 0 {
@@ -64,10 +63,10 @@ func (v View) cookie(f string) (string, bool) {
 	return string(append(out, f[done:]...)), true
 }
 
-// domain is what stands in place of a Domain attribute by which the caller could
-// not keep the cookie; "" = nothing. Below a base URL no Domain is the caller's.
-// A domain above the upstream's own name that is not above the host that the
-// caller called would have the cookie rejected (RFC 6265 5.3, step 6). Without it,
+// domain returns what replaces a Domain attribute that would keep the caller from
+// storing the cookie; "" removes it. Below a base URL, no Domain is the caller's. A
+// Domain that covers the upstream's own name, but not the host that the caller
+// called, would have the cookie rejected (RFC 6265 5.3, step 6). Without a Domain,
 // the cookie goes back to the host that set it.
 func (v View) domain(value string) (instead string, changed bool) {
 	if v.Base != nil {
@@ -79,7 +78,7 @@ func (v View) domain(value string) (instead string, changed bool) {
 	n, err := host.Parse(strings.TrimPrefix(value, "."))
 	switch called := v.called(n); {
 	case called == n:
-	case under(n, called): // it would go to all below the host that was called
+	case under(n, called): // else it would go to every name below the host that was called
 		return "", true
 	default:
 		return "; Domain=" + called.String(), true
@@ -89,18 +88,18 @@ func (v View) domain(value string) (instead string, changed bool) {
 
 func under(n, domain host.Name) bool { return strings.HasSuffix(n.String(), "."+domain.String()) }
 
-// scoped reports a caller of the path form.
+// scoped reports whether the caller uses the path form.
 func (v View) scoped() bool { return v.Base != nil && v.Base.Prefix != "" }
 
-// defaultPath is the path of a cookie that names none (RFC 6265 5.1.4).
+// defaultPath returns the path of a cookie that names none (RFC 6265 5.1.4).
 func defaultPath(path string) string {
 	if i := strings.IndexByte(path, ';'); i >= 0 {
-		path = path[:i] // no cookie's Path can say more
+		path = path[:i] // a cookie's Path cannot contain one
 	}
 	return path[:max(0, strings.LastIndexByte(path, '/'))]
 }
 
-// httpsOnly reports an attribute that a client may only honour over https.
+// httpsOnly reports whether a client may honour an attribute only over https.
 func httpsOnly(name, value string) bool {
 	return strings.EqualFold(name, "Secure") || strings.EqualFold(name, "SameSite") && strings.EqualFold(value, "None")
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// policies takes upgrade-insecure-requests out of a Content-Security-Policy
-// field (Upgrade Insecure Requests, 3.1). A policy that has nothing else goes,
-// as does a field that has no other policy.
+// policies removes upgrade-insecure-requests from a Content-Security-Policy field
+// (Upgrade Insecure Requests, 3.1). It drops a policy that contains nothing else, and
+// a field that contains no other policy.
 func (c *changer) policies(h http.Header, key string) {
 	values, ok := h[key]
 	if !ok {
@@ -30,8 +30,8 @@ func (c *changer) policies(h http.Header, key string) {
 	}
 }
 
-// withoutUpgrade is a list of serialized policies (Content Security Policy,
-// 3.1) without the directive. Policies that lack it stay as they are.
+// withoutUpgrade returns a list of serialized policies (Content Security Policy, 3.1)
+// without the directive. Policies that lack it are unchanged.
 func withoutUpgrade(v string) (string, bool) {
 	if !containsFold(v, "upgrade-insecure-requests") {
 		return v, false
@@ -76,8 +76,8 @@ func withoutDirective(policy string) (string, bool) {
 	}
 }
 
-// containsFold reports whether v contains word (lower case, beginning with a
-// letter) in any case.
+// containsFold reports whether v contains word in any case. word must be lower case
+// and begin with a letter.
 func containsFold(v, word string) bool {
 	for i := 0; i+len(word) <= len(v); i++ {
 		if v[i]|0x20 == word[0] && strings.EqualFold(v[i:i+len(word)], word) {

@@ -7,21 +7,21 @@ import (
 	"tlslift/proxy/host"
 )
 
-// url is a reference as the caller can follow it, with every other byte as it
-// was: user information, the host's case, path, query, fragment. A default
-// port is dropped, as is the one that the upstream has. Requests to another port
-// are not upgraded, so such a URL stays, as do URLs to other hosts.
+// url returns a reference that the caller can follow. Every other byte stays the
+// same: user information, the host's case, path, query, fragment. A default port is
+// dropped, as is the upstream's own. Requests to any other port are not upgraded, so
+// such a URL stays, as do URLs to other hosts.
 func (v View) url(u string) (string, bool) {
 	scheme, authority, rest := splitURL(u)
 	if authority == "" {
 		return v.reference(u)
 	}
-	secured := v.HTTP && scheme == "https" // and not to be
+	secured := v.HTTP && scheme == "https" // the caller needs http instead
 	if v.Base == nil && !secured && !v.renamed() {
 		return u, false
 	}
 	if strings.HasPrefix(rest, `\`) {
-		return u, false // a slash to browsers, a part of the host to others
+		return u, false // a slash to browsers, part of the host to others
 	}
 	user, text := "", authority
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -51,13 +51,13 @@ func (v View) url(u string) (string, bool) {
 	case secured:
 		return "http://" + user + text + rest, true
 	case own && !v.HTTP:
-		text += ":" + port // which a caller over TLS called too
+		text += ":" + port // a caller over TLS used the port too
 	}
 	return u[:strings.Index(u, "//")+2] + user + text + rest, true
 }
 
-// called is the name that the caller knows a host in an answer by: what the
-// upstream was told that it is stands for what the caller called.
+// called returns the name by which the caller knows a host in an answer. The name
+// that the upstream was given is replaced by the one that the caller called.
 func (v View) called(n host.Name) host.Name {
 	if n == v.Target {
 		return v.Host
@@ -65,7 +65,7 @@ func (v View) called(n host.Name) host.Name {
 	return n
 }
 
-// below is a host's path below the caller's base URL.
+// below returns the URL of a host's path below the caller's base URL.
 func (v View) below(user string, n host.Name, rest string) string {
 	b := v.Base
 	prefix := "/" + n.String()
@@ -85,9 +85,9 @@ func (v View) below(user string, n host.Name, rest string) string {
 	}
 }
 
-// prefix is what goes before a path of the called host below the caller's base
-// URL. The upstream does not know of it, whatever its path begins with. Without a
-// prefix, a path that begins with a host would lead to that one.
+// prefix returns what precedes a path of the called host below the caller's base URL.
+// The upstream does not know about it, however its path begins. Without a prefix, a
+// path that begins with a host would lead to that host.
 func (v View) prefix(path string) string {
 	if v.scoped() || !strings.HasPrefix(path, "/") {
 		return v.Base.Prefix
@@ -102,10 +102,10 @@ func (v View) prefix(path string) string {
 	return "/" + v.Host.String()
 }
 
-// reference is a reference without a host, which the caller resolves against
-// the URL that it called: below a base URL of the path form, path-absolute ones
-// and those that climb with ".." would leave the host. So would any, if that URL is
-// the prefix alone, which means "/".
+// reference changes a reference without a host, which the caller resolves against the
+// URL that it called. Below a base URL of the path form, path-absolute references,
+// and those that climb with "..", would leave the host. So would any reference if the
+// URL is the prefix alone, which means "/".
 func (v View) reference(u string) (string, bool) {
 	if v.Base == nil || u == "" {
 		return u, false
@@ -130,16 +130,17 @@ func (v View) reference(u string) (string, bool) {
 	return prefix + path + rest, true
 }
 
-// hasScheme reports what may be a URL with a scheme, and is no relative path.
+// hasScheme reports whether path may be a URL with a scheme, and so is not a relative
+// path.
 func hasScheme(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return strings.Contains(first, ":")
 }
 
-// climbs reports a relative path with a segment "..".
+// climbs reports whether a relative path has a ".." segment.
 func climbs(path string) bool { return strings.Contains("/"+path+"/", "/../") }
 
-// resolve is a relative path seen from another (RFC 3986, 5.2.3 and 5.2.4).
+// resolve resolves a relative path against another path (RFC 3986, 5.2.3 and 5.2.4).
 func resolve(from, path string) string {
 	var out []string
 	segments := strings.Split(from[:strings.LastIndexByte(from, '/')+1]+path, "/")
@@ -163,8 +164,8 @@ func resolve(from, path string) string {
 	return "/" + strings.Join(out, "/")
 }
 
-// splitURL is the scheme, "http", "https" or "", of a URL with a host, its
-// authority, and what follows; the authority is "" in any other reference.
+// splitURL splits a URL with a host into its scheme ("http", "https" or ""), its
+// authority, and the rest. For any other reference, the authority is "".
 func splitURL(u string) (scheme, authority, rest string) {
 	i := strings.Index(u, "//")
 	switch {
@@ -183,9 +184,9 @@ func splitURL(u string) (scheme, authority, rest string) {
 	return scheme, authority, rest
 }
 
-// refresh is the value of a Refresh field (HTML, 4.2.5.3, "shared declarative
-// refresh steps"): seconds, then ';' or ',', then a URL that "url=" may
-// precede and quotes may surround.
+// refresh changes the value of a Refresh field (HTML, 4.2.5.3, "shared declarative
+// refresh steps"): seconds, then ';' or ',', then a URL, which may follow "url=" and
+// may be quoted.
 func (v View) refresh(f string) (string, bool) {
 	i := strings.IndexAny(f, ";,")
 	if i < 0 {
@@ -214,11 +215,11 @@ func (v View) refresh(f string) (string, bool) {
 
 func blanks(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
 
-// link is the value of a Link field (RFC 8288 3): the URLs in angle brackets
+// link changes the value of a Link field (RFC 8288 3). The URLs in angle brackets
 // change; parameters, which may quote anything, do not.
 func (v View) link(f string) (string, bool) {
 	var out []byte
-	done := 0 // f up to here is in out, or clean
+	done := 0 // f[:done] is in out, or unchanged
 	for i := 0; i < len(f); {
 		switch f[i] {
 		case '"':
@@ -244,8 +245,8 @@ func (v View) link(f string) (string, bool) {
 	return string(append(out, f[done:]...)), true
 }
 
-// quoted is the length of the quoted string that s begins with (RFC 9110
-// 5.6.4); one without an end goes on to the end of s.
+// quoted returns the length of the quoted string that s begins with (RFC 9110 5.6.4).
+// Without a closing quote, it extends to the end of s.
 func quoted(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

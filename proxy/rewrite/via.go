@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Via adds an element to the Via field (RFC 9110 7.6.3), see ViaElement. It is a
-// field line of its own, which means the same as joining it to the last one.
+// Via adds an element (see ViaElement) to the Via field (RFC 9110 7.6.3). It adds a
+// field line, which means the same as appending to the last one.
 func Via(h http.Header, element string) {
 	h["Via"] = append(h["Via"], element)
 }
 
-// ViaElement is the version of HTTP that was received, "1.0" or "1.1", and the
-// name we go by.
+// ViaElement returns the element for a message received over HTTP version proto,
+// "1.0" or "1.1", by an intermediary called name.
 func ViaElement(proto, name string) string {
 	return strings.TrimPrefix(proto, "HTTP/") + " " + name
 }
 
-// HasVia reports whether the message passed through name before, whatever the
-// case. Comments are no names. It takes time linear in the field.
+// HasVia reports whether the message passed through name before, ignoring case.
+// Comments do not count. It takes time linear in the field.
 func HasVia(h http.Header, name string) bool {
 	for _, v := range h["Via"] {
 		if viaNames(v, name) {
@@ -28,9 +28,9 @@ func HasVia(h http.Header, name string) bool {
 	return false
 }
 
-// viaNames looks for name as the received-by of an element. After a comment
-// that does not end, parentheses are ordinary bytes: a caller must not hide
-// our name behind a "(" of its own that was joined with ours.
+// viaNames looks for name as the received-by of an element. After an unterminated
+// comment, parentheses are ordinary bytes: a caller must not hide our name behind a
+// "(" of its own.
 func viaNames(v, name string) bool {
 	comments := true
 	for v != "" {
@@ -53,7 +53,7 @@ func viaNames(v, name string) bool {
 	return false
 }
 
-// token is how far s goes without white space, a comma or a comment.
+// token returns how far s goes without white space, a comma or a comment.
 func token(s string) int {
 	if i := strings.IndexAny(s, " \t,("); i >= 0 {
 		return i
@@ -61,8 +61,8 @@ func token(s string) int {
 	return len(s)
 }
 
-// comment is the length of the comment that s begins with (RFC 9110 5.6.5),
-// 0 when it does not end.
+// comment returns the length of the comment that s begins with (RFC 9110 5.6.5), or 0
+// if it does not end.
 func comment(s string) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {

@@ -1,7 +1,5 @@
-// Package suggest makes the part of a message about an unknown word: which known
-// word it may be a misspelling of, and which known words there are.
-//
-// The package is pure.
+// Package suggest helps with error messages about unknown words: it finds the known
+// word that may be meant, and lists the known words.
 package suggest
 
 import (
@@ -9,12 +7,12 @@ import (
 	"strings"
 )
 
-// longest is the longest word, in bytes, that is worth comparing.
+// longest is the maximum length of a word to compare, in bytes.
 const longest = 64
 
-// Nearest returns the one of the names that a slip of the keyboard turns into
-// word, or "". Of names that are equally near, it is the one that has more of its
-// beginning in common with word. Case does not count, and - and _ are the same.
+// Nearest returns the name that word is most likely a misspelling of, or "" if none
+// is similar. Among names with the same edit distance, it returns the one with the
+// longest common prefix. It ignores case, and treats - and _ as equal.
 func Nearest(word string, names []string) string {
 	if len(word) > longest {
 		return ""
@@ -30,8 +28,8 @@ func Nearest(word string, names []string) string {
 	return best
 }
 
-// Unknown says that a word is unknown, which known word it may be, and which ones
-// there are. what names the word's kind, such as "state".
+// Unknown returns a message that word is unknown, with the known word that may be
+// meant and the list of known words. what is the kind of word, such as "state".
 func Unknown(what, word string, among []string) string {
 	write := "write "
 	if near := Nearest(word, among); near != "" {
@@ -43,7 +41,7 @@ func Unknown(what, word string, among []string) string {
 	return fmt.Sprintf("unknown %s %q; %s%s", what, word, write, OneOf(among))
 }
 
-// OneOf joins words as a sentence does: "a, b or c".
+// OneOf joins words for use in a sentence: "a, b or c".
 func OneOf(words []string) string {
 	last := len(words) - 1
 	if last < 1 {
@@ -54,7 +52,7 @@ func OneOf(words []string) string {
 
 func fold(word string) string { return strings.ReplaceAll(strings.ToLower(word), "-", "_") }
 
-// commonPrefix returns how many bytes a and b have in common at their beginning.
+// commonPrefix returns the length of the common prefix of a and b, in bytes.
 func commonPrefix(a, b string) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {

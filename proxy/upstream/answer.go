@@ -13,10 +13,9 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// receive holds the answer's body until it is complete, or makes it a stream
-// if it is larger than the buffer, or than the memory that is free. A foreign
-// answer of unknown length, and any stream of events, streams at once, since it
-// may never end.
+// receive holds the answer's body until it is complete, or streams it if it is larger
+// than the buffer or than the free memory. An event stream, or a foreign answer of
+// unknown length, streams at once, since it may never end.
 func (x *trip) receive() (*http.Response, error) {
 	a, held := &x.memory.answer, &x.memory.held
 	x.c.Signed = x.c.Signed || signsIn(a.Header["Www-Authenticate"]) || signsIn(a.Header["Proxy-Authenticate"])
@@ -45,22 +44,21 @@ func (x *trip) receive() (*http.Response, error) {
 	}
 	x.finish()
 	a.Body = held
-	if a.ContentLength < 0 { // a length lets an HTTP/1.0 client notice a cut answer
+	if a.ContentLength < 0 { // a length lets an HTTP/1.0 client detect a truncated answer
 		a.ContentLength, a.TransferEncoding = size, nil
 		a.Header["Content-Length"] = []string{strconv.FormatInt(size, 10)}
 	}
 	return &a.Response, nil
 }
 
-// EventStream reports whether an answer is a stream of events (HTML, section 9.2,
-// server-sent events), each of which is waited for.
+// EventStream reports whether an answer is a stream of server-sent events (HTML,
+// section 9.2). The caller waits for each of them.
 func EventStream(h http.Header) bool {
 	v := h["Content-Type"]
 	return len(v) > 0 && strings.EqualFold(form.Media(v[0]), "text/event-stream")
 }
 
-// hold reads the body to its end, or until it is larger than the buffer, or no
-// memory is free for more of it.
+// hold reads the body to its end, or until it exceeds the buffer or the free memory.
 func (x *trip) hold(held *heldBody) (size int64, complete bool, err error) {
 	a := &x.memory.answer
 	for size <= x.s.opts.ResponseBuffer {
@@ -81,8 +79,8 @@ func (x *trip) hold(held *heldBody) (size int64, complete bool, err error) {
 	return size, false, nil
 }
 
-// wholeBody judges the end of a body that only the end of the connection
-// delimits (RFC 9112 sections 6.3 and 9.8).
+// wholeBody checks the end of a body that only the end of the connection delimits
+// (RFC 9112 sections 6.3 and 9.8).
 func (x *trip) wholeBody() error {
 	if x.memory.answer.Framing == http1.UntilClose && x.c.Truncated() {
 		return http1.ErrTruncated
@@ -102,8 +100,8 @@ func (x *trip) finish() {
 	x.end(!a.Close)
 }
 
-// keepAliveTimeout is how long the server leaves idle connections open by its
-// own word (Keep-Alive: timeout=5, max=100); 0 = it does not say.
+// keepAliveTimeout returns how long the server says that it leaves idle connections
+// open (Keep-Alive: timeout=5, max=100), or 0 if it does not say.
 func keepAliveTimeout(v string) time.Duration {
 	for part := range strings.SplitSeq(v, ",") {
 		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "timeout="); ok {
@@ -114,16 +112,16 @@ func keepAliveTimeout(v string) time.Duration {
 	return 0
 }
 
-// streamBody is an answer that is still arriving. The bytes that were read
-// before streaming began are in the memory's held body.
+// streamBody is an answer that is still arriving. Bytes read before streaming began
+// are in the memory's held body.
 type streamBody struct {
 	trip
 	src io.Reader
 	err error // how it ended
 }
 
-// Beginning is the first of the bytes that are not delivered yet; it waits for
-// the first one. It must not be changed. Without free memory it is empty.
+// Beginning returns the first bytes not delivered yet, and waits until there are
+// some. They must not be changed. Without free memory it returns nil.
 func (b *streamBody) Beginning() []byte {
 	held := &b.memory.held
 	if left := held.next(); left != nil || b.err != nil {
@@ -155,7 +153,7 @@ func (b *streamBody) Read(p []byte) (n int, err error) {
 	return n, b.err
 }
 
-// over judges the end of the stream and gives the connection back.
+// over handles the end of the stream and gives the connection back.
 func (b *streamBody) over(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = b.wholeBody()
@@ -169,7 +167,7 @@ func (b *streamBody) over(err error) error {
 	return b.ex.fail(e)
 }
 
-// Close gives the connection up if the answer was not read to its end.
+// Close gives up the connection if the answer was not read to its end.
 func (b *streamBody) Close() error {
 	if b.err == nil {
 		b.err = errBodyClosed

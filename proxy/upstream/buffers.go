@@ -7,20 +7,20 @@ import (
 	"tlslift/proxy/http1"
 )
 
-// heldBody is an answer's body, or its beginning, in pooled pieces: a large
-// body is not copied while it grows. After Close it reads as ended.
+// heldBody is an answer's body, or its beginning, in pooled pieces, so a large body
+// is not copied while it grows. After Close it reads as ended.
 type heldBody struct {
 	buffers *http1.Buffers
-	share   *budget.Share // what is beyond the first large piece comes out of it
-	beyond  int64         // bytes of that which are held
+	share   *budget.Share // charged for what is beyond the first large piece
+	beyond  int64         // bytes charged to share
 	pieces  [][]byte      // not yet delivered; only the last one has room
-	first   [1][]byte     // memory of pieces
-	begun   int           // bytes of pieces[0] that were delivered
+	first   [1][]byte     // initial storage of pieces
+	begun   int           // bytes of pieces[0] already delivered
 	large   bool          // there was a large piece
 }
 
-// room returns where to read the next bytes to, nil if no memory is free. want
-// is how many bytes are still expected; 0 = unknown.
+// room returns a buffer to read the next bytes into, or nil if no memory is free.
+// want is how many bytes are still expected; 0 = unknown.
 func (h *heldBody) room(want int64) []byte {
 	const large = http1.Large
 	if n := len(h.pieces); n > 0 && len(h.pieces[n-1]) < cap(h.pieces[n-1]) {
@@ -44,7 +44,7 @@ func (h *heldBody) room(want int64) []byte {
 	return p
 }
 
-// put gives the memory of a piece back.
+// put returns the memory of a piece.
 func (h *heldBody) put(p []byte) {
 	h.buffers.Put(p)
 	n := min(h.beyond, int64(cap(p)))
@@ -52,13 +52,13 @@ func (h *heldBody) put(p []byte) {
 	h.share.Shrink(n)
 }
 
-// took adds n bytes that were read into the room.
+// took records that n bytes were read into what room returned.
 func (h *heldBody) took(n int) {
 	last := &h.pieces[len(h.pieces)-1]
 	*last = (*last)[:len(*last)+n]
 }
 
-// next returns the rest of the first piece, nil when there is none.
+// next returns the rest of the first piece, or nil if there is none.
 func (h *heldBody) next() []byte {
 	for len(h.pieces) > 0 {
 		if left := h.pieces[0][h.begun:]; len(left) > 0 {
@@ -70,8 +70,7 @@ func (h *heldBody) next() []byte {
 	return nil
 }
 
-// Beginning is the first of the bytes that are not delivered yet. It must not be
-// changed.
+// Beginning returns the first bytes not delivered yet. They must not be changed.
 func (h *heldBody) Beginning() []byte { return h.next() }
 
 func (h *heldBody) Read(p []byte) (int, error) {
@@ -84,7 +83,7 @@ func (h *heldBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes a piece at a time.
+// WriteTo implements io.WriterTo, a piece at a time.
 func (h *heldBody) WriteTo(w io.Writer) (total int64, err error) {
 	for left := h.next(); left != nil && err == nil; left = h.next() {
 		var n int
@@ -95,7 +94,7 @@ func (h *heldBody) WriteTo(w io.Writer) (total int64, err error) {
 	return total, err
 }
 
-// Close gives the memory back.
+// Close returns the memory.
 func (h *heldBody) Close() error {
 	for _, p := range h.pieces {
 		h.put(p)

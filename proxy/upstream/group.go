@@ -10,12 +10,12 @@ import (
 	"tlslift/proxy/upstream/pool"
 )
 
-// maxPools bounds the pools of one configured upstream: callers can invent names
+// maxPools limits the pools of one configured upstream: callers can invent names
 // below a *.domain.
 const maxPools = 256
 
-// group holds what belongs to one configured upstream: its TLS settings and
-// sessions, and a pool for each target. That of foreign hosts has no pools. It
+// group holds what belongs to one configured upstream: its TLS settings and sessions,
+// and a pool for each target. The group of foreign hosts has no pools. A group
 // outlives snapshots.
 type group struct {
 	label string
@@ -35,7 +35,7 @@ type member struct {
 	hellos dial.Hellos
 }
 
-// port is the port that clients know the upstream by.
+// port returns the port on which clients know the upstream.
 func (g *group) port() uint16 { return cmp.Or(g.conf.Port, portHTTPS) }
 
 // connections returns the pool of the route's target.
@@ -52,8 +52,8 @@ func (r *Route) connections() *pool.Pool {
 	return m.Pool
 }
 
-// add registers a pool. Empty ones make room for it. If there is none, the pool
-// keeps nothing: a connection ends with its request.
+// add registers a pool, and retires empty ones to make room. If there is no room, the
+// new pool keeps nothing: a connection ends with its request.
 func (g *group) add(t dial.Target, m *member) {
 	if len(g.pools) >= maxPools {
 		maps.DeleteFunc(g.pools, func(_ dial.Target, m *member) bool { return m.RetireEmpty() })
@@ -81,7 +81,7 @@ func (g *group) options(s *Snapshot, t dial.Target, hellos *dial.Hellos) pool.Op
 	}
 }
 
-// sum is how many connections there are, over all pools.
+// sum returns the number of connections in all pools.
 func (g *group) sum() int {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -104,8 +104,7 @@ func (g *group) configure(s *Snapshot) {
 	}
 }
 
-// retire closes the idle connections. Those in use are closed when they come
-// back.
+// retire closes the idle connections, and those in use when they come back.
 func (g *group) retire() {
 	g.mu.Lock()
 	g.retired = true

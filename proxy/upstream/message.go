@@ -10,22 +10,22 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// smallBody is the largest request body, in bytes, that is read before anything
-// is sent. It goes out with the head, and can go out again on another connection
-// if nothing of it was written.
+// smallBody is the largest request body, in bytes, that is read completely before
+// anything is sent. It is sent with the head, and can be sent on another connection
+// if none of it was written.
 const smallBody = 64 << 10
 
-// message is a request, ready to be written.
+// message is a request that is ready to be written.
 type message struct {
 	buffers *http1.Buffers
-	buf     []byte    // head, and body or its beginning; nil once it is not needed any more
-	rest    io.Reader // the rest of a large body; nil = buf is all
+	buf     []byte    // head, and body or its beginning; nil once it is no longer needed
+	rest    io.Reader // the rest of a large body; nil = buf is everything
 	left    int64     // bytes of rest; < 0 = unknown: chunked
 }
 
-// prepare builds the message: framing is decided here, from the declared
-// length if there is one, else by reading up to smallBody. The error is an
-// *Error or a *BodyError; nothing was sent.
+// prepare builds the message and decides its framing: from the declared length if
+// there is one, else by reading up to smallBody. The error is an *Error or a
+// *BodyError; nothing was sent.
 func prepare(req *http.Request, r *Route, target string) (message, error) {
 	m := message{buffers: r.snapshot.buffers}
 	var err error
@@ -43,8 +43,8 @@ func prepare(req *http.Request, r *Route, target string) (message, error) {
 	return m, err
 }
 
-// mostBeside is the largest body, in bytes, that is copied behind a head in
-// memory that is not counted.
+// mostBeside is the largest body, in bytes, that is copied after a head into memory
+// that is not counted.
 const mostBeside = 4 << 10
 
 // fitsSmall reports whether the message needs no large buffer.
@@ -52,14 +52,14 @@ func fitsSmall(req *http.Request) bool {
 	return req.Body == nil || req.Body == http.NoBody || req.ContentLength > 0 && req.ContentLength <= mostBeside
 }
 
-// release gives the buffer back.
+// release returns the buffer to its pool.
 func (m *message) release() {
 	m.buffers.Put(m.buf)
 	m.buf = nil
 }
 
-// emptyLength is the framing of a request without a body: methods that are
-// expected to have one say that it is empty (RFC 9110 section 8.6).
+// emptyLength returns the framing of a request without a body. Methods that normally
+// have one say that it is empty (RFC 9110 section 8.6).
 func emptyLength(method string) int64 {
 	switch method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
@@ -72,7 +72,7 @@ func emptyLength(method string) int64 {
 // head begins the message; n bytes of body will follow it in the buffer.
 func (m *message) head(req *http.Request, r *Route, target string, length int64, n int) (err error) {
 	if n <= mostBeside {
-		n = 0 // most fit a small buffer; for the others it grows
+		n = 0 // most fit a small buffer, which grows for the others
 	}
 	buf := m.buffers.Get(n)[:0]
 	if d := r.snapshot.dialer; d.Forwards(r.target) {
@@ -86,7 +86,7 @@ func (m *message) head(req *http.Request, r *Route, target string, length int64,
 	return nil
 }
 
-// sized takes a body of a declared length, or the beginning of it.
+// sized adds a body of a declared length, or its beginning.
 func (m *message) sized(req *http.Request, r *Route, target string) error {
 	now := int(min(req.ContentLength, smallBody))
 	if err := m.head(req, r, target, req.ContentLength, now); err != nil {
@@ -103,7 +103,7 @@ func (m *message) sized(req *http.Request, r *Route, target string) error {
 	return nil
 }
 
-// short names an end of the body before its declared end.
+// short turns an end of the body before its declared end into io.ErrUnexpectedEOF.
 func short(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -111,8 +111,8 @@ func short(err error) error {
 	return err
 }
 
-// unsized takes a body of unknown length. One that ends within smallBody gets
-// a Content-Length, a longer one is chunked.
+// unsized adds a body of unknown length. One that ends within smallBody gets a
+// Content-Length; a longer one is chunked.
 func (m *message) unsized(req *http.Request, r *Route, target string) error {
 	body := m.buffers.Get(smallBody)
 	defer m.buffers.Put(body)

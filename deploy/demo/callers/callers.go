@@ -18,24 +18,24 @@ import (
 	"time"
 )
 
-// Timeout bounds one call.
+// Timeout limits one call.
 const Timeout = 10 * time.Second
 
-// Caller is one sample application. It has a port of tlslift to itself, which
-// names it.
+// Caller is one sample application. It has its own port of tlslift, which gives
+// it its name.
 type Caller struct {
 	Name   string // the client's name
 	Who    string // what it is and does, for people
 	CameIn string // how its requests come in, for people
 
-	// request is made for tlslift's address and the number of the message: each
-	// is different, so a double would be seen.
+	// request makes the request for tlslift's address and the number of the
+	// message. Each message is different, so that a double is noticed.
 	request func(address string, number int) string
-	tls     *tls.Config // of a caller that uses CONNECT; nil for one in clear
+	tls     *tls.Config // of a caller that uses CONNECT; nil = it calls in cleartext
 }
 
-// All returns the applications. java6-crm trusts lift, which has tlslift's own
-// root, and modern-app trusts portal, which has the pretend SMSPortal's.
+// All returns the applications. java6-crm trusts lift, which should hold tlslift's
+// own root, and modern-app trusts portal, which should hold the pretend SMSPortal's.
 func All(lift, portal *x509.CertPool) []Caller {
 	return []Caller{
 		{
@@ -78,10 +78,10 @@ func All(lift, portal *x509.CertPool) []Caller {
 	}
 }
 
-// restHost is the host of the REST API, which the callers with TLS use.
+// restHost is the host of the REST API, which the callers with TLS call.
 const restHost = "rest.smsportal.com"
 
-// exactly is the configuration of a caller with one TLS version.
+// exactly returns the configuration of a caller with a single TLS version.
 func exactly(version uint16, roots *x509.CertPool) *tls.Config {
 	return &tls.Config{ServerName: restHost, RootCAs: roots, MinVersion: version, MaxVersion: version} //nolint:gosec // standing for an old client is the point
 }
@@ -92,8 +92,8 @@ func bulkMessage(_ string, number int) string {
 		"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", restHost, len(body), body)
 }
 
-// Call makes one call through the tlslift at host:port address. It returns the
-// answer in one line, or an error: any status but 200 is one.
+// Call makes one call through the tlslift at address (host:port). It returns the
+// answer in one line, or an error if the status is not 200.
 func (c *Caller) Call(ctx context.Context, address string, number int) (answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -127,8 +127,8 @@ func connect(conn net.Conn) error {
 	if _, err := fmt.Fprintf(conn, "CONNECT %[1]s:443 HTTP/1.1\r\nHost: %[1]s:443\r\n\r\n", restHost); err != nil {
 		return err
 	}
-	// Nothing follows the answer before the client's hello, so nothing is lost in
-	// the reader.
+	// The answer is followed by nothing until the client sends its hello, so no
+	// bytes are lost in the reader.
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func connect(conn net.Conn) error {
 	return nil
 }
 
-// readAnswer reads an answer into one line.
+// readAnswer reads an answer and returns it in one line.
 func readAnswer(conn net.Conn) (string, error) {
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 	"time"
 )
 
-// KeyType is the kind of key a CA and its leaves have.
+// KeyType is the type of key that a CA and its leaves have.
 type KeyType uint8
 
-// The key types. ECDSA is made in microseconds, RSA (2048 bits) in tens of
-// milliseconds.
+// The key types. Making an ECDSA key takes microseconds, an RSA key (2048 bits)
+// tens of milliseconds.
 const (
 	ECDSA KeyType = iota // P-256
 	RSA
@@ -37,8 +37,8 @@ type CA struct {
 	kind KeyType
 }
 
-// Leaf says what a leaf certificate is to be. The zero value of a time means
-// an hour ago, or a day ahead.
+// Leaf describes a leaf certificate. Zero times mean from an hour ago to
+// a day from now.
 type Leaf struct {
 	Names     []string // DNS names and IP addresses; the first DNS name is the CN too
 	NotBefore time.Time
@@ -67,7 +67,7 @@ func NewCA(name string, kind KeyType) (*CA, error) {
 	return &CA{cert: cert, key: key, kind: kind}, nil
 }
 
-// Issue signs a leaf with a key of its own, of the CA's type.
+// Issue signs a leaf that has its own key, of the CA's type.
 func (c *CA) Issue(leaf Leaf) (tls.Certificate, error) {
 	key, err := newKey(c.kind)
 	if err != nil {
@@ -105,12 +105,12 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypt
 	return x509.ParseCertificate(der)
 }
 
-// PEM is the root's certificate, as a ca_file takes it.
+// PEM returns the root's certificate, in the form of a ca_file.
 func (c *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.cert.Raw})
 }
 
-// Pool holds the root alone.
+// Pool returns a pool with only the root.
 func (c *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.cert)
@@ -124,7 +124,8 @@ func newKey(kind KeyType) (crypto.Signer, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
-// serial is random: two CAs of one name must not share serial numbers.
+// serial returns a random number, because two CAs with the same name must not
+// share serial numbers.
 func serial() *big.Int {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24

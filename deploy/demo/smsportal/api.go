@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// The paths, in lower case and without the version that may stand before those of
-// REST.
+// The paths, in lower case and without the version that may precede those of REST.
 const (
 	legacyHTTP     = "/api5/http5.aspx"
 	legacySOAP     = "/api5/api.asmx"
@@ -16,7 +15,7 @@ const (
 	groupMessages  = "/groupmessages"
 )
 
-// pathOf ignores case, and the version.
+// pathOf returns the path of a target in lower case, without the version.
 func pathOf(target string) string {
 	path, _, _ := strings.Cut(strings.ToLower(target), "?")
 	for _, version := range []string{"/v1/", "/v2/", "/v3/"} {
@@ -45,9 +44,9 @@ func (s *Server) answer(r *Request) Response {
 	}
 }
 
-// messagesOf finds what a request asks to send, before and without regard to
-// how it is answered: for the real API too a message is sent when the request
-// arrived, whatever then becomes of the answer.
+// messagesOf returns what a request asks to send, regardless of the answer. The
+// real API too sends a message once the request has arrived, whatever happens to
+// the answer.
 func messagesOf(r *Request) []Message {
 	switch pathOf(r.Target) {
 	case legacyHTTP:
@@ -69,7 +68,7 @@ func messagesOf(r *Request) []Message {
 	}
 }
 
-// accepts judges a user and password, or a client ID and secret.
+// accepts checks a user and password, or a client ID and secret.
 func (s *Server) accepts(user, password string) bool {
 	ok := func(given, want string) bool { return given != "" && (want == "" || given == want) }
 	return ok(user, s.options.Username) && ok(password, s.options.Password)

@@ -23,8 +23,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	Close  bool   // announce and close
-	Raw    []byte // sent as it is, instead of all the above; the connection closes then
+	Close  bool   // announce that the connection closes, and close it
+	Raw    []byte // sent as it is, instead of everything above; then the connection closes
 }
 
 // idle is how long a connection may wait for its next request.
@@ -53,7 +53,7 @@ func (s *Server) serve(raw net.Conn) {
 		request.TLSVersion, request.Resumed, request.ServerName = state.Version, state.DidResume, state.ServerName
 		s.record.received(request)
 		if err != nil {
-			if request.Complete { // understood as bytes, not as HTTP
+			if request.Complete { // it has arrived, but is not valid HTTP
 				_ = writeResponse(conn, request, Response{Status: http.StatusBadRequest, Body: []byte(err.Error()), Close: true})
 			}
 			return
@@ -81,8 +81,8 @@ func (s *Server) pause() bool {
 	}
 }
 
-// readRequest returns nil when the connection ended before a request began,
-// and a request with an error when it ended, or went wrong, within one.
+// readRequest returns nil if the connection ended before a request began. If it
+// ended or failed within a request, readRequest returns that request and an error.
 func readRequest(reader *bufio.Reader, conn io.Writer) (*Request, error) {
 	raw, err := wire.ReadHead(reader)
 	if len(raw) == 0 {

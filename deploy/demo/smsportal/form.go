@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// fields are the parameters of a legacy call by lower-case name: the real API
-// takes names in any case, from the query, a form or a multipart body.
+// fields are the parameters of a legacy call, by lower-case name. The real API
+// accepts names in any case, from the query, a form or a multipart body.
 type fields map[string]string
 
 func (f fields) get(name string) string { return f[strings.ToLower(name)] }
 
-// fieldsOf collects them; the query wins over the body.
+// fieldsOf collects the fields of a request. The query takes precedence
+// over the body.
 func fieldsOf(r *Request) fields {
 	f := fields{}
 	_, query, _ := strings.Cut(r.Target, "?")
@@ -39,8 +40,8 @@ func (f fields) add(name, value string) {
 	}
 }
 
-// addPairs is tolerant where url.ParseQuery drops a pair: a bad escape leaves
-// the value as it is.
+// addPairs is more tolerant than url.ParseQuery, which drops a pair with a bad
+// escape: addPairs keeps the value as it is.
 func (f fields) addPairs(query string) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")

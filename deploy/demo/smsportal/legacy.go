@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// The answers of the legacy API: docs.smsportal.com/docs/http. Errors are in
-// the body of a 200. The only error text known from the real one is
-// "No data to send"; the others are ours.
+// The answers of the legacy API (docs.smsportal.com/docs/http). Errors are in the
+// body of a 200. The only error text known from the real API is "No data to
+// send"; the others are invented.
 const (
 	errorLogin  = "Authentication failed"
 	errorType   = "Unknown type"
@@ -55,7 +55,7 @@ func (s *Server) legacy(r *Request) Response {
 	return xmlResponse(s.legacyResult(strings.ToLower(f.get("type")), f.get("username"), f.get("password"), entries, live))
 }
 
-// legacyResult is shared by the HTTP API and the web service.
+// legacyResult serves both the HTTP API and the web service.
 func (s *Server) legacyResult(kind, user, password string, entries []Message, live bool) apiResult {
 	fail := func(text string) apiResult { return apiResult{Call: callResult{Result: "False", Error: text}} }
 	if !s.accepts(user, password) {
@@ -80,7 +80,8 @@ func (s *Server) legacyResult(kind, user, password string, entries []Message, li
 	return result
 }
 
-// sent are the entries that count as sent: live=False only validates.
+// sent returns the entries that count as sent: none with live=False,
+// which only validates.
 func sent(entries []Message, live bool) []Message {
 	if !live {
 		return nil
@@ -88,7 +89,7 @@ func sent(entries []Message, live bool) []Message {
 	return entries
 }
 
-// legacyEntries are the messages that a call asks for, live or not.
+// legacyEntries returns the messages that a call asks for, live or not.
 func legacyEntries(f fields) (entries []Message, live bool) {
 	live = !strings.EqualFold(f.get("live"), "false")
 	switch strings.ToLower(f.get("type")) {
@@ -124,8 +125,8 @@ type sendData struct {
 	} `xml:"entries"`
 }
 
-// parseSendData reads <senddata>. Callers by GET write & < > as %26amp; %26lt;
-// %26gt;: the query decodes to entities, and those to the characters here.
+// parseSendData parses <senddata>. Callers by GET write & < > as %26amp; %26lt;
+// %26gt;. The query decodes to entities, which become the characters here.
 func parseSendData(text string) (data sendData, err error) {
 	err = xml.Unmarshal([]byte(text), &data)
 	return data, err
@@ -144,7 +145,7 @@ func (d sendData) messages() []Message {
 	return messages
 }
 
-// eventID is derived from the messages, so that a double has the same one.
+// eventID derives an ID from the messages, so a double has the same one.
 func eventID(messages []Message) uint32 {
 	h := fnv.New32a()
 	for _, m := range messages {

@@ -10,17 +10,17 @@ import (
 	"tlslift/deploy/demo/wire"
 )
 
-// Request is one request as it came over the wire. It is not changed after it
-// was recorded.
+// Request is one request as it came over the wire. It does not change
+// after it is recorded.
 type Request struct {
 	Conn int            // 1 for the server's first connection
 	Peer netip.AddrPort // the connection's other end
 
-	wire.Head        // taken apart; zero when it could not be
+	wire.Head        // parsed; zero if that failed
 	Raw       []byte // the head's bytes on the wire, request line to empty line
 	Body      []byte // decoded
-	RawBody   []byte // the body's bytes on the wire, chunk framing included
-	Complete  bool   // the whole request arrived; false when the connection ended within it
+	RawBody   []byte // the body's bytes on the wire, including chunk framing
+	Complete  bool   // the whole request arrived; false = the connection ended within it
 
 	TLSVersion uint16
 	ServerName string // SNI
@@ -29,15 +29,15 @@ type Request struct {
 	Messages []Message // what it asked to send, if it was understood and accepted
 }
 
-// Message identifies one SMS. Tests that count sends give each message a text
-// or a customer ID of its own.
+// Message identifies one SMS. Tests that count sends give each message its own
+// text or customer ID.
 type Message struct {
 	To         string
 	Text       string
 	CustomerID string
 }
 
-// recorder is what the server has seen, for any number of goroutines.
+// recorder holds what the server has seen. It is safe for concurrent use.
 type recorder struct {
 	mu          sync.Mutex
 	changed     *sync.Cond
@@ -49,8 +49,8 @@ type recorder struct {
 	failures    []error
 }
 
-// maxSends bounds the counted messages when only the newest requests are kept
-// (a demo that runs for days); a test keeps everything.
+// maxSends bounds the number of counted messages if only the newest requests are
+// kept, as in a demo that runs for days. A test keeps everything.
 const maxSends = 1 << 16
 
 func (r *recorder) init(keep int) {
@@ -97,50 +97,50 @@ func (r *recorder) received(request *Request) {
 	r.changed.Broadcast()
 }
 
-// Requests are those received so far, oldest first; with Options.Keep, the
-// newest of them. Interrupted ones are among them, with Complete false.
+// Requests returns the requests received so far, oldest first, or only the newest
+// with Options.Keep. They include interrupted requests, with Complete false.
 func (s *Server) Requests() []*Request {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
 	return slices.Clone(s.record.requests)
 }
 
-// Count is the number of requests received so far, interrupted ones included.
+// Count returns the number of requests received so far, including interrupted ones.
 func (s *Server) Count() int {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
 	return s.record.total
 }
 
-// Connections is the number of TLS connections made so far.
+// Connections returns the number of TLS connections made so far.
 func (s *Server) Connections() int {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
 	return s.record.connections
 }
 
-// HandshakeFailures are the handshakes that did not succeed.
+// HandshakeFailures returns the errors of failed handshakes.
 func (s *Server) HandshakeFailures() []error {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
 	return slices.Clone(s.record.failures)
 }
 
-// Sends counts how often each message was sent.
+// Sends returns how often each message was sent.
 func (s *Server) Sends() map[Message]int {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
 	return maps.Clone(s.record.sends)
 }
 
-// Doubles are the messages that were sent more than once.
+// Doubles returns the messages that were sent more than once.
 func (s *Server) Doubles() map[Message]int {
 	doubles := s.Sends()
 	maps.DeleteFunc(doubles, func(_ Message, n int) bool { return n < 2 })
 	return doubles
 }
 
-// Reset forgets all requests, messages and failures; connections stay.
+// Reset forgets all requests, messages and failures, but not the connections.
 func (s *Server) Reset() {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
@@ -148,20 +148,20 @@ func (s *Server) Reset() {
 	clear(s.record.sends)
 }
 
-// WaitRequests waits until n requests were received in all, or for the end of
-// the context, whose error it returns.
+// WaitRequests waits until a total of n requests has been received. If ctx ends
+// first, it returns the context's error.
 func (s *Server) WaitRequests(ctx context.Context, n int) error {
 	return s.record.wait(ctx, func() bool { return s.record.total >= n })
 }
 
-// WaitConnections waits until n TLS connections were made in all.
+// WaitConnections waits until a total of n TLS connections has been made.
 func (s *Server) WaitConnections(ctx context.Context, n int) error {
 	return s.record.wait(ctx, func() bool { return s.record.connections >= n })
 }
 
 func (r *recorder) wait(ctx context.Context, done func() bool) error {
 	stop := context.AfterFunc(ctx, func() {
-		r.mu.Lock() // so that the broadcast cannot fall between check and Wait
+		r.mu.Lock() // so that the broadcast cannot come between the check and Wait
 		defer r.mu.Unlock()
 		r.changed.Broadcast()
 	})

@@ -16,8 +16,8 @@ type message struct {
 	CustomerID  string `json:"customerId"`
 }
 
-// sendRequest covers /BulkMessages and /GroupMessages. encoding/json takes
-// keys in any case, as the real API does.
+// sendRequest covers /BulkMessages and /GroupMessages. encoding/json accepts keys
+// in any case, as the real API does.
 type sendRequest struct {
 	SendOptions struct {
 		TestMode bool `json:"testMode"`
@@ -58,7 +58,7 @@ func (s *Server) rest(r *Request) Response {
 		return restError(http.StatusUnauthorized, complaint, "The credentials were not accepted.")
 	}
 	switch {
-	case where == authentication: // GET; one client in the wild POSTs
+	case where == authentication: // usually GET; one client in the wild sends POST
 		return restJSON(http.StatusOK, map[string]any{"token": s.token(), "schema": "JWT", "expiresInMinutes": 1440})
 	case where == balance && r.Method == http.MethodGet:
 		return restJSON(http.StatusOK, map[string]any{"balance": 1000000, "number": 1000000})
@@ -88,7 +88,8 @@ func (s *Server) sendMessages(r *Request) Response {
 	})
 }
 
-// restEntries are the messages that a call asks for, live or in test mode.
+// restEntries returns the messages that a call asks for, and whether they are
+// live or in test mode.
 func restEntries(r *Request) (entries []Message, live bool, err error) {
 	var body sendRequest
 	if err := json.Unmarshal(r.Body, &body); err != nil {
@@ -103,8 +104,8 @@ func restEntries(r *Request) (entries []Message, live bool, err error) {
 	return entries, !body.SendOptions.TestMode, nil
 }
 
-// authorized takes Basic and Bearer in any case, a token in brackets, and a
-// bare base64 without a scheme word: all seen from real callers.
+// authorized accepts Basic and Bearer in any case, a token in brackets, and bare
+// base64 without a scheme. All of these were seen from real callers.
 func (s *Server) authorized(header string) (bool, string) {
 	if header == "" {
 		return false, "AuthenticationHeader.Missing"
@@ -121,8 +122,8 @@ func (s *Server) authorized(header string) (bool, string) {
 	return err == nil && s.accepts(user, password), "InvalidCredentials"
 }
 
-// token looks like a JWT and is checked by its signature alone, so that
-// nothing need be remembered.
+// token looks like a JWT. Only its signature is checked, so nothing has to be
+// remembered.
 func (s *Server) token() string {
 	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
 		base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"pretend"}`))

@@ -1,10 +1,9 @@
-// Package smsportal is a pretend SMSPortal: the REST API, the legacy HTTP API
-// and its web service over TLS 1.2 and 1.3, on loopback, with a throw-away CA.
-// `tlslift demo` shows itself with it and the integration tests prove
-// themselves against it.
+// Package smsportal is a pretend SMSPortal: the REST API, the legacy HTTP API and
+// its web service over TLS 1.2 and 1.3, with a throw-away CA. It listens on
+// loopback by default. `tlslift demo` and the integration tests use it.
 //
-// It records each request exactly as it came over the wire and counts the
-// messages it was asked to send, so that a message sent twice is seen.
+// It records each request exactly as it came over the wire. It counts the
+// messages it was asked to send, so that a message sent twice is noticed.
 package smsportal
 
 import (
@@ -22,27 +21,27 @@ import (
 	"tlslift/deploy/demo/certs"
 )
 
-// Hosts are the names the real API answers to; the certificate names them all.
+// Hosts are the names that the real API answers to. The certificate has all of them.
 var Hosts = []string{
 	"smsportal.com", "*.smsportal.com", "api.smsportal.com", "rest.smsportal.com",
 	"mymobileapi.com", "*.mymobileapi.com", "www.mymobileapi.com", "rest.mymobileapi.com", "legacy.mymobileapi.com",
 }
 
 // Options say how the pretend server behaves. The zero value is a server on a
-// free loopback port with an ECDSA certificate that accepts every credential.
+// free loopback port, with an ECDSA certificate, that accepts all credentials.
 type Options struct {
 	Listen       string        // host:port; "" = 127.0.0.1:0
 	MaxVersion   uint16        // TLS version; 0 = 1.3
-	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own. One that no client offers is shared with none
+	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own; to share none, name one that no client offers
 	RSA          bool          // RSA certificates instead of ECDSA
-	Delay        time.Duration // between receiving a request and answering it; the message counts as sent before it
-	MaxRequests  int           // per connection, then it is closed; 0 = unlimited
-	Keep         int           // how many requests are remembered, the newest; 0 = all. Counts are not affected
-	Username     string        // the one accepted user or client ID; "" = every non-empty one
-	Password     string        // the one accepted password or secret; "" = every non-empty one
+	Delay        time.Duration // between receiving and answering a request; the message counts as sent before it
+	MaxRequests  int           // per connection, which is then closed; 0 = unlimited
+	Keep         int           // how many of the newest requests to keep; 0 = all; does not affect Count
+	Username     string        // the only accepted user or client ID; "" = any that is not empty
+	Password     string        // the only accepted password or secret; "" = any that is not empty
 
-	// Override answers a request instead of the API when it returns true. It
-	// is called after the request was recorded, from several goroutines.
+	// If Override returns true, its response is the answer instead of the API's.
+	// It is called after the request was recorded, from several goroutines.
 	Override func(*Request) (Response, bool)
 }
 
@@ -63,7 +62,7 @@ type Server struct {
 	conns map[net.Conn]struct{}
 }
 
-// New starts a server. Close ends it.
+// New starts a server. Close stops it.
 func New(options Options) (*Server, error) {
 	kind := certs.ECDSA
 	if options.RSA {
@@ -97,13 +96,13 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// Addr is the host:port the server listens on.
+// Addr returns the host:port that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// CAPEM is the root's certificate, as a ca_file takes it.
+// CAPEM returns the root's certificate, in the form of a ca_file.
 func (s *Server) CAPEM() []byte { return s.ca.PEM() }
 
-// Roots holds the server's root alone.
+// Roots returns a pool with only the server's root.
 func (s *Server) Roots() *x509.CertPool { return s.ca.Pool() }
 
 // Close stops listening, closes all connections and waits for their
@@ -130,7 +129,7 @@ func (s *Server) accept() {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // out of descriptors, aborted by the peer: the next one may work
+			continue // out of descriptors, or aborted by the peer: the next one may work
 		}
 		s.mu.Lock()
 		s.conns[raw] = struct{}{}
@@ -142,7 +141,7 @@ func (s *Server) accept() {
 			s.mu.Unlock()
 			_ = raw.Close()
 		})
-		if s.stopped.Err() != nil { // accepted while Close went through the list
+		if s.stopped.Err() != nil { // accepted while Close was going through the list
 			_ = raw.Close()
 		}
 	}

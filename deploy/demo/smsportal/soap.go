@@ -49,7 +49,7 @@ func parseEnvelope(body []byte) (soapCall, error) {
 	return soapCall{e.XMLName.Space, call.XMLName.Local, call.Username, call.Password, call.Data}, nil
 }
 
-// kind is the legacy API's Type for an operation <Thing>_<in>_<out>.
+// kind returns the legacy API's Type for an operation <Thing>_<in>_<out>.
 func (c soapCall) kind() string {
 	thing, _, _ := strings.Cut(strings.ToLower(c.operation), "_")
 	if thing == "reply" {
@@ -63,7 +63,7 @@ func (c soapCall) entries() (entries []Message, live bool) {
 	switch {
 	case c.kind() != "send" || c.data == "":
 		return nil, true
-	case err != nil: // a DataSet or a zip: one opaque message
+	case err != nil: // a DataSet or a zip file counts as one opaque message
 		return []Message{{Text: c.data}}, true
 	default:
 		return data.messages(), data.live()
@@ -125,8 +125,8 @@ func escape(text string) string {
 	return b.String()
 }
 
-// wsdl is a small but valid description of two operations, with the service
-// at its https address: what a caller that sees http must have rewritten.
+// wsdl returns a small but valid description of two operations. The service has
+// its https address, which must be rewritten for a caller that sees http.
 func wsdl(host string) []byte {
 	var operations, messages, bindings, types strings.Builder
 	for _, name := range []string{"Credits_STR", "Send_STR_STR"} {

@@ -1,4 +1,4 @@
-// Package wire reads HTTP/1.x requests without losing a byte of what came:
+// Package wire reads HTTP/1.x requests without losing a byte of what arrived.
 // net/http neither keeps the raw bytes nor accepts odd heads.
 package wire
 
@@ -14,21 +14,21 @@ import (
 	"strings"
 )
 
-// What is read at most of one request, in bytes.
+// The limits of one request, in bytes.
 const (
 	MaxHead = 1 << 20
 	MaxBody = 64 << 20
 )
 
-// Head is a request's head: the request line, taken apart at its first and
-// last space so that a target may hold spaces, and the header.
+// Head is a request's head: the request line and the header. The line is split at
+// its first and last space, so that the target may contain spaces.
 type Head struct {
 	Method, Target, Proto string
 	Header                http.Header
 }
 
-// ReadHead reads up to and including the empty line, whatever the line ends. What
-// came before an error is returned with it.
+// ReadHead reads up to and including the empty line, with any line endings. On an
+// error, it also returns what was read before.
 func ReadHead(reader *bufio.Reader) ([]byte, error) {
 	var head []byte
 	for {
@@ -51,7 +51,7 @@ func ReadHead(reader *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// ParseHead takes a head apart.
+// ParseHead parses a head.
 func ParseHead(raw []byte) (Head, error) {
 	line, rest, _ := bytes.Cut(raw, []byte("\n"))
 	first := strings.TrimRight(string(line), "\r")
@@ -71,7 +71,7 @@ func ParseHead(raw []byte) (Head, error) {
 	return head, nil
 }
 
-// Host is the Host header, or "".
+// Host returns the Host header, or "".
 func (h Head) Host() string { return h.Header.Get("Host") }
 
 // KeepAlive reports whether the connection stays open (RFC 9112 9.3).
@@ -83,8 +83,8 @@ func (h Head) KeepAlive() bool {
 	return !strings.Contains(connection, "close")
 }
 
-// ReadBody reads the body that the head announces: decoded, and raw as it was
-// on the wire. What came before an error is returned with it.
+// ReadBody reads the body that the head announces. It returns the body decoded, and
+// raw as it was on the wire. On an error, it also returns what was read before.
 func (h Head) ReadBody(reader *bufio.Reader) (body, raw []byte, err error) {
 	if strings.EqualFold(h.Header.Get("Transfer-Encoding"), "chunked") {
 		return readChunked(reader)

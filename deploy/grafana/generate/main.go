@@ -2,8 +2,8 @@
 //
 //	go run . ../dashboards
 //
-// They are built with Grafana's own types, so that a misspelt option does not
-// compile, and read the recording rules of deploy/prometheus.
+// The dashboards are built with Grafana's own types, so a misspelt option does
+// not compile. They read the recording rules of deploy/prometheus.
 package main
 
 import (

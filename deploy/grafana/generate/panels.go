@@ -27,7 +27,7 @@ func newDashboard(uid, title, description, from string, variables ...cog.Builder
 	return d
 }
 
-// Each panel says in its own words what it means that it has nothing to show.
+// Each panel has its own text for the case that it has nothing to show.
 
 func newStat(title, description, unit, nothing string) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().Title(title).Description(description).Datasource(source()).Unit(unit).NoValue(nothing).
@@ -49,13 +49,13 @@ func legend(place common.LegendPlacement) *common.VizLegendOptionsBuilder {
 	return common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(place).ShowLegend(true)
 }
 
-// stacked makes areas that add up.
+// stacked makes stacked areas.
 func stacked(p *timeseries.PanelBuilder, mode common.StackingMode) *timeseries.PanelBuilder {
 	return p.FillOpacity(70).LineWidth(0.5).
 		Stacking(common.NewStackingConfigBuilder().Mode(mode).Group("A"))
 }
 
-// counts makes bars that add up: how often within each interval.
+// counts makes stacked bars: how often something happened within each interval.
 func counts(p *timeseries.PanelBuilder) *timeseries.PanelBuilder {
 	return stacked(p, common.StackingModeNormal).DrawStyle(common.GraphDrawStyleBars).LineWidth(0).FillOpacity(85).
 		BarAlignment(common.BarAlignmentCenter).BarWidthFactor(0.9).Decimals(0)
@@ -71,24 +71,24 @@ func newTable(title, description, nothing string) *table.PanelBuilder {
 type column struct {
 	field string // label, or "Value #REF"
 	title string
-	width int    // pixels; 0 = what is left
-	empty string // in a cell without a value
+	width int    // pixels; 0 = the remaining width
+	empty string // text of a cell without a value
 	props []dashboard.DynamicConfigValue
 }
 
-// merged makes one table of the answers of several queries.
+// merged joins the answers of several queries into one table.
 func merged(p *table.PanelBuilder) *table.PanelBuilder {
 	return p.WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}})
 }
 
-// inOrder sorts the rows by a field that need not be a column, the greatest first.
+// inOrder sorts the rows by a field, largest first. The field need not be a column.
 func inOrder(p *table.PanelBuilder, field string) *table.PanelBuilder {
 	return p.WithTransformation(dashboard.DataTransformerConfig{Id: "sortBy", Options: map[string]any{
 		"fields": map[string]any{}, "sort": []any{map[string]any{"field": field, "desc": true}},
 	}})
 }
 
-// joined gives a merged table the given columns, in that order, and no others.
+// joined gives a merged table the given columns, in this order, and no others.
 func joined(p *table.PanelBuilder, columns []column, drop ...string) *table.PanelBuilder {
 	hidden, order, names := map[string]bool{"Time": true}, map[string]int{}, map[string]string{}
 	for _, d := range drop {
@@ -97,7 +97,7 @@ func joined(p *table.PanelBuilder, columns []column, drop ...string) *table.Pane
 	for i, c := range columns {
 		order[c.field] = i
 		names[c.field] = c.title
-		props := append(c.props, property("noValue", c.empty)) // else a cell has what the panel says of itself
+		props := append(c.props, property("noValue", c.empty)) // otherwise the cell shows the panel's own text
 		if c.width != 0 {
 			props = append(props, property("custom.width", c.width))
 		}
@@ -113,7 +113,7 @@ func sorting(column string, descending bool) []cog.Builder[common.TableSortByFie
 	return []cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(column).Desc(descending)}
 }
 
-// The columns that several tables have.
+// Columns that several tables share.
 
 func clientColumn(title string, width int) column {
 	return column{field: "client", title: title, width: width, props: []dashboard.DynamicConfigValue{toClient()}}

@@ -5,8 +5,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Variables of the dashboards. All is a pattern, so that it means series without
-// the label too.
+// all is the value of All in the variables of the dashboards. It is a pattern, so
+// that it also matches series without the label.
 const all = ".*"
 
 func clientVariable() *dashboard.QueryVariableBuilder {
@@ -30,8 +30,8 @@ func choice(name, label, description, query string) *dashboard.QueryVariableBuil
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc)
 }
 
-// statusPage is where the links to clients and fixes lead. The metrics do not
-// say: they may be scraped at an address that has no pages.
+// statusPage is where the links to clients and fixes lead. The metrics cannot
+// say, because they may be scraped at an address without pages.
 func statusPage() *dashboard.TextBoxVariableBuilder {
 	const address = "http://127.0.0.1:9128"
 	return dashboard.NewTextBoxVariableBuilder("status_page").Label("Status page").
@@ -43,7 +43,8 @@ func statusPage() *dashboard.TextBoxVariableBuilder {
 		})
 }
 
-// toClient links a client's name to its page: what it does, and what to change.
+// toClient links a client's name to its page, which says what it does and
+// what to change.
 func toClient() dashboard.DynamicConfigValue {
 	return link("Status page of this client", "${status_page:raw}/clients/${__value.raw:percentencode}")
 }
@@ -53,7 +54,7 @@ func toFix() dashboard.DynamicConfigValue {
 	return link("What to change", "${status_page:raw}/fixes/${__value.raw:percentencode}")
 }
 
-// toInstance links an instance to how it does.
+// toInstance links an instance to its service dashboard.
 func toInstance() dashboard.DynamicConfigValue {
 	return link("Service of this instance", "/d/tlslift-service?var-instance=${__value.raw:percentencode}&${datasource:queryparam}")
 }

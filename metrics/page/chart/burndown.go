@@ -6,12 +6,12 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// fewestDays is how many days a burn-down has at least: with fewer, a bar is as
-// wide as a page.
+// fewestDays is the minimum number of days in a burn-down. With fewer, a bar
+// would be too wide.
 const fewestDays = 28
 
-// BurnDown draws how the clients of a summary stood on each day, and the way to
-// its target. It is nil without a history.
+// BurnDown charts how the clients of a summary stood on each day, and the way to
+// its target. It returns nil without a history.
 func BurnDown(s *ledger.Summary) *Chart {
 	if len(s.BurnDown) == 0 {
 		return nil

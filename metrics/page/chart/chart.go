@@ -1,6 +1,6 @@
-// Package chart draws a daily history as SVG: one stacked bar a day, the worst
-// part below. Colours come from the style sheet of the page around it, by class,
-// so that one drawing serves light and dark.
+// Package chart draws a daily history as SVG: one stacked bar per day, the worst
+// part at the bottom. Colours come by class from the style sheet of the
+// surrounding page, so one drawing serves light and dark themes.
 package chart
 
 import (
@@ -17,7 +17,7 @@ import (
 // Point is one day.
 type Point struct {
 	Date   string   // 2006-01-02, UTC
-	Values []uint64 // one of each part
+	Values []uint64 // one for each part
 }
 
 func (p Point) total() (n uint64) {
@@ -27,37 +27,37 @@ func (p Point) total() (n uint64) {
 	return n
 }
 
-// Chart is what to draw.
+// Chart describes a drawing.
 type Chart struct {
 	ID     string   // unique in the page; letters, digits and dashes
-	Title  string   // for those who cannot see it
+	Title  string   // for people who cannot see the drawing
 	Unit   string   // "clients", "requests"
-	Parts  []string // of a bar, from below; the class of each is "bar-" and its name
+	Parts  []string // of a bar, from the bottom; the class of each is "bar-" and its name
 	Points []Point
 	Last   time.Time // the last day drawn
-	Days   int       // how many days up to it
+	Days   int       // number of days up to Last
 	Ahead  *Ahead    // nil = nothing is drawn after Last
 }
 
-// Ahead is how a number has to fall to 0 by a target, and how it falls.
+// Ahead is how a number must fall to 0 by a target, and how it does fall.
 type Ahead struct {
 	From   float64   // the number now
-	Target time.Time // the end of the day by which it is to be 0
-	PerDay float64   // its change in a day; NaN = not known
+	Target time.Time // the end of the day by which the number should be 0
+	PerDay float64   // its change per day; NaN = unknown
 }
 
-// The drawing's measures, in SVG user units.
+// The dimensions of the drawing, in SVG user units.
 const (
 	width, height            = 560, 176
 	left, right, top, bottom = 52, 8, 14, 24
 	base                     = height - bottom
-	thinnest                 = 2   // of a bar's part: one client among thousands is seen
-	between                  = 1.5 // two parts
-	titledDays               = 130 // beyond this a bar is too thin to point at
-	fewestAhead              = 30  // days, if the target is not nearer
+	thinnest                 = 2   // height of a part of a bar, so that one client among thousands can be seen
+	between                  = 1.5 // gap between two parts
+	titledDays               = 130 // with more, a bar is too thin to point at
+	fewestAhead              = 30  // days, unless the target is nearer
 )
 
-// scale places a drawing's days and values.
+// scale maps days and values to positions in the drawing.
 type scale struct {
 	days, ahead int
 	ceiling     uint64
@@ -67,7 +67,7 @@ func (s scale) step() float64           { return float64(width-left-right) / flo
 func (s scale) x(days float64) float64  { return left + days*s.step() }
 func (s scale) y(value float64) float64 { return base - value*(base-top)/float64(s.ceiling) }
 
-// SVG is the drawing. Days without a point stay empty.
+// SVG returns the drawing. Days without a point stay empty.
 func (c Chart) SVG() template.HTML {
 	byDate := make(map[string]Point, len(c.Points))
 	for _, p := range c.Points {
@@ -101,7 +101,7 @@ func (c Chart) SVG() template.HTML {
 	return template.HTML(b.String()) //nolint:gosec // numbers, and texts escaped above
 }
 
-// toTarget is how many days the target is after the last day drawn.
+// toTarget returns how many days the target is after the last day drawn.
 func (c Chart) toTarget() int {
 	end := c.Last.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
 	return int(math.Ceil(c.Ahead.Target.Sub(end).Hours() / 24))
@@ -113,7 +113,7 @@ func (c Chart) bar(b *strings.Builder, p Point, s scale, day int) {
 		fmt.Fprintf(b, `<title>%s: %s</title>`, html.EscapeString(p.Date), html.EscapeString(c.inWords(p)))
 	}
 	var sum uint64
-	upper := float64(base) // of the part before
+	upper := float64(base) // of the previous part
 	for i, v := range p.Values {
 		if v == 0 {
 			continue
@@ -130,7 +130,7 @@ func (c Chart) bar(b *strings.Builder, p Point, s scale, day int) {
 	fmt.Fprint(b, `</g>`)
 }
 
-// inWords is a day's figures: "4 insecure, 3 secure clients".
+// inWords returns a day's figures in words: "4 insecure, 3 secure clients".
 func (c Chart) inWords(p Point) string {
 	var parts []string
 	for i, v := range p.Values {
@@ -139,7 +139,7 @@ func (c Chart) inWords(p Point) string {
 	return strings.Join(parts, ", ") + " " + c.Unit
 }
 
-// ahead draws the way to the target and the way that the pace leads.
+// ahead draws the way to the target, and where the current pace leads.
 func (c Chart) ahead(b *strings.Builder, s scale) {
 	a, days := c.Ahead, float64(s.ahead)
 	target := float64(c.toTarget())
@@ -161,13 +161,13 @@ func (c Chart) ahead(b *strings.Builder, s scale) {
 	}
 }
 
-// line draws where the number goes from now on for some days.
+// line draws how the number changes from now on, for some days.
 func (c Chart) line(b *strings.Builder, s scale, class string, days, perDay float64) {
 	fmt.Fprintf(b, `<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class,
 		s.x(float64(s.days)), s.y(c.Ahead.From), s.x(float64(s.days)+days), s.y(max(0, c.Ahead.From+perDay*days)))
 }
 
-// axes draws two lines of the scale, the base line and the dates.
+// axes draws the grid lines, the base line and the dates.
 func (c Chart) axes(b *strings.Builder, s scale, date func(int) string) {
 	for i := range 3 {
 		if i == 1 && s.ceiling%2 == 1 {
@@ -187,13 +187,13 @@ func (c Chart) axes(b *strings.Builder, s scale, date func(int) string) {
 		end = "target " + end
 	}
 	label(width-right, "end", end)
-	const before, after = 150, 225 // room for the labels at both sides of it, on a phone
+	const before, after = 150, 225 // room for the labels on both sides, on a phone
 	if now := s.x(float64(s.days) - .5); s.ahead > 0 && now-left > before && width-right-now > after {
 		label(now, "middle", "today")
 	}
 }
 
-// describe says in words what the drawing shows.
+// describe describes the drawing in words.
 func (c Chart) describe(byDate map[string]Point, date func(int) string) string {
 	var first, last Point
 	for i := range c.Days {
@@ -213,8 +213,8 @@ func (c Chart) describe(byDate map[string]Point, date func(int) string) string {
 	return fmt.Sprintf("On %s, %s; on %s, %s.", first.Date, c.inWords(first), last.Date, c.inWords(last))
 }
 
-// niceCeiling is the scale's upper end: 1, 2, 4, 5, 6, 8 or 10 times a power of
-// ten.
+// niceCeiling returns the upper end of the scale: 1, 2, 4, 5, 6, 8 or 10 times a
+// power of ten.
 func niceCeiling(n uint64) uint64 {
 	if n <= 2 {
 		return 2

@@ -3,26 +3,26 @@ package rehello
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" // what the clients have
+	"crypto/des" // what old clients support
 	"crypto/hmac"
-	"crypto/md5"  // TLS 1.0 is made of it
+	"crypto/md5"  // required by TLS 1.0
 	"crypto/rc4"  // only when the operator allows it
-	"crypto/sha1" // TLS 1.0 is made of it
+	"crypto/sha1" // required by TLS 1.0
 	"crypto/tls"
 	"hash"
 )
 
 const macSize = sha1.Size
 
-// suite is how the records of a cipher suite are protected; all have
+// suite describes how the records of a cipher suite are protected. All use
 // HMAC-SHA1.
 type suite struct {
 	key   int
-	iv    int // 0: RC4
+	iv    int // 0 for RC4
 	block func(key []byte) (cipher.Block, error)
 }
 
-// suiteByID knows the suites that can be converted.
+// suiteByID returns a suite if it can be converted.
 func suiteByID(id uint16) (suite, bool) {
 	switch id {
 	case tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:
@@ -38,7 +38,7 @@ func suiteByID(id uint16) (suite, bool) {
 	}
 }
 
-// halves cuts the key block (RFC 2246 6.3).
+// halves derives and splits the key block (RFC 2246 6.3).
 func (s suite) halves(master []byte, client, server [randomSize]byte, version uint16) (in, out half) {
 	block := make([]byte, 2*(macSize+s.key+s.iv))
 	prf(block, master, "key expansion", append(server[:], client[:]...))
@@ -76,7 +76,7 @@ const (
 	finishedSize   = 4 + 12 // header and verify_data
 )
 
-// finished is the Finished message that follows the transcript (RFC 2246
+// finished returns the Finished message that follows the transcript (RFC 2246
 // 7.4.9).
 func (t *transcript) finished(master []byte, label string) []byte {
 	message := make([]byte, finishedSize)
@@ -112,7 +112,7 @@ func expand(out, secret, seed []byte, hash func() hash.Hash) {
 	}
 }
 
-// newRC4 is the key stream of one direction.
+// newRC4 returns the key stream of one direction.
 func newRC4(key []byte) cipher.Stream {
 	stream, err := rc4.NewCipher(key)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"tlslift/proxy/host"
 )
 
-// internalNets are the address blocks that no public host has: loopback,
-// private use, link-local with the metadata services, carrier-grade NAT,
-// multicast and reserved ones (RFC 6890 and the IANA special-purpose
-// registries). Documentation blocks are not here: they lead nowhere.
+// internalNets are the address blocks that no public host uses: loopback, private
+// use, link-local with the metadata services, carrier-grade NAT, multicast and
+// reserved ones (RFC 6890 and the IANA special-purpose registries). Documentation
+// blocks are not included: they lead nowhere.
 var internalNets = [...]netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("10.0.0.0/8"),
@@ -32,7 +32,7 @@ var internalNets = [...]netip.Prefix{
 	netip.MustParsePrefix("ff00::/8"),
 }
 
-// The forms of an IPv6 address that hold an IPv4 address, and where in it.
+// embeddings are the IPv6 forms that contain an IPv4 address, and its byte offset.
 var embeddings = [...]struct {
 	net netip.Prefix
 	at  int
@@ -43,8 +43,8 @@ var embeddings = [...]struct {
 	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056)
 }
 
-// Internal reports whether a is an address that only something inside has, in
-// any of its forms: none that an upstream's name may lead to.
+// Internal reports whether a, in any of its forms, is an internal address, which an
+// upstream's name must not resolve to.
 func Internal(a netip.Addr) bool {
 	a = host.Canonical(a)
 	if !a.IsValid() {

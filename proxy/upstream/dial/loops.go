@@ -9,27 +9,26 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Loops knows the connections and ClientHellos of ours that are under way, to
-// recognise them when they come back to tlslift. The zero value is ready for
-// use.
+// Loops knows our open connections and ClientHellos in flight, to recognise them when
+// they come back to tlslift. The zero value is ready for use.
 type Loops struct {
 	sockets registry[ends]
 	hellos  registry[[32]byte]
 }
 
-// OwnSocket reports whether a connection from peer to local, as an accepting
-// side sees them, is one of ours that is open now. A socket is known before its
-// first byte is written, so ask after having read one.
+// OwnSocket reports whether a connection from peer to local, as the accepting side
+// sees them, is an open connection of ours. A socket is registered before its first
+// byte is written, so call OwnSocket after reading a byte.
 func (l *Loops) OwnSocket(peer, local netip.AddrPort) bool {
 	return l.sockets.sawAgain(ends{local: host.CanonicalPort(peer), remote: host.CanonicalPort(local)})
 }
 
-// OwnHello reports whether random is that of a ClientHello (RFC 8446 section
-// 4.1.2) that is being sent, or was registered.
+// OwnHello reports whether random belongs to a ClientHello (RFC 8446 section 4.1.2)
+// that is being sent, or was registered.
 func (l *Loops) OwnHello(random [32]byte) bool { return l.hellos.sawAgain(random) }
 
-// RegisterHello makes OwnHello report random until release is called, which
-// may be done more than once. cameBack says that OwnHello has reported it.
+// RegisterHello makes OwnHello report random until release is called, which may be
+// done more than once. cameBack means that OwnHello has reported it.
 func (l *Loops) RegisterHello(random [32]byte) (release func() (cameBack bool)) {
 	s := l.hellos.add(random)
 	return sync.OnceValue(func() bool {
@@ -38,15 +37,15 @@ func (l *Loops) RegisterHello(random [32]byte) (release func() (cameBack bool)) 
 	})
 }
 
-// ends are the two addresses of a connection, ours first. One of ours alone
-// says nothing: the kernel gives one local port to several connections as long
-// as they lead to different places.
+// ends are the two addresses of a connection, ours first. Our address alone is not
+// enough: the kernel gives one local port to several connections if they lead to
+// different places.
 type ends struct{ local, remote netip.AddrPort }
 
-// inFlight is something of ours that is under way, and whether it came back.
+// inFlight is something of ours that is in flight, and whether it came back.
 type inFlight[K comparable] struct {
 	key   K
-	times int // it is under way; under its registry's lock
+	times int // adds without a drop; guarded by the registry's lock
 	back  atomic.Bool
 }
 
@@ -79,7 +78,7 @@ func (r *registry[K]) drop(s *inFlight[K]) {
 	}
 }
 
-// sawAgain reports whether the key is under way, and marks it as seen.
+// sawAgain reports whether the key is in flight, and marks it as come back.
 func (r *registry[K]) sawAgain(key K) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +89,7 @@ func (r *registry[K]) sawAgain(key K) bool {
 	return s != nil
 }
 
-// helloConn notes the ClientHello that is written first.
+// helloConn registers the ClientHello of its first write.
 type helloConn struct {
 	net.Conn
 	loops *Loops
@@ -108,7 +107,7 @@ func (c *helloConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// done forgets the hello, and reports whether it came back.
+// done unregisters the hello, and reports whether it came back.
 func (c *helloConn) done() (cameBack bool) {
 	if c.hello == nil {
 		return false

@@ -20,21 +20,21 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// maxParentHead bounds the head of a parent proxy's answer to CONNECT.
+// maxParentHead limits the head of a parent proxy's answer to CONNECT, in bytes.
 const maxParentHead = 32 << 10
 
 // Parent is a corporate proxy that connections are made through.
 type Parent struct {
-	Roots *x509.CertPool // for an https one; nil = the system's
+	Roots *x509.CertPool // for an https proxy; nil = the system's
 
 	name        host.Name
 	port        uint16
 	secure      bool   // https
-	credentials string // for Basic; "" = none
+	credentials string // for Basic, in base64; "" = none
 }
 
-// NewParent takes an http or https URL with a host. password replaces the
-// URL's.
+// NewParent makes a Parent from an http or https URL with a host. A password that is
+// not empty replaces the URL's.
 func NewParent(u *url.URL, password string) (*Parent, error) {
 	name, port, err := host.ParseAuthority(u.Host)
 	if err != nil || name.IsZero() || u.Scheme != "http" && u.Scheme != "https" {
@@ -60,8 +60,8 @@ func NewParent(u *url.URL, password string) (*Parent, error) {
 	return p, nil
 }
 
-// Authorization is the value of Proxy-Authorization for requests to the proxy (RFC
-// 9110 section 11.7.2); "" = none.
+// Authorization returns the value of Proxy-Authorization for requests to the proxy
+// (RFC 9110 section 11.7.2), or "" for none.
 func (p *Parent) Authorization() string {
 	if p.credentials == "" {
 		return ""
@@ -69,16 +69,16 @@ func (p *Parent) Authorization() string {
 	return "Basic " + p.credentials
 }
 
-// refused is the status of an answer to CONNECT that opens no tunnel.
+// refused is the status of an answer that refuses CONNECT.
 type refused int
 
 func (r refused) Error() string {
 	return fmt.Sprintf("the parent proxy refused CONNECT with status %d", int(r))
 }
 
-// viaParent makes a tunnel to target, host:port, through the parent proxy (RFC
-// 9110 section 9.3.6). Without a target it is a connection to the proxy itself.
-// Its addresses are tried in turn until one answers. Every failure but a loop is
+// viaParent makes a tunnel to target, host:port, through the parent proxy (RFC 9110
+// section 9.3.6). With an empty target, it connects to the proxy itself. It tries the
+// proxy's addresses in turn until one answers. Every failure except a loop is
 // problem.ParentProxy.
 func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socket, error) {
 	addrs, err := d.parentAddrs(ctx)
@@ -88,7 +88,7 @@ func (d *Dialer) viaParent(ctx context.Context, target string) (net.Conn, *socke
 	type tunnel struct {
 		top    net.Conn
 		s      *socket
-		denied error // by an answer, which another address would give too
+		denied error // by an answer that another address would give too
 	}
 	made, err := first(ctx, ctx, d, addrs, true, func(ctx context.Context, s *socket) (tunnel, error) {
 		var top net.Conn = s
@@ -121,7 +121,7 @@ func parentError(err error) error {
 	return &Error{Reason: problem.ParentProxy, Err: err}
 }
 
-// parentAddrs are the addresses of the parent proxy, in the order to try.
+// parentAddrs returns the addresses of the parent proxy, in the order to try.
 func (d *Dialer) parentAddrs(ctx context.Context) ([]netip.AddrPort, error) {
 	addrs := []netip.Addr{d.Parent.name.Addr()}
 	if !d.Parent.name.IsAddr() {
@@ -151,8 +151,8 @@ func (d *Dialer) parentTLS(ctx context.Context, s *socket) (net.Conn, error) {
 	return c, nil
 }
 
-// connect asks the proxy behind c for a tunnel. Bytes that follow its answer at
-// once are kept.
+// connect asks the proxy behind c for a tunnel. It keeps bytes that come right after
+// the answer.
 func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Conn, error) {
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) })
 	defer stop()
@@ -185,8 +185,8 @@ func (p *Parent) connect(ctx context.Context, c net.Conn, target string) (net.Co
 	return &earlyConn{Conn: c, early: slices.Clone(early)}, nil
 }
 
-// earlyConn is a connection with bytes in front that were read already. It hides
-// the socket below, which must not be read in its place.
+// earlyConn is a connection that first returns bytes that were read already. It hides
+// the socket below, which must not be read directly.
 type earlyConn struct {
 	net.Conn
 	early []byte
@@ -201,5 +201,5 @@ func (c *earlyConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// CloseWrite ends our half of the connection.
+// CloseWrite half-closes the connection.
 func (c *earlyConn) CloseWrite() error { return closeWrite(c.Conn) }

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// attemptDelay is how long an address is given to connect before the next one
-	// is tried too (RFC 8305 section 5).
+	// attemptDelay is how long an address may take to connect before the next one is
+	// tried too (RFC 8305 section 5).
 	attemptDelay = 250 * time.Millisecond
-	// handshakeDelay is how long it is given after that for a TLS handshake.
+	// handshakeDelay is how long it may take after that for a TLS handshake.
 	handshakeDelay = time.Second
 )
 
-// first returns what use makes of the first address that it succeeds with. The
-// next one is tried whenever one has failed or takes long, until dialing has ended;
-// what has connected by then is used until ctx ends.
+// first returns what use makes of the first address that it succeeds with. It tries
+// the next one when one has failed or takes long, until dialing has ended. A
+// connection made by then may be used until ctx ends.
 func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPort, exempt bool, use func(context.Context, *socket) (T, error)) (none T, err error) {
 	type result struct {
 		made T
@@ -62,7 +62,7 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 	}
 	late := time.NewTimer(attemptDelay)
 	defer late.Stop()
-	var failed result // of those that failed the one that got furthest
+	var failed result // the failure that got furthest
 	pending, done := 0, ctx.Done()
 	start := func() {
 		if len(addrs) > 0 && dialing.Err() == nil {
@@ -95,14 +95,14 @@ func first[T any](ctx, dialing context.Context, d *Dialer, addrs []netip.AddrPor
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return none, cmp.Or(failed.err, ctx.Err())
 			}
-			done = nil // what is under way ends now too, and says how far it got
+			done = nil // what is in flight ends now too, and reports how far it got
 		}
 	}
 	return none, cmp.Or(failed.err, dialing.Err())
 }
 
-// progress ranks errors by what they say of the target: a handshake before a
-// connection, and one that another hello may change before a certificate.
+// progress ranks errors by how much they show about the target: a loop, a failed
+// handshake, which another hello may change, a certificate, then anything else.
 func progress(err error) int {
 	switch reason(err) {
 	case problem.Loop:

@@ -20,23 +20,23 @@ import (
 )
 
 const (
-	askNext     = 400 * time.Millisecond // until the next server is asked too; double in each round
+	askNext     = 400 * time.Millisecond // until the next server is asked too; doubles in each round
 	maxUDP      = 1232                   // fits every path unfragmented (RFC 9715)
-	familyDelay = 50 * time.Millisecond  // for the other family, once one has answered (RFC 8305 section 3)
+	familyDelay = 50 * time.Millisecond  // wait for the other family once one has answered (RFC 8305 section 3)
 	maxAliases  = 10                     // CNAMEs followed within one answer
 	maxRecords  = 64                     // addresses taken from one answer
 )
 
 var errLate = errors.New("one family of addresses is late")
 
-// records is the answer to a question, or why there is none.
+// records is the answer to a query, or why there is none.
 type records struct {
 	addrs []netip.Addr
 	ttl   time.Duration // also of an error
 	err   error         // ErrNoAddress, or a failure
 }
 
-// query asks for both families at once and joins their addresses.
+// query asks for both address families at once and joins their addresses.
 func (r *Resolver) query(ctx context.Context, servers []string, name host.Name) records {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -67,8 +67,8 @@ func (r *Resolver) query(ctx context.Context, servers []string, name host.Name) 
 	}
 }
 
-// join makes one answer of two. A family that failed, or is late, shortens the
-// time that the other is kept; one without addresses does not.
+// join combines two answers. A family that failed, or is late, shortens how long the
+// other is cached; one without addresses does not.
 func join(a, b records) records {
 	failed := func(r records) bool { return r.err != nil && !errors.Is(r.err, ErrNoAddress) }
 	switch {
@@ -86,11 +86,10 @@ func join(a, b records) records {
 	}
 }
 
-// askServers asks the servers in turn until one answers, beginning with the one
-// that answered last. The next one is asked whenever one fails or takes long;
-// every answer is waited for until ctx ends. After the first round the question
-// goes without EDNS, which some servers do not understand (RFC 6891 section
-// 6.2.2), and errors alone do not begin a third.
+// askServers asks the servers in turn until one answers, beginning with the one that
+// answered last. It asks the next one when one fails or takes long, and accepts every
+// answer until ctx ends. After the first round, it omits EDNS, which some servers do
+// not understand (RFC 6891 section 6.2.2). Errors alone do not start a third round.
 func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessage.Question) records {
 	type reply struct {
 		turn int
@@ -126,7 +125,7 @@ func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessag
 			pending++
 		}
 	}
-	failed := make(inTurn, len(servers)) // of each server the last error
+	failed := make(inTurn, len(servers)) // the last error of each server
 	for start(); pending > 0; {
 		select {
 		case p := <-replies:
@@ -153,7 +152,7 @@ func (r *Resolver) askServers(ctx context.Context, servers []string, q dnsmessag
 	return records{ttl: minTTL, err: failed[:min(turn, len(servers))]}
 }
 
-// askServer asks one server over UDP, and over TCP when the answer did not fit.
+// askServer asks one server over UDP, and over TCP if the answer was truncated.
 func (r *Resolver) askServer(ctx context.Context, server string, q dnsmessage.Question, edns bool) (*dnsmessage.Message, error) {
 	m, err := r.exchange(ctx, "udp", server, q, edns)
 	if err == nil && m.Truncated {
@@ -170,16 +169,16 @@ func (r *Resolver) askServer(ctx context.Context, server string, q dnsmessage.Qu
 	return m, nil
 }
 
-// silent is the error of servers that did not answer, whichever way the time was up.
+// silent returns the error for servers that did not answer, however the time ran out.
 func silent(servers ...string) error {
-	if len(servers) == 0 { // the system knows which
+	if len(servers) == 0 { // only the system knows them
 		return errors.New("no answer from DNS in time")
 	}
 	return fmt.Errorf("no answer from DNS server %s in time", strings.Join(servers, ", "))
 }
 
-// exchange sends one question and reads until an answer to it comes: other
-// packets may be forged.
+// exchange sends one question and reads until its answer comes. It ignores other
+// packets, which may be forged.
 func (r *Resolver) exchange(ctx context.Context, network, server string, q dnsmessage.Question, edns bool) (*dnsmessage.Message, error) {
 	id := uint16(rand.Uint32())
 	packet, err := pack(id, q, edns)
@@ -237,7 +236,7 @@ func readPacket(c net.Conn) ([]byte, error) {
 	return b[:n], err
 }
 
-// readFramed reads a message behind its length (RFC 1035 section 4.2.2).
+// readFramed reads a message that follows its length (RFC 1035 section 4.2.2).
 func readFramed(c net.Conn) ([]byte, error) {
 	var size [2]byte
 	if _, err := io.ReadFull(c, size[:]); err != nil {
@@ -254,8 +253,8 @@ func sameQuestion(a, b dnsmessage.Question) bool {
 
 func sameName(a, b dnsmessage.Name) bool { return strings.EqualFold(a.String(), b.String()) }
 
-// extract follows the aliases within an answer to the addresses. Servers that
-// recurse send all of it in one answer.
+// extract follows the aliases within an answer to the addresses. Recursive servers
+// send all of them in one answer.
 func extract(m *dnsmessage.Message, q dnsmessage.Question) records {
 	at, ttl := q.Name, uint32(maxTTL/time.Second)
 	for range maxAliases {
@@ -288,7 +287,8 @@ func extract(m *dnsmessage.Message, q dnsmessage.Question) records {
 	return records{ttl: negativeTTL(m), err: ErrNoAddress}
 }
 
-// negativeTTL is how long the absence of a record is kept (RFC 2308 section 5).
+// negativeTTL returns how long the absence of a record is cached (RFC 2308 section
+// 5).
 func negativeTTL(m *dnsmessage.Message) time.Duration {
 	for _, rr := range m.Authorities {
 		if soa, ok := rr.Body.(*dnsmessage.SOAResource); ok {

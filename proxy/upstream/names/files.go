@@ -26,12 +26,13 @@ type file[T any] struct {
 	mu    sync.Mutex
 	value T
 	read  time.Time
-	empty bool // or missing, when it was read last
+	empty bool // or missing, at the last read
 }
 
-// get returns what is in the file at path, or was at most fileCheck ago. One that
-// cannot be read is as it was. So is one that is empty or missing, because it is
-// probably being written, unless it was so when it was last looked at.
+// get returns the contents of the file at path, at most fileCheck old. If the file
+// cannot be read, the previous contents stay. They also stay if the file is empty or
+// missing, which probably means that it is being written, unless it was so at the
+// last read too.
 func (f *file[T]) get(path string, parse func([]byte) T, now time.Time) T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -46,8 +47,7 @@ func (f *file[T]) get(path string, parse func([]byte) T, now time.Time) T {
 	return f.value
 }
 
-// parseHosts reads a hosts file (hosts(5)). Lines that make no sense are left
-// out.
+// parseHosts parses a hosts file (hosts(5)). It ignores invalid lines.
 func parseHosts(b []byte) map[host.Name][]netip.Addr {
 	table := make(map[host.Name][]netip.Addr)
 	eachLine(b, func(fields []string) {
@@ -64,11 +64,11 @@ func parseHosts(b []byte) map[host.Name][]netip.Addr {
 	return table
 }
 
-// resolvConf is what a resolv.conf says (resolv.conf(5)).
+// resolvConf is the contents of a resolv.conf (resolv.conf(5)).
 type resolvConf struct {
 	servers []string
 	search  []string // domains
-	ndots   int      // a name with so many dots is tried as it is first
+	ndots   int      // a name with at least this many dots is tried as it is first
 }
 
 func parseResolvConf(b []byte) resolvConf {
@@ -96,7 +96,7 @@ func parseResolvConf(b []byte) resolvConf {
 	return c
 }
 
-// candidates are the absolute names that a name may stand for, in the order to try.
+// candidates returns the absolute names that a name may mean, in the order to try.
 func (c resolvConf) candidates(name host.Name) []host.Name {
 	var all []host.Name
 	for _, domain := range c.search {
@@ -121,8 +121,8 @@ func eachLine(b []byte, f func(fields []string)) {
 	}
 }
 
-// ParseServer reads a DNS server: an IP address or address:port; the port is 53
-// unless given.
+// ParseServer parses a DNS server: an IP address or address:port. The default port is
+// 53.
 func ParseServer(s string) (netip.AddrPort, error) {
 	ap, err := netip.ParseAddrPort(s)
 	if a, plain := netip.ParseAddr(s); plain == nil {
@@ -131,7 +131,7 @@ func ParseServer(s string) (netip.AddrPort, error) {
 	if err != nil || ap.Port() == 0 {
 		return ap, errors.New("neither an IP address nor address:port")
 	}
-	if strings.ContainsAny(ap.Addr().Zone(), "[]") { // netip allows them, net takes them for its own
+	if strings.ContainsAny(ap.Addr().Zone(), "[]") { // netip allows them, but net gives them its own meaning
 		return ap, errors.New("a bracket in the zone of an IPv6 address")
 	}
 	return ap, nil

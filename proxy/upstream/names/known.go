@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	// knownFor is how long an address counts as a name's after it was last
-	// among its addresses.
+	// knownFor is how long an address counts as a name's after the name last had it.
 	knownFor = 24 * time.Hour
 
-	// An address is one entry however many names lead to it, so names that a
-	// caller makes up do not displace what is known.
+	// An address is one entry, however many names lead to it, so names that a caller
+	// invents do not displace what is known.
 	maxKnown      = 1024 // addresses
-	maxKnownNames = 8    // of one address
+	maxKnownNames = 8    // names of one address
 )
 
-// Known is which addresses the names of upstreams had within the last 24 hours.
-// It outlives the Resolvers that fill it. The zero value is ready for use, by any
-// goroutine.
+// Known records which addresses the names of upstreams had in the last 24 hours. It
+// outlives the Resolvers that fill it. The zero value is ready for use. It is safe
+// for concurrent use.
 type Known struct {
 	mu        sync.Mutex
 	addresses map[netip.Addr]map[host.Name]time.Time // when the name last had the address
@@ -35,8 +34,8 @@ type Sighting struct {
 	At      time.Time  `json:"at"`
 }
 
-// Find returns the name that an address belongs to, among those that wanted
-// accepts. Of several it is always the same.
+// Find returns the name that an address belongs to, among those that wanted accepts.
+// If there are several, it always returns the same one.
 func (k *Known) Find(addr netip.Addr, now time.Time, wanted func(host.Name) bool) (found host.Name, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -48,7 +47,7 @@ func (k *Known) Find(addr netip.Addr, now time.Time, wanted func(host.Name) bool
 	return found, ok
 }
 
-// All is everything that is known, for Restore.
+// All returns everything that is known, for Restore.
 func (k *Known) All() (all []Sighting) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -69,7 +68,7 @@ func (k *Known) Restore(all []Sighting) {
 	}
 }
 
-// note takes the addresses that a name has.
+// note records the addresses that a name has.
 func (k *Known) note(name host.Name, addrs []netip.Addr, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -87,8 +86,7 @@ func (k *Known) note(name host.Name, addrs []netip.Addr, now time.Time) {
 	}
 }
 
-// add makes room for an address. The one that no name has had for the longest
-// time goes first.
+// add adds an address. If there is no room, it drops the least recently seen address.
 func (k *Known) add(addr netip.Addr, now time.Time) map[host.Name]time.Time {
 	if k.addresses == nil {
 		k.addresses = make(map[netip.Addr]map[host.Name]time.Time)

@@ -4,36 +4,37 @@ import "time"
 
 const (
 	// firstWindow is how long a used connection is trusted while nothing is known
-	// of the server.
+	// about the server.
 	firstWindow = 5 * time.Second
 	// lifeMemory is how long the shortest life counts; then the next one seen
-	// takes its place.
+	// replaces it.
 	lifeMemory = 10 * time.Minute
 )
 
-// life is how long a server leaves idle connections open, as far as known. One
-// that closes them before they were seen alive for the first time gets one call
-// for each connection, until one of them is seen alive.
+// life is how long a server leaves idle connections open, as far as is known. If it
+// closes them before they were first seen alive, each connection serves one call,
+// until one of them is seen alive.
 type life struct {
-	shortest time.Duration // 0 = nothing
+	shortest time.Duration // 0 = unknown
 	at       time.Time     // when it was seen
 }
 
-// seen notes that a connection lived for d.
+// seen records that a connection lived for d.
 func (l *life) seen(now time.Time, d time.Duration) {
 	if l.shortest == 0 || d <= l.shortest || now.Sub(l.at) >= lifeMemory {
 		l.shortest, l.at = max(d, 1), now
 	}
 }
 
-// alive notes that a connection is open after having been idle for d.
+// alive records that a connection is open after being idle for d.
 func (l *life) alive(d time.Duration) {
 	if l.shortest < maintenanceTick && d >= maintenanceTick {
 		l.shortest = 0
 	}
 }
 
-// window is how long an idle connection is trusted, at most limit; 0 = not at all.
+// window returns how long an idle connection is trusted, at most limit; 0 = not at
+// all.
 func (l *life) window(now time.Time, limit time.Duration) time.Duration {
 	window := l.shortest / 2
 	if l.shortest == 0 || window == 0 && now.Sub(l.at) >= lifeMemory {
