@@ -14,8 +14,8 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// check finds what is wrong between keys that are each right in themselves. A
-// default that is written out gives way like one that is not.
+// check finds conflicts between keys that are each valid by themselves. A default
+// that is written out is adjusted like one that is not.
 func (l *loader) check(c *Config) {
 	all := c.fields()
 	l.checkListen(c)
@@ -33,23 +33,23 @@ func (l *loader) check(c *Config) {
 		drain, other = other, drain
 	}
 	l.rule(c.Limits.DrainDelay >= c.Limits.DrainTimeout, drain, other,
-		fmt.Sprintf("nothing is left to finish what is in flight: draining may take %s in all, of which the delay takes %s", c.Limits.DrainTimeout, c.Limits.DrainDelay),
+		fmt.Sprintf("nothing is left to finish what is in flight: limits.drain_timeout is %s, and the delay takes %s of it", c.Limits.DrainTimeout, c.Limits.DrainDelay),
 		"raise limits.drain_timeout or lower limits.drain_delay")
 	l.checkState(c)
 	l.checkNeighbours(all)
 }
 
 // rule rejects the key at a path if a rule between it and another is broken,
-// unless one of them was refused already.
+// unless one of them has already been rejected.
 func (l *loader) rule(broken bool, at, other, message, fix string) {
 	if broken && l.sound(at, other) {
 		l.reject(at, message, fix)
 	}
 }
 
-// checkNeighbours holds keys to another key of their section: the one without
-// which they have no effect, and the one whose value they may not exceed. A
-// default follows that.
+// checkNeighbours checks keys against another key of their section: the one
+// without which they have no effect, or the one whose value they may not exceed.
+// A default that exceeds it is lowered.
 func (l *loader) checkNeighbours(all []field) {
 	values := make(map[string]reflect.Value, len(all))
 	for _, f := range all {
@@ -74,7 +74,7 @@ func (l *loader) checkNeighbours(all []field) {
 	}
 }
 
-// checkOnce refuses what another entry of a list says already.
+// checkOnce rejects a value that another entry of the list already has.
 func (l *loader) checkOnce(all []field) {
 	first := make(map[[2]string]string)
 	for _, f := range all {
@@ -92,7 +92,7 @@ func (l *loader) checkOnce(all []field) {
 }
 
 // checkClashes finds two things on one address. Port 0 clashes with nothing. The
-// problem names the later one: of the listener, if it was given.
+// problem names the later of the two: the listener, if that was given.
 func (l *loader) checkClashes(c *Config) {
 	type claim struct{ at, address string }
 	claims := []claim{{"admin.address", c.Admin.Address}, {"admin.public", c.Admin.Public}}
@@ -109,15 +109,16 @@ func (l *loader) checkClashes(c *Config) {
 		switch {
 		case port == 0 || !l.sound(one.at):
 		case i >= 0:
-			l.reject(one.at, quoted(one.address)+" is taken by "+taken[port][i].at, "give each an address of its own")
+			l.reject(one.at, quoted(one.address)+" is taken by "+taken[port][i].at, "give each its own address")
 		default:
 			taken[port] = append(taken[port], claim{one.at, name})
 		}
 	}
 }
 
-// clash reports whether two endpoints on one port share an address: the wildcard
-// of both families with every other, that of IPv4 with all but IPv6 literals.
+// clash reports whether two endpoints on one port share an address. The wildcard
+// of both families clashes with every other endpoint, and that of IPv4 with all
+// except IPv6 literals.
 func clash(a, b string) bool {
 	const anyIPv4 = "0.0.0.0"
 	isIPv6 := func(name string) bool {
@@ -127,12 +128,12 @@ func clash(a, b string) bool {
 	return a == b || a == "" || b == "" || a == anyIPv4 && !isIPv6(b) || b == anyIPv4 && !isIPv6(a)
 }
 
-// checkListen looks at each listener, and sees to it that clients.users_file
-// holds on every way in.
+// checkListen checks each listener, and ensures that clients.users_file applies
+// to every way in.
 func (l *loader) checkListen(c *Config) {
 	const users = "clients.users_file"
 	closed := c.Clients.UsersFile != "" && l.sound(users, "listen")
-	ours := func(n host.Name) bool { // a host that was refused may have been meant to be n
+	ours := func(n host.Name) bool { // a host that was rejected may have been meant to be n
 		return slices.ContainsFunc(c.Upstreams, func(u Upstream) bool { return u.Host == host.Pattern{} || u.Host.Matches(n) })
 	}
 	if closed && !slices.ContainsFunc(c.Listen, func(one Listen) bool { return one.Ways()&call.Ways(call.Forward, call.Connect) != 0 }) {
@@ -144,7 +145,7 @@ func (l *loader) checkListen(c *Config) {
 		l.rule(listen.Transparent && listen.Ways()&call.Ways(call.Gateway, call.TLS) == 0, at+".transparent", at+".accept",
 			"redirected connections come in as gateway or tls, and accept has neither", "add one of them to accept")
 		if up := listen.DefaultUpstream; !up.IsZero() && !ours(up) {
-			l.rule(true, at+".default_upstream", "upstreams", quoted(up.String())+" is none of the upstreams", c.addOrMean(up.String()))
+			l.rule(true, at+".default_upstream", "upstreams", quoted(up.String())+" is not one of the upstreams", c.addOrMean(up.String()))
 		}
 		l.rule(c.Clients.UsersFile == "" && len(listen.Unauthenticated) > 0, at+".unauthenticated", users,
 			"has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
@@ -154,7 +155,7 @@ func (l *loader) checkListen(c *Config) {
 	}
 }
 
-// addOrMean says what to do about a host that is none of the upstreams: it may be a
+// addOrMean says what to do about a host that is not an upstream. It may be a
 // misspelling of one, or of one below a pattern.
 func (c *Config) addOrMean(name string) string {
 	labels := strings.Split(name, ".")
@@ -174,9 +175,9 @@ func (c *Config) addOrMean(name string) string {
 	return "add it to upstreams"
 }
 
-// checkAuthenticated finds ways in on which users_file would not hold, since
-// they cannot carry proxy credentials, and are not to stay open.
-// The default listener, and one that the file does not have, drops such ways in.
+// checkAuthenticated finds ways in to which users_file would not apply, because
+// they cannot carry proxy credentials, and that are not listed as open. The
+// default listener, and one that is not in the file, drops such ways in.
 func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, Default().Listen[0]) {
 		listen.Accept = []call.Ingress{call.Forward, call.Connect}
@@ -209,11 +210,11 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 		key = at
 	}
 	list := strings.Join(all, ", ")
-	l.reject(key, "there are ways in that cannot carry proxy credentials, so anyone could pass by clients.users_file: "+list,
+	l.reject(key, "there are ways in that cannot carry proxy credentials, so anyone could bypass clients.users_file: "+list,
 		fix+", or unauthenticated: ["+list+"] to leave these ways in open")
 }
 
-// checkCA wants both halves of a CA, and a CA for what needs one.
+// checkCA requires both halves of a CA, and a CA for what needs one.
 func (l *loader) checkCA(c *LegacyTLS) {
 	const ca, cert, key = "legacy_tls.ca", "legacy_tls.ca.cert_file", "legacy_tls.ca.key_file"
 	if !l.sound(cert, key) {
@@ -237,8 +238,8 @@ func (l *loader) checkCA(c *LegacyTLS) {
 	}
 }
 
-// checkState refuses a state file that the configuration needs for something
-// else: tlslift would put the ledger in its place.
+// checkState rejects a state file that the configuration uses for something else,
+// because the ledger would replace it.
 func (l *loader) checkState(c *Config) {
 	taken := ""
 	for key, file := range c.Files {
@@ -250,10 +251,10 @@ func (l *loader) checkState(c *Config) {
 		taken = "this configuration itself"
 	}
 	l.rule(taken != "", "state.file", "",
-		strconv.Quote(c.State.File)+" is "+taken+", which the ledger would replace", "name a file of its own, such as ledger.json")
+		strconv.Quote(c.State.File)+" is "+taken+", which the ledger would replace", "name a separate file, such as ledger.json")
 }
 
-// sameFile reports whether two paths lead to one file that is there.
+// sameFile reports whether two paths lead to the same existing file.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// The tags of YAML's core schema that values can have, in yaml's short form.
+// The tags of YAML's core schema that values can have, in short form.
 const (
 	nullTag = "!!null"
 	boolTag = "!!bool"
@@ -22,7 +22,7 @@ const (
 	timeTag = "!!timestamp"
 )
 
-// maxEntries bounds a list.
+// maxEntries is the maximum length of a list.
 const maxEntries = 10_000
 
 // read reads the value of the key k at a path.
@@ -37,7 +37,7 @@ func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
 	}
 }
 
-// one reads one value or section: that of the key k, or of an entry of it.
+// one reads one value or section, either that of the key k or of one of its entries.
 func (l *loader) one(at string, n *yaml.Node, k *key, into reflect.Value) {
 	if k.form != nil {
 		l.scalar(at, n, k.form, into)
@@ -46,7 +46,7 @@ func (l *loader) one(at string, n *yaml.Node, k *key, into reflect.Value) {
 	}
 }
 
-// insteadOf is what to write for a section that was given as a value.
+// insteadOf says what to write for a section that was given as a value.
 func (k *key) insteadOf(at string) string {
 	if at == "upstream" {
 		return "for hosts, the key is upstreams"
@@ -63,8 +63,8 @@ func (k *key) insteadOf(at string) string {
 	return "write its keys below it, indented"
 }
 
-// section reads the keys of a section, and misses those that it needs. When that is
-// one key, the value may stand alone.
+// section reads the keys of a section, and reports those that it needs but does
+// not have. If it needs one key, that key's value may stand alone.
 func (l *loader) section(at string, n *yaml.Node, k *key, into reflect.Value) {
 	k.setDefaults(into)
 	switch {
@@ -96,7 +96,7 @@ func (l *loader) section(at string, n *yaml.Node, k *key, into reflect.Value) {
 	}
 }
 
-// list reads a list, which replaces the default one.
+// list reads a list, which replaces the default list.
 func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 	elements, advice := n.Content, "write entries, each beginning with a dash"
 	if k.form != nil {
@@ -119,11 +119,11 @@ func (l *loader) list(at string, n *yaml.Node, k *key, into reflect.Value) {
 		below, v := entryOf(at, i), reflect.New(into.Type().Elem()).Elem()
 		l.placed(below, element)
 		l.one(below, element, k, v)
-		into.Set(reflect.Append(into, v)) // a refused one keeps its place, for the others' numbers
+		into.Set(reflect.Append(into, v)) // a rejected entry keeps its place, so that the others keep their numbers
 	}
 }
 
-// named reads sections by the name of a client.
+// named reads sections keyed by the name of a client.
 func (l *loader) named(at string, n *yaml.Node, k *key, into reflect.Value) {
 	for _, pair := range l.pairs(at, n, new(key)) {
 		below, v := keyOf(at, pair.name.Value), reflect.New(into.Type().Elem()).Elem()
@@ -149,13 +149,13 @@ func (l *loader) scalar(at string, n *yaml.Node, f *form, into reflect.Value) {
 		flaw{isNull(n), "has no value", f.advice() + ", or remove the key"},
 		flaw{n.Kind != yaml.ScalarNode, shapeOf(n) + " is not " + f.noun, f.advice()},
 		flaw{!slices.Contains([]string{strTag, intTag, numTag, boolTag, timeTag}, tag), "is tagged " + printable(tag), "remove the tag"},
-		flaw{f.tag == strTag && tag != strTag, quoted(n.Value) + " is " + shapeOf(n) + ", not " + f.noun, "put it in quotes if that is meant"},
+		flaw{f.tag == strTag && tag != strTag, quoted(n.Value) + " is " + shapeOf(n) + ", not " + f.noun, "if you mean text, put it in quotes"},
 		flaw{f.tag != "" && f.tag != tag && unquoted == nil, quoted(n.Value) + " in quotes is text, not " + f.noun, "remove the quotes"}) {
 		l.set(at, n.Value, f, into)
 	}
 }
 
-// set parses a text and sets the value, or rejects the key.
+// set parses text and sets the value, or rejects the key.
 func (l *loader) set(at, text string, f *form, into reflect.Value) {
 	v, err := f.parse(text)
 	if err == nil && f.path {
@@ -175,11 +175,11 @@ func (l *loader) set(at, text string, f *form, into reflect.Value) {
 // placed records where the key or entry at a path was given.
 func (l *loader) placed(at string, n *yaml.Node) { l.origins[at] = origin{file: l.file, line: n.Line} }
 
-// pair is a key of a mapping and its value.
+// pair is a key of a mapping with its value.
 type pair struct{ name, value *yaml.Node }
 
-// pairs are those of a mapping, each key once; none for a null. What is wrong with
-// them is reported.
+// pairs returns the pairs of a mapping, each key once, or none for a null. It
+// reports what is wrong with them.
 func (l *loader) pairs(at string, n *yaml.Node, k *key) (all []pair) {
 	if isNull(n) || l.flawed(at,
 		flaw{n.Kind != yaml.MappingNode, shapeOf(n) + " is not a section of keys", k.insteadOf(at)},
@@ -203,7 +203,7 @@ func (l *loader) pairs(at string, n *yaml.Node, k *key) (all []pair) {
 	return all
 }
 
-// example is a value of the key, for messages.
+// example returns an example value of the key, for messages.
 func (k *key) example() string {
 	if k.shape == listed && k.form != nil {
 		return "[" + k.form.example + "]"
@@ -213,7 +213,7 @@ func (k *key) example() string {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == nullTag }
 
-// shapeOf names what a node is, for messages.
+// shapeOf says what a node is, for messages.
 func shapeOf(n *yaml.Node) string {
 	if n.Kind == yaml.AliasNode {
 		return "an alias (*" + printable(n.Value) + ")"

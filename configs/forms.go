@@ -15,31 +15,31 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// form is how a scalar is written and what is taken from it.
+// form describes how a scalar is written, and what is read from it.
 type form struct {
 	noun    string                         // "a size", for messages
 	example string                         // such as 64KiB
 	fix     string                         // what to write instead; "" = the example
-	tag     string                         // what YAML must take it for; "" = anything
-	parse   func(text string) (any, error) // a Problem says what is wrong; any other error, that text is not the noun
-	path    bool                           // it is relative to the configuration file's folder unless absolute
-	input   bool                           // it is the path of a file that is read
-	schema  schemaObject                   // of JSON, for editors
+	tag     string                         // the YAML tag it must have; "" = any
+	parse   func(text string) (any, error) // a Problem says what is wrong; any other error means that text is not the noun
+	path    bool                           // unless absolute, it is relative to the configuration file's folder
+	input   bool                           // it is the path of a file to read
+	schema  schemaObject                   // its JSON schema, for editors
 }
 
-// refuse says what is wrong with a text.
+// refuse returns an error that says what is wrong with text.
 func refuse(text, message, fix string) error {
 	return Problem{Message: quoted(text) + " " + message, Fix: fix}
 }
 
-// flaw is something that can be wrong, and what to do about it.
+// flaw is something that may be wrong, and what to do about it.
 type flaw struct {
 	there        bool
 	message, fix string
 }
 
-// firstFlaw refuses a text for the first flaw that is there. A text of "" is not
-// shown.
+// firstFlaw returns an error for the first flaw that is there. It does not show
+// text if that is "".
 func firstFlaw(text string, flaws ...flaw) error {
 	for _, f := range flaws {
 		switch {
@@ -52,13 +52,13 @@ func firstFlaw(text string, flaws ...flaw) error {
 	return nil
 }
 
-// errForm is the error of parse about text of another form.
+// errForm is the error of parse for text in another form.
 var errForm = errors.New("text of another form")
 
-// advice is what to write instead of something wrong.
+// advice returns what to write instead of a wrong value.
 func (f *form) advice() string { return cmp.Or(f.fix, "write e.g. "+f.example) }
 
-// textForm is written as text that a function parses and a pattern describes.
+// textForm returns the form of text that a function parses and a pattern describes.
 func textForm[T any](noun, example, pattern string, parse func(string) (T, error)) *form {
 	return &form{
 		noun: noun, example: example, tag: strTag,
@@ -67,7 +67,8 @@ func textForm[T any](noun, example, pattern string, parse func(string) (T, error
 	}
 }
 
-// formOf is the form of a Go type with the tags of its field; nil for sections.
+// formOf returns the form of a Go type with the tags of its field, or nil
+// for a section.
 func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	low, high, _ := strings.Cut(tag.Get("range"), "..")
 	words, is := strings.Fields(tag.Get("oneof")), tag.Get("is")
@@ -110,8 +111,8 @@ var boolean = &form{
 	schema: schemaObject{"type": "boolean"},
 }
 
-// oneOf is one of a few words, in the order in which a message lists them, and
-// why there are no others. YAML takes some of them for numbers.
+// oneOf is the form of one of a few words, in the order in which a message lists
+// them. why says why no other word is accepted. YAML takes some words for numbers.
 func oneOf(value reflect.Type, words []string, why string) *form {
 	fix, values := "write "+suggest.OneOf(words), []any{}
 	for _, w := range words {
@@ -126,7 +127,7 @@ func oneOf(value reflect.Type, words []string, why string) *form {
 			i := slices.Index(words, text)
 			switch {
 			case i < 0:
-				return nil, refuse(text, "is none of the values", fix+why)
+				return nil, refuse(text, "is not one of the values", fix+why)
 			case value.Kind() == reflect.Bool:
 				return i == 1, nil
 			}
@@ -136,9 +137,9 @@ func oneOf(value reflect.Type, words []string, why string) *form {
 	}
 }
 
-// printedAs is the value of an enum that prints a word.
+// printedAs returns the value of an enum that prints as word.
 func printedAs(word string, value reflect.Type) any {
-	for n := range 1 << 8 { // which are all values of a byte, signed or not
+	for n := range 1 << 8 { // all values of a byte, signed or not
 		if v := reflect.ValueOf(n).Convert(value).Interface(); fmt.Sprint(v) == word {
 			return v
 		}

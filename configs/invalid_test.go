@@ -90,7 +90,7 @@ func TestEmptyFileIsAnErrorOnReload(t *testing.T) {
 			t.Errorf("start with %q: %v", content, err)
 		}
 		_, err := Load(Source{File: path, Reload: true})
-		if want := path + ": is empty; write {} if the defaults are meant"; err == nil || err.Error() != want {
+		if want := path + ": is empty; write {} to use the defaults"; err == nil || err.Error() != want {
 			t.Errorf("reload with %q: got %v, want %s", content, err, want)
 		}
 	}

@@ -14,18 +14,18 @@ import (
 	"tlslift/proxy/upstream/names"
 )
 
-// listenAddress is a host:port to listen on. The host may be empty for all
-// addresses, the port 0 for any free one.
+// listenAddress is the form of a host:port to listen on. The host may be empty
+// for all addresses, and the port may be 0 for any free one.
 var listenAddress = hostPort("127.0.0.1:3128", 0, false)
 
-// adminAddress is the same, or "" for off.
+// adminAddress is like listenAddress, but may be "" for off.
 var adminAddress = hostPort("127.0.0.1:9128", 0, true)
 
-// remoteAddress is a host:port to connect to.
+// remoteAddress is the form of a host:port to connect to.
 var remoteAddress = hostPort("10.0.0.7:8443", 1, false)
 
-// hostPort is a host:port whose port is at least lowest. With a lowest of 0 it
-// is to listen on, and the host may be empty.
+// hostPort is the form of a host:port whose port is at least lowest. If lowest is
+// 0, the address is one to listen on, and the host may be empty.
 func hostPort(example string, lowest uint64, off bool) *form {
 	pattern := `:[0-9]{1,5}$`
 	if off {
@@ -56,10 +56,10 @@ func hostPort(example string, lowest uint64, off bool) *form {
 	return f
 }
 
-// hostname is a DNS name alone.
+// hostname is the form of a DNS name alone.
 var hostname = textForm("a host", "api.smsportal.com", `^[^*/:?#@\s]+$`, parseHost)
 
-// hostPattern is a DNS name, or *.domain for every name below the domain.
+// hostPattern is the form of a DNS name, or *.domain for every name below a domain.
 var hostPattern = textForm("a host or *.domain", `"*.smsportal.com"`, `^(\*\.)?[^*/:?#@\s]+$`, parsePattern)
 
 func parsePattern(text string) (host.Pattern, error) {
@@ -74,8 +74,7 @@ func parsePattern(text string) (host.Pattern, error) {
 	return host.ParsePattern("*." + n.String())
 }
 
-// parseHost says what else than a DNS name a text is. What is left is package
-// host's to judge.
+// parseHost says what text is if it is not a DNS name. Package host judges the rest.
 func parseHost(text string) (host.Name, error) {
 	const alone = "write the host alone"
 	ascii, err := idna.Lookup.ToASCII(text) // RFC 5891
@@ -92,8 +91,7 @@ func parseHost(text string) (host.Name, error) {
 		flaw{err != nil || n.IsAddr(), "is not a host", ""})
 }
 
-// isAddress reports whether text is an IP address, with or without brackets and
-// zone.
+// isAddress reports whether text is an IP address, with or without brackets and zone.
 func isAddress(text string) bool {
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		text, _, _ = strings.Cut(inner, "]")
@@ -102,7 +100,7 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// prefix is a range of addresses, or one address.
+// prefix is the form of a range of addresses, or one address.
 var prefix = textForm("an address or a range of addresses", "10.0.0.0/8", `^[0-9a-fA-F:.]+(/[0-9]{1,3})?$`, parsePrefix)
 
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -112,7 +110,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return p, refuse(text, "holds more than the IPv4 addresses", "write the IPv4 range itself")
+			return p, refuse(text, "covers more than the IPv4 addresses", "write the IPv4 range itself")
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
@@ -122,7 +120,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p, err
 }
 
-// nameServer is the address of a DNS server.
+// nameServer is the form of the address of a DNS server.
 var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA-F:.\[\]]+$`, func(text string) (netip.AddrPort, error) {
 	server, err := names.ParseServer(text)
 	if err != nil {
@@ -131,8 +129,8 @@ var nameServer = textForm("the address of a DNS server", "10.0.0.53", `^[0-9a-fA
 	return server, nil
 })
 
-// parentProxy is http://[user@]host:port, or https. What is refused is not shown: it may
-// hold a password.
+// parentProxy is the form of http://[user@]host:port, or https. A rejected value
+// is not shown, because it may contain a password.
 var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^https?://([^:/?#@]+@)?[^/?#@]+:[0-9]{1,5}/?$`, func(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -141,14 +139,14 @@ var parentProxy = textForm("a parent proxy", "http://user@proxy.corp:8080", `^ht
 	_, password := u.User.Password()
 	_, address := remoteAddress.parse(u.Host)
 	return text, firstFlaw("",
-		flaw{u.Scheme != "http" && u.Scheme != "https", "is neither http:// nor https://, and other parent proxies are not known", ""},
+		flaw{u.Scheme != "http" && u.Scheme != "https", "is neither http:// nor https://; other kinds of parent proxy are not supported", ""},
 		flaw{u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery, "has more than a user, host and port", ""},
 		flaw{password, "has a password", "put it into a file and name that in upstream.parent_proxy_password_file"},
 		flaw{u.User != nil && u.User.Username() == "", "has an empty user", ""},
 		flaw{address != nil, "has no valid host and port", ""})
 })
 
-// hosts is an address, a range of addresses, a host or *.domain.
+// hosts is the form of an address, a range of addresses, a host or *.domain.
 var hosts = textForm("an address, a range of addresses, or a host", "10.0.0.0/8", `^(\*\.)?[^*?#@\s]+$`, func(text string) (host.Set, error) {
 	if addresses := strings.Contains(text, "/") && !strings.Contains(text, "://"); addresses || isAddress(text) {
 		p, err := parsePrefix(text)
@@ -161,16 +159,16 @@ var hosts = textForm("an address, a range of addresses, or a host", "10.0.0.0/8"
 	return host.Set{Pattern: p}, err
 })
 
-// loopback reports whether address, a valid host:port, is bound to the
-// loopback interface alone.
+// loopback reports whether address, a valid host:port, is bound to the loopback
+// interface only.
 func loopback(address string) bool {
 	name, _ := endpoint(address)
 	ip, err := netip.ParseAddr(name)
 	return err == nil && ip.IsLoopback()
 }
 
-// endpoint splits a valid host:port into a host that can be compared, "" for the
-// wildcard of both families, and the port.
+// endpoint splits a valid host:port into a comparable host and the port. The host
+// is "" for the wildcard of both families.
 func endpoint(address string) (name string, port int64) {
 	name, digits, _ := net.SplitHostPort(address)
 	if name = strings.ToLower(name); name == "localhost" {

@@ -176,12 +176,12 @@ func TestOverrideProblems(t *testing.T) {
 			Flags{"listen": {"::"}, "upstream": {"*", "https://api.example.com/"}, "log-format": {"xml"}, "admin": {"9128"}},
 			`environment: TLSLIFT_LISTEN: "3128" is a port without a host; write 127.0.0.1:3128, or 0.0.0.0:3128 for callers from elsewhere
 environment: TLSLIFT_WORKLOAD: "_x" is a reserved name; write another name
-environment: TLSLIFT_LOG_LEVEL: "loud" is none of the values; write debug, info, warn or error
+environment: TLSLIFT_LOG_LEVEL: "loud" is not one of the values; write debug, info, warn or error
 flag: --listen: "::" is not a host and port; write e.g. 127.0.0.1:3128
 flag: --admin: "9128" is a port without a host; write 127.0.0.1:9128, or 0.0.0.0:9128 for callers from elsewhere
 flag: --upstream: "*" is not a pattern; write a host, or *.domain for all below it
 flag: --upstream: "https://api.example.com/" has a scheme; write the host alone
-flag: --log-format: "xml" is none of the values; write json or console`,
+flag: --log-format: "xml" is not one of the values; write json or console`,
 		},
 		"unlike any variable": {
 			"",
@@ -201,8 +201,8 @@ environment: TLSLIFT_UPSTREAM_VERIFY: unknown variable; remove it; the variables
 		"file and flag together, file first": {
 			"others: maybe", nil,
 			Flags{"log-level": {"loud"}},
-			`FILE:1: others: "maybe" is none of the values; write refuse, tunnel, pass or auto
-flag: --log-level: "loud" is none of the values; write debug, info, warn or error`,
+			`FILE:1: others: "maybe" is not one of the values; write refuse, tunnel, pass or auto
+flag: --log-level: "loud" is not one of the values; write debug, info, warn or error`,
 		},
 		"admin open": {
 			"",
@@ -213,12 +213,12 @@ flag: --log-level: "loud" is none of the values; write debug, info, warn or erro
 		"listen on the admin port": {
 			"", nil,
 			Flags{"listen": {"127.0.0.1:9128"}},
-			`flag: --listen: "127.0.0.1:9128" is taken by admin.address; give each an address of its own`,
+			`flag: --listen: "127.0.0.1:9128" is taken by admin.address; give each its own address`,
 		},
 		"admin on the listen port": {
 			"", nil,
 			Flags{"admin": {"127.0.0.1:3128"}},
-			`flag: --admin: "127.0.0.1:3128" is taken by listen[0].address; give each an address of its own`,
+			`flag: --admin: "127.0.0.1:3128" is taken by listen[0].address; give each its own address`,
 		},
 		"half a CA": {
 			"",
@@ -236,7 +236,7 @@ environment: TLSLIFT_CA_KEY: "." cannot be read: it is not a regular file; name 
 		"an upstream that default_upstream needs is gone": {
 			"listen: [{address: \"127.0.0.1:0\", default_upstream: api.smsportal.com}]", nil,
 			Flags{"upstream": {"api.example.com"}},
-			`FILE:1: listen[0].default_upstream: "api.smsportal.com" is none of the upstreams; add it to upstreams`,
+			`FILE:1: listen[0].default_upstream: "api.smsportal.com" is not one of the upstreams; add it to upstreams`,
 		},
 		"a kept entry keeps its line": {
 			"listen:\n- address: 10.0.0.1:1\n- address: 10.0.0.1:2\n  accept: [forward]\n  transparent: true", nil,
@@ -256,7 +256,7 @@ flag: --upstream: "c.example,d.example" is not a host; repeat the flag for each`
 		"twice the same": {
 			"", nil,
 			Flags{"upstream": {"api.example.com", "API.example.com"}, "listen": {":1", "127.0.0.1:1"}},
-			`flag: --listen: "127.0.0.1:1" is taken by listen[0].address; give each an address of its own
+			`flag: --listen: "127.0.0.1:1" is taken by listen[0].address; give each its own address
 flag: --upstream: "api.example.com" is upstreams[0].host already; remove one of them`,
 		},
 		"configuration file missing": {

@@ -14,9 +14,9 @@ const benchID = "01J9Z3K4M5N6P7Q8R9S0T1V2W3"
 
 // onRequest is what one upgraded request on a kept connection counts here.
 func onRequest(m *Metrics, o *call.Outcome) {
-	m.UpstreamPool("*.smsportal.com", 1, 1)
-	m.UpstreamPhase("*.smsportal.com", "first_byte", 20*time.Millisecond)
-	m.UpstreamPool("*.smsportal.com", 2, 0)
+	m.Pool("*.smsportal.com", 1, 1)
+	m.Phase("*.smsportal.com", call.PhaseFirstByte, 20*time.Millisecond)
+	m.Pool("*.smsportal.com", 2, 0)
 	m.Record(o)
 }
 
@@ -57,7 +57,7 @@ func TestNothingAllocates(t *testing.T) {
 			m.LeafMinted()
 			m.Denied(problem.Host)
 			m.Rewrite(rewrite.Cookie)
-			m.UpstreamClassicHello("*.smsportal.com")
+			m.ClassicHello("*.smsportal.com")
 		},
 	}
 	for name, do := range tests {

@@ -31,22 +31,22 @@ func TestSidecarBudget(t *testing.T) {
 		exposed.Exposed = 1 << redact.KindQuery
 		f.record(app, exposed)
 		f.record(app, lost(up, problem.Timeout, problem.Unknown))
-		for _, p := range phases {
-			f.UpstreamPhase(up, p, time.Millisecond)
+		for _, p := range call.Phases {
+			f.Phase(up, p, time.Millisecond)
 		}
-		f.UpstreamHandshake(up, 0x0304, 0x1301, false)
-		f.UpstreamHandshake(up, 0x0304, 0x1301, true)
-		f.UpstreamPool(up, 2, 0)
-		f.UpstreamCertificate(up, start)
+		f.Handshake(up, 0x0304, 0x1301, false)
+		f.Handshake(up, 0x0304, 0x1301, true)
+		f.Pool(up, 2, 0)
+		f.Certificate(up, start)
 	}
 	for _, foreign := range []string{call.LabelOther, call.LabelDenied} {
 		o := lost(foreign, problem.Connect, problem.NotSent)
 		o.Ours, o.Upgraded = false, false
 		f.record(app, o)
-		for _, p := range phases {
-			f.UpstreamPhase(foreign, p, time.Millisecond)
+		for _, p := range call.Phases {
+			f.Phase(foreign, p, time.Millisecond)
 		}
-		f.UpstreamPool(foreign, 1, 0)
+		f.Pool(foreign, 1, 0)
 	}
 	passed := plain(call.LabelOther)
 	passed.Ours, passed.Upgraded = false, false

@@ -7,23 +7,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Bucket bounds of the classic histograms, in seconds. They are few on
-// purpose: each costs a series per upstream, and native histograms, kept
-// beside them, resolve within 10 %.
+// Bucket bounds of the classic histograms, in seconds. There are few, because
+// each costs a series per upstream. The native histograms kept beside them
+// resolve within 10 %.
 var (
 	requestBuckets = []float64{.001, .01, .05, .1, .25, .5, 1, 2.5, 10, 100}
 	phaseBuckets   = []float64{.001, .01, .05, .1, .25, 1, 5}
 )
 
-// Limits of the native histograms. A reset empties the classic buckets too,
-// so it must be rare; the number of buckets bounds memory.
+// Limits of the native histograms. A reset empties the classic buckets too, so it
+// must be rare. The number of buckets bounds memory.
 const (
 	nativeFactor     = 1.1
 	nativeBuckets    = 160
 	nativeResetAfter = time.Hour
 )
 
-// families are the metrics of the contract, by what they count.
+// families are the metrics of the contract.
 type families struct {
 	responses        *prometheus.CounterVec
 	handshakes       *prometheus.CounterVec
@@ -86,12 +86,7 @@ func define(o Options) families {
 		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "held_bytes",
 			Help: "Memory held for callers now, of limits.memory: heads, bodies and answers.",
-		}, func() float64 {
-			if o.Held == nil {
-				return 0
-			}
-			return float64(o.Held())
-		}),
+		}, func() float64 { return float64(o.Held()) }),
 
 		caNotAfter: gauge("ca_not_after_timestamp_seconds",
 			"When the signing CA expires; 0 without a CA."),
@@ -108,19 +103,13 @@ func define(o Options) families {
 		logLines: prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: namespace, Name: "log_lines_lost_total",
 			Help: "Lines of the log that were dropped: its reader was too slow, or its disk was full.",
-		}, func() float64 {
-			if o.LogLinesLost == nil {
-				return 0
-			}
-			return float64(o.LogLinesLost())
-		}),
+		}, func() float64 { return float64(o.LogLinesLost()) }),
 		buildInfo: gauges("build_info",
 			"1, with the version, revision and Go version of this build.",
 			"version", "revision", "goversion"),
 	}
 }
 
-// register registers every family with reg.
 func (f *families) register(reg prometheus.Registerer) error {
 	for _, c := range [...]prometheus.Collector{
 		f.responses, f.handshakes, f.upstreamFailures, f.classicHellos, f.duration, f.phase, f.pool, f.certificate,

@@ -50,7 +50,10 @@ type fixture struct {
 func newFixture(t testing.TB, s ledger.Settings) *fixture {
 	t.Helper()
 	f := &fixture{reg: prometheus.NewPedanticRegistry(), clock: newClock()}
-	m, err := New(f.reg, Options{Upstreams: s.Upstreams, Version: "1.2.3", Revision: "abcdef"})
+	m, err := New(f.reg, Options{
+		Upstreams: s.Upstreams, Version: "1.2.3", Revision: "abcdef",
+		LogLinesLost: func() uint64 { return 0 }, Held: func() int64 { return 0 },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +229,13 @@ func (f *fixture) exerciseClient(name string) {
 
 // exerciseService does everything that no outcome carries, once.
 func exerciseService(m *Metrics) {
-	for _, p := range phases {
-		m.UpstreamPhase("*.smsportal.com", p, 20*time.Millisecond)
+	for _, p := range call.Phases {
+		m.Phase("*.smsportal.com", p, 20*time.Millisecond)
 	}
-	m.UpstreamHandshake("*.smsportal.com", 0x0303, 0xc02f, false)
-	m.UpstreamClassicHello("*.smsportal.com")
-	m.UpstreamPool("*.smsportal.com", 2, 1)
-	m.UpstreamCertificate("*.smsportal.com", start.AddDate(0, 6, 0))
+	m.Handshake("*.smsportal.com", 0x0303, 0xc02f, false)
+	m.ClassicHello("*.smsportal.com")
+	m.Pool("*.smsportal.com", 2, 1)
+	m.Certificate("*.smsportal.com", start.AddDate(0, 6, 0))
 	m.Rewrite(rewrite.Cookie)
 	m.Denied(problem.Limit)
 	m.OpenConnection(call.Plain, 2)

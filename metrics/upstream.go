@@ -13,18 +13,18 @@ import (
 	"tlslift/proxy/call"
 )
 
-// upstream is one value of the label "upstream" with the series that each
-// request counts in: finding them by their labels would cost ten times as much.
+// upstream is one value of the label "upstream", with the series that each
+// request counts in. Looking them up by label would cost ten times as much.
 type upstream struct {
 	label     string
-	ours      bool // configured; else one of the underscore words
+	ours      bool // configured; false = one of the underscore words
 	responses [2][maxStatus + 1]once[prometheus.Counter]
 	durations [len(call.Ingresses) + 1]once[prometheus.Observer]
-	phases    [4]once[prometheus.Observer] // by place in phases
-	pool      [2]once[prometheus.Gauge]    // by place in poolStates
+	phases    [len(call.Phases)]once[prometheus.Observer]
+	pool      [2]once[prometheus.Gauge] // by index in poolStates
 }
 
-// once is a series that exists from its first use on.
+// once is a series that is created on its first use.
 type once[T any] struct{ series atomic.Pointer[T] }
 
 func (o *once[T]) get(find func() T) T {
@@ -39,9 +39,8 @@ func (o *once[T]) get(find func() T) T {
 const maxStatus = 599
 
 // SetUpstreams adds configured upstreams: hosts or patterns as the configuration
-// writes them. Labels once configured stay until the process ends, since
-// counters must not vanish under requests in flight. Only one goroutine may
-// call it at a time.
+// writes them. A label stays until the process ends, because counters must not
+// vanish under in-flight requests. Only one goroutine may call it at a time.
 func (m *Metrics) SetUpstreams(labels []string) {
 	known := map[string]*upstream{
 		call.LabelOther:  {label: call.LabelOther},
@@ -58,7 +57,7 @@ func (m *Metrics) SetUpstreams(labels []string) {
 	m.upstreams.Store(&known)
 }
 
-// upstream returns the upstream with that label; what is not configured is _other.
+// upstream returns the upstream with the label, or _other if it is not configured.
 func (m *Metrics) upstream(label string) *upstream {
 	known := *m.upstreams.Load()
 	if up := known[label]; up != nil {
@@ -85,9 +84,9 @@ func (m *Metrics) response(up *upstream, status int, fromUpstream bool) {
 	}).Inc()
 }
 
-// requestDuration observes how long a request took, with its id as exemplar
-// once a second. Requests without a way in, and those that were for none of our
-// upstreams, are not observed.
+// requestDuration observes how long a request took. Once a second, the request ID
+// becomes the exemplar. It ignores requests without an ingress, and those for a
+// host that is not ours.
 func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
 	if !up.ours || !slices.Contains(call.Ingresses[:], o.Ingress) {
 		return
@@ -96,7 +95,7 @@ func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
 		return m.duration.WithLabelValues(up.label, o.Ingress.String())
 	})
 	seconds, now := o.Duration().Seconds(), o.End.Unix()
-	if last := m.exemplar.Load(); last != now && call.IsExemplar(o.ID) && m.exemplar.CompareAndSwap(last, now) {
+	if last := m.exemplar.Load(); last != now && o.ID != "" && m.exemplar.CompareAndSwap(last, now) {
 		if e, ok := series.(prometheus.ExemplarObserver); ok {
 			e.ObserveWithExemplar(seconds, prometheus.Labels{"request_id": o.ID})
 			return
@@ -105,26 +104,27 @@ func (m *Metrics) requestDuration(up *upstream, o *call.Outcome) {
 	series.Observe(seconds)
 }
 
-// UpstreamPhase observes one phase of an upstream exchange: dns, connect, tls
-// or first_byte. Other words, and what is not ours, are not observed.
-func (m *Metrics) UpstreamPhase(upstream, phase string, d time.Duration) {
-	i, up := slices.Index(phases, phase), m.upstream(upstream)
-	if i < 0 || !up.ours {
+// Phase observes one phase of an upstream exchange. It ignores upstreams that are
+// not ours.
+func (m *Metrics) Phase(upstream string, p call.Phase, d time.Duration) {
+	up := m.upstream(upstream)
+	if !up.ours {
 		return
 	}
-	up.phases[i].get(func() prometheus.Observer {
-		return m.phase.WithLabelValues(up.label, phases[i])
+	up.phases[p].get(func() prometheus.Observer {
+		return m.phase.WithLabelValues(up.label, p.String())
 	}).Observe(d.Seconds())
 }
 
-// UpstreamHandshake counts a TLS handshake with an upstream. version and cipher
-// are the numbers of the TLS wire format; unknown suites count as _other.
-func (m *Metrics) UpstreamHandshake(upstream string, version, cipher uint16, resumed bool) {
+// Handshake counts a TLS handshake with an upstream. version and cipher are the
+// numbers of the TLS wire format. Unknown suites count as _other.
+func (m *Metrics) Handshake(upstream string, version, cipher uint16, resumed bool) {
 	m.handshakes.WithLabelValues(m.upstream(upstream).label,
 		call.VersionOf(version).String(), cipherWord(cipher), strconv.FormatBool(resumed)).Inc()
 }
 
-// cipherWord is the suite's IANA name, or _other: the peer chooses the number.
+// cipherWord returns the suite's IANA name, or _other, because the peer chooses
+// the number.
 func cipherWord(id uint16) string {
 	for _, suites := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
 		for _, s := range suites {
@@ -136,15 +136,15 @@ func cipherWord(id uint16) string {
 	return "_other"
 }
 
-// UpstreamClassicHello counts a handshake with an upstream that was tried again
-// with a small, classic ClientHello.
-func (m *Metrics) UpstreamClassicHello(upstream string) {
+// ClassicHello counts a handshake with an upstream that was retried with a small,
+// classic ClientHello.
+func (m *Metrics) ClassicHello(upstream string) {
 	m.classicHellos.WithLabelValues(m.upstream(upstream).label).Inc()
 }
 
-// UpstreamPool sets how many connections to the upstream are idle and busy.
+// Pool sets how many connections to the upstream are idle and busy.
 // Only configured upstreams have a pool.
-func (m *Metrics) UpstreamPool(upstream string, idle, busy int) {
+func (m *Metrics) Pool(upstream string, idle, busy int) {
 	up := m.upstream(upstream)
 	if !up.ours {
 		return
@@ -156,9 +156,8 @@ func (m *Metrics) UpstreamPool(upstream string, idle, busy int) {
 	}
 }
 
-// UpstreamCertificate says when the certificate that the upstream presented
-// expires.
-func (m *Metrics) UpstreamCertificate(upstream string, notAfter time.Time) {
+// Certificate sets when the certificate presented by the upstream expires.
+func (m *Metrics) Certificate(upstream string, notAfter time.Time) {
 	if up := m.upstream(upstream); up.ours && !notAfter.IsZero() {
 		m.certificate.WithLabelValues(up.label).Set(float64(notAfter.Unix()))
 	}

@@ -2,20 +2,17 @@ package metrics
 
 import "strings"
 
-// The closed sets that other rooms pass as words, in the order of the contract.
-var (
-	phases     = []string{"dns", "connect", "tls", "first_byte"}
-	poolStates = []string{"idle", "busy"}
-)
+// poolStates are the values of the label "state", in the order of the contract.
+var poolStates = [...]string{"idle", "busy"}
 
-// Resource is what has a limit. Its String is the value of the label "resource"
-// of tlslift_limit.
+// Resource is something that has a limit. Its String is the value of the label
+// "resource" of tlslift_limit.
 type Resource uint8
 
 // The resources, in the order of the contract.
 const (
 	Connections         Resource = iota // limits.connections
-	UpstreamConnections                 // upstream.max_connections, of one host
+	UpstreamConnections                 // upstream.max_connections, for one host
 	Memory                              // limits.memory, in bytes
 	LabelledClients                     // clients.label_limit
 	TrackedClients                      // clients.track
@@ -34,8 +31,8 @@ func (r Resource) String() string {
 // Limits holds the limit of each resource, in the unit of its usage gauge.
 type Limits [len(Resources)]int64
 
-// maxLabel bounds the label values that come from a configuration, in bytes.
+// maxLabel is the maximum length of a label value from a configuration, in bytes.
 const maxLabel = 128
 
-// clean returns s as a label value: valid UTF-8 and bounded.
+// clean returns s as a label value: valid UTF-8 and at most maxLabel bytes.
 func clean(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxLabel)], "") }

@@ -13,9 +13,9 @@ import (
 	"tlslift/proxy/legacy"
 )
 
-// adviceFor is what the log says about a client that could not get in: the same
-// as the status page, for its owner, and what the operator can do until then.
-// silent says that it left after the handshake without a word.
+// adviceFor returns the advice that the log gives about a client that could not get
+// in: what the status page shows its owner, and what the operator can do until then.
+// silent means that the client left after the handshake without a word.
 func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string, silent bool) string {
 	fix := fixes.For(fixes.Client{Obstacle: o, Library: libraryOf(h), Program: programOf(userAgent), Offered: offeredBy(h), Silent: silent})
 	if fix.Operator == "" {
@@ -28,13 +28,13 @@ func adviceFor(o fixes.Obstacle, h *hello.ClientHello, userAgent string, silent 
 const adviceSelfTest = "The self-test over TLS needs tlslift's root, and the client's calls do not: it offers TLS 1.2 or later. " +
 	"Ask http://check.tlslift.test/ instead, or install the root for the test: /ca.pem on the admin address, or `tlslift ca export`."
 
-// needsRootForSelfTest reports whether what is in the way is tlslift's certificate, and
+// needsRootForSelfTest reports whether only tlslift's certificate is in the way, and
 // only because the client asked for the self-test over TLS.
 func (t *tunnel) needsRootForSelfTest(o fixes.Obstacle) bool {
 	return (o == fixes.DistrustsCA || o == fixes.HungUpHere) && t.out.Host == host.SelfTest && t.c.facts.Hello.Modern() && !t.st.terminate[t.c.client.Name]
 }
 
-// offeredBy is the highest version that a hello offers; "" without one.
+// offeredBy returns the highest version that a hello offers, or "" without a hello.
 func offeredBy(h *hello.ClientHello) string {
 	if h == nil {
 		return ""
@@ -42,7 +42,8 @@ func offeredBy(h *hello.ClientHello) string {
 	return call.VersionOf(h.MaxVersion).String()
 }
 
-// programOf is the program that a User-Agent shows; "" when there is none.
+// programOf returns the program that a User-Agent names, or "" if it names none we
+// know.
 func programOf(userAgent string) string {
 	if f := call.FamilyOf(userAgent); f != call.FamilyNone && f != call.FamilyOther {
 		return f.String()
@@ -50,8 +51,7 @@ func programOf(userAgent string) string {
 	return ""
 }
 
-// obstacles are what stands between us and a client whose handshake with us
-// failed, by why it did.
+// obstacles maps why a handshake with us failed to what stands in the client's way.
 var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 	call.HandshakeVersion:          fixes.VersionRefused,
 	call.HandshakeNoSharedCipher:   fixes.NoCommonSuite,
@@ -67,7 +67,7 @@ var obstacles = map[call.HandshakeFailure]fixes.Obstacle{
 	call.HandshakeOther:            fixes.Unclear,
 }
 
-// obstacleHere is the obstacle of a client whose handshake with us failed.
+// obstacleHere returns the obstacle for a client whose handshake with us failed.
 func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle {
 	if (f == call.HandshakeVersion || f == call.HandshakeNoSharedCipher) && shutOut(h) {
 		return fixes.ShutOut
@@ -78,7 +78,7 @@ func obstacleHere(f call.HandshakeFailure, h *hello.ClientHello) fixes.Obstacle 
 	return obstacles[f]
 }
 
-// obstacleBy is obstacleHere by the error of the handshake.
+// obstacleBy is like obstacleHere, but takes the error of the handshake.
 func obstacleBy(err error, h *hello.ClientHello) fixes.Obstacle {
 	if notValid := authority.NotValidError(""); errors.As(err, &notValid) {
 		return fixes.CANotValid
@@ -89,10 +89,11 @@ func obstacleBy(err error, h *hello.ClientHello) fixes.Obstacle {
 	return obstacleHere(legacy.Classify(err), h)
 }
 
-// fellBack reports whether the hello is a second try with an old version.
+// fellBack reports whether the hello is a retry with an old version.
 func fellBack(h *hello.ClientHello) bool { return h.FallbackSCSV && !h.Modern() }
 
-// obstacleOf is what the hello, or its absence, shows of a client that got in.
+// obstacleOf returns what the hello, or its absence, shows about a client that got
+// in.
 func obstacleOf(c *call.Conn) fixes.Obstacle {
 	switch h := c.Hello; {
 	case h == nil:
@@ -108,9 +109,8 @@ func obstacleOf(c *call.Conn) fixes.Obstacle {
 	}
 }
 
-// shutOut reports whether the hello offers nothing that crypto/tls could agree
-// to, whatever the settings: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5
-// suites.
+// shutOut reports whether the hello offers nothing that crypto/tls could negotiate,
+// whatever the settings: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 suites.
 func shutOut(h *hello.ClientHello) bool {
 	if h.MaxVersion < tls.VersionTLS10 {
 		return true
@@ -123,12 +123,11 @@ func shutOut(h *hello.ClientHello) bool {
 	return true
 }
 
-// wrongName reports whether the hello names another host than the CONNECT that
-// it came by, or the client's own machine.
+// wrongName reports whether the hello names a host other than the one in its CONNECT.
 func wrongName(c *call.Conn) bool {
-	if c.Hello.ServerName == "" {
+	if c.Hello.ServerName == "" || c.Ingress != call.Connect {
 		return false
 	}
 	name, err := host.Parse(c.Hello.ServerName)
-	return err != nil || name.Loopback() || c.Ingress == call.Connect && name != c.Authority
+	return err != nil || name != c.Authority
 }

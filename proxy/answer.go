@@ -13,9 +13,9 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// watchedBody notices an answer that breaks off while it is streamed. As long as the
-// caller has got nothing of it, it gets a complete answer of our own: some clients
-// send their request again if a connection ends without one. Afterwards it must see
+// watchedBody detects an answer that breaks off while it is streamed. If the caller
+// has received none of it, it gets a complete answer of our own: some clients resend
+// a request when the connection ends without an answer. Otherwise the caller must see
 // the connection break too, never a clean end.
 type watchedBody struct {
 	io.ReadCloser
@@ -29,15 +29,15 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo implements io.WriterTo: a held body goes out in as few writes as it
-// is kept in pieces.
+// WriteTo implements io.WriterTo. A buffered body is written in one write for each
+// piece that it is stored in.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	if wt, ok := b.ReadCloser.(io.WriterTo); ok {
 		n, err := wt.WriteTo(w)
 		b.note(err)
 		return n, err
 	}
-	if b.q.events { // the first one may be long in coming
+	if b.q.events { // the first event may take a long time
 		_ = b.q.w.FlushError()
 	}
 	buf := make([]byte, streamBuffer)
@@ -63,9 +63,9 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// await reads an answer to its end whose caller has left, because that shows what
-// became of its message. A stream of events has no end, and what another host
-// answers is about no message.
+// await reads the rest of an answer after its caller has left, because the end shows
+// what became of the message. It skips event streams, which never end, and answers
+// from other hosts, which are not about a message.
 func (b *watchedBody) await(buf []byte) {
 	if !b.q.out.Ours || b.q.events {
 		return
@@ -80,11 +80,11 @@ func (b *watchedBody) await(buf []byte) {
 	}
 }
 
-// maxAwaited is how much is read of an answer whose caller has left, in bytes.
+// maxAwaited is how much of an answer await reads, in bytes.
 const maxAwaited = 64 << 20
 
-// streamBuffer is what a streamed answer passes through, in bytes: a TLS record
-// at a time.
+// streamBuffer is the size of the buffer for streamed answers, in bytes: one TLS
+// record.
 const streamBuffer = 16 << 10
 
 func (b *watchedBody) note(err error) {
@@ -93,8 +93,8 @@ func (b *watchedBody) note(err error) {
 	}
 }
 
-// broke cuts the answer short, or replaces it. An error that is not the upstream's is
-// one of writing to the caller.
+// broke aborts the answer, or replaces it. It ignores errors that are not the
+// upstream's: those come from writing to the caller.
 func (b *watchedBody) broke(err error) {
 	var up *upstream.Error
 	if !errors.As(err, &up) {
@@ -112,7 +112,7 @@ func (b *watchedBody) broke(err error) {
 	q.out.Detail = "the answer broke off while it was passed on"
 }
 
-// declareLength writes the length of an answer that is known whole.
+// declareLength adds Content-Length to an answer whose length is known.
 func declareLength(resp *http.Response) {
 	if resp.ContentLength < 0 || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
 		return
@@ -122,7 +122,8 @@ func declareLength(resp *http.Response) {
 	}
 }
 
-// refuse answers a request that is not sent. Status 0 is the reason's own.
+// refuse writes an error answer of our own. Status 0 selects the reason's usual
+// status.
 func (q *request) refuse(reason problem.Reason, status int, detail string) {
 	q.out.Reason, q.out.Detail = reason, detail
 	resp := q.problem(status)
@@ -131,8 +132,8 @@ func (q *request) refuse(reason problem.Reason, status int, detail string) {
 	_, _ = io.Copy(q.w, resp.Body)
 }
 
-// problem renders a refusal or a failure in the caller's language. Status 0 is
-// the reason's usual one.
+// problem builds an error answer in the format that the caller expects. Status 0
+// selects the reason's usual status.
 func (q *request) problem(status int) *http.Response {
 	o := &q.out
 	h := q.r.Header
@@ -150,13 +151,12 @@ func (q *request) problem(status int) *http.Response {
 		dialect = problem.DialectBelowHost(hints)
 	}
 	if p.Cause == problem.Hostless {
-		// In this path, whatever could be a secret is hidden.
+		// o.Path is redacted already.
 		if n := q.st.decide.Misnamed(o.Path); !n.IsZero() {
 			p.Cause, p.Host = problem.Misnamed, n
 		}
 	}
 	answer, header, body := p.Render(dialect)
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if answer.Closes {
 		q.closes = true
 		q.w.CloseAfter()
@@ -177,13 +177,13 @@ func neverSent(err error) bool {
 	return errors.As(err, &failure) && failure.Delivery == problem.NotSent || errors.As(err, &body) && body.Delivery == problem.NotSent
 }
 
-// explain is the one place where an error of the upstream side, or of the
-// caller's own body, becomes a reason and a delivery word.
+// explain is the one place that maps an error from the upstream side, or from the
+// caller's body, to a reason and a delivery.
 func (q *request) explain(err error) (problem.Reason, string) {
 	o := &q.out
 	o.Delivery = q.ex.Delivery
 	if o.Delivery == problem.Answered {
-		o.Delivery = problem.Unknown // the head came, the rest did not
+		o.Delivery = problem.Unknown // the head arrived, the rest did not
 	}
 	if errors.Is(err, errNoMemory) {
 		return problem.Limit, err.Error()
@@ -206,14 +206,16 @@ func (q *request) explain(err error) (problem.Reason, string) {
 	return problem.Protocol, "the round trip failed"
 }
 
-// causeOf is what is behind a failure of the upstream side, where the usual text
-// of its reason would mislead. asked is the host that the caller named, ours
+// causeOf returns the cause of an upstream failure where the usual text for its
+// reason would mislead. asked is the host that the caller named, and ours reports
 // whether it is one of our upstreams.
 func causeOf(err *upstream.Error, asked host.Name, ours bool) problem.Cause {
 	var lookup *upstream.LookupError
 	switch {
 	case err.Reason == problem.DNS && !ours:
 		return problem.ForeignName
+	case err.Reason == problem.InternalAddress && !ours:
+		return problem.ForeignAddress
 	case err.Reason == problem.DNS && errors.As(err, &lookup) && lookup.Name != asked:
 		return problem.OtherName
 	case err.Reason == problem.TLS && errors.Is(err, upstream.ErrPlainHTTP):
@@ -227,7 +229,7 @@ func causeOf(err *upstream.Error, asked host.Name, ours bool) problem.Cause {
 	}
 }
 
-// explainBody is explain for a request's body that did not come as announced.
+// explainBody is explain for a request body that did not arrive as announced.
 func (q *request) explainBody(reason problem.Reason) (problem.Reason, string) {
 	o := &q.out
 	switch {

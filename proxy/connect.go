@@ -11,12 +11,12 @@ import (
 	"tlslift/proxy/call"
 	"tlslift/proxy/decide"
 	"tlslift/proxy/front"
+	"tlslift/proxy/host"
 	"tlslift/proxy/rewrite"
 )
 
-// connect decides a CONNECT (RFC 9110 section 9.3.6). What is refused is
-// answered here and the connection stays; what is allowed goes through
-// goproxy's dispatch to hijack.
+// connect decides about a CONNECT request (RFC 9110 section 9.3.6). A refusal is
+// answered here. An allowed request goes through goproxy's dispatch to hijack.
 func (q *request) connect() {
 	c, o := q.c, &q.out
 	q.place = decide.Place{Ingress: call.Connect, Host: q.r.Name, Port: q.r.Port}
@@ -37,7 +37,7 @@ func (q *request) connect() {
 		if route, ours := q.st.upstream.Route(d.Host); ours {
 			o.Label = route.Label
 		}
-	case decide.Relay: // dialled now, while the answer to a failure can still be HTTP
+	case decide.Relay: // dialled now, while a failure can still be answered in HTTP
 		o.Label, q.route = call.LabelOther, q.st.foreign(d)
 		var err error
 		if t.far, err = c.s.transport.DialTunnel(c.s.baseCtx, q.route, &q.ex); err != nil {
@@ -56,12 +56,12 @@ func (q *request) connect() {
 	c.s.pipeline.ServeHTTP(q.w, &q.r.Request)
 }
 
-// onConnect is goproxy's CONNECT filter: always our own hijack.
+// onConnect is goproxy's CONNECT handler. It always chooses our own hijack.
 func (s *Server) onConnect(authority string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	return &goproxy.ConnectAction{Action: goproxy.ConnectHijack, Hijack: hijack}, authority
 }
 
-// hijack answers the CONNECT. The tunnel is carried once http1's loop has
+// hijack answers the CONNECT with 200. The tunnel is served once http1's loop has
 // returned.
 func hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	q := connOf(r.Context()).req
@@ -70,15 +70,11 @@ func hijack(r *http.Request, client net.Conn, _ *goproxy.ProxyCtx) {
 	if r.ProtoMinor == 0 {
 		version = "1.0"
 	}
-	if b, ok := client.(interface{ Buffered() int }); ok && b.Buffered() > 0 {
-		early := make([]byte, b.Buffered()) // came together with the CONNECT
-		n, _ := client.Read(early)
-		q.c.front.Unread(early[:n])
-	}
+	q.c.front.Unread(q.w.Early())
 	_, q.c.tunnel.broken = client.Write([]byte("HTTP/" + version + " 200 Connection established\r\n\r\n"))
 }
 
-// connected carries the tunnel of a CONNECT that was answered with 200.
+// connected serves the tunnel of a CONNECT that was answered with 200.
 func (c *conn) connected() {
 	t := c.tunnel
 	facts := *c.facts
@@ -86,8 +82,11 @@ func (c *conn) connected() {
 	c.facts = &facts
 	outer := c.client
 	c.outer = &outer
-	c.http, c.url = nil, nil // an idle tunnel holds nothing of the CONNECT
+	c.http, c.url = nil, nil // an idle tunnel keeps nothing of the CONNECT
 	c.evidence.tested = false
+	if c.evidence.reported || t.decision.Host.String() == host.SelfTest {
+		c.renewEvidence()
+	}
 	switch {
 	case t.broken != nil:
 		t.out.Ending = call.EndResetByClient

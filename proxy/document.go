@@ -17,9 +17,9 @@ import (
 	"tlslift/proxy/rewrite"
 )
 
-// document makes the addresses in a WSDL or XML schema document such that the
-// caller can reach them. What cannot be read, or is larger than what may be
-// held, passes as it is, counted and logged.
+// document rewrites the addresses in a WSDL or XML schema document so the caller can
+// reach them. A document that cannot be read, or is larger than what may be held,
+// passes unchanged; that is counted and logged.
 func (q *request) document(resp *http.Response, v rewrite.View) {
 	if !q.st.Rewrite.WSDL || q.out.Method != http.MethodGet || resp.StatusCode != http.StatusOK || !rewrite.IsXML(first(resp.Header, "Content-Type")) {
 		return
@@ -48,7 +48,7 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 		q.skipped("it is larger than limits.response_buffer, or no memory was free for it")
 		return
 	}
-	if !q.c.http.Share().Extend(4 * size) { // as it came, inflated, as markup, and changed
+	if !q.c.http.Share().Extend(4 * size) { // as received, inflated, as markup, and rewritten
 		q.skipped("no memory was free for it")
 		return
 	}
@@ -85,15 +85,15 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 }
 
 const (
-	// documentBeginning is how much of an answer is inflated to find out what it
-	// is, in bytes.
+	// documentBeginning is how much of an answer is inflated to find out what it is,
+	// in bytes.
 	documentBeginning = 32 << 10
-	// maxInflation is how many times larger an inflated document may be. Real ones
-	// are 10 to 20 times larger.
+	// maxInflation is how many times larger a document may become when inflated. Real
+	// ones become 10 to 20 times larger.
 	maxInflation = 64
 )
 
-// documentBody is a body in memory.
+// documentBody is a body held in memory.
 type documentBody struct {
 	*bytes.Reader
 	io.Closer
@@ -101,19 +101,19 @@ type documentBody struct {
 
 func (q *request) skipped(why string) {
 	q.c.s.metrics.Rewrite(rewrite.WSDLSkipped)
-	q.c.s.log.Warn("the addresses in a WSDL or XML schema stay as they are: a caller may leave tlslift by them",
+	q.c.s.log.Warn("the addresses in a WSDL or XML schema stay as they are: a caller that uses them may bypass tlslift",
 		zap.String("host", q.out.Host), zap.String("path", q.out.Path), zap.String("request_id", q.out.ID), zap.String("why", why))
 }
 
-// Errors of decoded.
+// Errors returned by decoded.
 var (
 	errInflated = errors.New("inflated, it is larger than may be held")
 	errCoding   = errors.New("its content coding is not gzip or deflate")
 	errDeflated = errors.New("its content coding cannot be undone")
 )
 
-// decoded is a body without its content coding (RFC 9110 8.4.1), as far as it
-// can be undone within limit bytes.
+// decoded returns a body without its content coding (RFC 9110 8.4.1). On error it
+// returns what could be decoded, up to limit bytes.
 func decoded(body []byte, coding string, limit int64) ([]byte, error) {
 	var r io.Reader
 	var err error
@@ -122,7 +122,7 @@ func decoded(body []byte, coding string, limit int64) ([]byte, error) {
 		return body, nil
 	case "gzip", "x-gzip":
 		r, err = gzip.NewReader(bytes.NewReader(body))
-	case "deflate": // meant to be zlib's format; some servers send it bare
+	case "deflate": // should be zlib's format; some servers send raw deflate
 		if r, err = zlib.NewReader(bytes.NewReader(body)); err != nil {
 			r, err = flate.NewReader(bytes.NewReader(body)), nil
 		}

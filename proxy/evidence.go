@@ -9,34 +9,34 @@ import (
 	"tlslift/proxy/hello"
 )
 
-// callTime is how long a connection has for its first call before its hello is
-// reported without one.
+// callTime is how long a connection may take to make its first call before its hello
+// is reported without one.
 const callTime = 10 * time.Second
 
-// evidence is what a connection shows of its client, and how much of it was
+// evidence is what a connection shows about its client, and how much of that has been
 // reported.
 type evidence struct {
-	reported    bool             // all of it was
+	reported    bool             // the observation was reported
 	tested      bool             // a self-test came on it, which shows nothing
-	observation call.Observation // it
-	offer       *call.Offer      // of the hello; nil without one
-	pending     *pending         // what to report at the end, unless a call of ours comes first; nil = nothing
+	observation call.Observation // the one that was reported
+	offer       *call.Offer      // from the hello; nil without one
+	pending     *pending         // reported at the end unless a call to one of our hosts comes first; nil = nothing
 
-	mu    sync.Mutex  // of what follows: a timer may report the hello
-	timer *time.Timer // that one
-	over  bool        // the timer is too late
-	under string      // the name that the hello was reported under; "" = it was not
+	mu    sync.Mutex  // guards the fields below: a timer may report the hello
+	timer *time.Timer // reports the hello
+	over  bool        // the timer may no longer report
+	under string      // the name that the hello was reported under; "" = not reported
 }
 
-// pending is what requests show that were refused, or for other hosts: the latest one,
-// with the way in of the first.
+// pending is what requests that were refused, or were for other hosts, show: the
+// latest one, with the ingress of the first.
 type pending struct {
 	call.Observation
 	client call.Identity
 }
 
-// await keeps what a request shows until a call of ours comes. What was passed on
-// outweighs what was refused.
+// await keeps what a request shows until a call to one of our hosts comes. A request
+// that was passed on takes precedence over one that was refused.
 func (e *evidence) await(client call.Identity, v call.Observation) {
 	switch {
 	case e.reported:
@@ -47,7 +47,7 @@ func (e *evidence) await(client call.Identity, v call.Observation) {
 	}
 }
 
-// offered takes the connection's hello.
+// offered records what the connection's ClientHello offers.
 func (c *conn) offered() {
 	h := c.facts.Hello
 	c.evidence.offer = &call.Offer{
@@ -56,8 +56,9 @@ func (c *conn) offered() {
 	}
 }
 
-// awaitCall reports the hello when no call came in time. host is the one that the
-// connection is for, and ours says that it is one of our upstreams.
+// awaitCall starts a timer that reports the hello if no call comes in time. host is
+// the connection's destination, and ours reports whether that is one of our
+// upstreams.
 func (c *conn) awaitCall(host string, ours bool) {
 	e := &c.evidence
 	o := call.Outcome{Kind: call.Observed, Conn: c.facts, Client: c.client, Ingress: c.facts.Ingress, Host: host, Offer: e.offer}
@@ -76,8 +77,9 @@ func (c *conn) awaitCall(host string, ours bool) {
 	})
 }
 
-// hello returns what is still to be reported of a client's hello under a name. was
-// is the name that it was reported under before, if another.
+// hello stops the timer and returns the client's hello if it is still to be reported
+// under name, else nil. was is the other name that it was reported under before, if
+// any.
 func (e *evidence) hello(name string) (offer *call.Offer, was string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -92,8 +94,8 @@ func (e *evidence) hello(name string) (offer *call.Offer, was string) {
 	return e.offer, e.under
 }
 
-// observe is what the connection shows of its client, once: at its first call, or
-// at its end. Later calls return nil.
+// observe returns what the connection shows about its client, once: at its first
+// call, or at its end. After that it returns nil.
 func (c *conn) observe(client call.Identity, v call.Observation) *call.Observation {
 	e := &c.evidence
 	if e.reported {
@@ -101,19 +103,19 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 	}
 	e.reported = true
 	if v.NoCall && v.Handling != call.Refused && e.passed() {
-		v.Handling = call.Tunnelled // as what came before
+		v.Handling = call.Tunnelled // like the requests before it
 	}
 	v.Hello, v.FormerName = e.hello(client.Name)
 	v.Version = cmp.Or(c.facts.Version, c.facts.Offered())
-	if c.tunnel != nil { // its line names whom the connection counts under
+	if c.tunnel != nil { // its line names the client that the connection counts under
 		c.tunnel.out.Client = client
 	}
 	e.observation = v
 	return &e.observation
 }
 
-// wayIn is that of the connection's first request. in is that of a later one, or the
-// connection's own.
+// wayIn returns the ingress of the connection's first request if one is pending, else
+// in.
 func (e *evidence) wayIn(in call.Ingress) call.Ingress {
 	if e.pending != nil {
 		return e.pending.Ingress
@@ -121,18 +123,19 @@ func (e *evidence) wayIn(in call.Ingress) call.Ingress {
 	return in
 }
 
-// passed reports whether calls for other hosts were passed on, and no call of ours
-// came.
+// passed reports whether requests for other hosts were passed on and no call to one
+// of ours came.
 func (e *evidence) passed() bool { return e.pending != nil && e.pending.Handling == call.Tunnelled }
 
-// ended reports what a plain connection shows on which no call of ours came.
+// ended reports what a plain connection shows if no call to one of our hosts came on
+// it.
 func (c *conn) ended() {
 	if c.tunnel == nil {
 		c.reportPending()
 	}
 }
 
-// reportPending reports what is pending, if nothing else was reported.
+// reportPending reports what is pending, unless something was reported already.
 func (c *conn) reportPending() {
 	e := &c.evidence
 	if e.reported || e.pending == nil {
@@ -142,8 +145,16 @@ func (c *conn) reportPending() {
 	c.s.finish(&call.Outcome{Kind: call.Observed, Conn: c.facts, Client: e.pending.client, End: c.s.now(), Ingress: v.Ingress, Observation: v})
 }
 
-// libraryOf is the guessed library and era of a hello; "" when there is no
-// hello or no guess.
+// renewEvidence reports what is pending, then begins the evidence of a tunnel that
+// shows its client anew: calls came before its CONNECT, or it is for a self-test,
+// which shows nothing. Its timer cannot run yet.
+func (c *conn) renewEvidence() {
+	c.reportPending()
+	c.evidence = evidence{}
+}
+
+// libraryOf returns the library and era guessed from a hello, or "" without a hello
+// or a guess.
 func libraryOf(h *hello.ClientHello) string {
 	if h == nil {
 		return ""

@@ -15,7 +15,7 @@ import (
 // else counts calls or connections.
 func (s *Server) finish(o *call.Outcome) {
 	if o.Label == call.LabelOther && o.Reason.Denied() && o.Reason != problem.ClientGone && o.Delivery == problem.NotSent {
-		o.Label = call.LabelDenied // a foreign host that could have been called, and was refused after all
+		o.Label = call.LabelDenied // a foreign host that was allowed, but refused in the end
 	}
 	s.Count(o)
 	name := "request"
@@ -26,12 +26,12 @@ func (s *Server) finish(o *call.Outcome) {
 		return
 	}
 	o.ConnID = s.ids.text(o.Conn.Number)
-	s.writeLine(levelOf(o), name, o)
+	s.writeLine(zapcore.Level(problem.LevelOf(o.Reason, o.Delivery)), name, o)
 }
 
-// Count hands an outcome to the metrics and the ledger: one of this process, or
-// of the one whose place it took, which has logged it. In a process that is
-// being replaced it goes to HandOver's function instead.
+// Count passes an outcome to the metrics and the ledger. It comes from this process,
+// or from the one that this process replaced, which has logged it. In a process that
+// is being replaced, it goes to HandOver's function instead.
 func (s *Server) Count(o *call.Outcome) {
 	s.counting.RLock()
 	defer s.counting.RUnlock()
@@ -45,39 +45,26 @@ func (s *Server) Count(o *call.Outcome) {
 	}
 }
 
-// HandOver has outcomes counted by to from now on, not here; nil undoes that.
-// What was counted here before is in the ledger when it returns. to must not
-// keep what it is given.
+// HandOver makes Count pass outcomes to to from now on; nil undoes that. When
+// HandOver returns, everything counted here before is in the ledger. to must not keep
+// its argument.
 func (s *Server) HandOver(to func(*call.Outcome)) {
 	s.counting.Lock()
 	defer s.counting.Unlock()
 	s.heir = to
 }
 
-// dropped ends a connection that the front closed without an answer.
+// dropped records a connection that the front closed without an answer.
 func (s *Server) dropped(c *call.Conn, reason problem.Reason) {
 	s.finish(&call.Outcome{Kind: call.Dropped, Conn: c, Reason: reason})
 }
 
-// levelOf is the level of an outcome's line: error where a request may have
-// been sent, warn where the upstream lost one for certain, else info.
-func levelOf(o *call.Outcome) zapcore.Level {
-	switch problem.LevelOf(o.Reason, o.Delivery) {
-	case problem.LevelError:
-		return zapcore.ErrorLevel
-	case problem.LevelWarn:
-		return zapcore.WarnLevel
-	default:
-		return zapcore.InfoLevel
-	}
-}
-
-// stack is the value of a panic that goes on in another goroutine: where it
-// began.
+// stack is the panic value of a panic that is raised again in another goroutine. It
+// holds the original stack trace.
 type stack []byte
 
-// logPanic logs a panic that was kept in its connection. Neither the value nor
-// the arguments of the stack are printed: they may hold what a caller sent.
+// logPanic logs a panic that was contained in its connection. It logs neither the
+// value nor the arguments on the stack: they may hold what a caller sent.
 func (s *Server) logPanic(value any, what, where string) {
 	at, ok := value.(stack)
 	if !ok {
@@ -85,5 +72,3 @@ func (s *Server) logPanic(value any, what, where string) {
 	}
 	s.log.Error(what, zap.String("where", where), zap.String("stack", contain.Functions(at)))
 }
-
-func errField(err error) zap.Field { return zap.Error(err) }

@@ -10,29 +10,18 @@ import (
 	"tlslift/proxy/call"
 )
 
-// writeLine writes an outcome's line, if its level is logged: through zap, or,
-// where JSON lines have a writer of their own, encoded here (lineEncoder).
+// writeLine writes an outcome's log line if its level is enabled. The time of the line
+// is when the outcome ended.
 func (s *Server) writeLine(level zapcore.Level, msg string, o *call.Outcome) {
-	if s.lines == nil {
-		if ce := s.log.Check(level, msg); ce != nil {
-			ce.Write(zap.Inline((*line)(o)))
-		}
-		return
+	if ce := s.log.Check(level, msg); ce != nil {
+		ce.Time = o.End
+		ce.Write(zap.Inline((*line)(o)))
 	}
-	if !s.log.Core().Enabled(level) {
-		return
-	}
-	e, ok := s.encoders.Get().(*lineEncoder)
-	if !ok {
-		e = new(lineEncoder)
-	}
-	s.lines.WriteLine(level, e.encode(level, msg, o))
-	s.encoders.Put(e)
 }
 
-// line is an outcome as the log has it (design, section 8). Each key is always
-// there, but for detail, caller_request_id, delivery, which only requests have, and
-// those of tunnels alone.
+// line is an outcome as the log shows it (design, section 8). Every key is always
+// present, except detail, caller_request_id, delivery (requests only), and the keys
+// that only tunnels have.
 type line call.Outcome
 
 // MarshalLogObject implements zapcore.ObjectMarshaler.
@@ -49,7 +38,14 @@ func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("path", o.Path)
 	enc.AddString("api_type", o.APIType)
 	enc.AddInt("status", o.Status)
-	enc.AddString("origin", originOf(o))
+	origin, upstreamVersion := "tlslift", ""
+	if o.FromUpstream {
+		origin = "upstream"
+	}
+	if o.UpstreamVersion != 0 {
+		upstreamVersion = call.VersionOf(o.UpstreamVersion).String()
+	}
+	enc.AddString("origin", origin)
 	if o.Kind == call.Tunnel {
 		enc.AddString("end", o.Ending.String())
 	} else {
@@ -60,7 +56,7 @@ func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt64("response_bytes", o.ResponseBytes)
 	enc.AddFloat64("duration_ms", milliseconds(o.Duration()))
 	enc.AddFloat64("upstream_ms", milliseconds(o.Upstream))
-	enc.AddString("upstream_tls_version", versionName(o.UpstreamVersion))
+	enc.AddString("upstream_tls_version", upstreamVersion)
 	enc.AddBool("upstream_reused", o.UpstreamReused)
 	enc.AddString("decision", o.Decision)
 	enc.AddString("error", o.Reason.String())
@@ -81,14 +77,7 @@ func (l *line) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return nil
 }
 
-func originOf(o *call.Outcome) string {
-	if o.FromUpstream {
-		return "upstream"
-	}
-	return "tlslift"
-}
-
-// milliseconds rounds to microseconds.
+// milliseconds rounds down to a whole microsecond.
 func milliseconds(d time.Duration) float64 { return float64(d/time.Microsecond) / 1000 }
 
 func cipherName(id uint16) string {
@@ -96,11 +85,4 @@ func cipherName(id uint16) string {
 		return ""
 	}
 	return tls.CipherSuiteName(id)
-}
-
-func versionName(v uint16) string {
-	if v == 0 {
-		return ""
-	}
-	return call.VersionOf(v).String()
 }

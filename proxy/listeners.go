@@ -19,12 +19,12 @@ import (
 // listener is one open listener.
 type listener struct {
 	net.Listener
-	conf   atomic.Pointer[Listener] // in force; its address never changes
-	ctx    context.Context          // ends when accepting does
+	conf   atomic.Pointer[Listener] // current; its address never changes
+	ctx    context.Context          // cancelled when accepting stops
 	remove context.CancelFunc
 }
 
-// ListenError says which listener of the settings could not be opened.
+// ListenError reports which listener of the settings could not be opened.
 type ListenError struct {
 	Index   int // in Settings.Listeners
 	Address string
@@ -48,15 +48,15 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// listenerChange is what makes the open listeners those of new settings.
+// listenerChange turns the open listeners into those of new settings.
 type listenerChange struct {
 	open    []*listener // in the settings' order: kept and added
-	confs   []Listener  // of open
+	confs   []Listener  // one for each of open
 	added   []*listener
 	removed []*listener
 }
 
-// undo closes what was opened.
+// undo closes the listeners that prepare opened.
 func (c *listenerChange) undo() {
 	for _, l := range c.added {
 		l.remove()
@@ -64,10 +64,10 @@ func (c *listenerChange) undo() {
 	}
 }
 
-// prepare opens the listeners that are not open yet. One that is open under the
-// same address is kept; of several with port 0 each is kept once. With an error,
-// a *ListenError, nothing has changed. The caller does not hold the lock: a host
-// name is looked up, and calls, the status page and a drain wait for the lock.
+// prepare opens the listeners that are not open yet. A listener that is open at the
+// same address is kept; several with port 0 are each kept once. On error, a
+// *ListenError, nothing has changed. The caller must not hold s.mu: prepare may look
+// up a host name, and calls, the status page and a drain wait for that lock.
 func (s *Server) prepare(wanted []Listener) (*listenerChange, error) {
 	s.mu.Lock()
 	c := &listenerChange{removed: slices.Clone(s.listeners)}
@@ -81,7 +81,7 @@ func (s *Server) prepare(wanted []Listener) (*listenerChange, error) {
 		}
 		ln, err := s.open(conf.Address)
 		if err != nil && noIPv6(conf.Address, err) && len(wanted) > 1 {
-			s.log.Warn("no IPv6 here: going on without this listener", zap.String("address", conf.Address))
+			s.log.Warn("no IPv6 here: continuing without this listener", zap.String("address", conf.Address))
 			continue
 		}
 		if err != nil {
@@ -96,18 +96,18 @@ func (s *Server) prepare(wanted []Listener) (*listenerChange, error) {
 	return c, nil
 }
 
-// open opens one listener, or takes the one that was inherited.
+// open opens one listener, or takes one that was inherited.
 func (s *Server) open(address string) (net.Listener, error) {
 	if ln := s.inherited.Take(address); ln != nil {
 		return ln, nil
 	}
-	lc := net.ListenConfig{KeepAlive: -1} // deadlines find callers that are gone
+	lc := net.ListenConfig{KeepAlive: -1} // deadlines detect callers that are gone
 	return front.Listen(s.accepting, lc, address)
 }
 
-// reconcile puts the listeners in force; it cannot fail. Removed ones accept no
-// more; the connections that they accepted end after their next answer. The
-// caller holds the lock.
+// reconcile puts the listeners into service; it cannot fail. Removed listeners stop
+// accepting, and the connections that they accepted end after their next answer. The
+// caller holds s.mu.
 func (s *Server) reconcile(c *listenerChange) {
 	for i, l := range c.open {
 		l.conf.Store(&c.confs[i])
@@ -116,7 +116,7 @@ func (s *Server) reconcile(c *listenerChange) {
 	for _, l := range c.removed {
 		s.log.Info("no longer listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
 		l.remove()
-		l.Close() // now, not when accepting has noticed: the reload says that it is closed
+		l.Close() // now, without waiting for the accept loop: the reload reports it closed
 	}
 	for _, l := range c.added {
 		s.log.Info("listening", zap.Stringer("address", l.Addr()), zap.String("configured", l.conf.Load().Address))
@@ -126,8 +126,8 @@ func (s *Server) reconcile(c *listenerChange) {
 	}
 }
 
-// Serve accepts until Shutdown. It returns nil after a Shutdown, else the
-// failure of a listener that ended it.
+// Serve accepts connections until Shutdown. It returns nil after Shutdown, or the
+// error of a listener that failed.
 func (s *Server) Serve() error {
 	s.mu.Lock()
 	s.started = true
@@ -143,7 +143,7 @@ func (s *Server) Serve() error {
 	}
 }
 
-// accept serves one listener in the background. The caller holds the lock.
+// accept serves one listener in the background. The caller holds s.mu.
 func (s *Server) accept(l *listener) {
 	if s.accepting.Err() != nil {
 		l.Close()
@@ -175,8 +175,8 @@ func (s *Server) accept(l *listener) {
 	})
 }
 
-// endAccepting stops accepting. When it returns, every connection that was
-// accepted is open, so a wait for the open ones misses none.
+// endAccepting stops accepting. When it returns, every accepted connection counts as
+// open, so waiting for the open ones misses none.
 func (s *Server) endAccepting() {
 	s.mu.Lock()
 	s.stopAccepting()
@@ -202,13 +202,13 @@ func (s *Server) EachListener(f func(address string, ln net.Listener)) {
 	}
 }
 
-// Bound is an open listener: its configuration and its address.
+// Bound is an open listener: its configuration and the address it is bound to.
 type Bound struct {
 	Listener
 	Addr netip.AddrPort
 }
 
-// Bound are the open listeners, in the configuration's order.
+// Bound returns the open listeners, in the configuration's order.
 func (s *Server) Bound() []Bound {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"tlslift/proxy/host"
+	"tlslift/proxy/upstream/names"
 )
 
-// LocalAddrs knows the addresses of this host's interfaces, asked for at most
-// every half minute.
+// LocalAddrs caches the addresses of this host's interfaces for 30 seconds.
 type LocalAddrs struct {
 	mu    sync.Mutex
 	asked time.Time
-	addrs map[netip.Addr]struct{}
+	addrs map[netip.Addr]bool
 }
 
 // Covers reports whether a listener bound to bound is reached at ap.
@@ -27,7 +27,7 @@ func (l *LocalAddrs) Covers(bound, ap netip.AddrPort) bool {
 		return bound.Addr() == ap.Addr()
 	}
 	if bound.Addr().Is4() && !ap.Addr().Is4() {
-		return false // 0.0.0.0 is no IPv6 address
+		return false // 0.0.0.0 does not include IPv6
 	}
 	return ap.Addr().IsUnspecified() || l.Has(ap.Addr())
 }
@@ -41,18 +41,9 @@ func (l *LocalAddrs) Has(addr netip.Addr) bool {
 	defer l.mu.Unlock()
 	if l.addrs == nil || time.Since(l.asked) > 30*time.Second {
 		l.asked = time.Now()
-		l.addrs = make(map[netip.Addr]struct{})
-		list, _ := net.InterfaceAddrs()
-		for _, a := range list {
-			if n, ok := a.(*net.IPNet); ok {
-				if addr, ok := netip.AddrFromSlice(n.IP); ok {
-					l.addrs[addr.Unmap()] = struct{}{}
-				}
-			}
-		}
+		l.addrs = names.InterfaceAddrs()
 	}
-	_, ok := l.addrs[addr]
-	return ok
+	return l.addrs[addr]
 }
 
 // lookup implements decide.Settings.Lookup. Go's resolver reads the hosts file.

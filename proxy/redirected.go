@@ -10,10 +10,10 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// openRedirected decides about a redirected connection in clear by its first
-// request, and about each later one that names no host. If the connection is to be
-// relayed, the other side is dialled while http1 still accounts for the head;
-// relayed then says that w is done with.
+// openRedirected decides about a redirected plaintext connection by its first
+// request, and about each later request that names no host. If the connection is to
+// be relayed, openRedirected dials the other side while http1 still accounts for the
+// head. Then relayed is true, and the caller must not use w any more.
 func (c *conn) openRedirected(w *http1.Response, r *http1.Request) (d decide.Decision, relayed bool) {
 	if !c.facts.OriginalDst.IsValid() || c.facts.Handling != call.Plain || c.outer != nil || c.begun && !r.Name.IsZero() ||
 		c.refusal != nil || c.facts.Denied {
@@ -34,8 +34,9 @@ func (c *conn) openRedirected(w *http1.Response, r *http1.Request) (d decide.Dec
 	return d, false
 }
 
-// relaySilent relays a redirected connection on which neither side has spoken,
-// unless its caller's first bytes are to be waited for. It reports whether it did.
+// relaySilent relays a redirected connection on which neither side has spoken, unless
+// the decision is to wait for the caller's first bytes. It reports whether it
+// relayed.
 func (c *conn) relaySilent() bool {
 	st := c.s.settings.Load()
 	d := st.decide.Silent(c.facts)
@@ -47,8 +48,8 @@ func (c *conn) relaySilent() bool {
 	return true
 }
 
-// dialOnwards makes a tunnel of a redirected connection, and connects to where
-// that was going. host is for the log.
+// dialOnwards turns a redirected connection into a tunnel and dials its original
+// destination. host is for the log.
 func (c *conn) dialOnwards(st *settings, d decide.Decision, host host.Name) {
 	facts := *c.facts
 	facts.Ingress = call.Transparent
@@ -67,11 +68,11 @@ func (c *conn) dialOnwards(st *settings, d decide.Decision, host host.Name) {
 	t.far = far
 }
 
-// relayOnwards relays the tunnel of dialOnwards.
+// relayOnwards relays the tunnel that dialOnwards made.
 func (c *conn) relayOnwards() {
 	c.http, c.url = nil, nil // an idle tunnel holds nothing of the request
 	if t := c.tunnel; t.far == nil {
-		t.finish() // nobody was answered
+		t.refused(call.Observation{}) // the dial failed, and there is nothing to answer
 	} else {
 		t.relay(call.Tunnelled, nil)
 	}

@@ -15,7 +15,7 @@ import (
 // are idle most of the time.
 type idleReader struct {
 	conn net.Conn
-	raw  syscall.RawConn // nil: an ordinary reader
+	raw  syscall.RawConn // nil: read through conn
 	buf  *[relayBuffer]byte
 	n    int
 	err  error
@@ -23,31 +23,12 @@ type idleReader struct {
 
 func newIdleReader(c net.Conn) *idleReader { return &idleReader{conn: c} }
 
-// settle looks for the socket once nothing is buffered above it any more.
-func (r *idleReader) settle() {
-	if r.raw != nil {
-		return
-	}
-	c := r.conn
-	for {
-		if b, ok := c.(interface{ Buffered() int }); ok && b.Buffered() > 0 {
-			return
-		}
-		if tcp, ok := c.(*net.TCPConn); ok {
-			r.raw, _ = tcp.SyscallConn()
-			return
-		}
-		beneath, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return
-		}
-		c = beneath.NetConn()
-	}
-}
-
-// read returns the bytes that came; they are valid until release.
+// read returns the bytes that arrived; they are valid until release.
 func (r *idleReader) read() ([]byte, int, error) {
-	if r.settle(); r.raw == nil {
+	if r.raw == nil {
+		r.raw = nonblock.Socket(r.conn)
+	}
+	if r.raw == nil {
 		r.take()
 		n, err := r.conn.Read(r.buf[:])
 		if n == 0 {

@@ -1,17 +1,13 @@
 package proxy
 
 import (
-	"errors"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/elazarl/goproxy"
 
 	"tlslift/proxy/call"
 	"tlslift/proxy/decide"
-	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/redact"
@@ -19,7 +15,7 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// request is one request while it is served. Requests are pooled: an idle
+// request is one request while it is served. Requests are pooled, so an idle
 // connection holds none.
 type request struct {
 	c  *conn
@@ -29,25 +25,25 @@ type request struct {
 
 	out      call.Outcome
 	decision decide.Decision
-	opening  decide.Decision // about its connection, if that was redirected
+	opening  decide.Decision // about its connection, if redirected
 	place    decide.Place
-	first    bool   // of what its connection carries, or it has waited behind another one
-	target   string // path and query as they go up
+	first    bool   // the first on its connection, or it waited behind another one
+	target   string // path and query as sent upstream
 	query    string // of target; never logged
 
 	route     *upstream.Route
 	ex        upstream.Exchange
 	held      *heldBody // the beginning of the body; nil without one
 	answer    watchedBody
-	closes    bool          // the answer is one of our own that ends the connection
-	streaming bool          // the answer comes bit by bit: each write is flushed
-	events    bool          // it is a stream of events, which has no end of its own
-	connected bool          // a CONNECT that was answered with 200
-	behind    problem.Cause // what is behind the reason of an answer of our own
+	closes    bool          // our own answer ends the connection
+	streaming bool          // the answer is streamed: each write is flushed
+	events    bool          // the answer is an event stream, which has no end of its own
+	connected bool          // it is a CONNECT that was answered with 200
+	behind    problem.Cause // the cause behind an error answer of our own
 	memory    upstream.Memory
 }
 
-// ServeHTTP1 implements http1.Handler: one request, from decision to outcome.
+// ServeHTTP1 implements http1.Handler. It takes one request from decision to outcome.
 func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	c.renewRules()
 	opening, relayed := c.openRedirected(w, r)
@@ -78,7 +74,7 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 			q.out.Reason, q.out.Delivery = problem.Protocol, problem.Unknown
 			w.Abort()
 		}
-		if !q.connected { // else the connection is a tunnel now, with an outcome of its own
+		if !q.connected { // else the connection is a tunnel now, with its own outcome
 			q.finish()
 		}
 		c.req = nil
@@ -88,7 +84,7 @@ func (c *conn) ServeHTTP1(w *http1.Response, r *http1.Request) {
 	served = true
 }
 
-// release gives the request back, emptied: what uses it any longer fails.
+// release returns the request to the pool, emptied, so any later use fails.
 func (q *request) release() {
 	q.held.release()
 	q.memory.Reset()
@@ -97,7 +93,7 @@ func (q *request) release() {
 	s.requests.Put(q)
 }
 
-// serve decides, then does.
+// serve decides, then acts.
 func (q *request) serve() {
 	if q.r.Method == http.MethodConnect {
 		q.connect()
@@ -107,7 +103,7 @@ func (q *request) serve() {
 	place, found := q.st.decide.Find(c.facts, decide.Target{
 		Absolute: r.Form == http1.AbsoluteForm, Scheme: r.Scheme, Host: r.Name, Port: r.Port, Path: r.Target,
 	})
-	if q.opening.Reason != problem.None { // its host is not known, and could be one of ours
+	if q.opening.Reason != problem.None { // the host is not known, and could be one of ours
 		place.Host, found = q.opening.Host, q.opening
 		if route, ours := q.st.upstream.Route(place.Host); ours {
 			q.out.Label = route.Label
@@ -149,14 +145,14 @@ func (q *request) serve() {
 	c.s.pipeline.ServeHTTP(q.w, &r.Request)
 }
 
-// named reports whether the request names one of our upstreams, and is not for
-// another one by its tunnel.
+// named reports whether the request itself names one of our upstreams, and its tunnel
+// is not for another one.
 func (q *request) named() bool {
 	_, ours := q.st.upstream.Route(q.place.Host)
 	return ours && q.out.Reason != problem.Misdirected
 }
 
-// below is a target without the prefix of a base URL.
+// below returns a target without the prefix of a base URL.
 func below(target, prefix string) string {
 	switch {
 	case prefix == "":
@@ -168,18 +164,18 @@ func below(target, prefix string) string {
 	}
 }
 
-// fallsBack reports whether the caller's URL is one of the host's own, in
-// clear. A caller that names no host may have such a URL, and is taken to.
+// fallsBack reports whether the caller uses an http URL of the host itself. A caller
+// that names no host may have such a URL, and is assumed to.
 func (q *request) fallsBack() bool {
 	return q.place.SeesHTTP && q.out.Version == call.VersionNone && !q.ownURL()
 }
 
-// ownURL reports whether the caller's URL has our own address.
+// ownURL reports whether the caller's URL contains our own address.
 func (q *request) ownURL() bool {
 	return q.place.Base && (q.place.Prefix != "" || !q.r.Name.IsZero())
 }
 
-// setting is what in the caller leads it here.
+// setting returns the client's setting that leads it here.
 func (q *request) setting() call.Setting {
 	if q.ownURL() {
 		return call.SettingURL
@@ -187,7 +183,7 @@ func (q *request) setting() call.Setting {
 	return call.SettingOf(q.place.Ingress, !q.r.Name.IsZero())
 }
 
-// view is how the caller sees the upstreams.
+// view returns how the caller sees the upstreams.
 func (q *request) view() rewrite.View {
 	v := rewrite.View{Upgraded: q.st.upgraded, Host: q.route.Host, HTTP: q.place.SeesHTTP}
 	v.Target, v.Port = q.route.Given()
@@ -198,8 +194,9 @@ func (q *request) view() rewrite.View {
 	return v
 }
 
-// refusedEarly answers what cannot be decided about: a caller that may not
-// connect, a head that is malformed, a body that did not come.
+// refusedEarly answers a request that cannot be decided about: the caller may not
+// connect, the head is malformed, or the body did not arrive. It reports whether it
+// did.
 func (q *request) refusedEarly(bodyErr error) bool {
 	switch {
 	case q.c.refusal != nil:
@@ -222,9 +219,8 @@ func (q *request) refusedEarly(bodyErr error) bool {
 	return true
 }
 
-// readBody holds the beginning of the request's body, so that a caller that
-// does not finish it has sent nothing, and looks at it for what the log and the
-// ledger say.
+// readBody holds the beginning of the request's body, so a caller that does not
+// finish it has sent nothing upstream. It also looks there for the API type.
 func (q *request) readBody() error {
 	timeout := memoryTimeout
 	if limit := q.st.Limits.BodyTimeout; limit > 0 {
@@ -245,15 +241,15 @@ func (q *request) readBody() error {
 	return nil
 }
 
-// identify names the caller. The error is why it may not use the proxy.
+// identify names the caller. The error says why the caller may not use the proxy.
 func (q *request) identify() error {
 	h := q.r.Header
 	return q.c.identify(q.st, q.out.Ingress, first(h, "Proxy-Authorization"), first(h, "Authorization"), q.query, q.held.prefix)
 }
 
-// upgradeAsked reports a protocol upgrade that a client cannot do without. h2c
-// is only an offer (RFC 7540 section 3.2), which Java's HttpClient makes with
-// every plain request: it is dropped with the other hop-by-hop fields.
+// upgradeAsked reports whether a client asks for a protocol upgrade that it needs.
+// h2c is only an offer (RFC 7540 section 3.2), which Java's HttpClient makes with
+// every plain request. It is dropped with the other hop-by-hop fields.
 func upgradeAsked(h http.Header) bool {
 	for _, v := range h["Upgrade"] {
 		if !strings.EqualFold(strings.TrimSpace(v), "h2c") {
@@ -263,7 +259,7 @@ func upgradeAsked(h http.Header) bool {
 	return false
 }
 
-// onRequest is goproxy's request filter: what must change on the way up.
+// onRequest is goproxy's request filter. It changes what must change on the way up.
 func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	ctx.UserData, ctx.RoundTripper = connOf(r.Context()), s
 	rewrite.HopByHop(r.Header)
@@ -272,8 +268,8 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 	return r, nil
 }
 
-// RoundTrip implements goproxy.RoundTripper. The caller's context is left
-// behind: once a byte went upstream, nothing the caller does cancels it.
+// RoundTrip implements goproxy.RoundTripper. It ignores the caller's context: once a
+// byte went upstream, nothing that the caller does cancels it.
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	q := ctx.UserData.(*conn).req
 	q.ex.Caller, q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q, q.c.http.AbortBody, &q.memory, &q.c.owned
@@ -292,8 +288,8 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	return resp, nil
 }
 
-// onResponse is goproxy's response filter: an answer of the upstream is made
-// fit for the caller, a failure becomes an answer of our own.
+// onResponse is goproxy's response filter. It adapts an upstream answer to the
+// caller, and turns a failure into an answer of our own.
 func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
 	q := ctx.UserData.(*conn).req
 	if resp == nil {
@@ -317,130 +313,6 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	resp.Header = nil // goproxy would copy every field
 	return resp
 }
-
-// finish completes the request's outcome and records it. It runs after the answer
-// has left.
-func (q *request) finish() {
-	c, o := q.c, &q.out
-	_ = q.w.FlushError()
-	o.End = c.s.now()
-	if o.Method == call.LabelOther && q.decision.Action != decide.Pass {
-		o.Path = "" // it may be a part of a message, as the method may
-		if q.r.Form == http1.AbsoluteForm && (q.r.Blanks || q.r.Refusal != nil) {
-			o.Host = "" // the true request line may be behind it
-		}
-	}
-	o.Status = q.w.Status()
-	if q.r.Refusal != nil && q.r.Refusal.Silent {
-		o.Kind, o.Client = call.Dropped, c.client
-		c.s.finish(o)
-		return
-	}
-	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
-	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused
-	o.UserAgent, o.Caller = first(q.r.Header, "User-Agent"), callerID(q.r.Header)
-	if o.Ours && o.Insecure() {
-		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
-	}
-	if o.FromUpstream && o.Reason == problem.None {
-		q.streamed()
-	}
-	o.Misnamed = o.Ours && q.route == nil && !q.named()
-	q.presence()
-	if c.by == nil {
-		c.identifyConnection(q.st)
-		o.Client = c.client
-	}
-	o.Offer = c.evidence.offer
-	switch v := q.observation(); {
-	case o.Host == host.SelfTest: // what comes next may be a call
-		c.evidence.tested = true
-	case v.Ours && !v.NoCall:
-		o.Observation = c.observe(c.client, v)
-	default:
-		c.evidence.await(c.client, v)
-	}
-	if t := c.tunnel; t != nil {
-		t.out.RequestBytes += o.RequestBytes
-		t.out.ResponseBytes += o.ResponseBytes
-	}
-	c.s.finish(o)
-}
-
-// streamed judges an answer that may have been passed on as it came. One of ours that
-// did not come to its end is in doubt: its caller left, and it was too long to await.
-// A stream of events ends only when its caller leaves, and what a caller gets from
-// another host is no message.
-func (q *request) streamed() {
-	o := &q.out
-	if o.Delivery = q.ex.Delivery; o.Delivery != problem.Unknown {
-		return
-	}
-	if q.events || !o.Ours {
-		o.Delivery = problem.Answered
-		return
-	}
-	o.Reason, o.Detail = problem.Reset, "the answer was not passed on to its end"
-}
-
-// observation is what a connection shows of its client by this request: one that was
-// refused, or was for a foreign host, is no insecure call of the API. The way in is
-// that of the connection's first request.
-func (q *request) observation() call.Observation {
-	o := &q.out
-	v := call.Observation{Ingress: o.Ingress, Handling: q.c.facts.Handling, Ours: o.Ours && o.Host != host.SelfTest}
-	switch {
-	case q.c.facts.Handling != call.Plain:
-		v.Ingress = q.c.facts.Ingress
-	case (o.Reason.Denied() && o.Reason != problem.ClientGone || q.opening.Reason != problem.None) && (q.closes || !o.Ours):
-		v.Handling, v.NoCall = call.Refused, true
-	case o.Label == call.LabelOther && q.route != nil:
-		v.Handling, v.NoCall = call.Tunnelled, true
-	}
-	v.Ingress = q.c.evidence.wayIn(v.Ingress)
-	return v
-}
-
-// presence finds out whether the caller was still there. It costs a system
-// call, so it is asked only when the caller may have given up.
-func (q *request) presence() {
-	o, err := &q.out, q.w.Err()
-	switch {
-	case errors.Is(err, net.ErrClosed): // by us, at the deadline of a drain
-		return
-	case err != nil, o.Reason == problem.ClientGone:
-		o.ClientGone = true
-		return
-	}
-	if o.Duration() < presenceCheckAfter && o.Reason == problem.None {
-		return
-	}
-	switch s := q.c.front.PeerState(); {
-	case s.Reset:
-		o.ClientGone = true
-	case s.HalfClosed:
-		delivered, known := q.c.front.Delivered(time.Second)
-		o.ClientGone = known && !delivered
-	}
-}
-
-// Gone implements upstream.Caller. It costs a system call, so it asks only where
-// the caller may have given up.
-func (q *request) Gone() bool {
-	c := q.c
-	if !decide.AskCaller(q.first, c.s.now().Sub(q.out.Start)) {
-		return false
-	}
-	s := c.front.PeerState()
-	if c.facts.Handling == call.Terminated && !s.Reset && !s.HalfClosed {
-		c.front.WithoutWaiting(func() { s.HalfClosed = c.http.Ended() })
-	}
-	return decide.GaveUp(c.facts.Handling, s)
-}
-
-// presenceCheckAfter is how long a request may take before its caller's presence is
-// checked: no caller hangs up sooner, and no real API answers so fast.
-const presenceCheckAfter = 10 * time.Millisecond
 
 func first(h http.Header, key string) string {
 	if v := h[key]; len(v) > 0 {

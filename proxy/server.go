@@ -11,7 +11,6 @@ import (
 
 	"github.com/elazarl/goproxy"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"tlslift/proxy/authority"
 	"tlslift/proxy/budget"
@@ -24,7 +23,7 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// Metrics is what the Server counts with; *metrics.Metrics is one.
+// Metrics is what the Server records into; *metrics.Metrics implements it.
 type Metrics interface {
 	upstream.Observer
 	Record(*call.Outcome)
@@ -34,34 +33,26 @@ type Metrics interface {
 	CANotAfter(time.Time)
 }
 
-// Ledger is the registry of clients; *ledger.Ledger is one.
+// Ledger is the registry of clients; *ledger.Ledger implements it.
 type Ledger interface {
 	Record(*call.Outcome)
 }
 
-// LineWriter takes lines of the log; *logsink.Sink is one. WriteLine may not
-// keep the line, and must not wait for the reader of the log.
-type LineWriter interface {
-	WriteLine(level zapcore.Level, line []byte)
-}
-
-// Options are what a Server is handed.
+// Options are the dependencies and settings of a Server.
 type Options struct {
 	Settings Settings
 	Logger   *zap.Logger
 	Metrics  Metrics
 	Ledger   Ledger
-	Clock    func() time.Time // nil is time.Now
-	// Lines is where the JSON lines of outcomes go; nil writes them through
-	// Logger, in its format.
-	Lines LineWriter
-	// Inherited are listening sockets that were opened for us; nil is none.
+	Clock    func() time.Time // nil means time.Now
+	// Inherited are listening sockets that another process opened for us; nil means
+	// none.
 	Inherited *Sockets
-	// Secrets are those of the process whose place this one takes, as its
-	// Server.Secrets returned them; nil is none.
+	// Secrets are those of the process that this one replaces, as its Server.Secrets
+	// returned them; nil means none.
 	Secrets []byte
-	// Own reports further addresses of this process, such as the admin
-	// listener's: requests to them are loops. nil is none.
+	// Own reports whether an address is another of this process's, such as the admin
+	// listener's. Requests to such an address are loops. nil means none.
 	Own func(netip.AddrPort) bool
 }
 
@@ -74,7 +65,7 @@ type Server struct {
 	now     func() time.Time
 	ownElse func(netip.AddrPort) bool
 	viaName string
-	via     [2]string // our element of Via, by the request's minor version
+	via     [2]string // our Via element, by the request's minor version
 	ids     idSource
 
 	settings  atomic.Pointer[settings]
@@ -82,28 +73,26 @@ type Server struct {
 	pipeline  *goproxy.ProxyHttpServer
 	shared    *front.Shared
 	buffers   http1.Buffers        // shared by the connections
-	budget    *budget.Budget       // of what is held for callers
+	budget    *budget.Budget       // for what is held for callers
 	requests  sync.Pool            // of *request
-	lines     LineWriter           // nil: through log
-	encoders  sync.Pool            // of *lineEncoder
 	authority *authority.Authority // nil until there is a CA
 	tickets   *legacy.Tickets
 
-	accepting     context.Context // ends when accepting ends
+	accepting     context.Context // cancelled when accepting stops
 	stopAccepting context.CancelFunc
-	baseCtx       context.Context // ends at the shutdown deadline
+	baseCtx       context.Context // cancelled at the shutdown deadline
 	cutWork       context.CancelFunc
 	loops         sync.WaitGroup // accept loops
 	serving       sync.WaitGroup // accept loops and the connections they accepted
-	active        atomic.Int64   // requests and relays under way
+	active        atomic.Int64   // requests and relays in flight
 
 	counting sync.RWMutex
 	heir     func(*call.Outcome) // counts instead of this process; nil = none
 
 	local     *LocalAddrs
-	keys      legacy.TicketKeys // of the process whose place this one takes, until there is a CA
+	keys      legacy.TicketKeys // of the process that this one replaces, until there is a CA
 	inherited *Sockets
-	failed    chan error // a listener broke down; holds one
+	failed    chan error // the error of a listener that failed; holds one
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -118,7 +107,7 @@ func New(o Options) (*Server, error) {
 	inheritance := inherit(o.Secrets)
 	s := &Server{
 		local: new(LocalAddrs), log: o.Logger, metrics: o.Metrics, ledger: o.Ledger,
-		now: o.Clock, ownElse: o.Own, lines: o.Lines, ids: newIDSource(), inherited: o.Inherited, keys: inheritance.Tickets,
+		now: o.Clock, ownElse: o.Own, ids: newIDSource(), inherited: o.Inherited, keys: inheritance.Tickets,
 		failed: make(chan error, 1),
 	}
 	s.shared = front.NewShared(frontLimits(o.Settings.Limits), s.metrics.OpenConnection)
@@ -127,10 +116,8 @@ func New(o Options) (*Server, error) {
 	s.accepting, s.stopAccepting = context.WithCancel(context.Background())
 	s.baseCtx, s.cutWork = context.WithCancel(context.Background())
 	s.budget = budget.New(s.baseCtx, o.Settings.Limits.memory())
-	st, err := s.newSettings(o.Settings)
-	if err != nil {
-		return nil, err
-	}
+	st := s.newSettings(o.Settings)
+	var err error
 	if s.transport, err = upstream.New(s.upstreamOptions(&o.Settings)); err != nil {
 		return nil, fmt.Errorf("prepare the upstream side: %w", err)
 	}
@@ -142,8 +129,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// originalDst asks the kernel where a redirected connection was going. A
-// connection made to the listener itself has no other destination.
+// originalDst asks the kernel where a redirected connection was going. A connection
+// made to one of our own listeners has no other destination.
 func (s *Server) originalDst(c net.Conn) netip.AddrPort {
 	dst := front.OriginalDestination(c)
 	if !dst.IsValid() || s.Own(dst) {
@@ -183,16 +170,16 @@ func (s *Server) listensAt(ap netip.AddrPort) (host.Name, bool) {
 // Covers reports whether a listener bound to bound is reached at ap.
 func (s *Server) Covers(bound, ap netip.AddrPort) bool { return s.local.Covers(bound, ap) }
 
-// Held is how many bytes are held for callers now.
+// Held returns how many bytes are held for callers now.
 func (s *Server) Held() int64 { return s.budget.Held() }
 
-// HeldLimit is how many bytes may be held for callers.
+// HeldLimit returns how many bytes may be held for callers.
 func (s *Server) HeldLimit() int64 { return s.budget.Limit() }
 
-// Peak is about how many bytes callers cost at most since the last call: their
-// connections, and what was held for them.
+// Peak returns roughly the most bytes that callers have cost since the last call:
+// their connections, and what was held for them.
 func (s *Server) Peak() int64 {
-	const each = 64 << 10 // a connection that is served, and its part of the garbage
+	const each = 64 << 10 // a connection that is served, and its share of the garbage
 	_, open := s.shared.Peak()
 	return int64(open)*each + s.budget.Peak()
 }

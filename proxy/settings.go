@@ -18,25 +18,25 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// Settings is what a reload replaces as a whole.
+// Settings is what a reload replaces, as a whole.
 type Settings struct {
 	Listeners     []Listener
 	Others        decide.Others
-	AllowInternal bool // foreign hosts may be internal addresses for every caller
+	AllowInternal bool // every caller may reach foreign hosts at internal addresses
 
 	Resolver *identity.Resolver
 	Rewrite  rewrite.Options
 	Limits   Limits
 
 	CA        *authority.CA  // nil: legacy hellos are refused, counted and explained
-	LeafNames []host.Pattern // of the leaf for callers that name no host
-	// Legacy is the TLS side towards old clients. Certificates, Tickets and CA are
-	// the Server's own.
+	LeafNames []host.Pattern // in the leaf for callers that name no host
+	// Legacy is the TLS side towards old clients. The Server sets Certificates,
+	// Tickets and CA.
 	Legacy    legacy.Options
 	Terminate []string // clients that are terminated even at TLS 1.2 and above
 
-	// Upstream is the side towards the upstreams. Own, Logger and Observer are
-	// the Server's own.
+	// Upstream is the side towards the upstreams. The Server sets Own, Logger and
+	// Observer.
 	Upstream upstream.Options
 }
 
@@ -51,17 +51,17 @@ type Listener struct {
 type Limits struct {
 	HeaderBytes          int
 	BodyBytes            int64
-	Memory               int64 // held in sum; 0 = no limit
+	Memory               int64 // held in total; 0 = no limit
 	Connections          int
-	ConnectionsPerClient int           // of one IPv4 address or IPv6 /64
+	ConnectionsPerClient int           // per IPv4 address or IPv6 /64
 	HeaderTimeout        time.Duration // until a head is complete
 	BodyTimeout          time.Duration // without progress of a body
 	IdleTimeout          time.Duration // between two requests
 	TunnelIdleTimeout    time.Duration // without a byte in either direction
 }
 
-// settings is one snapshot of Settings with what was made of it. A call reads
-// it once.
+// settings is one snapshot of Settings, with what was built from it. A call reads it
+// once.
 type settings struct {
 	Settings
 	decide    decide.Settings
@@ -69,24 +69,24 @@ type settings struct {
 	terminate map[string]bool
 	http      http1.Limits
 	upstream  *upstream.Snapshot
-	// upgraded reports whether requests to a host are upgraded: links to it are to
+	// upgraded reports whether requests to a host are upgraded. Links to such a host
 	// stay http for a caller that cannot follow https.
 	upgraded func(host.Name) bool
 }
 
-// use completes the settings with the upstream side made of them.
+// use completes the settings with the upstream side built from them.
 func (st *settings) use(up *upstream.Snapshot) {
 	st.upstream, st.decide.Upstream, st.decide.OwnerOf = up, up.Port, up.OwnerOf
 	st.upgraded = func(n host.Name) bool { _, ours := up.Port(n); return ours }
 }
 
-// foreign is the way to a host that is not ours, as was decided.
+// foreign returns the route to a host that is not ours, as decided.
 func (st *settings) foreign(d decide.Decision) *upstream.Route {
 	return st.upstream.Foreign(d.Host, d.Port, d.Guard, d.Direct)
 }
 
-// newSettings makes everything that can fail but the upstream side.
-func (s *Server) newSettings(set Settings) (*settings, error) {
+// newSettings builds everything except the upstream side.
+func (s *Server) newSettings(set Settings) *settings {
 	st := &settings{Settings: set, terminate: make(map[string]bool)}
 	for _, c := range set.Terminate {
 		st.terminate[c] = true
@@ -100,53 +100,41 @@ func (s *Server) newSettings(set Settings) (*settings, error) {
 		HeaderTimeout: set.Limits.HeaderTimeout, BodyTimeout: set.Limits.BodyTimeout, IdleTimeout: set.Limits.IdleTimeout,
 	}
 	if set.CA == nil {
-		return st, nil
+		return st
 	}
-	var err error
 	if s.authority == nil {
-		s.authority, err = authority.New(authority.Options{CA: set.CA, Names: set.LeafNames, OnMint: s.metrics.LeafMinted})
-		if err != nil {
-			return nil, fmt.Errorf("prepare the CA: %w", err)
-		}
+		s.authority = authority.New(authority.Options{CA: set.CA, Names: set.LeafNames, OnMint: s.metrics.LeafMinted})
 		s.tickets = legacy.NewTickets(nil, s.keys)
 		s.keys = legacy.TicketKeys{}
 	}
 	st.Legacy.Certificates, st.Legacy.Tickets, st.Legacy.CA = s.authority, s.tickets, set.CA.Fingerprint()
-	if st.legacy, err = legacy.NewServer(st.Legacy); err != nil {
-		return nil, fmt.Errorf("prepare legacy TLS: %w", err)
-	}
-	return st, nil
+	st.legacy = legacy.NewServer(st.Legacy)
+	return st
 }
 
-// upstreamOptions are the snapshot's, with what is the Server's own.
+// upstreamOptions returns the options of set, with the Server's own values filled in.
 func (s *Server) upstreamOptions(set *Settings) upstream.Options {
 	o := set.Upstream
 	o.Own, o.Logger, o.Observer = s.Own, s.log, s.metrics
 	return o
 }
 
-// adoptCA puts the CA of the settings in force: the last step of a reload,
-// which cannot fail any more.
+// adoptCA puts the CA of the settings in force. A reload cannot fail any more at this
+// point, so an error is only logged.
 func (s *Server) adoptCA(st *settings) {
 	if st.CA == nil {
 		s.metrics.CANotAfter(time.Time{})
 		return
 	}
-	if err := s.authority.Reload(st.CA, st.LeafNames); err != nil {
-		s.log.Error("the CA could not be put in force", errField(err))
-		return
-	}
+	s.authority.Reload(st.CA, st.LeafNames)
 	s.metrics.CANotAfter(st.CA.Cert.NotAfter)
 }
 
-// Reload puts settings in force as a whole or, with an error, not at all.
-// Listeners are added, removed and kept by their addresses. Calls under way
-// finish with what they began with. There may be one Reload at a time.
+// Reload puts settings in force as a whole or, on error, not at all. Listeners are
+// matched by address, and added, removed or kept. Calls in flight finish with the
+// settings that they began with. Only one Reload may run at a time.
 func (s *Server) Reload(set Settings) error {
-	st, err := s.newSettings(set)
-	if err != nil {
-		return err
-	}
+	st := s.newSettings(set)
 	change, err := s.prepare(set.Listeners)
 	if err != nil {
 		return err
@@ -166,7 +154,7 @@ func (s *Server) Reload(set Settings) error {
 	return nil
 }
 
-// memory is the budget of what is held, in bytes.
+// memory returns the limit on what is held, in bytes.
 func (l *Limits) memory() int64 {
 	if l.Memory <= 0 {
 		return math.MaxInt64
@@ -178,7 +166,7 @@ func frontLimits(l Limits) front.Limits {
 	return front.Limits{Connections: l.Connections, ConnectionsPerClient: l.ConnectionsPerClient, HeaderTimeout: l.HeaderTimeout}
 }
 
-// CAPEM is the root that clients install, in PEM; nil without a CA.
+// CAPEM returns the root that clients install, in PEM, or nil without a CA.
 func (s *Server) CAPEM() []byte {
 	if ca := s.settings.Load().CA; ca != nil {
 		return ca.RootPEM()
@@ -186,8 +174,17 @@ func (s *Server) CAPEM() []byte {
 	return nil
 }
 
-// CA is the CA that old clients are terminated with; nil = none.
+// SentTo returns the name of the host that calls for a host go to, or the zero Name
+// if that is not one of our upstreams.
+func (s *Server) SentTo(asked host.Name) (given host.Name) {
+	if route, ours := s.settings.Load().upstream.Route(asked); ours {
+		given, _ = route.Given()
+	}
+	return given
+}
+
+// CA returns the CA that old clients are terminated with, or nil.
 func (s *Server) CA() *authority.CA { return s.settings.Load().CA }
 
-// Resolver is how callers are named at the moment.
+// Resolver returns the resolver that names callers at the moment.
 func (s *Server) Resolver() *identity.Resolver { return s.settings.Load().Resolver }

@@ -2,13 +2,8 @@ package proxy
 
 import (
 	"cmp"
-	"errors"
 	"net"
-	"net/http"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"tlslift/docs/fixes"
 	"tlslift/proxy/call"
@@ -20,23 +15,24 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// tunnel is a connection that is more than plain HTTP: what follows a CONNECT,
-// or a ClientHello straight away. Its outcome is written at its end.
+// tunnel is a connection that is more than plain HTTP: it follows a CONNECT, begins
+// with a ClientHello, or is relayed to its original destination. Its outcome is
+// recorded at its end.
 type tunnel struct {
 	c        *conn
 	st       *settings // read once
 	out      call.Outcome
 	decision decide.Decision
 	far      net.Conn // the other side, once dialled
-	broken   error    // the CONNECT could not be answered
-	watch    *splice  // of a splice
-	// release forgets the random of a spliced hello, and says that the hello came back
-	// to us; nil = none is known.
+	broken   error    // why the CONNECT could not be answered
+	watch    *splice  // set for a splice
+	// release forgets the random of a spliced hello, and reports whether the hello
+	// came back to us; nil = none is registered.
 	release  func() (cameBack bool)
 	finished bool
 }
 
-// direct is the tunnel of a ClientHello that no CONNECT came before.
+// direct returns the tunnel of a ClientHello that no CONNECT preceded.
 func (c *conn) direct() *tunnel {
 	c.renewRules()
 	facts := *c.facts
@@ -48,7 +44,7 @@ func (c *conn) direct() *tunnel {
 	return c.newTunnel(c.s.settings.Load())
 }
 
-// newTunnel is a tunnel that no CONNECT opened.
+// newTunnel makes a tunnel that no CONNECT opened.
 func (c *conn) newTunnel(st *settings) *tunnel {
 	if c.by == nil {
 		c.identifyConnection(st)
@@ -59,7 +55,7 @@ func (c *conn) newTunnel(st *settings) *tunnel {
 	return c.tunnel
 }
 
-// deadline is the time d from now; 0 is never.
+// deadline returns the time d from now, or the zero time (never) if d is 0.
 func (s *Server) deadline(d time.Duration) time.Time {
 	if d <= 0 {
 		return time.Time{}
@@ -67,7 +63,7 @@ func (s *Server) deadline(d time.Duration) time.Time {
 	return time.Now().Add(d)
 }
 
-// turnAway refuses a connection that may not connect.
+// turnAway refuses a caller that may not connect.
 func (t *tunnel) turnAway() {
 	c := t.c
 	_ = c.front.SetReadDeadline(time.Now().Add(min(settleTime, c.front.RejectTimeout())))
@@ -77,7 +73,7 @@ func (t *tunnel) turnAway() {
 	t.refuse(c.refusal.Reason, legacy.AlertInternalError, c.refusal.Detail)
 }
 
-// read takes what a ClientHello says into the facts.
+// read adds what a ClientHello says to the facts.
 func (t *tunnel) read(h *hello.ClientHello) {
 	facts := *t.c.facts
 	facts.Hello, facts.JA4 = h, h.JA4()
@@ -109,6 +105,7 @@ func (t *tunnel) secure() {
 		Modern: h.Modern(), ServerName: h.ServerName, Own: s.transport.OwnHello(h.Random), Terminate: t.st.terminate[c.client.Name],
 	})
 	t.out.Decision, t.out.Ours = t.decision.Action.String(), t.decision.Ours
+	c.evidence.offer.WrongName = c.evidence.offer.WrongName || t.decision.Misnamed
 	if n := t.named(); !n.IsZero() {
 		t.out.Host = n.String()
 	}
@@ -126,13 +123,18 @@ func (t *tunnel) secure() {
 		t.dialAndRelay(t.st.foreign(t.decision), call.Tunnelled, raw)
 	default:
 		if t.out.Failure = t.decision.Failure; t.out.Failure != call.HandshakeOK {
-			t.warn("handshake refused", t.out.Failure, obstacleHere(t.out.Failure, h))
+			obstacle := obstacleHere(t.out.Failure, h)
+			if t.decision.Misnamed {
+				obstacle = fixes.NamesWrongHost
+			}
+			t.warn("handshake refused", t.out.Failure, obstacle)
 		}
 		t.refuse(t.decision.Reason, legacy.Alert(t.decision.Alert), t.decision.Detail)
 	}
 }
 
-// named is the host that the tunnel's decision names, for the log.
+// named returns the host to log for the tunnel's decision; the zero Name keeps the
+// one that is there.
 func (t *tunnel) named() host.Name {
 	if t.decision.Action == decide.Relay && t.out.Host != "" {
 		return host.Name{} // the name that the caller gave says more than an address
@@ -140,8 +142,8 @@ func (t *tunnel) named() host.Name {
 	return cmp.Or(t.decision.Host, t.decision.DefaultHost)
 }
 
-// splice keeps a modern client's connection end to end, and watches only what
-// the two agree on and whether the client goes on.
+// splice keeps a modern client's connection end to end. It only watches what the two
+// ends agree on, and whether the client then makes a call.
 func (t *tunnel) splice(h *hello.ClientHello, raw []byte, shaking *handshaking) {
 	s := t.c.s
 	t.release = s.transport.RegisterHello(h.Random)
@@ -168,7 +170,7 @@ func (t *tunnel) dialAndRelay(route *upstream.Route, handling call.Handling, fir
 	t.relay(handling, first)
 }
 
-// relay has carry relay bytes both ways until the tunnel ends. first is what was
+// relay sets up a relay in both directions, which carry then runs. first is what was
 // already read from the client.
 func (t *tunnel) relay(handling call.Handling, first []byte) {
 	c := t.c
@@ -185,7 +187,7 @@ func (t *tunnel) relay(handling call.Handling, first []byte) {
 	c.front.Carry(c.relay)
 }
 
-// carry relays, and then ends the tunnel.
+// carry runs the relay, then ends the tunnel.
 func (t *tunnel) carry() {
 	c, p := t.c, t.c.relay
 	c.relay = nil
@@ -200,7 +202,7 @@ func (t *tunnel) carry() {
 	t.completed()
 }
 
-// relayed relays, and counts as under way meanwhile.
+// relayed runs the relay, and counts it as in flight meanwhile.
 func (t *tunnel) relayed(p *pair) relayed {
 	t.c.s.active.Add(1)
 	defer t.c.s.active.Add(-1)
@@ -210,7 +212,7 @@ func (t *tunnel) relayed(p *pair) relayed {
 // unregisterHello forgets a spliced hello, and reports whether it came back to us.
 func (t *tunnel) unregisterHello() (cameBack bool) { return t.release != nil && t.release() }
 
-// terminate ends the client's TLS here and serves what comes out of it.
+// terminate ends the client's TLS here and serves the requests inside it.
 func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshaking) {
 	c := t.c
 	t.out.Label = call.LabelOther
@@ -222,7 +224,7 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 		return
 	}
 	c.front.Unread(raw)
-	nc, res, err := t.st.legacy.Handshake(c.s.baseCtx, c.front, h, t.decision.Host, t.decision.DefaultHost)
+	nc, err := t.st.legacy.Handshake(c.s.baseCtx, c.front, h, t.decision.Host, t.decision.DefaultHost)
 	if err != nil {
 		t.failed(err)
 		return
@@ -231,7 +233,8 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	h.Detach()
 	facts := *c.facts
 	facts.Authority, facts.DefaultHost, facts.Handling = t.decision.Host, t.decision.DefaultHost, call.Terminated
-	facts.Version, facts.Cipher = call.VersionOf(res.Version), res.CipherSuite
+	state := nc.ConnectionState()
+	facts.Version, facts.Cipher = call.VersionOf(state.Version), state.CipherSuite
 	c.facts = &facts
 	t.out.Handling = call.Terminated
 	var late *legacy.Error
@@ -242,23 +245,10 @@ func (t *tunnel) terminate(h *hello.ClientHello, raw []byte, shaking *handshakin
 	t.completed()
 }
 
-// uncalled ends a terminated connection on which nothing was asked. late is the
-// failure of its first read, if that failed.
-func (t *tunnel) uncalled(late *legacy.Error) {
-	t.out.Failure = call.HandshakeNoCall
-	if late != nil { // the client may have found only now that it does not trust us
-		t.out.Failure = late.Failure
-		t.warn("the client left after the handshake", late.Failure, obstacleHere(late.Failure, t.c.facts.Hello))
-	}
-	t.out.Observation = t.c.observe(t.c.client, t.observation(call.Observation{
-		Handling: call.Terminated, NoCall: true, Failure: t.out.Failure, NoAlert: late != nil && late.Failure == call.HandshakeNoCall,
-	}))
-}
-
 // forUpstream reports whether the tunnel is for one of our upstreams.
 func (t *tunnel) forUpstream() bool { return t.out.Ours && t.out.Host != host.SelfTest }
 
-// observation completes what the tunnel shows of its client.
+// observation completes what the tunnel shows about its client.
 func (t *tunnel) observation(v call.Observation) call.Observation {
 	v.Ingress = t.c.evidence.wayIn(t.c.facts.Ingress)
 	v.Ours = t.forUpstream()
@@ -269,152 +259,16 @@ func (t *tunnel) observation(v call.Observation) call.Observation {
 	return v
 }
 
-// reportEarly reports what the tunnel shows of its client before it ends.
+// reportEarly reports what the tunnel shows about its client before it ends.
 func (t *tunnel) reportEarly(v call.Observation) {
 	if sighted := t.c.observe(t.c.client, t.observation(v)); sighted != nil {
 		t.reportObservation(sighted)
 	}
 }
 
-// reportObservation reports an observation by itself.
+// reportObservation reports an observation without ending the tunnel.
 func (t *tunnel) reportObservation(v *call.Observation) {
 	c, o := t.c, t.out
 	o.Kind, o.Conn, o.Client, o.End, o.Observation, o.Offer = call.Observed, c.facts, c.client, c.s.now(), v, c.evidence.offer
 	c.s.finish(&o)
-}
-
-// noCA refuses a client that would have to be terminated.
-func (t *tunnel) noCA() {
-	obstacle := fixes.NoCA
-	if fellBack(t.c.facts.Hello) {
-		obstacle = fixes.FellBack // which a CA does not help
-	}
-	t.warn("handshake refused", call.HandshakeVersion, obstacle)
-	t.out.Failure = call.HandshakeVersion
-	t.refused(call.Observation{Failure: call.HandshakeVersion})
-	legacy.Refuse(t.c.front, t.c.facts.Hello, legacy.AlertProtocolVersion)
-}
-
-// failed explains a handshake that did not succeed; the connection is closed.
-func (t *tunnel) failed(err error) {
-	failure := legacy.Classify(err)
-	var e *legacy.Error
-	shown := errors.As(err, &e) && e.Presented
-	hungUp := shown && failure == call.HandshakeEOF
-	if h := t.c.facts.Hello; h != nil {
-		obstacle := obstacleBy(err, h)
-		if hungUp {
-			obstacle = fixes.HungUpHere
-		}
-		t.warn("handshake failed", failure, obstacle, zap.Error(err))
-	}
-	t.out.Failure = failure
-	t.refused(call.Observation{Failure: t.out.Failure, NoAlert: hungUp})
-	if errors.Is(err, hello.ErrMalformed) || errors.Is(err, hello.ErrTooLarge) {
-		legacy.Refuse(t.c.front, nil, legacy.AlertDecodeError)
-	}
-}
-
-// refused ends the tunnel as refused. The alert follows: how long the client
-// takes for it is not the tunnel's time.
-func (t *tunnel) refused(v call.Observation) {
-	t.out.Handling = call.Refused
-	t.c.front.Show(call.Refused)
-	v.Handling, v.NoCall = call.Refused, true
-	t.out.Observation = t.c.observe(t.c.client, t.observation(v))
-	t.finish()
-}
-
-// refuse ends a TLS connection with an alert (RFC 8446 section 6.2).
-func (t *tunnel) refuse(reason problem.Reason, alert legacy.Alert, detail string) {
-	t.out.Reason, t.out.Detail, t.out.Decision = reason, detail, decide.Refuse.String()
-	t.refused(call.Observation{Failure: t.out.Failure})
-	legacy.Refuse(t.c.front, t.c.facts.Hello, alert)
-}
-
-// endUnused ends a tunnel in which nothing was said.
-func (t *tunnel) endUnused() {
-	if t.far != nil {
-		t.far.Close()
-	}
-	t.out.Status = http.StatusOK
-	t.finish()
-}
-
-// completed ends a tunnel that was carried to its end.
-func (t *tunnel) completed() {
-	t.out.Status = http.StatusOK
-	t.finish()
-}
-
-// panicked ends a tunnel in which something of ours panicked: what became of its
-// bytes is not known.
-func (t *tunnel) panicked() {
-	t.unregisterHello()
-	if t.far != nil {
-		t.far.Close()
-	}
-	t.out.Reason, t.out.Delivery, t.out.Ending = problem.Protocol, problem.Unknown, call.EndCut
-	t.finish()
-}
-
-// finish completes the tunnel's outcome and records it, once.
-func (t *tunnel) finish() {
-	if t.finished {
-		return
-	}
-	t.finished = true
-	c, o := t.c, &t.out
-	o.Conn, o.End = c.facts, c.s.now()
-	if !c.evidence.reported { // else it names whom that was of
-		o.Client = c.client
-	}
-	o.Version, o.Cipher, o.JA4, o.Offer = c.facts.Version, c.facts.Cipher, c.facts.JA4, c.evidence.offer
-	failed := o.Failure != call.HandshakeOK && o.Failure != call.HandshakeNoCall
-	if failed && o.Handling != call.Terminated || o.Handling == call.Refused {
-		o.Ending = call.EndHandshake
-	}
-	if o.Version == call.VersionNone {
-		o.Version = c.facts.Offered()
-	}
-	if o.Host == host.SelfTest { // whose outcome is in no series
-		c.reportPending()
-	}
-	if c.evidence.tested && c.evidence.pending == nil {
-		c.evidence.hello("") // it is not awaited any longer
-	} else if o.Observation == nil {
-		v := t.observation(call.Observation{Handling: o.Handling, NoCall: true})
-		if c.evidence.pending != nil {
-			v = c.evidence.pending.Observation
-		}
-		o.Observation = c.observe(c.client, v)
-	}
-	if v := &c.evidence.observation; v.Handling == call.Refused { // as the connection counts
-		o.Handling = call.Refused
-	}
-	c.s.finish(o)
-}
-
-// warn logs what a client's owner has to know.
-func (t *tunnel) warn(what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
-	t.logHandshake(zapcore.WarnLevel, what, reason, o, more...)
-}
-
-func (t *tunnel) logHandshake(level zapcore.Level, what string, reason call.HandshakeFailure, o fixes.Obstacle, more ...zap.Field) {
-	facts := t.c.facts
-	advice := adviceFor(o, facts.Hello, t.out.UserAgent, reason == call.HandshakeNoCall)
-	if t.needsRootForSelfTest(o) {
-		advice = adviceSelfTest
-	}
-	t.c.s.log.Log(level, what, append([]zap.Field{
-		zap.String("client", t.c.client.Name),
-		zap.String("client_addr", facts.ClientText),
-		zap.String("conn_id", t.c.s.ids.text(facts.Number)),
-		zap.String("host", t.out.Host),
-		zap.String("ja4", facts.JA4),
-		zap.String("library", facts.Hello.Library().String()),
-		zap.String("offered", facts.Offered().String()),
-		zap.String("reason", reason.String()),
-		zap.String("advice", advice),
-	}, more...)...)
 }

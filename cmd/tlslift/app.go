@@ -24,8 +24,7 @@ import (
 	"tlslift/proxy"
 )
 
-// app is one running tlslift: the proxy, what it counts, and the operator's
-// side.
+// app is one running tlslift: the proxy, its metrics and ledger, and the admin side.
 type app struct {
 	src     configs.Source
 	cfg     atomic.Pointer[configs.Config]
@@ -35,7 +34,7 @@ type app struct {
 	server  *proxy.Server
 	admin   *admin.Admin
 	watch   *watcher
-	ended   chan error    // the proxy or the admin side ended by itself
+	ended   chan error    // the proxy or the admin side ended unexpectedly
 	quit    chan struct{} // POST /quit
 	stopped chan struct{} // closed by close
 	started time.Time
@@ -43,20 +42,20 @@ type app struct {
 	adminListeners []adminListener // from start on
 
 	inherited *proxy.Sockets
-	managed   []string // addresses of those that the service manager opened
+	managed   []string // addresses of the sockets that the service manager opened
 
-	path     string        // by which this program was started
-	previous *previous     // whose place this process takes; nil = none
-	adopted  chan struct{} // closed when all outcomes of previous were counted
-	upgrade  *upgrade      // under way; nil = none
+	path     string        // used to start this program
+	previous *previous     // the process that this one replaces; nil = none
+	adopted  chan struct{} // closed when all outcomes of previous have been counted
+	upgrade  *upgrade      // in progress; nil = none
 
 	accountKey []byte // hashes accounts when no key file is named
 
-	lastReload  atomic.Pointer[error] // why it was refused; nil = it was not
-	lastUpgrade atomic.Pointer[error] // why it failed; nil = it did not
+	lastReload  atomic.Pointer[error] // why the last reload was refused; nil = it was not
+	lastUpgrade atomic.Pointer[error] // why the last upgrade failed; nil = it did not
 }
 
-// newApp puts the parts together. before is the process whose place this one takes,
+// newApp assembles the parts. before is the process that this one replaces, or
 // nil if there is none. Nothing listens yet.
 func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 	cfg := in.cfg
@@ -97,8 +96,7 @@ func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 	a.server, err = proxy.New(proxy.Options{
 		Settings:  in.settings,
 		Logger:    a.log.Logger,
-		Lines:     a.log.lines,
-		Metrics:   observer{a.metrics},
+		Metrics:   a.metrics,
 		Ledger:    a.ledger,
 		Inherited: a.inherited,
 		Secrets:   secrets,
@@ -114,8 +112,8 @@ func newApp(in *loaded, before *previous, stderr io.Writer) (*app, error) {
 	return a, nil
 }
 
-// start opens the listeners, the operator's first, and says that it is ready. A
-// process that takes another's place waits until that has written its ledger.
+// start opens the listeners, the admin ones first, and reports ready. A process
+// that replaces another waits until that one has written its ledger.
 func (a *app) start() error {
 	if err := a.listenAdmin(a.cfg.Load().Admin); err != nil {
 		return explainListen(err, "--admin")
@@ -123,7 +121,7 @@ func (a *app) start() error {
 	if err := a.server.Listen(); err != nil {
 		return explainListen(err, "--listen")
 	}
-	a.inherited.Close() // what the configuration does not name any more
+	a.inherited.Close() // sockets that the configuration no longer names
 	ready := []zap.Field{zap.String("version", version), zap.String("config", describeSource(a.src)), zap.Strings("upstreams", upstreamLabels(a.cfg.Load()))}
 	if a.previous != nil {
 		if err := a.previous.Ready(); err != nil {
@@ -133,7 +131,7 @@ func (a *app) start() error {
 	}
 	a.ledger.Open(a.cfg.Load().State.File)
 	a.applyConfig(a.cfg.Load())
-	a.serveAdmin() // it is ready from its first answer on: the kernel queues callers before
+	a.serveAdmin() // it is ready from its first answer on; until then the kernel queues callers
 	go func() {
 		if err := a.server.Serve(); err != nil {
 			a.ended <- err
@@ -145,28 +143,28 @@ func (a *app) start() error {
 		close(a.adopted)
 	}
 	go a.watch.run(a.stopped)
-	if a.previous == nil { // else that speaks for this one, because systemd listens to no other process
+	if a.previous == nil { // otherwise previous does, because systemd accepts this from no other process
 		notify(daemon.SdNotifyReady)
 	}
 	a.warn(a.cfg.Load(), unused(a.src)...)
 	a.log.Info("ready", ready...)
-	debug.FreeOSMemory() // what the start needed
+	debug.FreeOSMemory() // what startup needed
 	go releaseMemory(a.server.Peak, a.stopped)
 	return nil
 }
 
-// adopt counts the outcomes of what the previous process still finishes.
+// adopt counts the outcomes of what the previous process is still finishing.
 func (a *app) adopt() {
 	defer close(a.adopted)
 	linesLost, err := a.previous.Serving(a.server.Count)
 	a.log.sink.AddLost(linesLost)
 	if err != nil {
-		a.log.Error("some calls of the process before this one may not be counted", zap.Error(err))
+		a.log.Error("some calls of the previous process may not be counted", zap.Error(err))
 	}
 }
 
-// warn logs what refuses clients that could be served, declarations that have no
-// effect yet, and what more it is given.
+// warn logs what makes tlslift refuse clients that could be served, declarations
+// that have no effect yet, and the warnings in more.
 func (a *app) warn(cfg *configs.Config, more ...string) {
 	for _, w := range slices.Concat(notValid(cfg, a.server.CA(), time.Now()), nameless(cfg), tooFewDescriptors(cfg), early(cfg, time.Now()), more) {
 		a.log.Warn("configuration", zap.String("problem", w))
@@ -176,15 +174,15 @@ func (a *app) warn(cfg *configs.Config, more ...string) {
 	}
 }
 
-// notify tells systemd, if it is there.
+// notify sends a state to systemd, if it is there.
 func notify(state string) {
 	if socket := os.Getenv("NOTIFY_SOCKET"); socket != "" {
 		_ = notifySocket(socket, state)
 	}
 }
 
-// notifySocket sends a state as sd_notify(3) does. It gives up after a second if
-// nobody reads the socket, for which daemon.SdNotify waits without end.
+// notifySocket sends a state as sd_notify(3) does. If nothing reads the socket,
+// it gives up after a second, while daemon.SdNotify would wait forever.
 func notifySocket(name, state string) error {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
@@ -203,19 +201,19 @@ func (a *app) awaitAdopted(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
-	select { // both may be so
+	select { // both may be ready
 	case <-a.adopted:
 	default:
-		a.log.Error("the process before this one has not ended: what it still finishes is not counted")
+		a.log.Error("the previous process has not ended: calls that it still finishes are not counted")
 	}
 }
 
-// wait reloads, upgrades and, at the end, drains. A reload runs beside it, because
-// files and names can keep it waiting, and the end does not wait for it. Neither a
-// reload nor an upgrade begins while the other is under way: what asks for it stays
-// in its channel.
+// wait handles reloads and upgrades, and finally drains. A reload runs in its own
+// goroutine: files and DNS may delay it, and shutdown does not wait for it. A
+// reload and an upgrade never overlap. While one is in progress, requests for
+// another stay in their channels.
 func (a *app) wait(on signals) error {
-	var reloading <-chan struct{} // closed when the reload under way ends; nil = none is
+	var reloading <-chan struct{} // closed when the reload in progress ends; nil = none
 	reload := func(why string) {
 		over := make(chan struct{})
 		reloading = over
@@ -263,12 +261,12 @@ func (a *app) wait(on signals) error {
 	}
 }
 
-// reload reads the configuration again. On any error the old one stays.
+// reload reads the configuration again. On any error the old one stays in effect.
 func (a *app) reload(why string) {
 	a.admin.SetState(admin.Reloading)
 	notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 	err := a.reconfigure()
-	if a.admin.State() == admin.Stopping { // the end did not wait for it
+	if a.admin.State() == admin.Stopping { // shutdown did not wait for the reload
 		return
 	}
 	a.metrics.Reload(err == nil, time.Now())
@@ -315,9 +313,9 @@ func (a *app) reconfigure() error {
 	return nil
 }
 
-// drain ends the process as design.md section 6 says: readiness off, still
-// accepting for drain_delay, then finishing what is in flight. signalled says that
-// a signal asked for it.
+// drain shuts down as described in design.md section 6: not ready, still
+// accepting for drain_delay, then finishing what is in flight. signalled reports
+// whether a signal asked for it.
 func (a *app) drain(why string, signalled bool, on signals) error {
 	a.abandonUpgrade()
 	limits := a.cfg.Load().Limits
@@ -328,9 +326,9 @@ func (a *app) drain(why string, signalled bool, on signals) error {
 	return nil
 }
 
-// end finishes what is in flight, still accepting for the delay, until the timeout.
-// The second signal that asks for the end cuts both short: a service manager sends
-// one to every process, also to one that is already ending for another reason.
+// end keeps accepting for the delay, and finishes what is in flight until the
+// timeout. The second signal that asks to stop cuts both short. A service manager
+// signals every process, even one that is already stopping for another reason.
 func (a *app) end(on signals, signalled bool, delay, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -376,8 +374,8 @@ func (a *app) closeAdmin() {
 	_ = a.admin.Shutdown(ctx)
 }
 
-// programPath is the path by which this program was started: looked up anew, it
-// names the one to upgrade to.
+// programPath returns the path that this program was started by. When looked up
+// again, it names the program to upgrade to.
 func programPath() string {
 	path := os.Args[0]
 	if !strings.ContainsRune(path, filepath.Separator) {

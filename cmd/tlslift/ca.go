@@ -45,9 +45,9 @@ domains of the built-in upstreams. --domain '*.DOMAIN' permits the same as
 --domain DOMAIN, because X.509 cannot permit less (RFC 5280, 4.2.1.10).
 check.tlslift.test is always permitted.
 
---critical marks the name constraints as critical, as RFC 5280 asks. Some old
-clients refuse a CA with a critical extension that they do not know; without
-the mark those ignore the constraints and all others still obey them.`,
+--critical marks the name constraints as critical, as RFC 5280 requires. Some old
+clients refuse a CA with a critical extension that they do not know. Without the
+mark, those clients ignore the constraints, and all others still obey them.`,
 		Example: `  tlslift ca init --dir /etc/tlslift/ca
   tlslift ca init --dir ca --domain smsportal.com --days 730 --critical`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -94,7 +94,7 @@ the mark those ignore the constraints and all others still obey them.`,
 	fl.StringArrayVar(&o.Domains, "domain", nil, "permitted `domain`, with all below it; may be repeated")
 	fl.IntVar(&o.Days, "days", authority.DefaultDays, "`number` of days the CA is valid")
 	fl.BoolVar(&o.Critical, "critical", false, "mark the name constraints as critical")
-	fl.BoolVar(&o.SHA1, "sha1", false, "add a SHA-1 signed twin of the intermediate to ca.pem, for legacy_tls.sha1_leaf")
+	fl.BoolVar(&o.SHA1, "sha1", false, "add a SHA-1-signed copy of the intermediate to ca.pem, for legacy_tls.sha1_leaf")
 	return cmd
 }
 
@@ -112,8 +112,8 @@ legacy_tls:
 Next: tlslift ca export --cert %s --format pem --out root-for-clients.pem
 `
 
-// wholeSuffixes are those of the domains below which anyone can register a name,
-// such as com or co.za.
+// wholeSuffixes returns the domains below which anyone can register a name, such
+// as com or co.za.
 func wholeSuffixes(domains []string) []string {
 	var wide []string
 	for _, d := range domains {
@@ -129,8 +129,8 @@ func wholeSuffixes(domains []string) []string {
 	return wide
 }
 
-// defaultDomains are those of the built-in upstreams, patterns taken as the
-// domains they stand for.
+// defaultDomains returns the domains of the built-in upstreams, including those
+// of patterns.
 func defaultDomains() []string {
 	var domains []string
 	for _, u := range configs.Default().Upstreams {
@@ -169,10 +169,10 @@ func newCAExportCommand() *cobra.Command {
 	var file, format, out string
 	cmd := &cobra.Command{
 		Use:   "export --cert root.pem --format pem|der|pkcs12 --out F",
-		Short: "Write the root as a client wants it, and say how to install it there",
-		Long: `Write the root as a client wants it, and say how to install it there. Of a file
-with several certificates, such as ca.pem, the root is taken. --out - writes the
-root to standard output, and nothing else.`,
+		Short: "Write the root in the format that a client needs, and print how to install it",
+		Long: `Write the root in the format that a client needs, and print how to install it.
+From a file with several certificates, such as ca.pem, it takes the root. --out -
+writes the root to standard output, and nothing else.`,
 		Example: `  tlslift ca export --cert ca/root.pem --format der --out tlslift.cer
   tlslift ca export --cert ca/root.pem --format pkcs12 --out truststore.p12`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -217,7 +217,7 @@ root to standard output, and nothing else.`,
 	return cmd
 }
 
-// readCertificates reads the file that a ca subcommand was given.
+// readCertificates reads the file given to a ca subcommand.
 func readCertificates(command, file string) ([]*x509.Certificate, error) {
 	if file == "" {
 		return nil, usageError{fmt.Errorf("ca %s needs --cert, the certificate's file", command)}

@@ -21,16 +21,16 @@ func newCheckCommand() *cobra.Command {
 		Long: `Check a configuration and report every problem at once, with file, line, key
 and what to do. Nothing is started.
 
-With --online each upstream that is a host, and each pattern with "to", is
-resolved, connected to and verified, as the proxy would do it. No request is
-sent. Printed are its address, TLS version, cipher, chain and days to expiry; of
-one that fails, the reason, the certificates it showed, and what to do. Other
-patterns are not tried: with --online, --upstream names the hosts to connect to,
-below a pattern too, and the configuration says how.
+With --online, it resolves, connects to, and verifies each upstream that is a
+host, and each pattern with "to", as the proxy does. It sends no request. It
+prints the address, TLS version, cipher, chain, and days to expiry. For an
+upstream that fails, it prints the reason, the certificates that it showed, and
+what to do. It does not try other patterns: name hosts, below a pattern too, with
+--upstream.
 
 Exit status:
-  0  the configuration is right; with --online, all that was tried can be used,
-     and nothing was tried if every upstream is a pattern
+  0  the configuration is right; with --online, every upstream that was tried
+     works, and none was tried if every upstream is a pattern
   1  an upstream cannot be reached or verified
   2  the configuration or a flag is wrong`,
 		Example: `  tlslift check --config tlslift.yaml
@@ -44,7 +44,7 @@ Exit status:
 			var named []string
 			if online {
 				named = f.upstreams
-				delete(src.Flags, "upstream") // it chooses among the upstreams
+				delete(src.Flags, "upstream") // here it selects among the upstreams
 			}
 			in, err := load(src, nil, wrongStateFile, func(in *loaded) configs.Problems { return outsideCA(in.cfg, in.settings.CA) })
 			if err != nil {
@@ -68,8 +68,7 @@ Exit status:
 	return cmd
 }
 
-// unused notes a configuration file that lies in the working directory and that
-// nothing names.
+// unused notes a configuration file in the working directory that is not in use.
 func unused(src configs.Source) []string {
 	const usual = "tlslift.yaml"
 	if _, err := os.Stat(usual); src.Path() != "" || err != nil {

@@ -12,9 +12,9 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// adminToken reads admin.token_file; without one the token is "".
+// adminToken reads admin.token_file; if none is configured, the token is "".
 func adminToken(cfg *configs.Config) (string, configs.Problems) {
-	const key, fix = "admin.token_file", "write a long random word into it, e.g. of openssl rand -hex 32"
+	const key, fix = "admin.token_file", "write a long random string to it, such as the output of openssl rand -hex 32"
 	file := cfg.Admin.TokenFile
 	if file == "" {
 		return "", nil
@@ -31,7 +31,7 @@ func adminToken(cfg *configs.Config) (string, configs.Problems) {
 }
 
 // wrongStateFile finds a state file that could never be written, or that holds
-// something else, which the proxy would set aside.
+// something else, so the proxy would set it aside.
 func wrongStateFile(in *loaded) configs.Problems {
 	file := in.cfg.State.File
 	if file == "" {
@@ -42,7 +42,7 @@ func wrongStateFile(in *loaded) configs.Problems {
 	}
 	dir := filepath.Dir(file)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return wrong("the directory "+dir+" does not exist, so the ledger would be kept in memory only", "make it, writable for tlslift")
+		return wrong("the directory "+dir+" does not exist, so the ledger would be kept in memory only", "create it, and make it writable by tlslift")
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return wrong(strconv.Quote(file)+" is a directory", "name a file in it, such as "+filepath.Join(file, "ledger.json"))
@@ -50,13 +50,13 @@ func wrongStateFile(in *loaded) configs.Problems {
 		return wrong(strconv.Quote(file)+" is not a regular file", "name a file that does not exist")
 	}
 	if errors.Is(errors.Join(ledger.Unusable(file, time.Now())...), ledger.ErrNotLedger) {
-		return wrong(strconv.Quote(file)+" is not a ledger of tlslift: the proxy would rename it and begin a new one", "name a file that does not exist")
+		return wrong(strconv.Quote(file)+" is not a tlslift ledger: the proxy would rename it and begin a new one", "name a file that does not exist")
 	}
 	return nil
 }
 
-// stateFileNotes are what would keep the ledger from being read or written, as
-// far as this user can see.
+// stateFileNotes returns what would keep the ledger from being read or written,
+// as far as this user can see.
 func stateFileNotes(cfg *configs.Config) []string {
 	file := cfg.State.File
 	if file == "" {
@@ -76,7 +76,7 @@ func stateFileNotes(cfg *configs.Config) []string {
 	return out
 }
 
-// stateDir is the directory that a state file is written in: a link to one stays.
+// stateDir returns the directory that a state file is written in, following links.
 func stateDir(file string) string {
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target

@@ -12,7 +12,7 @@ import (
 	"tlslift/deploy/inject"
 )
 
-// injectLimit bounds a manifest: 64 MiB is far beyond what an API server takes.
+// injectLimit bounds a manifest, in bytes. It is far more than an API server accepts.
 const injectLimit = 64 << 20
 
 type injectFlags struct {
@@ -26,7 +26,7 @@ func newInjectCommand() *cobra.Command {
 	f := &injectFlags{Options: inject.Default("tlslift:" + version)}
 	cmd := &cobra.Command{
 		Use:   "inject [-f F]...",
-		Short: "Add the sidecar to Kubernetes manifests, or take it out",
+		Short: "Add the sidecar to Kubernetes manifests, or remove it",
 		Long: `Read Kubernetes manifests (YAML or JSON; standard input without -f) and add
 tlslift as a native sidecar to every workload: Deployment, StatefulSet,
 DaemonSet, ReplicaSet, Job, CronJob, Pod, and Lists of them. Everything else is
@@ -39,8 +39,8 @@ The application's containers get the proxy in http_proxy, https_proxy and
 no_proxy (lower and upper case) and in JAVA_TOOL_OPTIONS. With --transparent they get no
 variables: an init container with NET_ADMIN redirects their TCP 80 and 443.
 
-Annotations of a pod template override the flags: tlslift/inject ("false": not
-here), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
+Annotations of a pod template override the flags: tlslift/inject ("false": leave
+these pods alone), tlslift/transparent, tlslift/image, tlslift/ca-secret, tlslift/config-map,
 tlslift/containers, tlslift/no-proxy, tlslift/cpu-request, tlslift/memory-request,
 tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 		Example: `  kubectl get deployment billing -o yaml | tlslift inject --image registry.example/tlslift:1.0 | kubectl apply -f -
@@ -50,8 +50,8 @@ tlslift/memory-limit, tlslift/port, tlslift/admin-port, tlslift/status-port.`,
 	}
 	fl := cmd.Flags()
 	fl.StringArrayVarP(&f.files, "filename", "f", nil, "manifest `file`, - for standard input; may be repeated")
-	fl.BoolVar(&f.uninject, "uninject", false, "take out what was injected")
-	fl.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing of what was done")
+	fl.BoolVar(&f.uninject, "uninject", false, "remove what was injected")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "do not print what was done")
 	fl.BoolVar(&f.Transparent, "transparent", false, "redirect the pod's connections instead of setting proxy variables (NET_ADMIN)")
 	fl.BoolVar(&f.IPv4Only, "ipv4-only", false, "with --transparent: leave IPv6 alone, for nodes without it")
 	fl.StringVar(&f.Image, "image", f.Image, "`image` of tlslift, in a registry that the nodes can pull from")
@@ -86,9 +86,8 @@ func (f *injectFlags) run(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// editAll edits one manifest after the other, so that an error names its file,
-// and joins what comes out to one stream. It says what was done once all of it
-// succeeded.
+// editAll edits the manifests one by one, so that an error names its file, and joins
+// the results into one stream. It reports what was done only after all succeeded.
 func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 	files := f.files
 	if len(files) == 0 {
@@ -118,7 +117,7 @@ func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 		found := inject.Found(in)
 		objects = objects || len(found) > 0
 		if len(results) == 0 {
-			fmt.Fprintf(&messages, "tlslift: %s: no workload in it, only %s\n", name, sayObjects(found))
+			fmt.Fprintf(&messages, "tlslift: %s has no workload, only %s\n", name, sayObjects(found))
 		}
 		tellInjected(&messages, results)
 		if len(all) > 0 {
@@ -136,12 +135,12 @@ func (f *injectFlags) editAll(stdin io.Reader, told io.Writer) ([]byte, error) {
 	return all, err
 }
 
-// sayObjects lists the objects of a manifest, the first ones of many.
+// sayObjects lists the objects of a manifest; if there are many, only the first ones.
 func sayObjects(found []string) string {
 	const most = 5
 	switch n := len(found); {
 	case n == 0:
-		return "what is no Kubernetes object"
+		return "something that is not a Kubernetes object"
 	case n > most:
 		return strings.Join(found[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
 	default:

@@ -93,11 +93,11 @@ func TestInjectWithoutAWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, told, err := runInject(injectable, "-f", file, "-f", "-")
-	if want := "tlslift: " + file + ": no workload in it, only ConfigMap web, Service web\nPod n/p: injected\n"; err != nil || !strings.HasPrefix(told, want) || !strings.HasPrefix(out, others) {
+	if want := "tlslift: " + file + " has no workload, only ConfigMap web, Service web\nPod n/p: injected\n"; err != nil || !strings.HasPrefix(told, want) || !strings.HasPrefix(out, others) {
 		t.Errorf("%v; told %q, want %q; out %q", err, told, want, out)
 	}
 	out, told, err = runInject("apiVersion: v1\nkind: List\nitems: []\n")
-	if err != nil || told != "tlslift: standard input: no workload in it, only List\n" || out == "" {
+	if err != nil || told != "tlslift: standard input has no workload, only List\n" || out == "" {
 		t.Errorf("an empty list: %v; told %q; out %q", err, told, out)
 	}
 	for _, in := range []string{"", "# nothing\n", "replicas: 3\n"} {

@@ -21,7 +21,7 @@ import (
 func (a *app) inheritManaged() error {
 	list, err := activation.Listeners()
 	if err != nil {
-		return fmt.Errorf("take over sockets of the service manager: %w", err)
+		return fmt.Errorf("inherit the service manager's sockets: %w", err)
 	}
 	for _, l := range list {
 		if l != nil {
@@ -32,8 +32,8 @@ func (a *app) inheritManaged() error {
 	return nil
 }
 
-// allNamed refuses a socket of the service manager's that the configuration
-// does not name: callers would be let in by the kernel and never be answered.
+// allNamed rejects a socket of the service manager that the configuration does
+// not name: the kernel would accept its callers, and none would get an answer.
 func allNamed(managed []string, cfg *configs.Config) error {
 	var listens []string
 	for _, l := range cfg.Listen {
@@ -46,11 +46,11 @@ func allNamed(managed []string, cfg *configs.Config) error {
 		return nil
 	}
 	return fmt.Errorf("the service manager opened %s, which is not a listen or admin address, so its callers would never get an answer: "+
-		"add it to listen, written alike, or take it out of the socket unit and restart (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
+		"add it to listen in the same form, or remove it from the socket unit and restart (listen is %s)", strings.Join(strange, ", "), strings.Join(listens, ", "))
 }
 
-// reloadRefused is why a reload could not open a listener, as a problem of the
-// configuration.
+// reloadRefused turns the reason why a reload could not open a listener into a
+// problem of the configuration.
 func (a *app) reloadRefused(err error, cfg *configs.Config) error {
 	var failed *proxy.ListenError
 	if !errors.As(err, &failed) {
@@ -63,8 +63,8 @@ func (a *app) reloadRefused(err error, cfg *configs.Config) error {
 	return configs.Problems{cfg.Problem(fmt.Sprintf("listen[%d].address", failed.Index), "cannot listen on "+failed.Address+": "+message, fix)}
 }
 
-// takenByUs is what to say of an address that one of our own listeners has; "" = none
-// has it.
+// takenByUs returns what to say about an address that one of our own listeners
+// uses, or "" if none does.
 func (a *app) takenByUs(err error) (message, fix string) {
 	var op *net.OpError
 	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
@@ -88,17 +88,17 @@ func (a *app) takenByUs(err error) (message, fix string) {
 	return "", ""
 }
 
-// explainListen says of a port that cannot be listened on what can be done.
+// explainListen says what to do about a port that tlslift cannot listen on.
 func explainListen(err error, flag string) error {
 	var op *net.OpError
 	if !errors.As(err, &op) {
 		return err
 	}
-	// The address is in what wraps op; op's own text says it again.
+	// The address is in the error that wraps op; op's own text would repeat it.
 	short := strings.TrimSuffix(err.Error(), op.Error()) + bare(op.Err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		short += "; another tlslift, or another program, has that port"
+		short += "; another tlslift, or another program, uses that port"
 		if flag != "" {
 			short += ": choose another with " + flag + " or in the configuration"
 		}
@@ -110,7 +110,7 @@ func explainListen(err error, flag string) error {
 	return errors.New(short)
 }
 
-// bare is a system call's failure without the call's name.
+// bare returns a system call's error without the name of the call.
 func bare(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -9,21 +9,22 @@ import (
 
 	"tlslift/configs"
 	"tlslift/metrics/figures"
-	"tlslift/proxy"
 	"tlslift/proxy/logsink"
 )
 
-// logging is the logger and what is needed to change and close it.
+// timeLayout is the format of times in the log: RFC 3339 with milliseconds.
+const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// logging is the logger, with what is needed to change and close it.
 type logging struct {
 	*zap.Logger
 	level   zap.AtomicLevel
 	console bool
 	sink    *logsink.Sink
-	lines   proxy.LineWriter // of outcomes; nil where the format is not JSON
 }
 
-// newLogging makes the logger: JSON lines with ts, level and msg, or lines for
-// people. None of its methods waits for the reader of out.
+// newLogging makes the logger. It writes JSON lines with ts, level and msg, or
+// lines for people. None of its methods waits for the reader of out.
 func newLogging(c configs.Log, out io.Writer) *logging {
 	enc := zapcore.EncoderConfig{
 		TimeKey:        "ts",
@@ -31,7 +32,7 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		MessageKey:     "msg",
 		LineEnding:     zapcore.DefaultLineEnding,
 		EncodeLevel:    zapcore.LowercaseLevelEncoder,
-		EncodeTime:     zapcore.TimeEncoderOfLayout(proxy.TimeLayout),
+		EncodeTime:     zapcore.TimeEncoderOfLayout(timeLayout),
 		EncodeDuration: zapcore.SecondsDurationEncoder,
 	}
 	encoder := zapcore.NewJSONEncoder(enc)
@@ -40,14 +41,11 @@ func newLogging(c configs.Log, out io.Writer) *logging {
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
 	l := &logging{level: zap.NewAtomicLevelAt(c.Level), console: c.Console, sink: logsink.New(out, lostLine(encoder), isJournal(out))}
-	if !c.Console {
-		l.lines = l.sink
-	}
 	l.Logger = zap.New(&sinkCore{LevelEnabler: l.level, encoder: encoder, sink: l.sink})
 	return l
 }
 
-// lostLine makes the line that says how many lines of the log were lost.
+// lostLine makes the line that says how many log lines were lost.
 func lostLine(encoder zapcore.Encoder) func(uint64) []byte {
 	return func(lines uint64) []byte {
 		entry := zapcore.Entry{Level: zap.WarnLevel, Time: time.Now(), Message: "log lines lost"}
@@ -59,7 +57,7 @@ func lostLine(encoder zapcore.Encoder) func(uint64) []byte {
 	}
 }
 
-// trouble is a sentence about what is wrong with the log now; "" = nothing.
+// trouble returns a sentence about what is wrong with the log now, or "".
 func (l *logging) trouble() string {
 	st := l.sink.Status()
 	if !st.Behind {
@@ -71,8 +69,8 @@ func (l *logging) trouble() string {
 	return "The log is not read, or its disk is full: " + figures.Plural(int(st.Lost), "line is", "lines are") + " lost."
 }
 
-// sinkCore hands lines with their level to the sink, which drops those of lower
-// ones first. zap's own core has no way to do so.
+// sinkCore passes lines to the sink with their level, so that the sink can drop
+// those of lower levels first. zap's own core cannot do this.
 type sinkCore struct {
 	zapcore.LevelEnabler
 	encoder zapcore.Encoder
@@ -108,5 +106,6 @@ func (c *sinkCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	return nil
 }
 
-// Sync implements zapcore.Core. Nothing waits for the log's reader.
+// Sync implements zapcore.Core. It does nothing, because nothing waits for the
+// log's reader.
 func (c *sinkCore) Sync() error { return nil }

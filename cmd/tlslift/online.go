@@ -13,21 +13,30 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
 	"tlslift/configs"
+	"tlslift/metrics"
 	"tlslift/proxy/host"
 	"tlslift/proxy/redact"
 	"tlslift/proxy/upstream"
 )
 
-// expirySoon is when `check --online` begins to warn of a certificate.
+// expirySoon is how long before a certificate expires `check --online` warns.
 const expirySoon = 14 * 24 * time.Hour
 
-// checkOnline probes every upstream that can be connected to, or the hosts that
-// are named, if there are any.
+// checkOnline probes the named hosts or, if there are none, every upstream that
+// it can connect to.
 func checkOnline(ctx context.Context, out io.Writer, in *loaded, named []string, timeout time.Duration) error {
 	cfg, opts := in.cfg, in.settings.Upstream
 	opts.Warm = 0
 	opts.Own = listensAt(cfg) // a name that leads back here cannot work
+	opts.Logger = zap.NewNop()
+	var err error
+	if opts.Observer, err = metrics.New(prometheus.NewRegistry(), metrics.Options{}); err != nil { // nobody reads it
+		return err
+	}
 	transport, err := upstream.New(opts)
 	if err != nil {
 		return err
@@ -53,19 +62,19 @@ func checkOnline(ctx context.Context, out io.Writer, in *loaded, named []string,
 	case failed > 0:
 		return fmt.Errorf("upstreams that cannot be used: %d of %d", failed, len(targets))
 	case len(targets) == 0:
-		fmt.Fprintln(out, "nothing was connected to, because every upstream is a pattern: whether calls can work is not known")
+		fmt.Fprintln(out, "no connection was tried, because every upstream is a pattern, so it is not known whether calls work")
 	}
 	return nil
 }
 
-// target is what to connect to, and what the output calls it.
+// target is what to connect to, and its name in the output.
 type target struct {
 	text  string
 	route *upstream.Route
 }
 
-// namedTargets are hosts that --upstream names. The configuration says how to reach
-// them.
+// namedTargets returns the hosts that --upstream names. The configuration says
+// how to reach them.
 func namedTargets(t *upstream.Transport, names []string) (all []target, err error) {
 	for _, text := range names {
 		name, err := host.Parse(text)
@@ -74,14 +83,14 @@ func namedTargets(t *upstream.Transport, names []string) (all []target, err erro
 		}
 		route, ours := t.Snapshot().Route(name)
 		if !ours {
-			return nil, usageError{fmt.Errorf("--upstream %s: with --online, name a host of upstreams; this one is none of them", name)}
+			return nil, usageError{fmt.Errorf("--upstream %s: with --online, name a host of upstreams; this is not one of them", name)}
 		}
 		all = append(all, target{name.String(), route})
 	}
 	return all, nil
 }
 
-// configuredTargets are the upstreams that can be connected to. Where a pattern
+// configuredTargets returns the upstreams that can be connected to. If a pattern
 // leads to another host, any name below it will do.
 func configuredTargets(out io.Writer, t *upstream.Transport, upstreams []configs.Upstream) (all []target, err error) {
 	for _, u := range upstreams {
@@ -132,7 +141,7 @@ func probe(ctx context.Context, out io.Writer, t *upstream.Transport, to target,
 	return tw.Flush()
 }
 
-// nameOf is what the i-th certificate of a chain is for.
+// nameOf returns what the i-th certificate of a chain is for.
 func nameOf(i int, c *x509.Certificate) string {
 	if i == 0 && len(c.DNSNames) > 0 {
 		return strings.Join(c.DNSNames, ", ")
@@ -143,14 +152,15 @@ func nameOf(i int, c *x509.Certificate) string {
 	return c.Subject.CommonName
 }
 
-// pinOf is a certificate's key as upstreams[].pins has it (RFC 7469 section 2.4).
+// pinOf returns the pin of a certificate's key, as in upstreams[].pins (RFC 7469
+// section 2.4).
 func pinOf(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 	return "sha256/" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// explainFailure prints why an upstream cannot be used, what it showed, and
-// what to do.
+// explainFailure prints why an upstream cannot be used, the certificates it
+// showed, and what to do.
 func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
 	reason, cause := "failed", err
 	var failure *upstream.Error

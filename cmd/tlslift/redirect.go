@@ -35,7 +35,7 @@ func newRedirectApplyCommand() *cobra.Command {
 	to := inject.DefaultPort
 	cmd := &cobra.Command{
 		Use:   "apply [--to PORT] [--except-uid UID]...",
-		Short: "Write the rules; those that are there are replaced at once",
+		Short: "Write the rules; existing rules are replaced in one step",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rules.To = uint16(to) // portFlag allows 1 to 65535
 			if cmd.Flags().Changed("port") && to != 80 && to != 443 && slices.Contains(rules.Ports, rules.To) {
@@ -69,7 +69,7 @@ func newRedirectRemoveCommand() *cobra.Command {
 				return err
 			}
 			if removed {
-				fmt.Fprintln(cmd.OutOrStdout(), "removed; connections that were redirected stay so until they end")
+				fmt.Fprintln(cmd.OutOrStdout(), "removed; existing connections stay redirected until they end")
 			} else {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing is redirected")
 			}
@@ -101,7 +101,7 @@ the init container that wrote the rules: kubectl logs POD -c tlslift-redirect.`,
 	}
 }
 
-// explainStatus says where the rules of a pod can be read without a capability.
+// explainStatus says where to read a pod's rules without the capability.
 func explainStatus(err error) error {
 	if errors.Is(err, redirect.ErrPermission) {
 		return fmt.Errorf("%w; in a pod, kubectl logs POD -c %s shows what was redirected", err, inject.RedirectName)

@@ -30,7 +30,7 @@ States: insecure, mixed, silent, unseen, migrated and no-calls, which stands for
 addresses that connected and never made a call, such as scanners. "regressed"
 selects clients that were declared migrated and have been insecure since, and
 "misdeclared" those that were declared migrated and never seen making a call.
-"failing" selects clients whose TLS handshakes fail and none of whose calls
+"failing" selects clients whose TLS handshakes fail, so none of their calls
 arrives, and suspected ones, which leave after each TLS handshake without a call.
 
 With --fail-if, the exit status is 1 when any client is in one of the states,
@@ -63,7 +63,7 @@ func newReportCommand() *cobra.Command {
 		RunE:    f.run,
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVar(&f.admin, "admin", nil, "admin `URL` of an instance, as http://127.0.0.1:9128 or 127.0.0.1:9128; may be repeated")
+	fl.StringArrayVar(&f.admin, "admin", nil, "admin `URL` of an instance, such as http://127.0.0.1:9128 or 127.0.0.1:9128; may be repeated")
 	fl.StringArrayVar(&f.state, "state", nil, "state `file` of an instance; may be repeated")
 	fl.StringVar(&f.prometheus, "prometheus", "", "`URL` of a Prometheus-compatible API, without /api/v1")
 	fl.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token for every --admin, or for --prometheus")
@@ -75,7 +75,7 @@ func newReportCommand() *cobra.Command {
 	fl.StringSliceVar(&f.failIf, "fail-if", nil, "exit with status 1 when a client is in one of these `states`")
 	fl.BoolVar(&f.byOwner, "by-owner", false, "group clients by owner (table, markdown, html)")
 	fl.StringVar(&f.ownersFile, "owners", "", "`file` of owners: YAML, client pattern to owner; default: namespaces")
-	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic until migrated, for several instances, --state or --prometheus; default: the source's own, 14d for --prometheus")
+	fl.StringVar(&f.migratedAfter, "migrated-after", "", "`time` without insecure traffic after which a client counts as migrated, for several instances, --state or --prometheus; default: the source's own, 14d for --prometheus")
 	fl.StringVar(&f.lookback, "lookback", "90d", "how far back --prometheus looks for series, a `time`")
 	for flag, words := range map[string][]string{
 		"format":  report.Formats[:],
@@ -159,7 +159,7 @@ func (f *reportFlags) selections() (only, failIf ledger.Selection, err error) {
 			return only, failIf, nil
 		}
 	}
-	return only, failIf, fmt.Errorf("--format %q is none of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
+	return only, failIf, fmt.Errorf("--format %q is not one of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
 }
 
 func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {
@@ -200,7 +200,7 @@ func (f *reportFlags) access() (report.Access, error) {
 	return a, err
 }
 
-// secretFile reads a file that holds one secret; without a file it is empty.
+// secretFile reads a file that holds one secret, or returns "" if name is "".
 func secretFile(flag, name string) (string, error) {
 	if name == "" {
 		return "", nil
@@ -223,8 +223,8 @@ func duration(flag, text string) (time.Duration, error) {
 	return d, nil
 }
 
-// withoutEffect names a flag that was given and that the other flags leave without
-// effect.
+// withoutEffect returns an error for a given flag that has no effect with the
+// other flags.
 func (f *reportFlags) withoutEffect(cmd *cobra.Command) error {
 	given := func(flag string) bool { return cmd.Flags().Changed(flag) }
 	switch {
@@ -248,7 +248,7 @@ func (f *reportFlags) withoutEffect(cmd *cobra.Command) error {
 	return nil
 }
 
-// spare refuses an --output that cannot be made again.
+// spare refuses an --output that would overwrite what cannot be made again.
 func (f *reportFlags) spare() error {
 	read := []named{{"owners", f.ownersFile}, {"token-file", f.tokenFile}, {"password-file", f.passwordFile}}
 	for _, file := range f.state {

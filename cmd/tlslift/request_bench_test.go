@@ -53,7 +53,7 @@ func startServer(tb testing.TB) *proxy.Server {
 	}
 	l := ledger.New(ledger.Options{})
 	l.Configure(ledger.Settings{Upstreams: []string{"api.smsportal.com"}})
-	s, err := proxy.New(proxy.Options{Settings: set, Logger: zap.New(core), Metrics: observer{m}, Ledger: l})
+	s, err := proxy.New(proxy.Options{Settings: set, Logger: zap.New(core), Metrics: m, Ledger: l})
 	if err != nil {
 		tb.Fatal(err)
 	}

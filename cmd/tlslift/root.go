@@ -10,7 +10,7 @@ import (
 	"tlslift/proxy/redact"
 )
 
-const rootLong = `tlslift keeps applications working that cannot speak modern TLS, and shows which
+const rootLong = `tlslift keeps applications that cannot speak modern TLS working, and shows which
 clients still need it. It accepts plaintext HTTP and TLS 1.0/1.1 from them and
 forwards each request, once, over verified TLS 1.2 or 1.3.
 
@@ -67,8 +67,8 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// refuseArgs makes every command refuse arguments that does not say what it does
-// with them.
+// refuseArgs makes every command reject arguments if it does not say how to
+// handle them.
 func refuseArgs(cmd *cobra.Command) {
 	if cmd.Args == nil {
 		cmd.Args = noArgs
@@ -78,8 +78,8 @@ func refuseArgs(cmd *cobra.Command) {
 	}
 }
 
-// needsSubcommand shows the help of a command that cannot run by itself; which are
-// its subcommands.
+// needsSubcommand shows the help of a command that cannot run by itself. which
+// lists its subcommands.
 func needsSubcommand(which string) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		_ = cmd.Help()
@@ -87,8 +87,8 @@ func needsSubcommand(which string) func(*cobra.Command, []string) error {
 	}
 }
 
-// helpArgs refuses a topic that there is not; cobra would print the help of the
-// nearest command above it.
+// helpArgs rejects an unknown topic; cobra would print the help of the nearest
+// parent command.
 func helpArgs(cmd *cobra.Command, args []string) error {
 	found, rest, err := cmd.Root().Find(args)
 	if err != nil || len(rest) == 0 {
@@ -97,7 +97,7 @@ func helpArgs(cmd *cobra.Command, args []string) error {
 	return unknownCommand(found, rest[0])
 }
 
-// unknownCommand is the error for a word where a subcommand is expected.
+// unknownCommand returns the error for a word in place of a subcommand.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	cmd.SuggestionsMinimumDistance = 2
 	hint := missingFlag(cmd, word)
@@ -107,8 +107,8 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	return usageError{fmt.Errorf("unknown command %q%s; see %s --help", redact.Value(word), hint, cmd.CommandPath())}
 }
 
-// configFlags are the flags of the commands that read a configuration. The others
-// reach it by their names.
+// configFlags are the flags of the commands that read a configuration. source
+// finds the flags without a field by their names.
 type configFlags struct {
 	file      string
 	upstreams []string
@@ -126,8 +126,7 @@ func (f *configFlags) register(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"json", "console"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// source is where the configuration comes from, flags that were given
-// included.
+// source returns where the configuration comes from, including the given flags.
 func (f *configFlags) source(cmd *cobra.Command, env []string) configs.Source {
 	src := configs.Source{File: f.file, Env: env, Flags: make(configs.Flags)}
 	cmd.Flags().Visit(func(given *pflag.Flag) {

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
-// serviceAccount has no rights on the machine but to use its network.
+// serviceAccount has no rights on the machine except to use the network.
 const serviceAccount = `NT AUTHORITY\LocalService`
 
-// What files the service and its operators may touch: the system and the
-// administrators everything, the service's account reads, and writes its logs.
+// Access to the service's files. The system and administrators have full access;
+// the service's account may read, and write to its logs.
 const (
 	dataAccess = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;GRGX;;;LS)"
 	logAccess  = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;GRGWGXSD;;;LS)"
 )
 
-// controlTimeout bounds a start or stop; a stop drains first.
+// controlTimeout bounds a start or stop. A stop drains first.
 const controlTimeout = 45 * time.Second
 
 func newServiceCommand() *cobra.Command {
@@ -78,8 +78,8 @@ func newServiceInstallCommand(name *string) *cobra.Command {
 	return cmd
 }
 
-// dataDir is asked of the system, not of the environment: the service manager's
-// may differ from the prompt's.
+// dataDir asks the system, not the environment, because the service manager's
+// environment may differ from the prompt's.
 func dataDir() string {
 	base, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, 0)
 	if err != nil {
@@ -90,8 +90,8 @@ func dataDir() string {
 
 func logDir() string { return filepath.Join(dataDir(), "logs") }
 
-// makeDirs makes the service's folders, and an empty configuration, which means
-// the defaults, unless there is one.
+// makeDirs creates the service's folders and, unless there is one, an empty
+// configuration, which means the defaults.
 func makeDirs(config string) error {
 	for dir, access := range map[string]string{dataDir(): dataAccess, logDir(): logAccess} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -115,7 +115,7 @@ func makeDirs(config string) error {
 	return nil
 }
 
-// protect sets who may touch a folder and what will be in it.
+// protect sets the access to a folder and to everything that will be in it.
 func protect(dir, access string) error {
 	sd, err := windows.SecurityDescriptorFromString(access)
 	if err != nil {
@@ -136,7 +136,8 @@ func installService(name, config string) error {
 	}
 	return withManager(func(m *mgr.Mgr) error {
 		s, err := m.CreateService(name, exe, mgr.Config{
-			// Not delayed: the services that call through it start at boot too.
+			// Not delayed, because the services that call through it
+			// start at boot too.
 			StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
 			DisplayName: name, ServiceStartName: serviceAccount,
 			Description: "Forward proxy that lifts old clients' calls to verified TLS 1.2 or later.",
@@ -156,8 +157,7 @@ func installService(name, config string) error {
 	})
 }
 
-// controls are the commands for a service that is installed. Each returns what it
-// has done.
+// controls are the commands for an installed service. Each returns what it did.
 var controls = []struct {
 	use, short string
 	do         func(s *mgr.Service) (string, error)
@@ -229,7 +229,7 @@ func withService(name string, do func(*mgr.Service) error) error {
 	})
 }
 
-// stopService stops what runs; a stopped service is no error.
+// stopService stops the service. A stopped service is not an error.
 func stopService(s *mgr.Service) (string, error) {
 	if _, err := s.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) {
 		return "", fmt.Errorf("stop the service: %w", err)
@@ -237,7 +237,7 @@ func stopService(s *mgr.Service) (string, error) {
 	return "stopped", waitFor(s, svc.Stopped)
 }
 
-// waitFor polls, as the service manager tells no other way.
+// waitFor polls, because the service manager offers no other way.
 func waitFor(s *mgr.Service, want svc.State) error {
 	deadline := time.Now().Add(controlTimeout)
 	for {
@@ -251,7 +251,7 @@ func waitFor(s *mgr.Service, want svc.State) error {
 		case want == svc.Running && status.State == svc.Stopped:
 			return errors.New("the service ended at once")
 		case time.Now().After(deadline):
-			return fmt.Errorf("the service did not get there in %s", controlTimeout)
+			return fmt.Errorf("the service did not reach that state within %s", controlTimeout)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

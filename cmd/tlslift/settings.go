@@ -23,9 +23,9 @@ import (
 	"tlslift/proxy/upstream"
 )
 
-// settingsOf makes of a configuration what the proxy is handed, reading the
-// files that it names. madeKey hashes accounts when no key file is named. Its
-// error is a configs.Problems that holds every problem.
+// settingsOf turns a configuration into the proxy's settings, and reads the files
+// that it names. madeKey hashes accounts if no key file is named. The error is a
+// configs.Problems with every problem.
 func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	set := proxy.Settings{
 		Others:        cfg.Others,
@@ -65,7 +65,7 @@ func settingsOf(cfg *configs.Config, madeKey []byte) (proxy.Settings, error) {
 	return set, nil
 }
 
-// findings gathers what is wrong with a configuration.
+// findings collects what is wrong with a configuration.
 type findings struct {
 	cfg      *configs.Config
 	problems configs.Problems
@@ -88,9 +88,9 @@ func (f *findings) content(key, file string) []byte {
 	return data
 }
 
-// contents finds what keeps a configuration from use at start, at a reload and
-// in `tlslift check`: what is wrong with the files that it names, once they are
-// read, and upstreams that are this tlslift.
+// contents finds what makes a configuration unusable at startup, at a reload and
+// in `tlslift check`: problems with the files that it names, and upstreams that
+// are this tlslift.
 func contents(cfg *configs.Config, madeKey []byte) (set proxy.Settings, token string, problems configs.Problems) {
 	token, problems = adminToken(cfg)
 	set, err := settingsOf(cfg, madeKey)
@@ -112,7 +112,7 @@ func listenerOf(l configs.Listen) proxy.Listener {
 	}
 }
 
-// ca reads the CA; nil when none is configured.
+// ca reads the CA, or returns nil if none is configured.
 func (f *findings) ca() *authority.CA {
 	files := f.cfg.LegacyTLS.CA
 	if files == (configs.CA{}) {
@@ -127,7 +127,7 @@ func (f *findings) ca() *authority.CA {
 	return ca
 }
 
-// leafNames are those of the leaf for callers that name no host.
+// leafNames returns the names of the leaf for callers that name no host.
 func leafNames(cfg *configs.Config) []host.Pattern {
 	names := []host.Pattern{host.Exact(host.MustParse(host.SelfTest))}
 	for _, u := range cfg.Upstreams {
@@ -136,8 +136,8 @@ func leafNames(cfg *configs.Config) []host.Pattern {
 	return names
 }
 
-// ladder makes what names callers. Without a file, the key of hashed accounts is
-// madeKey.
+// ladder makes the resolver that names callers. Without a key file, madeKey
+// hashes accounts.
 func (f *findings) ladder(madeKey []byte) *identity.Resolver {
 	const users, key = "clients.users_file", "clients.account_key_file"
 	c := &f.cfg.Clients
@@ -158,9 +158,9 @@ func (f *findings) ladder(madeKey []byte) *identity.Resolver {
 	if data := f.content(users, c.UsersFile); data != nil {
 		var bad []error
 		if o.Users, bad = identity.ParseHtpasswd(data); len(bad) == 0 && len(o.Users) == 0 {
-			f.wrong(users, "%s holds no user, so no caller could pass", c.UsersFile)
+			f.wrong(users, "%s has no user, so no caller could authenticate", c.UsersFile)
 		}
-		const shown = 5 // of a file that is no htpasswd file, every line is bad
+		const shown = 5 // in a file that is not an htpasswd file, every line is bad
 		for _, err := range bad[:min(shown, len(bad))] {
 			f.wrong(users, "%s: %v", c.UsersFile, err)
 		}
@@ -178,7 +178,7 @@ func (f *findings) ladder(madeKey []byte) *identity.Resolver {
 	return ladder
 }
 
-// upstreams maps the configuration to the upstream room's options.
+// upstreams maps the configuration to the options of package upstream.
 func (f *findings) upstreams() upstream.Options {
 	cfg := f.cfg
 	o := upstream.Options{
@@ -195,7 +195,7 @@ func (f *findings) upstreams() upstream.Options {
 		DNSServers:      cfg.Upstream.DNSServers,
 	}
 	if p := cfg.Upstream.ParentProxy; p != "" {
-		o.ParentProxy, _ = url.Parse(p) // which Load did
+		o.ParentProxy, _ = url.Parse(p) // Load has checked it
 		o.ParentExcept = cfg.Upstream.ParentProxyExcept
 		password := f.content("upstream.parent_proxy_password_file", cfg.Upstream.ParentProxyPasswordFile)
 		o.ParentProxyPassword = strings.TrimRight(string(password), "\r\n")
@@ -206,8 +206,8 @@ func (f *findings) upstreams() upstream.Options {
 	return o
 }
 
-// inherited is an upstream with, where it sends to another host, that host's own
-// settings for what it does not say itself.
+// inherited returns an upstream's settings. If the upstream sends to another
+// host, that host's settings fill in what it does not set itself.
 func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	if h.To.IsZero() {
 		return h
@@ -235,7 +235,7 @@ func inherited(h configs.Upstream, all []configs.Upstream) configs.Upstream {
 	return h
 }
 
-// upstream reads the files of an upstream, whose keys begin with at.
+// upstream reads the files of one upstream. at is the prefix of its keys.
 func (f *findings) upstream(at string, h configs.Upstream) upstream.Host {
 	up := upstream.Host{Pattern: h.Host, To: h.To, Port: h.Port, Pins: h.Pins}
 	var err error

@@ -9,12 +9,17 @@ import (
 
 	"tlslift/metrics/page"
 	"tlslift/proxy/authority"
+	"tlslift/proxy/host"
 )
 
-// mountPage puts the status page and the API below the admin listener.
+// mountPage mounts the status page and the API on the admin side.
 func (a *app) mountPage() error {
 	mux := http.NewServeMux()
-	err := page.Register(mux, page.Options{Ledger: a.ledger, Health: a.health, Version: version, Bound: a.admin.Bound})
+	sentTo := func(asked string) string {
+		name, _ := host.Parse(asked)
+		return a.server.SentTo(name).String()
+	}
+	err := page.Register(mux, page.Options{Ledger: a.ledger, Health: a.health, Version: version, Clock: time.Now, To: sentTo, Bound: a.admin.Bound})
 	if err != nil {
 		return fmt.Errorf("prepare the status page: %w", err)
 	}
@@ -23,7 +28,7 @@ func (a *app) mountPage() error {
 	return nil
 }
 
-// health is what the status page says of this instance.
+// health returns what the status page shows about this instance.
 func (a *app) health() page.Health {
 	h := page.Health{State: a.admin.State().String(), Started: a.started}
 	for _, l := range a.server.Bound() {
@@ -32,7 +37,7 @@ func (a *app) health() page.Health {
 	stats := a.ledger.Stats()
 	h.Facts = []page.Fact{
 		{Name: "Configuration", Value: describeSource(a.src)},
-		{Name: "Ledger", Value: cmp.Or(a.cfg.Load().State.File, "in memory only: a restart begins it anew, unless state.file names a file for it")},
+		{Name: "Ledger", Value: cmp.Or(a.cfg.Load().State.File, "in memory only: it is lost at a restart; set state.file to keep it")},
 		{Name: "Discovered clients", Value: fmt.Sprintf("%d of at most %d", stats.Tracked, stats.Limit)},
 	}
 	if problem := a.lastReload.Load(); problem != nil {
@@ -56,11 +61,11 @@ func (a *app) health() page.Health {
 	return h
 }
 
-// notWritten says what it means that the ledger is not in its file.
-const notWritten = "The ledger is not written to its file, so a restart forgets what is not there"
+// notWritten says what happens because the ledger is not in its file.
+const notWritten = "The ledger is not written to its file, so a restart loses what is not in the file"
 
-// trouble is what /readyz says is wrong, a line each; "" = nothing. It tells anyone who
-// asks, so it names no file.
+// trouble returns what /readyz says is wrong, one line each, or "". It names no
+// file, because anyone can ask.
 func (a *app) trouble() string {
 	var lines []string
 	if trouble := a.log.trouble(); trouble != "" {
@@ -72,7 +77,7 @@ func (a *app) trouble() string {
 	return strings.Join(lines, "\n")
 }
 
-// caProblem is what is wrong with a CA, in a few words.
+// caProblem returns what is wrong with a CA in a few words, or "" if nothing is.
 func caProblem(ca *authority.CA, now time.Time) string {
 	switch {
 	case !now.Before(ca.Cert.NotAfter):

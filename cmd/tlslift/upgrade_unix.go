@@ -21,19 +21,19 @@ import (
 	"tlslift/proxy/handover"
 )
 
-// readyWithin is how long a new process may take until it is ready.
+// readyWithin is how long a new process may take to become ready.
 const readyWithin = 30 * time.Second
 
-// upgradeSignals ask for a new process to take this one's place.
+// upgradeSignals ask for a new process that replaces this one.
 var upgradeSignals = []os.Signal{syscall.SIGUSR2}
 
-// previous is the process whose place this one takes.
+// previous is the process that this one replaces.
 type previous = handover.Previous
 
 func previousProcess() (*previous, error) { return handover.Inherited() }
 
-// inherit takes what another process opened for this one: the one whose place
-// it takes, or a service manager.
+// inherit takes the sockets that another process opened for this one: the process
+// that it replaces, or a service manager.
 func (a *app) inherit() error {
 	if a.previous == nil {
 		return a.inheritManaged()
@@ -47,30 +47,29 @@ func (a *app) inherit() error {
 	return nil
 }
 
-// upgrade is a new process that is starting, or was started, to take this one's
-// place.
+// upgrade is a new process that is starting, or has started, to replace this one.
 type upgrade struct {
 	cancel context.CancelCauseFunc
 	done   chan error // one result
 	next   *handover.Next
 }
 
-// abandonUpgrade ends a process that is still starting.
+// abandonUpgrade stops a process that is still starting.
 func (a *app) abandonUpgrade() {
 	if a.upgrade == nil {
 		return
 	}
-	a.upgrade.cancel(errors.New("this process is to end"))
+	a.upgrade.cancel(errors.New("this process is stopping"))
 	if err := <-a.upgrade.done; err == nil {
 		a.upgrade.next.Abandon()
 	}
 	a.upgrade = nil
 }
 
-// beginUpgrade starts the new process; its result is sent to a.upgrade.done.
+// beginUpgrade starts the new process, and sends its result to a.upgrade.done.
 func (a *app) beginUpgrade() {
 	if a.upgrade != nil {
-		a.log.Warn("an upgrade is under way already")
+		a.log.Warn("an upgrade is already in progress")
 		return
 	}
 	u := &upgrade{done: make(chan error, 1)}
@@ -82,7 +81,7 @@ func (a *app) beginUpgrade() {
 	state, listeners := a.handoverState()
 	path := a.path
 	a.log.Info("upgrading", zap.String("program", path))
-	ctx, cancel := context.WithTimeoutCause(context.Background(), readyWithin, fmt.Errorf("%v have passed", readyWithin))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), readyWithin, fmt.Errorf("it was not ready within %v", readyWithin))
 	ctx, u.cancel = context.WithCancelCause(ctx)
 	a.upgrade = u
 	go func() {
@@ -93,7 +92,7 @@ func (a *app) beginUpgrade() {
 	}()
 }
 
-// handoverState is what a new process is given.
+// handoverState returns what a new process is given.
 func (a *app) handoverState() (state handover.State, listeners []net.Listener) {
 	state = handover.State{PID: os.Getpid(), AccountKey: a.accountKey, Server: a.server.Secrets()}
 	add := func(address string, ln net.Listener) {
@@ -112,8 +111,8 @@ func (a *app) upgradeFailed(err error) {
 	a.lastUpgrade.Store(&err)
 }
 
-// handOver lets the new process serve, and ends this one once it has finished
-// what it has. It reports false if this one goes on after all.
+// handOver lets the new process serve, and ends this one after it has finished
+// its work. It returns false if this process keeps serving after all.
 func (a *app) handOver(on signals) (bool, error) {
 	next := a.upgrade.next
 	h := &heir{next: next, log: a.log.Logger}
@@ -137,12 +136,12 @@ func (a *app) handOver(on signals) (bool, error) {
 	return true, a.finish(on, next)
 }
 
-// finish ends a process whose place another has taken: in its own time, within
-// limits.upgrade_timeout, or as a drain does if it is asked to.
+// finish ends a process that another has replaced. It takes at most
+// limits.upgrade_timeout, or drains if a signal asks it to stop.
 func (a *app) finish(on signals, next *handover.Next) error {
 	go a.closeAdmin()
 	limits := a.cfg.Load().Limits
-	// At the end of that time what is left is drained.
+	// When that time is over, the rest is drained.
 	drain := min(limits.DrainTimeout, limits.UpgradeTimeout/2)
 	retiring, retired := context.WithTimeout(context.Background(), limits.UpgradeTimeout-drain)
 	defer retired()
@@ -155,13 +154,13 @@ func (a *app) finish(on signals, next *handover.Next) error {
 	})
 	left := a.server.Retire(retiring)
 	select {
-	case <-a.adopted: // what an earlier process hands over passes through this one
+	case <-a.adopted: // the outcomes of an earlier process pass through this one
 	case <-retiring.Done():
 	}
 	retired()
 	waiting.Wait()
 	if failure != nil {
-		a.log.Error("no process serves any more", zap.Error(failure))
+		a.log.Error("no process is serving", zap.Error(failure))
 	}
 	if left > 0 {
 		a.log.Info("draining", zap.String("why", "upgraded"), zap.Int("connections", left), zap.Duration("timeout", drain))
@@ -172,8 +171,8 @@ func (a *app) finish(on signals, next *handover.Next) error {
 	return failure
 }
 
-// untilTold waits for a reason to end sooner: a signal, or that the next process
-// ends. It returns an error if that ended unexpectedly.
+// untilTold waits for a reason to end early: a signal, or the end of the next
+// process. It returns an error if that ended unexpectedly.
 func (a *app) untilTold(ctx context.Context, on signals, next *handover.Next) (signalled bool, err error) {
 	ignored := func(s os.Signal) {
 		a.log.Warn("another process serves; this one only finishes what it has", zap.Stringer("signal", s), zap.Int("next", next.PID()))
@@ -194,8 +193,8 @@ func (a *app) untilTold(ctx context.Context, on signals, next *handover.Next) (s
 	}
 }
 
-// heir has outcomes counted by the next process. Until that serves they are
-// kept: if it fails they are counted here after all.
+// heir makes the next process count outcomes. It keeps them until that process
+// serves; if that fails, they are counted here after all.
 type heir struct {
 	next *handover.Next
 	log  *zap.Logger
@@ -205,7 +204,7 @@ type heir struct {
 	kept    []json.RawMessage
 }
 
-// count implements what Server.HandOver wants.
+// count implements the function that Server.HandOver calls.
 func (h *heir) count(o *call.Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -213,7 +212,7 @@ func (h *heir) count(o *call.Outcome) {
 	h.send()
 }
 
-// begin sends what was kept, and whatever comes.
+// begin sends what was kept, and from then on everything at once.
 func (h *heir) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -227,13 +226,13 @@ func (h *heir) send() {
 	}
 	for _, encoded := range h.kept {
 		if err := h.next.Outcome(encoded); err != nil {
-			h.log.Error("the new process counts no outcomes of this one any more", zap.Error(err))
+			h.log.Error("the new process no longer counts the outcomes of this one", zap.Error(err))
 		}
 	}
 	h.kept = nil
 }
 
-// takeBack hands what was kept to count.
+// takeBack passes what was kept to count.
 func (h *heir) takeBack(count func(*call.Outcome)) {
 	for _, encoded := range h.kept {
 		if o, err := handover.Decode(encoded); err == nil {

@@ -20,8 +20,8 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// warnings are what an operator would want to know of a configuration that is
-// valid: settings that have no effect, and old clients that will be refused.
+// warnings returns what an operator should know about a valid configuration:
+// settings without effect, old clients that will be refused, and similar notes.
 func warnings(in *loaded) []string {
 	cfg, signer := in.cfg, in.settings.CA
 	var out []string
@@ -44,6 +44,7 @@ func warnings(in *loaded) []string {
 		out = append(out, "legacy_tls.sha1_leaf: "+cfg.LegacyTLS.CA.CertFile+" has no SHA-1 signed intermediate, so clients that verify nothing newer refuse the chain: make a CA with `tlslift ca init --sha1`")
 	}
 	out = append(out, misspeltDeclarations(cfg)...)
+	out = append(out, terminatesNobody(cfg)...)
 	out = append(out, early(cfg, time.Now())...)
 	out = append(out, pastTarget(cfg, time.Now())...)
 	out = append(out, nameless(cfg)...)
@@ -64,7 +65,7 @@ func refusesOld(legacy *configs.LegacyTLS) []string {
 	case legacy.CA == (configs.CA{}):
 		return []string{"legacy_tls.ca is not set: clients that offer only TLS 1.0 or 1.1 are refused, counted and explained in the log; make a CA with `tlslift ca init`"}
 	case legacy.MinVersion == call.Version12:
-		return []string{"legacy_tls.min_version is 1.2: clients that offer only TLS 1.0 or 1.1 are refused, as without a CA; remove it to let them in"}
+		return []string{"legacy_tls.min_version is 1.2: clients that offer only TLS 1.0 or 1.1 are refused, as without a CA; remove it to accept them"}
 	default:
 		return nil
 	}
@@ -82,8 +83,8 @@ func notValid(cfg *configs.Config, ca *authority.CA, now time.Time) []string {
 	return nil
 }
 
-// lesserCA refuses to replace a CA that is valid by one that is not: most likely the
-// wrong file was copied.
+// lesserCA refuses to replace a valid CA with one that is not valid: most likely
+// the wrong file was copied.
 func lesserCA(inUse *authority.CA, in *loaded, now time.Time) error {
 	next := in.settings.CA
 	if inUse == nil || next == nil || inUse.Valid(now) != nil {
@@ -95,7 +96,7 @@ func lesserCA(inUse *authority.CA, in *loaded, now time.Time) error {
 	return nil
 }
 
-// expiresSoon notes that old TLS clients need another CA soon.
+// expiresSoon notes that old TLS clients will soon need another CA.
 func expiresSoon(cfg *configs.Config, ca *authority.CA, now time.Time) []string {
 	if ca == nil || !ca.ExpiresSoon(now) {
 		return nil
@@ -104,7 +105,7 @@ func expiresSoon(cfg *configs.Config, ca *authority.CA, now time.Time) []string 
 		cfg.LegacyTLS.CA.CertFile, ca.Cert.NotAfter.UTC().Format(time.DateOnly))}
 }
 
-// tooFewDescriptors notes a limit of connections that cannot be reached.
+// tooFewDescriptors notes a connection limit that cannot be reached.
 func tooFewDescriptors(cfg *configs.Config) []string {
 	if few := front.TooFewDescriptors(cfg.Limits.Connections); few != "" {
 		return []string{few}
@@ -112,9 +113,9 @@ func tooFewDescriptors(cfg *configs.Config) []string {
 	return nil
 }
 
-// misspeltDeclarations notes the clients that are declared migrated and that no
-// other key names. Where callers name themselves, only a name that is near to a
-// configured one is worth a note, and not of the short ones, such as erp and crm.
+// misspeltDeclarations notes clients that are declared migrated but not named by
+// any other key. If callers name themselves, it notes only a name that is close
+// to a configured one, and not a short one such as erp or crm.
 func misspeltDeclarations(cfg *configs.Config) []string {
 	const short = 3
 	known := slices.Collect(maps.Keys(configuredNames(cfg)))
@@ -133,9 +134,9 @@ func misspeltDeclarations(cfg *configs.Config) []string {
 	return out
 }
 
-// unnamed are the clients that are declared migrated, that no other key names, and
-// that no caller can be named: a misspelt one would hide that its client is not
-// migrated.
+// unnamed returns the clients that are declared migrated, but that no other key
+// names and no caller can be. If such a name is misspelt, it hides that its
+// client is not migrated.
 func unnamed(cfg *configs.Config) []string {
 	if callersNameThemselves(cfg) {
 		return nil
@@ -143,12 +144,34 @@ func unnamed(cfg *configs.Config) []string {
 	return declaredAlone(cfg)
 }
 
+// terminatesNobody notes clients to terminate that no caller can be named as before
+// its TLS begins. An API account is known only after that.
+func terminatesNobody(cfg *configs.Config) []string {
+	if cfg.Clients.ProxyUser || cfg.Clients.UsersFile != "" {
+		return nil
+	}
+	known := configuredNames(cfg)
+	var out []string
+	for _, name := range cfg.LegacyTLS.TerminateClients {
+		if !known[name] && !isAddress(name) {
+			out = append(out, "legacy_tls.terminate_clients: "+name+" has no effect: no caller has that name before its TLS begins; name an address, or give callers the name in clients.names or in client of a listener")
+		}
+	}
+	return out
+}
+
+// isAddress reports whether a client's name is an address, or the /64 of one.
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(strings.TrimSuffix(name, "/64"))
+	return err == nil
+}
+
 func callersNameThemselves(cfg *configs.Config) bool {
 	c := &cfg.Clients
 	return c.Account != identity.AccountOff || c.ProxyUser || c.UsersFile != ""
 }
 
-// configuredNames are the names that the configuration gives callers.
+// configuredNames returns the names that the configuration gives callers.
 func configuredNames(cfg *configs.Config) map[string]bool {
 	known := make(map[string]bool)
 	for _, n := range cfg.Clients.Names {
@@ -162,21 +185,20 @@ func configuredNames(cfg *configs.Config) map[string]bool {
 	return known
 }
 
-// declaredAlone are the clients that are declared migrated and that no other key
-// names, but for addresses, which callers are named by.
+// declaredAlone returns the clients that are declared migrated but not named by
+// any other key, except addresses, because callers are named by those.
 func declaredAlone(cfg *configs.Config) []string {
 	known := configuredNames(cfg)
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Policy.Clients)) {
-		_, err := netip.ParseAddr(strings.TrimSuffix(name, "/64"))
-		if err != nil && !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
+		if !isAddress(name) && !known[name] && !cfg.Policy.Clients[name].Migrated.IsZero() {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
-// early names the declarations of clients as migrated that are still to come.
+// early names the declarations whose date is still to come.
 func early(cfg *configs.Config, now time.Time) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Policy.Clients)) {
@@ -187,7 +209,7 @@ func early(cfg *configs.Config, now time.Time) []string {
 	return out
 }
 
-// pastTarget notes a target that has passed: it may be a typing error.
+// pastTarget notes a target that has passed, which may be a typo.
 func pastTarget(cfg *configs.Config, now time.Time) []string {
 	if t := cfg.Policy.Target; !t.IsZero() && !now.Before(t) {
 		return []string{"policy.target is in the past (" + t.AddDate(0, 0, -1).Format(time.DateOnly) + "): page and report say that the migration is off track while a client is insecure"}
@@ -195,8 +217,8 @@ func pastTarget(cfg *configs.Config, now time.Time) []string {
 	return nil
 }
 
-// sayMoment writes a moment as the configuration does: the first instant of a
-// day in UTC is its date.
+// sayMoment formats a time as the configuration does: the first instant of a day
+// in UTC is just the date.
 func sayMoment(at time.Time) string {
 	if at.Equal(at.Truncate(24*time.Hour)) && at.Location() == time.UTC {
 		return at.Format(time.DateOnly)
@@ -204,22 +226,22 @@ func sayMoment(at time.Time) string {
 	return at.Format(time.RFC3339)
 }
 
-// nameless names the listeners that stand where the API itself would, at port
-// 443, and have no answer for callers that offer TLS 1.2 and name no server.
-// Redirected callers have one: the address that they called.
+// nameless names the listeners in the API's own place, on port 443, that have no
+// answer for callers that offer TLS 1.2 and name no server. Redirected callers
+// have one: the address that they called.
 func nameless(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
 		_, port, _ := net.SplitHostPort(l.Address)
 		if port == "443" && l.Ways().Has(call.TLS) && !l.Transparent && l.DefaultUpstream.IsZero() {
-			out = append(out, fmt.Sprintf("listen[%d]: %s has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
+			out = append(out, fmt.Sprintf("listen[%d]: %s cannot answer clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream", i, l.Address))
 		}
 	}
 	return out
 }
 
-// closedByUsers notes the listeners on which clients.users_file closes ways in that
-// nobody chose: those that cannot carry proxy credentials.
+// closedByUsers notes the listeners on which clients.users_file closes ways in
+// without anyone having chosen so, because they cannot carry proxy credentials.
 func closedByUsers(cfg *configs.Config) []string {
 	var out []string
 	for i, l := range cfg.Listen {
@@ -231,14 +253,14 @@ func closedByUsers(cfg *configs.Config) []string {
 	return out
 }
 
-// readableByOthers looks at a key file's mode, where modes mean that.
+// readableByOthers checks a key file's mode, on systems where that has a meaning.
 func readableByOthers(file string) bool {
 	info, err := os.Stat(file)
 	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0
 }
 
-// idleWhenSpliced are the keys of an upstream that a spliced connection cannot
-// honour.
+// idleWhenSpliced returns the keys of an upstream that have no effect on a
+// spliced connection.
 func idleWhenSpliced(u configs.Upstream) []string {
 	var keys []string
 	if !u.To.IsZero() {
@@ -256,8 +278,8 @@ func idleWhenSpliced(u configs.Upstream) []string {
 	return keys
 }
 
-// outsideCA names the upstreams that the CA may not speak for. tlslift starts all the
-// same: other clients, and other hosts, are not concerned.
+// outsideCA names the upstreams outside the CA's name constraints. tlslift starts
+// anyway, because other clients and hosts are not affected.
 func outsideCA(cfg *configs.Config, ca *authority.CA) configs.Problems {
 	if ca == nil {
 		return nil

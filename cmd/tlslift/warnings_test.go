@@ -87,3 +87,22 @@ func TestMisspeltDeclarationsAreNoted(t *testing.T) {
 		}
 	}
 }
+
+// A client to terminate that no caller can be at its ClientHello is noted: the
+// account is known only from the request.
+func TestClientsThatNothingTerminatesAreNoted(t *testing.T) {
+	t.Parallel()
+	cfg := configs.Config{
+		Listen:    []configs.Listen{{Client: "billing"}},
+		Clients:   configs.Clients{Account: identity.AccountPlain, Workload: "ns/app"},
+		LegacyTLS: configs.LegacyTLS{TerminateClients: []string{"billing", "ns/app", "10.0.0.1", "2001:db8::/64", "acct1"}},
+	}
+	want := []string{"legacy_tls.terminate_clients: acct1 has no effect: no caller has that name before its TLS begins; name an address, or give callers the name in clients.names or in client of a listener"}
+	if got := terminatesNobody(&cfg); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	cfg.Clients.ProxyUser = true
+	if got := terminatesNobody(&cfg); got != nil {
+		t.Errorf("a caller may name itself: %q", got)
+	}
+}

@@ -10,38 +10,30 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Action is what was done with an object.
+// Action is what was done to an object.
 type Action int
 
 // The actions.
 const (
-	Injected Action = iota // the sidecar was added, or brought up to date
-	Removed                // the sidecar was taken out
+	Injected Action = iota // the sidecar was added or updated
+	Removed                // the sidecar was removed
 	Skipped                // a workload that was left alone; Notes says why
 )
 
 func (a Action) String() string {
-	switch a {
-	case Injected:
-		return "injected"
-	case Removed:
-		return "sidecar removed"
-	default:
-		return "skipped"
-	}
+	return [...]string{Injected: "injected", Removed: "sidecar removed", Skipped: "skipped"}[a]
 }
 
-// Result is what happened to one workload.
+// Result says what happened to one workload.
 type Result struct {
 	Kind, Namespace, Name string
 	Action                Action
 	Notes                 []string // for a person
 }
 
-// Inject adds the sidecar to every workload of a stream of YAML or JSON
-// documents, and brings it up to date where it is. Documents without a workload
-// come out as they went in. Errors name the document, the object and the line;
-// then nothing is returned.
+// Inject adds the sidecar to every workload in a stream of YAML or JSON
+// documents, or updates it. Documents without a workload are returned unchanged.
+// Errors name the document, the object and the line; then nothing is returned.
 func Inject(in []byte, o Options) ([]byte, []Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
@@ -49,8 +41,8 @@ func Inject(in []byte, o Options) ([]byte, []Result, error) {
 	return edit(in, o.Object)
 }
 
-// Uninject takes out what Inject added, by the record in the pods' annotations.
-// Pods without one are left alone.
+// Uninject removes what Inject added, according to the record in the pods'
+// annotations. It leaves pods without a record alone.
 func Uninject(in []byte) ([]byte, []Result, error) {
 	return edit(in, func(object *yaml.Node) ([]Result, error) {
 		return eachWorkload(object, func(w workload) (Action, []string, error) {
@@ -63,9 +55,9 @@ func Uninject(in []byte) ([]byte, []Result, error) {
 	})
 }
 
-// Object injects into one object, or the objects of a List, in place: what a
-// webhook needs. Aliases must have been written out. What is no workload gives
-// no result.
+// Object injects into one object, or the objects of a List, in place, as a
+// webhook needs it. Aliases must already be written out. An object that is not a
+// workload gives no result.
 func (o Options) Object(object *yaml.Node) ([]Result, error) {
 	return eachWorkload(object, func(w workload) (Action, []string, error) {
 		if err := misplaced(w); err != nil {
@@ -94,7 +86,7 @@ func (o Options) Object(object *yaml.Node) ([]Result, error) {
 	})
 }
 
-// workload is an object that makes pods, or is one.
+// workload is an object that creates pods, or is one.
 type workload struct {
 	object *yaml.Node
 	pod    *yaml.Node // the template of its pods
@@ -141,7 +133,7 @@ func edit(in []byte, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, e
 	return out.Bytes(), all, nil
 }
 
-// editDocument returns the document as it is when the edit changes nothing.
+// editDocument returns the original document if the edit changes nothing.
 func editDocument(doc document, do func(*yaml.Node) ([]Result, error)) ([]byte, []Result, error) {
 	root, err := parse(doc)
 	if err != nil || root == nil || !concerns(root.Content[0]) {
@@ -164,8 +156,8 @@ func editDocument(doc document, do func(*yaml.Node) ([]Result, error)) ([]byte, 
 	return data, results, err
 }
 
-// parse reads a document; nil when there is nothing but comments in it. Lines
-// are counted from the beginning of the stream.
+// parse parses a document; it returns nil if that holds nothing but comments.
+// Lines are counted from the start of the stream.
 func parse(doc document) (*yaml.Node, error) {
 	root := new(yaml.Node)
 	dec := yaml.NewDecoder(bytes.NewReader(doc.raw))

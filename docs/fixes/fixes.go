@@ -1,7 +1,7 @@
-// Package fixes says what to change in a client so it no longer needs
-// tlslift: one function makes the advice, from a table of obstacles and a table of
-// facts about programs and TLS libraries, and there is a page for each. The
-// pages are part of the binary.
+// Package fixes says what to change in a client so it no longer needs tlslift.
+// One function makes the advice from a table of obstacles and a table of facts
+// about programs and TLS libraries. There is a page for each. The pages are part
+// of the binary.
 package fixes
 
 import (
@@ -15,19 +15,19 @@ import (
 //go:embed *.md
 var pages embed.FS
 
-// Client is what is known of a client: three facts that do not stand in for
-// each other. Each may be empty.
+// Client is what is known about a client: three facts, none of which implies
+// another. Each may be empty.
 type Client struct {
 	Obstacle Obstacle // a verdict of metrics/ledger, or why a handshake failed
 	Library  string   // its TLS library, as package hello names it
 	Program  string   // its program, as call.Family names it
 
 	Offered    string   // the highest TLS version it ever offered, as call.Version names it
-	OldOffered string   // the same of its hellos that do not offer TLS 1.2
-	Settings   []string // what in it leads its calls to tlslift, as call.Setting names it
+	OldOffered string   // the same for its hellos that do not offer TLS 1.2
+	Settings   []string // the settings that lead its calls to tlslift, as call.Setting names them
 
-	FallsBack bool // its URL is the API's own, in clear
-	Silent    bool // that it distrusts a certificate is concluded from its leaving without a word
+	FallsBack bool // its URL is the API's own, in cleartext
+	Silent    bool // only its silent leaving suggests that it distrusts a certificate
 	Migrated  bool // nothing is left to change in it
 	Declared  bool // its owner says that it is migrated
 }
@@ -37,11 +37,12 @@ type Fix struct {
 	Key      string   // what the advice is about, e.g. "legacy-only/php/openssl-098"; "" = nothing
 	Sentence string   // for the owner of the client; plain text
 	Operator string   // what the operator of tlslift can do until then; "" = nothing
-	Pages    []string // what to read, first things first, without ".md"
+	Pages    []string // what to read, in order, without ".md"
 }
 
-// fallsBack is added for a client whose URL is the API's own, in clear, and that
-// one of some settings leads to tlslift. While tlslift is down, its calls fail.
+// fallsBack returns advice to add for a client whose URL is the API's own, in
+// cleartext, and whose calls one of the settings leads to tlslift. While tlslift
+// is down, its calls fail.
 func fallsBack(settings []string) string {
 	what := "what leads it to tlslift"
 	if len(settings) == 1 {
@@ -50,8 +51,8 @@ func fallsBack(settings []string) string {
 	return "If " + what + " gets lost, it calls in clear, without encryption. Until it is changed, block outgoing connections to port 80 on its machine, except to tlslift."
 }
 
-// firstHTTPS is the advice for a client that could call by itself, and has http
-// addresses: without tlslift it would call them in clear.
+// firstHTTPS returns the advice for a client that could call by itself but uses
+// http addresses. Without tlslift it would call them in cleartext.
 func firstHTTPS(settings []string) []string {
 	said := []string{"It can speak TLS 1.2 already: first change its http addresses to https."}
 	for _, sentence := range leave(settings) {
@@ -60,7 +61,7 @@ func firstHTTPS(settings []string) []string {
 	return said
 }
 
-// For makes the advice for a client.
+// For returns the advice for a client.
 func For(c Client) Fix {
 	o, ok := obstacles[c.Obstacle]
 	if !ok {
@@ -77,6 +78,9 @@ func For(c Client) Fix {
 	sentence := o.sentence
 	if c.Silent && o.silent != "" {
 		sentence = o.silent
+	}
+	if c.offersTLS12() && c.OldOffered == "" { // what terminates it is the list
+		sentence = strings.Replace(sentence, "change the client to TLS 1.2", "have the operator of tlslift remove it from legacy_tls.terminate_clients", 1)
 	}
 	said := []string{c.AtMost(sentence)}
 	for _, r := range []*Runtime{program, library} {
@@ -115,21 +119,33 @@ func For(c Client) Fix {
 	return f
 }
 
-// AtMost makes a sentence about a client that "offers at most TLS 1.1" exact: it
-// names a lower version, if that is the highest of its old hellos, and says that it
-// is not all of the client, if others offer TLS 1.2.
+// AtMost makes a sentence about a client that "offers at most TLS 1.1" exact. If
+// the highest version of its old hellos is lower, it names that one. If other
+// hellos offer TLS 1.2, it says that only part of the client is meant.
 func (c *Client) AtMost(sentence string) string {
-	if version := map[string]string{"ssl3": "SSL 3.0", "1.0": "TLS 1.0"}[cmp.Or(c.OldOffered, c.Offered)]; version != "" {
-		sentence = strings.Replace(sentence, "at most TLS 1.1", "at most "+version, 1)
+	if version := cmp.Or(c.OldOffered, c.Offered); version == "ssl3" || version == "1.0" {
+		sentence = strings.Replace(sentence, "at most TLS 1.1", "at most "+VersionName(version), 1)
 	}
-	if c.Offered == "1.2" || c.Offered == "1.3" {
+	if c.offersTLS12() {
 		sentence = strings.NewReplacer("It offers at most", "Part of it offers at most", "it offers at most", "part of it offers at most").Replace(sentence)
 	}
 	return sentence
 }
 
-// leaving is what is left to do for a client that is migrated, and still calls
-// through tlslift.
+// VersionName returns the name of an SSL or TLS version, for text. It takes the
+// version as call.Version names it in metrics and JSON.
+func VersionName(version string) string {
+	if version == "ssl3" {
+		return "SSL 3.0"
+	}
+	return "TLS " + version
+}
+
+// offersTLS12 reports whether a hello of the client offered TLS 1.2 or later.
+func (c *Client) offersTLS12() bool { return c.Offered == "1.2" || c.Offered == "1.3" }
+
+// leaving returns what is left to do for a client that is migrated but still
+// calls through tlslift.
 func leaving(c Client) string {
 	said := leave(c.Settings)
 	if len(said) == 0 {
@@ -141,15 +157,15 @@ func leaving(c Client) string {
 	return strings.Join(said, " ")
 }
 
-// leave is what to take out of a client that no longer needs tlslift, for each
-// setting that leads it there.
+// leave returns what to remove from a client that no longer needs tlslift, for
+// each setting that leads it there.
 func leave(settings []string) []string {
 	var out []string
 	for _, s := range [...]struct{ setting, sentence string }{
 		{"url", "Change its URL from tlslift's address to the API's."},
 		{"proxy", "Remove its proxy setting."},
 		{"name", "Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift."},
-		{"redirect", "End the redirect of its connections to tlslift."},
+		{"redirect", "Stop redirecting its connections to tlslift."},
 	} {
 		if slices.Contains(settings, s.setting) {
 			out = append(out, s.sentence)
@@ -158,11 +174,10 @@ func leave(settings []string) []string {
 	return out
 }
 
-// changes is what the program and its TLS library add to an obstacle. A library
-// that nothing can help has the only word, and so has one that the program's
-// advice is not about. One that has TLS 1.2 needs no newer
-// one, whatever its program is. One that the program's own advice covers has
-// none.
+// changes returns what the program and its TLS library add to an obstacle. Only
+// the library's advice counts if nothing can help the library, or if the program's
+// advice is not about it. A library that has TLS 1.2 needs no newer one, whatever
+// the program is. A library covered by the program's own advice adds nothing.
 func changes(o about, program, library *Runtime) []string {
 	switch {
 	case library != nil && library.Hopeless:
@@ -190,7 +205,7 @@ func changes(o about, program, library *Runtime) []string {
 	}
 }
 
-// presumes reports whether a program's advice is about a TLS library.
+// presumes reports whether a program's advice applies to a TLS library.
 func (r *Runtime) presumes(library *Runtime) bool {
 	if r == nil || r.Presumes == nil {
 		return true
@@ -200,7 +215,7 @@ func (r *Runtime) presumes(library *Runtime) bool {
 }
 
 // Stopgap reports whether the advice for an obstacle has a step that lets the
-// client call today, and leaves it without TLS 1.2.
+// client call today but does not give it TLS 1.2.
 func Stopgap(o Obstacle) bool { return obstacles[o].stopgap }
 
 func pageOf(r *Runtime) string {
@@ -210,7 +225,7 @@ func pageOf(r *Runtime) string {
 	return r.Page
 }
 
-// unique drops what is empty or was there before.
+// unique drops empty and repeated names.
 func unique(names []string) []string {
 	var out []string
 	for _, n := range names {
@@ -233,8 +248,8 @@ func runtimeOf(table []Runtime, name string) *Runtime {
 	return nil
 }
 
-// Address is the https address to call instead of a host's in clear: of the API's
-// older names it is that of http-to-https.md.
+// Address returns the https address to call instead of a host's http address. For
+// the API's older names, it is the one in http-to-https.md.
 func Address(host string) string {
 	switch host {
 	case "www.mymobileapi.com", "mymobileapi.com", "legacy.mymobileapi.com":

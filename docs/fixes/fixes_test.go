@@ -23,7 +23,7 @@ func TestEveryClientHasAFix(t *testing.T) {
 	for l := range hello.Libraries() {
 		libraries = append(libraries, l.String())
 	}
-	for f := range call.Families() {
+	for f := range call.NumFamilies {
 		families = append(families, f.String())
 	}
 	for _, v := range ledger.Verdicts {
@@ -50,7 +50,7 @@ func TestEveryClientHasAFix(t *testing.T) {
 func TestTheTablesNameWhatExists(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for f := range call.Families() {
+	for f := range call.NumFamilies {
 		known[f.String()] = true
 		if fixes.Known(fixes.Client{Program: f.String()}) == (f == call.FamilyOther || f == call.FamilyBrowser) {
 			t.Errorf("program %q has no advice, or should have none", f)
@@ -97,7 +97,7 @@ func TestFor(t *testing.T) {
 		{"legacy-only", "SChannel", "WinHTTP", "winhttp windows", "KB3140245", "SchUseStrongCrypto"},
 		// XP cannot be switched on, whatever the program.
 		{"legacy-only", "SChannel Windows XP, Server 2003", ".NET 2-3.5", "dotnet windows", "move the program", "SchUseStrongCrypto"},
-		{"legacy-only", "SChannel Windows XP, Server 2003", "WinHTTP", "winhttp windows", "nothing switches more on", "switch TLS 1.2 on"},
+		{"legacy-only", "SChannel Windows XP, Server 2003", "WinHTTP", "winhttp windows", "no setting changes that", "switch TLS 1.2 on"},
 		{"plaintext", "", "WinINet", "http-to-https access-vba", "Windows XP, Vista and Server 2003 have no TLS 1.2: move the program.", ""},
 		{"legacy-only", "SChannel Windows 7 to 11 with TLS 1.2", "WinINet", "access-vba windows", "Its Windows has TLS 1.2", "XP"},
 		{"plaintext", "", "WinINet", "http-to-https access-vba", "Internet Options", "SchUseStrongCrypto"},
@@ -119,7 +119,7 @@ func TestFor(t *testing.T) {
 		{"version-refused", "", "", "", "Update its TLS library", ""},
 		{"plaintext", "OpenSSL 0.9.8 or older", "curl", "http-to-https curl-openssl", "0.9.8 has no TLS 1.2", "For curl"},
 		// A library that is not the one that the program's advice is about has the word.
-		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "curl before 7.34", "curl-openssl libraries", "It offers at most TLS 1.1. NSS has TLS 1.2 from 3.15.1 on: update it, and the program or system that brings it.", "OpenSSL"},
+		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "curl before 7.34", "curl-openssl libraries", "It offers at most TLS 1.1. NSS has TLS 1.2 from 3.15.1 on: update it, and the program or system that it comes with.", "OpenSSL"},
 		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "curl", "curl-openssl libraries", "NSS", "GnuTLS"},
 		{"legacy-only", "NSS 3.x before TLS 1.2 (Firefox 26 and older)", "PHP", "php libraries", "NSS", "OpenSSL"},
 		{"plaintext", "SChannel Windows Vista, 7, Server 2008", "curl", "http-to-https curl-openssl windows", "Windows 7, Server 2008 R2", "OpenSSL"},
@@ -135,6 +135,9 @@ func TestFor(t *testing.T) {
 		{"sslv2-framed", "", "", "other", "SSLv2Hello", ""},
 		{"legacy-only", "unknown", "", "other", "Update its runtime", ""},
 		{"legacy-only", "Java 7", "Java 7", "java", "https.protocols", ""},
+		{"plaintext", "", "IBM i HTTPAPI", "http-to-https ibm-i", "QSSLPCL", ""},
+		{"plaintext", "", "Perl", "http-to-https perl", "IO::Socket::SSL", ""},
+		{"legacy-only", "OpenSSL 1.1.0 or later", "Python", "python curl-openssl", "for PycURL, SSLVERSION", ""},
 		{"plaintext", "", "Axis 1", "http-to-https java", "Java it runs on", ""},
 		{"plaintext", "", "Delphi", "http-to-https delphi", "WinHTTP", ""},
 		{"plaintext", "", "SAP NetWeaver", "http-to-https sap", "CommonCryptoLib", ""},
@@ -205,7 +208,7 @@ func TestNoAdviceAsksForWhatIsThere(t *testing.T) {
 			t.Errorf("%s has TLS 1.2: %t, and curl on it gets: %s", l, has, limited)
 		}
 		programs := []string{""}
-		for f := range call.Families() {
+		for f := range call.NumFamilies {
 			// These name a version of their own, which has no TLS 1.2 whatever
 			// else a client has.
 			if f == call.FamilyNet1 || f == call.FamilyJava6 && l.Name != "Java" {
@@ -234,7 +237,7 @@ func TestWhatLeadsToTlslift(t *testing.T) {
 		"url":       first + " Change its URL from tlslift's address to the API's.",
 		"proxy":     first + " Remove its proxy setting.",
 		"name":      first + " Remove the hosts-file or DNS entry, or the proxy setting, that leads to tlslift.",
-		"redirect":  first + " End the redirect of its connections to tlslift.",
+		"redirect":  first + " Stop redirecting its connections to tlslift.",
 		"proxy url": first + " Change its URL from tlslift's address to the API's. Remove its proxy setting.",
 	} {
 		got := fixes.For(fixes.Client{Obstacle: "capable", Settings: strings.Fields(settings)})
@@ -483,6 +486,23 @@ func TestTheVersionIsTheClients(t *testing.T) {
 		for _, o := range []fixes.Obstacle{"legacy-only", fixes.NoCA} {
 			if fix := fixes.For(fixes.Client{Obstacle: o, Offered: offered[0], OldOffered: offered[1]}); !strings.HasPrefix(fix.Sentence, want) {
 				t.Errorf("%s, offered %q: %s", o, offered, fix.Sentence)
+			}
+		}
+	}
+}
+
+// A client that offers TLS 1.2 alone is shown tlslift's certificate because the
+// operator said so, and not for what is to change in it.
+func TestATerminatedClientThatOffersTLS12(t *testing.T) {
+	t.Parallel()
+	const old, listed = "or change the client to TLS 1.2.", "or have the operator of tlslift remove it from legacy_tls.terminate_clients."
+	for offered, want := range map[[2]string]string{
+		{"", ""}: old, {"1.0", ""}: old, {"1.1", "1.1"}: old, {"1.2", "1.0"}: old, {"1.2", ""}: listed, {"1.3", ""}: listed,
+	} {
+		for _, c := range []fixes.Client{{Obstacle: fixes.DistrustsCA}, {Obstacle: fixes.DistrustsCA, Silent: true}, {Obstacle: fixes.HungUpHere}} {
+			c.Offered, c.OldOffered = offered[0], offered[1]
+			if fix := fixes.For(c); !strings.HasSuffix(fix.Sentence, "install the CA where it looks, "+want) {
+				t.Errorf("%+v: %s", c, fix.Sentence)
 			}
 		}
 	}

@@ -1,9 +1,9 @@
 package fixes
 
-// Obstacle is what stands between a client and speaking TLS 1.2 by itself.
+// Obstacle is what keeps a client from speaking TLS 1.2 by itself.
 type Obstacle string
 
-// Obstacles that are a client's verdict; package ledger says what each means.
+// Obstacles that are a client's verdict; see package ledger for their meanings.
 const (
 	ShutOut           Obstacle = "shut-out"
 	DistrustsCA       Obstacle = "distrusts-ca"
@@ -17,49 +17,49 @@ const (
 	Plaintext         Obstacle = "plaintext"
 )
 
-// What a verdict leaves open.
+// Cases that a verdict leaves open.
 const (
-	NeverCalls Obstacle = "no-calls"   // is capable, and never makes a call
-	Terminated Obstacle = "terminated" // is capable, and has not shown that it can call by itself
+	NeverCalls Obstacle = "no-calls"   // is capable, but never makes a call
+	Terminated Obstacle = "terminated" // is capable, but has not shown that it can call by itself
 )
 
-// Obstacles that are why one handshake failed, for the log: the operator can do
-// something about them, or nobody need.
+// Obstacles that explain one failed handshake, for the log. Either the operator
+// can do something about them, or nobody needs to.
 const (
 	NoCA            Obstacle = "no-ca"            // we have no CA to terminate its TLS with
 	CANotValid      Obstacle = "ca-not-valid"     // that CA has expired, or is not valid yet
-	CANotPermitted  Obstacle = "ca-not-permitted" // that CA may not speak for the host
+	CANotPermitted  Obstacle = "ca-not-permitted" // the host is outside that CA's name constraints
 	VersionRefused  Obstacle = "version-refused"  // below legacy_tls.min_version
-	FellBack        Obstacle = "fell-back"        // a second try with an old version (RFC 7507)
+	FellBack        Obstacle = "fell-back"        // a second attempt with an old version (RFC 7507)
 	NoCommonSuite   Obstacle = "no-common-suite"  // shares no suite with us
-	NoSignature     Obstacle = "no-signature"     // verifies no signature of ours
-	SSLv2Refused    Obstacle = "sslv2-refused"    // its framing is not accepted here
-	SSLv2Upstream   Obstacle = "sslv2-upstream"   // its framing is not read by the upstream
-	GaveUp          Obstacle = "gave-up"          // an alert of its own
+	NoSignature     Obstacle = "no-signature"     // cannot verify any signature of ours
+	SSLv2Refused    Obstacle = "sslv2-refused"    // its framing is not accepted by tlslift
+	SSLv2Upstream   Obstacle = "sslv2-upstream"   // its framing is not accepted by the upstream
+	GaveUp          Obstacle = "gave-up"          // it sent an alert of its own
 	TooSlow         Obstacle = "too-slow"         // did not finish in time
 	HungUp          Obstacle = "hung-up"          // closed before it was shown a certificate
 	HungUpHere      Obstacle = "hung-up-here"     // closed when it was shown tlslift's certificate
 	HungUpUpstream  Obstacle = "hung-up-upstream" // closed when it was shown the upstream's certificate
-	NotTLS          Obstacle = "not-tls"          // is no TLS
-	UpstreamVersion Obstacle = "upstream-version" // the upstream has none of its versions
+	NotTLS          Obstacle = "not-tls"          // what it sent is not TLS
+	UpstreamVersion Obstacle = "upstream-version" // the upstream supports none of its versions
 	UpstreamName    Obstacle = "upstream-name"    // the upstream does not serve the name
 	UpstreamAlert   Obstacle = "upstream-alert"   // the upstream sent another alert
 	Unclear         Obstacle = "unclear"
 )
 
-// about says of each obstacle what its owner and the operator can do.
+// about says what a client's owner and the operator can do about an obstacle.
 type about struct {
 	sentence string // for the owner of the client
-	silent   string // the same where the client never said so itself; "" = it always does
-	first    string // what to look at first in a client whose hello was seen; "" = nothing
-	unknown  string // what follows when neither program nor library is known
-	operator string // what helps until then, for the operator of tlslift
+	silent   string // the sentence if only the client's silence suggests the obstacle; "" = that cannot be
+	first    string // what to look at first if the client's hello was seen; "" = nothing
+	unknown  string // what follows if neither program nor library is known
+	operator string // what the operator of tlslift can do until then
 	page     string // "" = none
 	runtime  bool   // the runtime's own advice follows
 	last     bool   // the obstacle's page comes after those of the runtime
-	leave    bool   // what leads the client to tlslift is to be taken out
-	stands   bool   // a client that is migrated has to change it, too
-	stopgap  bool   // the sentence has a step that lets it call today, and does not give it TLS 1.2
+	leave    bool   // the setting that leads the client to tlslift should be removed
+	stands   bool   // a migrated client has to change it too
+	stopgap  bool   // the advice has a step that lets it call today but does not give it TLS 1.2
 }
 
 var obstacles = map[Obstacle]about{
@@ -87,17 +87,17 @@ var obstacles = map[Obstacle]about{
 		page:     "shared-ciphers",
 	},
 	ShutOut: {
-		sentence: "It cannot get in: it has SSL 3.0 alone, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
+		sentence: "It cannot connect: it has only SSL 3.0, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
 		page:     "shut-out", stopgap: true,
 	},
 	NoServerName: {
-		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
+		sentence: "It offers TLS 1.2 and names no server (SNI), so tlslift does not know where to send it: have the client name the host, or call by CONNECT.",
 		first:    "If its URL or its proxy setting begins with https:// and tlslift's address, write http:// there.",
 		operator: "Or set default_upstream on the listener.",
-		page:     "no-server-name",
+		page:     "no-server-name", stopgap: true,
 	},
 	NamesWrongHost: {
-		sentence: "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
+		sentence: "Its TLS hello names a host other than the one it calls: have it name the API's host, not localhost or an alias.",
 		page:     "names-wrong-host", stands: true,
 	},
 	DistrustsCA: {
@@ -112,9 +112,9 @@ var obstacles = map[Obstacle]about{
 		page:     "upstream-certificate",
 	},
 
-	NeverCalls: {sentence: "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
+	NeverCalls: {sentence: "Nothing to change if it is a scanner or a health check, which connects and never makes a call. If it is an application, the log lines with its name say why its calls fail."},
 	Terminated: {
-		sentence: "It offers TLS 1.2, but tlslift terminates its TLS (legacy_tls.terminate_clients), so it is not known whether it can call SMSPortal by itself: have the operator of tlslift take it out of that list, and see whether its calls still succeed.",
+		sentence: "It offers TLS 1.2, but tlslift terminates its TLS (legacy_tls.terminate_clients), so it is not known whether it can call SMSPortal by itself: have the operator of tlslift remove it from that list, and see whether its calls still succeed.",
 		page:     "drop-the-proxy",
 	},
 
@@ -158,10 +158,10 @@ var obstacles = map[Obstacle]about{
 	TooSlow: {sentence: "It did not finish the handshake in time.", operator: "The time is legacy_tls.handshake_timeout."},
 	HungUp:  {sentence: "It hung up before it was shown a certificate."},
 	HungUpHere: {
-		sentence: "It hung up when it was shown tlslift's certificate, as programs do that do not trust it: install the CA where it looks, or change the client to TLS 1.2.",
+		sentence: "It hung up when it was shown tlslift's certificate, as programs that do not trust it do: install the CA where it looks, or change the client to TLS 1.2.",
 		operator: "The root to trust is /ca.pem on the admin address, or `tlslift ca export`; see docs/certificates.md.",
 	},
-	HungUpUpstream: {sentence: "It hung up when it was shown SMSPortal's certificate, as programs do that do not trust it: update its root certificates."},
+	HungUpUpstream: {sentence: "It hung up when it was shown SMSPortal's certificate, as programs that do not trust it do: update its root certificates."},
 	NotTLS:         {sentence: "What it sent is not TLS."},
 	UpstreamVersion: {
 		sentence: "The upstream has none of the TLS versions that it offers: update its TLS library.",

@@ -8,10 +8,10 @@ import (
 	"tlslift/proxy/call"
 )
 
-// adopt puts what was read from the file into the ledger. What it recorded
-// before, because the file could not be read at the start, is added to them: no call
-// is in both. New rows are those of discovered clients, and none has a label before
-// there is traffic.
+// adopt adds a snapshot that was read from the file to the ledger. If the file
+// could not be read at startup, the ledger already holds what was recorded since.
+// No call is in both. New rows belong to discovered clients, and none has a label
+// before it has traffic.
 func (l *Ledger) adopt(s *snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,9 +35,9 @@ func (l *Ledger) adopt(s *snapshot) {
 	}
 }
 
-// add adds what was recorded of the same client before r began.
+// add merges what was recorded earlier of the same client into r.
 func (r *row) add(before *row) {
-	first := before.first
+	first := cmp.Or(before.first, r.first) // 0 if all its calls were refused
 	if r.first != 0 {
 		first = min(r.first, first)
 	}
@@ -75,7 +75,8 @@ func (r *row) add(before *row) {
 	}
 }
 
-// addMark adds a mark of before; of too many, the one unseen for longest gives way.
+// addMark adds an earlier mark. If there are too many, the one unseen for longest
+// is dropped.
 func (r *row) addMark(before mark) {
 	m, oldest := r.findMark(before.kind, before.text), r.oldestMark(before.kind)
 	switch {

@@ -13,7 +13,7 @@ import (
 
 const namespace = "tlslift"
 
-// descs are the client families of docs/metrics.md.
+// descs describes the client metrics of docs/metrics.md.
 type descs struct {
 	counters [numSubjects]*prometheus.Desc // by subject; nil for totals
 
@@ -50,25 +50,25 @@ func newDescs() (d descs) {
 	d.firstSeen = desc("client_first_seen_timestamp_seconds",
 		"When the client was first seen; 0 is never.", "client")
 	d.lastInsecure = desc("client_last_insecure_timestamp_seconds",
-		"When the client last came in clear or with TLS below 1.2; 0 is never.", "client")
+		"When the client last called in clear or with TLS below 1.2; 0 is never.", "client")
 	d.lastSecure = desc("client_last_secure_timestamp_seconds",
-		"When the client last came with TLS 1.2 or newer; 0 is never.", "client")
+		"When the client last called with TLS 1.2 or later; 0 is never.", "client")
 	d.lastFailed = desc("client_last_failed_timestamp_seconds",
 		"When a TLS handshake of the client last failed because something is in its way; 0 is never.", "client")
 	d.declared = desc("client_declared_migrated_timestamp_seconds",
 		"When its owner declared the client migrated, from the configuration; 0 is not declared.", "client")
 	d.verdict = desc("client_verdict",
-		"1 for the client's current verdict; absent before the first sight.", "client", "verdict")
+		"1 for the client's current verdict; absent until the client was first seen.", "client", "verdict")
 	d.verdictTime = desc("client_verdict_timestamp_seconds",
 		"When the client last showed what the verdict is about, for each verdict that it gave evidence of.", "client", "verdict")
 	d.refuted = desc("client_verdict_refuted_timestamp_seconds",
-		"When what the verdict is about last succeeded, for each verdict that held once and does no longer.", "client", "verdict")
+		"When what the verdict is about last succeeded, for each verdict that no longer applies.", "client", "verdict")
 	d.library = desc("client_library_info",
 		"1 for the client's TLS library, guessed from its hello, its program, from its User-Agent, and how the client was named.",
 		"client", "library", "program", "identity_source")
 
 	d.target = desc("target_timestamp_seconds",
-		"The end of the day by which all clients shall be migrated, from the configuration; 0 is none.")
+		"The end of the day by which all clients are to be migrated, from the configuration; 0 is none.")
 	d.clients = desc("clients",
 		"Discovered clients now: tracked in the ledger, and labelled in the metrics.", "kind")
 	d.overflow = desc("client_overflow_total",
@@ -89,13 +89,13 @@ func (l *Ledger) Describe(ch chan<- *prometheus.Desc) {
 
 // exported is a copy of what a client's metrics show.
 type exported struct {
-	row              // without what it keeps in lists
+	row              // without its lists
 	declared         int64
 	verdict          Verdict
 	library, program string
 }
 
-// exported makes the copy. What the client runs on follows from the lists too.
+// exported returns the copy, with the verdict, library and program computed from r.
 func (r *row) exported(p *policy, now time.Time) exported {
 	c, s := *r, *r.series
 	s.tallies = slices.Clone(s.tallies)
@@ -147,8 +147,8 @@ type emitter struct {
 	upstreams []string
 }
 
-// send passes a metric on. Names are valid UTF-8, so there is no error but a
-// mistake in the number of labels, which the first scrape of a test shows.
+// send emits a metric. Names are valid UTF-8, so the only possible error is a
+// wrong number of labels, which the first scrape in a test reveals.
 func (e *emitter) send(d *prometheus.Desc, m prometheus.Metric, err error) {
 	if err != nil {
 		m = prometheus.NewInvalidMetric(d, err)
@@ -166,14 +166,14 @@ func (e *emitter) counter(d *prometheus.Desc, n uint64) {
 	e.send(d, m, err)
 }
 
-// seconds emits a timestamp; that of never is emitted if always is set.
+// seconds emits a timestamp. It emits 0 (never) only if always is set.
 func (e *emitter) seconds(d *prometheus.Desc, unix int64, always bool, labels ...string) {
 	if unix != 0 || always {
 		e.gauge(d, float64(unix), labels...)
 	}
 }
 
-// client emits the gauges of one client. A configured one has its timestamps
+// client emits the gauges of one client. A configured client has its timestamps
 // from the start.
 func (e *emitter) client(r *exported) {
 	d := e.descs
@@ -199,7 +199,7 @@ func (e *emitter) tally(r *row, t tally) {
 	d := e.descs.counters[t.subject]
 	m, err := prometheus.NewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(t.n),
 		time.Unix(r.series.since, 0), e.labels(r.name, t.key)...)
-	if x := r.series.exemplar; err == nil && x.key == t.key && call.IsExemplar(x.id) {
+	if x := r.series.exemplar; err == nil && x.key == t.key && x.id != "" {
 		m, err = prometheus.NewMetricWithExemplars(m, prometheus.Exemplar{
 			Value: 1, Labels: prometheus.Labels{"request_id": x.id}, Timestamp: time.Unix(x.at, 0),
 		})
@@ -207,7 +207,7 @@ func (e *emitter) tally(r *row, t tally) {
 	e.send(d, m, err)
 }
 
-// labels are the label values of one counter.
+// labels returns the label values of one counter.
 func (e *emitter) labels(client string, k key) []string {
 	version := func(n uint8) string { return call.Version(n).String() }
 	switch k.subject {

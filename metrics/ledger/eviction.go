@@ -7,9 +7,9 @@ import (
 	"tlslift/proxy/call"
 )
 
-// find returns the client's row, or makes one. It is the overflow row if there
-// is no room for the client. ours says that something was for one of our
-// upstreams. The caller holds the lock.
+// find returns the client's row, and creates it if needed. If there is no room
+// for the client, it returns the overflow row. ours reports whether the traffic
+// was for one of our upstreams. The caller holds the lock.
 func (l *Ledger) find(name string, ours bool, now int64) *row {
 	r := l.rows[name]
 	switch {
@@ -24,7 +24,7 @@ func (l *Ledger) find(name string, ours bool, now int64) *row {
 		r = l.newRow(name)
 		l.giveLabel(r, now)
 		return r
-	case !l.makeRoom(now):
+	case !l.shrink(l.policy.Track-1, now):
 		l.overflowed++
 		if r != nil { // a visitor
 			l.endLabel(r)
@@ -36,7 +36,7 @@ func (l *Ledger) find(name string, ours bool, now int64) *row {
 	return r
 }
 
-// tracked is how many discovered clients have a row.
+// tracked returns the number of discovered clients that have a row.
 func (l *Ledger) tracked() (n int) {
 	for i := range l.queues {
 		n += l.queues[i].Len()
@@ -50,12 +50,12 @@ func (l *Ledger) newRow(name string) *row {
 	return r
 }
 
-// class says how soon a discovered client gives way to a newer one.
+// class determines how soon a discovered client is evicted for a newer one.
 type class uint8
 
 const (
-	uncalled class = iota // it never made a call, and goes first
-	secure                // it was never insecure
+	uncalled class = iota // never made a call; evicted first
+	secure                // was never insecure
 	onceInsecure
 	numClasses
 )
@@ -71,7 +71,8 @@ func (r *row) classOf() class {
 	}
 }
 
-// queue puts a discovered client's row at the end of those of its class.
+// queue moves a discovered client's row to the back of its class's queue. A
+// configured client's row is in no queue.
 func (l *Ledger) queue(r *row) {
 	class := r.classOf()
 	if r.place != nil && class == r.class && !r.configured {
@@ -91,13 +92,10 @@ func (l *Ledger) unqueue(r *row) {
 	}
 }
 
-// makeRoom evicts the rows that are one too many: those that never made a call,
-// then those that have been silent for long, then those that were never
-// insecure, the longest unseen first. A client that was insecure of late stays.
-func (l *Ledger) makeRoom(now int64) bool { return l.shrink(l.policy.Track-1, now) }
-
-// shrink evicts until there are no more than n rows of discovered clients. It reports
-// whether it could.
+// shrink evicts rows until at most n rows of discovered clients are left: first those
+// that never made a call, then those that have long been silent, then those that were
+// never insecure. In each group the longest unseen goes first. A client that was
+// insecure recently stays. shrink reports whether it could.
 func (l *Ledger) shrink(n int, now int64) bool {
 	for l.tracked() > n {
 		r := l.longestUnseen(now)
@@ -109,7 +107,7 @@ func (l *Ledger) shrink(n int, now int64) bool {
 	return true
 }
 
-// longestUnseen is the row that gives way next; nil if none does.
+// longestUnseen returns the row to evict next, or nil if none can be evicted.
 func (l *Ledger) longestUnseen(now int64) *row {
 	front := func(c class) *row {
 		if e := l.queues[c].Front(); e != nil {
@@ -129,9 +127,9 @@ func (l *Ledger) longestUnseen(now int64) *row {
 	return a
 }
 
-// rowName is the name of the row that a client goes to. An address that has
-// invented more names than its share has one for the rest: its own. home is the
-// address of an unchecked name.
+// rowName returns the name of the row that a client belongs to and, if the name
+// is unchecked, its address as home. If an address has invented more names than
+// its share, the rest go to a row named after the address.
 func (l *Ledger) rowName(name string, id *call.Identity) (to, home string) {
 	if id.Configured || id.Unnamed == "" || id.Source != call.SourceProxyUser && id.Source != call.SourceAccount {
 		return name, ""
@@ -143,10 +141,10 @@ func (l *Ledger) rowName(name string, id *call.Identity) (to, home string) {
 	return name, home
 }
 
-// nameShare is the part of the ledger that the names of one address may fill.
+// nameShare limits the names from one address to 1/nameShare of the ledger.
 const nameShare = 10
 
-// count keeps account of a row that came or goes.
+// count adds n to the number of unchecked names from r's address.
 func (l *Ledger) count(r *row, n int) {
 	if r.address == "" || r.configured {
 		return
@@ -156,8 +154,8 @@ func (l *Ledger) count(r *row, n int) {
 	}
 }
 
-// evict drops the row of a discovered client. What its series showed goes to the
-// overflow row: the client is one of those without a row from now on.
+// evict drops the row of a discovered client. The counts of its series move to
+// the overflow row, because the client no longer has a row.
 func (l *Ledger) evict(r *row) {
 	if r.series != nil {
 		for _, t := range r.series.tallies {

@@ -1,11 +1,11 @@
 // Package ledger is the registry of clients. It records who called, how, and
-// when: for each client when it was first and last seen, counts by way in and
-// TLS version, what its hellos offered, and a daily history. From these it
-// derives each client's state and verdict (design, section 5), and it renders
-// the client series of docs/metrics.md when it is scraped.
+// when: when each client was first and last seen, counts by way in and TLS
+// version, what its hellos offered, and a daily history. From these it derives
+// each client's state and verdict (design, section 5). On each scrape it renders
+// the client series of docs/metrics.md.
 //
-// It is bounded in clients, in what it keeps of each, and in the text of each.
-// A call of Record costs well under a microsecond. If a file is configured, a
+// It bounds the number of clients, what it keeps of each, and the length of each
+// text. Record takes well under a microsecond. If a file is configured, a
 // background writer keeps a snapshot of the ledger in it.
 package ledger
 
@@ -27,25 +27,25 @@ import (
 const (
 	defaultTrack         = 10_000
 	defaultMigratedAfter = 14 * 24 * time.Hour
-	maxUpstreams         = 250 // labels of upstreams, those that a reload removed included
+	maxUpstreams         = 250 // labels of upstreams, including those that a reload removed
 )
 
-// Options are what a Ledger is made from. The zero value is usable.
+// Options configure a Ledger. The zero value is usable.
 type Options struct {
-	File   string           // the snapshot is kept here; "" = memory only
+	File   string           // where the snapshot is kept; "" = memory only
 	Clock  func() time.Time // nil = time.Now
 	Logger *zap.Logger      // nil = none
 }
 
-// Settings is what the configuration says of clients.
+// Settings are what the configuration says about clients.
 type Settings struct {
-	Target        time.Time     // all shall be migrated before this time; zero = no such date
-	MigratedAfter time.Duration // nothing insecure for this long is migrated; 0 = 14 days
+	Target        time.Time     // all clients should be migrated before this time; zero = no such date
+	MigratedAfter time.Duration // a client is migrated after this long without an insecure call; 0 = 14 days
 	Clients       []Configured  // the clients that the configuration names
-	Workload      string        // the one of Clients that everything on this instance is; "" = not a sidecar
+	Workload      string        // the one of Clients that all traffic of this instance belongs to; "" = not a sidecar
 	Upstreams     []string      // hosts and patterns: the values of the label "upstream"
-	Track         int           // discovered clients with a row at most; 0 = 10,000
-	LabelLimit    int           // discovered clients with a metric label at most; 0 = none
+	Track         int           // maximum of discovered clients with a row; 0 = 10,000
+	LabelLimit    int           // maximum of discovered clients with a metric label; 0 = none
 }
 
 // Configured is a client that the configuration names. It always has a row and
@@ -53,32 +53,32 @@ type Settings struct {
 type Configured struct {
 	Name     string
 	Migrated time.Time // declared migrated from this time on; zero = not declared
-	Unnamed  bool      // no caller can be named so: the declaration may misspell its name
+	Unnamed  bool      // no caller can get this name: the declaration may misspell it
 }
 
-// Ledger is safe for concurrent use.
+// Ledger is the registry. It is safe for concurrent use.
 type Ledger struct {
 	clock  func() time.Time
 	logger *zap.Logger
 	descs  descs
 	file   *stateFile // nil = memory only
 
-	instance string // a random word, which tells this process from all others
+	instance string // a random word that identifies this process
 
 	changed       atomic.Bool           // since the last snapshot
 	lastWrite     atomic.Int64          // Unix seconds of the last snapshot, 0 = never
 	writeFailures atomic.Uint64         // snapshots that could not be written, and files set aside
-	unwritten     atomic.Pointer[error] // why the ledger is not in its file, which was logged; nil = it is, or there is none
+	unwritten     atomic.Pointer[error] // why the ledger is not in its file, already logged; nil = it is, or there is none
 
 	mu        sync.Mutex // guards what follows, and every row
 	policy    *policy
-	upstreams []string // values of the label; a row's series name them by place
+	upstreams []string // values of the label; series refer to them by index
 	rows      map[string]*row
 
 	queues     [numClasses]list.List // rows of discovered clients, longest unseen first
-	overflowed uint64                // observations without a row for their client
-	unchecked  map[string]int        // of those rows, the ones with an unchecked name, by their address
-	labels     labelTable            // who has series
+	overflowed uint64                // observations of clients without a row
+	unchecked  map[string]int        // rows with an unchecked name, by their address
+	labels     labelTable            // which rows have series
 	overflow   row
 }
 
@@ -100,9 +100,9 @@ func newPolicy(s Settings) *policy {
 	return p
 }
 
-// New builds a Ledger. With Options.File it reads what an earlier process left
-// there and starts the background writer. A file that is damaged or something else
-// is set aside with an error in the log. Close ends the ledger.
+// New returns a Ledger. With Options.File it reads what an earlier process left
+// there and starts the background writer. A file that is damaged or not a ledger
+// is set aside, and an error is logged. Close ends the ledger.
 func New(o Options) *Ledger {
 	l := &Ledger{
 		clock: o.Clock, logger: o.Logger, descs: newDescs(), instance: rand.Text(),
@@ -122,16 +122,16 @@ func New(o Options) *Ledger {
 }
 
 // Open reads what an earlier process left in the file and keeps the ledger there
-// from now on, as New does with Options.File. It is called once, before Configure
-// and Record; "" is no file.
+// from now on, as New does with Options.File. Call it once, before Configure and
+// Record. If file is "", it does nothing.
 func (l *Ledger) Open(file string) {
 	if file != "" {
 		l.file = openStateFile(file, l)
 	}
 }
 
-// Release writes a snapshot and leaves the file to another process; Reclaim
-// takes it back.
+// Release writes a snapshot and leaves the file to another process.
+// Reclaim takes it back.
 func (l *Ledger) Release() error {
 	if l.file == nil {
 		return nil
@@ -139,17 +139,18 @@ func (l *Ledger) Release() error {
 	return l.file.release()
 }
 
-// Reclaim keeps the ledger in its file again, if the other process leaves it.
+// Reclaim resumes keeping the ledger in its file, once the other process has
+// released it.
 func (l *Ledger) Reclaim() {
 	if l.file != nil {
 		l.file.reclaim()
 	}
 }
 
-// Configure replaces the settings, at the start and on reload. A client that is
-// no longer named is a discovered one from now on, and rows beyond a lowered limit are
-// evicted. Labels and upstreams stay, since their series must not vanish under
-// requests in flight.
+// Configure replaces the settings, at startup and on reload. A client that is no
+// longer named becomes a discovered one, and rows beyond a lowered limit are
+// evicted. Labels and upstreams stay, because their series must not vanish under
+// in-flight requests.
 func (l *Ledger) Configure(s Settings) {
 	p := newPolicy(s)
 	l.mu.Lock()
@@ -173,6 +174,10 @@ func (l *Ledger) Configure(s Settings) {
 			r.configured = configured
 			l.queue(r)
 		}
+		if !r.known() && r.series == nil { // the file knows it from refused calls alone
+			delete(l.rows, name)
+			continue
+		}
 		if r.configured {
 			l.giveLabel(r, now)
 			r.series.begin(r.name == cleanName(p.Workload))
@@ -185,12 +190,12 @@ func (l *Ledger) Configure(s Settings) {
 // Stats are the ledger's own figures.
 type Stats struct {
 	Tracked    int    // discovered clients with a row
-	Limit      int    // how many there may be
+	Limit      int    // the maximum of Tracked
 	Overflowed uint64 // observations of clients without a row
 	Unwritten  error  // why the ledger is not in its file; nil = it is, or there is none
 }
 
-// Stats returns the figures of now.
+// Stats returns the current figures.
 func (l *Ledger) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,13 +206,13 @@ func (l *Ledger) Stats() Stats {
 	return stats
 }
 
-// eachBatch is how many rows are copied at a time, so that Record never waits
-// for more.
+// eachBatch is how many rows are copied under the lock at a time. It bounds how
+// long Record waits.
 const eachBatch = 32
 
 // each calls f with a copy of the row of every client that was seen or is
-// configured, and of the overflow row once it was used. It holds no lock while
-// it calls f.
+// configured, and of the overflow row once it was used. It does not hold the lock
+// while it calls f.
 func (l *Ledger) each(f func(*row)) {
 	l.visit(l.all(), func(r *row) bool {
 		f(r)
@@ -215,8 +220,8 @@ func (l *Ledger) each(f func(*row)) {
 	})
 }
 
-// all are the rows that there are now, the overflow row last. Their names never
-// change; everything else in them is guarded by the lock.
+// all returns the current rows, the overflow row last. Their names never change;
+// the lock guards everything else in them.
 func (l *Ledger) all() []*row {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -224,8 +229,8 @@ func (l *Ledger) all() []*row {
 	return append(rows, &l.overflow)
 }
 
-// visit calls f with a copy of each of the rows that is still there and known,
-// until f returns false. It holds no lock while it calls f.
+// visit calls f with a copy of each row that still exists and is known, until f
+// returns false. It does not hold the lock while it calls f.
 func (l *Ledger) visit(rows []*row, f func(*row) bool) {
 	batch := make([]row, 0, eachBatch)
 	for some := range slices.Chunk(rows, eachBatch) {
@@ -245,7 +250,7 @@ func (l *Ledger) visit(rows []*row, f func(*row) bool) {
 	}
 }
 
-// Close writes a last snapshot and gives the file up.
+// Close writes a last snapshot and releases the file.
 func (l *Ledger) Close() error {
 	if l.file == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 )
 
 // agent is a request with a User-Agent.
@@ -177,8 +178,22 @@ func TestAWithdrawnHelloIsNotBehindTheName(t *testing.T) {
 	if b := g.row(t, address).Behind; len(b.JA4s)+len(b.Libraries) != 0 {
 		t.Errorf("behind the address %+v", b)
 	}
+	if r := g.row(t, address); r.Verdict != Plaintext || r.Library != "" || r.HighestOffered != "" {
+		t.Errorf("the address has what the hello showed: %+v", r)
+	}
 	if b := g.row(t, "acme").Behind; len(b.JA4s) != 1 || len(b.Libraries) != 1 {
 		t.Errorf("behind the account %+v", b)
+	}
+
+	// What its own calls over TLS 1.0 showed stays.
+	own := terminated(call.Version10)
+	own.Offer = hello
+	g.request(address, own)
+	g.sight(address, call.Observation{Ingress: call.Connect, Early: true, NoCall: true, Hello: hello})
+	o.End = g.clock.now()
+	g.Record(&o)
+	if r := g.row(t, address); r.Verdict != LegacyOnly || r.HighestOffered != "1.0" {
+		t.Errorf("the address lost what its calls showed: %+v", r)
 	}
 }
 
@@ -194,5 +209,37 @@ func TestNobodyIsKeptBehindOverflow(t *testing.T) {
 	}
 	if r := g.row(t, call.LabelOverflow); len(r.Behind.Addresses) != 0 || r.SeveralPrograms {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestAWithdrawnHelloLeavesTheRest: what another hello of the client showed stays, and
+// a row of refused calls alone goes, or is unseen again.
+func TestAWithdrawnHelloLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{Clients: []Configured{{Name: "named"}}})
+	old := &call.Offer{Max: call.Version10, JA4: "t10d", Library: "Java 6 or older"}
+	denied := foreign()
+	denied.Label, denied.Reason = call.LabelDenied, problem.Host
+	for _, name := range []string{"modern", "refused", "named"} {
+		if name == "modern" {
+			g.sight(name, spliced())
+		}
+		g.sight(name, call.Observation{Ingress: call.Connect, Early: true, NoCall: true, Hello: old})
+		if name != "modern" {
+			g.request(name, denied)
+		}
+		o := terminated(call.Version10)
+		o.Kind, o.Client, o.End, o.Offer = call.Request, call.Identity{Name: "acme", Source: call.SourceAccount}, g.clock.now(), old
+		o.Observation = &call.Observation{Ours: true, Ingress: call.Connect, Handling: call.Terminated, Version: call.Version10, Hello: old, FormerName: name}
+		g.Record(&o)
+	}
+	if r := g.row(t, "modern"); r.Verdict != Capable || r.HighestOffered != "1.3" || r.Library == old.Library {
+		t.Errorf("the modern client has what the hello showed: %+v", r)
+	}
+	if r, ok := g.Row("refused"); ok {
+		t.Errorf("a row is left: %+v", r)
+	}
+	if r := g.row(t, "named"); r.State != Unseen || r.Refused["host"] != 1 || r.LastRefused.IsZero() {
+		t.Errorf("the configured one: %+v", r)
 	}
 }

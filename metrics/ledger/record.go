@@ -12,15 +12,15 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// Record takes one outcome into the ledger. It is the only method that
-// observes: a request counts as a request of its client, and what the
-// connection shows of the client (its hello, the connection itself, how the
-// handshake failed) counts with the one outcome that carries an Observation.
+// Record adds one outcome to the ledger. It is the only method that observes
+// traffic. A request counts as a request of its client. What the connection shows
+// of the client (its hello, the connection itself, how the handshake failed)
+// counts with the one outcome that carries an Observation.
 //
-// A CONNECT is not a request: what comes through it is. Rows are about
-// configured upstreams alone, and count what was refused of a client that has one;
-// the series count foreign and refused traffic too. A self-test counts in neither.
-// Outcome.End is the time of everything recorded.
+// A CONNECT is not a request, but what comes through it is. Rows cover configured
+// upstreams only. They also count refused calls, if the client already has a row.
+// The series count foreign and refused traffic too. A self-test counts in
+// neither. Outcome.End is the time of everything recorded.
 func (l *Ledger) Record(o *call.Outcome) {
 	request := o.Kind == call.Request && o.Method != http.MethodConnect
 	s := o.Observation
@@ -59,7 +59,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 		if asked {
 			r.request(o, now)
 		}
-		r.shows(o, offer, family, asked, asked || sighted && s.Called(), now)
+		r.shows(o, offer, family, asked && !o.Partial, asked || sighted && s.Called(), now)
 		l.queue(r)
 		l.changed.Store(true)
 	}
@@ -83,7 +83,7 @@ func (l *Ledger) Record(o *call.Outcome) {
 	}
 }
 
-// seen records that the client was here.
+// seen records a sighting of the client.
 func (r *row) seen(source call.Source, now int64) {
 	if r.name != call.LabelOverflow {
 		r.source = source.String()
@@ -119,7 +119,7 @@ func (r *row) request(o *call.Outcome, now int64) {
 	r.expose(o.Exposed, o.Version, now)
 }
 
-// ledBy records what in the client led a call here.
+// ledBy records which of the client's settings led a call here.
 func (r *row) ledBy(s call.Setting, now int64) { r.settings[s] = max(r.settings[s], now) }
 
 // called records that the client made a call.
@@ -135,17 +135,22 @@ func (r *row) called(h call.Handling, v call.Version, now int64) {
 	switch h {
 	case call.Plain:
 		r.evidence.note(Plaintext, now)
-		r.evidence.refute(now, ShutOut) // it is up again; why it must change is in LegacyOnly and NoSharedCipher
+		r.evidence.refute(now, ShutOut) // it is up again; LegacyOnly and NoSharedCipher say why it must change
 	case call.Terminated:
 		r.evidence.refute(now, DistrustsCA, ShutOut, NoServerName)
 	case call.Spliced:
 		r.evidence.refute(now, DistrustsUpstream, NoSharedCipher, ShutOut, NoServerName)
+		// An old hello is evidence for both, so what rejected tlslift's certificate
+		// last offers TLS 1.2. It was terminated, and is not any more.
+		if old := r.evidence.Held(LegacyOnly) + r.evidence.Refuted(LegacyOnly); old < r.evidence.Held(DistrustsCA) {
+			r.evidence.refute(now, DistrustsCA)
+		}
 	}
 }
 
-// movedOn records the first call of a client over its own TLS. The old hellos before
-// it that came to nothing were those of the program before it was changed. One that
-// comes later is of another program, or a relapse.
+// movedOn records a client's first call over its own TLS. Earlier old hellos that
+// led to no call came from the program before it was changed. A later one comes
+// from another program, or is a relapse.
 func (r *row) movedOn(now int64) {
 	old := [...]Verdict{DistrustsCA, SSLv2Framed, LegacyOnly}
 	for _, v := range old {
@@ -156,8 +161,8 @@ func (r *row) movedOn(now int64) {
 	r.evidence.refute(now, old[:]...)
 }
 
-// observe records what a connection shows. The failure comes last: what it says
-// depends on whether the client ever got in.
+// observe records what a connection shows. The failure comes last, because its
+// meaning depends on whether the client ever got in.
 func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 	if s.Hello != nil {
 		r.totals.count(key{ofHellos, uint8(s.Hello.Max), 0, 0})
@@ -173,9 +178,9 @@ func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 	}
 }
 
-// withdraw takes back a hello that was recorded under a name that its client
-// turned out to have a better one than. A row that nothing else has made goes.
-// What was exported stays.
+// withdraw takes back a hello that was recorded under a name, after its client
+// turned out to have a better one. If nothing but refused calls is left, the row is
+// dropped, or unseen again if it is configured. What was exported stays.
 func (l *Ledger) withdraw(name string, h *call.Offer) {
 	r := l.rows[name]
 	if r == nil || h == nil {
@@ -187,18 +192,58 @@ func (l *Ledger) withdraw(name string, h *call.Offer) {
 	r.totals = slices.DeleteFunc(r.totals, func(t tally) bool { return t.n == 0 })
 	r.unmark(ofJA4, h.JA4)
 	r.unmark(ofLibrary, h.Library)
-	if len(r.totals) > 0 || r.first == 0 {
+	r.forget(h)
+	refusal := func(t tally) bool { return t.subject == ofRefusals }
+	if r.first == 0 || slices.ContainsFunc(r.totals, func(t tally) bool { return !refusal(t) }) {
 		return
 	}
 	if !r.configured {
 		l.evict(r)
 		return
 	}
-	*r = row{name: r.name, configured: true, series: r.series, used: r.used, place: r.place}
+	*r = row{name: r.name, configured: true, series: r.series, used: r.used, place: r.place, totals: r.totals, lastRefused: r.lastRefused}
 	l.queue(r)
 }
 
-// offer records what a hello says that its client can do.
+// forget drops what only a withdrawn hello showed: what neither another hello nor a
+// request over TLS shows.
+func (r *row) forget(h *call.Offer) {
+	var old, modern bool // the row has others with and without TLS 1.2
+	r.offered = 0
+	for _, t := range r.totals {
+		v := call.VersionNone
+		switch t.subject {
+		case ofHellos:
+			v = call.Version(t.a)
+		case ofRequests:
+			v = call.Version(t.b)
+		}
+		r.offered = max(r.offered, v)
+		old, modern = old || v != call.VersionNone && v.Insecure(), modern || !v.Insecure()
+	}
+	drop := func(verdicts ...Verdict) {
+		for _, v := range verdicts {
+			r.evidence[v] = 0
+		}
+	}
+	if !old {
+		r.old = ""
+		drop(LegacyOnly, ShutOut)
+	}
+	if !modern {
+		r.library = ""
+		drop(Capable, NamesWrongHost, NoServerName)
+	}
+	if h.SSLv2 && !old {
+		r.framed = ""
+		drop(SSLv2Framed)
+	}
+	if r.ja4 == h.JA4 {
+		r.ja4 = ""
+	}
+}
+
+// offer records what a hello says its client can do.
 func (r *row) offer(h *call.Offer, now int64) {
 	r.offered = max(r.offered, h.Max)
 	library := &r.library
@@ -227,19 +272,19 @@ func (r *row) offer(h *call.Offer, now int64) {
 	}
 }
 
-// connection records a connection on which there was a call, or that was refused.
+// connection records a connection that carried a call or was refused.
 func (r *row) connection(s *call.Observation, offer *call.Offer, now int64) {
 	if !s.Again {
 		r.totals.count(key{ofConnections, uint8(s.Handling), uint8(s.Version), 0})
 		if s.Handling != call.Plain && s.Handling != call.Terminated {
-			r.mark(ofHost, s.Host, now) // of the others, the requests name it
+			r.mark(ofHost, s.Host, now) // on the others, the requests name it
 		}
 	}
 	if !s.Called() {
 		return
 	}
 	r.called(s.Handling, s.Version, now)
-	if s.Handling == call.Spliced { // of the others, the requests show it
+	if s.Handling == call.Spliced { // on the others, the requests show it
 		r.ledBy(call.SettingOf(s.Ingress, offer != nil && offer.SNI && !offer.WrongName), now)
 	}
 	if d := r.today(now); !s.Again || !d.active() {
@@ -247,11 +292,11 @@ func (r *row) connection(s *call.Observation, offer *call.Offer, now int64) {
 	}
 }
 
-// failure records a handshake that failed, or after which there was no call. That
-// says what its client could do, and not how it stands.
+// failure records a handshake that failed or was not followed by a call. It says
+// what the client can do, and not how it stands.
 func (r *row) failure(s *call.Observation, offer *call.Offer, now int64) {
 	r.totals.count(key{ofFailures, uint8(s.Failure), 0, 0})
-	if s.Handling != call.Refused { // which was counted
+	if s.Handling != call.Refused { // a refused connection was counted already
 		r.mark(ofHost, s.Host, now)
 	}
 	failed := shutOutBy(s.Failure, offer)
@@ -265,12 +310,12 @@ func (r *row) failure(s *call.Observation, offer *call.Offer, now int64) {
 	case call.HandshakeClientRejectedCA:
 		r.evidence.note(DistrustsCA, now)
 	case call.HandshakeClientRejectedUpstream:
-		if offer == nil || !offer.WrongName { // else it was shown the certificate of the host that it named
+		if offer == nil || !offer.WrongName { // otherwise it was shown the certificate of the host that it named
 			r.evidence.note(DistrustsUpstream, now)
 		}
 	case call.HandshakeEOF, call.HandshakeNoCall:
-		// Mono, SChannel, wget and Node.js say no more than this when they do not
-		// trust a certificate. A client that once got in has another reason.
+		// Mono, SChannel, wget and Node.js show no more than this when they do
+		// not trust a certificate. A client that ever got in has another reason.
 		switch {
 		case s.NoAlert && s.AtUpstream && r.totals.total(ofConnections, uint8(call.Spliced)) == 0:
 			r.evidence.note(DistrustsUpstream, now)
@@ -290,7 +335,7 @@ func (r *row) failure(s *call.Observation, offer *call.Offer, now int64) {
 	}
 }
 
-// expose counts the secrets of one request.
+// expose counts the secrets in one request.
 func (r *row) expose(kinds redact.Kinds, over call.Version, now int64) {
 	if kinds == 0 {
 		return
@@ -306,8 +351,8 @@ func (r *row) expose(kinds redact.Kinds, over call.Version, now int64) {
 
 func increment(n *uint32) { add(n, 1) }
 
-// add stops at the highest number.
+// add adds n to sum, which saturates.
 func add(sum *uint32, n uint32) { *sum += min(n, 1<<32-1-*sum) }
 
-// dayOf is the number of a time's day, in UTC, since the Unix epoch.
+// dayOf returns the day of a time (UTC), in days since the Unix epoch.
 func dayOf(unix int64) int32 { return int32(unix / int64(24*time.Hour/time.Second)) }

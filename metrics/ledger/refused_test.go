@@ -25,11 +25,19 @@ func TestRefusedCallsAreCounted(t *testing.T) {
 			t.Errorf("%s is %s, all refused %t, %v; want %s, %t, %v", name, r.State, r.AllRefused, r.Refused, state, all, counts)
 		}
 	}
+	const said = `tlslift refuses its calls: "error" in the log lines with its name says why.`
+	advises := func(name, fix string) {
+		t.Helper()
+		if r := g.row(t, name); r.Fix != fix {
+			t.Errorf("%s: %s; want %s", name, r.Fix, fix)
+		}
+	}
 	g.request("barred", denied(foreign(), problem.ACL)) // what a listener's allow refuses is nobody's
 	connect := denied(foreign(), problem.ACL)
 	connect.Method = "CONNECT"
 	g.request("barred", connect)
 	want("barred", Unseen, true, map[string]uint64{"acl": 2})
+	advises("barred", said)
 	g.request("stranger", denied(foreign(), problem.Host))
 	if _, ok := g.Row("stranger"); ok {
 		t.Error("one that was only refused has a row")
@@ -42,20 +50,36 @@ func TestRefusedCallsAreCounted(t *testing.T) {
 	})
 	want("nameless", NoCalls, false, nil)
 
+	looped := spliced() // its connection came back here
+	looped.NoCall, looped.Ours = true, true
+	g.Record(&call.Outcome{Kind: call.Tunnel, Client: named("looped"), End: g.clock.now(), Ours: true, Reason: problem.Loop, Observation: &looped})
+	want("looped", NoCalls, true, map[string]uint64{"loop": 1})
+	advises("looped", said)
+
 	g.request("app", denied(plain("api.smsportal.com"), problem.Port))
 	want("app", Insecure, true, map[string]uint64{"port": 1})
+	advises("app", said+" Change its URL to the API's https address.")
 	gone := denied(plain("api.smsportal.com"), problem.ClientGone)
 	g.request("app", gone)
 	g.request("app", plain("api.smsportal.com"))
 	g.request("app", denied(plain("api.smsportal.com"), problem.Method))
 	want("app", Insecure, false, map[string]uint64{"port": 1, "method": 1})
+	advises("app", "Change its URL to the API's https address.")
 	g.clock.advance(15 * dayLong)
 	g.request("app", denied(plain("api.smsportal.com"), problem.ACL))
 	want("app", Insecure, true, map[string]uint64{"port": 1, "method": 1, "acl": 1})
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if read, err := ReadFile(file, g.clock.now(), 0); err != nil {
+		t.Error(err)
+	} else if r, ok := read.Row("barred"); !ok || !r.AllRefused || r.State != Unseen || r.Refused["acl"] != 2 {
+		t.Errorf("in the file: %+v", r)
+	}
 	back := rigAt(g.clock, Options{File: file}, Settings{Clients: []Configured{{Name: "app"}}})
+	if back.rows["barred"] != nil {
+		t.Error("one that was only refused has a row, though its name is not configured any more")
+	}
 	if r := back.row(t, "app"); !r.AllRefused || r.Refused["port"] != 1 || !r.LastRefused.Equal(epoch.Add(15*dayLong)) {
 		t.Errorf("after a restart: %t, %v, %s", r.AllRefused, r.Refused, r.LastRefused)
 	}

@@ -15,12 +15,12 @@ import (
 )
 
 // The file is a snapshot in lines of JSON: a header, the settings that a report
-// needs, and one client a line. The header carries the SHA-256 of all after it.
+// needs, and one client per line. The header has the SHA-256 of everything after it.
 const (
 	fileFormat  = "tlslift-ledger"
-	fileVersion = 1         // of the format; a file with a higher one is of a later tlslift
-	maxLine     = 128 << 10 // bytes; the fullest row has about half of that
-	maxRows     = 1 << 20   // read from a file
+	fileVersion = 1         // of the format; a file with a higher one is from a later tlslift
+	maxLine     = 128 << 10 // bytes; the fullest row takes about half of that
+	maxRows     = 1 << 20   // maximum read from a file
 )
 
 type header struct {
@@ -37,8 +37,8 @@ type settings struct {
 	Overflowed           uint64    `json:"overflowed,omitempty"`
 }
 
-// writeSnapshot writes the ledger as of now to a new file, and returns its
-// size in bytes once all of it is on the disk.
+// writeSnapshot writes the current ledger to a new file and syncs it to the disk.
+// It returns the size in bytes.
 func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, err
@@ -49,7 +49,7 @@ func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err erro
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	out, sum := bufio.NewWriterSize(f, maxLine), sha256.New()
-	_, _ = out.Write(headerLine(now, sum)) // again below, when the sum is known; Flush returns the error
+	_, _ = out.Write(headerLine(now, sum)) // rewritten below, when the sum is known; Flush returns the error
 	if err := l.writeBody(io.MultiWriter(out, sum)); err != nil {
 		return 0, err
 	}
@@ -65,7 +65,7 @@ func (l *Ledger) writeSnapshot(path string, now time.Time) (size int64, err erro
 	return size, f.Sync()
 }
 
-// headerLine is as long for any sum.
+// headerLine returns the header. Its length is the same for any sum.
 func headerLine(now time.Time, sum hash.Hash) []byte {
 	line, _ := json.Marshal(header{fileFormat, fileVersion, now.UTC().Truncate(time.Second), hex.EncodeToString(sum.Sum(nil))})
 	return append(line, '\n')
@@ -91,20 +91,20 @@ type snapshot struct {
 	rows          []*row
 	overflowed    uint64
 	clients       []Configured // the rows that were configured
-	unreadable    int          // lines that are no client
-	latest        int64        // Unix seconds: no time in it is later
-	early         bool         // it was written later than it is now, by the clock
+	unreadable    int          // lines that do not hold a client
+	latest        int64        // Unix seconds; no time in it is later
+	early         bool         // it was written later than readSnapshot's latest: the clock is behind
 	written       time.Time
 }
 
 var errEmpty = errors.New("it is empty")
 
-// ErrNotLedger is the error of a file that is something else.
-var ErrNotLedger = errors.New("it is not a ledger of tlslift")
+// ErrNotLedger is the error for a file that is not a ledger.
+var ErrNotLedger = errors.New("it is not a tlslift ledger")
 
-// readSnapshot reads a file and believes it only if its checksum is right. No
-// time in it is later than latest (Unix seconds), or than the time when it was
-// written: a clock that is behind must not make what was seen older than it is.
+// readSnapshot reads a file and rejects it if its checksum is wrong. It caps
+// times at latest (Unix seconds) or at the time the file was written, if that is
+// later: a clock that is behind must not make sightings look older than they are.
 func readSnapshot(in io.Reader, latest int64) (*snapshot, error) {
 	lines := bufio.NewReaderSize(in, maxLine)
 	line, err := lines.ReadSlice('\n')
@@ -165,7 +165,7 @@ func (s *snapshot) take(n int, line []byte) {
 	if r.configured {
 		s.clients = append(s.clients, Configured{Name: r.name, Migrated: rec.Declared, Unnamed: rec.Unnamed})
 	}
-	if r.first != 0 {
+	if r.first != 0 || r.lastRefused != 0 {
 		s.rows = append(s.rows, r)
 	}
 }
@@ -180,9 +180,10 @@ func readFile(path string, now time.Time) (*snapshot, error) {
 	return readSnapshot(f, now.Add(24*time.Hour).Unix())
 }
 
-// ReadFile reads a ledger's file without changing it: that of a running process
-// too, since a snapshot replaces the one before it whole. States are as of now,
-// by the settings in the file; migratedAfter overrides them unless it is 0.
+// ReadFile reads a ledger's file without changing it. The file may be in use by a
+// running process, because each snapshot replaces the previous one as a whole.
+// States are as of now, under the settings in the file. If migratedAfter is
+// positive, it overrides the one there.
 func ReadFile(path string, now time.Time, migratedAfter time.Duration) (*Ledger, error) {
 	s, err := readFile(path, now)
 	if err != nil {

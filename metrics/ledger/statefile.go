@@ -13,33 +13,33 @@ import (
 	"go.uber.org/zap"
 )
 
-// How often a snapshot is written: what was recorded since the last one is lost
-// when the process is killed.
+// How often a snapshot is written. If the process is killed, what was recorded
+// since the last one is lost.
 const (
 	writeEvery      = 10 * time.Second
 	writeEveryLarge = 60 * time.Second
 	largeFile       = 1 << 20 // bytes
 )
 
-// How long a write may take until it counts as failed, so that a disk that does not
-// answer, such as one on a network, holds up neither signals nor the end for long. The
-// write itself goes on.
+// How long a write may take before it counts as failed. A disk that does not
+// answer, such as a network disk, then holds up neither signals nor shutdown for
+// long. The write itself goes on.
 const (
 	writeWithin = 10 * time.Second
-	lastWithin  = 3 * time.Second // of one that an upgrade or the end waits for
+	lastWithin  = 3 * time.Second // for a write that an upgrade or the shutdown waits for
 )
 
 var errNoAnswer = errors.New("the disk does not answer")
 
-// lockWait is how long a lock that another process holds is waited for: long
-// enough for a predecessor that is just ending.
+// lockWait is how long to wait for a lock that another process holds: long enough
+// for a predecessor that is just ending.
 const lockWait = time.Second
 
 // errLocked means that another process keeps its ledger in the file.
 var errLocked = errors.New("another process is using it")
 
 // regular returns an error if path names something that can never hold a ledger,
-// such as a directory. A path at which nothing is there can.
+// such as a directory. A path with nothing there is fine.
 func regular(path string) error {
 	switch info, err := os.Stat(path); {
 	case err != nil || info.Mode().IsRegular():
@@ -51,8 +51,8 @@ func regular(path string) error {
 	}
 }
 
-// Unusable returns why a ledger cannot be kept in the file at path, as far as that
-// depends on what is there now. A file that is missing or empty is usable.
+// Unusable returns why a ledger cannot be kept in the file at path, judging by
+// what is there now. A missing or empty file is usable.
 func Unusable(path string, now time.Time) (why []error) {
 	if err := regular(path); err != nil {
 		return []error{err}
@@ -70,8 +70,8 @@ func Unusable(path string, now time.Time) (why []error) {
 	return why
 }
 
-// NotRead reports whether an error says that a file could not be read, and so
-// nothing of what is in it.
+// NotRead reports whether an error means that a file could not be read, which
+// says nothing about its contents.
 func NotRead(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path)
@@ -79,10 +79,10 @@ func NotRead(err error) bool {
 
 func lockPath(path string) string { return path + ".lock" }
 
-// linked is what a path names, after the symbolic links at its end. A rename over it
-// replaces the file, and no link.
+// linked follows the symbolic links at the end of a path. A rename over the
+// result replaces the file, not a link.
 func linked(path string) string {
-	const most = 40 // as Linux follows
+	const most = 40 // the limit on Linux
 	for range most {
 		to, err := os.Readlink(path)
 		if err != nil {
@@ -104,18 +104,17 @@ type stateFile struct {
 	stop   context.CancelFunc // ends run
 
 	released atomic.Bool // to another process, or closed
-	large    atomic.Bool // over largeFile when it was written last
+	large    atomic.Bool // larger than largeFile when last written
 
 	turn  chan struct{} // full while the file is in use; guards what follows
 	lock  *os.File      // nil = not yet locked
-	known bool          // what was in the file is in the ledger; before, it is not replaced
+	known bool          // the ledger has what was in the file; until then the file is not replaced
 }
 
-// openStateFile reads the ledger's file and starts writing it. It returns nil if
-// another process has the file, or if the path names something other than a file,
-// which it does not touch: the ledger is then in memory only. What fails for
-// another reason, reading too, is tried again with every write. Links are followed
-// once, now.
+// openStateFile reads the ledger's file and starts writing it. If another process
+// has the file, or the path names something other than a file, it leaves that alone
+// and returns nil. The ledger is then kept in memory only. Any other failure, even
+// to read, is retried with every write. Links are followed once, now.
 func openStateFile(path string, l *Ledger) *stateFile {
 	running, stop := context.WithCancel(context.Background())
 	k := &stateFile{
@@ -149,8 +148,9 @@ func openStateFile(path string, l *Ledger) *stateFile {
 	return k
 }
 
-// read takes the file into the ledger, once. What cannot be read stays as it is,
-// for the next attempt. What was read, and is not a ledger of this version, is set aside.
+// read loads the file into the ledger, once. A file that cannot be read stays as
+// it is for the next attempt. A file that was read but is not a ledger of this
+// version is set aside.
 func (k *stateFile) read() error {
 	if k.known {
 		return nil
@@ -169,7 +169,7 @@ func (k *stateFile) read() error {
 	default:
 		k.adopt(s)
 	}
-	// Without the lock, another process may yet make the file.
+	// Without the lock, another process may still create the file.
 	k.known = k.lock != nil || err == nil
 	return nil
 }
@@ -177,7 +177,7 @@ func (k *stateFile) read() error {
 func (k *stateFile) adopt(s *snapshot) {
 	k.ledger.adopt(s)
 	if s.early {
-		k.log.Warn("the clock is behind the state file: until it has caught up, its clients are as they were; set the clock, or remove the file if the clock was ahead before",
+		k.log.Warn("the clock is behind the state file, so the times in the file are kept; set the clock, or, if the clock was ahead before, remove the file",
 			zap.Time("written", s.written), zap.Time("now", k.ledger.clock()))
 	}
 	if s.unreadable > 0 {
@@ -185,26 +185,26 @@ func (k *stateFile) adopt(s *snapshot) {
 	}
 }
 
-// setAside renames a file that cannot be used, so that it can be looked at.
+// setAside renames a file that cannot be used, so that it can be inspected.
 func (k *stateFile) setAside(unusable error) error {
 	aside := k.path + ".unusable-" + k.ledger.clock().UTC().Format("20060102T150405Z")
 	if err := os.Rename(k.path, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(unusable, err)
 	}
 	k.ledger.writeFailures.Add(1)
-	k.log.Error("the state file cannot be used; it is set aside and a new one begun",
+	k.log.Error("the state file cannot be used; it was set aside, and a new one was begun",
 		zap.Error(unusable), zap.String("set_aside", aside))
 	return nil
 }
 
-// run writes every so often until close.
+// run writes at intervals until close.
 func (k *stateFile) run(running context.Context) {
 	timer := time.NewTimer(writeEvery)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			_ = k.flushOrSay() // logged there
+			_ = k.flushOrSay() // flushOrSay logs it
 			every := writeEvery
 			if k.large.Load() {
 				every = writeEveryLarge
@@ -216,8 +216,8 @@ func (k *stateFile) run(running context.Context) {
 	}
 }
 
-// inTurn does something with the file, alone, and reports an error if that takes too
-// long: it then goes on without the caller.
+// inTurn runs do while nothing else uses the file. If that takes too long, it
+// returns an error, and a do that has begun goes on without the caller.
 func (k *stateFile) inTurn(within time.Duration, do func() error) error {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
@@ -240,7 +240,7 @@ func (k *stateFile) inTurn(within time.Duration, do func() error) error {
 	}
 }
 
-// flushOrSay is flush in the background, which logs why it failed.
+// flushOrSay flushes in the background, and logs any error.
 func (k *stateFile) flushOrSay() error {
 	err := k.flush(writeWithin)
 	if err != nil {
@@ -259,7 +259,7 @@ func (k *stateFile) flush(within time.Duration) error {
 	return nil
 }
 
-// write is flush in its turn. What could not be written is tried again.
+// write is the part of flush that runs in turn. If it fails, it is retried.
 func (k *stateFile) write() error {
 	if k.released.Load() || !k.ledger.changed.Swap(false) && k.ledger.unwritten.Load() == nil {
 		return nil
@@ -276,14 +276,14 @@ func (k *stateFile) write() error {
 	return nil
 }
 
-// failed logs an error once, until a write succeeds.
+// failed logs an error, and no further ones until a write succeeds.
 func (k *stateFile) failed(err error) {
 	if k.ledger.unwritten.Swap(&err) == nil {
 		k.log.Error("writing the state file failed; it is tried again", zap.Error(err))
 	}
 }
 
-// replace writes a snapshot beside the file and puts it in the file's place.
+// replace writes a snapshot beside the file and renames it over the file.
 func (k *stateFile) replace(now time.Time) (err error) {
 	if k.lock == nil {
 		if k.lock, err = lockFile(lockPath(k.path)); err != nil {
@@ -305,13 +305,13 @@ func (k *stateFile) replace(now time.Time) (err error) {
 	return syncDir(filepath.Dir(k.path))
 }
 
-// release writes what is left and gives the lock up. It fails if the disk does not
-// answer.
+// release writes what is left and gives up the lock. It fails if the disk does
+// not answer.
 func (k *stateFile) release() error {
 	err := k.flush(lastWithin)
 	k.released.Store(true)
 	if errors.Is(err, errNoAnswer) {
-		return err // the write that has not ended has the lock
+		return err // the unfinished write holds the lock
 	}
 	return errors.Join(err, k.inTurn(lastWithin, func() error {
 		if k.lock != nil {
@@ -328,7 +328,7 @@ func (k *stateFile) reclaim() {
 	k.ledger.changed.Store(true)
 }
 
-// close writes what is left and gives the file up.
+// close writes what is left and releases the file.
 func (k *stateFile) close() error {
 	k.stop()
 	return k.release()

@@ -103,7 +103,7 @@ func TestAdvice(t *testing.T) {
 		}, "Part of it offers at most TLS 1.0."},
 		"fell back":           {func(s script) { s.shows(fallback) }, "It can speak TLS 1.2, fell back to an older version"},
 		"fell back, long ago": {func(s script) { s.shows(fallback); s.wait(30 * 24 * time.Hour) }, "It can speak TLS 1.2, fell back to an older version"},
-		"never calls":         {func(s script) { s.shows(declined(call.Version13, call.HandshakeOther)) }, "Nothing to change: it connects, and never makes a call"},
+		"never calls":         {func(s script) { s.shows(declined(call.Version13, call.HandshakeOther)) }, "Nothing to change if it is a scanner or a health check, which connects and never makes a call. If it is an application, the log lines"},
 		"modern, terminated from its first call on": {func(s script) {
 			s.shows(ended(call.Version12))
 			o := terminated(call.Version12)
@@ -210,6 +210,21 @@ func TestVerdictAndState(t *testing.T) {
 				s.shows(spliced())
 				s.wait(time.Minute)
 			}
+		}, DistrustsCA, Migrated},
+		{"modern, terminated for a while without trusting our CA, and spliced again", func(s script) {
+			s.shows(spliced())
+			s.wait(time.Minute)
+			s.shows(refused(call.Version12, call.HandshakeClientRejectedCA))
+			s.wait(time.Minute)
+			s.shows(spliced())
+		}, Capable, Migrated},
+		{"the same, and an old program that does not trust our CA", func(s script) {
+			s.shows(spliced())
+			s.wait(time.Minute)
+			s.shows(refused(call.Version12, call.HandshakeClientRejectedCA))
+			s.shows(refused(call.Version10, call.HandshakeClientRejectedCA))
+			s.wait(time.Minute)
+			s.shows(spliced())
 		}, DistrustsCA, Migrated},
 		{"modern, then an old hello that is refused", func(s script) {
 			s.shows(spliced())

@@ -18,20 +18,20 @@ import (
 	"tlslift/proxy/suggest"
 )
 
-// maxClients is how many clients one answer of the API has at most, and has
-// when the caller does not say: about 600 KB.
+// maxClients is the maximum and default number of clients in one answer of the
+// API: about 600 KB.
 const maxClients = 1000
 
-// apiParameters are those of GET /api/v1/clients: state, verdict and q select
-// clients as on the page; limit is how many to answer, 1 to 1000, and cursor the
-// next_cursor of the answer before. Those of the page that say how to sort may be
-// there, too.
+// apiParameters are the parameters of GET /api/v1/clients. state, verdict and q
+// select clients as on the page. limit is how many to return, 1 to 1000, and
+// cursor is the next_cursor of the previous answer. The page's sorting parameters
+// are accepted, but have no effect.
 var (
 	apiParameters  = []string{"state", "verdict", "q", "limit", "cursor"}
 	pageParameters = []string{"sort", "order", "page"}
 )
 
-// knownParameters reports the first parameter that is none.
+// knownParameters returns an error for the first unknown parameter.
 func knownParameters(q url.Values) error {
 	for _, name := range slices.Sorted(maps.Keys(q)) {
 		if !slices.Contains(apiParameters, name) && !slices.Contains(pageParameters, name) {
@@ -60,8 +60,7 @@ func (s *server) apiClients(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, http.StatusOK, answer)
 }
 
-// parsePage reads which clients are asked for: those after a name, so many of
-// them.
+// parsePage returns which clients are asked for: those after a name, up to a limit.
 func parsePage(q url.Values) (after string, limit int, err error) {
 	limit = maxClients
 	if text := q.Get("limit"); text != "" {
@@ -71,13 +70,13 @@ func parsePage(q url.Values) (after string, limit int, err error) {
 	}
 	name, err := base64.RawURLEncoding.Strict().DecodeString(q.Get("cursor"))
 	if err != nil || !utf8.Valid(name) {
-		return "", 0, fmt.Errorf("cursor %q is no next_cursor", cut(q.Get("cursor"), 40))
+		return "", 0, fmt.Errorf("cursor %q is not a next_cursor", cut(q.Get("cursor"), 40))
 	}
 	return string(name), limit, nil
 }
 
-// cursorAfter is the cursor of the clients after a name. It stays valid when that
-// client is gone.
+// cursorAfter returns the cursor for the clients after a name. It stays valid
+// when that client is gone.
 func cursorAfter(name string) string { return base64.RawURLEncoding.EncodeToString([]byte(name)) }
 
 func (s *server) apiClient(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +96,7 @@ func answerJSON(w http.ResponseWriter, status int, v any) {
 	protect(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone
+	_ = json.NewEncoder(w).Encode(v) // fails only if the caller is gone
 }
 
 func answerError(w http.ResponseWriter, status int, message string) {

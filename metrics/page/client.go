@@ -17,23 +17,23 @@ type clientView struct {
 	base
 	Row      ledger.Row
 	Standing string // what its state means
-	SameDay  bool   // it was declared with a date alone, and is insecure since on that day alone
+	SameDay  bool   // declared with only a date, and insecure since then only on that day
 	Upgraded bool   // only tlslift makes its secure calls possible
-	For      string // which of several programs the advice is about; "" of one alone
-	Leaves   bool   // what remains is to take tlslift away
+	For      string // which of several programs the advice is about; "" = there is only one
+	Leaves   bool   // all that remains is to take tlslift away
 	Message  string // to send to its owner; "" = nothing
 	Chart    template.HTML
 	History  []ledger.Day // newest first
 	Fixes    []fixes.Page
-	Programs []fixes.Page          // when the client's own program is not known
-	Clear    []ledger.ExposedCount // secrets that came in clear
-	Weak     []ledger.ExposedCount // secrets that came over old TLS
+	Programs []fixes.Page          // if the client's own program is unknown
+	Clear    []ledger.ExposedCount // secrets sent in cleartext
+	Weak     []ledger.ExposedCount // secrets sent over old TLS
 }
 
 func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	name := clientName(r)
 	if name == "" {
-		http.Redirect(w, r, "/", http.StatusSeeOther) // which lists them
+		http.Redirect(w, r, "/", http.StatusSeeOther) // the page at / lists the clients
 		return
 	}
 	row, ok := s.Ledger.Row(name)
@@ -47,14 +47,14 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	const day = 24 * time.Hour
 	v.SameDay = row.Declared.Equal(row.Declared.Truncate(day)) && row.LastInsecure.Sub(row.Declared) < day
 	v.Standing, v.For = v.standing(s.Ledger.MigratedAfter()), forWhich(&row)
-	v.Message = message(&row, terms{s.Ledger.Target(), s.Ledger.MigratedAfter()}, now, siteOf(r))
+	v.Message = message(&row, terms{s.Ledger.Target(), s.Ledger.MigratedAfter(), s.To}, now, siteOf(r))
 	c := chart.Chart{
 		ID: "history", Title: "Requests and passed-on connections of each day, insecure and secure",
 		Unit: "requests and connections", Parts: []string{"insecure", "secure"}, Last: now, Days: ledger.BurnDownDays,
 	}
 	for _, d := range row.History {
-		// Requests inside a spliced connection cannot be seen; the connection
-		// stands for them.
+		// Requests inside a spliced connection cannot be seen, so the connection
+		// counts in their place.
 		c.Points = append(c.Points, chart.Point{
 			Date:   d.Date,
 			Values: []uint64{uint64(max(d.InsecureRequests, d.InsecureConnections)), uint64(d.SecureRequests) + uint64(d.SecureConnections)},
@@ -84,8 +84,8 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	s.render(w, http.StatusOK, "client", &v)
 }
 
-// standing says what the client's state means. A client can be secure thanks to
-// tlslift alone.
+// standing says what the client's state means. A client may be secure only thanks
+// to tlslift.
 func (v *clientView) standing(migratedAfter time.Duration) string {
 	switch {
 	case v.Row.Failing && v.Row.Suspected:
@@ -97,13 +97,13 @@ func (v *clientView) standing(migratedAfter time.Duration) string {
 	case v.Row.State == ledger.Migrated && v.Upgraded:
 		return "called over TLS 1.2 or later in " + figures.Last(migratedAfter) + ", and tlslift terminated it: as it is set up, it needs tlslift"
 	case v.Row.State == ledger.NoCalls && !v.Row.LastFailed.IsZero():
-		how := "a TLS handshake of it failed"
+		how := "one of its TLS handshakes failed"
 		if v.Row.Suspected {
 			how = "it left after a TLS handshake"
 		}
 		return "connected and never made a call: " + how + ", the last time at " + clock(v.Row.LastFailed) + "; in no share"
 	case v.Row.State == ledger.NoCalls:
-		return "connected and never made a call: a scanner or a health check; in no share"
+		return "connected and never made a call, as a scanner or a health check does; in no share"
 	case v.Row.MigratedBy == "declaration":
 		return "declared so by its owner, and not insecure since"
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"tlslift/docs/fixes"
 	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 )
@@ -38,6 +39,7 @@ func (s *server) funcs() template.FuncMap {
 		"times":     times,
 		"reasons":   reasons,
 		"notes":     func(r ledger.Row) []string { return r.Notes(s.Clock()) },
+		"tls":       fixes.VersionName,
 		"future":    func(t time.Time) bool { return t.After(s.Clock()) },
 		"asset":     func(name string) string { return "/assets/" + name + "?v=" + s.assets },
 		"version":   func() string { return s.Version },
@@ -45,8 +47,8 @@ func (s *server) funcs() template.FuncMap {
 	}
 }
 
-// clientURL is the address of a client's page. A browser takes . and .. out of
-// any path (URL Standard, 4.1), escaped or not, so these go into the query.
+// clientURL returns the address of a client's page. A browser removes . and ..
+// from any path (URL Standard, 4.1), escaped or not, so these go into the query.
 func clientURL(name string) string {
 	if name == "." || name == ".." {
 		return "/clients/?name=" + name
@@ -54,46 +56,49 @@ func clientURL(name string) string {
 	return "/clients/" + url.PathEscape(name)
 }
 
-// clientName is the client that a request for such an address is about.
+// clientName returns the client that a request for such an address is about.
 func clientName(r *http.Request) string {
 	return cmp.Or(r.PathValue("name"), r.URL.Query().Get("name"))
 }
 
-// stateTexts say what a state means, or a mark beside it. periodMark stands for
-// policy.migrated_after.
+// stateTexts say what a state, or a note next to it, means. periodMark is
+// replaced by policy.migrated_after.
 var stateTexts = map[string]string{
 	"insecure": "called over plain HTTP or old TLS in ^, and not securely",
 	"mixed":    "called both securely and over plain HTTP or old TLS in ^: part of it has changed",
 	"silent":   "no call in ^, or none since its TLS handshakes began to fail, which is not the same as migrated",
-	"unseen":   "named in the configuration, and no call of it has been seen",
+	"unseen":   "named in the configuration, and no call from it has been seen",
 	"migrated": "called over TLS 1.2 or later in ^, and not insecurely",
-	"no-calls": "connected and never made a call: a scanner or a health check, or failing: a client whose TLS handshakes fail, or that leaves after them; in no share",
+	"no-calls": "connected and never made a call, as a scanner, a health check, or a client whose calls fail does; in no share",
 
 	ledger.SelectRegressed:   "declared migrated, and called over plain HTTP or old TLS since",
-	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelt",
+	ledger.SelectMisdeclared: "declared migrated, and never seen making a call: its name may be misspelled",
 	"declared":               "declared migrated by its owner",
-	ledger.SelectFailing:     "no call of it arrives now: its TLS handshakes fail, or it leaves after them. It is counted under its state, too",
+	ledger.SelectFailing:     "no call from it arrives now: its TLS handshakes fail, or it leaves after them. It is counted under its state, too",
 }
 
 const periodMark = "^"
 
-// stateText says what a state or a mark means; "" if it has no text.
+// stateText says what a state or a note means, or returns "" if it has no text.
 func stateText(state string, migratedAfter time.Duration) string {
 	return strings.ReplaceAll(stateTexts[state], periodMark, figures.Last(migratedAfter))
 }
 
-// knownBy says what a client is known by; "" = not known.
+// knownBy says how a client is identified, or returns "" if that is unknown.
 func knownBy(r *ledger.Row) string {
 	switch r.Source {
 	case "listener", "proxy_auth", "workload", "name":
-		if !r.Configured {
+		switch {
+		case !r.Configured:
 			return "a name that the configuration no longer has"
+		case r.Unnamed:
+			return "a name that only policy.clients has"
 		}
 	}
 	return cmp.Or(sourceTexts[r.Source], r.Source)
 }
 
-// sourceTexts say what a client is known by.
+// sourceTexts say how a client is identified.
 var sourceTexts = map[string]string{
 	"listener":   "its own port",
 	"proxy_auth": "its proxy credentials",
@@ -113,7 +118,7 @@ var secretTexts = map[string]string{
 	"soap":   "a password in the SOAP body",
 }
 
-// times writes how often something was seen.
+// times formats how often something was seen.
 func times(n uint64) string {
 	if n == 1 {
 		return "1 time"

@@ -15,11 +15,11 @@ type indexView struct {
 	base
 	Summary  ledger.Summary
 	Headline ledger.Headline
-	Percent  string // insecure clients of the active ones; "" = none is insecure
-	WeekAgo  string // the same a week ago; "" = not known
+	Percent  string // insecure share of the active clients; "" = none is insecure
+	WeekAgo  string // the same a week ago; "" = unknown
 	States   []stateTile
 	Chart    *chart.Chart       // nil = no client was seen
-	History  []ledger.DayStates // newest first, what the picture shows
+	History  []ledger.DayStates // the figures of the chart, newest first
 	Start    string             // host and port to point an application at; "" = there is none, or a client was seen
 	Health   *Health
 
@@ -34,16 +34,16 @@ type indexView struct {
 	Next     string
 }
 
-// rare are the words that have no tile when they select no client.
+// rare are the words that get no tile if they select no client.
 var rare = [...]string{ledger.NoCalls.String(), ledger.SelectRegressed, ledger.SelectMisdeclared, ledger.SelectFailing}
 
-// stateTile selects clients by a state, or by a mark beside it.
+// stateTile selects clients by a state, or by a note next to it.
 type stateTile struct {
 	State string
 	Count int
 	Link  string
-	Here  bool // the table shows this state alone
-	Told  bool // a line of the headline leads there already
+	Here  bool // the table shows only this state
+	Told  bool // a line of the headline already links there
 }
 
 type columnView struct {
@@ -57,7 +57,7 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	f, err := parseFilter(r.URL.Query())
 	v := indexView{base: base{Title: "Migration"}, Summary: s.Ledger.Summary(), Verdicts: ledger.Verdicts[:]}
 	if err != nil {
-		v.Problem, status = "The address asks for something that is not there: "+err.Error()+". All clients are shown.", http.StatusBadRequest
+		v.Problem, status = "The address asks for something that does not exist: "+err.Error()+". All clients are shown.", http.StatusBadRequest
 		f, _ = parseFilter(nil)
 	}
 	v.Headline = v.Summary.Headline()
@@ -80,7 +80,7 @@ func (s *server) serveIndex(w http.ResponseWriter, r *http.Request) {
 	s.render(w, status, "index", &v)
 }
 
-// table is the page of the table that f asks for, of the rows that f selects.
+// table fills in the page of the table that f asks for, from the rows that f selects.
 func (v *indexView) table(f filter, rows []*ledger.Row) {
 	v.Filter = f
 	counts := maps.Clone(v.Summary.States)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -17,28 +18,30 @@ import (
 	"tlslift/proxy/call"
 )
 
-// siteOf is the address of these pages, as the caller asked for them; "" if
-// no other machine can open it.
+// siteOf returns the address of these pages as the caller asked for them, through
+// a reverse proxy that terminates TLS too. It returns "" if no other machine can
+// open it.
 func siteOf(r *http.Request) string {
 	host := (&url.URL{Host: r.Host}).Hostname()
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost") {
 		return ""
 	}
-	if r.TLS != nil {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" { // nothing but the text of links depends on it
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
 }
 
-// terms are of the migration.
+// terms are the terms of the migration.
 type terms struct {
-	target        time.Time     // policy.target; zero = none
-	migratedAfter time.Duration // policy.migrated_after
+	target        time.Time                // policy.target; zero = none
+	migratedAfter time.Duration            // policy.migrated_after
+	to            func(host string) string // as in Options.To
 }
 
-// message is what to send to the owner of a client: what was seen, what to
-// change and, unless site is "", where to read on, as plain text. It is "" of a client that nobody
-// has to do anything about.
+// message returns the plain text to send to the owner of a client: what was seen,
+// what to change and, unless site is "", where to read more. It returns "" if
+// nobody has to do anything about the client.
 func message(r *ledger.Row, of terms, now time.Time, site string) string {
 	opening := openingOf(r, of.migratedAfter, now)
 	if opening == "" || r.Client == call.LabelOverflow {
@@ -92,9 +95,9 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 	if r.SeveralPrograms {
 		fmt.Fprintf(&b, "\n%s.\n", severalPrograms(r, site))
 	}
-	if r.Fix != "" {
+	if change := r.Change(); change != "" {
 		what := strings.TrimSpace("What to change " + forWhich(r))
-		fmt.Fprintf(&b, "\n%s: %s\n", oneLine(what), oneLine(r.Fix))
+		fmt.Fprintf(&b, "\n%s: %s\n", oneLine(what), oneLine(change))
 		for _, name := range r.FixPages {
 			if site == "" {
 				break
@@ -109,7 +112,7 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 			fmt.Fprintf(&b, "Root certificate: %s\n", root)
 		}
 		if !fixes.Stopgap(r.Verdict.Obstacle()) {
-			fmt.Fprintf(&b, "When this is done, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts))
+			fmt.Fprintf(&b, "After this change, it calls %s over TLS 1.2 or later.\n", wanted(r, hosts, of.to))
 		}
 	}
 	switch day := (ledger.Forecast{Target: of.target}).TargetDate(); {
@@ -117,10 +120,10 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 		b.WriteString("\nIf it is a health check, it needs no change. Otherwise it is down now: please change it today.\n")
 	case r.Failing: // it cannot wait for the target
 		b.WriteString("\nIt is down now: please change it today.\n")
-	case r.AllRefused: // neither can it, and that is for the operator to change
+	case r.AllRefused: // it cannot wait either, but that is for the operator to change
 	case day == "":
 	case now.Before(of.target):
-		fmt.Fprintf(&b, "\nPlease be done by %s.\n", day)
+		fmt.Fprintf(&b, "\nPlease finish by %s.\n", day)
 	default:
 		fmt.Fprintf(&b, "\nThe date for this was %s. Please reply with a new one.\n", day)
 	}
@@ -130,7 +133,7 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 	return b.String()
 }
 
-// openingOf is a message's first sentence.
+// openingOf returns the first sentence of a message.
 func openingOf(r *ledger.Row, migratedAfter time.Duration, now time.Time) string {
 	name := oneLine(r.Client)
 	switch {
@@ -157,8 +160,8 @@ func openingOf(r *ledger.Row, migratedAfter time.Duration, now time.Time) string
 	return ""
 }
 
-// counted lists why a client's handshakes failed. That no call followed one, or
-// that it was no TLS, is not a handshake that failed.
+// counted lists why a client's handshakes failed. It leaves out those that were not
+// followed by a call, unless the client is suspected, and those that were not TLS.
 func counted(r *ledger.Row) string {
 	failures := maps.Clone(r.Failures)
 	delete(failures, call.HandshakeNotTLS.String())
@@ -168,12 +171,16 @@ func counted(r *ledger.Row) string {
 	return inWords(failures, failureTexts)
 }
 
-// wanted is what a client that calls some hosts is to call, in words. One that
-// calls them over TLS keeps its addresses.
-func wanted(r *ledger.Row, hosts []string) string {
+// wanted says in words what a client that calls some hosts should call instead. A
+// client that calls them over TLS keeps its addresses, except where to has another
+// host: it does not apply to TLS 1.2.
+func wanted(r *ledger.Row, hosts []string, to func(string) string) string {
 	plain := slices.ContainsFunc(r.Requests, func(c ledger.RequestCount) bool { return c.TLSVersion == call.VersionNone.String() })
 	var addresses []string
 	for _, h := range hosts {
+		if to != nil {
+			h = cmp.Or(to(h), h)
+		}
 		a := "https://" + h
 		if plain {
 			a = fixes.Address(h)
@@ -189,7 +196,7 @@ func wanted(r *ledger.Row, hosts []string) string {
 }
 
 // severalPrograms names the programs that call by one name, as far as they are
-// known, and where the advice for the others is.
+// known, and says where to find advice for the others.
 func severalPrograms(r *ledger.Row, site string) string {
 	shown := r.Behind.UserAgents
 	if len(shown) < 2 {
@@ -202,7 +209,7 @@ func severalPrograms(r *ledger.Row, site string) string {
 		}
 		names = append(names, s.Name)
 	}
-	text := "More than one program calls by this name"
+	text := "More than one program uses this name"
 	if len(names) > 0 {
 		text += " (" + oneLine(strings.Join(names, ", ")) + ")"
 	}
@@ -213,7 +220,8 @@ func severalPrograms(r *ledger.Row, site string) string {
 	return text
 }
 
-// forWhich says which of several programs the advice is about; "" of one alone.
+// forWhich says which of several programs the advice is about, or returns "" if
+// there is only one.
 func forWhich(r *ledger.Row) string {
 	if runtime := r.Runtime(); r.SeveralPrograms && runtime != "" {
 		return "for " + runtime
@@ -221,7 +229,7 @@ func forWhich(r *ledger.Row) string {
 	return ""
 }
 
-// clock is a time for a person; "" = never.
+// clock formats a time for a person; "" = never.
 func clock(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -229,8 +237,8 @@ func clock(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// oneLine keeps what a caller may have invented from looking like lines of the
-// message.
+// oneLine keeps text that a caller may have invented from looking like lines of
+// the message.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {

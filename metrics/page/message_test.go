@@ -27,7 +27,7 @@ func TestTheMessageForAnOwner(t *testing.T) {
 		"10.0.0.1": {
 			"10.0.0.1 calls SMSPortal over plain HTTP or old TLS.", "- Last insecure call: 2026-11-23 12:00 UTC", "- First seen: 2026-10-24 12:00 UTC",
 			"- Requests a day: 28", "- Hosts: www.mymobileapi.com", "- Program: PHP SOAP", "- State: called over plain HTTP or old TLS in the last 14 days, and not securely (insecure)", "- Verdict: it uses plain HTTP (plaintext)", "- Known by: its address", "- Secret sent in clear: a password in the address (query), 496 times",
-			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "When this is done, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please be done by 2027-03-31.",
+			"What to change: Change its URL to the API's https address.", "How: http://example.com/fixes/http-to-https", "After this change, it calls https://api.smsportal.com over TLS 1.2 or later.", "Please finish by 2027-03-31.",
 			"More: http://example.com/clients/10.0.0.1",
 		},
 		"10.0.0.2":         {"10.0.0.2 calls SMSPortal over TLS 1.2 or later, and also over plain HTTP or old TLS, the last time at 20", "If it has been changed since, please say when."},
@@ -53,7 +53,7 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	const site = "http://tlslift.example:9128"
 	failing := ledger.Row{Client: "erp", State: ledger.NoCalls, Verdict: ledger.DistrustsCA, Failing: true, Fix: "Trust the CA.", FixPages: []string{"trust-the-ca"}}
 	for _, target := range []time.Time{{}, now.Add(90 * dayLong), now.Add(-dayLong)} {
-		text := message(&failing, terms{target, 14 * dayLong}, now, site)
+		text := message(&failing, terms{target: target, migratedAfter: 14 * dayLong}, now, site)
 		if !strings.HasPrefix(text, "erp cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent.\n") ||
 			!strings.Contains(text, "\nIt is down now: please change it today.\n") || strings.Contains(text, "be done by") || strings.Contains(text, "The date for this") {
 			t.Errorf("a client that cannot call:\n%s", text)
@@ -61,24 +61,24 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	}
 	silent := failing
 	silent.Suspected, silent.Failures, silent.LastFailed = true, map[string]uint64{"no_call": 3, "not_tls": 1}, now
-	if text := message(&silent, terms{now.Add(90 * dayLong), 14 * dayLong}, now, site); !strings.HasPrefix(text, "erp leaves after each TLS handshake without a call: it may not trust the certificate that it is shown,") ||
+	if text := message(&silent, terms{target: now.Add(90 * dayLong), migratedAfter: 14 * dayLong}, now, site); !strings.HasPrefix(text, "erp leaves after each TLS handshake without a call: it may not trust the certificate that it is shown,") ||
 		!strings.Contains(text, "\n- TLS handshakes without a call: it left without a call, 3 times (no_call); last at 2026-11-23 12:00 UTC\n") ||
 		!strings.Contains(text, "\nIf it is a health check, it needs no change. Otherwise it is down now: please change it today.\n") {
 		t.Errorf("a client that says nothing:\n%s", text)
 	}
 	scanner := ledger.Row{Client: "scanner", State: ledger.NoCalls, Verdict: ledger.Capable}
-	if text := message(&scanner, terms{time.Time{}, 14 * dayLong}, now, site); text != "" {
+	if text := message(&scanner, terms{migratedAfter: 14 * dayLong}, now, site); text != "" {
 		t.Errorf("a scanner:\n%s", text)
 	}
 	old := ledger.Row{Client: "erp", State: ledger.Insecure, SeveralPrograms: true, FixPages: []string{"curl"}, Fix: "Change it."}
 	old.Behind.UserAgents = []ledger.Shown{{Name: "Python urllib"}, {Name: "curl"}}
 	old.Exposed = []ledger.ExposedCount{{Kind: "soap", Over: "old_tls", Count: 1, Last: now}}
-	text := message(&old, terms{now.Add(-dayLong / 2), 14 * dayLong}, now, site)
+	text := message(&old, terms{target: now.Add(-dayLong / 2), migratedAfter: 14 * dayLong}, now, site)
 	for _, want := range []string{
-		"\nMore than one program calls by this name (Python urllib, curl). Each needs its own change; for those that are not named below, see " + site + "/fixes.\n",
+		"\nMore than one program uses this name (Python urllib, curl). Each needs its own change; for those that are not named below, see " + site + "/fixes.\n",
 		"\nThe date for this was 2026-11-22. Please reply with a new one.\n",
 		"- Secret sent over old TLS: a password in the SOAP body, 1 time, last",
-		"How: " + site + "/fixes/curl\nWhen this is done, it calls the API's https address over TLS 1.2 or later.\n", "More: " + site + "/clients/erp\n",
+		"How: " + site + "/fixes/curl\nAfter this change, it calls the API's https address over TLS 1.2 or later.\n", "More: " + site + "/clients/erp\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the message lacks %q:\n%s", want, text)
@@ -86,12 +86,12 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	}
 	for day, want := range map[[2]float64]string{{7, 2}: "\n- Requests a day: 7\n", {0, 2}: "\n- Connections a day: 2\n"} { // as on its page
 		old.RequestsPerDay, old.ConnectionsPerDay = day[0], day[1]
-		if text := message(&old, terms{now, 14 * dayLong}, now, site); !strings.Contains(text, want) || strings.Count(text, " a day: ") != 1 {
+		if text := message(&old, terms{target: now, migratedAfter: 14 * dayLong}, now, site); !strings.Contains(text, want) || strings.Count(text, " a day: ") != 1 {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
-	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, terms{now, 14 * dayLong}, now, site), "\nWhat to change for OpenSSL 1.1.0 or later: Change it.\n") {
-		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, terms{now, 14 * dayLong}, now, site))
+	if old.Program, old.Library = "curl", "OpenSSL 1.1.0 or later"; !strings.Contains(message(&old, terms{target: now, migratedAfter: 14 * dayLong}, now, site), "\nWhat to change for OpenSSL 1.1.0 or later: Change it.\n") {
+		t.Errorf("the message does not say which program the advice is about:\n%s", message(&old, terms{target: now, migratedAfter: 14 * dayLong}, now, site))
 	}
 	old.Hosts = []ledger.HostCount{{Host: "www.mymobileapi.com"}, {Host: "api.smsportal.com"}, {Host: "rest.mymobileapi.com"}}
 	for version, want := range map[string]string{ // who has https already keeps the address
@@ -99,7 +99,17 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 		"1.0":  "it calls https://www.mymobileapi.com, https://api.smsportal.com, https://rest.mymobileapi.com over TLS 1.2 or later.\n",
 	} {
 		old.Requests = []ledger.RequestCount{{Ingress: "connect", TLSVersion: version, Count: 1}}
-		if text := message(&old, terms{time.Time{}, 14 * dayLong}, now, site); !strings.Contains(text, want) {
+		if text := message(&old, terms{migratedAfter: 14 * dayLong}, now, site); !strings.Contains(text, want) {
+			t.Errorf("the message lacks %q:\n%s", want, text)
+		}
+	}
+	to := func(host string) string { return map[string]string{"www.mymobileapi.com": "rest.smsportal.com"}[host] }
+	for version, want := range map[string]string{ // what to does not apply to is what it will call over TLS 1.2
+		"none": "it calls https://rest.smsportal.com, https://api.smsportal.com over TLS 1.2 or later.\n",
+		"1.0":  "it calls https://rest.smsportal.com, https://api.smsportal.com, https://rest.mymobileapi.com over TLS 1.2 or later.\n",
+	} {
+		old.Requests = []ledger.RequestCount{{Ingress: "connect", TLSVersion: version, Count: 1}}
+		if text := message(&old, terms{migratedAfter: 14 * dayLong, to: to}, now, site); !strings.Contains(text, want) || !strings.Contains(text, "- Hosts: www.mymobileapi.com, ") {
 			t.Errorf("the message lacks %q:\n%s", want, text)
 		}
 	}
@@ -109,9 +119,28 @@ func TestTheMessageFitsItsClient(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/clients/erp", nil)
 		r.Host = host
-		if text := message(&old, terms{time.Time{}, 14 * dayLong}, now, siteOf(r)); strings.Contains(text, "http://") != links {
+		if text := message(&old, terms{migratedAfter: 14 * dayLong}, now, siteOf(r)); strings.Contains(text, "http://") != links {
 			t.Errorf("opened at %s:\n%s", host, text)
 		}
+	}
+}
+
+// The links of a message have the scheme that the reader's browser has.
+func TestTheSchemeOfAMessagesLinks(t *testing.T) {
+	t.Parallel()
+	for forwarded, want := range map[string]string{"": "http", "http": "http", "https": "https", "https, http": "http", "ftp": "http", `https"><b>`: "http"} {
+		r := httptest.NewRequest(http.MethodGet, "/clients/erp", nil)
+		r.Host = "tlslift.example"
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-Proto", forwarded)
+		}
+		if site := siteOf(r); site != want+"://tlslift.example" {
+			t.Errorf("%q: %s", forwarded, site)
+		}
+	}
+	r := httptest.NewRequest(http.MethodGet, "https://tlslift.example/clients/erp", nil)
+	if site := siteOf(r); site != "https://tlslift.example" {
+		t.Errorf("over TLS: %s", site)
 	}
 }
 
@@ -127,11 +156,13 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 	refused.Failure, refused.Hello = call.HandshakeVersion, &call.Offer{Max: call.VersionSSL3, ShutOut: true}
 	sight(l, "panel", now, refused)
 	h := serve(t, l)
-	const done, root = "When this is done, it calls", "Root certificate"
-	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}} {
+	const done, root = "After this change, it calls", "Root certificate"
+	refused.Failure, refused.Hello = call.HandshakeNoServerName, &call.Offer{Max: call.Version12}
+	sight(l, "nameless", now, refused)
+	for name, want := range map[string]struct{ done, root bool }{"old": {done: true}, "erp": {root: true}, "panel": {}, "nameless": {}} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		text, _ := ownersMessage(body)
-		if failed := map[string]string{"old": "its TLS version was not accepted, 1 time (version)", "erp": "it rejected tlslift's certificate, 1 time (client_rejected_ca)", "panel": "its TLS version was not accepted, 1 time (version)"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+"; last at 2026-11-23 12:00 UTC\n") {
+		if failed := map[string]string{"old": "its TLS version was not accepted, 1 time (version)", "erp": "it rejected tlslift's certificate, 1 time (client_rejected_ca)", "panel": "its TLS version was not accepted, 1 time (version)", "nameless": "it named no server (SNI), 1 time (no_server_name)"}[name]; !strings.Contains(text, "\n- TLS handshakes that failed: "+failed+"; last at 2026-11-23 12:00 UTC\n") {
 			t.Errorf("%s: the message does not say when and why it failed:\n%s", name, text)
 		}
 		if strings.Contains(text, done) != want.done || strings.Contains(text, root+": http://example.com/ca.pem\n") != want.root {
@@ -142,7 +173,7 @@ func TestAMessageWithAStepForToday(t *testing.T) {
 		}
 	}
 	row, _ := l.Row("erp")
-	if text := message(&row, terms{time.Time{}, 14 * dayLong}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
+	if text := message(&row, terms{migratedAfter: 14 * dayLong}, now, ""); !strings.Contains(text, "\n"+root+": ask the operator of tlslift for root.pem.\n") {
 		t.Errorf("without an address:\n%s", text)
 	}
 }
@@ -166,7 +197,7 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 			body := get(t, h, "/clients/"+name).Body.String()
 			for _, want := range []string{
 				"tlslift refuses its calls, so none of them is sent", "<dt>Calls refused by tlslift</dt><dd>acl: 1, last",
-				`<code>"client":"` + name + `"</code> and <code>"decision":"refuse"</code> say why`,
+				`<code>"client":"` + name + `"</code>, <code>"error"</code> says why`,
 			} {
 				if !strings.Contains(body, want) {
 					t.Errorf("%s: the page lacks %q", name, want)
@@ -177,6 +208,12 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s: the message lacks %q:\n%s", name, want, text)
 				}
+			}
+			if n := strings.Count(body, `<code>"error"</code>`); n != 1 || strings.Contains(text, `"error"`) {
+				t.Errorf("%s: the page says %d times where to look", name, n)
+			}
+			if strings.Contains(body, "Change its URL") != (name == "erp") || strings.Contains(text, "What to change: Change its URL") != (name == "erp") {
+				t.Errorf("%s: what to change besides: %s", name, text)
 			}
 			for _, wrong := range []string{"only tlslift keeps it working", "Was it migrated"} {
 				if strings.Contains(text, wrong) {
@@ -226,7 +263,7 @@ func ownersMessage(body string) (text string, ok bool) {
 func TestAMessageHasNoLinesThatACallerInvented(t *testing.T) {
 	t.Parallel()
 	row := ledger.Row{Client: "a\n- Verdict: fine\u2028\u202ex", State: ledger.Insecure}
-	text := message(&row, terms{time.Time{}, 14 * dayLong}, now, "http://x")
+	text := message(&row, terms{migratedAfter: 14 * dayLong}, now, "http://x")
 	if strings.Contains(text, "\n- Verdict: fine") || strings.ContainsAny(text, "\u2028\u202e") || !strings.HasPrefix(text, "a - Verdict: fine  x calls") {
 		t.Errorf("%q", text)
 	}

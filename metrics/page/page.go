@@ -1,7 +1,7 @@
-// Package page shows the ledger to a person and to programs: the status page
-// with its pictures and tables, a page for each client and each fix, and the
-// JSON API that reports and other tools read. Pages are rendered here, need no
-// script, and take everything a caller may have invented as text.
+// Package page shows the ledger to people and programs: the status page with its
+// charts and tables, a page for each client and each fix, and the JSON API for
+// reports and other tools. Pages are rendered on the server, need no script, and
+// treat everything a caller may have invented as text.
 package page
 
 import (
@@ -22,37 +22,41 @@ import (
 //go:embed templates assets
 var files embed.FS
 
-// Health is how this instance fares, as far as it is shown.
+// Health is the state of this instance, as far as it is shown.
 type Health struct {
 	State      string    // ready, reloading, stopping
 	Started    time.Time // zero = not shown
-	Listeners  []string  // addresses that are listened on
+	Listeners  []string  // addresses it listens on
 	Facts      []Fact    // further lines, in order
 	Problems   []string  // what needs attention
 	CANotAfter time.Time // of the CA that clients are terminated with; zero = no CA
-	CAProblem  string    // what is wrong with that CA, as of now; "" = nothing
+	CAProblem  string    // what is wrong with that CA now; "" = nothing
 }
 
 // Fact is one line of the health section.
 type Fact struct{ Name, Value string }
 
-// Options are what the pages are made from.
+// Options configure the pages.
 type Options struct {
 	Ledger  *ledger.Ledger
-	Health  func() Health    // nil = no health section
-	Version string           // shown at the foot
-	Clock   func() time.Time // nil = time.Now
+	Health  func() Health // nil = no health section
+	Version string        // shown at the foot
+	Clock   func() time.Time
 
-	// Bound bounds how many answers of a handler are given at a time: it is for
-	// those that look at every client. nil = no bound.
+	// To returns the host that an upstream's calls go to instead of the given one
+	// (upstreams[].to), or "" if there is none. nil = there is none for any.
+	To func(host string) string
+
+	// Bound limits how many answers of a handler are in flight at a time. It is
+	// used for those that look at every client.
 	Bound func(http.Handler) http.Handler
 }
 
 type server struct {
 	Options
-	assets string // version of the assets, in their addresses
+	assets string // version of the assets, used in their addresses
 	advice fixIndex
-	pages  map[string]*template.Template // by the names of their files
+	pages  map[string]*template.Template // by file name
 }
 
 // Register adds the pages and the API to mux:
@@ -63,15 +67,8 @@ type server struct {
 //	GET /assets/{file}           style sheet and script
 //	GET /api/v1/clients[/{name}] and /api/v1/summary
 //
-// Any other path is answered 404: below /api/ as the API does, elsewhere as a
-// page.
+// Any other path is answered 404, below /api/ in JSON and elsewhere as a page.
 func Register(mux *http.ServeMux, o Options) error {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	if o.Bound == nil {
-		o.Bound = func(h http.Handler) http.Handler { return h }
-	}
 	s := &server{Options: o, advice: newFixIndex(), pages: make(map[string]*template.Template)}
 	var err error
 	if s.assets, err = assetsVersion(); err != nil {
@@ -100,7 +97,7 @@ func Register(mux *http.ServeMux, o Options) error {
 	return nil
 }
 
-// policy lets a page load its own style sheet and script and nothing else.
+// policy lets a page load only its own style sheet and script.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -114,7 +111,7 @@ func protect(w http.ResponseWriter) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// render answers with a page; nothing is sent of one that fails half-way.
+// render answers with a page. If rendering fails half-way, none of the page is sent.
 func (s *server) render(w http.ResponseWriter, status int, page string, data any) {
 	var b bytes.Buffer
 	if err := s.pages[page].Execute(&b, data); err != nil {

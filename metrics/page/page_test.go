@@ -74,11 +74,13 @@ func sample(t testing.TB) *ledger.Ledger {
 	return l
 }
 
+func unbound(h http.Handler) http.Handler { return h }
+
 func serve(t testing.TB, l *ledger.Ledger) http.Handler {
 	t.Helper()
 	mux := http.NewServeMux()
 	err := Register(mux, Options{
-		Ledger: l, Clock: func() time.Time { return now }, Version: "1.2.3",
+		Ledger: l, Clock: func() time.Time { return now }, Bound: unbound, Version: "1.2.3",
 		Health: func() Health {
 			return Health{State: "ready", Listeners: []string{"127.0.0.1:3128"}, CANotAfter: now.Add(100 * dayLong)}
 		},
@@ -329,7 +331,7 @@ func TestWhatIsWrongWithTheCAIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, problem := range []string{"", "soon"} {
 		mux := http.NewServeMux()
-		err := Register(mux, Options{Ledger: ledger.New(ledger.Options{}), Health: func() Health { return Health{CANotAfter: now, CAProblem: problem} }})
+		err := Register(mux, Options{Ledger: ledger.New(ledger.Options{}), Clock: time.Now, Bound: unbound, Health: func() Health { return Health{CANotAfter: now, CAProblem: problem} }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -445,7 +447,7 @@ func TestAMigratedClientsPageSaysHowToLeave(t *testing.T) {
 	t.Parallel()
 	h := serve(t, sample(t))
 	body := get(t, h, "/clients/10.0.0.3").Body.String()
-	for _, want := range []string{"What is left:</strong> Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated. <a href=\"#advice\">How</a>", "<h2>To take tlslift away</h2>"} {
+	for _, want := range []string{"What is left:</strong> Remove its proxy setting. Then tell the operator of tlslift, who declares it migrated. <a href=\"#advice\">How</a>", "<h2>To remove tlslift</h2>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -510,24 +512,46 @@ func TestDeclaredOnTheDayOfItsLastCall(t *testing.T) {
 func TestAClientsPageUsesWords(t *testing.T) {
 	t.Parallel()
 	l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
-	l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "later", Migrated: now.Add(30 * dayLong)}, {Name: "billing"}}})
+	l.Configure(ledger.Settings{Clients: []ledger.Configured{
+		{Name: "later", Migrated: now.Add(30 * dayLong)},
+		{Name: "billing"},
+		{Name: "renamed-listener", Migrated: now.Add(-dayLong), Unnamed: true},
+		{Name: "renamed-name", Migrated: now.Add(-dayLong), Unnamed: true},
+	}})
 	plain := call.Outcome{Ours: true, Ingress: call.Forward, Host: "api.smsportal.com", Exposed: 1 << redact.KindQuery}
 	request(l, "later", now, plain)
 	plain.Kind, plain.End, plain.Client = call.Request, now, call.Identity{Name: "billing", Source: call.SourceListener}
 	l.Record(&plain)
 	plain.Client.Name = "former"
 	l.Record(&plain)
+	for _, source := range []call.Source{call.SourceListener, call.SourceName} {
+		plain.Client = call.Identity{Name: "renamed-" + source.String(), Source: source}
+		l.Record(&plain)
+	}
 	idle := spliced()
 	idle.NoCall, idle.Failure = true, call.HandshakeNoCall
 	sight(l, "scanner", now, idle)
+	unreachable := spliced() // the upstream could not be reached, so its call was refused
+	unreachable.Handling, unreachable.NoCall = call.Refused, true
+	sight(l, "unreachable", now, unreachable)
 	sight(l, "secure", now, spliced())
+	sight(l, "panel", now, call.Observation{
+		Version: call.VersionSSL3, Handling: call.Refused, Hello: &call.Offer{Max: call.VersionSSL3, ShutOut: true}, Failure: call.HandshakeVersion,
+	})
 	h := serve(t, l)
 	for name, want := range map[string][]string{
-		"later":   {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host, and connections without one. An encrypted connection counts as one call."},
-		"billing": {"<dd>its own port</dd>"},
-		"former":  {"<dd>a name that the configuration no longer has</dd>"},
-		"scanner": {"Connections without a call, by reason", "Nothing to change: it connects, and never makes a call (a scanner or a health check)."},
-		"secure":  {"<dt>Requests a day</dt><dd>\u2013</dd>"},
+		"panel":            {"<dt>Highest TLS version offered</dt><dd>SSL 3.0</dd>", "<li>refused, SSL 3.0: 1</li>", "<li>SSL 3.0: 1</li>"},
+		"later":            {"2026-12-23 12:00 UTC, not yet in effect", "a password in the address (query): 1 time, last", "<dd>its address</dd>", "Calls by host, and connections without one. An encrypted connection counts as one call."},
+		"billing":          {"<dd>its own port</dd>"},
+		"former":           {"<dd>a name that the configuration no longer has</dd>"},
+		"renamed-listener": {"<dd>a name that only policy.clients has</dd>"},
+		"renamed-name":     {"<dd>a name that only policy.clients has</dd>"},
+		"scanner":          {"Connections without a call, by reason", "connected and never made a call, as a scanner or a health check does; in no share", "Nothing to change if it is a scanner or a health check, which connects and never makes a call."},
+		"unreachable": {
+			"connected and never made a call, as a scanner or a health check does; in no share",
+			"If it is an application, the log lines with its name say why its calls fail.",
+		},
+		"secure": {"<dt>Requests a day</dt><dd>\u2013</dd>", "<dt>Highest TLS version offered</dt><dd>TLS 1.3</dd>", "<li>spliced, TLS 1.3: 1</li>", "<li>TLS 1.3: 1</li>"},
 	} {
 		body := get(t, h, "/clients/"+name).Body.String()
 		for _, part := range want {
@@ -539,8 +563,14 @@ func TestAClientsPageUsesWords(t *testing.T) {
 			t.Error("there is a message about a scanner")
 		}
 	}
-	if body := get(t, h, "/").Body.String(); !strings.Contains(body, "Set <code>policy.target</code> to see whether you are on track.") {
-		t.Error("the page does not ask for a target")
+	list := get(t, h, "/").Body.String()
+	for _, want := range []string{
+		"Set <code>policy.target</code> to see whether you are on track.",
+		`title="connected and never made a call, as a scanner, a health check, or a client whose calls fail does; in no share"`,
+	} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list lacks %q", want)
+		}
 	}
 }
 

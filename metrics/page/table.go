@@ -16,13 +16,13 @@ import (
 // pageSize is the number of clients on one page of the table.
 const pageSize = 200
 
-// filter is what the query asks the table for.
+// filter is what the query asks of the table.
 type filter struct {
 	Text    string // part of the client's name or library
 	State   string // a word of ledger.Selections; "" = all
 	Verdict string // "" = all
 	Sort    string // a column's key
-	Down    bool   // greatest first
+	Down    bool   // descending
 	Page    int    // from 1
 
 	state ledger.Selection // of State
@@ -31,7 +31,7 @@ type filter struct {
 // columns are the table's columns, in order; the key is the "sort" parameter.
 var columns = []struct {
 	Key, Title string
-	number     bool // starts with the greatest
+	number     bool // sorts descending at first
 	compare    func(a, b *ledger.Row) int
 }{
 	{"client", "Client", false, func(a, b *ledger.Row) int { return cmp.Compare(a.Client, b.Client) }},
@@ -43,7 +43,7 @@ var columns = []struct {
 	{"insecure", "Last insecure", true, func(a, b *ledger.Row) int { return a.LastInsecure.Compare(b.LastInsecure) }},
 }
 
-// rank orders verdicts by precedence, none last.
+// rank orders verdicts by precedence; clients without one come last.
 func rank(r *ledger.Row) int {
 	if r.Verdict == ledger.NoVerdict {
 		return len(ledger.Verdicts)
@@ -66,12 +66,12 @@ func parseFilter(q url.Values) (filter, error) {
 		return f, errors.New(suggest.Unknown("verdict", f.Verdict, verdictWords()))
 	}
 	if columnOf(f.Sort) < 0 {
-		return f, fmt.Errorf("sort %q is no column", cut(f.Sort, 40))
+		return f, fmt.Errorf("sort %q is not a column", cut(f.Sort, 40))
 	}
 	if p := q.Get("page"); p != "" {
 		n, err := strconv.Atoi(p)
 		if err != nil || n < 1 || n > 1<<20 {
-			return f, fmt.Errorf("page %q is not a number of a page", cut(p, 40))
+			return f, fmt.Errorf("page %q is not a page number", cut(p, 40))
 		}
 		f.Page = n
 	}
@@ -95,14 +95,14 @@ func columnOf(key string) int {
 	return -1
 }
 
-// selects reports whether the row is asked for.
+// selects reports whether the row matches the filter.
 func (f *filter) selects(r *ledger.Row) bool {
 	return f.state.Selects(r) &&
 		(f.Verdict == "" || r.Verdict.String() == f.Verdict) &&
 		(f.Text == "" || strings.Contains(strings.ToLower(r.Client+"\n"+r.Runtime()), strings.ToLower(f.Text)))
 }
 
-// sort sorts rows, which come by name.
+// sort sorts rows, which are already sorted by name.
 func (f *filter) sort(rows []*ledger.Row) {
 	compare := columns[columnOf(f.Sort)].compare
 	slices.SortStableFunc(rows, func(a, b *ledger.Row) int {
@@ -113,7 +113,7 @@ func (f *filter) sort(rows []*ledger.Row) {
 	})
 }
 
-// link is the address of the table with something changed.
+// link returns the address of the table with a change applied to the filter.
 func (f filter) link(change func(*filter)) string {
 	change(&f)
 	q := url.Values{}

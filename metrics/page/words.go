@@ -11,7 +11,7 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// These are the words of a message for what metrics, log, and API have as codes.
+// The texts of a message for what metrics, log and API show as codes.
 
 // verdictTexts say what a verdict means.
 var verdictTexts = map[string]string{
@@ -22,7 +22,7 @@ var verdictTexts = map[string]string{
 	"no-server-name":     "it offers TLS 1.2, but names no server (SNI)",
 	"sslv2-framed":       "its TLS hello has the SSL 2.0 format",
 	"legacy-only":        "it offers at most TLS 1.1",
-	"names-wrong-host":   "its TLS hello names another host than the one it calls",
+	"names-wrong-host":   "its TLS hello names a host other than the one it calls",
 	"capable":            "it can speak TLS 1.2 or later",
 	"plaintext":          "it uses plain HTTP",
 }
@@ -55,14 +55,14 @@ var refusalTexts = map[string]string{
 	"too_large":        "the request was too large",
 	"misdirected":      "the request named another host than its tunnel",
 	"method":           "the method is not supported",
-	"loop":             "the request came back to tlslift",
+	"loop":             "the request was for tlslift itself, or came back to it",
 	"limit":            "tlslift was at a limit",
 	"draining":         "tlslift was shutting down",
 	"client_timeout":   "the request did not arrive in time",
 	"client_gone":      "the caller gave up first",
 }
 
-// worded is a text, with its code in brackets.
+// worded returns a text with its code in brackets.
 func worded(text, code string) string {
 	if text == "" || code == "" {
 		return code
@@ -83,8 +83,8 @@ func inWords(counts map[string]uint64, texts map[string]string) string {
 	return strings.Join(list, "; ")
 }
 
-// stateOf says what a client's state means. One that made no call, and has a
-// message, is none of the scanners.
+// stateOf says what a client's state means. A client that made no call but has a
+// message is not a scanner.
 func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
 	switch {
 	case r.State == ledger.NoCalls:
@@ -97,8 +97,8 @@ func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
 	return stateText(r.State.String(), migratedAfter)
 }
 
-// verdictOf says what a client's verdict means. What it never said itself is a
-// guess.
+// verdictOf says what a client's verdict means. If only its silence speaks for
+// the verdict, that is a guess.
 func verdictOf(r *ledger.Row) string {
 	offers := fixes.Client{Offered: r.HighestOffered, OldOffered: r.HighestOldOffered}
 	text := offers.AtMost(verdictTexts[r.Verdict.String()])
@@ -108,7 +108,7 @@ func verdictOf(r *ledger.Row) string {
 	return text
 }
 
-// runtimeLabel is what Row.Runtime names.
+// runtimeLabel returns the label for what Row.Runtime names.
 func runtimeLabel(r *ledger.Row) string {
 	switch program, library := r.Named(); {
 	case program != "" && library != "":

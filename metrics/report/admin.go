@@ -15,13 +15,13 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// What is read of an admin address is bounded.
+// Limits of what is read from an admin address.
 const (
 	maxAnswer  = 16 << 20  // bytes of one answer: a page of the largest rows, or the summary
 	maxClients = 2_000_000 // clients in all: more than clients.track allows
 )
 
-// A busy instance says when to ask again (503 with Retry-After).
+// A busy instance says when to try again (503 with Retry-After).
 const (
 	maxTries = 30              // for one answer
 	maxPause = 5 * time.Second // between two tries
@@ -31,14 +31,14 @@ var errNotAdmin = errors.New("it does not answer as tlslift's admin address does
 
 func notAdmin(why string) error { return fmt.Errorf("%w: %s; %s", errNotAdmin, why, giveAdmin) }
 
-// FromAdmin reads one instance by its admin address.
+// FromAdmin reads one instance from its admin address.
 func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error) {
 	u, err := address(admin, &access)
 	if err != nil {
 		return nil, fmt.Errorf("admin address: %w", err)
 	}
 	source := "admin " + u.String()
-	// Without the environment's proxy: the admin address is nearby, and that proxy
+	// Ignore the environment's proxy: the admin address is nearby, and that proxy
 	// may well be tlslift itself.
 	api := adminAPI{source: access.source(u, adminPeer, nil), token: access.Token != ""}
 	clients, err := api.clients(ctx)
@@ -59,7 +59,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 // adminAPI is the API of one instance.
 type adminAPI struct {
 	source
-	token bool // a token is sent
+	token bool // whether a token is sent
 }
 
 // clients reads all clients, page by page, as if they were one answer.
@@ -70,7 +70,7 @@ func (a *adminAPI) clients(ctx context.Context) (all ledger.Listing, err error) 
 		if err := a.fetch(ctx, target, &page); err != nil {
 			return all, err
 		}
-		if page.Generated.IsZero() { // some other program's JSON is no all-clear
+		if page.Generated.IsZero() { // another program's JSON must not look like an empty list
 			return all, notAdmin("its answer has no clients")
 		}
 		page.Clients = append(all.Clients, page.Clients...)
@@ -86,7 +86,7 @@ func (a *adminAPI) clients(ctx context.Context) (all ledger.Listing, err error) 
 	return all, nil
 }
 
-// fetch reads one answer. An instance that is busy is asked again when it says.
+// fetch reads one answer. If the instance is busy, it retries when the instance says.
 func (a *adminAPI) fetch(ctx context.Context, target *url.URL, into any) error {
 	for try := 1; ; try++ {
 		again, err := a.fetchOnce(ctx, target, into)
@@ -103,7 +103,7 @@ func (a *adminAPI) fetch(ctx context.Context, target *url.URL, into any) error {
 	}
 }
 
-// fetchOnce asks once. again is when to ask once more, 0 for not at all.
+// fetchOnce asks once. again is when to retry; 0 = not at all.
 func (a *adminAPI) fetchOnce(ctx context.Context, target *url.URL, into any) (again time.Duration, err error) {
 	answer, err := a.get(ctx, target)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *adminAPI) decode(answer *http.Response, into any) error {
 	return nil
 }
 
-// advise says what to do about an answer that is an error.
+// advise says what to do about an error answer.
 func (a *adminAPI) advise(answer *http.Response) string {
 	switch {
 	case answer.Header.Get("Tlslift-Error") != "":
@@ -138,7 +138,7 @@ func (a *adminAPI) advise(answer *http.Response) string {
 	case answer.StatusCode == http.StatusMisdirectedRequest:
 		return "it does not know that name; use its IP address, or add the name to admin.hosts"
 	case answer.StatusCode == http.StatusUnauthorized && a.token:
-		return "it does not take that token; give the file of its admin.token_file with --token-file"
+		return "it does not accept that token; give the file of its admin.token_file with --token-file"
 	case answer.StatusCode == http.StatusUnauthorized:
 		return "it needs a token; give the file of its admin.token_file with --token-file"
 	case answer.StatusCode == http.StatusForbidden:
@@ -149,8 +149,8 @@ func (a *adminAPI) advise(answer *http.Response) string {
 	return "is this tlslift's admin address? (admin.public shows no clients)"
 }
 
-// FromState reads a ledger's file as of now. migratedAfter overrides the
-// setting in the file unless it is 0.
+// FromState reads a ledger's file as of now. If migratedAfter is positive, it
+// overrides the setting in the file.
 func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report, error) {
 	l, err := ledger.ReadFile(path, now, migratedAfter)
 	if errors.Is(err, os.ErrNotExist) {
@@ -162,6 +162,6 @@ func FromState(path string, now time.Time, migratedAfter time.Duration) (*Report
 	r := newReport("state file "+path, now, 0, l.Snapshot())
 	r.Summary = l.Summary()
 	r.instance, r.Summary.Instance = r.Summary.Instance, ""
-	r.Summary.Limit = 0 // that of the instance is not in its file
+	r.Summary.Limit = 0 // the instance's limit is not in its file
 	return r, nil
 }

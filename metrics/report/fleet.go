@@ -12,7 +12,7 @@ import (
 	"tlslift/proxy/call"
 )
 
-// fleet gathers what all instances say of each client.
+// fleet collects what all instances say about each client.
 type fleet struct {
 	now           time.Time
 	migratedAfter time.Duration
@@ -23,10 +23,10 @@ type fleetClient struct {
 	row        ledger.Row
 	instances  map[model.Fingerprint]*instance
 	remembered runtime           // by the recording rules
-	failed     map[string]uint64 // why its handshakes failed, as the metrics have it
+	failed     map[string]uint64 // why its handshakes failed, from the metrics
 }
 
-// instance is what one instance says of one client.
+// instance is what one instance says about one client.
 type instance struct {
 	lastInsecure, lastSecure time.Time
 	lastFailed               time.Time
@@ -34,8 +34,8 @@ type instance struct {
 	runtime
 }
 
-// runtime is what a client runs on, and how it was named. at is when a series said
-// so, in Unix seconds.
+// runtime is what a client runs on, and how it was named. at is when a series
+// said so, in Unix seconds.
 type runtime struct {
 	library, program, source string
 	at                       float64
@@ -45,8 +45,8 @@ func newFleet(now time.Time, migratedAfter time.Duration) *fleet {
 	return &fleet{now: now, migratedAfter: migratedAfter, clients: make(map[string]*fleetClient)}
 }
 
-// client is the entry of a client; every question but the first passes over
-// clients that are not there.
+// client returns the entry of a client. If there is none, it returns an unattached
+// one, so every question but the first ignores clients that are not there.
 func (f *fleet) client(name string) *fleetClient {
 	if c := f.clients[name]; c != nil {
 		return c
@@ -54,8 +54,8 @@ func (f *fleet) client(name string) *fleetClient {
 	return &fleetClient{instances: make(map[model.Fingerprint]*instance), failed: make(map[string]uint64)}
 }
 
-// instance is the entry of the instance that a series comes from: whatever
-// labels tell it, once those of the metric itself are taken away.
+// instance returns the entry of the instance that a series comes from. The
+// instance is identified by all labels that are not the metric's own.
 func (c *fleetClient) instance(m model.Metric) *instance {
 	m = m.Clone()
 	for _, own := range []model.LabelName{model.MetricNameLabel, "client", "verdict", "library", "program", "identity_source"} {
@@ -72,8 +72,8 @@ func (f *fleet) takeRuntime(client string, m model.Metric, at float64) {
 	f.client(client).instance(m).take(m, at)
 }
 
-// take replaces a runtime by what a newer series says, or one of the same time that
-// compare puts first.
+// take replaces the runtime if a series is newer, or of the same time and first
+// in the order of compare.
 func (r *runtime) take(m model.Metric, at float64) {
 	one := runtime{known(m["library"]), known(m["program"]), string(m["identity_source"]), at}
 	if at > r.at || at == r.at && one.compare(r) < 0 {
@@ -81,8 +81,8 @@ func (r *runtime) take(m model.Metric, at float64) {
 	}
 }
 
-// compare orders runtimes: known before unknown, then by what makes the choice the
-// same each time.
+// compare orders runtimes: known ones first, and then in an order that makes the
+// choice deterministic.
 func (r *runtime) compare(s *runtime) int {
 	unknown := func(r *runtime) int {
 		if r.library+r.program == "" {
@@ -94,7 +94,7 @@ func (r *runtime) compare(s *runtime) int {
 		cmp.Compare(r.library, s.library), cmp.Compare(r.program, s.program), cmp.Compare(r.source, s.source))
 }
 
-// known is a label's value; "" for one that says unknown.
+// known returns a label's value, or "" if that is "unknown".
 func known(v model.LabelValue) string {
 	if v == "unknown" {
 		return ""
@@ -102,8 +102,8 @@ func known(v model.LabelValue) string {
 	return string(v)
 }
 
-// week is the number of days that a rate is over: seven, or what a younger
-// client has had.
+// week returns the number of days that a rate covers: seven, or fewer for a
+// younger client.
 func (f *fleet) week(r *ledger.Row) float64 {
 	const day = 24 * time.Hour
 	first := r.FirstSeen.UTC().Truncate(day)
@@ -111,15 +111,16 @@ func (f *fleet) week(r *ledger.Row) float64 {
 }
 
 // atLeastOne counts the last call of a client whose calls of the last 7 days are
-// all hidden from increase(), which does not see a series' first. An insecure call
-// is a request, and a request came by a connection. A secure call of a client without
-// requests was encrypted end to end.
+// all hidden from increase(), which does not see the first of a series. An
+// insecure call is a request, and a request came over a connection. A secure call
+// by a client without requests was encrypted end to end, unless tlslift upgrades
+// the client's secure calls.
 func (f *fleet) atLeastOne(rows []ledger.Row) {
-	since := f.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -6) // as the ledger has them: today and six days before
+	since := f.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -6) // as in the ledger: today and the six days before
 	for i := range rows {
 		r := &rows[i]
 		one := 1 / f.week(r)
-		if !r.LastInsecure.Before(since) {
+		if !r.LastInsecure.Before(since) || !r.LastUpgraded.IsZero() && !r.LastSecure.Before(since) {
 			r.RequestsPerDay = max(r.RequestsPerDay, one)
 		}
 		if r.RequestsPerDay > 0 || !r.LastSecure.Before(since) {
@@ -128,7 +129,7 @@ func (f *fleet) atLeastOne(rows []ledger.Row) {
 	}
 }
 
-// settle tells which clients are configured, as far as metrics show it.
+// settle determines which clients are configured, as far as metrics show it.
 func (f *fleet) settle() {
 	for _, c := range f.clients {
 		c.row.Configured = c.row.FirstSeen.IsZero()
@@ -141,7 +142,7 @@ func (f *fleet) settle() {
 	}
 }
 
-// rows works out what follows from all of it.
+// rows derives the clients' rows from all that was collected.
 func (f *fleet) rows() []ledger.Row {
 	rows := make([]ledger.Row, 0, len(f.clients))
 	for _, c := range f.clients {
@@ -161,11 +162,11 @@ func (f *fleet) rows() []ledger.Row {
 	return rows
 }
 
-// judge chooses the verdict by the ledger's own definition, and names what the
-// instance with its newest evidence knows of the client. What that one does not
-// know is that of the instance that saw the client last of those that do. An
-// instance names the library of the hello that its own verdict is about, so only
-// one with a verdict about the same kind of hello is asked for it.
+// judge chooses the verdict by the ledger's own definition. It names what the
+// instance with the newest evidence for that verdict knows about the client. What
+// that instance does not know comes from the others, those that saw the client last
+// first. An instance names the library of the hello that its own verdict is about,
+// so only instances with a verdict about the same kind of hello are asked for it.
 func (f *fleet) judge(c *fleetClient) {
 	r := &c.row
 	r.Verdict = r.Evidence.VerdictAt(f.now, r.Declared, f.migratedAfter)
@@ -187,7 +188,7 @@ func (f *fleet) judge(c *fleetClient) {
 	}
 }
 
-// seen is when an instance last saw the client, in Unix seconds.
+// seen returns when an instance last saw the client, in Unix seconds.
 func (i *instance) seen() int64 {
 	at := max(i.lastInsecure.Unix(), i.lastSecure.Unix(), i.lastFailed.Unix())
 	for _, v := range ledger.Verdicts {

@@ -17,11 +17,11 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Formats are the forms that Write knows.
+// Formats are the formats that Write supports.
 var Formats = [...]string{"table", "markdown", "csv", "json", "html"}
 
-// Write writes the report in one of Formats. byOwner groups the clients by
-// their owners where the form has groups.
+// Write writes the report in one of Formats. If the format has groups, byOwner
+// groups the clients by owner.
 func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
 	var err error
 	switch format {
@@ -46,18 +46,18 @@ func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
 	return nil
 }
 
-// headline is the report in a few sentences.
+// headline sums up the report in a few sentences.
 func (r *Report) headline() string {
 	return strings.TrimSpace(r.figures() + " " + r.Summary.Outlook())
 }
 
-// figures are the report's counts in words.
+// figures returns the report's counts in words.
 func (r *Report) figures() string {
 	s := &r.Summary
 	states := make([]string, 0, len(ledger.States))
 	for _, state := range ledger.States {
 		if state == ledger.NoCalls {
-			continue // no client to migrate
+			continue // not clients to migrate
 		}
 		states = append(states, figures.Count(s.States[state.String()])+" "+state.String())
 	}
@@ -86,21 +86,21 @@ func (r *Report) figures() string {
 		text += fmt.Sprintf(" Perhaps unable to call, because they leave after each TLS handshake: %d.", s.Suspected)
 	}
 	if s.Overflowed > 0 {
-		text += fmt.Sprintf(" The ledger had no room for %d observations of further clients: they are counted under %s.", s.Overflowed, call.LabelOverflow)
+		text += fmt.Sprintf(" The ledger had no room for %d observations of other clients: they are counted under %s.", s.Overflowed, call.LabelOverflow)
 	}
 	return text
 }
 
-// asOf says when and where the report was made.
+// asOf says when and from what the report was made.
 func (r *Report) asOf() string {
 	return fmt.Sprintf("As of %s, from %s; migrated means secure calls and none insecure in %s.",
 		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, figures.Last(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
 }
 
-// columnTitles head the columns of every form that has columns.
+// columnTitles are the column headings of every format with columns except CSV.
 var columnTitles = []string{"Client", "State", "Verdict", "Program or library", "Requests a day", "Last insecure", "Owner", "What to change"}
 
-// cells are a client's columns.
+// cells returns a client's columns.
 func (r *Report) cells(c *ledger.Row) []string {
 	state := c.State.String()
 	if notes := c.Notes(r.Summary.Generated); len(notes) > 0 {
@@ -171,7 +171,7 @@ func ownerTitle(g group) string {
 	return title + ")"
 }
 
-// terminal takes out what could steer a terminal or break a line.
+// terminal replaces characters that could control a terminal or break a line.
 func terminal(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -205,8 +205,7 @@ func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
 	return nil
 }
 
-// markdown escapes what Markdown or the HTML in it would take for more than
-// text.
+// markdown escapes what Markdown, or HTML in it, would not treat as text.
 func markdown(s string) string {
 	var b strings.Builder
 	for _, r := range terminal(s) {
@@ -227,8 +226,9 @@ func markdown(s string) string {
 	return b.String()
 }
 
-// csvTitles head the CSV; more columns than a person would read, for programs
-// and spreadsheets. Columns may be added at the end, never renamed.
+// csvTitles are the column headings of the CSV. It has more columns than a person
+// would read, for programs and spreadsheets. Columns may be added at the end, but
+// are never renamed.
 var csvTitles = []string{
 	"client", "identity_source", "owner", "state", "regressed", "verdict", "library", "program", "requests_per_day", "connections_per_day",
 	"first_seen", "last_seen", "last_insecure", "last_secure", "declared_migrated", "fix", "fix_page", "falls_back_to_clear",
@@ -260,7 +260,7 @@ func (r *Report) writeCSV(w io.Writer) error {
 	return out.Error()
 }
 
-// unlessFleet is a mark that no metric has: of a fleet it is not known.
+// unlessFleet formats a mark that no metric has, so it is unknown for a fleet.
 func (r *Report) unlessFleet(mark bool) string {
 	if r.fleet {
 		return ""
@@ -275,7 +275,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// cell keeps a spreadsheet from taking a client's text for a formula: what
+// cell keeps a spreadsheet from taking a client's text for a formula: text that
 // begins like one gets an apostrophe (OWASP, CSV injection).
 func cell(s string) string {
 	s = terminal(s)

@@ -15,13 +15,12 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Owners says whom to ask about a client: a list of patterns with an owner
-// each, the first that fits decides. A pattern is a client's name in which *
-// stands for any text.
+// Owners says whom to ask about a client. It is a list of patterns with their
+// owners, and the first match wins. A pattern is a client's name in which *
+// matches any text.
 type Owners []struct{ pattern, owner string }
 
-// ParseOwners reads owners from YAML: a mapping of patterns to owners, in
-// order.
+// ParseOwners reads owners from YAML: a mapping from patterns to owners, in order.
 func ParseOwners(in io.Reader) (Owners, error) {
 	var doc yaml.Node
 	if err := yaml.NewDecoder(in).Decode(&doc); err != nil {
@@ -32,7 +31,7 @@ func ParseOwners(in io.Reader) (Owners, error) {
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("line %d: a mapping of client patterns to owners is expected", root.Line)
+		return nil, fmt.Errorf("line %d: write a mapping of client patterns to owners", root.Line)
 	}
 	var owners Owners
 	for i := 0; i+1 < len(root.Content); i += 2 {
@@ -48,8 +47,8 @@ func ParseOwners(in io.Reader) (Owners, error) {
 	return owners, nil
 }
 
-// glob makes path.Match treat the slash of namespace/workload as any other
-// character.
+// glob makes path.Match treat the slash of namespace/workload like any
+// other character.
 func glob(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
 func (o Owners) of(client string) string {
@@ -61,8 +60,8 @@ func (o Owners) of(client string) string {
 	return ""
 }
 
-// Assign fills in the owners of the report's clients: by the list, else the
-// namespace of a workload.
+// Assign fills in the owners of the report's clients, from the list or else from
+// the namespace of a workload.
 func (r *Report) Assign(o Owners) {
 	for i := range r.Clients {
 		c := &r.Clients[i]
@@ -72,8 +71,8 @@ func (r *Report) Assign(o Owners) {
 	}
 }
 
-// namespaceOf is the namespace of a workload; "" = it is none. The slash of an IPv6
-// network or of an account's name separates no namespace.
+// namespaceOf returns the namespace of a workload, or "" if the client is not one.
+// The slash of an IPv6 network or an account name does not follow a namespace.
 func namespaceOf(c *ledger.Row) string {
 	namespace, _, found := strings.Cut(c.Client, "/")
 	_, notNetwork := netip.ParsePrefix(c.Client)
@@ -83,14 +82,14 @@ func namespaceOf(c *ledger.Row) string {
 	return namespace
 }
 
-// group is the clients of one owner.
+// group holds the clients of one owner.
 type group struct {
-	Owner   string // "" = not known
+	Owner   string // "" = unknown
 	Clients []ledger.Row
 }
 
-// groups are the report's clients by owner, those without one last; one group
-// without a name when owners are not asked for.
+// groups returns the report's clients by owner, those without one last. If
+// byOwner is false, it returns one group without a name.
 func (r *Report) groups(byOwner bool) []group {
 	if !byOwner {
 		return []group{{Clients: r.Clients}}

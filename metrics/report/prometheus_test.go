@@ -85,6 +85,27 @@ func TestFromPrometheus(t *testing.T) {
 	}
 }
 
+// The first request of a series is hidden from increase(). A secure call was a
+// request if tlslift terminated it, and cannot be seen if it was spliced.
+func TestOneRequestOfAFleet(t *testing.T) {
+	t.Parallel()
+	yesterday, first := now.Add(-dayLong).Unix(), now.Add(-30*dayLong).Unix()
+	s := pretend(t, nil,
+		[2]string{"count by (client)", many(sample(`"client":"lifted"`, 1), sample(`"client":"spliced"`, 1))},
+		[2]string{"min_over_time(tlslift_client_first_seen", many(sample(`"client":"lifted"`, first), sample(`"client":"spliced"`, first))},
+		[2]string{"max_over_time(tlslift_client_last_secure", many(sample(`"client":"lifted"`, yesterday), sample(`"client":"spliced"`, yesterday))},
+		[2]string{"tlslift_upgrades_total", sample(`"client":"lifted"`, 1)},
+	)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lifted, spliced := r.Clients[0], r.Clients[1]
+	if lifted.RequestsPerDay != 1.0/7 || lifted.ConnectionsPerDay != 1.0/7 || spliced.RequestsADay() != "\u2013" {
+		t.Errorf("lifted: %s; spliced: %s", lifted.RequestsADay(), spliced.RequestsADay())
+	}
+}
+
 // Over a fleet, a client that was refused and never called is failing; one that
 // connects with old TLS and leaves is a scanner.
 func TestAFleetKnowsWhoCannotCall(t *testing.T) {

@@ -179,7 +179,7 @@ func TestHTMLIsOneFile(t *testing.T) {
 			t.Errorf("it loads something: %q", bad)
 		}
 	}
-	if !strings.Contains(text, `see <a href="#fix-http-to-https">Change http to https</a>.`) {
+	if !strings.Contains(text, `See <a href="#fix-http-to-https">Change http to https</a>.`) {
 		t.Error("a page of advice does not lead to another in the file")
 	}
 	if strings.Contains(text, `href="/`) {
@@ -263,7 +263,7 @@ func TestAnOwnersHeadingCountsWhatIsLeft(t *testing.T) {
 func admin(t *testing.T, l *ledger.Ledger) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
-	if err := page.Register(mux, page.Options{Ledger: l, Clock: func() time.Time { return now }}); err != nil {
+	if err := page.Register(mux, page.Options{Ledger: l, Clock: func() time.Time { return now }, Bound: func(h http.Handler) http.Handler { return h }}); err != nil {
 		t.Fatal(err)
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -344,7 +344,7 @@ func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestABusyAdminIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	if err := page.Register(mux, page.Options{Ledger: filled(t, ""), Clock: func() time.Time { return now }}); err != nil {
+	if err := page.Register(mux, page.Options{Ledger: filled(t, ""), Clock: func() time.Time { return now }, Bound: func(h http.Handler) http.Handler { return h }}); err != nil {
 		t.Fatal(err)
 	}
 	for times, want := range map[int]string{3: "", 1000: "it is busy (503"} {

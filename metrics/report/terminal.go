@@ -11,14 +11,14 @@ import (
 	"tlslift/metrics/ledger"
 )
 
-// The narrowest terminal that is written for, in columns, and how far what
-// stands below a row is indented.
+// The narrowest terminal supported, in columns, and the indentation of what goes
+// below a row.
 const (
 	narrowest = 40
 	indent    = "    "
 )
 
-// Columns by their place in columnTitles.
+// Columns by their index in columnTitles.
 const (
 	columnClient = iota
 	columnState
@@ -30,12 +30,12 @@ const (
 	columnFix
 )
 
-// givenUp are the columns that go below the row when it is too wide, in order.
+// givenUp are the columns that move below the row if it is too wide, in order.
 var givenUp = [...]int{columnFix, columnOwner, columnLibrary, columnRequests, columnInsecure, columnVerdict}
 
-// WriteTerminal writes the table for people at a terminal of so many columns:
-// no line is wider, and what does not fit beside the rest stands below its row.
-// Programs read Write's forms, which stay as they are.
+// WriteTerminal writes the table for people at a terminal of the given width. No
+// line is wider, and columns that do not fit go below their row. Programs read
+// the formats of Write, which do not change.
 func (r *Report) WriteTerminal(w io.Writer, byOwner bool, columns int) error {
 	columns = max(columns, narrowest)
 	var b strings.Builder
@@ -65,20 +65,20 @@ func (r *Report) nobody() string {
 	if r.Summary.Clients+r.Summary.States[ledger.NoCalls.String()] == 0 {
 		return "No clients."
 	}
-	return "No client fits."
+	return "No client matches."
 }
 
 // sheet is a table that fits a width.
 type sheet struct {
 	columns       int
-	lines         [][]string // all cells; "" is nothing
-	beside, below []int      // which columns stand where
+	lines         [][]string // all cells; "" = empty
+	beside, below []int      // which columns go where
 	widths        []int      // of all columns
 }
 
 func (r *Report) newSheet(clients []ledger.Row, byOwner bool, columns int) *sheet {
 	s := &sheet{columns: columns, widths: make([]int, len(columnTitles))}
-	longest := max(narrowest/2, columns*2/5) // a longer name has a line of its own
+	longest := max(narrowest/2, columns*2/5) // a longer name gets a line of its own
 	used := make([]bool, len(columnTitles))
 	for i := range clients {
 		line := r.cells(&clients[i])
@@ -107,7 +107,7 @@ func (r *Report) newSheet(clients []ledger.Row, byOwner bool, columns int) *shee
 	return s
 }
 
-// width is that of a row, with two spaces between columns.
+// width returns the width of a row, with two spaces between columns.
 func (s *sheet) width() int {
 	n := -2
 	for _, j := range s.beside {
@@ -158,8 +158,8 @@ func (s *sheet) row(b *strings.Builder, line []string) {
 	b.WriteByte('\n')
 }
 
-// fold writes a text in lines of at most so many columns, broken between words
-// where that is possible. Nothing is written of an empty text.
+// fold writes text in lines of at most the given width, broken between words if
+// possible. It writes nothing for an empty text.
 func fold(b *strings.Builder, text, indent string, columns int) {
 	room := columns - len(indent)
 	line, used := indent, 0
@@ -187,7 +187,7 @@ func fold(b *strings.Builder, text, indent string, columns int) {
 	}
 }
 
-// fitting is as much of a word's beginning as fits, one character at least.
+// fitting returns as much of the start of a word as fits, but at least one character.
 func fitting(word string, room int) string {
 	n := 0
 	for i, r := range word {
@@ -198,7 +198,7 @@ func fitting(word string, room int) string {
 	return word
 }
 
-// displayed is the number of columns that a text takes.
+// displayed returns the number of columns that a text takes.
 func displayed(s string) (n int) {
 	for _, r := range s {
 		n += columnsOf(r)
@@ -206,8 +206,8 @@ func displayed(s string) (n int) {
 	return n
 }
 
-// columnsOf is the number of columns that a terminal gives a character: none to
-// marks upon others, two to what East Asian scripts and emoji use (Unicode TR 11).
+// columnsOf returns the number of columns that a terminal gives a character: 0
+// for combining marks, 2 for East Asian scripts and emoji (Unicode TR 11).
 func columnsOf(r rune) int {
 	switch {
 	case r < utf8.RuneSelf:

@@ -110,19 +110,19 @@ func TestATerminalIsToldOfNoClients(t *testing.T) {
 	}
 	r.Only(mixed)
 	for _, byOwner := range []bool{false, true} {
-		if got := onTerminal(t, r, byOwner, 80); !strings.HasSuffix(got, "\n\nNo client fits.\n") {
+		if got := onTerminal(t, r, byOwner, 80); !strings.HasSuffix(got, "\n\nNo client matches.\n") {
 			t.Errorf("got %q", got)
 		}
 		for _, format := range []string{"table", "markdown"} {
 			var b bytes.Buffer
-			if err := r.Write(&b, format, byOwner); err != nil || !strings.HasSuffix(b.String(), "\n\nNo client fits.\n") || strings.Contains(strings.ToUpper(b.String()), "VERDICT") {
+			if err := r.Write(&b, format, byOwner); err != nil || !strings.HasSuffix(b.String(), "\n\nNo client matches.\n") || strings.Contains(strings.ToUpper(b.String()), "VERDICT") {
 				t.Errorf("%s: %v, %s", format, err, b.String())
 			}
 		}
 	}
 	scanned := newReport("test", now, 14*dayLong, []ledger.Row{{Client: "scanner", State: ledger.NoCalls}})
 	scanned.Only(mixed)
-	if got := onTerminal(t, scanned, false, 80); !strings.HasSuffix(got, "\n\nNo client fits.\n") {
+	if got := onTerminal(t, scanned, false, 80); !strings.HasSuffix(got, "\n\nNo client matches.\n") {
 		t.Errorf("a scanner alone: got %q", got)
 	}
 }

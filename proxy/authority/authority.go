@@ -1,12 +1,12 @@
-// Package authority is the certificate authority that old clients are asked
-// to trust: a name-constrained RSA intermediate that tlslift signs with, below
-// a root that the clients install. It makes the two, loads those of others,
-// mints and keeps leaf certificates, and exports what clients need.
+// Package authority is the certificate authority that old clients must trust: a
+// name-constrained RSA intermediate that tlslift signs with, below a root that the
+// clients install. The package creates both, loads CAs made elsewhere, mints and
+// caches leaf certificates, and exports what clients need.
 //
-// A CA that a client trusts can speak for any host, so this one binds itself.
-// The constraints sit in the intermediate because Java does not look at those
-// of a trust anchor, and the root's key is thrown away because with it one
-// could make an intermediate without them.
+// A CA that a client trusts can sign for any host, so this one is constrained. The
+// constraints are in the intermediate because Java ignores those of a trust anchor.
+// The root's key is not kept, because it could sign an intermediate without
+// constraints.
 package authority
 
 import (
@@ -29,91 +29,114 @@ import (
 )
 
 const (
-	// Backdate is how far before its making a certificate begins to be valid,
-	// for clients whose clocks are slow.
+	// Backdate is how long before its creation a certificate becomes valid, for
+	// clients whose clocks are slow.
 	Backdate = 48 * time.Hour
-	// LeafLife is the most a leaf is valid: what client programs will accept
-	// of any leaf from 2026-03-15 on is 200 days.
-	LeafLife = 199 * 24 * time.Hour
-	// defaultCacheSize is the number of leaves kept.
-	defaultCacheSize = 1024
-	keyBits          = 2048 // the oldest stacks verify no longer keys
+	// LeafLife is the maximum lifetime of a leaf. From 2026-03-15 on, client
+	// programs accept at most 200 days.
+	LeafLife  = 199 * 24 * time.Hour
+	maxLeaves = 1024 // the maximum number of cached leaves
+	keyBits   = 2048 // the oldest stacks cannot verify longer keys
 )
 
-// Options is what an Authority is made with.
+// Options holds the settings of an Authority.
 type Options struct {
 	CA *CA
-	// Names are the configured hosts and *.domain patterns: the names of the
-	// leaf for callers that name no host. Those the CA does not permit are
-	// left out.
+	// Names are the configured hosts and *.domain patterns, which are the names of
+	// the leaf for callers that name no host. Names that the CA does not permit are
+	// omitted.
 	Names []host.Pattern
-	// CacheSize is the most leaves kept, 1024 when 0.
-	CacheSize int
-	// Now is the clock, time.Now when nil.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// OnMint is called after each leaf signed; may be nil.
+	// OnMint is called after each leaf is signed. It may be nil.
 	OnMint func()
 }
 
 // Authority mints leaves. It is safe for concurrent use.
 type Authority struct {
-	keys    [ofECDSA + 1]func() (crypto.Signer, error) // by kind of leaf
+	keys    [ECDSA + 1]func() (crypto.Signer, error) // indexed by kind
 	now     func() time.Time
 	onMint  func()
 	size    int
 	current atomic.Pointer[generation]
 }
 
-// generation is all that changes with a reload: leaves of an old CA must not
-// outlive it in the cache.
+// generation holds all that a reload replaces. Leaves of an old CA must not outlive
+// it in the cache.
 type generation struct {
 	ca      *CA
 	names   []string
-	cache   *leafCache
+	mu      sync.Mutex
+	leaves  map[string]leaf
 	flights singleflight.Group
 }
 
-// kind is a kind of leaf: its key, and what it is signed with. Each has its own
-// place in the cache.
-type kind uint8
+// leaf is a cached leaf. The names that clients invent evict other leaves, and each of
+// those is signed again when it is next needed.
+type leaf struct {
+	cert  *tls.Certificate
+	renew time.Time
+}
 
+// kept returns the cached leaf, or nil if there is none or if it is due for renewal.
+func (g *generation) kept(key string, now time.Time) *tls.Certificate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.leaves[key]; now.Before(l.renew) {
+		return l.cert
+	}
+	return nil
+}
+
+// keep caches a leaf, and evicts arbitrary other ones while there are more than most.
+func (g *generation) keep(key string, l leaf, most int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leaves[key] = l
+	for other := range g.leaves {
+		if len(g.leaves) <= most {
+			break
+		}
+		if other != key {
+			delete(g.leaves, other)
+		}
+	}
+}
+
+// Kind is a kind of leaf: its key and its signature. Each kind is cached
+// separately.
+type Kind uint8
+
+// Kinds of leaves. Signing a handshake with ECDSA costs far less than with RSA.
 const (
-	ofRSA     kind = iota // an RSA key, signed with SHA-256
-	ofRSASHA1             // the same RSA key, signed with SHA-1
-	ofECDSA               // a P-256 key, signed with SHA-256
+	RSA     Kind = iota // an RSA key, signed with SHA-256
+	RSASHA1             // the same RSA key, signed with SHA-1, for clients that can verify nothing else
+	ECDSA               // a P-256 key, signed with SHA-256, for clients that accept it
 )
 
-// New starts an Authority. Its leaves share one key of each type. The RSA key is
-// made in the background at once, so normally no client waits for it.
-func New(o Options) (*Authority, error) {
+// New returns an Authority. Its leaves share one key of each type. The RSA key is
+// generated in the background at once, so normally no client waits for it.
+func New(o Options) *Authority {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.CacheSize <= 0 {
-		o.CacheSize = defaultCacheSize
 	}
 	if o.OnMint == nil {
 		o.OnMint = func() {}
 	}
-	a := &Authority{now: o.Now, onMint: o.OnMint, size: o.CacheSize}
+	a := &Authority{now: o.Now, onMint: o.OnMint, size: maxLeaves}
 	makeRSA := sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, keyBits) })
 	makeECDSA := sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
-	a.keys = [...]func() (crypto.Signer, error){ofRSA: makeRSA, ofRSASHA1: makeRSA, ofECDSA: makeECDSA}
-	if err := a.Reload(o.CA, o.Names); err != nil {
-		return nil, err
-	}
+	a.keys = [...]func() (crypto.Signer, error){RSA: makeRSA, RSASHA1: makeRSA, ECDSA: makeECDSA}
+	a.Reload(o.CA, o.Names)
 	go makeRSA() //nolint:errcheck // what needs the key gets the error
-	return a, nil
+	return a
 }
 
-// Reload replaces the CA and the names at once. Handshakes under way finish
-// with what they have.
-func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
-	if ca == nil {
-		return fmt.Errorf("reload authority: no CA")
-	}
-	g := &generation{ca: ca, cache: newLeafCache(a.size)}
-	// The first name becomes the CN, all that the oldest clients look at.
+// Reload replaces the CA and the names atomically. Handshakes in progress keep the
+// old ones.
+func (a *Authority) Reload(ca *CA, names []host.Pattern) {
+	g := &generation{ca: ca, leaves: make(map[string]leaf)}
+	// The first name becomes the CN, and the oldest clients look at nothing else.
 	order := func(p host.Pattern) int {
 		switch {
 		case p.String() == host.SelfTest:
@@ -131,44 +154,27 @@ func (a *Authority) Reload(ca *CA, names []host.Pattern) error {
 		}
 	}
 	a.current.Store(g)
-	return nil
 }
 
-// Leaf is a certificate for n, and for those of extraSANs that the CA permits.
-// No host gives the certificate with all configured names; the first of
-// extraSANs, if there is one, is its CN then.
-func (a *Authority) Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
-	return a.leaf(ofRSA, n, extraSANs)
-}
-
-// LeafSHA1 is Leaf, signed with SHA-1, for clients that can verify nothing
-// else.
-func (a *Authority) LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
-	return a.leaf(ofRSASHA1, n, extraSANs)
-}
-
-// LeafECDSA is Leaf with a P-256 key, for clients that take it: the signature of a
-// handshake costs far less than with RSA.
-func (a *Authority) LeafECDSA(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
-	return a.leaf(ofECDSA, n, extraSANs)
-}
-
-func (a *Authority) leaf(k kind, n host.Name, extra []host.Name) (*tls.Certificate, error) {
+// Leaf returns a certificate for n and for those of extraSANs that the CA permits.
+// If n is zero, the certificate has all configured names, and its CN is the first
+// of extraSANs, if the CA permits that.
+func (a *Authority) Leaf(k Kind, n host.Name, extraSANs ...host.Name) (*tls.Certificate, error) {
 	g := a.current.Load()
-	names, err := g.leafNames(n, extra)
+	names, err := g.leafNames(n, extraSANs)
 	if err != nil {
 		return nil, err
 	}
 	key := strings.Join(names, " ")
-	if k != ofRSA {
+	if k != RSA {
 		key = fmt.Sprintf("%d %s", k, key)
 	}
 	now := a.now()
-	if cert := g.cache.get(key, now); cert != nil {
+	if cert := g.kept(key, now); cert != nil {
 		return cert, nil
 	}
 	minted, err, _ := g.flights.Do(key, func() (any, error) {
-		if cert := g.cache.get(key, now); cert != nil {
+		if cert := g.kept(key, now); cert != nil {
 			return cert, nil
 		}
 		priv, err := a.keys[k]()
@@ -179,7 +185,7 @@ func (a *Authority) leaf(k kind, n host.Name, extra []host.Name) (*tls.Certifica
 		if err != nil {
 			return nil, err
 		}
-		g.cache.put(key, cert, renewal(cert.Leaf, g.ca))
+		g.keep(key, leaf{cert, renewal(cert.Leaf, g.ca)}, a.size)
 		a.onMint()
 		return cert, nil
 	})
@@ -189,9 +195,9 @@ func (a *Authority) leaf(k kind, n host.Name, extra []host.Name) (*tls.Certifica
 	return minted.(*tls.Certificate), nil
 }
 
-// leafNames are the names of a leaf, its CN first. What the CA does not
-// permit would make the whole leaf worthless, so it is refused as host and
-// dropped as extra.
+// leafNames returns the names of a leaf, its CN first. One name that the CA does
+// not permit would make clients reject the whole leaf, so it is an error as n and
+// dropped from extra.
 func (g *generation) leafNames(n host.Name, extra []host.Name) ([]string, error) {
 	if n.IsZero() {
 		if len(g.names) == 0 {

@@ -60,11 +60,8 @@ func newTestAuthority(t *testing.T, o Options) (*Authority, *atomic.Pointer[time
 	if o.CA == nil {
 		o.CA = testCA()
 	}
-	a, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.keys[ofRSA], a.keys[ofRSASHA1] = testKey, testKey
+	a := New(o)
+	a.keys[RSA], a.keys[RSASHA1] = testKey, testKey
 	return a, clock
 }
 
@@ -72,7 +69,7 @@ func TestLeafECDSA(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
 	name := host.MustParse("api.smsportal.com")
-	cert, err := a.LeafECDSA(name)
+	cert, err := a.Leaf(ECDSA, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +82,10 @@ func TestLeafECDSA(t *testing.T) {
 	if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name.String(), CurrentTime: testNow}); err != nil {
 		t.Error(err)
 	}
-	if again, err := a.LeafECDSA(name); err != nil || again != cert {
+	if again, err := a.Leaf(ECDSA, name); err != nil || again != cert {
 		t.Errorf("it is signed anew: %v", err)
 	}
-	if other, err := a.Leaf(name); err != nil || other == cert {
+	if other, err := a.Leaf(RSA, name); err != nil || other == cert {
 		t.Errorf("the RSA leaf is the same: %v", err)
 	}
 }
@@ -96,7 +93,7 @@ func TestLeafECDSA(t *testing.T) {
 func TestLeafIsWhatOldClientsTake(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	cert, err := a.Leaf(host.MustParse("API.SMSPortal.com."), host.MustParse("www.mymobileapi.com"), host.MustParse("evil.example"), host.Name{}, host.MustParse("api.smsportal.com"))
+	cert, err := a.Leaf(RSA, host.MustParse("API.SMSPortal.com."), host.MustParse("www.mymobileapi.com"), host.MustParse("evil.example"), host.Name{}, host.MustParse("api.smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +143,14 @@ func TestForeignHostGetsNoLeaf(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
 	for _, name := range []string{"evil.example", "smsportal.com.evil.example", "xsmsportal.com", "com", "192.0.2.1", "::1"} {
-		if _, err := a.Leaf(host.MustParse(name)); err == nil {
+		if _, err := a.Leaf(RSA, host.MustParse(name)); err == nil {
 			t.Errorf("a leaf for %q", name)
 		}
 	}
 	// Were one signed all the same, clients would refuse it.
 	key := testCA().key
 	for _, name := range []string{"evil.example", "192.0.2.1"} {
-		cert, err := testCA().mint(key, []string{name}, testNow, ofRSA)
+		cert, err := testCA().mint(key, []string{name}, testNow, RSA)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +172,7 @@ func patterns(texts ...string) []host.Pattern {
 func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{Names: patterns(host.SelfTest, "smsportal.com", "*.smsportal.com", "elsewhere.example", "*.mymobileapi.com")})
-	cert, err := a.Leaf(host.Name{})
+	cert, err := a.Leaf(RSA, host.Name{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +187,7 @@ func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 		"smsportal.com":     "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]",
 		"elsewhere.example": "[smsportal.com *.smsportal.com *.mymobileapi.com check.tlslift.test]",
 	} {
-		cert, err := a.Leaf(host.Name{}, host.MustParse(meant))
+		cert, err := a.Leaf(RSA, host.Name{}, host.MustParse(meant))
 		if err != nil || fmt.Sprint(cert.Leaf.DNSNames) != want || cert.Leaf.Subject.CommonName != cert.Leaf.DNSNames[0] {
 			t.Errorf("%s is meant: %v, CN %s", meant, cert.Leaf.DNSNames, cert.Leaf.Subject.CommonName)
 		}
@@ -199,7 +196,7 @@ func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 		verify(t, cert, testCA(), name, "")
 	}
 	none, _ := newTestAuthority(t, Options{Names: patterns("elsewhere.example")})
-	if _, err := none.Leaf(host.Name{}); err == nil {
+	if _, err := none.Leaf(RSA, host.Name{}); err == nil {
 		t.Error("a leaf without names")
 	}
 }
@@ -207,10 +204,11 @@ func TestLeafWithoutAHostHasAllNames(t *testing.T) {
 func TestLeavesAreKeptRenewedAndBounded(t *testing.T) {
 	t.Parallel()
 	var minted atomic.Int32
-	a, clock := newTestAuthority(t, Options{CacheSize: 3, OnMint: func() { minted.Add(1) }})
+	a, clock := newTestAuthority(t, Options{OnMint: func() { minted.Add(1) }})
+	a.size = 3
 	mustLeaf := func(name string) *tls.Certificate {
 		t.Helper()
-		cert, err := a.Leaf(host.MustParse(name))
+		cert, err := a.Leaf(RSA, host.MustParse(name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +235,7 @@ func TestLeavesAreKeptRenewedAndBounded(t *testing.T) {
 	for i := range 10 {
 		mustLeaf(fmt.Sprintf("h%d.smsportal.com", i))
 	}
-	if n := a.current.Load().cache.order.Len(); n != 3 {
+	if n := len(a.current.Load().leaves); n != 3 {
 		t.Errorf("%d leaves kept, want 3", n)
 	}
 	before := minted.Load()
@@ -255,7 +253,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 	near := end.Add(-24 * time.Hour)
 	clock.Store(&near)
 	for range 3 {
-		cert, err := a.Leaf(host.MustParse("smsportal.com"))
+		cert, err := a.Leaf(RSA, host.MustParse("smsportal.com"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +267,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 	early := testCA().Cert.NotBefore.Add(-time.Second)
 	for at, want := range map[time.Time]string{end: "the CA expired on " + end.Format(time.DateOnly), early: "the CA is not valid before "} {
 		clock.Store(&at)
-		_, err := a.Leaf(host.MustParse("www.smsportal.com"))
+		_, err := a.Leaf(RSA, host.MustParse("www.smsportal.com"))
 		if reason := NotValidError(""); !errors.As(err, &reason) || !strings.Contains(err.Error(), want) {
 			t.Errorf("at %s: %v", at, err)
 		}
@@ -279,7 +277,7 @@ func TestLeafEndsWithItsCA(t *testing.T) {
 func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	cert, err := a.LeafSHA1(host.MustParse("smsportal.com"))
+	cert, err := a.Leaf(RSASHA1, host.MustParse("smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +288,7 @@ func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 	if cert.Leaf.SignatureAlgorithm != x509.SHA1WithRSA || inter.SignatureAlgorithm != x509.SHA1WithRSA || len(cert.Certificate) != 2 {
 		t.Errorf("leaf %s, intermediate %s, %d sent", cert.Leaf.SignatureAlgorithm, inter.SignatureAlgorithm, len(cert.Certificate))
 	}
-	usual, err := a.Leaf(host.MustParse("smsportal.com"))
+	usual, err := a.Leaf(RSA, host.MustParse("smsportal.com"))
 	if err != nil || usual.Leaf.SignatureAlgorithm != x509.SHA256WithRSA {
 		t.Errorf("the usual leaf: %v", err)
 	}
@@ -299,17 +297,12 @@ func TestSHA1LeafComesWithASHA1Chain(t *testing.T) {
 func TestReloadForgetsOldLeaves(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
-	old, err := a.Leaf(host.MustParse("smsportal.com"))
+	old, err := a.Leaf(RSA, host.MustParse("smsportal.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Reload(nil, nil); err == nil {
-		t.Error("reloaded nothing")
-	}
-	if err := a.Reload(testCA(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if fresh, err := a.Leaf(host.MustParse("smsportal.com")); err != nil || fresh == old {
+	a.Reload(testCA(), nil)
+	if fresh, err := a.Leaf(RSA, host.MustParse("smsportal.com")); err != nil || fresh == old {
 		t.Errorf("the leaf of the CA before: %v", err)
 	}
 }
@@ -318,7 +311,7 @@ func TestLongNameIsNoCN(t *testing.T) {
 	t.Parallel()
 	a, _ := newTestAuthority(t, Options{})
 	long := strings.Repeat("a", 60) + ".smsportal.com"
-	cert, err := a.Leaf(host.MustParse(long))
+	cert, err := a.Leaf(RSA, host.MustParse(long))
 	if err != nil || cert.Leaf.Subject.CommonName != "" || cert.Leaf.DNSNames[0] != long {
 		t.Errorf("%v, %v", cert, err)
 	}

@@ -22,26 +22,26 @@ import (
 // The files that Init writes.
 const (
 	RootFile = "root.pem"   // for the clients
-	CAFile   = "ca.pem"     // the intermediate and the root: for tlslift
+	CAFile   = "ca.pem"     // the intermediate and the root, for tlslift
 	KeyFile  = "ca-key.pem" // the intermediate's key, mode 0600
 )
 
 const (
 	day = 24 * time.Hour
-	// DefaultDays is how long a CA is valid by default: longer than a
+	// DefaultDays is the default validity of a CA, in days. It is longer than a
 	// migration takes.
 	DefaultDays = 3650
-	// MaxDays is the longest life of a CA.
+	// MaxDays is the maximum validity of a CA, in days.
 	MaxDays = 36500
 )
 
-// InitOptions says which CA to make.
+// InitOptions describes the CA to create.
 type InitOptions struct {
 	Dir     string
-	Domains []string // hosts or *.domain; each permits the domain and what is below it. The self-test host is added
-	Days    int      // 1 to 36500; 0 = DefaultDays
+	Domains []string // hosts or *.domain; each permits the domain and everything below it. The self-test host is added
+	Days    int      // 1 to 36500; 0 means DefaultDays
 	// Critical marks the name constraints as critical, as RFC 5280 4.2.1.10
-	// demands. Clients that do not know the extension then refuse the CA.
+	// requires. Clients that do not know the extension then reject the CA.
 	Critical bool
 	// SHA1 adds a SHA-1 signed twin of the intermediate to ca.pem, for clients
 	// that can verify nothing else.
@@ -49,22 +49,22 @@ type InitOptions struct {
 	Now  time.Time
 }
 
-// Files are the paths that Init wrote, and what the CA may sign for.
+// Files holds the paths that Init wrote, and the domains that the CA may sign for.
 type Files struct {
 	Root, CA, Key string
-	Permitted     []string // domains, each with all below it
+	Permitted     []string // domains, each including everything below it
 }
 
 var (
-	// ErrExists is wrapped by Init's refusal to overwrite a file.
+	// ErrExists is wrapped by the error of Init if a file already exists.
 	ErrExists = errors.New("it exists, and is never overwritten: name another directory (clients must then trust the new root too)")
-	// ErrInvalid is wrapped by Init's refusal of its options.
+	// ErrInvalid is wrapped by the error of Init if its options are invalid.
 	ErrInvalid = errors.New("cannot make such a CA")
 )
 
-// Init makes a root, an intermediate that is constrained to the domains, and
-// their files. The root's key is not kept: nothing can be signed beside
-// the intermediate. Existing files are never overwritten.
+// Init creates a root, an intermediate that is constrained to the domains, and
+// their files. It does not keep the root's key, so the root can sign nothing else.
+// It never overwrites files.
 func Init(o InitOptions) (Files, error) {
 	f := Files{
 		Root: filepath.Join(o.Dir, RootFile), CA: filepath.Join(o.Dir, CAFile), Key: filepath.Join(o.Dir, KeyFile),
@@ -108,7 +108,7 @@ type file struct {
 	mode os.FileMode
 }
 
-// writeFiles writes all files or none.
+// writeFiles writes all files, or none if it fails.
 func writeFiles(files []file) error {
 	for i, f := range files {
 		if err := writeNew(f); err != nil {
@@ -134,10 +134,10 @@ func writeNew(f file) error {
 	return nil
 }
 
-// constraintDomains turns hosts and patterns into name constraints. A host
-// below another one needs none of its own. The constraint of a DNS name always
-// permits the name itself (RFC 5280 4.2.1.10: zero or more labels are added to
-// it), so *.domain permits the domain too.
+// constraintDomains converts hosts and patterns into name constraints. A host below
+// another one needs no constraint of its own. A DNS constraint always permits the
+// name itself too (RFC 5280 4.2.1.10: zero or more labels are added to it), so
+// *.domain also permits the domain.
 func constraintDomains(domains []string) ([]string, error) {
 	if len(domains) == 0 {
 		return nil, fmt.Errorf("%w: no domain given, it would permit every host", ErrInvalid)
@@ -146,7 +146,7 @@ func constraintDomains(domains []string) ([]string, error) {
 	for _, d := range append(slices.Clone(domains), host.SelfTest) {
 		p, err := host.ParsePattern(d)
 		if err != nil || p.Domain().IsAddr() {
-			return nil, fmt.Errorf("%w: --domain %q is not a DNS name", ErrInvalid, d)
+			return nil, fmt.Errorf("%w: --domain %q is not a DNS name; write an international one in its xn-- form", ErrInvalid, d)
 		}
 		if !slices.Contains(out, p.Domain()) {
 			out = append(out, p.Domain())
@@ -167,7 +167,7 @@ func constraintDomains(domains []string) ([]string, error) {
 
 type pair struct {
 	root *x509.Certificate
-	ca   []*x509.Certificate // what goes to ca.pem
+	ca   []*x509.Certificate // the certificates in ca.pem
 	key  []byte              // PEM
 }
 
@@ -206,8 +206,7 @@ func makePair(o InitOptions, domains []string) (*pair, error) {
 	return p, nil
 }
 
-// signCA signs template for the public half of key; a nil parent means by
-// itself.
+// signCA signs template for the public half of key. A nil parent means self-signed.
 func signCA(template, parent *x509.Certificate, key, signer *rsa.PrivateKey) (*x509.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
@@ -241,7 +240,8 @@ func caTemplate(o InitOptions, domains []string) *x509.Certificate {
 	t := rootTemplate(o)
 	t.Subject = subject("tlslift CA", o.Now)
 	t.MaxPathLen, t.MaxPathLenZero = 0, true
-	// Names bind TLS servers; this keeps the key from signing code or mail.
+	// Name constraints bind only TLS servers; this keeps the key from signing code
+	// or mail.
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	t.PermittedDNSDomains = domains
 	t.PermittedDNSDomainsCritical = o.Critical
@@ -251,8 +251,8 @@ func caTemplate(o InitOptions, domains []string) *x509.Certificate {
 	return t
 }
 
-// subject names a CA so two of them, made on different days, can be
-// distinguished in a trust store.
+// subject returns a CA's subject. It includes the time, so two CAs can be told
+// apart in a trust store.
 func subject(name string, now time.Time) pkix.Name {
 	return pkix.Name{
 		Organization: []string{"tlslift"},

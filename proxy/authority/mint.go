@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// maxCN is the longest CN a certificate may have (RFC 5280, ub-common-name).
+// maxCN is the maximum length of a CN (RFC 5280, ub-common-name).
 const maxCN = 64
 
-// mint signs one leaf. It has no subject key identifier: the SChannel of old
-// Windows refuses leaves that have one. The CN repeats the first name for
+// mint signs one leaf. The leaf has no subject key identifier, because SChannel on
+// old Windows rejects leaves that have one. The CN repeats the first name for
 // clients that look at nothing else.
-func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*tls.Certificate, error) {
+func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k Kind) (*tls.Certificate, error) {
 	if err := ca.Valid(now); err != nil {
 		return nil, fmt.Errorf("mint a leaf: the CA %w", err)
 	}
@@ -49,11 +49,11 @@ func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*t
 	}
 	chain := ca.chain
 	switch k {
-	case ofRSASHA1:
+	case RSASHA1:
 		template.SignatureAlgorithm = x509.SHA1WithRSA
 		chain = ca.sha1Chain
-	case ofECDSA:
-		template.KeyUsage = x509.KeyUsageDigitalSignature // nothing is encrypted for it
+	case ECDSA:
+		template.KeyUsage = x509.KeyUsageDigitalSignature // clients encrypt nothing for an ECDSA key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, key.Public(), ca.key)
 	if err != nil {
@@ -66,8 +66,8 @@ func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k kind) (*t
 	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: key, Leaf: leaf}, nil
 }
 
-// renewal is when a leaf is minted anew: when three quarters of its life are
-// over, unless a new one would end no later, the CA ending too.
+// renewal returns when to replace a leaf: after three quarters of its lifetime. If
+// the leaf expires with the CA, a new one would not last longer.
 func renewal(leaf *x509.Certificate, ca *CA) time.Time {
 	if !leaf.NotAfter.Before(ca.Cert.NotAfter) {
 		return leaf.NotAfter
@@ -75,7 +75,7 @@ func renewal(leaf *x509.Certificate, ca *CA) time.Time {
 	return leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 4 * 3)
 }
 
-// newSerial is a random positive serial number of at most 16 bytes.
+// newSerial returns a random positive serial number of at most 16 bytes.
 func newSerial() (*big.Int, error) {
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

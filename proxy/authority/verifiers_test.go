@@ -49,7 +49,7 @@ func writeChains(t *testing.T, critical bool) chainFiles {
 		{[]string{"192.0.2.1"}, false},
 		{[]string{"2001:db8::1"}, false},
 	} {
-		cert, err := ca.mint(key, c.names, now, ofRSA)
+		cert, err := ca.mint(key, c.names, now, RSA)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package call
 
 import (
 	"bytes"
-	"iter"
 	"strings"
 )
 
@@ -33,6 +32,7 @@ const (
 	FamilyPHP
 	FamilyLWP
 	FamilySOAPLite
+	FamilyPerl
 	FamilyCurlOld
 	FamilyCurl
 	FamilyWget
@@ -53,37 +53,38 @@ const (
 	FamilySAP
 	FamilyOracle
 	FamilyNotes
+	FamilyHTTPAPI
 	FamilyAndroid
 	FamilyBrowser
-	numFamilies = iota
+	NumFamilies Family = iota // how many there are
 )
 
-var familyNames = [numFamilies]string{
+var familyNames = [NumFamilies]string{
 	FamilyNone: "none", FamilyOther: "other",
 	FamilyJava6: "Java 6 or older", FamilyJava7: "Java 7", FamilyJava8: "Java 8", FamilyJava: "Java",
 	FamilyJAXWS: "JAX-WS", FamilyAxis: "Axis 1", FamilyAxis2: "Axis2", FamilyCXF: "Apache CXF",
 	FamilyCommonsHTTP: "Commons HttpClient 3", FamilyApacheHTTP: "Apache HttpClient",
 	FamilyNet1: ".NET 1", FamilyNet2: ".NET 2-3.5", FamilyNet4: ".NET 4", FamilyNet: ".NET",
 	FamilyPHPSOAP: "PHP SOAP", FamilyPHP: "PHP",
-	FamilyLWP: "Perl LWP", FamilySOAPLite: "Perl SOAP::Lite",
+	FamilyLWP: "Perl LWP", FamilySOAPLite: "Perl SOAP::Lite", FamilyPerl: "Perl",
 	FamilyCurlOld: "curl before 7.34", FamilyCurl: "curl", FamilyWget: "Wget",
 	FamilySynapse: "Synapse", FamilyIndy: "Indy", FamilyDelphi: "Delphi",
 	FamilyWinHTTP: "WinHTTP", FamilyMSXML: "MSXML", FamilyWinINet: "WinINet",
 	FamilyPythonUrllib: "Python urllib", FamilyPythonRequests: "Python requests", FamilyPython: "Python",
 	FamilyRuby: "Ruby", FamilyNode: "Node.js", FamilyGo: "Go", FamilyColdFusion: "ColdFusion",
-	FamilySAP: "SAP NetWeaver", FamilyOracle: "Oracle UTL_HTTP", FamilyNotes: "Lotus Notes",
+	FamilySAP: "SAP NetWeaver", FamilyOracle: "Oracle UTL_HTTP", FamilyNotes: "Lotus Notes", FamilyHTTPAPI: "IBM i HTTPAPI",
 	FamilyPowerShell: "PowerShell", FamilyAndroid: "Android", FamilyBrowser: "browser",
 }
 
 func (f Family) String() string {
-	if f < numFamilies {
+	if f < NumFamilies {
 		return familyNames[f]
 	}
 	return familyNames[FamilyOther]
 }
 
-// Runtime is what programs with that User-Agent run on. One program may show
-// several families of the same runtime: Axis fetches a WSDL as Java. "" is any.
+// Runtime returns what programs of the family run on, or "" for anything. One program
+// may show several families of the same runtime: Axis fetches a WSDL as Java.
 func (f Family) Runtime() string {
 	switch f {
 	case FamilyNone, FamilyOther, FamilyBrowser:
@@ -95,7 +96,7 @@ func (f Family) Runtime() string {
 		return ".NET"
 	case FamilyPHPSOAP, FamilyPHP:
 		return "PHP"
-	case FamilyLWP, FamilySOAPLite:
+	case FamilyLWP, FamilySOAPLite, FamilyPerl:
 		return "Perl"
 	case FamilyCurlOld, FamilyCurl:
 		return "curl"
@@ -110,18 +111,7 @@ func (f Family) Runtime() string {
 	}
 }
 
-// Families yields every family.
-func Families() iter.Seq[Family] {
-	return func(yield func(Family) bool) {
-		for f := range Family(numFamilies) {
-			if !yield(f) {
-				return
-			}
-		}
-	}
-}
-
-// ParseFamily is the inverse of String, for what was stored; an unknown name is
+// ParseFamily is the inverse of String, for stored values. An unknown name is
 // FamilyOther.
 func ParseFamily(name string) Family {
 	for f, n := range familyNames {
@@ -132,8 +122,8 @@ func ParseFamily(name string) Family {
 	return FamilyOther
 }
 
-// prefixes are the families that the start of a User-Agent shows, without
-// regard to case. The first match decides, so longer ones come first.
+// prefixes maps how a User-Agent begins, ignoring case, to a family. The first match
+// wins, so longer prefixes come first.
 var prefixes = []struct {
 	text   string
 	family Family
@@ -151,17 +141,25 @@ var prefixes = []struct {
 	{"apache cxf", FamilyCXF},
 	{"jakarta commons-httpclient", FamilyCommonsHTTP},
 	{"commons-httpclient", FamilyCommonsHTTP},
-	{"apache-httpclient", FamilyApacheHTTP},
+	{"apache-httpclient", FamilyApacheHTTP}, // refined by its Java
 	{"apache-httpasyncclient", FamilyApacheHTTP},
+	{"okhttp/", FamilyJava},
+	{"unirest-java/", FamilyJava},
 	{"php-soap", FamilyPHPSOAP},
 	{"nusoap", FamilyPHPSOAP},
 	{"php", FamilyPHP},
 	{"guzzle", FamilyPHP},
+	{"wordpress/", FamilyPHP},
+	{"drupal", FamilyPHP},
 	{"zend_http_client", FamilyPHP},
 	{"libwww-perl", FamilyLWP},
 	{"lwp", FamilyLWP},
 	{"soap::lite", FamilySOAPLite},
+	{"http-tiny/", FamilyPerl},
+	{"mojolicious", FamilyPerl},
 	{"curl/", FamilyCurl}, // refined by version
+	{"libcurl-agent/", FamilyCurl},
+	{"netxms", FamilyCurl},
 	{"wget", FamilyWget},
 	{"embarcadero", FamilyDelphi},
 	{"borland", FamilyDelphi},
@@ -173,6 +171,7 @@ var prefixes = []struct {
 	{"python", FamilyPython},
 	{"aiohttp", FamilyPython},
 	{"suds", FamilyPython},
+	{"pycurl", FamilyPython},
 	{"ruby", FamilyRuby},
 	{"rest-client", FamilyRuby},
 	{"faraday", FamilyRuby},
@@ -189,18 +188,19 @@ var prefixes = []struct {
 	{"sap netweaver", FamilySAP},
 	{"sap web application server", FamilySAP},
 	{"utl_http", FamilyOracle},
-	{"oracle httpclient", FamilyJava}, // of Oracle's application servers
+	{"oracle httpclient", FamilyJava}, // used by Oracle's application servers
 	{"rpt-httpclient", FamilyJava},
 	{"lotus-notes", FamilyNotes},
 	{"lotus notes", FamilyNotes},
 	{"domino", FamilyNotes},
+	{"http-api/", FamilyHTTPAPI},
 	{"dalvik", FamilyAndroid},
 	{"restsharp", FamilyNet},
 	{"microsoft.data", FamilyNet},
 }
 
-// mozillas are the families hidden inside a User-Agent that claims to be
-// Mozilla, as every stack of the nineties does. Order matters.
+// mozillas maps texts inside a User-Agent that claims to be Mozilla, as every stack
+// of the nineties does, to a family. Order matters.
 var mozillas = []struct {
 	text   []byte
 	family Family
@@ -215,13 +215,13 @@ var mozillas = []struct {
 	{[]byte("winhttp"), FamilyWinHTTP},
 	{[]byte("msxml"), FamilyMSXML},
 	{[]byte("lotus-notes"), FamilyNotes},
-	// Internet Explorer, or a program on WinINet: MSXML2.XMLHTTP in VBA, VB6,
-	// Access and Excel. It lists the .NET versions of the machine, and is none.
+	// Internet Explorer, or a program on WinINet: MSXML2.XMLHTTP in VBA, VB6, Access
+	// and Excel. It lists the machine's .NET versions, but is not .NET.
 	{[]byte("msie "), FamilyWinINet},
 	{[]byte("trident/"), FamilyWinINet},
 }
 
-// scanned bounds how much of a User-Agent is looked at, in bytes.
+// scanned is how much of a User-Agent is examined, in bytes.
 const scanned = 256
 
 // FamilyOf returns the family of a User-Agent.
@@ -246,18 +246,23 @@ func FamilyOf(userAgent string) Family {
 		return FamilyBrowser
 	}
 	for i := range prefixes {
-		if hasPrefixFold(ua, prefixes[i].text) {
-			if prefixes[i].family == FamilyCurl {
-				return curlFamily(ua[len("curl/"):])
-			}
-			return prefixes[i].family
+		if !hasPrefixFold(ua, prefixes[i].text) {
+			continue
+		}
+		switch family := prefixes[i].family; {
+		case prefixes[i].text == "curl/":
+			return curlFamily(ua[len("curl/"):])
+		case family == FamilyApacheHTTP && strings.Contains(ua, "(Java/1.6"):
+			return FamilyJava6
+		default:
+			return family
 		}
 	}
 	return FamilyOther
 }
 
-// curlFamily separates the curls that cannot be asked for TLS 1.2 (before 7.34)
-// from the others.
+// curlFamily separates the curl versions that cannot be asked for TLS 1.2 (before
+// 7.34) from later ones.
 func curlFamily(version string) Family {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -270,20 +275,6 @@ func curlFamily(version string) Family {
 	return FamilyCurl
 }
 
-// hasPrefixFold is strings.HasPrefix without regard to ASCII case; prefix is
-// lower case.
 func hasPrefixFold(s, prefix string) bool {
-	if len(s) < len(prefix) {
-		return false
-	}
-	for i := range len(prefix) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != prefix[i] {
-			return false
-		}
-	}
-	return true
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

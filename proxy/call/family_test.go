@@ -18,6 +18,19 @@ func TestFamilyOf(t *testing.T) {
 		"Apache CXF 2.7.3":                     FamilyCXF,
 		"Jakarta Commons-HttpClient/3.1":       FamilyCommonsHTTP,
 		"Apache-HttpClient/4.5.2 (Java/1.8.0)": FamilyApacheHTTP,
+		"Apache-HttpClient/4.5.2 (Java/1.6.0_45)":      FamilyJava6,
+		"Apache-HttpAsyncClient/4.1.2 (Java/1.6.0_45)": FamilyJava6,
+		"Apache-HttpClient/4.2.1 (java 1.5)":           FamilyApacheHTTP, // which every Java sends
+		"okhttp/3.12.1":                                FamilyJava,
+		"unirest-java/1.3.11":                          FamilyJava,
+		"WordPress/3.9; http://shop.example":           FamilyPHP,
+		"Drupal (+http://drupal.org/)":                 FamilyPHP,
+		"HTTP-Tiny/0.012":                              FamilyPerl,
+		"Mojolicious (Perl)":                           FamilyPerl,
+		"PycURL/7.19.0":                                FamilyPython,
+		"libcurl-agent/1.0":                            FamilyCurl,
+		"NetXMS":                                       FamilyCurl,
+		"http-api/1.24":                                FamilyHTTPAPI,
 		"Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 1.1.4322.573)":   FamilyNet1,
 		"Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 2.0.50727.5420)": FamilyNet2,
 		"Mozilla/4.0 (compatible; MSIE 6.0; MS Web Services Client Protocol 4.0.30319.1)":    FamilyNet4,
@@ -71,7 +84,7 @@ func FuzzFamilyOf(f *testing.F) {
 	f.Add("curl/7.")
 	f.Add("Mozilla/4.0 (compatible; Indy Library")
 	f.Fuzz(func(t *testing.T, ua string) {
-		if FamilyOf(ua) >= numFamilies {
+		if FamilyOf(ua) >= NumFamilies {
 			t.Fatalf("%q has a family outside of the set", ua)
 		}
 	})
@@ -79,7 +92,7 @@ func FuzzFamilyOf(f *testing.F) {
 
 func TestFamilyNames(t *testing.T) {
 	t.Parallel()
-	for f := range Families() {
+	for f := range NumFamilies {
 		if f.String() == "" || ParseFamily(f.String()) != f {
 			t.Errorf("family %d: its name %q does not come back", f, f)
 		}

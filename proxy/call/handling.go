@@ -6,8 +6,8 @@ type Handling uint8
 
 // What can be done with a connection.
 const (
-	Plain      Handling = iota // HTTP in clear, upgraded request by request
-	Terminated                 // TLS ended here with a leaf of the local CA
+	Plain      Handling = iota // plaintext HTTP, upgraded request by request
+	Terminated                 // TLS terminated here with a leaf of the local CA
 	Spliced                    // TLS relayed untouched to a configured upstream
 	Tunnelled                  // bytes relayed to a foreign host
 	Refused                    // answered with an error or an alert, then closed
@@ -17,16 +17,5 @@ const (
 var Handlings = [...]Handling{Plain, Terminated, Spliced, Tunnelled, Refused}
 
 func (h Handling) String() string {
-	switch h {
-	case Plain:
-		return "plain"
-	case Terminated:
-		return "terminated"
-	case Spliced:
-		return "spliced"
-	case Tunnelled:
-		return "tunnelled"
-	default:
-		return "refused"
-	}
+	return [...]string{Plain: "plain", Terminated: "terminated", Spliced: "spliced", Tunnelled: "tunnelled", Refused: "refused"}[h]
 }

@@ -4,7 +4,7 @@ package call
 // of the metrics label "identity_source".
 type Source uint8
 
-// The sources, first match wins.
+// The sources, in order of precedence.
 const (
 	SourceListener  Source = iota // the listener belongs to one client
 	SourceProxyAuth               // proxy credentials, checked
@@ -19,32 +19,21 @@ const (
 var Sources = [...]Source{SourceListener, SourceProxyAuth, SourceProxyUser, SourceWorkload, SourceName, SourceAccount, SourceAddress}
 
 func (r Source) String() string {
-	switch r {
-	case SourceListener:
-		return "listener"
-	case SourceProxyAuth:
-		return "proxy_auth"
-	case SourceProxyUser:
-		return "proxy_user"
-	case SourceWorkload:
-		return "workload"
-	case SourceName:
-		return "name"
-	case SourceAccount:
-		return "account"
-	default:
-		return "address"
-	}
+	return [...]string{
+		SourceListener: "listener", SourceProxyAuth: "proxy_auth", SourceProxyUser: "proxy_user",
+		SourceWorkload: "workload", SourceName: "name", SourceAccount: "account", SourceAddress: "address",
+	}[r]
 }
 
-// Identity is the answer: a name that is safe as a label value (printable, at
-// most identity.MaxName bytes), the source of that name, and whether the name is one that
-// the configuration knows (those are always kept and pre-created).
+// Identity is who is calling. Its Name is safe as a label value (printable, at most
+// identity.MaxName bytes), and Source is where that name comes from. Configured means
+// that the configuration knows the name: such names exist from the start and are
+// always kept.
 type Identity struct {
 	Name       string
 	Source     Source
 	Configured bool
-	Address    string // that it called from; in IPv6 its /64
-	Account    string // the API account of the request, if it is looked for and another source named the client
-	Unnamed    string // of an unchecked name: the client that the caller is without it
+	Address    string // the address it called from; for IPv6 its /64
+	Account    string // the request's API account, if that is looked for and another source named the client
+	Unnamed    string // for an unchecked name: what the caller is called without it
 }

@@ -7,143 +7,151 @@ import (
 	"tlslift/proxy/redact"
 )
 
-// Kind is what an Outcome is the outcome of.
+// Kind is what an Outcome describes.
 type Kind uint8
 
 // The kinds.
 const (
 	Request  Kind = iota // one HTTP request that was answered
 	Tunnel               // one tunnel, spliced, terminated, relayed or refused
-	Observed             // nothing yet: only Outcome.Observation is reported
-	Dropped              // a connection that was refused for Reason without a request; a Status says that it was told so
+	Observed             // nothing has ended: only Outcome.Observation is reported
+	Dropped              // a connection refused for Reason before a request; a Status means that the caller was answered
 )
 
-// Outcome is how one request or one tunnel ended: the one value that the log
-// line, the metrics and the ledger are made from. Each request and each tunnel
-// ends in exactly one.
+// Kinds lists every kind.
+var Kinds = [...]Kind{Request, Tunnel, Observed, Dropped}
+
+func (k Kind) String() string { return [...]string{"request", "tunnel", "observed", "dropped"}[k] }
+
+// Outcome is how one request or one tunnel ended. The log line, the metrics and the
+// ledger are all made from it. Each request and each tunnel ends in exactly one.
+//
+// An upgrade passes it as JSON from the old process to the new one. The JSON contains
+// only what the metrics and the ledger need; the old process writes the log line itself.
 type Outcome struct {
 	Kind   Kind
-	Conn   *Conn    // what is known of the connection
+	Conn   *Conn    `json:"-"` // what is known about the connection
 	Client Identity // who called
-	ConnID string   // conn_id in the log
-	ID     string   // request_id: of the request, or of the tunnel's CONNECT
-	Caller string   // the id that the caller gave the request; "" = none that may be logged
+	ConnID string   `json:"-"` // conn_id in the log
+	ID     string   // request_id: of the request or the tunnel
+	Caller string   `json:"-"` // the ID that the caller gave the request; "" = none that may be logged
 
 	Start    time.Time
 	End      time.Time
-	Upstream time.Duration // until the answer was held, or until its head for a streamed one
+	Upstream time.Duration `json:"-"` // until the answer was complete, or until the head of a streamed one
 
 	Ingress Ingress
-	Method  string // as Method has it; "" for a tunnel that no CONNECT opened
+	Method  string // as Method returns it; "" for a tunnel that no CONNECT opened
 	Host    string // normalised, safe to log; "" = none known
-	Path    string // without the query
-	APIType string // SMSPortal's Type, or a SOAP operation, when it is a known one
+	Path    string `json:"-"` // without the query
+	APIType string `json:"-"` // SMSPortal's Type, or a SOAP operation, if it is a known one
 
 	Label    string // metrics label "upstream": a configured host or pattern, or one of the underscore words
 	Ours     bool   // it was for one of our upstreams
-	Misnamed bool   // it is for one of them by its tunnel alone: Host is what the caller made up instead
-	Upgraded bool   // a request that went upstream and that only tlslift made possible
+	Misnamed bool   // only its tunnel is for one of our upstreams: Host is what the caller made up instead
+	Upgraded bool   // it went upstream, and only tlslift made that possible
 
-	// FallsBack says that the request came in clear by an http URL of the host's
-	// own: whatever led it here, without that it goes there in clear.
+	// FallsBack means that the request came in plaintext by an http URL of the host
+	// itself. Without whatever leads it here, it would go to the host in plaintext.
 	FallsBack bool
 
-	// Setting is what in the client led the request here. Of a spliced connection
-	// the way in and the hello show it.
+	// Setting is the client's setting that led the request here. For a spliced
+	// connection, the way in and the hello show it.
 	Setting Setting
 
 	Version  Version  // of the client's side
-	Cipher   uint16   // of the client's side, 0 in clear
-	JA4      string   // of the connection's hello
+	Cipher   uint16   `json:"-"` // of the client's side; 0 without TLS
+	JA4      string   `json:"-"` // of the connection's hello
 	Handling Handling // of the connection
-	Decision string   // what was decided: a word of package decide
+	Decision string   `json:"-"` // the action, a word of package decide
 
 	Status        int // of the answer; 0 = none was given
 	FromUpstream  bool
 	Reason        problem.Reason
 	Delivery      problem.Delivery
-	Detail        string // for the log: a closed text that carries nothing of the caller's
+	Detail        string `json:"-"` // for the log: a fixed text that contains nothing of the caller's
 	ClientGone    bool
-	RequestBytes  int64
-	ResponseBytes int64
+	RequestBytes  int64 `json:"-"`
+	ResponseBytes int64 `json:"-"`
 
-	UpstreamVersion uint16 // TLS version towards the upstream, 0 = none
-	UpstreamReused  bool   // the upstream connection had served a request before
+	UpstreamVersion uint16 `json:"-"` // TLS version towards the upstream; 0 = none
+	UpstreamReused  bool   `json:"-"` // the upstream connection had served a request before
 
 	UserAgent string       // the raw header; only its family is kept
-	Exposed   redact.Kinds // secrets that were readable, or weakly protected, on the way here
+	Partial   bool         // the head was refused before UserAgent was known
+	Exposed   redact.Kinds // secrets that were readable, or weakly protected, on their way here
 
-	// Offer is what the connection's ClientHello offered; nil without one. It
-	// says what its client could do, by whatever name the client goes.
+	// Offer is what the connection's ClientHello offered; nil without one. It shows
+	// what the client is capable of, whatever name the client goes by.
 	Offer *Offer
 
-	Ending End // of a tunnel
+	Ending End `json:"-"` // of a tunnel
 
 	// Failure is why a tunnel's handshake failed, or that there was no call.
 	Failure HandshakeFailure
 
-	// Observation is what the connection shows of its client. It is reported once:
-	// with the first call, or at the end. Its hello goes ahead if there was no
-	// call for 10 seconds.
+	// Observation is what the connection shows about its client. It is reported once:
+	// with the first call, or at the end. The hello is reported ahead of it if no
+	// call came within 10 seconds.
 	Observation *Observation
 }
 
-// Insecure reports whether the request came in clear or over TLS below 1.2.
+// Insecure reports whether the request came in plaintext or over TLS below 1.2.
 func (o *Outcome) Insecure() bool { return o.Version.Insecure() }
 
-// Duration is how long the request or tunnel took.
+// Duration returns how long the request or tunnel took.
 func (o *Outcome) Duration() time.Duration { return o.End.Sub(o.Start) }
 
-// Observation is what one connection shows of its client, whatever it carries.
+// Observation is what one connection shows about its client, whatever it carries.
 type Observation struct {
 	Ours     bool // something on it was for one of our upstreams
 	Ingress  Ingress
 	Handling Handling
-	Version  Version // negotiated; of a refused connection, the highest offered
-	Host     string  // that it was for, when no request names one
+	Version  Version // negotiated; for a refused connection, the highest offered
+	Host     string  // what it was for, if no request names a host
 
-	// NoCall says that the connection shows nothing of how the client stands: no
-	// call was made on it. A call is a request, or on a spliced connection what
-	// hello.Called says.
+	// NoCall means that no call was made on the connection, so it does not show how
+	// the client stands. A call is a request or, on a spliced connection, what
+	// hello.Turns.Called reports.
 	NoCall bool
-	// Early says that only the hello is reported so far.
+	// Early means that only the hello is reported so far.
 	Early bool
-	// Again says that the connection was reported before, and that there was
-	// another call.
+	// Again means that the connection was reported before, and that there was another
+	// call.
 	Again bool
 
-	// Hello is what its ClientHello offered; nil without one, or when it was
-	// handed over before.
+	// Hello is what its ClientHello offered; nil without one, or if it was reported
+	// before.
 	Hello *Offer
-	// FormerName is the name that the hello was handed over under, if the client has
-	// got a better one since; "" otherwise.
+	// FormerName is the name that the hello was reported under, if the client has got
+	// a better one since; "" otherwise.
 	FormerName string
 
 	// Failure is why its handshake failed; HandshakeOK if it did not.
 	Failure HandshakeFailure
-	// AtUpstream says that the handshake was one between the client and the
-	// upstream, spliced.
+	// AtUpstream means that the handshake was between the client and the upstream: it
+	// was spliced.
 	AtUpstream bool
-	// NoAlert says that the client had been shown the certificate, and closed
-	// the connection without a word.
+	// NoAlert means that the client was shown the certificate, then closed the
+	// connection without an alert.
 	NoAlert bool
 }
 
 // Called reports whether the client made a call on the connection.
 func (s *Observation) Called() bool { return !s.NoCall && s.Handling != Refused }
 
-// Offer is what a ClientHello says of its client.
+// Offer is what a ClientHello says about its client.
 type Offer struct {
 	Max      Version // the highest version offered
 	SSLv2    bool    // framed as SSL 2.0
 	SNI      bool    // it names a server
-	Fallback bool    // TLS_FALLBACK_SCSV (RFC 7507): the client can do better than it offers
+	Fallback bool    // TLS_FALLBACK_SCSV (RFC 7507): the client can do better than this
 	Library  string  // guessed from the hello; "" = unknown
 
-	// WrongName says that it names another host than the one it calls.
+	// WrongName means that it names a host other than the one called.
 	WrongName bool
-	// ShutOut says that it offers nothing that we, or any current server, could
-	// agree to: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 suites.
+	// ShutOut means that it offers nothing that we, or any current server, could
+	// negotiate: SSL 3.0 alone, or only export, DES, DHE or RC4-MD5 suites.
 	ShutOut bool
 
 	JA4 string

@@ -2,11 +2,11 @@ package call
 
 import "crypto/tls"
 
-// Version is the protocol the client spoke on its side of tlslift. Its String
-// is the value of the metrics label and the log field "tls_version".
+// Version is the protocol that the client spoke to tlslift. Its String is the value
+// of the metrics label and the log field "tls_version".
 type Version uint8
 
-// The versions, oldest first, so that they can be compared.
+// The versions, oldest first, so they can be compared.
 const (
 	VersionNone Version = iota // plaintext HTTP
 	VersionSSL3
@@ -20,27 +20,14 @@ const (
 var Versions = [...]Version{VersionNone, VersionSSL3, Version10, Version11, Version12, Version13}
 
 func (v Version) String() string {
-	switch v {
-	case VersionSSL3:
-		return "ssl3"
-	case Version10:
-		return "1.0"
-	case Version11:
-		return "1.1"
-	case Version12:
-		return "1.2"
-	case Version13:
-		return "1.3"
-	default:
-		return "none"
-	}
+	return [...]string{VersionNone: "none", VersionSSL3: "ssl3", Version10: "1.0", Version11: "1.1", Version12: "1.2", Version13: "1.3"}[v]
 }
 
 // Insecure reports whether the version is below what SMSPortal will accept:
 // plaintext, SSL 3.0, TLS 1.0 or TLS 1.1.
 func (v Version) Insecure() bool { return v < Version12 }
 
-// Wire is the number of a TLS version in the wire format, as crypto/tls uses it.
+// Wire returns the number of a TLS version in the wire format, as crypto/tls uses it.
 func (v Version) Wire() uint16 { return tls.VersionTLS10 + uint16(v-Version10) }
 
 // VersionOf maps a version number of the TLS wire format (RFC 8446 4.1.2) to

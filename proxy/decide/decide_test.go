@@ -390,19 +390,26 @@ func TestHello(t *testing.T) {
 		}
 	}
 	// What a refused modern client shows: one that names nobody may be for us, and
-	// one that calls us by our own name is.
+	// one that calls us by our own name is, or by an alias where default_upstream answers.
 	for _, c := range []struct {
-		sni     string
-		ours    bool
-		failure call.HandshakeFailure
+		change         func(*call.Conn)
+		sni            string
+		ours, misnamed bool
+		failure        call.HandshakeFailure
 	}{
-		{"", true, call.HandshakeNoServerName},
-		{"localhost", true, call.HandshakeOK},
-		{other, false, call.HandshakeOK},
+		{direct, "", true, false, call.HandshakeNoServerName},
+		{direct, "localhost", true, true, call.HandshakeOther},
+		{direct, other, false, false, call.HandshakeOK},
+		{fallback, other, true, true, call.HandshakeOther},
+		{fallback, "a b", true, true, call.HandshakeOther},
 	} {
-		d := settings(OthersRefuse, true).Hello(conn(direct), Hello{Modern: true, ServerName: c.sni})
-		if d.Action != Refuse || d.Ours != c.ours || d.Failure != c.failure {
-			t.Errorf("direct, SNI %q: %+v", c.sni, d)
+		d := settings(OthersRefuse, true).Hello(conn(c.change), Hello{Modern: true, ServerName: c.sni})
+		if d.Action != Refuse || d.Ours != c.ours || d.Misnamed != c.misnamed || d.Failure != c.failure {
+			t.Errorf("SNI %q: %+v", c.sni, d)
+		}
+		d = settings(OthersRefuse, true).Hello(conn(c.change), Hello{ServerName: c.sni})
+		if d.Action != Terminate || d.Misnamed != c.misnamed {
+			t.Errorf("SNI %q of an old client: %+v", c.sni, d)
 		}
 	}
 	d := settings(OthersRefuse, false).Hello(conn(connect(host.SelfTest)), Hello{})

@@ -8,37 +8,37 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// Target is where a request wants to go, as its head says.
+// Target is where a request wants to go, according to its head.
 type Target struct {
 	Absolute bool      // absolute form (RFC 9112 section 3.2.2)
 	Scheme   string    // of absolute form, in lower case
 	Host     host.Name // of the target, else the Host field; the zero Name = none named
-	Port     uint16    // named with it; 0 = none
+	Port     uint16    // named with the host; 0 = none
 	Path     string    // path and query, byte for byte
 }
 
 // Head is what a request's head says besides its target.
 type Head struct {
 	Method     string
-	Blanks     bool  // its target came with raw spaces or tabs
+	Blanks     bool  // its target contains raw spaces or tabs
 	Upgrade    bool  // it asks for another protocol
-	OwnVia     bool  // its Via has our own element
-	Unadmitted error // why its proxy credentials are not accepted; nil = they are, or none are needed
+	OwnVia     bool  // its Via contains our own element
+	Unadmitted error // why its proxy credentials were rejected; nil = accepted, or none are needed
 }
 
-// Place is where a request came in and what it names.
+// Place is how a request came in and what it names.
 type Place struct {
 	Ingress  call.Ingress
 	SeesHTTP bool      // the caller asked for an http URL
-	Host     host.Name // the zero Name when none is named and none is known
-	Port     uint16    // that was named; 0 = none, or the tunnel's decides
+	Host     host.Name // the zero Name if none is named and none is known
+	Port     uint16    // the one named; 0 = none, or the tunnel's applies
 	Ours     bool      // the request, its base URL or its tunnel names one of our upstreams
-	Base     bool      // the caller used a base URL: the host it named is tlslift's, or none
-	Prefix   string    // "/HOST", with which the path of a base URL begins; "" with default_upstream
+	Base     bool      // the caller used a base URL: the host that it named is tlslift's own, or none
+	Prefix   string    // "/HOST" at the start of a base URL's path; "" with default_upstream
 }
 
-// Find says where a request came in and which host it names. The Decision is a
-// refusal when no host can be found; its Action is not Refuse otherwise.
+// Find determines how a request came in and which host it names. If it cannot, the
+// Decision is a refusal; otherwise its Action is not Refuse.
 func (s *Settings) Find(c *call.Conn, t Target) (Place, Decision) {
 	inner := c.Ingress == call.Connect || c.Ingress == call.TLS ||
 		c.Ingress == call.Transparent && c.Handling == call.Terminated
@@ -91,7 +91,7 @@ func (s *Settings) ours(n host.Name) bool {
 	return ours
 }
 
-// portOr80 is the port of an http URL.
+// portOr80 returns the port of an http URL.
 func (p Place) portOr80() uint16 {
 	if p.Port == 0 {
 		return portHTTP
@@ -99,8 +99,8 @@ func (p Place) portOr80() uint16 {
 	return p.Port
 }
 
-// fallback is the host that a caller means that names none: one whose address
-// it called.
+// fallback returns the host for a caller that names none: its default host, or the
+// address that it called.
 func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 	switch {
 	case !c.DefaultHost.IsZero():
@@ -112,9 +112,9 @@ func fallback(c *call.Conn, in call.Ingress) (host.Name, uint16) {
 	}
 }
 
-// Request decides about one request that is no CONNECT. found is what Find
-// decided. A refused request is for one of our upstreams if it says so, unless
-// its caller may not use the proxy at all, or is tlslift itself.
+// Request decides about one request that is not a CONNECT. found is Find's decision.
+// A refused request counts as ours if it names one of our upstreams, unless its
+// caller may not use the proxy at all, or is tlslift itself.
 func (s *Settings) Request(c *call.Conn, p Place, found Decision, a Head) Decision {
 	d := s.request(c, p, found, a)
 	if d.Action == Refuse {
@@ -152,12 +152,12 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	}
 	port := p.portOr80()
 	if p.Ingress != call.Forward {
-		// Nobody needs a proxy's help to call a stranger in origin form, inside TLS,
-		// or inside a tunnel to one of ours.
+		// No caller needs a proxy to reach a foreign host in origin form, inside TLS,
+		// or inside a tunnel to one of our hosts.
 		switch {
 		case s.self(p.Host, port):
-			return Decision{Reason: problem.Loop, Detail: detailSelf, Cause: problem.Hostless}
-		case p.Host.IsAddr(): // no upstream is one, and a redirected caller may not have named it
+			return Decision{Reason: problem.Loop, Detail: detailHostless, Cause: problem.Hostless}
+		case p.Host.IsAddr(): // no upstream is an address, and a redirected caller may not have named it
 			return Decision{Reason: problem.Host, Detail: detailForeignWay, Cause: problem.Hostless}
 		default:
 			return Decision{Reason: problem.Host, Detail: detailForeignWay, Cause: problem.UnknownHost}
@@ -170,10 +170,10 @@ func (s *Settings) request(c *call.Conn, p Place, found Decision, a Head) Decisi
 	return d
 }
 
-// serves reports whether a request for the host may have the method. For our
-// hosts, methods are a closed set. Any other one is often the end of a body whose
-// length was counted in characters, not in bytes, so the connection cannot go on.
-// Nor can it if the target has blanks: then the true request line is in it.
+// serves reports whether a request for a host may use its method. For our hosts,
+// methods are a closed set. Any other method is often the end of a body whose length
+// was counted in characters, not in bytes, so the connection cannot go on. For any
+// other host, that holds if the target has blanks: the real request line is in there.
 func (s *Settings) serves(a Head, n host.Name) bool {
 	if _, known := call.Method(a.Method); known {
 		return true
@@ -183,8 +183,8 @@ func (s *Settings) serves(a Head, n host.Name) bool {
 }
 
 // portAllowed reports whether a request for an upstream may name the port. http
-// targets name port 80 or none. A caller that was pointed here by its hosts
-// file names the port that it was pointed to.
+// targets name port 80 or none. A caller that its hosts file points here names the
+// port of our listener.
 func portAllowed(c *call.Conn, p Place, own uint16) bool {
 	switch {
 	case p.Port == 0, p.SeesHTTP && p.Port == portHTTP:

@@ -49,16 +49,17 @@ func (s *Settings) Connect(c *call.Conn, n host.Name, port uint16, a Head) Decis
 	return s.foreign(c, n, port, Relay, OthersTunnel)
 }
 
-// Hello is what a ClientHello says, as far as it decides.
+// Hello is what a ClientHello says, as far as it matters for the decision.
 type Hello struct {
 	Modern     bool   // it offers TLS 1.2 or higher
 	ServerName string // SNI, "" = none
 	Own        bool   // it is one that we are sending ourselves
-	Terminate  bool   // the client is one of legacy_tls.terminate_clients
+	Terminate  bool   // the client is listed in legacy_tls.terminate_clients
 }
 
-// Hello decides about a ClientHello, inside a CONNECT or straight away. The
-// Host of a Terminate is the zero Name when only the inner Host knows it.
+// Hello decides about a ClientHello, inside a CONNECT or at the start of a
+// connection. The Host of a Terminate is the zero Name if only the inner Host knows
+// it.
 func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
 	if h.Own {
 		return Decision{Reason: problem.Loop, Detail: detailOwnHello, Alert: alertInternalError}
@@ -78,9 +79,9 @@ func (s *Settings) Hello(c *call.Conn, h Hello) Decision {
 	return d
 }
 
-// chooseHost finds the host that a ClientHello straight away is for: its SNI, else the
-// original destination, else default_upstream, else whatever the inner Host
-// says, which needs the TLS to end here. The Action is Splice unless the
+// chooseHost finds the host for a ClientHello that no CONNECT preceded. It uses the
+// SNI, else the original destination, else default_upstream. Failing these, the inner
+// Host decides, so TLS must be terminated here. Unless the Action is Splice, the
 // decision is final.
 func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	switch {
@@ -91,7 +92,7 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	}
 	name, err := host.Parse(h.ServerName)
 	if err == nil && name.IsAddr() {
-		h.ServerName = "" // an address is no server name (RFC 6066 section 3)
+		h.ServerName = "" // an address is not a server name (RFC 6066 section 3)
 	} else if err == nil {
 		if _, ours := s.Upstream(name); ours || name == selfTest {
 			return Decision{Action: Splice, Host: name, Ours: true}
@@ -100,27 +101,27 @@ func (s *Settings) chooseHost(c *call.Conn, h Hello) Decision {
 	if c.OriginalDst.IsValid() {
 		return s.redirected(c, h)
 	}
-	if n := c.Listener.DefaultUpstream; h.ServerName == "" {
-		if _, ours := s.Upstream(n); ours {
-			return toDefault(n, h)
-		}
+	_, byDefault := s.Upstream(c.Listener.DefaultUpstream)
+	if byDefault && h.ServerName == "" {
+		return toDefault(c.Listener.DefaultUpstream, h)
 	}
+	misnamed := h.ServerName != "" && (byDefault || err == nil && name.Loopback())
 	if h.Modern && !h.Terminate {
 		d := Decision{Reason: problem.Host, Detail: detailModernOther, Alert: alertUnrecognizedName}
 		switch {
-		case h.ServerName == "": // it may be for one of ours: no other clients are sent here
+		case h.ServerName == "": // it may be for one of ours: no other clients are led here
 			d.Ours, d.Detail, d.Failure = true, detailModernNone, call.HandshakeNoServerName
-		case err == nil && name.Loopback():
-			d.Ours = true // the client calls us by our own name
+		case misnamed: // the client calls us by our own name, or by an alias
+			d.Ours, d.Misnamed, d.Failure = true, true, call.HandshakeOther
 		}
 		return d
 	}
-	return Decision{Action: Terminate, Ours: true}
+	return Decision{Action: Terminate, Ours: true, Misnamed: misnamed}
 }
 
-// toDefault aims at the host that a nameless caller may mean: a spliced connection
-// goes there. A terminated one gets the leaf with all names, and its inner Host
-// decides.
+// toDefault decides about a caller that names no host but may mean n. A modern client
+// is spliced to n. Any other is terminated with the leaf for all names, and its inner
+// Host decides.
 func toDefault(n host.Name, h Hello) Decision {
 	if h.Modern && !h.Terminate {
 		return Decision{Action: Splice, Host: n, DefaultHost: n, Ours: true}
@@ -128,9 +129,8 @@ func toDefault(n host.Name, h Hello) Decision {
 	return Decision{Action: Terminate, DefaultHost: n, Ours: true}
 }
 
-// redirected decides about a redirected ClientHello whose SNI is not ours: an
-// address that our hosts resolve to is ours, anything else goes where it was
-// going.
+// redirected decides about a redirected ClientHello whose SNI is not ours. An address
+// that our hosts resolve to is ours; any other connection goes where it was going.
 func (s *Settings) redirected(c *call.Conn, h Hello) Decision {
 	if h.ServerName == "" {
 		if n, owner := s.OwnerOf(c.OriginalDst.Addr()); owner == call.OwnerUpstream {
@@ -148,10 +148,10 @@ func (s *Settings) relayOnward(c *call.Conn) Decision {
 	return Decision{Action: Relay, Host: host.OfAddr(c.OriginalDst.Addr()), Port: c.OriginalDst.Port(), Guard: s.guard(c)}
 }
 
-// Silent decides about a redirected connection on which the caller has said
-// nothing for a second: a Relay, since the server may be one that speaks first, or
-// Inspect, which means that the caller's first bytes are waited for. That is so at
-// the port of plain HTTP, and at an address that is or was one of our upstreams'.
+// Silent decides about a redirected connection whose caller has sent nothing for a
+// second. It chooses Relay, since the server may speak first, or Inspect, to wait for
+// the caller's first bytes. It chooses Inspect on port 80, and at an address that is
+// or was one of our upstreams'.
 func (s *Settings) Silent(c *call.Conn) Decision {
 	if c.OriginalDst.Port() == portHTTP {
 		return Decision{Action: Inspect}
@@ -162,20 +162,20 @@ func (s *Settings) Silent(c *call.Conn) Decision {
 	return s.untouched(c)
 }
 
-// Opening is what a redirected connection in clear begins with.
+// Opening is how a redirected plaintext connection begins.
 type Opening struct {
-	OtherProtocol bool        // it is no HTTP
-	Hosts         []host.Name // that its first head names
+	OtherProtocol bool        // it is not HTTP
+	Hosts         []host.Name // those that its first head names
 	Certain       bool        // the head names no others
 }
 
-// Redirected decides about a redirected connection in clear: a Relay to where
-// it was going, Upgrade, which means that its requests are decided one by one, or a
-// refusal of its first request.
+// Redirected decides about a redirected plaintext connection. It chooses Relay to
+// send it where it was going, Upgrade to decide its requests one by one, or a refusal
+// of its first request.
 //
-// A relay is final and in clear. So a call that could be for one of our hosts is
-// never relayed: the head must be complete and name other hosts alone, or the
-// address must be no upstream's for certain.
+// A relay is final and stays plaintext, so a call that may be for one of our hosts is
+// never relayed. The head must be complete and name only other hosts, or the address
+// must certainly not be an upstream's.
 func (s *Settings) Redirected(c *call.Conn, o Opening) Decision {
 	if !s.accepts(c.Listener, call.Transparent) {
 		return Decision{Action: Upgrade} // each request is refused
@@ -201,14 +201,14 @@ func (s *Settings) Redirected(c *call.Conn, o Opening) Decision {
 	}
 }
 
-// called reports whether a host is the very address that a redirected caller
-// called: whose that is, the address says.
+// called reports whether a host is the very address that a redirected caller called.
+// The address then shows whose it is.
 func called(c *call.Conn, n host.Name) bool {
 	return c.OriginalDst.IsValid() && n == host.OfAddr(c.OriginalDst.Addr())
 }
 
-// untouched is onwards for bytes that a parent proxy does not take: they are not
-// TLS.
+// untouched is relayOnward for bytes that are not TLS, which a parent proxy does not
+// take.
 func (s *Settings) untouched(c *call.Conn) Decision {
 	d := s.relayOnward(c)
 	d.Direct = true

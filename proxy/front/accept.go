@@ -19,8 +19,8 @@ import (
 )
 
 // Handler serves one accepted connection on the connection's own goroutine, and
-// closes it. refusal, if not nil, says that the caller may not connect: the answer
-// to its first request says so, or an alert.
+// closes it. If refusal is not nil, the caller may not connect: the handler says so
+// in an answer to its first request, or with a TLS alert.
 type Handler interface {
 	ServeConn(c *Conn, kind Kind, refusal *Refusal)
 }
@@ -29,7 +29,7 @@ type Handler interface {
 type Refusal struct {
 	Reason problem.Reason
 	Cause  problem.Cause
-	Detail string // for the log: a closed text, with the peer's address in it where that helps
+	Detail string // for the log: one of a fixed set of sentences, with the peer's address where that helps
 }
 
 // Details of refusals, for the log.
@@ -42,37 +42,37 @@ const (
 	detailLoop      = "the caller is a connection of our own"
 )
 
-// Rules are what the configuration says of a listener.
+// Rules holds what the configuration says about a listener.
 type Rules struct {
-	Listener          *call.Listener // what connections inherit
-	Allow             []netip.Prefix // who may connect; empty = everyone
+	Listener          *call.Listener // copied to the facts of its connections
+	Allow             []netip.Prefix // who may connect; empty means everyone
 	ProxyProtocolFrom []netip.Prefix // who must send a PROXY protocol header; others may not
 }
 
-// Denies reports whether the rules bar a client.
+// Denies reports whether the rules forbid client to connect.
 func (r *Rules) Denies(client netip.Addr) bool {
 	return len(r.Allow) > 0 && !contains(r.Allow, client)
 }
 
-// Options are what Serve needs for one listener. Shared, Rules, Handler and
+// Options holds what Serve needs for one listener. Shared, Rules, Handler and
 // Logger must be set.
 type Options struct {
-	Shared  *Shared      // of all listeners of the proxy
-	Rules   func() Rules // in force
+	Shared  *Shared      // shared by all listeners of the proxy
+	Rules   func() Rules // returns the current rules
 	Handler Handler
 	Logger  *zap.Logger
 
 	// OwnSocket reports whether a connection from peer to local is one of our
-	// own outbound ones; nil = none is.
+	// own outbound connections; nil means that none is.
 	OwnSocket func(peer, local netip.AddrPort) bool
 	// OriginalDst asks the kernel where a connection was going before it was
-	// redirected; zero = unknown. It is called on transparent listeners only.
+	// redirected; zero if unknown. It is called only on transparent listeners.
 	OriginalDst func(net.Conn) netip.AddrPort
 	// Dropped is called for each refused connection that ends without an answer:
-	// the caller left first, or it is barred and said nothing. nil = not called.
+	// the caller left first, or it was denied and sent nothing. It may be nil.
 	Dropped func(*call.Conn, problem.Reason)
-	// Ended is called after accepting has ended: every accepted connection is
-	// among the open ones of Shared. nil = not called.
+	// Ended is called when the accept loop has ended. Shared then counts every
+	// accepted connection that is still open. It may be nil.
 	Ended func()
 }
 
@@ -80,13 +80,13 @@ type Options struct {
 type acceptor struct {
 	Options
 	group    sync.WaitGroup
-	retiring atomic.Bool // no more is accepted
+	retiring atomic.Bool // set once it accepts no more
 }
 
-// Serve accepts connections until ctx is done or the listener fails for good;
-// it closes the listener. The connections that it accepted are asked to end
-// after their next answer once ctx is done (Carrier.Retire). Serve returns when
-// each was served. It returns nil when ctx was done.
+// Serve accepts connections until ctx is done or the listener fails permanently,
+// and then closes the listener. Once ctx is done, the accepted connections are
+// asked to end after their next answer (Carrier.Retire). Serve returns when every
+// connection has been served, with nil if ctx is done.
 func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	a := &acceptor{Options: opt}
 	defer a.group.Wait()
@@ -100,16 +100,16 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	for {
 		nc, err := a.accept(ctx, ln)
 		if err != nil {
-			_ = ln.Close() // the context's end closes it too, but may still be about to
+			_ = ln.Close() // the context's AfterFunc closes it too, but may not have run yet
 			if ctx.Err() != nil {
 				return nil
 			}
 			return fmt.Errorf("accepting on %s: %w", a.Rules().Listener.Address, err)
 		}
-		c := newConn(ctx, nc, a.Shared, &a.retiring) // not later: a shutdown waits for those that are open
+		c := newConn(ctx, nc, a.Shared, &a.retiring) // at once, because a shutdown waits for the open connections
 		a.group.Go(func() {
-			// Side by side, not nested: an idle connection does not hold the stack
-			// that admitting it took.
+			// One after the other, not nested, so an idle connection does not keep
+			// the stack that admit used.
 			if kind, refusal := a.admit(c); kind != KindEOF {
 				a.Handler.ServeConn(c, kind, refusal)
 			}
@@ -117,19 +117,19 @@ func Serve(ctx context.Context, ln net.Listener, opt Options) error {
 	}
 }
 
-// Bounds of the pause after a failed accept.
+// Limits of the pause after a failed accept.
 const (
 	minBackOff = 5 * time.Millisecond
 	maxBackOff = time.Second
 )
 
-// accept returns the next connection. Running out of file descriptors or
-// memory is no reason to stop listening: it waits and tries again.
+// accept returns the next connection. When file descriptors or memory run out, it
+// pauses and tries again, and the listener stays open.
 func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
 	for pause := minBackOff; ; pause = min(2*pause, maxBackOff) {
 		nc, err := ln.Accept()
 		if tcp, ok := nc.(*net.TCPConn); ok && err == nil {
-			_ = tcp.SetKeepAlive(false) // an inherited listener's are on; see standing
+			_ = tcp.SetKeepAlive(false) // connections of an inherited listener have it on; see standing
 		}
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return nc, err
@@ -149,18 +149,27 @@ func (a *acceptor) accept(ctx context.Context, ln net.Listener) (net.Conn, error
 	}
 }
 
-// passing reports whether an accept may work again later: EMFILE, ENFILE,
-// ENOBUFS, ENOMEM, ECONNABORTED and their like.
+// passing reports whether accept may succeed later, as after EMFILE, ENFILE,
+// ENOBUFS, ENOMEM, ECONNABORTED and similar errors.
 func passing(err error) bool {
 	var temporary interface{ Temporary() bool }
 	return isShortage(err) || errors.As(err, &temporary) && temporary.Temporary()
 }
 
-// admit decides about an accepted connection, and looks at its first bytes. After
-// KindEOF it is closed; else it is the handler's.
+// admit decides about an accepted connection, and looks at its first bytes. It
+// closes the connection if it returns KindEOF.
 func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	lim, rules := *a.Shared.limits.Load(), a.Rules()
-	facts := a.arrived(c.nc, rules.Listener)
+	facts := &call.Conn{
+		Listener: rules.Listener,
+		Peer:     host.OfSocket(c.nc.RemoteAddr()),
+		Local:    host.OfSocket(c.nc.LocalAddr()),
+		Accepted: time.Now(),
+	}
+	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
+	if rules.Listener.Accept.Has(call.Transparent) && a.OriginalDst != nil {
+		facts.OriginalDst = host.CanonicalPort(a.OriginalDst(c.nc))
+	}
 	c.facts, c.rules = facts, a.Rules
 	deadline := time.Time{}
 	if lim.HeaderTimeout > 0 {
@@ -182,7 +191,7 @@ func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 		return a.refuse(c, Refusal{Reason: problem.Limit, Detail: over})
 	}
 	if rules.Denies(client) {
-		// Its requests are refused, for as long as the rules bar it.
+		// Its requests are refused for as long as the rules deny it.
 		c.facts.Denied, c.rejectTimeout = true, a.Shared.rejectTimeout()
 		deadline = time.Now().Add(c.rejectTimeout)
 	}
@@ -208,23 +217,6 @@ func proxyRefusal(cause problem.Cause, detail string, facts *call.Conn) Refusal 
 	return Refusal{Reason: problem.Malformed, Cause: cause, Detail: fmt.Sprintf(detail, facts.Peer.Addr())}
 }
 
-// arrived is what the socket knows. It does not change once the connection is
-// served.
-func (a *acceptor) arrived(nc net.Conn, l *call.Listener) *call.Conn {
-	facts := &call.Conn{
-		Listener: l,
-		Peer:     host.OfSocket(nc.RemoteAddr()),
-		Local:    host.OfSocket(nc.LocalAddr()),
-		Accepted: time.Now(),
-	}
-	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
-	if l.Accept.Has(call.Transparent) && a.OriginalDst != nil {
-		dst := a.OriginalDst(nc)
-		facts.OriginalDst = host.CanonicalPort(dst)
-	}
-	return facts
-}
-
 // drop closes without an answer.
 func (a *acceptor) drop(c *Conn, reason problem.Reason) {
 	if a.Dropped != nil {
@@ -233,11 +225,11 @@ func (a *acceptor) drop(c *Conn, reason problem.Reason) {
 	c.discard()
 }
 
-// serverFirstTimeout is how long after the accept a redirected caller that says nothing may
-// be waiting for a server that speaks first.
+// serverFirstTimeout is how long after the accept a redirected caller must be
+// silent before it counts as waiting for a server that speaks first.
 const serverFirstTimeout = time.Second
 
-// sniff is Sniff for a connection whose caller may connect.
+// sniff is Sniff, and returns KindSilent for a redirected caller that stays silent.
 func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 	soon := c.facts.Accepted.Add(serverFirstTimeout)
 	if !c.facts.OriginalDst.IsValid() || c.facts.Denied || !deadline.IsZero() && deadline.Before(soon) {
@@ -247,7 +239,7 @@ func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return kind, err
-	case c.Buffered() == 0 && !time.Now().Before(soon): // not sooner, by a drain
+	case c.Buffered() == 0 && !time.Now().Before(soon): // not earlier, by a drain
 		return KindSilent, nil
 	default:
 		return Sniff(c, deadline)
@@ -255,8 +247,8 @@ func (a *acceptor) sniff(c *Conn, deadline time.Time) (Kind, error) {
 }
 
 // look looks at the first bytes of a connection whose caller may connect, or is
-// Denied. Our own sockets are looked for only now: a socket of ours is
-// registered before it is written to.
+// Denied. Only then does it check for our own sockets: a socket of ours is
+// registered before anything is written to it.
 func (a *acceptor) look(c *Conn, deadline time.Time) (Kind, *Refusal) {
 	kind, err := a.sniff(c, deadline)
 	switch {
@@ -266,7 +258,9 @@ func (a *acceptor) look(c *Conn, deadline time.Time) (Kind, *Refusal) {
 	case err != nil || kind == KindEOF:
 		c.discard()
 		return KindEOF, nil
-	case a.OwnSocket != nil && a.isOwn(c.facts):
+	case a.OwnSocket != nil && (a.OwnSocket(c.facts.Peer, c.facts.Local) || c.facts.OriginalDst.IsValid() && a.OwnSocket(c.facts.Peer, c.facts.OriginalDst)):
+		// It is one of our own outbound connections, made to this listener or redirected
+		// to it.
 		return a.refuse(c, Refusal{Reason: problem.Loop, Detail: detailLoop})
 	case kind == KindHTTP && !c.facts.OriginalDst.IsValid() && isProxyHeader(c.early):
 		return a.refuse(c, proxyRefusal(problem.ProxyHeader, detailHeader, c.facts))
@@ -275,14 +269,8 @@ func (a *acceptor) look(c *Conn, deadline time.Time) (Kind, *Refusal) {
 	}
 }
 
-// isOwn reports whether the connection is one of our own outbound ones, made to
-// this listener or redirected to it.
-func (a *acceptor) isOwn(facts *call.Conn) bool {
-	return a.OwnSocket(facts.Peer, facts.Local) || facts.OriginalDst.IsValid() && a.OwnSocket(facts.Peer, facts.OriginalDst)
-}
-
-// refuse lets the handler answer why the caller may not connect, under short
-// timeouts. A caller that says nothing gets an answer too, unless it left.
+// refuse lets the handler answer why the caller may not connect, with short
+// timeouts. A silent caller gets an answer too, unless it left.
 func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 	c.rejectTimeout = a.Shared.rejectTimeout()
 	kind, err := Sniff(c, time.Now().Add(c.rejectTimeout))
@@ -296,9 +284,8 @@ func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 	return kind, &refusal
 }
 
-// contains reports whether a prefix covers an address. The zone that a
-// link-local caller has is not part of it: no prefix contains an address with
-// one.
+// contains reports whether one of the prefixes contains addr. It ignores the zone
+// of a link-local address, because no prefix contains an address with a zone.
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	addr = host.Canonical(addr)
 	for _, p := range prefixes {

@@ -264,3 +264,8 @@ func prefixes(s ...string) (out []netip.Prefix) {
 	}
 	return out
 }
+
+// String returns the name of a kind, for comparisons in tests.
+func (k Kind) String() string {
+	return [...]string{KindHTTP: "http", KindTLS: "tls", KindSSLv2: "sslv2", KindEOF: "eof", KindSilent: "silent"}[k]
+}

@@ -1,57 +1,57 @@
 package front
 
 import (
-	"syscall"
 	"time"
 
 	"tlslift/proxy/call"
+	"tlslift/proxy/nonblock"
 )
 
-// unknownLate is the Late of a platform that cannot say when a caller ended its
-// side.
+// unknownLate is the value of Late where the platform cannot say when a caller
+// ended its side.
 const unknownLate = -1
 
-// PeerState looks at the socket without reading from it. It costs a system call.
+// PeerState inspects the socket without reading. It costs a system call.
 func (c *Conn) PeerState() call.PeerState {
 	if c.lost.Load() {
 		return call.PeerState{Reset: true}
 	}
-	raw := c.socket()
+	raw := nonblock.Socket(c.nc)
 	if raw == nil {
 		return call.PeerState{}
 	}
 	s := standing(raw)
 	if s.Reset {
-		// Some kernels report a reset once.
+		// Some kernels report a reset only once.
 		c.lost.Store(true)
 	}
 	return s
 }
 
 // WithoutWaiting makes reads during f return what the kernel holds, or else
-// os.ErrDeadlineExceeded at once. Nothing else may read meanwhile.
+// os.ErrDeadlineExceeded at once. Nothing else may read at the time.
 func (c *Conn) WithoutWaiting(f func()) {
 	c.instant = true
 	defer func() { c.instant = false }()
 	f()
 }
 
-// unread reports whether the socket holds bytes that were not read.
+// unread reports whether the socket holds unread bytes.
 func (c *Conn) unread() bool {
-	raw := c.socket()
+	raw := nonblock.Socket(c.nc)
 	return raw != nil && socketHasBytes(raw)
 }
 
-// Delivered reports whether the caller's side took everything that was
-// written, waiting for at most the timeout. known is false where the platform
-// cannot say; the answer must then be taken as delivered. It is for
-// callers that had ended their side when their answer was written: a caller that
-// merely ended its sending acknowledges the answer, one that is gone resets.
+// Delivered reports whether the caller's side acknowledged everything that was
+// written. It waits for at most timeout. known is false if the platform cannot say;
+// delivered is then true. Use it for a caller that had ended its side before its
+// answer was written. If the caller only half-closed, it acknowledges the answer;
+// if it is gone, it resets the connection.
 func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
 	if c.lost.Load() {
 		return false, true
 	}
-	raw := c.socket()
+	raw := nonblock.Socket(c.nc)
 	if raw == nil {
 		return true, false
 	}
@@ -70,17 +70,4 @@ func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
 		}
 		time.Sleep(min(pause, left))
 	}
-}
-
-// socket is the socket beneath c, or nil.
-func (c *Conn) socket() syscall.RawConn {
-	sc, ok := c.nc.(syscall.Conn)
-	if !ok {
-		return nil
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
 }

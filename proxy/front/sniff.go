@@ -10,33 +10,18 @@ import (
 // Kind is what the first bytes of a connection look like.
 type Kind uint8
 
-// The kinds.
+// Kinds of connections.
 const (
-	KindHTTP   Kind = iota // anything that is nothing else; what is not HTTP is refused by its head
-	KindTLS                // a TLS record of a handshake (RFC 8446 5.1)
+	KindHTTP   Kind = iota // anything else; if it is not HTTP, the head's parser refuses it
+	KindTLS                // a TLS handshake record (RFC 8446 5.1)
 	KindSSLv2              // an SSLv2-framed ClientHello (RFC 5246 appendix E.2)
-	KindEOF                // the caller ended the connection without a byte
-	KindSilent             // too little came in time: of a redirected caller within a second; of a refused one, which gets an answer nevertheless
+	KindEOF                // the caller ended the connection without sending a byte
+	KindSilent             // too little in time: from a redirected caller, within 1 s; from a refused one, which still gets an answer
 )
 
-func (k Kind) String() string {
-	switch k {
-	case KindHTTP:
-		return "http"
-	case KindTLS:
-		return "tls"
-	case KindSSLv2:
-		return "sslv2"
-	case KindSilent:
-		return "silent"
-	default:
-		return "eof"
-	}
-}
-
-// Sniff waits for the first bytes of c and says what they look like. They are
-// not consumed. The error is os.ErrDeadlineExceeded when nothing arrived by
-// the deadline (zero for none), or that of the connection.
+// Sniff waits for the first bytes of c and returns what they look like. It does not
+// consume them. The error is os.ErrDeadlineExceeded if too little arrived by the
+// deadline (zero means none), or else the connection's.
 func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 	c.Await(deadline)
 	first, err := c.Peek(1)
@@ -50,7 +35,7 @@ func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 	case first[0]&0x80 == 0:
 		return KindHTTP, nil
 	}
-	// Two bytes of length, the first bit set, then client_hello (1).
+	// Two bytes of length with the first bit set, then client_hello (1).
 	head, err := c.Peek(3)
 	if len(head) < 3 && errors.Is(err, os.ErrDeadlineExceeded) {
 		return KindEOF, err
@@ -61,20 +46,20 @@ func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 	return KindHTTP, nil
 }
 
-// Await begins a wait for first bytes, which ends at the deadline (zero for
-// none), within Grace of a drain's beginning, and at once when the connection
-// is cut. It sets the deadline of reads, once: a caller that sends a byte now and
-// then does not prolong it.
+// Await begins a wait for first bytes. It sets the read deadline (zero means none).
+// A drain shortens the deadline to Grace from then, and Abort to now. Bytes that
+// arrive do not extend the deadline, so a caller cannot prolong the wait by sending
+// slowly.
 func (c *Conn) Await(deadline time.Time) {
-	_ = c.nc.SetReadDeadline(deadline) // of a closed connection, reading says so
+	_ = c.nc.SetReadDeadline(deadline) // if the connection is closed, the read fails
 	c.Carry(awaiting{c})
 }
 
-// Grace is how long a connection may still bring a request that was on its way
-// when a drain began.
+// Grace is how long after a drain began a connection may still deliver a request
+// that was on its way.
 const Grace = 50 * time.Millisecond
 
-// awaiting carries a connection whose first bytes are awaited.
+// awaiting is the Carrier of a connection that waits for its first bytes.
 type awaiting struct{ c *Conn }
 
 // Retire implements Carrier.
@@ -87,9 +72,8 @@ func (a awaiting) Drain() { _ = a.c.nc.SetReadDeadline(time.Now().Add(Grace)) }
 func (a awaiting) Abort() { _ = a.c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 // Peek waits until n bytes have arrived and returns all that did, without
-// consuming them; they are valid until the Conn is next read. It returns fewer
-// with an error: io.EOF, os.ErrDeadlineExceeded (see Await), or the
-// connection's.
+// consuming them. They are valid until the next read. With fewer than n bytes, the
+// error is io.EOF, os.ErrDeadlineExceeded (see Await), or the connection's.
 func (c *Conn) Peek(n int) ([]byte, error) {
 	for len(c.early) < n {
 		early := c.early
@@ -106,14 +90,14 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 	return c.early, nil
 }
 
-// peekBuffer is how much is read at a time, in bytes: nearly every request head
-// and ClientHello fits.
+// peekBuffer is how many bytes are read at a time. Nearly every request head and
+// ClientHello fits.
 const peekBuffer = 2 << 10
 
-// consume drops the first n bytes of what has arrived.
+// consume drops the first n of the bytes that have arrived.
 func (c *Conn) consume(n int) { c.keep(c.early[n:]) }
 
-// asTimeout makes every timeout the same error.
+// asTimeout unwraps os.ErrDeadlineExceeded.
 func asTimeout(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return os.ErrDeadlineExceeded

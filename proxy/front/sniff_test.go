@@ -60,11 +60,6 @@ func TestSniff(t *testing.T) {
 			}
 		}
 	}
-	for kind, want := range map[Kind]string{KindHTTP: "http", KindTLS: "tls", KindSSLv2: "sslv2", KindEOF: "eof"} {
-		if got := kind.String(); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
 }
 
 // What is not known at the deadline is not guessed.

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
@@ -66,37 +67,35 @@ func TestOutcomeArrives(t *testing.T) {
 // Closed sets pass as words, so that two versions may number them differently.
 func TestWords(t *testing.T) {
 	t.Parallel()
-	for _, v := range call.Versions {
-		if got := parse[call.Version](v.String()); got != v {
-			t.Errorf("%v becomes %v", v, got)
-		}
+	arrive(t, call.Kinds[:])
+	arrive(t, call.Versions[:])
+	arrive(t, call.Handlings[:])
+	arrive(t, call.Ingresses[:])
+	arrive(t, call.HandshakeFailures[:])
+	arrive(t, call.Sources[:])
+	arrive(t, call.Settings[:])
+	arrive(t, problem.DeniedReasons[:])
+	arrive(t, problem.UpstreamReasons[:])
+	arrive(t, []problem.Delivery{problem.NotSent, problem.Unknown, problem.Answered})
+	o, err := Decode([]byte(`{"Reason":"of a later version","Handling":"of a later version"}`))
+	if err != nil || o.Reason != problem.None || o.Handling != call.Plain {
+		t.Errorf("unknown words become %v, %v (%v)", o.Reason, o.Handling, err)
 	}
-	for _, h := range call.Handlings {
-		if got := parse[call.Handling](h.String()); got != h {
-			t.Errorf("%v becomes %v", h, got)
+}
+
+func arrive[T interface {
+	comparable
+	String() string
+}](t *testing.T, set []T) {
+	t.Helper()
+	for _, v := range set {
+		text, err := json.Marshal(v)
+		if err != nil || string(text) != `"`+v.String()+`"` {
+			t.Errorf("%v passes as %s (%v)", v, text, err)
 		}
-	}
-	for _, i := range call.Ingresses {
-		if got := parse[call.Ingress](i.String()); got != i {
-			t.Errorf("%v becomes %v", i, got)
+		var got T
+		if err := json.Unmarshal(text, &got); err != nil || got != v {
+			t.Errorf("%v becomes %v (%v)", v, got, err)
 		}
-	}
-	for _, f := range call.HandshakeFailures {
-		if got := parse[call.HandshakeFailure](f.String()); got != f {
-			t.Errorf("%v becomes %v", f, got)
-		}
-	}
-	for _, r := range call.Sources {
-		if got := parse[call.Source](r.String()); got != r {
-			t.Errorf("%v becomes %v", r, got)
-		}
-	}
-	for _, r := range append(problem.DeniedReasons[:], problem.UpstreamReasons[:]...) {
-		if got := parse[problem.Reason](r.String()); got != r {
-			t.Errorf("%v becomes %v", r, got)
-		}
-	}
-	if got := parse[problem.Reason]("of a later version"); got != problem.None {
-		t.Errorf("an unknown word becomes %v", got)
 	}
 }

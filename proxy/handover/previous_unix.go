@@ -3,6 +3,7 @@
 package handover
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,31 +14,30 @@ import (
 	"tlslift/proxy/call"
 )
 
-// Previous is the process whose place this one takes.
+// Previous is the process that this one replaces.
 type Previous struct {
 	State
 	Listeners []net.Listener // in the order of State.Sockets
 	talk      *talk
 }
 
-// Inherited returns the process whose place this one is to take, nil if there
-// is none. It is called once, at the start.
+// Inherited returns the process that this one must replace, or nil if there is
+// none. Call it once, at the start.
 func Inherited() (*Previous, error) {
 	if os.Getenv(variable) == "" {
 		return nil, nil
 	}
-	_ = os.Unsetenv(variable) // not for processes that this one starts
+	_ = os.Unsetenv(variable) // processes that this one starts must not see it
 	unix.CloseOnExec(conversation)
 	t, err := newTalk(os.NewFile(conversation, "handover"))
 	if err != nil {
 		return nil, fmt.Errorf("take over from another process: %w", err)
 	}
-	_ = t.SetReadDeadline(time.Now().Add(stall))
-	var m message
-	if err := t.in.Decode(&m); err != nil || m.State == nil {
+	state, err := t.state()
+	if err != nil {
 		return nil, fmt.Errorf("take over from another process: it does not say what it has: %w", err)
 	}
-	p := &Previous{State: *m.State, talk: t}
+	p := &Previous{State: *state, talk: t}
 	for i, s := range p.Sockets {
 		unix.CloseOnExec(firstSocket + i)
 		f := os.NewFile(uintptr(firstSocket+i), s.Address)
@@ -51,8 +51,19 @@ func Inherited() (*Previous, error) {
 	return p, nil
 }
 
-// Ready says that this process could start, and waits until it is to serve. It
-// returns an error if the old process gave it up, or ended.
+// state receives the first message of the old process.
+func (t *talk) state() (*State, error) {
+	_ = t.SetReadDeadline(time.Now().Add(stall))
+	var m message
+	err := t.in.Decode(&m)
+	if err == nil && m.State == nil {
+		err = errors.New("its first message has no state")
+	}
+	return m.State, err
+}
+
+// Ready tells the old process that this one has started, and waits until it may
+// serve. It fails if the old process ended, or abandoned the upgrade.
 func (p *Previous) Ready() error {
 	if err := p.talk.send(message{Kind: wordReady}); err != nil {
 		return fmt.Errorf("notify the old process: %w", err)
@@ -63,12 +74,12 @@ func (p *Previous) Ready() error {
 	return nil
 }
 
-// Ending says that this process is to end, so that the old one does not take
-// all of its time. Serving must have begun.
+// Ending tells the old process that this one is about to end and waits only for
+// done. Call it only after Serving has begun.
 func (p *Previous) Ending() { _ = p.talk.send(message{Kind: wordEnding}) }
 
-// Serving says that this process serves, and hands each outcome of the old
-// process to count until that is done. It returns what Next.Finish was given, and an
+// Serving tells the old process that this one serves, and calls count for each
+// of its outcomes until it is done. It returns the argument of Next.Finish, or an
 // error if outcomes may be lost.
 func (p *Previous) Serving(count func(*call.Outcome)) (linesLost uint64, err error) {
 	defer p.talk.Close()
@@ -76,20 +87,21 @@ func (p *Previous) Serving(count func(*call.Outcome)) (linesLost uint64, err err
 		return 0, fmt.Errorf("notify the old process: %w", err)
 	}
 	_ = p.talk.SetReadDeadline(time.Time{})
+	var unread error // an outcome that another version may have written
 	for {
 		var m message
 		switch err := p.talk.in.Decode(&m); {
 		case err != nil:
 			return 0, fmt.Errorf("hear what the old process counts: %w", closedError(err, "it ended without saying that it was done"))
 		case m.Kind == wordDone:
-			return m.LinesLost, nil
+			return m.LinesLost, unread
 		case m.Outcome == nil:
 			continue
 		}
-		o, err := Decode(m.Outcome)
-		if err != nil {
-			return 0, fmt.Errorf("hear what the old process counts: %w", err)
+		if o, err := Decode(m.Outcome); err == nil {
+			count(o)
+		} else {
+			unread = fmt.Errorf("read what the old process counts: %w", err)
 		}
-		count(o)
 	}
 }

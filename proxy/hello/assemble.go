@@ -5,10 +5,14 @@ import (
 	"fmt"
 )
 
+// Parts of a record (RFC 8446 5.1).
 const (
-	recordAlert     = 21
-	recordHandshake = 22
-	recordHeader    = 5
+	RecordAlert     = 21 // content types
+	RecordHandshake = 22
+	RecordHeader    = 5 // length of the header, in bytes
+)
+
+const (
 	recordMax       = 1 << 14 // plaintext, RFC 8446 5.1
 	messageHeader   = 4
 	typeClientHello = 1
@@ -17,36 +21,36 @@ const (
 )
 
 // assembler finds the end of a hello in a growing buffer. It looks at every
-// byte once however often it is asked, so a client that sends one byte per
+// byte once, however often it is called, so a client that sends one byte per
 // segment costs no more than any other.
 type assembler struct {
 	framing Framing
 	version uint16 // of the first record
-	end     int    // bytes of whole records consumed so far
-	message []byte // the handshake message so far, header included
-	shared  bool   // message is still a part of the buffer
-	want    int    // length of the whole message, 0 while unknown
+	end     int    // bytes of complete records consumed so far
+	message []byte // the handshake message so far, including its header
+	shared  bool   // message still aliases the buffer
+	want    int    // length of the complete message; 0 while unknown
 }
 
-// advance consumes what is new in raw, which must begin with the bytes of the
-// call before. It returns nil once the hello is whole, ErrIncomplete with the
-// number of bytes needed at least, or why this can be no hello.
+// advance consumes the new bytes in raw, which must begin with the bytes of the
+// previous call. It returns a nil error once the hello is complete, ErrIncomplete
+// with the least number of bytes needed, or why this cannot be a hello.
 func (a *assembler) advance(raw []byte) (need int, err error) {
 	if len(raw) == 0 {
-		return recordHeader, ErrIncomplete
+		return RecordHeader, ErrIncomplete
 	}
 	if raw[0]&0x80 != 0 {
 		return a.advanceSSLv2(raw)
 	}
 	for {
-		payload, need, err := nextRecord(raw[a.end:], recordHandshake)
+		payload, need, err := nextRecord(raw[a.end:], RecordHandshake)
 		if err != nil {
-			return a.end + max(need, recordHeader+a.want-len(a.message)), err
+			return a.end + max(need, RecordHeader+a.want-len(a.message)), err
 		}
 		if a.end == 0 {
 			a.version = binary.BigEndian.Uint16(raw[1:])
 		}
-		a.end += recordHeader + len(payload)
+		a.end += RecordHeader + len(payload)
 		done, err := a.add(payload, typeClientHello)
 		if err != nil {
 			return a.end, err
@@ -57,8 +61,8 @@ func (a *assembler) advance(raw []byte) (need int, err error) {
 	}
 }
 
-// add appends a record's payload to the message and reports whether that is
-// whole. A first payload that holds the whole message is not copied.
+// add appends a record's payload to the message and reports whether the message is
+// complete. If the first payload holds the whole message, it is not copied.
 func (a *assembler) add(payload []byte, typ byte) (done bool, err error) {
 	switch {
 	case a.message == nil:
@@ -87,9 +91,8 @@ func (a *assembler) add(payload []byte, typ byte) (done bool, err error) {
 	return true, nil
 }
 
-// nextRecord returns the payload of the record at the start of raw. As much
-// of the header as is there is judged at once, so garbage is recognised
-// by its first bytes.
+// nextRecord returns the payload of the record at the start of raw. It checks as
+// much of the header as has arrived, so garbage is recognised by its first bytes.
 func nextRecord(raw []byte, typ byte) (payload []byte, need int, err error) {
 	if len(raw) > 0 && raw[0] != typ {
 		return nil, 0, fmt.Errorf("%w: record type %d", ErrNotTLS, raw[0])
@@ -97,20 +100,20 @@ func nextRecord(raw []byte, typ byte) (payload []byte, need int, err error) {
 	if len(raw) > 1 && raw[1] != 3 {
 		return nil, 0, fmt.Errorf("%w: record version %d.x", ErrNotTLS, raw[1])
 	}
-	if len(raw) < recordHeader {
-		return nil, recordHeader, ErrIncomplete
+	if len(raw) < RecordHeader {
+		return nil, RecordHeader, ErrIncomplete
 	}
 	size := int(binary.BigEndian.Uint16(raw[3:]))
 	if size == 0 || size > recordMax {
 		return nil, 0, fmt.Errorf("%w: handshake record of %d bytes", ErrMalformed, size)
 	}
-	if len(raw) < recordHeader+size {
-		return nil, recordHeader + size, ErrIncomplete
+	if len(raw) < RecordHeader+size {
+		return nil, RecordHeader + size, ErrIncomplete
 	}
-	return raw[recordHeader : recordHeader+size], 0, nil
+	return raw[RecordHeader : RecordHeader+size], 0, nil
 }
 
-// hello parses the whole message that advance found.
+// hello parses the complete message that advance found.
 func (a *assembler) hello(raw []byte) (*ClientHello, error) {
 	h := &ClientHello{Framing: a.framing, RecordVersion: a.version}
 	if a.framing == SSLv2 {

@@ -40,7 +40,7 @@ func records(message []byte, size int) []byte {
 	var raw []byte
 	for len(message) > 0 {
 		n := min(size, len(message))
-		raw = append(raw, record(recordHandshake, message[:n])...)
+		raw = append(raw, record(RecordHandshake, message[:n])...)
 		message = message[n:]
 	}
 	return raw

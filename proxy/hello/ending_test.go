@@ -105,7 +105,7 @@ func replay(t *testing.T, version uint16, conversation string) Ending {
 			continue
 		}
 		bytes := recordOf(t, word[1:])
-		if !up && !greeted && bytes[0] == recordHandshake {
+		if !up && !greeted && bytes[0] == RecordHandshake {
 			if bytes = recordsOf(serverHello(version, 0xc02f)); version == VersionTLS13 {
 				bytes = recordsOf(serverHello(VersionTLS12, 0x1301, VersionTLS13))
 			}
@@ -137,7 +137,7 @@ func recordOf(t *testing.T, word string) []byte {
 	n := number(length)
 	record := append([]byte{byte(number(kind)), 3, 3, byte(n >> 8), byte(n)}, make([]byte, n)...)
 	if clear {
-		record[recordHeader], record[recordHeader+1] = 2, byte(number(alert))
+		record[RecordHeader], record[RecordHeader+1] = 2, byte(number(alert))
 	}
 	return record
 }

@@ -4,11 +4,11 @@ import "slices"
 
 // Library is a guess at the TLS library that wrote a hello.
 type Library struct {
-	Name string // e.g. "OpenSSL"; "" = unknown
-	Era  string // versions, and what they came with, e.g. "0.9.8"; "" = not known
+	Name string // e.g. "OpenSSL"; "" if unknown
+	Era  string // versions, and what they came with, e.g. "0.9.8"; "" if unknown
 }
 
-// String is the value of the metrics label "library".
+// String returns the value of the metrics label "library".
 func (l Library) String() string {
 	switch {
 	case l.Name == "":
@@ -20,21 +20,20 @@ func (l Library) String() string {
 	}
 }
 
-// Extensions that betray their library.
+// Extensions that identify their library.
 const (
 	extStatusRequest     uint16 = 5
-	extStatusRequestV2   uint16 = 17 // JSSE, and wolfSSL where a program asks for it
+	extStatusRequestV2   uint16 = 17 // JSSE, and wolfSSL if a program asks for it
 	extEncryptThenMAC    uint16 = 22 // OpenSSL since 1.1.0, GnuTLS, mbed TLS, wolfSSL, Botan
 	extRecordSizeLimit   uint16 = 28 // GnuTLS and NSS
 	extSignatureAlgsCert uint16 = 50
-	extRenegotiationInfo uint16 = 65281
 )
 
-// Library guesses who wrote the hello. Marks that only one library leaves come
-// first, because two that offer the same suites would be confused by those;
-// then the set of suites, JA4's second part; then the order of the extensions,
-// for programs that choose suites of their own. What fits several libraries is
-// unknown: a wrong name sends the owner of a client the wrong way.
+// Library guesses which library wrote the hello. Marks of a single library come
+// first, because two libraries may offer the same suites. Then comes the set of
+// suites (JA4's second part), and last the order of the extensions, for programs
+// that choose their own suites. A hello that fits several libraries is unknown: a
+// wrong name would mislead the owner of a client.
 func (h *ClientHello) Library() Library {
 	if id := h.sureMark(); id != unknown {
 		return libraries[id]
@@ -46,7 +45,7 @@ func (h *ClientHello) Library() Library {
 }
 
 // sureMark looks at extensions that only one library has. Encrypt-then-MAC alone
-// shows nothing.
+// is not conclusive.
 func (h *ClientHello) sureMark() libraryID {
 	limited := h.HasExtension(extRecordSizeLimit)
 	switch {
@@ -56,7 +55,7 @@ func (h *ClientHello) sureMark() libraryID {
 		return openSSLCurrent
 	case limited && (h.HasExtension(extEncryptThenMAC) || h.bySuites() == gnuTLS):
 		return gnuTLS // a program may have switched encrypt-then-MAC off
-	case limited && h.inOrder(extRenegotiationInfo, extSupportedGroups):
+	case limited && h.inOrder(ExtRenegotiationInfo, ExtSupportedGroups):
 		return nssCurrent
 	default:
 		return unknown
@@ -69,8 +68,8 @@ const suiteCamellia uint16 = 0x0041
 // suiteFIPS3DES is a suite number that NSS used before it had a standard one.
 const suiteFIPS3DES uint16 = 0xfeff
 
-// likelyMark looks at habits: the order of the extensions, how the renegotiation
-// signal is given, which SSL 2.0 ciphers come along.
+// likelyMark looks at habits: the order of the extensions, how secure renegotiation
+// is signalled, and which SSL 2.0 ciphers are offered.
 func (h *ClientHello) likelyMark() libraryID {
 	if h.Framing == SSLv2 {
 		return h.sslv2Mark()
@@ -96,20 +95,20 @@ func (h *ClientHello) likelyMark() libraryID {
 	}
 }
 
-// inOrder reports whether the first extension is there and comes before the
+// inOrder reports whether the hello has the first extension, and has it before the
 // second, which may be missing.
 func (h *ClientHello) inOrder(first, second uint16) bool {
 	i, j := slices.Index(h.Extensions, first), slices.Index(h.Extensions, second)
 	return i >= 0 && (j < 0 || i < j)
 }
 
-// openSSLFormats knows the point formats that OpenSSL alone lists, when it
-// offers elliptic curves at all.
+// openSSLFormats reports whether the point formats are those that only OpenSSL
+// lists, if it offers elliptic curves at all.
 func (h *ClientHello) openSSLFormats() bool { return slices.Equal(h.PointFormats, []byte{0, 1, 2}) }
 
-// openSSLOrder knows OpenSSL since 1.1.0 without elliptic curves: the ticket,
-// encrypt-then-MAC, the extended master secret, the signature algorithms. In
-// mbed TLS, wolfSSL, Botan and GnuTLS the last come first.
+// openSSLOrder recognises OpenSSL 1.1.0 or later without elliptic curves by its
+// order: ticket, encrypt-then-MAC, extended master secret, signature algorithms.
+// mbed TLS, wolfSSL, Botan and GnuTLS send the signature algorithms first.
 func (h *ClientHello) openSSLOrder() bool {
 	i := slices.Index(h.Extensions, extEncryptThenMAC)
 	if i < 1 || i+1 >= len(h.Extensions) || h.Extensions[i+1] != extExtendedMaster {
@@ -121,36 +120,40 @@ func (h *ClientHello) openSSLOrder() bool {
 	return h.inOrder(extSessionTicket, extEncryptThenMAC)
 }
 
-// javaOrder knows JSSE up to Java 8: groups and formats come first, the name
-// last, tickets and encrypt-then-MAC never.
+// javaOrder recognises JSSE up to Java 8: groups and formats come first, the server
+// name later, and there are no tickets or encrypt-then-MAC.
 func (h *ClientHello) javaOrder() bool {
 	e := slices.DeleteFunc(slices.Clone(h.Extensions), func(e uint16) bool { return e == extServerName })
-	return len(e) >= 2 && e[0] == extSupportedGroups && e[1] == extPointFormats &&
-		h.Extensions[0] == extSupportedGroups && !h.SessionTicket && !h.HasExtension(extEncryptThenMAC)
+	return len(e) >= 2 && e[0] == ExtSupportedGroups && e[1] == ExtPointFormats &&
+		h.Extensions[0] == ExtSupportedGroups && !h.SessionTicket && !h.HasExtension(extEncryptThenMAC)
 }
 
-// offersGCM reports whether a suite with AES-GCM (RFC 5288, RFC 5289) is there.
+// offersGCM reports whether the hello offers an AES-GCM suite (RFC 5288, RFC 5289).
 func (h *ClientHello) offersGCM() bool {
 	return slices.ContainsFunc(h.CipherSuites, func(s uint16) bool { return 0x009c <= s && s <= 0x00a7 || 0xc02b <= s && s <= 0xc032 })
 }
 
-// schannelOrder knows SChannel since Windows Vista: a status request near the
-// start, renegotiation_info as the last extension. Older GnuTLS has both, with
-// encrypt-then-MAC, or else the ticket behind the extended master secret.
+// schannelOrder recognises SChannel since Windows Vista: status_request is among
+// the first two extensions and renegotiation_info is the last. Older GnuTLS has
+// both, but with encrypt-then-MAC, or with the ticket after the extended master
+// secret.
 func (h *ClientHello) schannelOrder() bool {
 	n := len(h.Extensions)
-	return n >= 3 && h.Extensions[n-1] == extRenegotiationInfo && h.RecordVersion == h.LegacyVersion &&
+	return n >= 3 && h.Extensions[n-1] == ExtRenegotiationInfo && h.RecordVersion == h.LegacyVersion &&
 		slices.Contains(h.Extensions[:2], extStatusRequest) &&
 		!h.HasExtension(extEncryptThenMAC) && (!h.HasExtension(extSessionTicket) || h.inOrder(extSessionTicket, extExtendedMaster))
 }
 
-// sslv2Mark distinguishes SSL 2.0 framed hellos by their SSL 2.0 ciphers: JSSE never
-// had RC2, in any version up to the current one, and OpenSSL alone has IDEA. Camellia is compiled in by
-// default since 1.0.0 (and elliptic curves, which this framing leaves out).
+// sslv2Mark distinguishes hellos in SSL 2.0 framing by their SSL 2.0 ciphers. No
+// version of JSSE up to the current one has RC2, and only OpenSSL has IDEA. OpenSSL
+// has Camellia by default since 1.0.0, as it has elliptic curves, which this
+// framing cannot show.
 func (h *ClientHello) sslv2Mark() libraryID {
 	const idea, rc4Export, rc2Export = 0x050080, 0x020080, 0x040080
 	has := func(spec uint32) bool { return slices.Contains(h.SSLv2Ciphers, spec) }
 	switch {
+	case len(h.CipherSuites) == 0:
+		return unknown // SSL 2.0 has no Camellia, so its absence shows nothing
 	case has(idea) && h.HasCipher(suiteCamellia):
 		return openSSL10
 	case has(idea):

@@ -28,6 +28,8 @@ func TestMarks(t *testing.T) {
 		{"OpenSSL 0.9.8 or older", ClientHello{Framing: SSLv2, CipherSuites: odd, SSLv2Ciphers: []uint32{0x050080}}},
 		{"SChannel Windows XP, Server 2003", ClientHello{Framing: SSLv2, CipherSuites: []uint16{0x0064, 0x35}, SSLv2Ciphers: []uint32{0x040080}}},
 		{"Java", ClientHello{Framing: SSLv2, CipherSuites: odd, SSLv2Ciphers: []uint32{0x0700c0}}},
+		// SSL 2.0 alone, as OpenSSL 1.0.1l's SSLv2_method offers it.
+		{"unknown", ClientHello{Framing: SSLv2, SSLv2Ciphers: []uint32{0x0700c0, 0x050080, 0x030080, 0x010080, 0x060040, 0x040080, 0x020080}}},
 		{"unknown", ClientHello{CipherSuites: odd}},
 		// mbed TLS with a few suites, wolfSSL, GnuTLS 3.3: encrypt-then-MAC shows nothing.
 		{"unknown", ClientHello{CipherSuites: odd, Extensions: []uint16{0, 13, 22, 23, 35}, MaxVersion: VersionTLS12}},

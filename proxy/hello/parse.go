@@ -9,11 +9,16 @@ import (
 	"tlslift/proxy/host"
 )
 
-// The extensions that are looked into.
+// Extensions that other packages write or judge too.
+const (
+	ExtSupportedGroups   uint16 = 10    // RFC 8422 5.1.1
+	ExtPointFormats      uint16 = 11    // RFC 8422 5.1.2
+	ExtRenegotiationInfo uint16 = 65281 // RFC 5746 3.2
+)
+
+// The other extensions whose content is parsed.
 const (
 	extServerName          uint16 = 0  // RFC 6066 3
-	extSupportedGroups     uint16 = 10 // RFC 8422 5.1.1
-	extPointFormats        uint16 = 11 // RFC 8422 5.1.2
 	extSignatureAlgorithms uint16 = 13 // RFC 5246 7.4.1.4.1
 	extALPN                uint16 = 16 // RFC 7301 3.1
 	extExtendedMaster      uint16 = 23 // RFC 7627
@@ -21,8 +26,8 @@ const (
 	extSupportedVersions   uint16 = 43 // RFC 8446 4.2.1
 )
 
-// parseTLS reads the body of a ClientHello (RFC 8446 4.1.2). What it reads it
-// judges as strictly as crypto/tls does, but for a name with a trailing dot.
+// parseTLS parses the body of a ClientHello (RFC 8446 4.1.2). It is as strict as
+// crypto/tls about what it parses, but accepts a server name with a trailing dot.
 func (h *ClientHello) parseTLS(body []byte) error {
 	s := cryptobyte.String(body)
 	var random []byte
@@ -53,8 +58,8 @@ func (h *ClientHello) parseTLS(body []byte) error {
 	return nil
 }
 
-// highest is the highest version offered. GREASE does not count; a
-// supported_versions list of GREASE alone offers nothing.
+// highest returns the highest version offered. It ignores GREASE: a
+// supported_versions list with nothing else offers no version, which is 0.
 func highest(legacy uint16, supported []uint16) uint16 {
 	if len(supported) == 0 {
 		return min(legacy, VersionTLS12)
@@ -76,16 +81,17 @@ func (h *ClientHello) parseExtensions(list cryptobyte.String) error {
 		return nil
 	}
 	h.Extensions = make([]uint16, 0, 16)
-	var seen extensionSet
+	seen := make(map[uint16]bool, 16)
 	for !list.Empty() {
 		var ext uint16
 		var body cryptobyte.String
 		if !list.ReadUint16(&ext) || !list.ReadUint16LengthPrefixed(&body) {
 			return fmt.Errorf("%w: extension list is cut short", ErrMalformed)
 		}
-		if !seen.add(ext) {
+		if seen[ext] {
 			return fmt.Errorf("%w: extension %d comes twice", ErrMalformed, ext)
 		}
+		seen[ext] = true
 		h.Extensions = append(h.Extensions, ext)
 		if !h.parseExtension(ext, body) {
 			return fmt.Errorf("%w: extension %d", ErrMalformed, ext)
@@ -94,40 +100,16 @@ func (h *ClientHello) parseExtensions(list cryptobyte.String) error {
 	return nil
 }
 
-// extensionSet finds duplicates in linear time: a bit for each of the small
-// numbers, which nearly all are, a map for the rest.
-type extensionSet struct {
-	small [4]uint64
-	large map[uint16]struct{}
-}
-
-func (s *extensionSet) add(ext uint16) (fresh bool) {
-	if ext < 256 {
-		bit := uint64(1) << (ext % 64)
-		fresh = s.small[ext/64]&bit == 0
-		s.small[ext/64] |= bit
-		return fresh
-	}
-	if _, old := s.large[ext]; old {
-		return false
-	}
-	if s.large == nil {
-		s.large = make(map[uint16]struct{}, 4)
-	}
-	s.large[ext] = struct{}{}
-	return true
-}
-
 func (h *ClientHello) parseExtension(ext uint16, body cryptobyte.String) (ok bool) {
 	var list cryptobyte.String
 	switch ext {
 	case extServerName:
 		return h.parseServerName(body)
-	case extSupportedGroups:
+	case ExtSupportedGroups:
 		h.Groups, ok = readUint16List(&body)
 	case extSignatureAlgorithms:
 		h.SignatureAlgorithms, ok = readUint16List(&body)
-	case extPointFormats:
+	case ExtPointFormats:
 		ok = body.ReadUint8LengthPrefixed(&list) && !list.Empty()
 		h.PointFormats = list
 	case extALPN:
@@ -150,8 +132,8 @@ func (h *ClientHello) parseExtension(ext uint16, body cryptobyte.String) (ok boo
 	return ok && body.Empty()
 }
 
-// parseServerName reads the server_name extension (RFC 6066 3): at most one
-// host name among names of other types.
+// parseServerName parses the server_name extension (RFC 6066 3), which may hold at
+// most one host name among names of other types.
 func (h *ClientHello) parseServerName(body cryptobyte.String) bool {
 	var names cryptobyte.String
 	if !body.ReadUint16LengthPrefixed(&names) || names.Empty() || !body.Empty() {
@@ -176,8 +158,8 @@ func (h *ClientHello) parseServerName(body cryptobyte.String) bool {
 	return true
 }
 
-// hostOf is the host that a name of server_name stands for. What cannot be a
-// host becomes "": it came from a stranger and would end in logs and
+// hostOf returns the host for a name in server_name, or "" if the name is not a
+// valid host. An unchecked name from an unknown client would end up in logs and
 // certificates.
 func hostOf(name string) string {
 	n, err := host.Parse(name)

@@ -42,8 +42,8 @@ func TestEverythingOfAHello(t *testing.T) {
 		{0x3a3a, nil},
 		{extServerName, serverName("API.SMSPortal.com.")},
 		{extALPN, prefixed(2, append(prefixed(1, []byte("h2")), prefixed(1, []byte("http/1.1"))...))},
-		{extSupportedGroups, list16(2, 0x1a1a, 29, 23)},
-		{extPointFormats, []byte{1, 0}},
+		{ExtSupportedGroups, list16(2, 0x1a1a, 29, 23)},
+		{ExtPointFormats, []byte{1, 0}},
 		{extSignatureAlgorithms, list16(2, 0x0403, 0x0401)},
 		{extSessionTicket, []byte("ticket")},
 		{extExtendedMaster, nil},
@@ -67,7 +67,7 @@ func TestEverythingOfAHello(t *testing.T) {
 // TestDetach: overwriting what was parsed changes nothing of a detached hello.
 func TestDetach(t *testing.T) {
 	t.Parallel()
-	raw := buildHello(VersionTLS10, plainSuites, []extension{{extPointFormats, []byte{3, 0, 1, 2}}})
+	raw := buildHello(VersionTLS10, plainSuites, []extension{{ExtPointFormats, []byte{3, 0, 1, 2}}})
 	raw = records(raw, 9000)
 	h, _, err := Parse(raw)
 	if err != nil {
@@ -104,14 +104,14 @@ func TestMalformedHellos(t *testing.T) {
 		want error
 	}{
 		"HTTP":                       {[]byte("GET / HTTP/1.0\r\n\r\n"), ErrNotTLS},
-		"an alert":                   {record(recordAlert, []byte{2, 40}), ErrNotTLS},
+		"an alert":                   {record(RecordAlert, []byte{2, 40}), ErrNotTLS},
 		"record version 2":           {[]byte{22, 2}, ErrNotTLS},
-		"an empty handshake record":  {append(record(recordHandshake, nil), records(good, 9000)...), ErrMalformed},
-		"an empty record within":     {append(records(good[:10], 10), record(recordHandshake, nil)...), ErrMalformed},
+		"an empty handshake record":  {append(record(RecordHandshake, nil), records(good, 9000)...), ErrMalformed},
+		"an empty record within":     {append(records(good[:10], 10), record(RecordHandshake, nil)...), ErrMalformed},
 		"a record over its size":     {[]byte{22, 3, 1, 0x40, 1}, ErrMalformed},
-		"another record within":      {append(records(good[:10], 10), record(recordAlert, []byte{2, 40})...), ErrNotTLS},
+		"another record within":      {append(records(good[:10], 10), record(RecordAlert, []byte{2, 40})...), ErrNotTLS},
 		"a ServerHello":              {records(message(typeServerHello, good), 9000), ErrMalformed},
-		"a length of 16 MiB":         {record(recordHandshake, []byte{1, 0xff, 0xff, 0xff}), ErrTooLarge},
+		"a length of 16 MiB":         {record(RecordHandshake, []byte{1, 0xff, 0xff, 0xff}), ErrTooLarge},
 		"cut short inside":           {records(message(typeClientHello, good[4:30]), 9000), ErrMalformed},
 		"odd suites":                 {records(message(typeClientHello, append(append(slices.Clone(good[4:38]), 0), 0, 3, 1, 2, 3, 1, 0)), 9000), ErrMalformed},
 		"bytes behind the end":       {records(message(typeClientHello, append(slices.Clone(good[4:]), 1)), 9000), ErrMalformed},
@@ -120,10 +120,10 @@ func TestMalformedHellos(t *testing.T) {
 		"two names":                  {withExt(extension{extServerName, prefixed(2, []byte("\x00\x00\x01a\x00\x00\x01b"))}), ErrMalformed},
 		"an empty name":              {withExt(extension{extServerName, prefixed(2, []byte("\x00\x00\x00"))}), ErrMalformed},
 		"no names":                   {withExt(extension{extServerName, []byte{0, 0}}), ErrMalformed},
-		"empty groups":               {withExt(extension{extSupportedGroups, []byte{0, 0}}), ErrMalformed},
-		"odd groups":                 {withExt(extension{extSupportedGroups, []byte{0, 1, 1}}), ErrMalformed},
+		"empty groups":               {withExt(extension{ExtSupportedGroups, []byte{0, 0}}), ErrMalformed},
+		"odd groups":                 {withExt(extension{ExtSupportedGroups, []byte{0, 1, 1}}), ErrMalformed},
 		"odd versions":               {withExt(extension{extSupportedVersions, []byte{1, 3}}), ErrMalformed},
-		"empty formats":              {withExt(extension{extPointFormats, []byte{0}}), ErrMalformed},
+		"empty formats":              {withExt(extension{ExtPointFormats, []byte{0}}), ErrMalformed},
 		"empty protocol":             {withExt(extension{extALPN, []byte{0, 1, 0}}), ErrMalformed},
 		"a byte behind signatures":   {withExt(extension{extSignatureAlgorithms, []byte{0, 2, 4, 1, 0}}), ErrMalformed},
 		"SSL 2.0, another message":   {[]byte{0x80, 40, 2}, ErrNotTLS},

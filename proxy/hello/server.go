@@ -7,23 +7,24 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// Answer is what a server said first to a ClientHello: a ServerHello, or an
+// Answer is a server's first message after a ClientHello: a ServerHello, or an
 // alert that refuses.
 type Answer struct {
-	Version     uint16 // negotiated, supported_versions taken into account; 0 when refused
+	Version     uint16 // negotiated, from supported_versions if present; 0 if refused
 	CipherSuite uint16
-	Refused     bool // Level and Alert say how
+	Random      [32]byte
+	Refused     bool // with Level and Alert
 	Level       uint8
 	Alert       uint8 // RFC 8446 section 6
 }
 
-// maxAnswer is the most bytes of a server's flight that are looked at: a
+// maxAnswer is how many bytes of a server's first flight are examined at most. A
 // ServerHello with a post-quantum key share is below 1.5 KiB.
 const maxAnswer = 16 << 10
 
-// AnswerObserver looks on while a server's bytes are relayed. Write takes the
-// bytes in order and never fails; Answer has the result once Done. It holds
-// at most 16 KiB, and nothing once it is done. The zero value is ready.
+// AnswerObserver observes a server's bytes while they are relayed. Write takes them
+// in order and never fails. Answer returns the result once Done. It holds at most
+// 16 KiB, and nothing once it is done. The zero value is ready for use.
 type AnswerObserver struct {
 	buf    []byte
 	a      assembler
@@ -32,7 +33,7 @@ type AnswerObserver struct {
 	done   bool
 }
 
-// Write looks at the next bytes. It always reports them all as written.
+// Write observes the next bytes. It always reports all of them as written.
 func (o *AnswerObserver) Write(p []byte) (int, error) {
 	if o.done {
 		return len(p), nil
@@ -50,8 +51,8 @@ func (o *AnswerObserver) Write(p []byte) (int, error) {
 // Done reports whether no more bytes are needed.
 func (o *AnswerObserver) Done() bool { return o.done }
 
-// Answer is what the server said. The error is ErrIncomplete while that is
-// not known, or wraps ErrNotTLS or ErrMalformed.
+// Answer returns what the server sent. The error is ErrIncomplete while that is
+// unknown; other errors wrap ErrNotTLS or ErrMalformed.
 func (o *AnswerObserver) Answer() (Answer, error) {
 	if !o.done && o.err == nil {
 		return Answer{}, ErrIncomplete
@@ -59,13 +60,13 @@ func (o *AnswerObserver) Answer() (Answer, error) {
 	return o.answer, o.err
 }
 
-// answer reads the server's first message from raw, which grows from call to
-// call. Warnings that come before it, such as unrecognized_name, are skipped.
+// answer parses the server's first message from raw, which grows from call to call.
+// It skips warning alerts before that message, such as unrecognized_name.
 func (a *assembler) answer(raw []byte) (Answer, error) {
 	for {
 		rest := raw[a.end:]
-		if a.message == nil && len(rest) > 0 && rest[0] == recordAlert {
-			payload, _, err := nextRecord(rest, recordAlert)
+		if a.message == nil && len(rest) > 0 && rest[0] == RecordAlert {
+			payload, _, err := nextRecord(rest, RecordAlert)
 			if err != nil {
 				return Answer{}, err
 			}
@@ -74,34 +75,36 @@ func (a *assembler) answer(raw []byte) (Answer, error) {
 			}
 			const warning, closeNotify = 1, 0
 			if payload[0] == warning && payload[1] != closeNotify {
-				a.end += recordHeader + len(payload)
+				a.end += RecordHeader + len(payload)
 				continue
 			}
 			return Answer{Refused: true, Level: payload[0], Alert: payload[1]}, nil
 		}
-		payload, _, err := nextRecord(rest, recordHandshake)
+		payload, _, err := nextRecord(rest, RecordHandshake)
 		if err != nil {
 			return Answer{}, err
 		}
-		a.end += recordHeader + len(payload)
+		a.end += RecordHeader + len(payload)
 		done, err := a.add(payload, typeServerHello)
 		if err != nil {
 			return Answer{}, err
 		}
 		if done {
-			return parseServerHello(a.message[messageHeader:])
+			return ParseServerHello(a.message)
 		}
 	}
 }
 
-// parseServerHello reads the body of a ServerHello (RFC 8446 4.1.3), a
-// HelloRetryRequest too, which names the version and suite just the same.
-func parseServerHello(body []byte) (Answer, error) {
-	s := cryptobyte.String(body)
+// ParseServerHello parses a message that begins with a ServerHello (RFC 8446 4.1.3).
+// That includes a HelloRetryRequest, which names the version and suite in the same
+// way. The error wraps ErrMalformed.
+func ParseServerHello(message []byte) (Answer, error) {
+	messages := cryptobyte.String(message)
 	var answer Answer
-	var session, extensions cryptobyte.String
-	var compression uint8
-	if !s.ReadUint16(&answer.Version) || !s.Skip(32) || !s.ReadUint8LengthPrefixed(&session) ||
+	var s, session, extensions cryptobyte.String
+	var typ, compression uint8
+	if !messages.ReadUint8(&typ) || typ != typeServerHello || !messages.ReadUint24LengthPrefixed(&s) ||
+		!s.ReadUint16(&answer.Version) || !s.CopyBytes(answer.Random[:]) || !s.ReadUint8LengthPrefixed(&session) ||
 		!s.ReadUint16(&answer.CipherSuite) || !s.ReadUint8(&compression) ||
 		!s.Empty() && !s.ReadUint16LengthPrefixed(&extensions) {
 		return Answer{}, fmt.Errorf("%w: ServerHello is cut short", ErrMalformed)

@@ -28,8 +28,8 @@ func serverHello(version, suite uint16, selected ...uint16) []byte {
 
 func TestServersAnswer(t *testing.T) {
 	t.Parallel()
-	alert := record(recordAlert, []byte{2, 40})
-	warning := record(recordAlert, []byte{1, 112})
+	alert := record(RecordAlert, []byte{2, 40})
+	warning := record(RecordAlert, []byte{1, 112})
 	for name, c := range map[string]struct {
 		raw  []byte
 		want Answer
@@ -41,13 +41,13 @@ func TestServersAnswer(t *testing.T) {
 		"an alert":                {alert, Answer{Refused: true, Level: 2, Alert: 40}, nil},
 		"a warning, then a hello": {append(slices.Clone(warning), records(serverHello(VersionTLS12, 0x2f), 9000)...), Answer{Version: VersionTLS12, CipherSuite: 0x2f}, nil},
 		"a warning, then nothing": {warning, Answer{}, ErrIncomplete},
-		"close_notify":            {record(recordAlert, []byte{1, 0}), Answer{Refused: true, Level: 1}, nil},
+		"close_notify":            {record(RecordAlert, []byte{1, 0}), Answer{Refused: true, Level: 1}, nil},
 		"nothing yet":             {nil, Answer{}, ErrIncomplete},
 		"HTTP":                    {[]byte("HTTP/1.1 400 Bad Request\r\n"), Answer{}, ErrNotTLS},
-		"a long alert":            {record(recordAlert, []byte{2, 40, 0}), Answer{}, ErrMalformed},
+		"a long alert":            {record(RecordAlert, []byte{2, 40, 0}), Answer{}, ErrMalformed},
 		"a ClientHello":           {records(buildHello(VersionTLS12, plainSuites, nil), 9000), Answer{}, ErrMalformed},
 		"cut short":               {records(message(typeServerHello, []byte{3, 3, 0}), 9000), Answer{}, ErrMalformed},
-		"never ending":            {bytes.Repeat(record(recordHandshake, append([]byte{2, 0, 0xff, 0}, make([]byte, 4000)...)), 5), Answer{}, ErrIncomplete},
+		"never ending":            {bytes.Repeat(record(RecordHandshake, append([]byte{2, 0, 0xff, 0}, make([]byte, 4000)...)), 5), Answer{}, ErrIncomplete},
 	} {
 		for _, step := range []int{1, 7, 1 << 20} {
 			var o AnswerObserver
@@ -69,7 +69,7 @@ func TestServersAnswer(t *testing.T) {
 
 func FuzzAnswer(f *testing.F) {
 	f.Add(records(serverHello(VersionTLS12, 0x1301, VersionTLS13), 9000), 5)
-	f.Add(append(record(recordAlert, []byte{1, 112}), record(recordAlert, []byte{2, 70})...), 1)
+	f.Add(append(record(RecordAlert, []byte{1, 112}), record(RecordAlert, []byte{2, 70})...), 1)
 	f.Fuzz(func(t *testing.T, raw []byte, step int) {
 		var whole, pieces AnswerObserver
 		_, _ = whole.Write(raw)

@@ -2,37 +2,36 @@ package hello
 
 import "encoding/binary"
 
-// Turns shows whether the client of a TLS connection that is relayed untouched
-// may be waiting for an answer: it has said something, and what the server said
-// since was not, or may not have been, an answer. Looking only at which side
-// spoke last misleads, because of what a server says on its own: in TLS 1.3 the session
-// tickets that follow the client's Finished, and often its first request too
-// (RFC 8446 4.6.1); in TLS 1.2 its Finished, when the client did not wait for
-// that (False Start, RFC 7918).
+// Turns reports whether the client of a spliced TLS connection may be waiting for
+// an answer: it has sent something, and the server has not, or may not have,
+// answered it. Which side sent last is not enough, because a server also sends
+// records unasked. In TLS 1.3 these are session tickets, which often arrive after
+// the client's first request (RFC 8446 4.6.1). In TLS 1.2 it is the Finished, if
+// the client did not wait for it (False Start, RFC 7918).
 //
-// It watches until the handshake is certain to be over: from then on, the side
-// that spoke last is all there is to know. It holds no bytes but the beginning
-// of the server's first message. The zero value is ready; it is not for
+// Turns is settled once the handshake is certain to be over. From then on, the
+// client waits exactly when it was the last to send. Turns holds no bytes except
+// the start of the server's first message. The zero value is ready; it is not for
 // concurrent use.
 type Turns struct {
 	up, down recordReader
 	answer   AnswerObserver // of the server's first message
-	version  uint16         // negotiated; 0 = not known yet
+	version  uint16         // negotiated; 0 if not known yet
 	settled  bool
 	talk     conversation
 
 	early    bool // the client sent data before the server's first message
-	sent     int  // records of application data, as their type has it, from the client
-	turns    int  // how often the client began to send such, at first or after the server
-	received int  // from the server, since the client's first
-	last     bool // the latest was the server's
+	sent     int  // records of type application data from the client
+	turns    int  // runs of such records; a record from the server ends a run
+	received int  // such records from the server since the client's first
+	last     bool // the latest such record came from the server
 }
 
-// tickets is how many records of session tickets a server may send after a
-// handshake: two is what all but a few of them send at most.
+// tickets is how many records with session tickets a server is expected to send
+// after a handshake at most. Few servers send more than two.
 const tickets = 2
 
-// Up takes the next bytes from the client, its hello included.
+// Up observes the next bytes from the client, including its hello.
 func (t *Turns) Up(p []byte) {
 	if t.Over() {
 		return
@@ -42,7 +41,7 @@ func (t *Turns) Up(p []byte) {
 	}
 }
 
-// Down takes the next bytes from the server.
+// Down observes the next bytes from the server.
 func (t *Turns) Down(p []byte) {
 	if t.Over() {
 		return
@@ -63,22 +62,23 @@ func (t *Turns) Down(p []byte) {
 	}
 }
 
-// broke ends the observation: the bytes are not TLS.
+// broke ends the observation because the bytes are not TLS.
 func (t *Turns) broke() { t.settled, t.version = true, 0 }
 
-// Answer is the server's first message; ErrIncomplete while that has not come.
+// Answer returns the server's first message, or ErrIncomplete if it has not
+// arrived.
 func (t *Turns) Answer() (Answer, error) { return t.answer.Answer() }
 
-// Answered reports whether the server's first message has come, or can no longer
-// come.
+// Answered reports whether the server's first message has arrived, or can no longer
+// arrive.
 func (t *Turns) Answered() bool { return t.answer.Done() }
 
-// Settled reports whether nothing more can be learned: the client waits exactly
-// when it spoke last. It is so from the beginning where no TLS is spoken.
+// Settled reports whether the client waits exactly when it was the last to send.
+// That is so at once if the bytes are not TLS.
 func (t *Turns) Settled() bool { return t.settled }
 
-// Waiting reports whether the client may be waiting for an answer. It is for
-// connections that are not settled.
+// Waiting reports whether the client may be waiting for an answer. Call it only
+// while the connection is not settled.
 func (t *Turns) Waiting() bool {
 	switch {
 	case t.early:
@@ -97,23 +97,22 @@ func (t *Turns) Waiting() bool {
 // Called reports whether the client has made a call.
 func (t *Turns) Called() bool { return t.talk.called }
 
-// Failed reports whether the handshake has failed: by the server's alert, or by
-// the client's. Its Ending is known then.
+// Failed reports whether the handshake failed with an alert from the server or the
+// client. The Ending is then final.
 func (t *Turns) Failed() bool {
 	a, err := t.answer.Answer()
 	return err == nil && a.Refused || t.talk.alert == Rejected || t.talk.alert == GaveUp
 }
 
-// Accepted reports whether the client went on after it had seen the server's
+// Accepted reports whether the client continued after it had received the server's
 // certificate.
 func (t *Turns) Accepted() bool { return t.talk.accepted }
 
-// Over reports whether nothing more is to be learned: neither of the turns nor
-// of the connection's Ending.
+// Over reports whether further bytes can change neither Settled nor Ending.
 func (t *Turns) Over() bool { return t.settled && (t.talk.called || t.version == 0) }
 
-// Ending is what the connection has come to. byClient says that the client was
-// the first to end its side.
+// Ending returns how the connection ended. byClient means that the client was the
+// first to end its side.
 func (t *Turns) Ending(byClient bool) Ending {
 	a, err := t.answer.Answer()
 	return t.talk.ending(err == nil && a.Refused, byClient)
@@ -138,27 +137,26 @@ func (t *Turns) fromServer(kind byte, _ int, _ *[2]byte) {
 		t.talk.server(t.version, kind)
 	}
 	if kind != recordData || t.sent == 0 {
-		return // in TLS 1.3 the server's part of the handshake
+		return // in TLS 1.3, the server's part of the handshake
 	}
 	t.received++
 	t.last = true
 	t.judge()
 }
 
-// judge finds out whether everything that the server says on its own is out of
-// the way.
+// judge sets settled once the server has sent everything that it sends unasked.
 func (t *Turns) judge() {
 	switch {
-	case t.early: // its data, its Finished, and something after the server's
+	case t.early: // early data, the Finished, and something after the server's records
 		t.settled = t.turns > 2
 	case t.version < VersionTLS13:
 		t.settled = t.received > 0
-	default: // more than the Finished, and then or before that more than tickets
+	default: // more than the Finished, and either a second turn or more than tickets
 		t.settled = t.sent > 1 && (t.turns > 1 || t.received > tickets)
 	}
 }
 
-// Types of records (RFC 8446 5.1) that nothing else here needs.
+// Record types (RFC 8446 5.1) that only this file and ending.go use.
 const (
 	recordCCS  = 20
 	recordData = 23
@@ -166,16 +164,17 @@ const (
 
 // recordReader finds the records in one direction of a connection.
 type recordReader struct {
-	header [recordHeader]byte
-	have   int // bytes of the header
-	left   int // bytes of the record that are still to come
+	header [RecordHeader]byte
+	have   int // header bytes read so far
+	left   int // bytes of the record still to come
 	begun  bool
-	short  bool    // the record is an alert in clear, by its length
-	alert  [2]byte // that alert
+	short  bool    // the record is a cleartext alert, judging by its length
+	alert  [2]byte // the content of that alert
 }
 
-// each calls f with the type and length of each record that begins in p; with
-// an alert in clear, once it is whole. It reports false when these are no records.
+// each calls f with the type and length of each record whose header ends in p, or
+// for a cleartext alert, of each that ends in p. It reports false if the bytes are
+// not TLS.
 func (r *recordReader) each(p []byte, f func(kind byte, length int, alert *[2]byte)) bool {
 	if !r.begun && len(p) > 0 {
 		r.begun = true
@@ -196,14 +195,14 @@ func (r *recordReader) each(p []byte, f func(kind byte, length int, alert *[2]by
 			p = p[n:]
 			if r.short && r.left == 0 {
 				r.short = false
-				f(recordAlert, len(r.alert), &r.alert)
+				f(RecordAlert, len(r.alert), &r.alert)
 			}
 			continue
 		}
 		n := copy(r.header[r.have:], p)
 		r.have += n
 		p = p[n:]
-		if r.have < recordHeader {
+		if r.have < RecordHeader {
 			break
 		}
 		r.have = 0
@@ -211,22 +210,22 @@ func (r *recordReader) each(p []byte, f func(kind byte, length int, alert *[2]by
 			return false
 		}
 		r.left = int(binary.BigEndian.Uint16(r.header[3:]))
-		if r.short = r.header[0] == recordAlert && r.left == len(r.alert); !r.short {
+		if r.short = r.header[0] == RecordAlert && r.left == len(r.alert); !r.short {
 			f(r.header[0], r.left, nil)
 		}
 	}
 	return true
 }
 
-// FatalAlert finds a fatal alert in clear in one direction of a connection. The
-// zero value is ready.
+// FatalAlert finds the first fatal cleartext alert in one direction of a
+// connection. The zero value is ready for use.
 type FatalAlert struct {
 	records recordReader
 	number  uint8
 	found   bool
 }
 
-// Add takes the next bytes.
+// Add observes the next bytes.
 func (a *FatalAlert) Add(p []byte) {
 	if a.found {
 		return
@@ -239,5 +238,5 @@ func (a *FatalAlert) Add(p []byte) {
 	})
 }
 
-// Number is what the first one says (RFC 8446 section 6).
+// Number returns the description of that alert (RFC 8446 section 6).
 func (a *FatalAlert) Number() (number uint8, found bool) { return a.number, a.found }

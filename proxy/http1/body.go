@@ -11,23 +11,23 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// body is the body of one request. It stays behind when the request is over, so
-// a reader that comes late finds an end and not the next request.
+// body is the body of one request. It outlives the request, so a late reader finds
+// the end of the body and not the next request.
 type body struct {
 	c     *Conn
-	count atomic.Int64 // bytes handed out
+	count atomic.Int64 // bytes returned by Read
 
-	mu      sync.Mutex // of one reader at a time
-	left    int64      // bytes of a body with Content-Length
+	mu      sync.Mutex // held by the one reader
+	left    int64      // bytes still to read if there is a Content-Length
 	chunked bool
 	chunks  chunkScanner
 	coding  [1]string // for http.Request.TransferEncoding
-	err     error     // what every further read returns; io.EOF when complete
+	err     error     // returned by every further Read; io.EOF once complete
 
-	aborted bool // under c.mu
+	aborted bool // guarded by c.mu
 
-	continueMu sync.Mutex // of what is written about 100-continue
-	expecting  bool       // the caller waits for it, and may go on without
+	continueMu sync.Mutex // held while 100 Continue is written
+	expecting  bool       // the caller waits for 100 Continue, but need not
 }
 
 var errBodyOver = errors.New("the request is over")
@@ -51,7 +51,7 @@ func (c *Conn) beginBody() {
 	c.mu.Unlock()
 }
 
-// Read returns a *BodyError when the caller does not send what it announced.
+// Read returns a *BodyError if the caller does not send what it announced.
 func (b *body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -78,11 +78,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close does nothing: what is left unread is dealt with when the answer is
-// written.
+// Close does nothing: the unread rest is handled when the answer is written.
 func (b *body) Close() error { return nil }
 
-// readSized reads on in a body with Content-Length, never beyond it.
+// readSized reads from a body with a Content-Length, never beyond its end.
 func (b *body) readSized(p []byte) (int, error) {
 	c := b.c
 	p = p[:min(int64(len(p)), b.left)]
@@ -105,8 +104,8 @@ func (b *body) readSized(p []byte) (int, error) {
 	return n, nil
 }
 
-// readChunks takes the framing off the data that has come, and waits only for the
-// first of it: a caller may send every byte in a chunk of its own. Extensions and
+// readChunks decodes as many chunks as have arrived, since a caller may send every
+// byte in a chunk of its own. It waits only if there is no data yet. Extensions and
 // trailers are dropped.
 func (b *body) readChunks(p []byte) (n int, err error) {
 	c := b.c
@@ -146,8 +145,8 @@ func chunkReason(err error) problem.Reason {
 	return problem.Malformed
 }
 
-// arm gives the next read BodyTimeout, less when memory is tight, unless the
-// body was given up.
+// arm sets the deadline of the next read, which is shorter while memory is tight.
+// It fails if the body was aborted.
 func (b *body) arm() error {
 	c := b.c
 	c.mu.Lock()
@@ -169,7 +168,7 @@ func (b *body) isAborted() bool {
 	return b.aborted
 }
 
-// complete notes that the whole body was read: giving it up has no effect from
+// complete records that the whole body was read. AbortBody has no effect on it from
 // now on.
 func (b *body) complete() error {
 	b.c.mu.Lock()
@@ -179,8 +178,7 @@ func (b *body) complete() error {
 	return io.EOF
 }
 
-// cut says why the bytes of a body stopped coming: the caller is slow, or it is
-// gone.
+// cut fails the body because its bytes stopped coming: the caller is slow or gone.
 func (b *body) cut(err error) error {
 	switch {
 	case err == nil:
@@ -199,8 +197,8 @@ func (b *body) fail(reason problem.Reason, err error) error {
 	return b.err
 }
 
-// sayContinue asks a caller that waits for it to send the body (RFC 9110
-// section 10.1.1), unless the answer has begun.
+// sayContinue sends 100 Continue to a caller that waits for it (RFC 9110 section
+// 10.1.1), unless the answer has begun.
 func (b *body) sayContinue() error {
 	b.continueMu.Lock()
 	defer b.continueMu.Unlock()
@@ -208,14 +206,13 @@ func (b *body) sayContinue() error {
 		return nil
 	}
 	b.expecting = false
-	_, err := b.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
-	return err
+	return b.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
 
 // settle is called before the answer begins. It reports whether the connection
-// can go on after it: the body was read, or the rest of it has come already and
-// is dropped. A caller that still waits for 100-continue may send the body or
-// leave it, so nothing that follows could be understood.
+// can serve another request: the body was read, or the rest of it has already
+// arrived and is dropped. A caller that still waits for 100 Continue may or may not
+// send the body, so the bytes that follow would be ambiguous.
 func (b *body) settle() bool {
 	b.continueMu.Lock()
 	expecting := b.expecting
@@ -234,11 +231,11 @@ func (b *body) settle() bool {
 	return errors.Is(b.err, io.EOF)
 }
 
-// maxDropped bounds how much of a body that nothing read is dropped to keep the
-// connection, in bytes.
+// maxDropped limits how many bytes of an unread body are dropped to keep the
+// connection.
 const maxDropped = 256 << 10
 
-// drop skips body bytes that have come, and returns how many.
+// drop skips body bytes that have arrived, and returns how many bytes it used.
 func (b *body) drop() int {
 	c := b.c
 	if !b.chunked {
@@ -260,8 +257,8 @@ func (b *body) drop() int {
 	return used
 }
 
-// endBody ends the body, also for a goroutine that is still reading it. It
-// reports whether it was read to its end.
+// endBody ends the body, even for a goroutine that is still reading it. It reports
+// whether the body was read to its end.
 func (c *Conn) endBody() bool {
 	b := c.req.body
 	if b == nil {

@@ -12,83 +12,63 @@ import (
 	"tlslift/proxy/budget"
 )
 
-// Limits bound what one request may cost. A zero field means no limit.
+// Limits bounds what one request may cost. A zero field means no limit.
 type Limits struct {
-	HeaderBytes   int           // of a head, request line included
+	HeaderBytes   int           // of a head, including the request line
 	BodyBytes     int64         // of a body, without framing
-	HeaderTimeout time.Duration // for a head, from its first byte; for the first byte of a connection
+	HeaderTimeout time.Duration // for a head, from its first byte; also for the first byte of a connection
 	BodyTimeout   time.Duration // for a body or an answer, without progress
 	IdleTimeout   time.Duration // between requests
 }
 
-// Options are what connections have in common.
+// Options holds what connections have in common. Limits, Context and Buffers must
+// be set.
 type Options struct {
-	// Limits returns the limits in force; they are read once per request. nil =
-	// no limits.
+	// Limits returns the current limits. It is called for every request.
 	Limits func() Limits
-	// Context is that of the connection's requests; nil = context.Background.
+	// Context is the context of the connection's requests.
 	Context context.Context
-	// Unasked has a caller answered that sends no first request in time: the
-	// handler gets one that is refused with ClientTimeout.
+	// Unasked answers a caller that sends no first request in time: the handler
+	// gets a request that is refused with ClientTimeout.
 	Unasked bool
-	// Buffers is where the connections borrow memory; nil = a pool of the
-	// connection's own.
+	// Buffers is the pool that connections borrow memory from.
 	Buffers *Buffers
-	// Budget bounds what the connections hold in sum; nil = no limit. What fits a
-	// small buffer is part of what a connection costs, and is not counted.
+	// Budget bounds what all connections together hold; nil means no limit. A small
+	// buffer counts as part of the connection, not against the budget.
 	Budget *budget.Budget
 }
 
 // Handler answers one request.
 type Handler interface {
-	// ServeHTTP1 writes an answer through w, or takes the connection over with
-	// w.Hijack. It uses neither w nor r after its return.
+	// ServeHTTP1 writes an answer to w, or takes over the connection with w.Hijack
+	// or w.Unread. It must not use w or r after it returns.
 	ServeHTTP1(w *Response, r *Request)
 }
 
-// End says how [Conn.Serve] ended, and so how the connection is to be closed.
+// End is how [Conn.Serve] ended. It determines how the connection must be closed.
 type End uint8
 
-// The ends.
+// Ways that Serve can end.
 const (
 	goingOn End = iota
 	// Closed: the caller ended its side, or an answer announced the end. No
-	// unread bytes are known of, but the socket may hold some.
+	// unread bytes are known, but the socket may hold some.
 	Closed
-	// Idle: the caller asked for nothing for too long. It is closed as Closed is.
+	// Idle: the caller sent no request for too long. Close it as for Closed.
 	Idle
 	// Broken: the caller reset the connection, or did not take its answer.
 	Broken
-	// Lingering: the caller may still be sending what was not read. Our side
-	// must be half-closed and the rest drained, else the socket's reset throws
-	// away the answer (RFC 9112 section 9.6).
+	// Lingering: the caller may still be sending bytes that were not read.
+	// Half-close our side and drain the rest, else a reset may destroy the answer
+	// before the caller reads it (RFC 9112 section 9.6).
 	Lingering
-	// Reset: an answer was cut. The caller must see a reset, since an answer
-	// without a length is whole when the connection ends well (RFC 9112 section
-	// 6.3).
+	// Reset: an answer was cut short. The caller must see a reset: an answer
+	// without a length is complete when the connection ends cleanly (RFC 9112
+	// section 6.3).
 	Reset
-	// Hijacked: the handler took the connection over.
+	// Hijacked: the handler took over the connection.
 	Hijacked
 )
-
-func (e End) String() string {
-	switch e {
-	case Closed:
-		return "closed"
-	case Idle:
-		return "idle"
-	case Broken:
-		return "broken"
-	case Lingering:
-		return "lingering"
-	case Reset:
-		return "reset"
-	case Hijacked:
-		return "hijacked"
-	default:
-		return "going on"
-	}
-}
 
 // Conn is the server's side of one HTTP/1 connection.
 type Conn struct {
@@ -96,22 +76,23 @@ type Conn struct {
 	options Options
 	limits  Limits // of the request being served
 
-	// Reading. One goroutine at a time: Serve's, or the body's reader.
+	// State of reading. One goroutine at a time uses it: Serve's or the body's
+	// reader.
 	wait       waiter
-	in         []byte // borrowed while it holds bytes or waits for some; nil otherwise
-	r, w       int    // in[r:w] was read and not yet used
+	in         []byte // borrowed while it holds bytes or a request is being read; else nil
+	r, w       int    // in[r:w] was read but not yet used
 	halfClosed bool   // the caller ended its side
 
-	share budget.Share // what the request being read or served holds
+	share budget.Share // memory held for the request being read or served
 
-	// The head being gathered.
-	scanned    int           // where to go on looking for its end
-	headFrom   time.Time     // since when the rest of it is waited for; zero = it is not
-	headIn     time.Duration // how long it is waited for; 0 = no limit
-	lineJudged bool          // its request line was
+	// The head being read.
+	scanned    int           // offset to resume the search for its end
+	headFrom   time.Time     // when waiting for the rest of it began; zero if it did not
+	headIn     time.Duration // how long to wait from headFrom; 0 means no limit
+	lineJudged bool          // its request line was validated
 	blanks     int           // empty lines skipped before it
-	skipped    string        // those lines, until it is served
-	served     bool          // a request came before it
+	skipped    string        // those lines, until the request is served
+	served     bool          // the connection has had a request
 
 	head headParser
 	req  Request
@@ -122,31 +103,23 @@ type Conn struct {
 	mu      sync.Mutex
 	waiting bool          // for the first byte of a head
 	cut     bool          // Abort was called
-	grace   time.Duration // while draining; negative = as long as ever
-	body    *body         // being read; nil = none, or complete
+	grace   time.Duration // while draining; negative means the usual timeout
+	body    *body         // being read; nil if none, or complete
 }
 
 // NewConn returns a Conn that speaks HTTP/1 on nc: a TCP connection, a TLS
-// connection whose handshake is done, or one that puts bytes in front of a TCP
-// connection. The latter is waited on without a buffer if it has the methods
-// NetConn and Buffered, and changes nothing once Buffered is 0.
+// connection whose handshake is done, or a wrapper that yields some bytes before
+// those of a TCP connection. If the wrapper has NetConn and Buffered, and is
+// transparent once Buffered is 0, the Conn waits for bytes without a buffer.
 func NewConn(nc net.Conn, o Options) *Conn {
-	if o.Limits == nil {
-		o.Limits = func() Limits { return Limits{} }
-	}
-	if o.Buffers == nil {
-		o.Buffers = new(Buffers)
-	}
 	c := &Conn{nc: nc, options: o, share: o.Budget.Share()}
-	if o.Context != nil {
-		c.req.Request = *c.req.WithContext(o.Context)
-	}
+	c.req.Request = *c.req.WithContext(o.Context)
 	c.head.req = &c.req
 	c.resp.c = c
 	return c
 }
 
-// Serve answers requests, one after the other, until the connection ends or is
+// Serve answers requests one after another until the connection ends or is
 // hijacked. It does not close the connection.
 func (c *Conn) Serve(h Handler) End {
 	defer c.share.Release(0)
@@ -166,7 +139,7 @@ func (c *Conn) Serve(h Handler) End {
 	}
 }
 
-// readEnd says how a connection ended on which reading for a request failed.
+// readEnd returns how a connection ended, from the error of waiting for a request.
 func readEnd(err error) End {
 	switch {
 	case isTimeout(err):
@@ -178,7 +151,7 @@ func readEnd(err error) End {
 	}
 }
 
-// serve answers the request whose first bytes have come.
+// serve reads and answers the request whose first bytes have arrived.
 func (c *Conn) serve(h Handler, queued bool) End {
 	c.limits = c.options.Limits()
 	switch c.readHead() {
@@ -188,7 +161,7 @@ func (c *Conn) serve(h Handler, queued bool) End {
 		return Closed
 	}
 	if c.r == c.w {
-		c.release() // an upstream may take its time
+		c.release() // an upstream may take long to answer
 	}
 	c.req.Queued = queued
 	c.resp.begin()
@@ -216,11 +189,11 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	}
 }
 
-// Share is what the request being served holds of the budget. All of it is
-// given back when the request was answered.
+// Share returns the memory that the request being served holds. All of it is
+// released once the request is answered.
 func (c *Conn) Share() *budget.Share { return &c.share }
 
-// resetRequest lets go of a request that was answered.
+// resetRequest releases a request that was answered.
 func (c *Conn) resetRequest() {
 	refused := c.req.Refusal != nil
 	c.req.reset()
@@ -231,9 +204,9 @@ func (c *Conn) resetRequest() {
 	c.share.Release(c.large())
 }
 
-// Drain lets the connection end: if it waits for a request, unless one arrives
-// within grace; if it is busy, after the answer. Answers announce the end from
-// now on. Drain may be called from any goroutine and cannot be undone.
+// Drain ends the connection: after the current answer, or, if it is waiting for a
+// request, once grace has passed without one. Answers announce the end from now on.
+// Drain may be called from any goroutine and cannot be undone.
 func (c *Conn) Drain(grace time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,10 +217,10 @@ func (c *Conn) Drain(grace time.Duration) {
 	}
 }
 
-// Ended reports whether the caller has ended its side: FIN, or a close_notify on
-// TLS. Reads of the connection must not wait meanwhile; they end in a timeout.
-// What has come of later requests is kept, up to one buffer. The handler may call
-// Ended while nothing reads the request's body.
+// Ended reports whether the caller has ended its side, with FIN or, on TLS,
+// close_notify. During the call, reads of the connection must not block but fail
+// with a timeout. Bytes of later requests are kept, up to one buffer. The handler
+// may call Ended while nothing reads the request's body.
 func (c *Conn) Ended() bool {
 	for !c.halfClosed && (c.in == nil || c.w < len(c.in)) {
 		if err := c.fill(); err != nil {
@@ -261,18 +234,18 @@ func (c *Conn) Ended() bool {
 	return c.halfClosed
 }
 
-// Retire lets the connection end after its next answer, for which it waits as
-// long as ever. After a Drain it does nothing.
+// Retire ends the connection after its next answer. It does not shorten the wait
+// for the next request. After Drain it does nothing.
 func (c *Conn) Retire() {
 	if !c.draining.Load() {
 		c.Drain(-1)
 	}
 }
 
-// AbortBody makes a read of the current request's body that is blocked return
-// at once, and every later one fail: the answer came before the body was read,
-// and the rest is not needed. The connection ends after the answer. A body that
-// was read to its end is not affected. It may be called from any goroutine.
+// AbortBody makes a blocked read of the current request's body return at once, and
+// every later read fail. Use it when the answer came before the body was read. The
+// connection ends after the answer. A body that was read to its end is not
+// affected. AbortBody may be called from any goroutine.
 func (c *Conn) AbortBody() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -282,8 +255,8 @@ func (c *Conn) AbortBody() {
 	}
 }
 
-// Abort is AbortBody, and makes every other read return at once too: a head that
-// is not complete is refused. It may be called from any goroutine.
+// Abort is AbortBody, and makes every other read return at once too: an incomplete
+// head is refused. It may be called from any goroutine.
 func (c *Conn) Abort() {
 	c.AbortBody()
 	c.mu.Lock()
@@ -292,8 +265,8 @@ func (c *Conn) Abort() {
 	_ = c.nc.SetReadDeadline(past)
 }
 
-// headDeadline gives reads of a head a time, 0 for any, unless the connection was
-// aborted.
+// headDeadline makes reads of a head fail after d, or never if d is 0, unless the
+// connection was aborted.
 func (c *Conn) headDeadline(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -302,10 +275,10 @@ func (c *Conn) headDeadline(d time.Duration) {
 	}
 }
 
-// past is a deadline that makes whatever waits return.
+// past is a deadline that makes every blocked read return.
 var past = time.Unix(1, 0)
 
-// after is the time d from now, or the zero time for no limit.
+// after returns the time d from now, or the zero time if d is not positive.
 func after(d time.Duration) time.Time {
 	if d <= 0 {
 		return time.Time{}

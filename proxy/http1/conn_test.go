@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -54,6 +55,20 @@ type handlerFunc func(w *Response, r *Request)
 
 func (f handlerFunc) ServeHTTP1(w *Response, r *Request) { f(w, r) }
 
+// newConn is NewConn with defaults for what must be set.
+func newConn(nc net.Conn, o Options) *Conn {
+	if o.Limits == nil {
+		o.Limits = func() Limits { return Limits{} }
+	}
+	if o.Buffers == nil {
+		o.Buffers = new(Buffers)
+	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	return NewConn(nc, o)
+}
+
 // split cuts s into segments of n bytes.
 func split(s string, n int) (segments []string) {
 	for len(s) > n {
@@ -67,7 +82,7 @@ func split(s string, n int) (segments []string) {
 func play(t testing.TB, lim Limits, h handlerFunc, segments ...string) (string, End) {
 	t.Helper()
 	nc := &scriptConn{segments: segments, end: io.EOF}
-	end := NewConn(nc, Options{Limits: func() Limits { return lim }}).Serve(h)
+	end := newConn(nc, Options{Limits: func() Limits { return lim }}).Serve(h)
 	return nc.written.String(), end
 }
 
@@ -103,7 +118,7 @@ func TestEnded(t *testing.T) {
 		nc := &scriptConn{segments: []string{"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"}, end: os.ErrDeadlineExceeded}
 		var c *Conn
 		asked := false
-		c = NewConn(nc, Options{Limits: testLimits})
+		c = newConn(nc, Options{Limits: testLimits})
 		c.Serve(handlerFunc(func(w *Response, r *Request) {
 			if !asked {
 				asked = true

@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// headParser reads one request head. What frames the body is kept apart from
-// the Request: only the connection's loop may act on it.
+// headParser parses one request head. It keeps body framing out of the Request,
+// because only the connection's loop may act on it.
 type headParser struct {
 	req *Request
 
-	lines                   int // of fields
-	hosts, lengths, codings int // lines seen of each
+	lines                   int // field lines seen
+	hosts, lengths, codings int // Host, Content-Length and Transfer-Encoding lines seen
 	hostValue               string
-	connection              bool // there is a Connection line
-	close, keepAlive        bool // what it says
+	connection              bool // a Connection field is present
+	close, keepAlive        bool // the options it lists
 	hopKeepAlive            bool // Proxy-Connection: keep-alive
 
-	length     int64 // of the body; 0 without one
+	length     int64 // of the body; 0 if there is none
 	chunked    bool
-	expect     bool // 100-continue
-	lengthless bool // it has no length, and nothing may follow it
+	expect     bool // Expect: 100-continue
+	lengthless bool // it has no length, so nothing may follow the head
+	whole      bool // every field was read
 }
 
-// parse reads a whole head: the request line, the field lines and the empty
-// line at its end. Lines end in CRLF or LF. bodyBytes limits a body, 0 for no
-// limit.
+// parse parses a complete head: the request line, the field lines and the final
+// empty line. Lines end in CRLF or LF. bodyBytes limits the body; 0 means no limit.
 func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
 	line, rest := cutLine(head)
 	if ref := p.req.requestLine(line); ref != nil {
@@ -42,6 +42,7 @@ func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
 			return ref
 		}
 	}
+	p.whole = true
 	if ref := p.judgeHost(); ref != nil {
 		return ref
 	}
@@ -52,7 +53,7 @@ func (p *headParser) parse(head string, bodyBytes int64) *Refusal {
 	return nil
 }
 
-// cutLine cuts s after its first LF and takes the line end off the line.
+// cutLine splits s after its first LF and strips the line ending.
 func cutLine(s string) (line, rest string) {
 	i := strings.IndexByte(s, '\n')
 	if i < 0 {
@@ -65,11 +66,11 @@ func cutLine(s string) (line, rest string) {
 	return line, rest
 }
 
-// maxFields bounds the field lines of a request. A field costs many times its
-// bytes; no client is known to send half as many.
+// maxFields limits the field lines of a request. A field costs many times its size
+// in memory; no known client sends half as many.
 const maxFields = 128
 
-// field takes one field line (RFC 9112 section 5).
+// field parses one field line (RFC 9112 section 5).
 func (p *headParser) field(line string) *Refusal {
 	if p.lines++; p.lines > maxFields {
 		return tooLarge(http.StatusRequestHeaderFieldsTooLarge, detailManyFields)
@@ -95,8 +96,8 @@ func (p *headParser) field(line string) *Refusal {
 	return nil
 }
 
-// looksLikeFraming reports whether a name differs from a framing field's only
-// by underscores. CGI variables do not distinguish them.
+// looksLikeFraming reports whether name is that of a framing field with underscores
+// in place of hyphens. CGI variable names do not tell the two apart.
 func looksLikeFraming(name string) bool {
 	if strings.IndexByte(name, '_') < 0 {
 		return false
@@ -105,8 +106,8 @@ func looksLikeFraming(name string) bool {
 	return fold(name, "content-length") || fold(name, "transfer-encoding")
 }
 
-// note takes from a field what decides about framing, host and connection. It
-// reports whether the field belongs into the header.
+// note records what a field says about framing, host and connection. It reports
+// whether the field belongs in the header.
 func (p *headParser) note(name, value string) bool {
 	switch name {
 	case "Host":
@@ -135,8 +136,8 @@ func (p *headParser) note(name, value string) bool {
 	return true
 }
 
-// hasOption reports whether a Connection field lists the option, which is in
-// lower case.
+// hasOption reports whether a Connection field lists option, which must be in lower
+// case.
 func hasOption(value, option string) bool {
 	for value != "" {
 		var item string
@@ -148,8 +149,8 @@ func hasOption(value, option string) bool {
 	return false
 }
 
-// parseLength reads plain digits; -1 stands for anything else. A number too
-// large for the type is as good as the largest one.
+// parseLength parses plain digits. It returns -1 for anything else, and the largest
+// int64 for a number that overflows.
 func parseLength(digits string) int64 {
 	const most = 1<<63 - 1
 	n := int64(0)
@@ -171,8 +172,8 @@ func parseLength(digits string) int64 {
 }
 
 // judgeHost applies RFC 9112 section 3.2: at most one valid Host, and exactly
-// one on HTTP/1.1. A target that names the host decides alone; the Host field
-// beside it, missing or unusable, is ignored.
+// one on HTTP/1.1. If the target names the host, the Host field may be missing or
+// malformed and is ignored.
 func (p *headParser) judgeHost() *Refusal {
 	if p.hosts > 1 {
 		return malformed(detailTwoHosts)
@@ -190,8 +191,8 @@ func (p *headParser) judgeHost() *Refusal {
 }
 
 // judgeFraming decides how long the body is (RFC 9112 section 6.3). A CONNECT
-// has none whatever it says: Axis and WinHTTP send a Content-Length with
-// nothing behind it.
+// has no body, whatever its fields say: Axis and WinHTTP send a Content-Length and
+// no body.
 func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 	if p.req.Form == AuthorityForm {
 		delete(p.req.Header, "Content-Length")
@@ -213,8 +214,8 @@ func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 	case bodyBytes > 0 && p.length > bodyBytes:
 		return tooLarge(http.StatusRequestEntityTooLarge, detailBodyTooLarge)
 	case http10 && p.lengths == 0 && takesBody(p.req.Method):
-		// RFC 1945 section 8.3 asks for a length. A message without its text must not
-		// be sent; a call that is all in its query may be.
+		// RFC 1945 section 8.3 requires a length. A message without its text must
+		// not be sent; a call whose parameters are all in the query may be.
 		if _, query, _ := strings.Cut(p.req.Target, "?"); query == "" || p.req.Header["Content-Type"] != nil {
 			return lengthless()
 		}
@@ -224,15 +225,14 @@ func (p *headParser) judgeFraming(bodyBytes int64) *Refusal {
 	return nil
 }
 
-// takesBody reports whether a method's requests have a body as a rule, in
-// whichever case the method is written.
+// takesBody reports whether requests with this method usually have a body. The case
+// of the method does not matter.
 func takesBody(method string) bool {
 	return fold(method, "post") || fold(method, "put") || fold(method, "patch")
 }
 
-// persistent reports whether the caller wants to go on after this request (RFC
-// 9112 section 9.3). Old clients that talk to a proxy in HTTP/1.0 say so in
-// Proxy-Connection.
+// persistent reports whether the connection persists (RFC 9112 section 9.3). Old
+// clients that talk HTTP/1.0 to a proxy ask for that in Proxy-Connection.
 func (p *headParser) persistent() bool {
 	switch {
 	case p.close:
@@ -244,8 +244,8 @@ func (p *headParser) persistent() bool {
 	}
 }
 
-// overlong is the refusal of a head over its limit, complete or not: 414 when
-// the request line alone is over.
+// overlong refuses a head that exceeds limit, complete or not: with 414 if the
+// request line alone exceeds it, else with 431.
 func overlong(head []byte, limit int) *Refusal {
 	if i := bytes.IndexByte(head, '\n'); i < 0 || i >= limit {
 		return tooLarge(http.StatusRequestURITooLong, detailTargetTooLong)
@@ -253,9 +253,9 @@ func overlong(head []byte, limit int) *Refusal {
 	return tooLarge(http.StatusRequestHeaderFieldsTooLarge, detailHeadTooLarge)
 }
 
-// headEnd returns the length of the head at the start of b, its empty line
-// included, or 0 when it is not complete. from is where to go on looking; it is
-// advanced, so a head that comes byte by byte is looked at once.
+// headEnd returns the length of the head at the start of b, including its empty
+// line, or 0 if the head is incomplete. The search starts at *from, which headEnd
+// advances, so each byte is scanned only once.
 func headEnd(b []byte, from *int) int {
 	at := *from
 	for {

@@ -96,7 +96,7 @@ func TestOtherProtocolsAreNotWaitedFor(t *testing.T) {
 			continue
 		}
 		nc := &scriptConn{segments: []string{o.text}, end: os.ErrDeadlineExceeded}
-		NewConn(nc, Options{}).Serve(handlerFunc(func(_ *Response, r *Request) {
+		newConn(nc, Options{}).Serve(handlerFunc(func(_ *Response, r *Request) {
 			if r.Refusal == nil || r.Refusal.Detail == detailHeadTimeout {
 				t.Errorf("%q: %+v", o.text, r.Refusal)
 			}
@@ -115,7 +115,7 @@ func TestUnread(t *testing.T) {
 		for how, segments := range deliveries(raw) {
 			nc := &scriptConn{segments: segments, end: io.EOF}
 			var got string
-			end := NewConn(nc, Options{}).Serve(handlerFunc(func(w *Response, _ *Request) { got = string(w.Unread()) }))
+			end := newConn(nc, Options{}).Serve(handlerFunc(func(w *Response, _ *Request) { got = string(w.Unread()) }))
 			if got += strings.Join(nc.segments, ""); got != raw || end != Hijacked || nc.writes != 0 {
 				t.Errorf("%s: %.80q, %v, %d writes", how, got, end, nc.writes)
 			}

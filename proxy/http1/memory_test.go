@@ -25,7 +25,7 @@ func TestHeadsShareMemory(t *testing.T) {
 		var serving sync.WaitGroup
 		open := func() (net.Conn, *bufio.Reader) {
 			client, server := net.Pipe()
-			c := NewConn(server, Options{Limits: func() Limits { return Limits{HeaderBytes: largeBuffer, HeaderTimeout: 10 * time.Second} }, Budget: b})
+			c := newConn(server, Options{Limits: func() Limits { return Limits{HeaderBytes: largeBuffer, HeaderTimeout: 10 * time.Second} }, Budget: b})
 			serving.Go(func() {
 				c.Serve(handlerFunc(hello))
 				_ = server.Close()
@@ -79,7 +79,7 @@ func TestNoMemoryForAHead(t *testing.T) {
 			t.Fatal("not free")
 		}
 		client, server := net.Pipe()
-		c := NewConn(server, Options{Limits: func() Limits { return Limits{HeaderBytes: largeBuffer, HeaderTimeout: 3 * time.Second} }, Budget: b})
+		c := newConn(server, Options{Limits: func() Limits { return Limits{HeaderBytes: largeBuffer, HeaderTimeout: 3 * time.Second} }, Budget: b})
 		var serving sync.WaitGroup
 		serving.Go(func() {
 			c.Serve(handlerFunc(hello))
@@ -123,7 +123,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		"a panic": {largeHead + "\r\n", func(*Response, *Request) { panic("test") }},
 	} {
 		client, server := net.Pipe()
-		conn := NewConn(server, Options{Budget: b, Limits: func() Limits { return Limits{HeaderBytes: largeBuffer} }})
+		conn := newConn(server, Options{Budget: b, Limits: func() Limits { return Limits{HeaderBytes: largeBuffer} }})
 		done := make(chan struct{})
 		most := int64(0)
 		go func() {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// await waits for the first bytes of a request. It holds no buffer meanwhile,
-// and is called from a shallow frame: thousands of callers keep connections
-// that they hardly use.
+// await waits for the first bytes of a request. It holds no buffer while it waits
+// and is called from a shallow stack, because thousands of callers keep connections
+// open that they hardly use.
 func (c *Conn) await() error {
 	lim := c.options.Limits()
 	timeout := lim.IdleTimeout
@@ -22,7 +22,7 @@ func (c *Conn) await() error {
 	if c.draining.Load() && c.grace >= 0 {
 		timeout = max(c.grace, 1)
 	}
-	_ = c.nc.SetReadDeadline(after(timeout)) // of a closed connection, reading says so
+	_ = c.nc.SetReadDeadline(after(timeout)) // if the connection is closed, the read fails
 	c.mu.Unlock()
 
 	err := c.wait.read(c)
@@ -36,8 +36,7 @@ func (c *Conn) await() error {
 	return err
 }
 
-// space returns room to read into, behind what is there; none if the buffer is
-// full.
+// space returns the free part of the buffer, empty if it is full.
 func (c *Conn) space() []byte {
 	switch {
 	case c.in == nil:
@@ -51,9 +50,9 @@ func (c *Conn) space() []byte {
 	return c.in[c.w:]
 }
 
-// grow makes a full buffer larger, once memory is free for that. A head that did
-// not fit a small buffer gets all that it may need at once, since it must not
-// wait while it holds some.
+// grow enlarges a full buffer as soon as the budget has room. A head that outgrows
+// the large buffer gets all that it may need at once, because a share that holds
+// memory cannot wait for more.
 func (c *Conn) grow() bool {
 	size := max(2*len(c.in), largeBuffer)
 	if len(c.in) >= largeBuffer && c.limits.HeaderBytes > 0 {
@@ -79,7 +78,7 @@ func (c *Conn) grow() bool {
 	return true
 }
 
-// large is how many bytes of the budget the buffer takes.
+// large returns how many bytes the buffer takes from the budget.
 func (c *Conn) large() int64 {
 	if len(c.in) <= smallBuffer {
 		return 0
@@ -87,19 +86,19 @@ func (c *Conn) large() int64 {
 	return int64(len(c.in))
 }
 
-// Callers wait for memory, and memory waits for callers.
+// Limits of waiting for memory, and of holding memory for slow callers.
 const (
-	// memoryTimeout is how long a head without a time limit, or a body,
-	// waits for memory at most.
+	// memoryTimeout is how long a head without a time limit waits for memory at
+	// most.
 	memoryTimeout = 10 * time.Second
-	// tightTimeout is how long a head that is larger than a small buffer has
-	// left, and a body may take without progress, when memory is tight.
+	// tightTimeout applies while memory is tight: it is how long a head larger than
+	// a small buffer may still take, and how long a body may make no progress.
 	tightTimeout = time.Second
 )
 
 var errNoMemory = errors.New("no memory is free")
 
-// release gives the buffer back, and drops what is in it.
+// release returns the buffer to the pool and drops its contents.
 func (c *Conn) release() {
 	if c.in != nil {
 		c.options.Buffers.Put(c.in)
@@ -108,10 +107,10 @@ func (c *Conn) release() {
 	c.r, c.w = 0, 0
 }
 
-// unread is what has come and was not used.
+// unread returns the bytes that were read but not yet used.
 func (c *Conn) unread() []byte { return c.in[c.r:c.w] }
 
-// fill reads more. It returns an error only without a byte.
+// fill reads more bytes. It returns an error only if it read none.
 func (c *Conn) fill() error {
 	n, err := c.nc.Read(c.space())
 	c.w += n
@@ -126,20 +125,19 @@ func (c *Conn) fill() error {
 	return err
 }
 
-// maxBlanks bounds the empty lines before a request line (RFC 9112 section
-// 2.2).
+// maxBlanks limits the empty lines before a request line (RFC 9112 section 2.2).
 const maxBlanks = 8
 
-// headResult is what came of reading a head.
+// headResult is the result of reading a head.
 type headResult uint8
 
 const (
-	headRead  headResult = iota // c.req is to be answered
-	headBlank                   // only empty lines came; wait again
-	headNone                    // the connection ended, and there is nothing to answer
+	headRead  headResult = iota // c.req must be answered
+	headBlank                   // only empty lines arrived; wait again
+	headNone                    // the connection ended with nothing to answer
 )
 
-// readHead collects a head and makes c.req of it.
+// readHead reads a head and parses it into c.req.
 func (c *Conn) readHead() headResult {
 	for {
 		if !c.skipBlanks() {
@@ -169,8 +167,8 @@ func (c *Conn) readHead() headResult {
 	}
 }
 
-// skipBlanks drops empty lines before the request line. It reports whether
-// there were few enough.
+// skipBlanks drops empty lines before the request line. It reports false if there
+// are more than maxBlanks.
 func (c *Conn) skipBlanks() bool {
 	for {
 		raw := c.unread()
@@ -191,9 +189,8 @@ func (c *Conn) skipBlanks() bool {
 	}
 }
 
-// judgeLine judges the request line of a head that is not complete yet, once:
-// a caller that does not speak HTTP need not be waited for. raw[fresh:] is what
-// came since the last call.
+// judgeLine validates the request line of an incomplete head, once: a caller that
+// does not speak HTTP is refused at once. raw[fresh:] arrived since the last call.
 func (c *Conn) judgeLine(raw []byte, fresh int) *Refusal {
 	if c.lineJudged {
 		return nil
@@ -230,8 +227,8 @@ func (c *Conn) moreHead() error {
 	return c.fill()
 }
 
-// headFailed deals with a connection that ended inside a head. A stray CR does
-// not begin one.
+// headFailed handles a failure to read the rest of a head. A lone CR does not begin
+// a head.
 func (c *Conn) headFailed(err error) headResult {
 	raw := c.unread()
 	switch {
@@ -248,16 +245,17 @@ func (c *Conn) headFailed(err error) headResult {
 	}
 }
 
-// begin starts a request whose head is complete.
+// begin parses a complete head and sets up the request's body.
 func (c *Conn) begin(head string) headResult {
 	if c.req.Header == nil {
 		c.req.reset()
 	}
-	if ref := c.head.parse(head, c.limits.BodyBytes); ref != nil {
-		return c.refuse(ref)
+	ref := c.head.parse(head, c.limits.BodyBytes)
+	if ref == nil && c.head.lengthless && c.follows(len(head)) {
+		ref = lengthless()
 	}
-	if c.head.lengthless && c.follows(len(head)) {
-		return c.refuse(lengthless())
+	if ref != nil {
+		return c.refuse(ref)
 	}
 	c.req.raw = head
 	c.r += len(head)
@@ -266,30 +264,30 @@ func (c *Conn) begin(head string) headResult {
 	return headRead
 }
 
-// silence is how long nothing may follow a head that has no length but whose
+// silence is how long nothing may follow a head that gives no length although its
 // method takes a body.
 const silence = 50 * time.Millisecond
 
-// follows reports whether bytes follow the head, which is n bytes long.
+// follows reports whether bytes follow the head of n bytes within silence.
 func (c *Conn) follows(n int) bool {
 	if c.w-c.r > n {
 		return true
 	}
-	_ = c.nc.SetReadDeadline(time.Now().Add(silence)) // of a closed connection, reading says so
+	_ = c.nc.SetReadDeadline(time.Now().Add(silence)) // if the connection is closed, the read fails
 	return c.fill() == nil
 }
 
-// refuse makes c.req a refused request. It is the connection's last one.
+// refuse turns c.req into a refused request, the last one of the connection.
 func (c *Conn) refuse(ref *Refusal) headResult {
 	if !c.headFrom.IsZero() {
 		ref.Waited = time.Since(c.headFrom)
 	}
-	c.req.refuse(ref, string(c.unread()))
+	c.req.refuse(ref, string(c.unread()), c.head.whole)
 	c.headDone()
 	return headRead
 }
 
-// headDone forgets how the head was gathered.
+// headDone resets the state of reading a head.
 func (c *Conn) headDone() {
 	c.served = true
 	c.scanned, c.headFrom, c.headIn, c.lineJudged, c.blanks = 0, time.Time{}, 0, false, 0

@@ -9,54 +9,56 @@ import (
 // Form is the form of a request target (RFC 9112 section 3.2).
 type Form uint8
 
-// The forms.
+// Forms of a request target.
 const (
 	OriginForm    Form = iota // /path?query
 	AbsoluteForm              // http://host/path?query
-	AuthorityForm             // host:port, of CONNECT alone
-	AsteriskForm              // *, of OPTIONS alone
+	AuthorityForm             // host:port, only for CONNECT
+	AsteriskForm              // *, only for OPTIONS
 )
 
-// Request is one request, judged and repaired. The connection reuses it, its
-// header map and the values in it for the next one: nothing may keep any of
-// them beyond the handler's return. Strings may be kept; they hold on to the
-// whole head.
+// Request is one request, validated and repaired. The connection reuses it, its
+// header map and the value slices for the next request, so a handler must not keep
+// any of them after it returns. It may keep strings, but each keeps the whole head
+// in memory.
 //
-// Host is Authority. URL is nil, RemoteAddr is empty, and Close says that the
-// caller asked for no further request. Fields that this package deals with are
-// not in Header: Host, Transfer-Encoding, Trailer and Expect, and the
-// Content-Length of CONNECT. Body is http.NoBody when there is none; it may be
-// read by one goroutine at a time, until the handler returns.
+// Host equals Authority, URL is nil and RemoteAddr is empty. Close means that the
+// connection ends after this request. Header omits the fields that this package
+// handles: Host, Transfer-Encoding, Trailer and Expect, and the Content-Length of
+// CONNECT. Body is http.NoBody if there is none. One goroutine at a time may read
+// it, until the handler returns.
 type Request struct {
 	http.Request
 
 	Form   Form
-	Scheme string // of the absolute form, in lower case; else ""
-	// Authority is host[:port] as the target names it, else as the Host field
-	// does; "" when none is named. Name and Port are the same, parsed.
+	Scheme string // of an absolute-form target, in lower case; else ""
+	// Authority is host[:port] from the target or, if the target has none, from the
+	// Host field; "" if neither names a host. Name and Port are its parsed parts.
 	Authority string
 	Name      host.Name
 	Port      uint16
-	// Target is what goes upstream, in origin form (or "*"), byte for byte
-	// except that raw spaces and tabs are escaped; "" for CONNECT.
+	// Target is the target to send upstream, in origin form (or "*"): byte for byte
+	// as received, but with raw spaces and tabs escaped; "" for CONNECT.
 	Target string
-	// Blanks says that the target came with raw spaces or tabs.
+	// Blanks reports whether the target contained raw spaces or tabs.
 	Blanks bool
-	// Queued says that its first bytes were there when the request before it was
-	// answered: how long it has waited is not known.
+	// Queued reports whether the request began to arrive before the previous one
+	// was answered. How long it has waited is then unknown.
 	Queued bool
-	// Refusal is not nil for a request that cannot be served. Method, Target,
-	// Authority and version are then as much as is safe to repeat, without the
-	// query, and "" where that is nothing; there are no fields and no body.
+	// Refusal is not nil for a request that cannot be served, which has no body.
 	Refusal *Refusal
+	// Partial reports whether it was refused before all its fields were read. Method,
+	// Target, Authority and version then hold only what is safe to repeat, without the
+	// query, and are "" where nothing is safe. Such a request has no fields.
+	Partial bool
 
-	raw    string // its head as it came; of a refused one, all that came
+	raw    string // the head as received; for a refused request, all that was received
 	fields fields
 	body   *body
 }
 
-// BodyBytes is how many bytes of the body were handed out so far, without
-// framing. It may be called from any goroutine while the request is served.
+// BodyBytes returns how many bytes of the body have been read so far, without
+// framing. Any goroutine may call it while the request is being served.
 func (r *Request) BodyBytes() int64 {
 	if r.body == nil {
 		return 0
@@ -64,7 +66,7 @@ func (r *Request) BodyBytes() int64 {
 	return r.body.count.Load()
 }
 
-// reset empties the request and keeps its memory.
+// reset empties the request but keeps its memory.
 func (r *Request) reset() {
 	f := r.fields
 	f.reset()

@@ -5,30 +5,29 @@ import "net/http"
 // Response is the answer to the request being served. It implements
 // http.ResponseWriter, http.Flusher and http.Hijacker.
 //
-// An answer that declares its Content-Length goes out in one write if it fits
-// 64 KiB, as soon as it is whole; a larger one goes out as it is written.
-// Without a length, up to 4 KiB are held until the handler returns or flushes;
-// more is chunked, or on HTTP/1.0 ended by the end of the connection. Date is
-// added unless the header has it. Connection and Transfer-Encoding are the
-// Response's own.
+// An answer that declares its Content-Length is sent in one write if it fits 64
+// KiB, and as it is written if not. A body without a length is chunked or, on
+// HTTP/1.0, ends with the connection. An answer with neither a length nor a body is
+// declared empty. The Response sets Connection and Transfer-Encoding itself, and Date
+// if the header lacks it.
 //
-// Like the Request it is reused, and nothing may keep it.
+// Like the Request, it is reused, and a handler must not keep it.
 type Response struct {
 	c      *Conn
-	own    http.Header // for handlers that fill in fields one by one
+	own    http.Header // for handlers that set fields one by one; reused
 	header http.Header
 
 	status  int
-	reason  string // the reason phrase; "" = that of RFC 9110
-	length  int64  // declared; unknownLength without one
+	reason  string // the reason phrase; "" means the one of RFC 9110
+	length  int64  // declared length, or unknownLength
 	written int64  // body bytes accepted
-	out     []byte // borrowed: what waits to be written
-	held    []byte // borrowed: the body, while its length is unknown
-	err     error  // of the first write that failed
+	out     []byte // borrowed: bytes waiting to be written
+	early   []byte // see Early
+	err     error  // from the first failed write
 
-	noBody   bool // HEAD, 204 and 304: the head is all
+	noBody   bool // only a head: HEAD, 204, 304 or length 0
 	framed   bool // the head is complete in out, or written
-	sent     bool // a byte was written to the connection, or it was tried
+	sent     bool // writing to the connection was at least tried
 	chunked  bool
 	closes   bool // the connection ends after this answer
 	aborted  bool
@@ -51,34 +50,34 @@ func (w *Response) Header() http.Header {
 	return w.header
 }
 
-// SetHeader makes h the fields of the answer, in place of all that were set,
-// without copying it. It is not changed.
+// SetHeader replaces the fields of the answer with h, which is not copied. The
+// Response does not modify h.
 func (w *Response) SetHeader(h http.Header) { w.header = h }
 
-// SetReason makes text the reason phrase (RFC 9112 section 4): printable ASCII.
-// Programs that show nothing else of an answer show that.
+// SetReason sets the reason phrase (RFC 9112 section 4). text must be printable
+// ASCII. Some programs show nothing else of an answer.
 func (w *Response) SetReason(text string) { w.reason = text }
 
-// Status is the status that was written, 0 before.
+// Status returns the status that was written, or 0.
 func (w *Response) Status() int { return w.status }
 
-// Written is how many bytes of body were accepted so far. That of an answer to
-// HEAD is none.
+// Written returns how many bytes of the body were accepted so far. For an answer to
+// HEAD it is 0.
 func (w *Response) Written() int64 { return w.written }
 
-// Err is the first error of writing to the connection.
+// Err returns the first error of writing to the connection.
 func (w *Response) Err() error { return w.err }
 
-// CloseAfter ends the connection after this answer, and says so in it if its
-// head is not written yet.
+// CloseAfter ends the connection after this answer. If the head is not written yet,
+// it will say so.
 func (w *Response) CloseAfter() { w.closes = true }
 
-// Abort says that the answer broke off: what is held of it is dropped, and
-// Serve ends with Reset.
+// Abort breaks off the answer: bytes not yet written are dropped, and Serve returns
+// Reset.
 func (w *Response) Abort() { w.aborted = true }
 
-// Restart forgets the answer, so that another one can be given. It reports false if
-// the caller may have got a byte of it.
+// Restart discards the answer, so another one can be given. It reports false if the
+// caller may have received a byte of it.
 func (w *Response) Restart() bool {
 	if w.sent || w.aborted || w.hijacked {
 		return false
@@ -90,8 +89,7 @@ func (w *Response) Restart() bool {
 	return true
 }
 
-// WriteHeader begins the answer. A status below 200 is ignored, and so is a
-// second call.
+// WriteHeader begins the answer. It ignores a status below 200, and a second call.
 func (w *Response) WriteHeader(status int) {
 	if w.status != 0 || status < 200 || w.hijacked {
 		return
@@ -114,8 +112,8 @@ func (w *Response) WriteHeader(status int) {
 	}
 }
 
-// Write writes a part of the body. More than the declared length gives
-// http.ErrContentLength, a body where none may be http.ErrBodyNotAllowed.
+// Write writes a part of the body. It returns http.ErrContentLength for more than
+// the declared length, and http.ErrBodyNotAllowed if the status allows no body.
 func (w *Response) Write(p []byte) (int, error) {
 	if w.hijacked {
 		return 0, http.ErrHijacked
@@ -137,14 +135,12 @@ func (w *Response) Write(p []byte) (int, error) {
 	case w.length > 0:
 		return w.writeSized(p)
 	}
-	if !w.framed && !w.hold(p) {
+	if !w.framed {
 		w.frame()
 	}
-	switch {
-	case !w.framed:
-	case w.chunked:
+	if w.chunked {
 		w.appendChunks(p)
-	default:
+	} else {
 		w.append(p)
 	}
 	if w.err != nil {
@@ -154,8 +150,8 @@ func (w *Response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeSized writes a part of a body of declared length: held while the whole
-// answer fits a buffer, at once otherwise.
+// writeSized writes a part of a body of declared length. It holds the part if the
+// whole answer fits a large buffer.
 func (w *Response) writeSized(p []byte) (int, error) {
 	var tooMuch error
 	if rest := w.length - w.written; int64(len(p)) > rest {
@@ -179,7 +175,7 @@ func (w *Response) writeSized(p []byte) (int, error) {
 	return len(p), tooMuch
 }
 
-// append adds p to what waits to be written. What does not fit is written.
+// append adds p to the waiting bytes. If p does not fit, it writes both.
 func (w *Response) append(p []byte) {
 	if len(w.out)+len(p) > largeBuffer {
 		w.writeThrough(p)
@@ -189,8 +185,8 @@ func (w *Response) append(p []byte) {
 	w.out = append(w.out, p...)
 }
 
-// writeThrough writes what waits, filled up with the beginning of p, and then
-// the rest of p as it is.
+// writeThrough fills up the buffer of waiting bytes from p and writes it, then
+// writes the rest of p directly.
 func (w *Response) writeThrough(p []byte) {
 	if len(w.out) > 0 {
 		n := min(len(p), cap(w.out)-len(w.out))
@@ -201,18 +197,18 @@ func (w *Response) writeThrough(p []byte) {
 	w.write(p)
 }
 
-// write writes to the connection.
+// write writes p unless a write has failed or the answer was aborted.
 func (w *Response) write(p []byte) {
 	if len(p) > 0 && w.err == nil && !w.aborted {
 		w.sent = true
-		_, w.err = w.c.write(p)
+		w.err = w.c.write(p)
 	}
 }
 
-// chunkFraming is how much a chunk's framing takes at most, in bytes.
+// chunkFraming is the most bytes that the framing of a chunk takes.
 const chunkFraming = len("10000\r\n\r\n")
 
-// appendChunks adds p in chunks, writing whenever a buffer is full.
+// appendChunks adds p in chunks, and flushes whenever the buffer is full.
 func (w *Response) appendChunks(p []byte) {
 	for len(p) > 0 && w.err == nil {
 		room := largeBuffer - len(w.out) - chunkFraming
@@ -227,20 +223,7 @@ func (w *Response) appendChunks(p []byte) {
 	}
 }
 
-// hold keeps p while the answer's length may still become known. It reports
-// whether there was room.
-func (w *Response) hold(p []byte) bool {
-	if len(w.held)+len(p) > smallBuffer {
-		return false
-	}
-	if w.held == nil {
-		w.held = w.c.options.Buffers.Get(0)[:0]
-	}
-	w.held = append(w.held, p...)
-	return true
-}
-
-// reserve makes room for n more bytes in out, in a large buffer if need be.
+// reserve makes room for n more bytes in out, moving to a larger buffer if needed.
 func (w *Response) reserve(n int) {
 	if len(w.out)+n <= cap(w.out) {
 		return
@@ -250,10 +233,10 @@ func (w *Response) reserve(n int) {
 	w.out = larger
 }
 
-// Flush is FlushError without a result.
+// Flush is FlushError without the error.
 func (w *Response) Flush() { _ = w.FlushError() }
 
-// FlushError writes all that was held and returns the first error of writing.
+// FlushError writes everything held and returns the first error of writing.
 func (w *Response) FlushError() error {
 	if w.hijacked {
 		return http.ErrHijacked
@@ -268,14 +251,14 @@ func (w *Response) FlushError() error {
 	return w.err
 }
 
-// flush writes what waits.
+// flush writes the waiting bytes.
 func (w *Response) flush() {
 	w.write(w.out)
 	w.out = w.out[:0]
 }
 
-// finish completes the answer after the handler's return. It reports whether
-// the caller got it whole.
+// finish completes the answer after the handler has returned. It reports whether
+// the whole answer was written.
 func (w *Response) finish() bool {
 	if w.aborted {
 		return false
@@ -284,7 +267,7 @@ func (w *Response) finish() bool {
 		w.WriteHeader(http.StatusOK)
 	}
 	if !w.framed {
-		w.length = int64(len(w.held))
+		w.length = 0
 		w.frame()
 	}
 	if w.chunked {
@@ -298,12 +281,10 @@ func (w *Response) finish() bool {
 	return w.err == nil
 }
 
-// release gives borrowed memory back.
+// release returns borrowed buffers to the pool.
 func (w *Response) release() {
-	for _, b := range [...][]byte{w.out, w.held} {
-		if b != nil {
-			w.c.options.Buffers.Put(b)
-		}
+	if w.out != nil {
+		w.c.options.Buffers.Put(w.out)
 	}
 	clear(w.own)
 	*w = Response{c: w.c, own: w.own}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// frame completes the head: how the body is delimited, and whether the
-// connection goes on (RFC 9112 sections 6.1, 6.2, 9.3).
+// frame completes the head: how the body is delimited and whether the connection
+// persists (RFC 9112 sections 6.1, 6.2, 9.3).
 func (w *Response) frame() {
 	w.framed = true
 	r := &w.c.req
@@ -18,7 +18,7 @@ func (w *Response) frame() {
 	ends := http10 && w.length == unknownLength && !bodiless
 	unread := r.body != nil && !r.body.settle()
 	w.closes = w.closes || r.Close || ends || unread || w.c.draining.Load()
-	w.reserve(128 + len(w.held))
+	w.reserve(128)
 	switch {
 	case w.length != unknownLength:
 		w.out = append(w.out, "Content-Length: "...)
@@ -34,18 +34,10 @@ func (w *Response) frame() {
 		w.out = append(w.out, "Connection: keep-alive\r\n"...)
 	}
 	w.out = append(w.out, "\r\n"...)
-	switch {
-	case len(w.held) == 0:
-	case w.chunked:
-		w.out = AppendChunk(w.out, w.held)
-	default:
-		w.out = append(w.out, w.held...)
-	}
-	w.held = w.held[:0]
 }
 
-// appendHead writes the status line and the fields that do not frame the
-// answer. bare is for statuses that carry no Content-Length.
+// appendHead appends the status line and the fields other than framing. bare is
+// true for statuses that have no Content-Length.
 func (w *Response) appendHead(bare bool) {
 	b := append(w.out, "HTTP/1.1 "...)
 	if w.c.req.ProtoMinor == 0 {
@@ -88,8 +80,8 @@ func (w *Response) appendHead(bare bool) {
 	}
 }
 
-// connection takes a Connection field of the handler's: whether the connection
-// goes on is said in frame.
+// connection handles the handler's Connection field. frame writes "close" and
+// "keep-alive".
 func (w *Response) connection(values []string) {
 	for _, v := range values {
 		switch {
@@ -101,8 +93,8 @@ func (w *Response) connection(values []string) {
 	}
 }
 
-// appendField writes one field. A name that is not a token is left out; what
-// could end a line becomes a space.
+// appendField appends one field. It skips the field if name is not a token. CR, LF
+// and NUL in the value become spaces.
 func (w *Response) appendField(name, value string) {
 	if !isToken(name) {
 		return

@@ -72,7 +72,7 @@ func TestFramingOfAnswers(t *testing.T) {
 		{"declared, HTTP/1.0", get10, declared("hello"), "5", false, "close", 5, Closed},
 		{"declared, HTTP/1.0 kept", kept10, declared("hello"), "5", false, "keep-alive", 5, Closed},
 		{"too much", get, declared("hello world"), "5", false, "", 5, Closed},
-		{"small", get, undeclared(2), "2000", false, "", 2000, Closed},
+		{"small", get, undeclared(2), "", true, "", 2000, Closed},
 		{"nothing", get, undeclared(0), "0", false, "", 0, Closed},
 		{"large", get, undeclared(100), "", true, "", 100000, Closed},
 		{"large, HTTP/1.0", kept10, undeclared(100), "", false, "close", 100000, Closed},
@@ -195,7 +195,7 @@ func TestHijack(t *testing.T) {
 				return
 			}
 			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\n\r\n")
-			_, _ = io.Copy(nc, nc)
+			_, _ = io.Copy(nc, rw)
 		}, segments...)
 		if got != "HTTP/1.1 200 OK\r\n\r\n"+tunnelled || end != Hijacked {
 			t.Errorf("%s: %q, %v", how, got, end)
@@ -208,7 +208,7 @@ func TestFewWrites(t *testing.T) {
 	t.Parallel()
 	for size, want := range map[int]int{10: 1, 5000: 1, 60_000: 1, 200_000: 4} {
 		nc := &scriptConn{segments: []string{get}, end: io.EOF}
-		NewConn(nc, Options{}).Serve(handlerFunc(func(w *Response, _ *Request) {
+		newConn(nc, Options{}).Serve(handlerFunc(func(w *Response, _ *Request) {
 			w.Header()["Content-Length"] = []string{itoa(size)}
 			_, _ = w.Write(make([]byte, size))
 		}))

@@ -53,12 +53,12 @@ func TestSocketBeneath(t *testing.T) {
 	t.Parallel()
 	client, server := net.Pipe()
 	defer client.Close()
-	if c := NewConn(&before{Conn: server}, Options{}); c.wait.find(c) {
+	if c := newConn(&before{Conn: server}, Options{}); c.wait.find(c) {
 		t.Error("a pipe was taken for a socket")
 	}
 	s := serve(t, hello, nil)
 	front := &before{Conn: s.dial(), first: []byte("x")}
-	c := NewConn(front, Options{})
+	c := newConn(front, Options{})
 	if c.wait.find(c) {
 		t.Error("bytes in front are passed over")
 	}

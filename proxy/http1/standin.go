@@ -5,16 +5,21 @@ import (
 	"strings"
 )
 
-// maxCarried bounds the path that a refused request still carries, in bytes.
+// maxCarried limits the target that a refused request still carries, in bytes.
 const maxCarried = 1024
 
-// refuse turns r into the request that the handler gets instead of a refused
-// head. raw is what arrived of that. Method, path, authority and version are
-// carried where they are safe to repeat, because the answer's language depends
-// on them; nothing else is.
-func (r *Request) refuse(ref *Refusal, raw string) {
-	r.reset()
-	r.Refusal, r.Close, r.raw = ref, true, raw
+// refuse turns r into the request that the handler gets in place of a refused head.
+// raw is what arrived. If every field was read, the request is kept as it is.
+// Otherwise method, path, authority and version are kept where they are safe to
+// repeat, because the answer's language depends on them, and nothing else.
+func (r *Request) refuse(ref *Refusal, raw string, whole bool) {
+	if !whole {
+		r.reset()
+	}
+	r.Refusal, r.Partial, r.Close, r.raw = ref, !whole, true, raw
+	if whole {
+		return
+	}
 	line, rest := cutLine(raw)
 	if rest == "" && line == "" {
 		line = raw
@@ -26,10 +31,10 @@ func (r *Request) refuse(ref *Refusal, raw string) {
 	}
 }
 
-// hostField is the value of the Host field in a head whose request line is taken off;
-// "" if it has none, or more than one. A line that is not complete says nothing.
+// hostField returns the value of the Host field among fields, a head without its
+// request line. It returns "" if there is none, more than one, or a folded one.
 func hostField(fields string) (value string) {
-	found, above := false, false // above: the line above is it
+	found, above := false, false // above: the previous line is a Host field
 	for {
 		var line string
 		if line, fields = cutLine(fields); line == "" {
@@ -38,7 +43,7 @@ func hostField(fields string) (value string) {
 		name, v, _ := strings.Cut(line, ":")
 		isHost := fold(name, "host")
 		if found && isHost || above && (line[0] == ' ' || line[0] == '\t') {
-			return "" // a second one, or the rest of a folded one
+			return "" // a second Host, or the rest of a folded one
 		}
 		if above = isHost; isHost {
 			found, value = true, trim(v)
@@ -46,14 +51,14 @@ func hostField(fields string) (value string) {
 	}
 }
 
-// isWeb reports whether a target begins as an absolute one of http or https does.
+// isWeb reports whether target begins like an absolute http or https URL.
 func isWeb(target string) bool {
 	scheme, _, found := strings.Cut(target, "://")
 	return found && (fold(scheme, "http") || fold(scheme, "https"))
 }
 
-// carry fills in method and target of a refused request line as far as they
-// are safe.
+// carry fills in the method and target of a refused request line, as far as they
+// are safe to repeat.
 func (r *Request) carry(line string) {
 	method, target, found := strings.Cut(line, " ")
 	if !found || !isToken(method) {
@@ -62,7 +67,7 @@ func (r *Request) carry(line string) {
 	r.Method = method
 	end := strings.IndexAny(target, " \t?#\r")
 	if end < 0 {
-		end = 0 // the target's end was not seen: what is there may be cut short
+		end = 0 // the end of the target did not arrive, so it may be cut short
 	}
 	if end <= maxCarried {
 		if ref := r.target(target[:end]); ref == nil || ref.Detail == detailEscape {

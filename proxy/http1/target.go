@@ -6,13 +6,13 @@ import (
 	"tlslift/proxy/host"
 )
 
-// requestLine reads the request line, without its line end, into r. The method
-// is any token: which ones are served is not decided here.
+// requestLine parses the request line, without its line ending, into r. The method
+// may be any token: the caller decides which ones to serve.
 //
 // The target is everything between the first space after the method and the
 // last one before HTTP/1.x: PHP streams and Java send message texts with raw
-// spaces. Extra spaces before the target are skipped, trailing ones are part
-// of it (RFC 9112 section 3 leaves both to the recipient).
+// spaces. Extra spaces before the target are skipped; trailing ones are part of it
+// (RFC 9112 section 3 leaves both to the recipient).
 func (r *Request) requestLine(line string) *Refusal {
 	sp := strings.IndexByte(line, ' ')
 	if sp <= 0 {
@@ -23,18 +23,13 @@ func (r *Request) requestLine(line string) *Refusal {
 		return malformed(detailMethod)
 	}
 	end := len(line) - len(" HTTP/1.1")
-	if end <= sp || !isVersion1(line[end:]) {
+	// HTTP-name is case-sensitive (RFC 9112 section 2.3).
+	if end <= sp || line[end:] != " HTTP/1.1" && line[end:] != " HTTP/1.0" {
 		return malformed(detailVersion)
 	}
 	r.Method = method
 	r.version(line[len(line)-1] == '0')
 	return r.target(strings.TrimLeft(line[sp+1:end], " "))
-}
-
-// isVersion1 reports whether s, of the length of " HTTP/1.1", ends a request
-// line of HTTP/1.0 or 1.1. The name is case-sensitive (RFC 9112 section 2.3).
-func isVersion1(s string) bool {
-	return s[:8] == " HTTP/1." && (s[8] == '1' || s[8] == '0')
 }
 
 func (r *Request) version(http10 bool) {
@@ -44,7 +39,7 @@ func (r *Request) version(http10 bool) {
 	}
 }
 
-// target judges the request target and fills in what it names.
+// target parses the request target into r.
 func (r *Request) target(raw string) *Refusal {
 	if raw == "" {
 		return malformed(detailRequestLine)
@@ -75,8 +70,8 @@ func (r *Request) target(raw string) *Refusal {
 	return nil
 }
 
-// absolute takes scheme://[userinfo@]host[:port] off the target. The userinfo
-// is dropped.
+// absolute parses a target in absolute form, scheme://[userinfo@]host[:port]/path.
+// It drops the userinfo.
 func (r *Request) absolute(raw string, blanks bool) *Refusal {
 	const separator = "://"
 	scheme, rest, found := strings.Cut(raw, separator)
@@ -114,8 +109,9 @@ func (r *Request) absolute(raw string, blanks bool) *Refusal {
 	return judgePath(path)
 }
 
-// authority judges host[:port] (RFC 3986 section 3.2.2, where an IPv6 address
-// stands in brackets) and fills it in. A missing or empty port is 0.
+// authority parses host[:port] into r and reports whether it is valid. An IPv6
+// address must be in brackets (RFC 3986 section 3.2.2). A missing or empty port is
+// 0.
 func (r *Request) authority(s string) bool {
 	name, port, err := host.ParseAuthority(s)
 	if err != nil || strings.Count(s, ":") > 1 && s[0] != '[' {
@@ -141,7 +137,7 @@ func isScheme(s string) bool {
 	return true
 }
 
-// scanTarget reports whether s holds raw spaces or tabs, and whether it holds
+// scanTarget reports whether s contains raw spaces or tabs, and whether it contains
 // other control characters.
 func scanTarget(s string) (blanks, control bool) {
 	for i := range len(s) {
@@ -156,8 +152,8 @@ func scanTarget(s string) (blanks, control bool) {
 	return blanks, control
 }
 
-// escapeBlanks percent-encodes raw spaces and tabs; every other byte stays as
-// it came.
+// escapeBlanks percent-encodes raw spaces and tabs and leaves every other byte as
+// it is.
 func escapeBlanks(s string, blanks bool) string {
 	if !blanks {
 		return s
@@ -166,10 +162,10 @@ func escapeBlanks(s string, blanks bool) string {
 	return strings.ReplaceAll(s, "\t", "%09")
 }
 
-// judgePath refuses a percent sign without two hex digits in the path. The
-// query passes byte for byte, bad escapes included. IIS, which serves the API,
-// answers such a path with 400 too, so nothing is lost by an answer in the
-// caller's language.
+// judgePath refuses a path with a malformed percent escape. The query passes byte
+// for byte, bad escapes included. IIS, which serves the API, also answers such a
+// path with 400, so refusing it here only gives the caller an answer in its own
+// language.
 func judgePath(s string) *Refusal {
 	path, _, _ := strings.Cut(s, "?")
 	for {

@@ -23,7 +23,7 @@ func bubble(t *testing.T, limits func() Limits, handler handlerFunc, f func(*tes
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		c := NewConn(server, Options{Limits: limits})
+		c := newConn(server, Options{Limits: limits})
 		var serving sync.WaitGroup
 		serving.Go(func() {
 			end = c.Serve(handler)
@@ -144,7 +144,7 @@ func TestUnasked(t *testing.T) {
 	for _, raw := range []string{"", "\r\n", "\r", "GET"} {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()
-			c := NewConn(server, Options{Limits: testLimits, Unasked: true})
+			c := newConn(server, Options{Limits: testLimits, Unasked: true})
 			go func() {
 				c.Serve(handlerFunc(func(w *Response, r *Request) { w.CloseAfter(); hello(w, r) }))
 				_ = server.Close()

@@ -5,24 +5,23 @@ package http1
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"syscall"
 
 	"tlslift/proxy/nonblock"
 )
 
-// waiter waits for a connection's next bytes. A socket is waited for without a
-// buffer; of anything else one byte is read first.
+// waiter waits for a connection's next bytes. It waits on a socket without a
+// buffer; on anything else it reads one byte first.
 type waiter struct {
 	one [1]byte
-	raw syscall.RawConn // nil: not a socket, or not yet known
+	raw syscall.RawConn // nil if not a socket, or not yet known
 	try func(fd uintptr) bool
 	err error
 }
 
-// read waits for bytes and reads them into c's buffer, which it takes only
-// then.
+// read waits for bytes and reads them into c's buffer, which is borrowed only when
+// they arrive.
 func (w *waiter) read(c *Conn) error {
 	if w.raw == nil && !w.find(c) {
 		return w.readOne(c)
@@ -34,8 +33,8 @@ func (w *waiter) read(c *Conn) error {
 	return w.err
 }
 
-// poll reads what the socket holds, without waiting. It reports whether there
-// was anything.
+// poll reads what the socket holds, without waiting. It reports whether it read
+// anything.
 func (w *waiter) poll(c *Conn) bool {
 	if w.raw == nil && !w.find(c) {
 		return false
@@ -46,30 +45,17 @@ func (w *waiter) poll(c *Conn) bool {
 	return got > 0
 }
 
-// find looks for the socket beneath, once the layers above it hold no bytes.
+// find looks for the underlying socket, once no layer above it holds bytes.
 func (w *waiter) find(c *Conn) bool {
-	nc := c.nc
-	for {
-		if socket, ok := nc.(syscall.Conn); ok {
-			raw, err := socket.SyscallConn()
-			if err != nil {
-				return false
-			}
-			w.raw, w.try = raw, func(fd uintptr) bool { return c.wait.readSocket(c, fd) }
-			return true
-		}
-		above, ok := nc.(interface {
-			NetConn() net.Conn
-			Buffered() int
-		})
-		if !ok || above.Buffered() > 0 {
-			return false
-		}
-		nc = above.NetConn()
+	if w.raw = nonblock.Socket(c.nc); w.raw == nil {
+		return false
 	}
+	w.try = func(fd uintptr) bool { return c.wait.readSocket(c, fd) }
+	return true
 }
 
-// readSocket is called whenever the socket may be readable; false asks to wait.
+// readSocket is called whenever the socket may be readable. It returns false to
+// wait again.
 func (w *waiter) readSocket(c *Conn, fd uintptr) bool {
 	n, err := nonblock.Read(fd, c.space())
 	switch {

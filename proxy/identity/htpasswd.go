@@ -8,18 +8,18 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxCost bounds a hash's work factor: at 14 one check takes about a second.
+// maxCost is the highest work factor of a hash: at 14 one check takes about a second.
 const maxCost = 14
 
 // Users maps user names to bcrypt hashes.
 type Users map[string][]byte
 
-// ParseHtpasswd reads an htpasswd file: a "user:hash" on each line, blank
-// lines and lines that start with # skipped. Only bcrypt is taken (htpasswd
-// -B); every other scheme can be guessed too fast. All problems are returned
-// at once, each naming its line and never a hash, nor a user without a bcrypt one:
-// the file may be another that holds secrets. Users is never nil, so
-// a file with no user lets no caller in.
+// ParseHtpasswd parses an htpasswd file: "user:hash" on each line, ignoring blank
+// lines and lines that start with #. Only bcrypt is accepted (htpasswd -B); every
+// other scheme can be guessed too fast. It returns all problems at once, each with
+// its line. They never contain a hash. They contain a user only if the hash is valid
+// and the name is invalid or given twice: the file may be another one that holds
+// secrets. Users is never nil, so a file without users lets no caller in.
 func ParseHtpasswd(data []byte) (Users, []error) {
 	users := make(Users)
 	var problems []error
@@ -36,25 +36,24 @@ func ParseHtpasswd(data []byte) (Users, []error) {
 		}
 		user, hash, found := strings.Cut(text, ":")
 		hash = strings.TrimSpace(hash)
+		why := checkHash(hash)
 		switch {
 		case !found:
 			bad(line, "not of the form user:hash")
+		case why != "": // before the name, which may be a secret if this is another file
+			bad(line, "%s", why)
 		case CheckName(user) != nil:
 			bad(line, "%v", CheckName(user))
 		case users[user] != nil:
 			bad(line, "user %q is already there", user)
 		default:
-			if why := checkHash(hash); why != "" {
-				bad(line, "%s", why)
-				continue
-			}
 			users[user] = []byte(hash)
 		}
 	}
 	return users, problems
 }
 
-// checkHash says what is wrong with a hash; "" when nothing is.
+// checkHash returns what is wrong with a hash, or "" if nothing is.
 func checkHash(hash string) string {
 	if len(hash) != 60 || !strings.HasPrefix(hash, "$2") {
 		return "not a bcrypt hash; make it with htpasswd -B"

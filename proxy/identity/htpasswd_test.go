@@ -13,7 +13,7 @@ func TestParseHtpasswd(t *testing.T) {
 		"\xef\xbb\xbf# a comment", "", "app:" + someHash, "  other:" + strings.Replace(someHash, "$2y", "$2b", 1) + "  ", // 1 to 4
 		"nocolon", "sha:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "md5:$apr1$x$y", "crypt:rqXexS6ZhobKA", // 5 to 8
 		"app:" + someHash, ":" + someHash, "_x:" + someHash, "slow:" + strings.Replace(someHash, "$05$", "$20$", 1), // 9 to 12
-		"bad:" + someHash[:59] + "\x01" + "x", // 13
+		"bad:" + someHash[:59] + "\x01" + "x", "_authToken:secret", // 13 and 14
 	}, "\r\n")
 	users, problems := ParseHtpasswd([]byte(file))
 	if len(users) != 2 || users["app"] == nil || users["other"] == nil {
@@ -21,7 +21,7 @@ func TestParseHtpasswd(t *testing.T) {
 	}
 	want := []string{
 		"line 5: not of the form", "line 6: not a bcrypt hash", "line 7: not", "line 8: not",
-		`line 9: user "app" is already there`, "line 10: client name: it is empty", "line 11: client name", "line 12: cost 20", "line 13: ",
+		`line 9: user "app" is already there`, "line 10: client name: it is empty", "line 11: client name", "line 12: cost 20", "line 13: ", "line 14: not a bcrypt hash",
 	}
 	if len(problems) != len(want) {
 		t.Fatalf("problems: %v", problems)
@@ -30,8 +30,8 @@ func TestParseHtpasswd(t *testing.T) {
 		if !strings.HasPrefix(p.Error(), want[i]) {
 			t.Errorf("problem %q, want %q", p, want[i])
 		}
-		if strings.Contains(p.Error(), "$2") || strings.Contains(p.Error(), "W6ph5") {
-			t.Errorf("a problem repeats a hash: %s", p)
+		if strings.Contains(p.Error(), "$2") || strings.Contains(p.Error(), "W6ph5") || strings.Contains(p.Error(), "Token") {
+			t.Errorf("a problem repeats a hash or another secret: %s", p)
 		}
 	}
 }

@@ -1,12 +1,11 @@
 // Package identity names the client behind a request. It tries these sources in
-// order, the first match wins, and the source is recorded too (design, section
-// 5): the listener's own client, proxy credentials, the user part of the proxy URL, the
-// workload constant of a sidecar, a configured name for an address, the API
-// account, the source address.
+// order, and the first match wins; the source is recorded too (design, section 5):
+// the listener's own client, proxy credentials, the user part of the proxy URL, the
+// workload constant of a sidecar, a configured name for an address, the API account,
+// the source address.
 //
-// The package opens no socket and reads no file. Passwords are compared and
-// forgotten: what is remembered of one is a keyed hash that dies with the
-// process.
+// The package opens no socket and reads no file. It compares passwords and keeps only
+// a keyed hash of verified credentials, whose key dies with the process.
 package identity
 
 import (
@@ -20,9 +19,9 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Why a caller that needs proxy credentials is not admitted, for the log. The answer
-// is the same 407 (RFC 9110 section 15.5.8), and no text tells an unknown user from a
-// wrong password.
+// These errors say, for the log, why a caller that needs proxy credentials is not
+// admitted. The answer is always the same 407 (RFC 9110 section 15.5.8), and no text
+// distinguishes an unknown user from a wrong password.
 var (
 	errNoCredentials    = errors.New("the request has no proxy credentials")
 	errNotBasic         = errors.New("the proxy credentials are not a user and a password in the Basic scheme")
@@ -38,10 +37,10 @@ type AccountMode uint8
 const (
 	AccountOff   AccountMode = iota
 	AccountPlain             // the user name or client ID as it is
-	AccountHash              // "account-" and 12 hex digits of a keyed hash
+	AccountHash              // "account-" and 12 hexadecimal digits of a keyed hash
 )
 
-// String is the word in the configuration.
+// String returns the word used in the configuration.
 func (m AccountMode) String() string {
 	return [...]string{AccountOff: "off", AccountPlain: "plain", AccountHash: "hash"}[m]
 }
@@ -63,11 +62,11 @@ type Options struct {
 	AccountKey []byte      // for AccountHash; at least 16 bytes
 	Known      []string    // further configured names: policy.clients
 
-	Clock func() time.Time // nil = time.Now; paces failed logins only
+	Clock func() time.Time // nil = time.Now; only proxy authentication uses it
 }
 
-// Resolver names callers. It is safe for concurrent use and immutable but for
-// its caches; a reload makes a new one.
+// Resolver names callers. It is safe for concurrent use, and immutable except for its
+// caches; a reload makes a new one.
 type Resolver struct {
 	workload      string
 	proxyUser     bool
@@ -78,8 +77,8 @@ type Resolver struct {
 	authenticator *authenticator // nil = no proxy authentication
 }
 
-// New builds a Resolver. It fails when a name is not safe as a label value, a
-// range is given to two names, or the account key is too short.
+// New builds a Resolver. It fails if a name is not safe as a label value, a range
+// belongs to two names, or the account key is too short.
 func New(o Options) (*Resolver, error) {
 	l := &Resolver{
 		workload:   o.Workload,
@@ -91,13 +90,13 @@ func New(o Options) (*Resolver, error) {
 	if o.Account == AccountHash && len(o.AccountKey) < 16 {
 		return nil, fmt.Errorf("account key: %d bytes, at least 16 are needed", len(o.AccountKey))
 	}
+	var err error
+	if l.ranges, err = newRanges(o.Names); err != nil {
+		return nil, err
+	}
 	for _, n := range o.Names {
-		if err := l.ranges.add(n); err != nil {
-			return nil, err
-		}
 		l.known[n.Name] = struct{}{}
 	}
-	l.ranges.sort()
 	if o.Workload != "" {
 		l.known[o.Workload] = struct{}{}
 	}
@@ -121,8 +120,8 @@ func New(o Options) (*Resolver, error) {
 // Authenticates reports whether callers need proxy credentials.
 func (l *Resolver) Authenticates() bool { return l.authenticator != nil }
 
-// Configured returns every name that the Resolver knows from the configuration,
-// in no order; names of listeners are not among them.
+// Configured returns every name that the Resolver knows from the configuration, in no
+// particular order. Names of listeners are not included.
 func (l *Resolver) Configured() []string {
 	names := make([]string, 0, len(l.known))
 	for name := range l.known {
@@ -131,9 +130,9 @@ func (l *Resolver) Configured() []string {
 	return names
 }
 
-// Connection names the caller by what is known before a request. It is final
-// when no request can change the name or be refused for its credentials, so
-// that Request need not be called.
+// Connection names the caller by what is known before a request. final means that no
+// request can change the name, or be refused for its credentials: Request need not be
+// called.
 func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	id = l.base(a)
 	credentials := l.authenticator != nil || l.proxyUser
@@ -147,14 +146,14 @@ func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	return id, true
 }
 
-// Request names the caller of one request that arrived at the port itself. The
-// header values are those of Proxy-Authorization and Authorization, rawQuery
-// is the query as received, and body is called at most once, only when the
-// account is looked for in a body: it returns the body's first form.Prefix bytes, or
-// nil. body may be nil.
+// Request names the caller of one request that arrived outside a tunnel.
+// proxyAuthorization and authorization are header values, and rawQuery is the query
+// as received. body may be nil. It is called at most once, and only to look for the
+// account: it returns the body's first form.Prefix bytes, or nil.
 //
-// The only error, on the forward and connect ways in, says why proxy
-// credentials are not accepted. The caller removes Proxy-Authorization from what it sends on.
+// On the forward and connect ways in, the error says why proxy credentials are
+// rejected; there is no other error. The caller must remove Proxy-Authorization from
+// what it sends upstream.
 func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQuery string, body func() []byte) (call.Identity, error) {
 	id := l.base(a)
 	if a.Ingress.CarriesCredentials() {
@@ -177,10 +176,10 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 	return l.Within(id, authorization, rawQuery, body), nil
 }
 
-// Within names the caller of a request inside a tunnel whose CONNECT (or whose
-// connection) was named outer: such a request carries no proxy credentials, so
-// only the API account can name it better. Where a better source has named it, the
-// account is kept beside the name.
+// Within names the caller of a request inside a tunnel whose CONNECT or connection
+// was named outer. Such a request carries no proxy credentials, so only the API
+// account can improve the name. If a better source has named the caller, the account
+// is kept beside the name.
 func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, body func() []byte) call.Identity {
 	if l.account == AccountOff {
 		return outer
@@ -214,8 +213,8 @@ func (l *Resolver) base(a *call.Conn) call.Identity {
 	return id
 }
 
-// addressName is the name of an address. In IPv6 that is its /64: a host changes
-// its address within it daily (RFC 8981).
+// addressName returns the name of an address. For IPv6 that is its /64, since a host
+// changes its address within that daily (RFC 8981).
 func addressName(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
@@ -227,14 +226,14 @@ func addressName(addr netip.Addr) string {
 	}
 }
 
-// named is an identity whose name was discovered, though the configuration may
-// know it nevertheless; without it the client is base.
+// named returns an identity with a name that was discovered, though the configuration
+// may know it too. Without that name, the client would be base.
 func (l *Resolver) named(name string, r call.Source, base call.Identity) call.Identity {
 	_, known := l.known[name]
 	return call.Identity{Name: name, Source: r, Configured: known, Address: base.Address, Unnamed: base.Name}
 }
 
-// CheckName reports why a configured name cannot be a label value.
+// CheckName reports why a configured name cannot be a label value, or returns nil.
 func CheckName(name string) error {
 	switch {
 	case name == "":

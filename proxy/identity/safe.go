@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxName is the greatest length of a client's name, in bytes.
+// MaxName is the maximum length of a client's name, in bytes.
 const MaxName = 128
 
-// Safe makes a discovered name fit for a label, a log line and a page: what is
-// not printable becomes "?" (bidirectional controls and line breaks with it),
-// surrounding space goes, a leading "_" becomes "-" because such names are
-// tlslift's own, and the rest is cut to MaxName bytes at a whole character.
-// The result is empty when nothing is left.
+// Safe makes a discovered name safe for a label, a log line and a page. Anything
+// unprintable becomes "?", including bidirectional controls and line breaks.
+// Surrounding space is trimmed. A leading "_" becomes "-", because such names are
+// tlslift's own, and so does a lone "*". The result is cut to MaxName bytes at a whole character, and may be
+// empty.
 func Safe(s string) string {
 	if plain(s) {
 		return s
@@ -35,13 +35,16 @@ func Safe(s string) string {
 		}
 		b.WriteRune(r)
 	}
-	return strings.TrimRight(b.String(), " ")
+	if name := strings.TrimRight(b.String(), " "); name != "*" {
+		return name
+	}
+	return "-"
 }
 
-// plain reports whether s is safe as it stands, for the usual
-// names: short, visible ASCII.
+// plain reports whether s is safe as it is. It is a fast path for the usual names:
+// short, visible ASCII.
 func plain(s string) bool {
-	if s == "" || len(s) > MaxName || s[0] == '_' {
+	if s == "" || len(s) > MaxName || s[0] == '_' || s == "*" {
 		return s == ""
 	}
 	for i := range len(s) {

@@ -13,7 +13,7 @@ import (
 // Alert is a TLS alert's description (RFC 8446 section 6).
 type Alert uint8
 
-// The alerts that are distinguished or sent.
+// The alerts that this package distinguishes or sends.
 const (
 	AlertCloseNotify           Alert = 0
 	AlertHandshakeFailure      Alert = 40
@@ -29,21 +29,17 @@ const (
 )
 
 const (
-	recordAlert     = 21
-	recordHandshake = 22
-	recordHeader    = 5
-	alertFatal      = 2
-	// lingerTime and lingerBytes bound the wait for a client to take an alert.
-	// Closing with bytes of its unread would reset the connection, and the
+	alertFatal = 2
+	// lingerTime and lingerBytes limit the wait for a client to read an alert.
+	// Closing with unread bytes from the client would reset the connection, and the
 	// reset could overtake the alert.
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 64 << 10
 )
 
 // Refuse sends a fatal alert in the client's own record version, waits at most
-// half a second for the client to take it, and closes conn. A client that
-// speaks SSL 2.0 alone gets that protocol's error. h is nil when the hello
-// could not be read.
+// half a second for the client to read it, and closes conn. A client that speaks
+// only SSL 2.0 gets that protocol's error. h is nil if the hello could not be read.
 func Refuse(conn net.Conn, h *hello.ClientHello, alert Alert) {
 	_ = conn.SetWriteDeadline(time.Now().Add(lingerTime))
 	if _, err := conn.Write(refusal(h, alert)); err == nil {
@@ -63,12 +59,12 @@ func refusal(h *hello.ClientHello, alert Alert) []byte {
 	default:
 		version = min(max(h.RecordVersion, hello.VersionSSL3), hello.VersionTLS12)
 	}
-	record := binary.BigEndian.AppendUint16([]byte{recordAlert}, version)
+	record := binary.BigEndian.AppendUint16([]byte{hello.RecordAlert}, version)
 	return append(record, 0, 2, alertFatal, byte(alert))
 }
 
-// linger ends our side of the connection and takes what the client still
-// sends, for a short while.
+// linger half-closes the connection and, for at most lingerTime, reads what the
+// client still sends.
 func linger(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() != nil {
 		return
@@ -78,14 +74,13 @@ func linger(conn net.Conn) {
 	}
 }
 
-// singleAlert lets one alert pass and swallows later ones: tls.Conn.Close
-// sends a close_notify even after a fatal alert, which some old clients take
-// for an answer. It notes what was sent and, until established, what the client
-// sent.
+// singleAlert passes one alert and drops later ones: tls.Conn.Close sends
+// close_notify even after a fatal alert, and some old clients take that for an
+// answer. It records what was sent and, until established, the client's alerts.
 type singleAlert struct {
 	net.Conn
 	sent     atomic.Bool
-	answered bool // with a ServerHello and what goes with it; for the goroutine of the handshake
+	answered bool // a handshake record was sent; used only by the handshake's goroutine
 
 	established bool
 	client      hello.FatalAlert
@@ -93,11 +88,11 @@ type singleAlert struct {
 
 func (c *singleAlert) alerted() bool { return c.sent.Load() }
 
-// NetConn returns the connection beneath, as tls.Conn.NetConn does.
+// NetConn returns the underlying connection, as tls.Conn.NetConn does.
 func (c *singleAlert) NetConn() net.Conn { return c.Conn }
 
-// Read notes alerts in clear: after its keys have changed, crypto/tls cannot read
-// those. OpenSSL sends such a one when it rejects a certificate in TLS 1.3.
+// Read records cleartext alerts, which crypto/tls cannot read once its keys have
+// changed. OpenSSL sends such an alert when it rejects a certificate in TLS 1.3.
 func (c *singleAlert) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if !c.established {
@@ -106,20 +101,20 @@ func (c *singleAlert) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write is called by crypto/tls with whole records.
+// Write drops alerts after the first. crypto/tls calls it with whole records.
 func (c *singleAlert) Write(p []byte) (int, error) {
-	for rest := p; len(rest) >= recordHeader; {
-		if rest[0] == recordHandshake && !c.answered {
+	for rest := p; len(rest) >= hello.RecordHeader; {
+		if rest[0] == hello.RecordHandshake && !c.answered {
 			c.answered = true
 		}
-		if rest[0] == recordAlert && c.sent.Swap(true) {
+		if rest[0] == hello.RecordAlert && c.sent.Swap(true) {
 			n, err := c.Conn.Write(p[:len(p)-len(rest)])
 			if err != nil {
 				return n, err
 			}
 			return len(p), nil
 		}
-		rest = rest[min(len(rest), recordHeader+int(binary.BigEndian.Uint16(rest[3:]))):]
+		rest = rest[min(len(rest), hello.RecordHeader+int(binary.BigEndian.Uint16(rest[3:]))):]
 	}
 	return c.Conn.Write(p)
 }

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"tlslift/proxy/authority"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/host"
 )
@@ -35,24 +36,20 @@ type testCerts struct {
 	asked []host.Name
 }
 
-func (c *testCerts) Leaf(n host.Name, extra ...host.Name) (*tls.Certificate, error) {
-	return c.leaf(&c.cert, n, extra)
-}
-
-func (c *testCerts) leaf(cert *tls.Certificate, n host.Name, extra []host.Name) (*tls.Certificate, error) {
+func (c *testCerts) Leaf(k authority.Kind, n host.Name, extra ...host.Name) (*tls.Certificate, error) {
+	if k == authority.RSASHA1 {
+		return &c.sha1, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = append(append(c.asked, n), extra...)
 	if n.String() == "evil.example" {
 		return nil, errors.New("not permitted")
 	}
-	return cert, nil
-}
-
-func (c *testCerts) LeafSHA1(host.Name, ...host.Name) (*tls.Certificate, error) { return &c.sha1, nil }
-
-func (c *testCerts) LeafECDSA(n host.Name, extra ...host.Name) (*tls.Certificate, error) {
-	return c.leaf(&c.ecdsa, n, extra)
+	if k == authority.ECDSA {
+		return &c.ecdsa, nil
+	}
+	return &c.cert, nil
 }
 
 // material is made once: an RSA key costs most of a test's time.
@@ -97,15 +94,11 @@ var material = sync.OnceValue(func() (m struct {
 func newTestServer(t testing.TB, edit func(*Options)) (*Server, *testCerts) {
 	t.Helper()
 	certs := &testCerts{cert: material().cert, sha1: material().sha1, ecdsa: material().ecdsa}
-	o := Options{Certificates: certs, RC4: true, SSLv2Hello: true}
+	o := Options{Certificates: certs, MinVersion: tls.VersionTLS10, Timeout: 10 * time.Second, Tickets: NewTickets(nil, TicketKeys{}), RC4: true, SSLv2Hello: true}
 	if edit != nil {
 		edit(&o)
 	}
-	s, err := NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, certs
+	return NewServer(o), certs
 }
 
 // clientConfig trusts the test's certificate and speaks anything crypto/tls
@@ -162,10 +155,10 @@ func tcpPair(t testing.TB) (client, server *net.TCPConn) {
 
 // outcome is how the server's side of a handshake ended.
 type outcome struct {
-	hello  *hello.ClientHello
-	result Result
-	conn   *tls.Conn
-	err    error
+	hello *hello.ClientHello
+	state tls.ConnectionState
+	conn  *tls.Conn
+	err   error
 }
 
 // serve reads a hello from conn and does the handshake, as a tunnel would.
@@ -177,8 +170,11 @@ func serve(ctx context.Context, s *Server, conn net.Conn, name string) outcome {
 		return outcome{err: &Error{Failure: Classify(err), Alert: AlertNone, Err: err}}
 	}
 	n, _ := host.Parse(name) // "" is none
-	tlsConn, result, err := s.Handshake(ctx, &replayed{conn, raw}, h, n, host.Name{})
-	return outcome{h, result, tlsConn, err}
+	out := outcome{hello: h}
+	if out.conn, out.err = s.Handshake(ctx, &replayed{conn, raw}, h, n, host.Name{}); out.err == nil {
+		out.state = out.conn.ConnectionState()
+	}
+	return out
 }
 
 // handshake does one between a crypto/tls client and s.

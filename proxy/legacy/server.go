@@ -2,53 +2,48 @@
 // TLS. Versions and cipher suites are named one by one, never left to
 // defaults or GODEBUG, so a new Go release cannot lock out a client.
 //
-// It serves a client that offers TLS 1.2 or higher at that, and keeps the
-// downgrade signals of RFC 8446 4.1.3 and RFC 7507: whether such a client
-// should be terminated at all is the caller's decision.
+// A client that offers TLS 1.2 or higher is served at that version, and the
+// downgrade signals of RFC 8446 4.1.3 and RFC 7507 are kept. Whether to terminate
+// such a client at all is the caller's decision.
 package legacy
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"time"
 
+	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
 	"tlslift/proxy/hello"
 	"tlslift/proxy/host"
 	"tlslift/proxy/legacy/rehello"
 )
 
-// Certificates is where leaves come from; *authority.Authority is one.
+// Certificates is a source of leaves; *authority.Authority implements it.
 type Certificates interface {
-	Leaf(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
-	LeafSHA1(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
-	LeafECDSA(n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
+	Leaf(k authority.Kind, n host.Name, extraSANs ...host.Name) (*tls.Certificate, error)
 }
 
-// defaultTimeout bounds a handshake unless Options says otherwise.
-const defaultTimeout = 10 * time.Second
-
-// Options is what a Server is made with.
+// Options holds the settings of a Server.
 type Options struct {
 	Certificates Certificates
-	MinVersion   uint16        // tls.VersionTLS10 to tls.VersionTLS12; 0 = TLS 1.0
-	RC4          bool          // offer RC4 suites, last
-	SHA1Leaf     bool          // SHA-1 signed leaves for clients that can verify nothing else
+	MinVersion   uint16        // tls.VersionTLS10 to tls.VersionTLS12
+	RC4          bool          // accept RC4 suites
+	SHA1Leaf     bool          // use SHA-1 signed leaves for clients that can verify nothing else
 	SSLv2Hello   bool          // accept hellos in SSL 2.0 framing
-	Timeout      time.Duration // of a handshake; 0 = defaultTimeout
-	Tickets      *Tickets      // session ticket keys, to outlive a reload; nil = new ones
-	CA           [32]byte      // distinguishes the CA of Certificates from others: sessions do not resume under another
+	Timeout      time.Duration // of a handshake
+	Tickets      *Tickets      // session ticket keys that outlive a reload
+	CA           [32]byte      // identifies the CA of Certificates: a session does not resume under another CA
 }
 
-// Server does handshakes. It is safe for concurrent use and immutable but for
-// its ticket keys.
+// Server performs handshakes. It is safe for concurrent use, and immutable except
+// for its ticket keys.
 type Server struct {
 	certs      Certificates
 	base       *tls.Config
-	rsaSuites  []uint16 // without those that sign in the handshake
+	rsaSuites  []uint16 // suites without a signature in the handshake
 	sha1Leaf   bool
 	sslv2Hello bool
 	timeout    time.Duration
@@ -56,30 +51,8 @@ type Server struct {
 	ca         [32]byte
 }
 
-// Result is what was negotiated.
-type Result struct {
-	Version     uint16
-	CipherSuite uint16
-	Resumed     bool
-}
-
-// NewServer checks the options and makes a Server.
-func NewServer(o Options) (*Server, error) {
-	if o.Certificates == nil {
-		return nil, errors.New("legacy TLS server: no source of certificates")
-	}
-	if o.MinVersion == 0 {
-		o.MinVersion = tls.VersionTLS10
-	}
-	if o.MinVersion < tls.VersionTLS10 || o.MinVersion > tls.VersionTLS12 {
-		return nil, fmt.Errorf("legacy TLS server: minimum version %#x is none of TLS 1.0 to 1.2", o.MinVersion)
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = defaultTimeout
-	}
-	if o.Tickets == nil {
-		o.Tickets = NewTickets(nil, TicketKeys{})
-	}
+// NewServer returns a Server.
+func NewServer(o Options) *Server {
 	ecdhe, rsa := suites(o.RC4)
 	return &Server{
 		certs: o.Certificates, rsaSuites: rsa, sha1Leaf: o.SHA1Leaf, sslv2Hello: o.SSLv2Hello,
@@ -89,36 +62,36 @@ func NewServer(o Options) (*Server, error) {
 			MaxVersion:       tls.VersionTLS13,
 			CipherSuites:     append(ecdhe, rsa...),
 			CurvePreferences: groups(),
-			// No NextProtos: an old client that offers only http/1.0 would be
-			// refused because there is no common protocol.
+			// No NextProtos: with them, crypto/tls refuses an old client that
+			// offers only http/1.0.
 		},
-	}, nil
+	}
 }
 
-// Handshake serves one client whose hello was read already; conn yields the
-// hello's bytes again. The leaf is for name, with the name of the hello as a
-// second one if the CA permits it; no name asks for the leaf with all
-// configured names, of which the one that is meant, if it is known, comes first:
-// the oldest clients look at nothing else. The handshake ends with the context, or at the server's
-// timeout; then all deadlines are cleared.
+// Handshake performs the handshake with a client whose hello h was already read;
+// conn must yield the hello's bytes again. The leaf is for name, and also for the
+// hello's server name if the CA permits it. If name is zero, the leaf has all
+// configured names, and meant comes first if it is known: the oldest clients look
+// at nothing else. The handshake fails when ctx ends, or at the server's timeout.
+// On success all deadlines are cleared.
 //
-// On failure the client gets the proper alert, conn is closed and the error
+// On failure the client gets an alert that says why, conn is closed and the error
 // is an *Error.
-func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, name, meant host.Name) (*tls.Conn, Result, error) {
+func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHello, name, meant host.Name) (*tls.Conn, error) {
 	if alert, failure := s.judge(h); alert != AlertNone {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, alert)
-		return nil, Result{}, &Error{Alert: AlertNone, Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
+		return nil, &Error{Alert: AlertNone, Failure: failure, Err: fmt.Errorf("refused with alert %d", alert)}
 	}
 	config, err := s.config(h, name, meant)
 	if err != nil {
 		_ = conn.SetDeadline(time.Now().Add(lingerTime))
 		Refuse(conn, h, AlertUnrecognizedName)
-		return nil, Result{}, &Error{Alert: AlertNone, Failure: call.HandshakeOther, Err: err}
+		return nil, &Error{Alert: AlertNone, Failure: call.HandshakeOther, Err: err}
 	}
 	if err := conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
 		conn.Close()
-		return nil, Result{}, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
+		return nil, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
 	}
 	raw := &singleAlert{Conn: conn}
 	if rehello.Needed(h) {
@@ -135,25 +108,24 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 			linger(conn)
 		}
 		conn.Close()
-		return nil, Result{}, e
+		return nil, e
 	}
 	raw.established = true
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		conn.Close()
-		return nil, Result{}, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
+		return nil, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
 	}
-	state := tlsConn.ConnectionState()
-	return tlsConn, Result{Version: state.Version, CipherSuite: state.CipherSuite, Resumed: state.DidResume}, nil
+	return tlsConn, nil
 }
 
-// judge refuses what crypto/tls would refuse with less to say, or not at all.
+// judge refuses hellos that crypto/tls would accept, or refuse less specifically.
 func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 	switch {
 	case h.MaxVersion < s.base.MinVersion:
 		return AlertProtocolVersion, call.HandshakeVersion
 	case h.Framing == hello.SSLv2 && !s.sslv2Hello:
 		return AlertProtocolVersion, call.HandshakeSSLv2Hello
-	case h.Framing == hello.SSLv2 && s.base.MinVersion > hello.VersionTLS10: // served TLS 1.0 alone
+	case h.Framing == hello.SSLv2 && s.base.MinVersion > hello.VersionTLS10: // served with TLS 1.0 only
 		return AlertProtocolVersion, call.HandshakeVersion
 	case h.FallbackSCSV && !h.Modern():
 		return AlertInappropriateFallback, call.HandshakeVersion
@@ -162,14 +134,14 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 	}
 }
 
-// config is the configuration for one client.
+// config returns the TLS configuration for one client.
 func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Config, error) {
-	leaf, ecdsa := s.certs.Leaf, false
+	kind := authority.RSA
 	switch {
 	case s.sha1Leaf && wantsSHA1(h):
-		leaf = s.certs.LeafSHA1
+		kind = authority.RSASHA1
 	case offersECDSA(h) && !rehello.Needed(h):
-		leaf, ecdsa = s.certs.LeafECDSA, true
+		kind = authority.ECDSA
 	}
 	var extra []host.Name
 	if sni, err := host.Parse(h.ServerName); err == nil && !name.IsZero() {
@@ -177,17 +149,17 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	} else if name.IsZero() && !meant.IsZero() {
 		extra = []host.Name{meant}
 	}
-	cert, err := leaf(name, extra...)
+	cert, err := s.certs.Leaf(kind, name, extra...)
 	if err != nil {
 		return nil, fmt.Errorf("get a leaf: %w", err)
 	}
 	config := s.base.Clone()
 	config.Certificates = []tls.Certificate{*cert}
-	if ecdsa {
-		config.Certificates = nil // with one, GetCertificate is not asked for a caller that names no host
+	if kind == authority.ECDSA {
+		config.Certificates = nil // if it is set, crypto/tls does not call GetCertificate for a client without SNI
 		config.GetCertificate = func(ch *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if ch.SupportsCertificate(cert) != nil {
-				return s.certs.Leaf(name, extra...)
+				return s.certs.Leaf(authority.RSA, name, extra...)
 			}
 			return cert, nil
 		}
@@ -197,10 +169,10 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	return config, nil
 }
 
-// avoidSignature serves TLS 1.2 clients that verify only SHA-1 signatures,
-// which crypto/tls no longer makes: with RSA key exchange nothing is signed in
-// the handshake, and TLS 1.1 signs with MD5 and SHA-1 together. The price of
-// the latter, a lower version, is paid only where nothing else is left.
+// avoidSignature adapts config to TLS 1.2 clients that verify only SHA-1
+// signatures, which crypto/tls no longer makes. RSA key exchange needs no signature
+// in the handshake. TLS 1.1 signs with MD5 and SHA-1 together, but it is a lower
+// version, so it is used only if the client offers no RSA key exchange.
 func (s *Server) avoidSignature(config *tls.Config, h *hello.ClientHello) {
 	if h.MaxVersion != hello.VersionTLS12 || signs(h) {
 		return

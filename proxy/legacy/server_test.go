@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"tlslift/proxy/call"
-	"tlslift/proxy/hello"
 )
 
 func TestVersionsAndSuites(t *testing.T) {
@@ -38,8 +37,8 @@ func TestVersionsAndSuites(t *testing.T) {
 				if err != nil || got.err != nil {
 					t.Fatal(err, got.err)
 				}
-				if got.result != (Result{version, id, false}) {
-					t.Errorf("%+v", got.result)
+				if got.state.Version != version || got.state.CipherSuite != id || got.state.DidResume {
+					t.Errorf("%+v", got.state)
 				}
 				exchange(t, client, got.conn)
 			})
@@ -71,8 +70,8 @@ func TestModernClientKeepsItsVersion(t *testing.T) {
 	t.Parallel()
 	s, certs := newTestServer(t, nil)
 	got, _, err := handshake(t, s, clientConfig(nil), "")
-	if err != nil || got.err != nil || got.result.Version != tls.VersionTLS13 {
-		t.Fatalf("%+v, %v, %v", got.result, got.err, err)
+	if err != nil || got.err != nil || got.state.Version != tls.VersionTLS13 {
+		t.Fatalf("%+v, %v, %v", got.state, got.err, err)
 	}
 	if len(certs.asked) != 1 || !certs.asked[0].IsZero() {
 		t.Errorf("asked for %q: the SNI is no extra name when nothing else is known", certs.asked)
@@ -169,10 +168,10 @@ func TestSessionsResumeOverConnectionsAndServers(t *testing.T) {
 		t.Helper()
 		s, _ := newTestServer(t, func(o *Options) { o.Tickets, o.CA = tickets, ca })
 		got, client, err := handshake(t, s, config, "")
-		if err != nil || got.err != nil || client.ConnectionState().DidResume != got.result.Resumed {
+		if err != nil || got.err != nil || client.ConnectionState().DidResume != got.state.DidResume {
 			t.Fatal(err, got.err)
 		}
-		return got.result.Resumed
+		return got.state.DidResume
 	}
 	if resumes() {
 		t.Error("the first session was resumed")
@@ -267,18 +266,6 @@ func TestNothingFollowsAFatalAlert(t *testing.T) {
 	answered, err := io.ReadAll(raw)
 	if err != nil || len(answered) < 5 || answered[0] != 21 || len(answered) != 5+int(answered[4]) {
 		t.Errorf("answered %x, %v; want one alert record", answered, err)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	t.Parallel()
-	if _, err := NewServer(Options{}); err == nil {
-		t.Error("no certificates: accepted")
-	}
-	for _, v := range []uint16{hello.VersionSSL3, tls.VersionTLS13} {
-		if _, err := NewServer(Options{Certificates: &testCerts{}, MinVersion: v}); err == nil {
-			t.Errorf("minimum %x: accepted", v)
-		}
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 	"tlslift/proxy/hello"
 )
 
-// suites are the cipher suites up to TLS 1.2, by what proves the server: a
-// signature on an ephemeral key, or the client's encrypting for ours. crypto/tls
-// puts them in its order.
+// suites returns the cipher suites up to TLS 1.2, by how the server proves its
+// identity: it signs an ephemeral key, or decrypts with its RSA key. crypto/tls
+// orders the suites itself.
 func suites(rc4 bool) (ecdhe, rsa []uint16) {
 	ecdhe = []uint16{
 		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -35,7 +35,7 @@ func suites(rc4 bool) (ecdhe, rsa []uint16) {
 	return append(ecdhe, ecdsaSuites[:]...), rsa
 }
 
-// ecdsaSuites are those that sign with an ECDSA key.
+// ecdsaSuites are the suites that sign with an ECDSA key.
 var ecdsaSuites = [...]uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -45,9 +45,9 @@ var ecdsaSuites = [...]uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
 }
 
-// offersECDSA reports whether the client may take a leaf with an ECDSA key: it
-// offers one of our suites that sign with it, or TLS 1.3. The rest of its hello
-// may still say no.
+// offersECDSA reports whether the client may accept a leaf with an ECDSA key: it
+// offers one of ecdsaSuites, or TLS 1.3. The rest of its hello may still rule that
+// out.
 func offersECDSA(h *hello.ClientHello) bool {
 	return h.MaxVersion >= hello.VersionTLS13 || slices.ContainsFunc(ecdsaSuites[:], h.HasCipher)
 }
@@ -56,32 +56,29 @@ func groups() []tls.CurveID {
 	return []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 }
 
-// rsaSchemes are the signatures that crypto/tls makes with an RSA key.
+// rsaSchemes are the signature schemes that crypto/tls uses with an RSA key.
 var rsaSchemes = [...]tls.SignatureScheme{
 	tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512,
 	tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512,
 }
 
-// signs reports whether the client takes a signature we can make at TLS 1.2.
-// Without the extension it takes SHA-1 alone (RFC 5246 7.4.1.4.1).
+// signs reports whether the client accepts one of rsaSchemes in TLS 1.2. Without
+// signature_algorithms it accepts only SHA-1 (RFC 5246 7.4.1.4.1).
 func signs(h *hello.ClientHello) bool {
 	return slices.ContainsFunc(h.SignatureAlgorithms, func(s uint16) bool {
 		return slices.Contains(rsaSchemes[:], tls.SignatureScheme(s))
 	})
 }
 
-const extRenegotiationInfo = 65281 // RFC 5746 3.2
-
-// wantsSHA1 guesses that a client verifies no SHA-256 certificates: a TLS 1.2
-// client says so by its signature algorithms; below, those too old for any
-// extension are suspected (OpenSSL before 0.9.8o, Windows XP before its third
-// service pack).
+// wantsSHA1 guesses whether a client cannot verify SHA-256 certificates: from its
+// signature algorithms in TLS 1.2; below that, if it sends no extension except
+// renegotiation_info (OpenSSL before 0.9.8o, Windows XP before SP3).
 func wantsSHA1(h *hello.ClientHello) bool {
 	if h.Modern() {
 		return len(h.SignatureAlgorithms) > 0 && !signs(h)
 	}
 	for _, e := range h.Extensions {
-		if e != extRenegotiationInfo {
+		if e != hello.ExtRenegotiationInfo {
 			return false
 		}
 	}

@@ -2,15 +2,16 @@ package problem
 
 import "net/http"
 
-// Answer is one kind of answer that tlslift gives itself (design, section 8).
+// Answer is one kind of error answer that tlslift itself gives (design, section 8).
 type Answer struct {
 	Reason   Reason
-	Status   int // of HTTP
+	Status   int // HTTP status
 	Delivery Delivery
 	Closes   bool // the caller's connection ends after it
 
-	// what happened, and what to do about it. hostMark stands for the host. All
-	// texts are ASCII and free of anything that XML or JSON would escape.
+	// what says what happened, and advice what to do about it. hostMark is replaced
+	// by the host. All texts are ASCII and contain nothing that XML or JSON would
+	// escape.
 	what, advice string
 }
 
@@ -24,9 +25,8 @@ const (
 	adviceChunks = "Correct the client: each chunk begins with its length in hexadecimal digits."
 )
 
-// Answers are all kinds of answers: every answer of our own is made of one of
-// them, and docs/errors.md has the same table. The first one of a reason is its
-// usual one.
+// Answers lists all kinds of answers. Every answer of our own is one of them, and
+// docs/errors.md has the same table. The first one for a reason is its usual one.
 var Answers = [...]Answer{
 	{Malformed, http.StatusBadRequest, NotSent, closes, "The request is broken HTTP, or can be read in two ways.", "Correct the client: one Host, one Content-Length or chunked but not both, no folded header lines."},
 	{Malformed, http.StatusBadRequest, Unknown, closes, whatChunks, adviceChunks},
@@ -39,11 +39,11 @@ var Answers = [...]Answer{
 	{TooLarge, http.StatusRequestEntityTooLarge, Unknown, closes, "The body of the request is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
 	{TooLarge, http.StatusRequestHeaderFieldsTooLarge, NotSent, closes, "The head of the request is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
 	{TooLarge, http.StatusRequestURITooLong, NotSent, closes, "The request line is over its limit.", "Send fewer messages in one request, or ask the operator of tlslift to raise the limit."},
-	{Misdirected, http.StatusMisdirectedRequest, NotSent, stays, "The request names another host than the tunnel it came through.", "Open a separate tunnel for each host."},
+	{Misdirected, http.StatusMisdirectedRequest, NotSent, stays, "The request names a different host from the tunnel that it came through.", "Open a separate tunnel for each host."},
 	{Method, http.StatusNotImplemented, NotSent, stays, "This method, or an upgrade to another protocol, is not supported.", "Send a plain HTTP request."},
 	{Method, http.StatusNotImplemented, NotSent, closes, "The first word of the request is not an HTTP method.", "Look at the request before it on the same connection: a Content-Length that counts characters, not bytes, leaves the end of the body behind."},
-	{Loop, http.StatusLoopDetected, NotSent, closes, "The request came back to the proxy that sent it.", "The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: ask for it without the proxy."},
-	{Limit, http.StatusServiceUnavailable, NotSent, closes, "The proxy has as many connections, or as much memory in use, as it may.", "Try again later, and close connections that are no longer needed."},
+	{Loop, http.StatusLoopDetected, NotSent, closes, "The request came back to the proxy that sent it.", "The operator of tlslift has to correct the hosts file, the DNS record or the proxy setting that leads ^ back to it. The status page is on the admin address: open it without the proxy."},
+	{Limit, http.StatusServiceUnavailable, NotSent, closes, "The proxy has reached its limit of connections or memory.", "Try again later, and close connections that are no longer needed."},
 	{Draining, http.StatusServiceUnavailable, NotSent, closes, "The proxy is shutting down.", "Try again."},
 	{ClientTimeout, http.StatusRequestTimeout, NotSent, closes, "The rest of the request did not arrive in time.", "Look at the client, and at the network between it and the proxy."},
 	{ClientTimeout, http.StatusRequestTimeout, Unknown, closes, "The rest of the request did not arrive in time.", "Look at the client, and at the network between it and the proxy."},
@@ -57,10 +57,10 @@ var Answers = [...]Answer{
 	{Timeout, http.StatusGatewayTimeout, NotSent, stays, "There was no connection to ^ in time.", "Look at the network between tlslift and ^."},
 	{Reset, http.StatusBadGateway, Unknown, stays, "The connection to ^ broke before the answer was complete.", "Look at the status of ^, and at the network between it and tlslift."},
 	{Reset, http.StatusBadGateway, NotSent, stays, "The connection to ^ failed before the request was sent.", "Look at the network between tlslift and ^."},
-	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer of ^ was not valid HTTP.", "Look at the status of ^."},
+	{Protocol, http.StatusBadGateway, Unknown, stays, "The answer from ^ was not valid HTTP.", "Look at the status of ^."},
 }
 
-// answer finds the problem's kind of answer.
+// answer returns the kind of answer for the problem.
 func (p *Problem) answer() Answer {
 	d := p.Delivery
 	if d != NotSent {
@@ -74,6 +74,6 @@ func (p *Problem) answer() Answer {
 			return a
 		}
 	}
-	// Only if a row is missing: the words stay true.
+	// Only if a row is missing; the text is true of any problem.
 	return Answer{p.Reason, http.StatusBadGateway, d, closes, "The request failed.", "Ask the operator of tlslift."}
 }

@@ -7,19 +7,19 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Dialect is the language in which a caller expects its answers.
+// Dialect is the format in which a caller expects its answers.
 type Dialect uint8
 
 // The dialects.
 const (
-	Text   Dialect = iota // one readable line, and one for programs
+	Text   Dialect = iota // one readable line, with the words that programs need at its end
 	API5                  // the legacy HTTP API's <api_result> document
 	SOAP11                // a SOAP 1.1 fault
 	SOAP12                // a SOAP 1.2 fault
 	REST                  // the REST API's JSON
 )
 
-// ContentType is the media type of an answer in the dialect. The bodies are
+// ContentType returns the media type of an answer in the dialect. The bodies are
 // plain ASCII, whatever it says.
 func (d Dialect) ContentType() string {
 	switch d {
@@ -34,23 +34,23 @@ func (d Dialect) ContentType() string {
 	}
 }
 
-// Hints is what is known of a request when it has to be answered. Any of it
-// may be missing: a request can fail before its head was understood.
+// Hints is what is known about a request that has to be answered. Any of it may be
+// missing: a request can fail before its head was understood.
 type Hints struct {
 	Method      string
-	Path        string // with or without the query; redact.Path's will do
+	Path        string // with or without the query; as returned by redact.Path is enough
 	Host        host.Name
 	ContentType string
 	Accept      string
 	SOAPAction  string
 }
 
-// DialectOf decides how a request is answered: the path first, for a path
-// says which API is meant whatever else the caller's HTTP library writes;
-// then the headers that only one kind of caller sends. It does not allocate.
+// DialectOf decides how a request is answered. The path comes first: it shows which
+// API is meant, whatever the caller's HTTP library sends. Then come the headers that
+// only one kind of caller sends. DialectOf does not allocate.
 //
-// A GET below an .asmx asks for its documentation or its WSDL, and the form bindings below it (api.asmx/OPERATION) know no
-// faults: both are answered in text.
+// A GET below an .asmx asks for its documentation or its WSDL, and the form bindings
+// below it (api.asmx/OPERATION) have no faults: both are answered in text.
 func DialectOf(h Hints) Dialect {
 	switch {
 	case isAPI5(h.Path):
@@ -71,8 +71,8 @@ func DialectOf(h Hints) Dialect {
 	}
 }
 
-// DialectBelowHost is DialectOf for a path whose first segment may be a host that
-// is not ours, a misspelt one as a rule.
+// DialectBelowHost is DialectOf for a path whose first segment may be a host that is
+// not ours, usually a misspelt one.
 func DialectBelowHost(h Hints) Dialect {
 	below := h
 	if i := strings.IndexByte(strings.TrimPrefix(h.Path, "/"), '/'); i >= 0 {
@@ -84,8 +84,8 @@ func DialectBelowHost(h Hints) Dialect {
 	return DialectOf(h)
 }
 
-// isAPI5 reports /apiN/httpN.aspx for any N (api3 and api4 are said to have
-// been), alone or with something after it.
+// isAPI5 reports whether path is /apiN/httpN.aspx for any N (api3 and api4 are said
+// to have existed), alone or with something after it.
 func isAPI5(path string) bool {
 	path, ok := cutFoldPrefix(path, "/api")
 	if !ok {
@@ -100,31 +100,20 @@ func isAPI5(path string) bool {
 
 // isASMX reports whether a segment of the path ends in .asmx.
 func isASMX(path string) bool {
-	if i := strings.IndexByte(path, '?'); i >= 0 {
-		path = path[:i]
-	}
-	for {
-		i := strings.IndexByte(path, '.')
-		if i < 0 {
-			return false
-		}
-		path = path[i:]
-		if rest, ok := cutFoldPrefix(path, ".asmx"); ok && atBoundary(rest) {
+	path, _, _ = strings.Cut(path, "?")
+	for _, rest, dot := strings.Cut(path, "."); dot; _, rest, dot = strings.Cut(rest, ".") {
+		if rest, ok := cutFoldPrefix(rest, "asmx"); ok && atBoundary(rest) {
 			return true
 		}
-		path = path[1:]
 	}
+	return false
 }
 
-// isREST reports the REST API's resources, with or without a version.
+// isREST reports whether path is one of the REST API's resources, with or without a
+// version.
 func isREST(path string) bool {
-	for _, version := range [...]string{"/v1", "/v2", "/v3"} {
-		if rest, ok := cutFoldPrefix(path, version); ok && atBoundary(rest) {
-			return true
-		}
-	}
-	for _, resource := range [...]string{"/Authentication", "/Balance", "/BulkMessages", "/GroupMessages"} {
-		if rest, ok := cutFoldPrefix(path, resource); ok && atBoundary(rest) {
+	for _, begin := range [...]string{"/v1", "/v2", "/v3", "/Authentication", "/Balance", "/BulkMessages", "/GroupMessages"} {
+		if rest, ok := cutFoldPrefix(path, begin); ok && atBoundary(rest) {
 			return true
 		}
 	}
@@ -137,29 +126,20 @@ func atBoundary(rest string) bool {
 		return true
 	}
 	c := rest[0]
-	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
+	return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
 }
 
-// digits is s without the digits it begins with.
-func digits(s string) string {
-	for s != "" && '0' <= s[0] && s[0] <= '9' {
-		s = s[1:]
-	}
-	return s
-}
-
-func hasFoldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
+// digits returns s without its leading digits.
+func digits(s string) string { return strings.TrimLeft(s, "0123456789") }
 
 func cutFoldPrefix(s, prefix string) (string, bool) {
-	if !hasFoldPrefix(s, prefix) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
 		return s, false
 	}
 	return s[len(prefix):], true
 }
 
-// mediaIs compares a media type without its parameters (RFC 9110 8.3.1).
+// mediaIs compares a media type, ignoring its parameters (RFC 9110 8.3.1).
 func mediaIs(contentType, media string) bool {
 	return strings.EqualFold(form.Media(contentType), media)
 }
@@ -171,8 +151,8 @@ func isJSON(contentType string) bool {
 		len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)
 }
 
-// accepts reports whether an Accept header names JSON. Weights are left out:
-// who names it can read it.
+// accepts reports whether an Accept header names JSON. It ignores weights: a client
+// that names JSON can read it.
 func accepts(accept string) bool {
 	for accept != "" {
 		item := accept

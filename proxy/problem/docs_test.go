@@ -74,7 +74,7 @@ func docTable() string {
 			connection = "closes"
 		}
 		fmt.Fprintf(&b, "| [`%s`](#%[1]s) | %d | `%s` | %s | %s | %s |\n", p.word(), p.status(), p.delivery(), connection,
-			LevelOf(p.Reason, p.Delivery), p.appendText(nil, a.what))
+			LevelOf(p.Reason, p.Delivery), p.text(a.what))
 	}
 	return b.String()
 }

@@ -1,18 +1,19 @@
 package problem
 
-// Level is how loudly a failure is logged.
-type Level uint8
+// Level is the severity at which a failure is logged. Its values are those of
+// zapcore.Level.
+type Level int8
 
 // The levels.
 const (
-	LevelInfo  Level = iota // a caller's mistake, or a rule that did its work
-	LevelWarn               // a person has to look: nothing was lost but the request
-	LevelError              // a message may have been sent, or not
+	LevelInfo  Level = iota // a caller's mistake, or a rule that did its job
+	LevelWarn               // a person should look, but nothing was lost except the request
+	LevelError              // a message may or may not have been sent
 )
 
-// LevelOf is the level of a request's log line: doubt is an error; a failure
-// of the upstream side, a loop and an exhausted limit are warnings; a caller
-// that was turned away is information.
+// LevelOf returns the level of a request's log line. Doubt about the delivery is an
+// error. A failure of the upstream side, an internal address, a loop and an exhausted
+// limit are warnings. A caller that was refused is information.
 func LevelOf(r Reason, d Delivery) Level {
 	switch {
 	case r == None:

@@ -1,5 +1,7 @@
 package problem
 
+import "slices"
+
 // Reason says why tlslift itself answered a request, or why an upstream failed
 // it. It is one closed set: its String is the value of the Tlslift-Error
 // header, of the log field "error" and of the metrics label "reason"
@@ -11,13 +13,13 @@ const (
 	None Reason = iota
 	// Refused before anything was sent.
 	Malformed       // ambiguous or broken HTTP, bad host
-	Host            // a foreign host that is refused
-	Port            // a port that is refused
+	Host            // a foreign host, refused
+	Port            // a port, refused
 	ACL             // the caller may not connect
 	InternalAddress // the upstream's name resolves to an internal address
 	ProxyAuth       // proxy credentials missing or wrong
 	TooLarge        // head, target or body over its limit
-	Misdirected     // another host inside the tunnel than asked for
+	Misdirected     // not the host that the tunnel was opened for
 	Method          // protocol upgrade or unsupported method
 	Loop            // the request came from ourselves
 	Limit           // connection limits, pool full
@@ -52,13 +54,22 @@ func (r Reason) String() string {
 	return reasonWords[r]
 }
 
-// DeniedReasons are the label values of tlslift_denied_total.
+// MarshalText returns the word of the Reason.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText sets the Reason that the word names. An unknown word is None.
+func (r *Reason) UnmarshalText(word []byte) error {
+	*r = Reason(max(0, slices.Index(reasonWords[:], string(word))))
+	return nil
+}
+
+// DeniedReasons lists the label values of tlslift_denied_total.
 var DeniedReasons = [...]Reason{
 	Malformed, Host, Port, ACL, InternalAddress, ProxyAuth, TooLarge, Misdirected,
 	Method, Loop, Limit, Draining, ClientTimeout, ClientGone,
 }
 
-// UpstreamReasons are the label values of tlslift_upstream_failures_total.
+// UpstreamReasons lists the label values of tlslift_upstream_failures_total.
 var UpstreamReasons = [...]Reason{DNS, Connect, TLS, TLSVerify, ParentProxy, Timeout, Reset, Protocol}
 
 // Denied reports whether the reason counts in tlslift_denied_total.
@@ -73,18 +84,20 @@ type Delivery uint8
 
 // The deliveries.
 const (
-	NotSent  Delivery = iota // provably not one byte of the request was written
-	Unknown                  // bytes were written and no complete answer came
+	NotSent  Delivery = iota // provably not a byte of the request was written
+	Unknown                  // bytes were written, and no complete answer came
 	Answered                 // a complete answer came from the upstream
 )
 
-func (d Delivery) String() string {
-	switch d {
-	case Unknown:
-		return "unknown"
-	case Answered:
-		return "answered"
-	default:
-		return "not_sent"
-	}
+var deliveryWords = [...]string{NotSent: "not_sent", Unknown: "unknown", Answered: "answered"}
+
+func (d Delivery) String() string { return deliveryWords[d] }
+
+// MarshalText returns the word of the Delivery.
+func (d Delivery) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText sets the Delivery that the word names. An unknown word is NotSent.
+func (d *Delivery) UnmarshalText(word []byte) error {
+	*d = Delivery(max(0, slices.Index(deliveryWords[:], string(word))))
+	return nil
 }

@@ -14,22 +14,22 @@ const (
 	challenge = `Basic realm="tlslift"`
 )
 
-// Problem is one answer of our own.
+// Problem is one error answer of our own.
 type Problem struct {
 	Reason    Reason
-	Status    int       // 0: the reason's usual one; 431 or 414 where TooLarge is not about a body
-	Closes    bool      // the connection must end after it, whatever is usual
+	Status    int       // 0: the reason's usual one; 431 or 414 for a TooLarge that is not about a body
+	Closes    bool      // the connection must end after it, whatever the reason
 	Delivery  Delivery  // Answered makes no sense here and counts as Unknown
-	Host      host.Name // the host that was asked for; zero = not known
-	RequestID string    // the log line's; "" = none
-	Cause     Cause     // Usual: the reason says it all
+	Host      host.Name // the host that was asked for; zero = unknown
+	RequestID string    // as in the log line; "" = none
+	Cause     Cause     // Usual: the reason explains it
 }
 
 func (p *Problem) status() int { return p.answer().Status }
 
 func (p *Problem) delivery() Delivery { return p.answer().Delivery }
 
-// word is the reason's, never empty.
+// word returns the reason's word, which is never empty.
 func (p *Problem) word() string {
 	if w := p.Reason.String(); w != "" {
 		return w
@@ -37,16 +37,16 @@ func (p *Problem) word() string {
 	return Protocol.String()
 }
 
-// Render is the answer in a dialect: its kind, its header and its body, of
-// ASCII alone. The header holds what the reason asks for (design, section 8) and
-// the body's length; ending the connection is left to who owns it. For HEAD the
-// body is not to be sent.
+// Render returns the answer in a dialect: its kind, its header and its body, all in
+// ASCII. The header contains what the reason requires (design, section 8) and the
+// body's length. The caller must close the connection if the answer says so, and must
+// not send the body for HEAD.
 //
-// SOAP faults carry the status of the table, not always 500 (SOAP 1.1, 6.2):
-// the status says whether a request may be repeated, and stacks that read a
-// fault at 500 alone throw on the status then, which is as good.
+// SOAP faults have the status of the table, not always 500 (SOAP 1.1, 6.2): the
+// status says whether a request may be repeated. Stacks that accept a fault only with
+// 500 throw an error with the status, which is as good.
 func (p *Problem) Render(d Dialect) (Answer, http.Header, []byte) {
-	var body []byte
+	var body string
 	switch d {
 	case API5:
 		body = p.api5()
@@ -57,13 +57,13 @@ func (p *Problem) Render(d Dialect) (Answer, http.Header, []byte) {
 	case REST:
 		body = p.rest()
 	default:
-		body = append([]byte(p.message()), '\n')
+		body = p.message() + "\n"
 	}
-	return p.answer(), p.header(d, len(body)), body
+	return p.answer(), p.header(d, len(body)), []byte(body)
 }
 
-// Phrase is the reason phrase: the status's own, then what happened and what
-// became of the message, for programs that show nothing else.
+// Phrase returns the reason phrase, for programs that show nothing else: the status
+// text, then the reason and the delivery.
 func (p *Problem) Phrase() string {
 	return http.StatusText(p.status()) + " (tlslift: " + p.word() + ", " + p.delivery().String() + ")"
 }

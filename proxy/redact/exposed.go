@@ -19,39 +19,48 @@ const (
 	KindBearer             // a token in an Authorization header
 	KindForm               // a password in a form
 	KindSOAP               // a password element in an XML body
-	numKinds
 )
 
 // AllKinds lists every kind.
 var AllKinds = [...]Kind{KindQuery, KindBasic, KindBearer, KindForm, KindSOAP}
 
 func (k Kind) String() string {
-	switch k {
-	case KindQuery:
-		return "query"
-	case KindBasic:
-		return "basic"
-	case KindBearer:
-		return "bearer"
-	case KindForm:
-		return "form"
-	case KindSOAP:
-		return "soap"
-	default:
-		return ""
-	}
+	return [...]string{KindQuery: "query", KindBasic: "basic", KindBearer: "bearer", KindForm: "form", KindSOAP: "soap"}[k]
 }
 
 // Kinds is a set of Kind.
 type Kinds uint8
 
 // Has reports whether k is in the set.
-func (s Kinds) Has(k Kind) bool { return k < numKinds && s&(1<<k) != 0 }
+func (s Kinds) Has(k Kind) bool { return s&(1<<k) != 0 }
 
-// Exposed says which secrets a request carries. It takes the raw query, the
-// value of the Authorization header, the Content-Type and the beginning of
-// the body, of which it looks at form.Prefix bytes. A name without a value is no
-// secret. It never gives back what it saw.
+// MarshalText returns the words of the kinds, with spaces between them.
+func (s Kinds) MarshalText() ([]byte, error) {
+	var words []string
+	for _, k := range AllKinds {
+		if s.Has(k) {
+			words = append(words, k.String())
+		}
+	}
+	return []byte(strings.Join(words, " ")), nil
+}
+
+// UnmarshalText adds the kinds that the words name. It ignores other words.
+func (s *Kinds) UnmarshalText(text []byte) error {
+	for word := range strings.FieldsSeq(string(text)) {
+		for _, k := range AllKinds {
+			if k.String() == word {
+				*s |= 1 << k
+			}
+		}
+	}
+	return nil
+}
+
+// Exposed reports which secrets a request carries. It takes the raw query, the value
+// of the Authorization header, the Content-Type and the beginning of the body, and
+// reads at most form.Prefix bytes of that. A name without a value is not a secret. It
+// never returns what it read.
 func Exposed(rawQuery, authorization, contentType string, body []byte) Kinds {
 	var s Kinds
 	if hasPassword(rawQuery) {
@@ -108,9 +117,8 @@ func hasPasswordElement(xml string) bool {
 	}
 }
 
-// authorizationKind tells a client ID and secret from a token. Clients in use
-// leave out the scheme word, invent one ("key", "JWT"), or put brackets
-// around the token.
+// authorizationKind distinguishes a client ID and secret from a token. Clients in use
+// omit the scheme, invent one ("key", "JWT"), or put brackets around the token.
 func authorizationKind(value string) Kinds {
 	scheme, rest, _ := strings.Cut(strings.Trim(value, " \t"), " ")
 	switch {
@@ -118,7 +126,7 @@ func authorizationKind(value string) Kinds {
 		return kindIf(rest != "", KindBasic)
 	case strings.EqualFold(scheme, "Digest"), strings.EqualFold(scheme, "NTLM"),
 		strings.EqualFold(scheme, "Negotiate"):
-		return 0 // the secret itself is not in there
+		return 0 // it does not contain the secret itself
 	case rest != "":
 		return kindIf(true, KindBearer)
 	case isUserPass(scheme):

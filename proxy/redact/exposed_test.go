@@ -74,11 +74,8 @@ func names(s Kinds) (list []string) {
 
 func TestKindNames(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(names(1<<numKinds-1), " "); got != "query basic bearer form soap" {
+	if got := strings.Join(names(1<<len(AllKinds)-1), " "); got != "query basic bearer form soap" {
 		t.Errorf("kinds are %q", got)
-	}
-	if numKinds.String() != "" || Kinds(0xff).Has(numKinds) {
-		t.Error("there is a kind beyond the last")
 	}
 }
 

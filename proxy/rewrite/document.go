@@ -11,7 +11,7 @@ import (
 	"tlslift/proxy/form"
 )
 
-// Namespaces of the documents and of the elements that hold addresses.
+// Namespaces of the documents, and of the elements that contain addresses.
 const (
 	nsWSDL   = "http://schemas.xmlsoap.org/wsdl/"
 	nsSOAP   = "http://schemas.xmlsoap.org/wsdl/soap/"
@@ -21,11 +21,12 @@ const (
 	nsSchema = "http://www.w3.org/2001/XMLSchema"
 )
 
-// place is an element by its parent, which together say what it means.
+// place is an element and its parent, which together determine what the element
+// means.
 type place struct{ parent, element xml.Name }
 
-// addresses are the attributes that name an address (WSDL 1.1, 2.1.1, 3.8 and
-// 4.4; WSDL 2.0, 2.15 and 4; XML Schema 1.1 part 1, 4.2).
+// addresses returns the attribute of an element that contains an address, or "" (WSDL
+// 1.1, 2.1.1, 3.8 and 4.4; WSDL 2.0, 2.15 and 4; XML Schema 1.1 part 1, 4.2).
 func addresses(p place) (attribute string) {
 	switch p {
 	case place{xml.Name{Space: nsWSDL, Local: "port"}, xml.Name{Space: nsSOAP, Local: "address"}},
@@ -47,7 +48,8 @@ func addresses(p place) (attribute string) {
 	}
 }
 
-// described reports a root element of a WSDL or XML schema document.
+// described reports whether root is the root element of a WSDL or XML schema
+// document.
 func described(root xml.Name) bool {
 	switch root {
 	case xml.Name{Space: nsWSDL, Local: "definitions"}, xml.Name{Space: nsWSDL2, Local: "description"}, xml.Name{Space: nsSchema, Local: "schema"}:
@@ -57,8 +59,8 @@ func described(root xml.Name) bool {
 	}
 }
 
-// IsXML reports a media type that a WSDL or XML schema document may have (RFC
-// 7303): application/xml, text/xml, and any +xml.
+// IsXML reports whether a WSDL or XML schema document may have the media type (RFC
+// 7303): application/xml, text/xml, or any +xml.
 func IsXML(contentType string) bool {
 	media := strings.ToLower(form.Media(contentType))
 	return media == "text/xml" || media == "application/xml" || strings.HasSuffix(media, "+xml")
@@ -67,21 +69,22 @@ func IsXML(contentType string) bool {
 // Describes reports whether a body, or the beginning of one, is a WSDL or XML
 // schema document.
 func Describes(beginning []byte, contentType string) bool {
-	// Most answers are in ASCII, and name none of the namespaces.
-	if !isWide(beginning) && !named(beginning) {
+	wide := len(beginning) > 1 && (beginning[0] == 0 || beginning[1] == 0 || beginning[0] >= 0xfe && beginning[1] >= 0xfe) // UTF-16
+	// Most answers are ASCII, and contain none of the namespaces.
+	if !wide && !bytes.Contains(beginning, []byte(nsWSDL)) && !bytes.Contains(beginning, []byte(nsWSDL2)) && !bytes.Contains(beginning, []byte(nsSchema)) {
 		return false
 	}
 	root, ok := rootOf(beginning, contentType)
 	return ok && described(root)
 }
 
-// Begins reports whether the root element is in the beginning of a body.
+// Begins reports whether the beginning of a body contains its root element.
 func Begins(beginning []byte, contentType string) bool {
 	_, ok := rootOf(beginning, contentType)
 	return ok
 }
 
-// rootOf is the root element of a document, as far as it can be read.
+// rootOf returns the root element of a document, and whether it could be read.
 func rootOf(beginning []byte, contentType string) (xml.Name, bool) {
 	text, _, _, err := markup(beginning, contentType)
 	if err != nil {
@@ -98,8 +101,8 @@ func rootOf(beginning []byte, contentType string) (xml.Name, bool) {
 	}
 }
 
-// AsksForDescription reports whether a target, path and query, is one by which
-// toolchains ask for a WSDL or XML schema document.
+// AsksForDescription reports whether toolchains use such a target, path and query, to
+// ask for a WSDL or XML schema document.
 func AsksForDescription(target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	if i := strings.IndexAny(query, "=&"); i >= 0 {
@@ -110,18 +113,8 @@ func AsksForDescription(target string) bool {
 		strings.EqualFold(suffix, "wsdl") || strings.EqualFold(suffix, "xsd")
 }
 
-// isWide reports UTF-16.
-func isWide(body []byte) bool {
-	return len(body) > 1 && (body[0] == 0 || body[1] == 0 || body[0] >= 0xfe && body[1] >= 0xfe)
-}
-
-// named reports whether a body, in a charset that is like ASCII, has the name of
-// one of the root elements' namespaces.
-func named(body []byte) bool {
-	return bytes.Contains(body, []byte(nsWSDL)) || bytes.Contains(body, []byte(nsWSDL2)) || bytes.Contains(body, []byte(nsSchema))
-}
-
-// Errors of Document: it looks like a WSDL or XML schema but cannot be changed.
+// Errors of Document: the body looks like a WSDL or XML schema, but cannot be
+// changed.
 var (
 	errCharset = errors.New("rewrite: the document's charset is not supported")
 	errDepth   = errors.New("rewrite: the document is nested too deeply")
@@ -130,14 +123,14 @@ var (
 // maxDepth is how deep elements may be nested. Real documents stay below 30.
 const maxDepth = 256
 
-// Document makes the addresses in a WSDL or XML schema document such that the
-// caller can reach them: locations of services, and of documents that are
-// imported or included. Namespaces, which are identifiers, documentation and
-// comments stay, as does every other byte. The body is taken in the charset of
-// its byte order mark, of the media type or of its declaration.
+// Document rewrites the addresses in a WSDL or XML schema document so the caller can
+// reach them: locations of services, and of imported or included documents. Every
+// other byte stays the same, including namespaces (which are identifiers),
+// documentation and comments. The charset comes from the body's byte order mark, the
+// media type or the declaration.
 //
-// The result is body itself when nothing changes, as in any other document. An
-// error says that it might be one to change, and cannot be read; the body stays
+// The result is body itself if nothing changes, as in any other document. An error
+// means that the document may need changes but cannot be read; the result is body
 // then too.
 func (v View) Document(body []byte, contentType string) ([]byte, error) {
 	text, width, offset, err := markup(body, contentType)
@@ -167,14 +160,14 @@ func (v View) Document(body []byte, contentType string) ([]byte, error) {
 	return append(out, body[done:]...), nil
 }
 
-// An edit replaces a stretch of the markup.
+// edit replaces a range of the markup.
 type edit struct {
 	from, to int
 	text     string
 }
 
-// edits reads the markup by tokens, and only as far as its root element in a
-// document that is none of ours.
+// edits tokenizes the markup and returns its edits. In any other kind of document, it
+// stops at the root element.
 func (v View) edits(text []byte) ([]edit, error) {
 	d := decoder(text)
 	var edits []edit
@@ -186,7 +179,7 @@ func (v View) edits(text []byte) ([]edit, error) {
 		case errors.Is(err, io.EOF):
 			return edits, nil
 		case err != nil && len(open) == 0 && !errors.Is(err, errCharset):
-			return nil, nil // whatever it is
+			return nil, nil // not XML
 		case err != nil:
 			return nil, err
 		}
@@ -212,7 +205,8 @@ func (v View) edits(text []byte) ([]edit, error) {
 	}
 }
 
-// decoder reads markup. Only that and addresses matter, and these are ASCII.
+// decoder returns a decoder for markup. Only the markup and addresses matter, and
+// these are ASCII.
 func decoder(text []byte) *xml.Decoder {
 	d := xml.NewDecoder(bytes.NewReader(text))
 	d.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
@@ -224,8 +218,8 @@ func decoder(text []byte) *xml.Decoder {
 	return d
 }
 
-// edit changes one attribute of a start tag, which is well formed (XML 1.0,
-// 3.1) and begins at offset.
+// edit changes one attribute of a start tag, which is well formed (XML 1.0, 3.1) and
+// begins at offset.
 func (v View) edit(edits []edit, tag []byte, offset int, name string) []edit {
 	const space = " \t\r\n"
 	i := 1 + bytes.IndexAny(tag[1:], space+"/>")
@@ -255,9 +249,9 @@ func (v View) edit(edits []edit, tag []byte, offset int, name string) []edit {
 	}
 }
 
-// markedUp is the view with nothing in it that would be markup, or not ASCII,
-// in an attribute. What a relative address with ".." means is not known then,
-// and it stays.
+// markedUp returns the view without a base path that would be markup, or not ASCII,
+// in an attribute. Then the meaning of a relative address with ".." is unknown, and
+// it stays.
 func (v View) markedUp() View {
 	if v.Base != nil && strings.ContainsFunc(v.Base.Path, func(r rune) bool { return r >= 0x80 || strings.ContainsRune("&<>\"'", r) }) {
 		base := *v.Base
@@ -267,9 +261,9 @@ func (v View) markedUp() View {
 	return v
 }
 
-// markup is a document as one ASCII byte for each character or part of one:
-// what is not ASCII, which no markup of ours is, is "x". A place in it is one
-// in the body at offset + width * place.
+// markup returns a document with one ASCII byte for each character or part of one.
+// Anything that is not ASCII becomes "x": none of the markup that matters is.
+// Position i in text is position offset + width*i in the body.
 func markup(body []byte, contentType string) (text []byte, width, offset int, err error) {
 	_, params, _ := mime.ParseMediaType(contentType)
 	width, low := 1, 0
@@ -298,8 +292,8 @@ func markup(body []byte, contentType string) (text []byte, width, offset int, er
 	return text, width, offset, nil
 }
 
-// asciiCompatible reports a charset in which a byte of markup is always that
-// of ASCII, also within characters of several bytes.
+// asciiCompatible reports whether a byte of markup in the charset always means its
+// ASCII character, even within multi-byte characters.
 func asciiCompatible(charset string) bool {
 	charset = strings.ToLower(charset)
 	switch charset {

@@ -1,12 +1,11 @@
-// Package rewrite changes what must change in a message on its way through
-// tlslift: hop-by-hop fields and Via in both directions, and, in an answer,
-// whatever would lead the caller where it cannot go: back to https, which it
-// cannot speak, or to a host that it knows by a base URL only (design,
-// section 3). Every byte that need not change stays.
+// Package rewrite changes what must change in a message on its way through tlslift:
+// hop-by-hop fields and Via in both directions. In an answer, it also changes
+// whatever would lead the caller where it cannot go: back to https, which it cannot
+// speak, or to a host that it knows only by a base URL (design, section 3). Every
+// other byte stays the same.
 //
-// Headers are taken as net/http makes them, with canonical keys, and changed
-// in place. The package is pure; a header that needs no change costs no
-// allocation.
+// Headers have canonical keys, as net/http makes them, and are changed in place. The
+// package is pure. A header that needs no change costs no allocation.
 package rewrite
 
 import (
@@ -15,7 +14,7 @@ import (
 	"tlslift/proxy/host"
 )
 
-// Kind is one sort of rewriting. Its String is the label value "kind" of
+// Kind is a kind of rewriting. Its String is the label value "kind" of
 // tlslift_rewrites_total.
 type Kind uint8
 
@@ -31,40 +30,19 @@ const (
 	CSP
 	WSDL        // a WSDL or XML schema whose addresses changed
 	WSDLSkipped // one that could not be rewritten
-	numKinds
 )
 
 // Kinds lists every kind.
 var Kinds = [...]Kind{Location, ContentLocation, Refresh, Link, Cookie, HSTS, AltSvc, CSP, WSDL, WSDLSkipped}
 
 func (k Kind) String() string {
-	switch k {
-	case Location:
-		return "location"
-	case ContentLocation:
-		return "content_location"
-	case Refresh:
-		return "refresh"
-	case Link:
-		return "link"
-	case Cookie:
-		return "cookie"
-	case HSTS:
-		return "hsts"
-	case AltSvc:
-		return "alt_svc"
-	case CSP:
-		return "csp"
-	case WSDL:
-		return "wsdl"
-	case WSDLSkipped:
-		return "wsdl_skipped"
-	default:
-		return ""
-	}
+	return [...]string{
+		Location: "location", ContentLocation: "content_location", Refresh: "refresh", Link: "link",
+		Cookie: "cookie", HSTS: "hsts", AltSvc: "alt_svc", CSP: "csp", WSDL: "wsdl", WSDLSkipped: "wsdl_skipped",
+	}[k]
 }
 
-// Options says what is rewritten; the zero value nothing.
+// Options selects what is rewritten. The zero value selects nothing.
 type Options struct {
 	Location bool // Location, Content-Location, Refresh and Link
 	Cookies  bool // Secure, SameSite=None, Domain and Path of Set-Cookie
@@ -72,38 +50,38 @@ type Options struct {
 	WSDL     bool // addresses in WSDL and XML schema documents
 }
 
-// A View is how a caller sees the upstreams.
+// View is how a caller sees the upstreams.
 type View struct {
 	// Upgraded reports whether http requests to a host are upgraded here.
 	Upgraded func(host.Name) bool
-	// Host is what the caller called. Target is what the upstream was told that it
-	// is: the same, or the other host that calls are sent to. In an answer it stands
-	// for Host. Port is the one that the upstream has.
+	// Host is what the caller called. Target is the name that the upstream was given:
+	// the same, or that of the other host that calls are sent to. In an answer,
+	// Target means Host. Port is the upstream's.
 	Host, Target host.Name
 	Port         uint16
-	// HTTP says that the caller sees http. If it sees https, only a base URL or
+	// HTTP means that the caller sees http. If it sees https, only a base URL or
 	// another target makes a difference to it.
 	HTTP bool
 	// Base is the caller's base URL; nil when it uses the upstreams' own names.
 	Base *Base
 }
 
-// Base is the base URL of a caller that has tlslift's own address in its
-// endpoint setting.
+// Base is the base URL of a caller whose endpoint setting contains tlslift's own
+// address.
 type Base struct {
-	Authority string // the caller's Host header; "" when it sent none
+	Authority string // the caller's Host header; "" if it sent none
 	Prefix    string // "/HOST" as the caller spelled it; "" with default_upstream
-	Path      string // path of the call below Prefix, without its query
+	Path      string // path of the call below Prefix, without the query
 }
 
 // Changes reports whether an answer may have to change for the caller.
 func (v View) Changes() bool { return v.HTTP || v.Base != nil || v.renamed() }
 
-// renamed reports an upstream that does not know the name that it was called by.
+// renamed reports whether the upstream was given a name other than the one called.
 func (v View) renamed() bool { return v.Target != v.Host }
 
-// Response changes the header of an answer. count is called once for each
-// field value that changed or went; it may be nil.
+// Response changes the header of an answer. It calls count, which may be nil, once
+// for each field value that it changed or removed.
 func Response(h http.Header, o Options, v View, count func(Kind)) {
 	c := changer{view: v, count: count}
 	if o.Location {
@@ -134,7 +112,7 @@ func (c *changer) counted(k Kind) {
 	}
 }
 
-// each puts every value of a field through change.
+// each applies change to every value of a field.
 func (c *changer) each(values []string, k Kind, change func(string) (string, bool)) {
 	for i, v := range values {
 		if changed, ok := change(v); ok {

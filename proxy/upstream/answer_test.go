@@ -219,9 +219,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nabc"), false)
 	f.Add([]byte("HTTP/1.1 200 secretsecretsecret\r\nsecretsecretsecret\r\n\r\n"), true)
 	f.Fuzz(func(t *testing.T, answer []byte, head bool) {
-		tr, err := newTransport(Options{ResponseBuffer: 4096, net: func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) {
+		tr, err := newTransport(defaulted(Options{ResponseBuffer: 4096, net: func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) {
 			return &canned{in: bytes.NewReader(answer)}, nil
-		}}, time.Now)
+		}}), time.Now)
 		check(t, err)
 		defer tr.Close()
 		method := http.MethodGet

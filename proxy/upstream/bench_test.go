@@ -74,15 +74,15 @@ func BenchmarkHold(b *testing.B) {
 
 func benchDo(b *testing.B, answer string) {
 	addr, ca := benchServer(b, answer)
-	tr, err := New(Options{Hosts: []Host{Host{Roots: ca.pool}.named(testHost).at(addr)}})
+	tr, err := newDefault(Options{Hosts: []Host{Host{Roots: ca.pool}.named(testHost).at(addr)}})
 	check(b, err)
 	defer tr.Close()
 	header := benchHeader()
 	benchLoad(b, func(ctx context.Context) (*http.Response, error) {
 		r, _ := tr.Snapshot().Route(host.MustParse(testHost))
-		ex := Exchange{Target: "/api5/http5.aspx?Type=credits"}
+		ex := newExchange("/api5/http5.aspx?Type=credits")
 		req := &http.Request{Method: "GET", Header: header, Body: http.NoBody}
-		return tr.Do(ctx, req, r, &ex)
+		return tr.Do(ctx, req, r, ex)
 	})
 }
 

@@ -10,51 +10,47 @@ import (
 	"tlslift/proxy/problem"
 )
 
-// Exchange is what one round trip needs to know, and what it finds out. It
-// belongs to the caller of Do until the response's body is closed. It is not
-// safe for concurrent use.
+// Exchange holds what one round trip needs, and what it finds out. It belongs to the
+// caller of Do until the response's body is closed. It is not safe for concurrent
+// use.
 type Exchange struct {
 	// Target is the raw request target in origin form, sent byte for byte
 	// (RFC 9112 section 3.2.1).
 	Target string
-	// Caller, if set, is asked immediately before the first byte is written, on
-	// each connection that is tried.
+	// Caller is asked immediately before the first byte is written, on each connection
+	// that is tried.
 	Caller Caller
-	// AbortBody, if set, makes a blocked Read of the request's body return at
-	// once. It is called when the exchange is over before the body was sent; Do
-	// then returns only after the last Read of the body. Without it one Read may
-	// still be going on when Do returns.
+	// AbortBody makes a blocked Read of the request's body return at once. It is
+	// called if the exchange is over before the body was sent. Do returns only after
+	// the last Read of the body.
 	AbortBody func()
-	// Memory, if set, is where the answer is kept, its Header and Body included.
+	// Memory stores the answer, including its Header and Body.
 	Memory *Memory
-	// Owned are the connections that belong to the caller's own connection. Without
-	// it such a connection ends with its exchange.
+	// Owned are the connections that belong to the caller's own connection.
 	Owned *Owned
-	// Share, if set, is what the call holds of the budget. What the exchange takes
-	// stays in it.
+	// Share is the call's share of the budget. What the exchange takes is charged to
+	// it and stays there.
 	Share *budget.Share
 
-	// Delivery is the word for this request. With a streamed answer it is
+	// Delivery is the outcome for this request. With a streamed answer, it is
 	// Answered only after Body.Read has returned io.EOF.
 	Delivery   problem.Delivery
 	TLSVersion uint16 // of the connection; 0 = no TLS
 	Reused     bool   // the connection had served a request before
 }
 
-// Caller is who waits for the answer.
+// Caller is the party that waits for the answer.
 type Caller interface {
-	// Gone reports whether the caller has given up: nothing is sent then, and Do
+	// Gone reports whether the caller has given up. Then nothing is sent, and Do
 	// returns an *Error with problem.ClientGone.
 	Gone() bool
 }
 
-// Memory is where an answer is kept. It may serve one exchange after the other:
-// call Reset when nothing of an answer is used any more. The zero Memory is
-// ready for use.
+// Memory stores an answer. It may serve one exchange after another: call Reset when
+// nothing of an answer is in use any more. The zero Memory is ready for use.
 type Memory struct {
 	answer http1.Answer
 	held   heldBody
-	share  budget.Share // of no budget
 }
 
 // Reset forgets the answer.
@@ -63,21 +59,21 @@ func (m *Memory) Reset() {
 	m.held = heldBody{}
 }
 
-// maxAttempts bounds the connections that one request is tried on while not a
-// byte of it was written.
+// maxAttempts is how many connections one request is tried on if not a byte of it was
+// written.
 const maxAttempts = 3
 
 // Do sends req on the route r and returns the answer, whatever its status. The
-// request is written to one connection; the package's comment says when another
-// one is tried.
+// request is written to one connection; the package comment says when another one is
+// tried.
 //
-// Of req, Do uses the method, the fields, the body and its length. Hop-by-hop
-// fields must have been removed. The Host is the route's, and the framing is
-// Do's own. The body is not closed. Up to 64 KiB of it are read before anything
-// is sent; the rest of a longer one is read by another goroutine (see
+// Do uses the method, the fields, the body and the body's length of req. Hop-by-hop
+// fields must have been removed. The Host comes from the route, and Do decides the
+// framing. Do does not close the body. It reads up to 64 KiB of it before sending
+// anything; another goroutine reads the rest of a longer one (see
 // Exchange.AbortBody).
 //
-// ctx is the server's, not the caller's: its end cuts off what is under way.
+// ctx is the server's, not the caller's: its end cuts off what is in flight.
 //
 // The error is an *Error or a *BodyError. The response's body must be closed.
 // A Read of a streamed body may return an *Error: then the caller must abort
@@ -85,12 +81,6 @@ const maxAttempts = 3
 func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
 	if ctx.Err() != nil {
 		return nil, ex.fail(errDraining)
-	}
-	if ex.Memory == nil {
-		ex.Memory = new(Memory)
-	}
-	if ex.Share == nil {
-		ex.Share = &ex.Memory.share
 	}
 	if !fitsSmall(req) && !ex.Share.Reserve(memoryTimeout) {
 		return nil, ex.fail(errNoMemory)
@@ -112,14 +102,14 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 	}
 }
 
-// again reports whether a request may be tried on another connection: the one
-// it was tried on was dead, and the kernel accepted not a byte.
+// again reports whether a request may be tried on another connection: the one it was
+// tried on was dead, and the kernel accepted not a single byte.
 func again(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Delivery == problem.NotSent && e.Reason == problem.Reset
 }
 
-// fail notes the delivery of a failed exchange.
+// fail records the delivery of a failed exchange, and returns err.
 func (ex *Exchange) fail(err error) error {
 	var e *Error
 	var be *BodyError

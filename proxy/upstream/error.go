@@ -14,25 +14,25 @@ import (
 type Error = dial.Error
 
 // LookupError is the cause of an Error for a name that could not be resolved: the
-// host's, or one that leads to it, such as the parent proxy's.
+// host's, or one on the way to it, such as the parent proxy's.
 type LookupError = names.LookupError
 
-// ErrPins is the cause of an Error for a chain that is verified and has none of the
+// ErrPins is the cause of an Error for a verified chain that contains none of the
 // pinned keys.
 var ErrPins = dial.ErrPins
 
-// ErrPlainHTTP is the cause of an Error for a server, or a parent proxy, that speaks
+// ErrPlainHTTP is the cause of an Error for a server or parent proxy that speaks
 // plain HTTP where TLS is expected.
 var ErrPlainHTTP = dial.ErrPlainHTTP
 
-// ErrSilent is the cause of an Error for a server, or a parent proxy, that does not
-// answer the first message of TLS.
+// ErrSilent is the cause of an Error for a server or parent proxy that does not
+// answer the first TLS message.
 var ErrSilent = dial.ErrSilent
 
-// BodyError is a request body that could not be read from the caller. Nothing is
-// wrong with the upstream.
+// BodyError is the error for a request body that could not be read from the caller.
+// The upstream is not at fault.
 type BodyError struct {
-	Delivery problem.Delivery // whether part of the request went upstream before
+	Delivery problem.Delivery // whether part of the request went upstream before that
 	Err      error            // what the body's Read returned
 }
 
@@ -57,7 +57,6 @@ var (
 	errCallerGone = notSent(problem.ClientGone, errors.New("the caller had given up before anything was sent"))
 	errNoMemory   = notSent(problem.Limit, errors.New("no memory is free for the answer"))
 	errUploads    = notSent(problem.Limit, errors.New("half of the connections to this host wait for large request bodies"))
-	errEnded      = notSent(problem.Reset, errors.New("the connection ended before it was used"))
 )
 
 func notSent(r problem.Reason, err error) *Error {

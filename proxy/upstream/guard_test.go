@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 )
@@ -67,10 +68,10 @@ func TestGuard(t *testing.T) {
 
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	tr, err := New(Options{})
+	tr, err := newDefault(Options{})
 	check(t, err)
 	defer tr.Close()
-	if r := tr.Snapshot().Foreign(host.MustParse("Example.Test."), 0, true, false); r.Label != LabelOther || r.HostHeader != "example.test" || r.target.Port != 80 {
+	if r := tr.Snapshot().Foreign(host.MustParse("Example.Test."), 0, true, false); r.Label != call.LabelOther || r.HostHeader != "example.test" || r.target.Port != 80 {
 		t.Errorf("%+v", r)
 	}
 	if r := tr.Snapshot().Foreign(host.MustParse("::1"), 8080, true, false); r.HostHeader != "[::1]:8080" {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,6 +24,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
+	"tlslift/proxy/budget"
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/test/memnet"
@@ -336,7 +341,7 @@ func (s *server) options(adjust ...func(*Options)) Options {
 	for _, f := range adjust {
 		f(&o)
 	}
-	return o
+	return defaulted(o)
 }
 
 func startWith(t testing.TB, s *server, now func() time.Time, adjust ...func(*Options)) *Transport {
@@ -363,13 +368,24 @@ func newRequest(method, target, body string) (*http.Request, *Exchange) {
 		req.Body = io.NopCloser(strings.NewReader(body))
 		req.ContentLength = int64(len(body))
 	}
-	return req, &Exchange{Target: target}
+	return req, newExchange(target)
 }
+
+// newExchange returns the exchange of a caller that waits and does not keep a
+// connection. A Read of its body does not block.
+func newExchange(target string) *Exchange {
+	return &Exchange{
+		Target: target, Caller: waiting{}, AbortBody: func() {}, Memory: new(Memory), Owned: &Owned{closed: true}, Share: new(budget.Share),
+	}
+}
+
+type waiting struct{}
+
+func (waiting) Gone() bool { return false }
 
 // send does one request and reads its answer.
 func send(tr *Transport, r *Route, method, target, body string) (status int, text string, ex *Exchange, err error) {
 	req, ex := newRequest(method, target, body)
-	ex.AbortBody = func() {} // a Read of it does not block
 	return sendAs(tr, r, req, ex)
 }
 
@@ -486,7 +502,9 @@ func (r *recorder) count(prefix string) (n int) {
 	return n
 }
 
-func (r *recorder) Phase(label string, p Phase, _ time.Duration) { r.note("phase %s %s", label, p) }
+func (r *recorder) Phase(label string, p call.Phase, _ time.Duration) {
+	r.note("phase %s %s", label, p)
+}
 
 func (r *recorder) Handshake(label string, version, _ uint16, resumed bool) {
 	r.note("handshake %s %#x %v", label, version, resumed)
@@ -511,3 +529,27 @@ func (r *recorder) wantPool(t testing.TB, idle, busy int) {
 }
 
 func (r *recorder) ClassicHello(label string) { r.note("classic %s", label) }
+
+// defaulted returns o with the defaults of the configuration.
+func defaulted(o Options) Options {
+	o.MinTLS = cmp.Or(o.MinTLS, tls.VersionTLS12)
+	o.MaxConns = cmp.Or(o.MaxConns, 256)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, 90*time.Second)
+	o.DialTimeout = cmp.Or(o.DialTimeout, 5*time.Second)
+	o.TLSTimeout = cmp.Or(o.TLSTimeout, 5*time.Second)
+	o.ResponseTimeout = cmp.Or(o.ResponseTimeout, 90*time.Second)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, 60*time.Second)
+	o.ResponseBuffer = cmp.Or(o.ResponseBuffer, 1<<20)
+	if o.Own == nil {
+		o.Own = func(netip.AddrPort) bool { return false }
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Observer == nil {
+		o.Observer = new(recorder)
+	}
+	return o
+}
+
+func newDefault(o Options) (*Transport, error) { return New(defaulted(o)) }

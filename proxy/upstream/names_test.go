@@ -63,13 +63,13 @@ func TestOwnerOf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ns := nameserver.New(t, "exact.test 60 A 192.0.2.1", "a.wild.test 60 A 192.0.2.2", "far.test 60 A 192.0.2.4")
-		options := Options{
+		options := defaulted(Options{
 			Hosts: []Host{
 				Host{}.named("exact.test"), Host{}.named("*.wild.test"), Host{}.named("fixed.test").at("192.0.2.3:8443"),
 				Host{}.named("gone.test"), Host{}.named("inside.test").at("10.0.0.3:443"),
 			},
 			DNSServers: anyServer, HostsFile: os.DevNull,
-		}
+		})
 		tr, err := New(options)
 		check(t, err)
 		defer tr.Close()

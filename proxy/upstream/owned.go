@@ -11,37 +11,37 @@ import (
 )
 
 const (
-	// maxOwned bounds the idle connections of one client connection. The one used
-	// longest ago gives way.
+	// maxOwned limits the idle connections of one client connection. The least
+	// recently used one is closed to make room.
 	maxOwned = 4
-	// foreignIdle is how long a foreign connection stays idle that nobody signed in
-	// on: later the server may be about to close it.
+	// foreignIdle is how long a foreign connection without a sign-in stays idle.
+	// Later the server may be about to close it.
 	foreignIdle = 5 * time.Second
 )
 
-// Owned are the idle upstream connections that belong to one client connection:
-// those to foreign hosts, and those on which its caller signed in by NTLM or
-// Negotiate, which sign in a connection and not a request (RFC 4559 section 6).
-// No other caller gets them, so it can do nothing in that user's name.
+// Owned are the idle upstream connections that belong to one client connection: those
+// to foreign hosts, and those on which its caller signed in with NTLM or Negotiate,
+// which sign in a connection and not a request (RFC 4559 section 6). No other caller
+// gets them, so none can act in that user's name.
 //
 // The zero value is ready for use. Close it when the client connection ends. It
-// serves one request at a time and is not safe for concurrent use. A nil *Owned
-// keeps nothing.
+// serves one request at a time and is not safe for concurrent use.
 type Owned struct {
-	idle   []lease // the one used last is the last
+	idle   []lease // least recently used first
 	closed bool
 }
 
-// lease is a connection in the hands of one request, or of one client connection.
+// lease is a connection held by one request, or by one client connection.
 type lease struct {
 	c   *pool.Conn
-	r   *Route      // what it is for
-	p   *pool.Pool  // that it came from; nil = none: a foreign connection
-	end *time.Timer // ends it while it is idle; nil = nothing does
+	r   *Route      // where it goes
+	p   *pool.Pool  // where it came from; nil for a foreign connection
+	end *time.Timer // closes it while it is idle; nil = it may stay
 }
 
-// get returns the client connection's own connection for a route, else one from
-// the route's pool, else, to a foreign host, a new one. The error is an *Error.
+// get returns the client connection's own connection for a route, else one from the
+// route's pool. For a foreign host, it makes a new one instead. The error is an
+// *Error.
 func (o *Owned) get(ctx context.Context, r *Route) (lease, error) {
 	if l, ok := o.take(r); ok {
 		return l, nil
@@ -58,11 +58,8 @@ func (o *Owned) get(ctx context.Context, r *Route) (lease, error) {
 	return lease{c: &pool.Conn{Conn: c}, r: r}, nil
 }
 
-// take finds the connection for a route that is open as far as can be seen.
+// take removes a connection for a route that is open as far as can be seen.
 func (o *Owned) take(r *Route) (lease, bool) {
-	if o == nil {
-		return lease{}, false
-	}
 	for i, l := range slices.Backward(o.idle) {
 		if l.r.group != r.group || l.r.target != r.target {
 			continue
@@ -76,14 +73,14 @@ func (o *Owned) take(r *Route) (lease, bool) {
 	return lease{}, false
 }
 
-// put gives a connection back that may be used again: to its pool, or to the
-// client connection if no other may have it.
+// put returns a reusable connection to its pool, or to the client connection if no
+// other may have it.
 func (o *Owned) put(l lease) {
 	switch {
 	case l.p != nil && !l.c.Signed:
 		l.p.Put(l.c)
 		return
-	case o == nil, o.closed, l.p != nil && !l.p.Keep(l.c):
+	case o.closed, l.p != nil && !l.p.Keep(l.c):
 		l.discard()
 		return
 	}
@@ -98,7 +95,7 @@ func (o *Owned) put(l lease) {
 	o.idle = append(o.idle, l)
 }
 
-// giveBack gives a connection back that was not used after all.
+// giveBack returns a connection that was not used after all.
 func (o *Owned) giveBack(l lease) {
 	if l.p != nil && !l.c.Signed {
 		l.p.Return(l.c)
@@ -107,7 +104,7 @@ func (o *Owned) giveBack(l lease) {
 	o.put(l)
 }
 
-// Close closes the connections. What is given back later is closed at once.
+// Close closes the idle connections. One that is returned later is closed at once.
 func (o *Owned) Close() {
 	for _, l := range o.idle {
 		l.discard()

@@ -12,7 +12,9 @@ import (
 func as(t *testing.T, tr *Transport, o *Owned, r *Route, authorization string) *Exchange {
 	t.Helper()
 	req, ex := newRequest(http.MethodGet, "/", "")
-	ex.Owned = o
+	if o != nil {
+		ex.Owned = o
+	}
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}

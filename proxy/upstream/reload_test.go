@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,8 @@ func TestReconfigure(t *testing.T) {
 		t.Fatal("a host below the new *.domain is foreign")
 	}
 	bad := same
-	bad.MinTLS = 0x302
-	if err := tr.Reconfigure(bad); err == nil || !strings.Contains(err.Error(), "0x0302") {
+	bad.ParentProxy = &url.URL{Scheme: "socks5", Host: "proxy.test"}
+	if err := tr.Reconfigure(bad); err == nil || !strings.Contains(err.Error(), "the parent proxy must be") {
 		t.Error(err)
 	}
 	wantOK(t, tr, r)

@@ -17,48 +17,45 @@ import (
 	"tlslift/proxy/upstream/pool"
 )
 
-// LabelOther is the metrics label of foreign traffic.
-const LabelOther = "_other"
-
 const (
 	portHTTP  = 80
 	portHTTPS = 443
 )
 
-// Snapshot is one configuration of a Transport, immutable and safe for
-// concurrent use. Take one per request, and ask it all questions.
+// Snapshot is one configuration of a Transport, immutable and safe for concurrent
+// use. Take one per request, and use it throughout.
 type Snapshot struct {
 	opts       Options
 	now        func() time.Time
 	buffers    *http1.Buffers
 	background pool.Background
 	dialer     *dial.Dialer
-	groups     []*group // those of opts.Hosts, and that of foreign hosts
+	groups     []*group // those of opts.Hosts, and the one of foreign hosts
 	exact      map[host.Name]*Route
 	domains    map[host.Name]*group // by the domain of *.domain
 	foreign    *group
 }
 
-// Route is where a request or tunnel goes, from Snapshot.Route or
-// Snapshot.Foreign. It is immutable and safe for concurrent use.
+// Route is where a request or tunnel goes; see Snapshot.Route and Snapshot.Foreign.
+// It is immutable and safe for concurrent use.
 type Route struct {
-	Label      string    // the matching Host's Pattern, or LabelOther
+	Label      string    // the matching Host's Pattern, or call.LabelOther
 	Host       host.Name // the host that was asked for
-	HostHeader string    // the Host header's value, with the port when it is not the scheme's
+	HostHeader string    // the Host header's value, with the port unless it is the scheme's
 
 	target   dial.Target
 	snapshot *Snapshot
 	group    *group
 }
 
-// foreign reports whether the host is none of ours.
+// foreign reports whether the host is not one of ours.
 func (r *Route) foreign() bool { return r.group == r.snapshot.foreign }
 
-// Given is the host that the upstream is told that it is, and its port.
+// Given returns the host name that the upstream is given as its own, and its port.
 func (r *Route) Given() (host.Name, uint16) { return r.target.ServerName, r.group.port() }
 
-// untouched is the target of a tunnel. Host.To does not apply: the client
-// verifies the host that it asked for.
+// untouched returns the target of a tunnel. Host.To does not apply, because the
+// client verifies the host that it asked for.
 func (r *Route) untouched() dial.Target {
 	t := r.target
 	if conf := r.group.conf; !conf.To.IsZero() && conf.Address.IsZero() {
@@ -67,7 +64,7 @@ func (r *Route) untouched() dial.Target {
 	return t
 }
 
-// newSnapshot makes the Snapshot of opts, with the groups of old that did not
+// newSnapshot makes the Snapshot of opts. It reuses the groups of old that did not
 // change.
 func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 	s := &Snapshot{
@@ -91,7 +88,7 @@ func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 			s.exact[domain] = s.makeRoute(g, domain)
 		}
 	}
-	s.foreign = s.groupOf(LabelOther, Host{}, old)
+	s.foreign = s.groupOf(call.LabelOther, Host{}, old)
 	return s
 }
 
@@ -113,8 +110,8 @@ func (s *Snapshot) groupOf(label string, conf Host, old *Snapshot) *group {
 	return g
 }
 
-// Port is the port that the clients of one of our hosts know it by. Exact
-// patterns go before *.domain, longer domains before shorter ones.
+// Port returns the port on which clients know one of our hosts. Exact patterns take
+// precedence over *.domain, and longer domains over shorter ones.
 func (s *Snapshot) Port(name host.Name) (port uint16, ours bool) {
 	if r := s.exact[name]; r != nil {
 		return r.group.port(), true
@@ -125,7 +122,7 @@ func (s *Snapshot) Port(name host.Name) (port uint16, ours bool) {
 	return 0, false
 }
 
-// Route is the way to one of our hosts; false says that it is none, as Port does.
+// Route returns the route to one of our hosts, which it finds as Port does.
 func (s *Snapshot) Route(name host.Name) (r *Route, ours bool) {
 	if r := s.exact[name]; r != nil {
 		return r, true
@@ -164,10 +161,9 @@ func (s *Snapshot) makeRoute(g *group, asked host.Name) *Route {
 	return r
 }
 
-// Foreign makes the route of a host that is not ours: plain HTTP when used
-// with Do, a bare connection with DialTunnel; never TLS. port 0 is 80. With
-// guard, internal addresses are refused; with direct, the way is not through the
-// parent proxy in any case.
+// Foreign returns the route to a host that is not ours. It is plain HTTP with Do and
+// a bare connection with DialTunnel, never TLS. Port 0 is 80. guard refuses internal
+// addresses, and direct always bypasses the parent proxy.
 func (s *Snapshot) Foreign(name host.Name, port uint16, guard, direct bool) *Route {
 	port = cmp.Or(port, portHTTP)
 	header := port
@@ -175,22 +171,22 @@ func (s *Snapshot) Foreign(name host.Name, port uint16, guard, direct bool) *Rou
 		header = 0
 	}
 	return &Route{
-		Label: LabelOther, Host: name, HostHeader: name.Join(header), snapshot: s, group: s.foreign,
+		Label: call.LabelOther, Host: name, HostHeader: name.Join(header), snapshot: s, group: s.foreign,
 		target: dial.Target{Host: name, Port: port, Exempt: !guard, AsSystem: true, Direct: direct || s.opts.pastParent(name)},
 	}
 }
 
-// ownerWait bounds the lookups of OwnerOf.
+// ownerWait limits the lookups of OwnerOf.
 const ownerWait = 2 * time.Second
 
-// OwnerOf says whose an address is, and the upstream that it belongs to, or
-// belonged to in the last 24 hours, for callers that the kernel redirected here.
-// Hosts that are configured by name are looked up if necessary; of OwnerUnresolved
-// the name is one that failed. Below a *.domain only names that were used are known.
+// OwnerOf returns who an address belongs to, for callers that the kernel redirected
+// here, and the upstream that has it or had it in the last 24 hours. Hosts that are
+// configured by name are looked up if necessary. For OwnerUnresolved, the name is one
+// that could not be resolved. Below a *.domain, only names that were used are known.
 func (s *Snapshot) OwnerOf(addr netip.Addr) (host.Name, call.Owner) {
 	addr = host.Canonical(addr)
 	byName := func(a, b host.Name) int { return cmp.Compare(a.String(), b.String()) }
-	hosts := slices.SortedFunc(maps.Keys(s.exact), byName) // of several always the same
+	hosts := slices.SortedFunc(maps.Keys(s.exact), byName) // of several, always the same one
 	for _, name := range hosts {
 		if s.exact[name].target.Host == host.OfAddr(addr) {
 			return name, call.OwnerUpstream

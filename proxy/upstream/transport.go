@@ -24,7 +24,7 @@ type Transport struct {
 	// Loops recognises our own connections and hellos that come back to tlslift.
 	dial.Loops
 
-	// Known is which addresses the upstreams had, over all reloads.
+	// Known records which addresses the upstreams had, across reloads.
 	Known names.Known
 
 	snapshot atomic.Pointer[Snapshot]
@@ -35,11 +35,11 @@ type Transport struct {
 
 	mu     sync.Mutex
 	closed bool
-	wg     sync.WaitGroup // every goroutine but the callers'
+	wg     sync.WaitGroup // goroutines that spawn started
 }
 
-// New makes a Transport. It connects to nothing yet. The error names every
-// setting that cannot work.
+// New makes a Transport. It does not connect yet. The error names every setting that
+// cannot work.
 func New(opts Options) (*Transport, error) { return newTransport(opts, time.Now) }
 
 func newTransport(opts Options, now func() time.Time) (*Transport, error) {
@@ -52,9 +52,9 @@ func newTransport(opts Options, now func() time.Time) (*Transport, error) {
 	return t, nil
 }
 
-// Reconfigure replaces the options. Pools of hosts with unchanged settings are
-// kept. Requests under way end on the connection they have. On an error nothing
-// has changed.
+// Reconfigure replaces the options. It keeps the pools of hosts whose settings did
+// not change. Requests in flight finish on the connections that they have. On error,
+// nothing has changed.
 func (t *Transport) Reconfigure(opts Options) error {
 	if err := opts.complete(); err != nil {
 		return err
@@ -79,11 +79,11 @@ func (t *Transport) Reconfigure(opts Options) error {
 	return nil
 }
 
-// Snapshot is the configuration in force.
+// Snapshot returns the current configuration.
 func (t *Transport) Snapshot() *Snapshot { return t.snapshot.Load() }
 
-// spawn runs f in a goroutine that Close waits for, unless Close was called. A
-// panic of f ends f alone.
+// spawn runs f in a goroutine that Close waits for. It reports false if Close was
+// called. A panic in f ends only f.
 func (t *Transport) spawn(f func()) (started bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,11 +104,8 @@ func (t *Transport) newNames(o *Options) *names.Resolver {
 	return names.New(t.ctx, n)
 }
 
-// CloseIdle closes every idle connection.
-func (t *Transport) CloseIdle() { t.eachPool((*pool.Pool).CloseIdle) }
-
-// Close closes every connection, the busy ones too, and waits for the
-// background work to end. Call it when the server has drained.
+// Close closes every connection, even busy ones, and waits for background work to
+// end. Call it after the server has drained.
 func (t *Transport) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -117,20 +114,16 @@ func (t *Transport) Close() {
 	for _, g := range t.Snapshot().groups {
 		g.retire()
 	}
-	t.eachPool((*pool.Pool).Abort)
+	for _, g := range t.Snapshot().groups {
+		g.each((*pool.Pool).Abort)
+	}
 	t.wg.Wait()
 }
 
-func (t *Transport) eachPool(f func(*pool.Pool)) {
-	for _, g := range t.Snapshot().groups {
-		g.each(f)
-	}
-}
-
-// DialTunnel makes a TCP connection for a splice or a tunnel: resolved,
-// guarded, through the parent proxy if there is one, without TLS. A configured
-// host's TLS settings do not apply to bytes that are passed on. r may be
-// foreign. The connection has a CloseWrite method. The error is an *Error.
+// DialTunnel makes a TCP connection for a splice or a tunnel: resolved, guarded,
+// through the parent proxy if there is one, without TLS. A configured host's TLS
+// settings do not apply, since the bytes are passed on unchanged. r may be foreign.
+// The connection has a CloseWrite method. The error is an *Error.
 func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, ex.fail(errDraining)
@@ -142,8 +135,8 @@ func (t *Transport) DialTunnel(ctx context.Context, r *Route, ex *Exchange) (net
 	return c, nil
 }
 
-// Probe makes a verified connection to r and closes it: no request is sent. The
-// result is the other end of the socket and the TLS connection's state. The
+// Probe makes a verified connection to r and closes it without sending a request. It
+// returns the remote address of the socket and the state of the TLS connection. The
 // error is an *Error. Foreign routes have no TLS to probe.
 func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, state tls.ConnectionState, err error) {
 	if r.target.ServerName.IsZero() {
@@ -154,5 +147,11 @@ func (t *Transport) Probe(ctx context.Context, r *Route) (addr netip.AddrPort, s
 		return addr, state, err
 	}
 	defer c.Close()
+	if err := c.Refused(lateAlert); err != nil {
+		return addr, state, notSent(problem.TLS, err)
+	}
 	return c.Remote(), c.State(), nil
 }
+
+// lateAlert is how long Probe waits for an alert after the handshake.
+const lateAlert = 500 * time.Millisecond

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"tlslift/proxy/budget"
+	"tlslift/proxy/call"
 	"tlslift/proxy/http1"
 	"tlslift/proxy/problem"
-	"tlslift/proxy/upstream/dial"
 	"tlslift/proxy/upstream/pool"
 )
 
-// abandonAfter is how long an answer is waited for when the request could not be
-// written whole.
+// abandonAfter is how long an answer is awaited if the request could not be written
+// completely.
 const abandonAfter = 500 * time.Millisecond
 
 // trip is one request on one connection. It owns the connection until end.
@@ -26,12 +26,12 @@ type trip struct {
 	s      *Snapshot // the route's
 	ex     *Exchange
 	memory *Memory
-	keep   bool // the connection may be used again, as far as is known
+	keep   bool // the connection may be reused, as far as is known
 }
 
 // try sends the request on one connection.
 func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Exchange) (*http.Response, error) {
-	ex.Reused, ex.TLSVersion = false, 0 // of an attempt before
+	ex.Reused, ex.TLSVersion = false, 0 // from an earlier attempt
 	l, err := ex.Owned.get(ctx, r)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 		ex.Owned.giveBack(l)
 		return nil, err
 	}
-	if ex.Caller != nil && ex.Caller.Gone() {
+	if ex.Caller.Gone() {
 		ex.Owned.put(l)
 		return nil, errCallerGone
 	}
@@ -58,8 +58,8 @@ func try(ctx context.Context, m *message, req *http.Request, r *Route, ex *Excha
 // before it is sent.
 const memoryTimeout = time.Second
 
-// reserve gives a request the memory that it needs to be sent on c. That is done
-// only now: a request that waits for a connection holds as little as possible.
+// reserve gets the memory that a request needs to be sent on c. It does so only now:
+// a request that waits for a connection holds as little as possible.
 func reserve(share *budget.Share, c *pool.Conn) error {
 	switch {
 	case share.Reserve(0):
@@ -67,7 +67,7 @@ func reserve(share *budget.Share, c *pool.Conn) error {
 	case !share.Reserve(memoryTimeout):
 		return errNoMemory
 	case !c.Reusable(): // it has ended meanwhile
-		return errEnded
+		return pool.ErrEnded
 	default:
 		return nil
 	}
@@ -100,8 +100,8 @@ func (x *trip) run(ctx context.Context, m *message, req *http.Request) (*http.Re
 	return resp, nil
 }
 
-// end gives the connection back, to be used again if all that is known of it
-// allows that.
+// end gives the connection back for reuse, if everything that is known about it
+// allows that. Otherwise it discards the connection.
 func (x *trip) end(reuse bool) {
 	if interrupted := x.c.End(); reuse && x.keep && !interrupted && x.c.Clean() {
 		x.ex.Owned.put(x.lease)
@@ -110,8 +110,8 @@ func (x *trip) end(reuse bool) {
 	}
 }
 
-// exchange writes a request that is wholly in its buffer, and reads the head
-// of the answer.
+// exchange writes a request that is completely in its buffer, and reads the head of
+// the answer.
 func (x *trip) exchange(m *message, method string) error {
 	c := x.c
 	c.SetDeadline(time.Now().Add(x.s.opts.ResponseTimeout))
@@ -122,7 +122,7 @@ func (x *trip) exchange(m *message, method string) error {
 	x.ex.Delivery = problem.Unknown
 	m.release()
 	wrote := x.s.now()
-	if werr != nil { // the answer may have come before all was written
+	if werr != nil { // the answer may have come before everything was written
 		x.keep = false
 		c.SetReadDeadline(time.Now().Add(abandonAfter))
 	}
@@ -137,12 +137,12 @@ func (x *trip) exchange(m *message, method string) error {
 	return nil
 }
 
-// observe counts how long after its request's last byte an answer came.
+// observe records how long after its request's last byte an answer came.
 func (x *trip) observe(firstByte time.Duration) {
-	x.s.opts.Observer.Phase(x.r.Label, dial.PhaseFirstByte, max(firstByte, 0))
+	x.s.opts.Observer.Phase(x.r.Label, call.PhaseFirstByte, max(firstByte, 0))
 }
 
-// notWritten judges a write when the kernel accepted none of its bytes.
+// notWritten returns the error for a write if the kernel accepted none of its bytes.
 func (x *trip) notWritten(err error) *Error {
 	switch {
 	case x.c.Interrupted():
@@ -154,8 +154,8 @@ func (x *trip) notWritten(err error) *Error {
 	}
 }
 
-// readHead reads the head of the final answer and says when its first byte
-// was there.
+// readHead reads the head of the final answer, and returns when its first byte
+// arrived.
 func (x *trip) readHead(method string) (first time.Time, err error) {
 	br, a := x.c.Reader, &x.memory.answer
 	x.c.Stall(0)
@@ -166,7 +166,7 @@ func (x *trip) readHead(method string) (first time.Time, err error) {
 	return x.s.now(), http1.ReadFinalAnswer(br, method, a)
 }
 
-// failure judges an error after bytes of the request were written.
+// failure returns the error for a failure after bytes of the request were written.
 func (x *trip) failure(err error) *Error {
 	switch {
 	case x.c.Interrupted():
@@ -182,8 +182,8 @@ func (x *trip) failure(err error) *Error {
 	}
 }
 
-// brokenAnswer reports whether err judges what came of an answer: it is no HTTP, or
-// the TLS records make no sense.
+// brokenAnswer reports whether err is about what arrived of an answer: it is not
+// HTTP, or its TLS records are invalid.
 func brokenAnswer(err error) bool {
 	var record tls.RecordHeaderError
 	var op *net.OpError

@@ -12,32 +12,33 @@ import (
 )
 
 const (
-	// uploadBlock is how much of a large body is read and written at a time.
+	// uploadBlock is how much of a large body is read and written at a time, in
+	// bytes.
 	uploadBlock = 32 << 10
-	// uploadGrace is how long after an answer the upload may take to end by
-	// itself: then the body was sent whole.
+	// uploadGrace is how long after an answer the upload may take to end by itself.
+	// If it does, the body was sent completely.
 	uploadGrace = 50 * time.Millisecond
 )
 
-// upload writes a large request in a goroutine of its own, while the caller's
-// goroutine reads. Otherwise a server that answers early and reads no further
-// would be waited for until the timeout.
+// upload writes a large request in its own goroutine, while the caller's goroutine
+// reads. Otherwise, if a server answers early and stops reading, the request would
+// block until the timeout.
 type upload struct {
 	trip
 	m     message
-	fault atomic.Int32  // whose fault came first; 0 = none
-	done  chan struct{} // closed at the end; what follows may be read then
+	fault atomic.Int32  // who was at fault first; 0 = nobody
+	done  chan struct{} // closed at the end; then the fields below may be read
 
 	ended   time.Time
-	err     error // the socket's
-	bodyErr error // the body's, read from the caller
+	err     error // from the socket
+	bodyErr error // from reading the caller's body
 
 	mu      sync.Mutex
-	stopped bool // leave the connection alone
+	stopped bool // the upload must leave the connection alone
 }
 
-// Whose fault it is that an upload failed. The first one counts: what follows
-// may be a consequence of ending the upload.
+// Who is at fault for a failed upload. The first one counts: later errors may be
+// consequences of ending the upload.
 const (
 	callersFault = 1 + iota
 	upstreamsFault
@@ -47,70 +48,55 @@ const (
 // the head of the answer at the same time.
 func (x *trip) exchangeLarge(m *message, method string) error {
 	u := &upload{trip: *x, m: *m, done: make(chan struct{})}
-	m.buf = nil                  // it is the upload's
+	m.buf = nil                  // it belongs to the upload now
 	x.c.SetDeadline(time.Time{}) // the upload sets them
 	go u.run()
 	first, err := x.readHead(method)
 	if err != nil {
 		u.fault.CompareAndSwap(0, upstreamsFault)
 	}
-	done := u.settle(err == nil) // from here on Sent is final, or it does not matter
-	if done {
-		m.buf = u.m.buf // to be written elsewhere, if nothing of it was
-	}
-	if x.c.Sent() > 0 || !done {
+	u.settle(err == nil) // from here on Sent is final
+	m.buf = u.m.buf      // to be written to another connection, if none of it was written
+	if x.c.Sent() > 0 {
 		x.ex.Delivery = problem.Unknown
 	}
 	switch {
-	case err == nil && done && u.err == nil && u.bodyErr == nil:
+	case err == nil && u.err == nil && u.bodyErr == nil:
 		x.observe(first.Sub(u.ended))
 		return nil
 	case err == nil: // the answer came early
 		x.keep = false
 		return nil
-	case done && u.fault.Load() == callersFault:
+	case u.fault.Load() == callersFault:
 		return &BodyError{Delivery: x.ex.Delivery, Err: u.bodyErr}
-	case done && timedOut(u.err) && !timedOut(err) && x.ex.Delivery == problem.NotSent: // it was halted
+	case timedOut(u.err) && !timedOut(err) && x.ex.Delivery == problem.NotSent: // it was halted
 		return x.notWritten(err)
-	case done && u.err != nil && x.ex.Delivery == problem.NotSent:
+	case u.err != nil && x.ex.Delivery == problem.NotSent:
 		return x.notWritten(u.err)
-	case done && u.err != nil && !brokenAnswer(err):
+	case u.err != nil && !brokenAnswer(err):
 		return x.failure(u.err)
 	default:
 		return x.failure(err)
 	}
 }
 
-// settle ends the upload once an answer came or reading failed. It reports
-// whether the goroutine has ended. If it has not, it is still in one Read of
-// the body, and leaves the connection alone afterwards.
-func (u *upload) settle(answered bool) (done bool) {
-	if u.fault.Load() == callersFault { // run is about to end
-		<-u.done
-		return true
+// settle ends the upload once an answer came or reading failed.
+func (u *upload) settle(answered bool) {
+	if u.fault.Load() != callersFault { // otherwise run is about to end
+		grace := time.NewTimer(uploadGrace)
+		defer grace.Stop()
+		select {
+		case <-u.done:
+			return
+		case <-grace.C:
+		}
+		u.halt(!answered)
+		u.ex.AbortBody()
 	}
-	grace := time.NewTimer(uploadGrace)
-	defer grace.Stop()
-	select {
-	case <-u.done:
-		return true
-	case <-grace.C:
-	}
-	u.halt(!answered)
-	if abort := u.ex.AbortBody; abort != nil {
-		abort()
-		<-u.done
-		return true
-	}
-	select {
-	case <-u.done:
-		return true
-	default:
-		return false
-	}
+	<-u.done
 }
 
-// halt makes writing fail from now on.
+// halt makes writes fail from now on.
 func (u *upload) halt(abort bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -130,7 +116,7 @@ func (u *upload) limit(set func(time.Time), at time.Time) {
 	}
 }
 
-// run writes everything, then starts the clock of the answer.
+// run writes everything, then starts the timeout for the answer.
 func (u *upload) run() {
 	defer close(u.done)
 	if err := contain.Do(u.s.opts.Logger, "send a request's body", u.send); err != nil {
@@ -150,7 +136,8 @@ func (u *upload) run() {
 	u.limit(u.c.SetReadDeadline, time.Now().Add(wait))
 }
 
-// send writes the head and the body. Its error is always nil: see err and bodyErr.
+// send writes the head and the body. It always returns nil: errors are in err and
+// bodyErr.
 func (u *upload) send() error {
 	u.write(u.m.buf)
 	if u.err == nil || u.c.Sent() > 0 {

@@ -278,7 +278,7 @@ func TestSlowUpload(t *testing.T) {
 			_ = pw.Close()
 		}()
 		req := &http.Request{Method: "POST", Header: http.Header{}, Body: pr, ContentLength: -1}
-		resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), &Exchange{Target: "/"})
+		resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), newExchange("/"))
 		check(t, err)
 		_ = resp.Body.Close()
 		if resp.StatusCode != 200 {

@@ -48,7 +48,7 @@ func TestWire(t *testing.T) {
 			})
 			tr := start(t, s)
 			req := &http.Request{Method: tt.method, Header: http.Header{}, Body: tt.body, ContentLength: tt.length}
-			resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), &Exchange{Target: "//x?y"})
+			resp, err := tr.Do(t.Context(), req, route(t, tr, testHost), newExchange("//x?y"))
 			check(t, err)
 			_ = resp.Body.Close()
 			if got, want := <-got, tt.method+" //x?y HTTP/1.1\r\nHost: "+testHost+"\r\n"+tt.want; got != want {

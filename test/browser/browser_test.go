@@ -98,7 +98,7 @@ func serve(t *testing.T, l *ledger.Ledger) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	err := page.Register(mux, page.Options{
-		Ledger: l, Version: "1.0.0",
+		Ledger: l, Version: "1.0.0", Clock: time.Now, Bound: func(h http.Handler) http.Handler { return h },
 		Health: func() page.Health {
 			return page.Health{
 				State: "ready", Started: time.Now().Add(-time.Hour), Listeners: []string{"127.0.0.1:3128", "0.0.0.0:80"},

@@ -94,7 +94,7 @@ async function sortsAndFilters(page, scripted) {
   if (scripted) {
     check(`${how}: the cursor stays where one types`, await page.evaluate(() => document.activeElement.id) === "q");
     await settled(() => page.fill("#q", "no such client"));
-    check(`${how}: nothing fits`, (await page.textContent("#matching")) === "No client fits.");
+    check(`${how}: nothing fits`, (await page.textContent("#matching")) === "No client matches.");
     await settled(() => page.selectOption("#verdict", "capable").then(() => page.fill("#q", "")));
     await settled(() => page.goBack());
   }

@@ -152,7 +152,7 @@ func TestNamelessListenersAreWarnedOf(t *testing.T) {
 		t.Skipf("port 443 cannot be had: %v", err)
 	}
 	_ = probe.Close()
-	const problem = "listen[0]: " + at443 + " has no answer for clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream"
+	const problem = "listen[0]: " + at443 + " cannot answer clients that offer TLS 1.2 and name no server (SNI): they are refused; set default_upstream"
 	for listen, warned := range map[string]bool{
 		"{address: '" + at443 + "'}":                                      true,
 		"{address: '" + at443 + "', default_upstream: api.smsportal.com}": false,

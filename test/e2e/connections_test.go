@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,5 +253,68 @@ func TestAccountsLeaveAddressesNoPlace(t *testing.T) {
 	}
 	if _, text := p.Get("/metrics"); strings.Contains(text, `client="127.0.0.1"`) {
 		t.Error("the address has series of its own")
+	}
+}
+
+// TestATunnelAfterACallShowsItsClient: a CONNECT that follows a call, or a refused
+// request, on its connection is seen as one on a connection of its own is.
+func TestATunnelAfterACallShowsItsClient(t *testing.T) {
+	t.Parallel()
+	server := startPortal(t, smsportal.Options{})
+	const call, refused = "GET http://" + legacyHost + "/a HTTP/1.1\r\nHost: x\r\n\r\n", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n"
+	old := &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}
+	anyCA := old.Clone()
+	anyCA.InsecureSkipVerify = true
+	tests := []struct {
+		client, before, host string
+		config               *tls.Config
+		inside               string // the call inside the tunnel; "" = none
+		state                string
+		series               []string
+	}{
+		{"spliced", call, legacyHost, &tls.Config{RootCAs: server.Roots()}, "GET /b HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n", "mixed", []string{"tlslift_client_connections_total", "handling", "spliced"}},
+		{"terminated", call, legacyHost, anyCA, "GET /b HTTP/1.1\r\nHost: " + legacyHost + "\r\n\r\n", "insecure", []string{"tlslift_client_connections_total", "handling", "terminated"}},
+		{"distrusts us", call, legacyHost, old, "", "insecure", []string{"tlslift_client_handshake_failures_total", "reason", "client_rejected_ca"}},
+		{"no call", call, legacyHost, anyCA, "", "insecure", []string{"tlslift_client_handshake_failures_total", "reason", "no_call"}},
+		{"distrusts the upstream", call, legacyHost, &tls.Config{}, "", "insecure", []string{"tlslift_client_handshake_failures_total", "reason", "client_rejected_upstream"}},
+		{"self-test", refused, "check.tlslift.test", old, "", "unseen", []string{"tlslift_client_connections_total", "handling", "refused", "tls_version", "none"}},
+		{"self-test that works", refused, "check.tlslift.test", anyCA, "GET / HTTP/1.1\r\nHost: check.tlslift.test\r\n\r\n", "unseen", []string{"tlslift_client_connections_total", "handling", "refused", "tls_version", "none"}},
+	}
+	listen := ""
+	for _, tt := range tests {
+		listen += fmt.Sprintf("{address: '127.0.0.1:0', client: %q}, ", tt.client)
+	}
+	p := harness.Start(t, harness.Options{Upstream: server, Env: caFiles(t), Config: "others: refuse\nlisten: [" + listen + "]"})
+	for n, tt := range tests {
+		c := harness.Dial(t, p.ListenAddr(n)).Send(tt.before)
+		c.Answer("GET")
+		tt.config.ServerName = tt.host
+		inside := tls.Client(c.Tunnel(tt.host+":443").Bytes(), tt.config)
+		if err := inside.HandshakeContext(t.Context()); err == nil && tt.inside != "" {
+			harness.NewCaller(t, inside).Send(tt.inside).Answer("GET")
+		}
+		c.Close()
+	}
+	for _, tt := range tests {
+		p.WaitMetric(1, tt.series[0], append([]string{"client", tt.client}, tt.series[1:]...)...)
+	}
+	var list struct{ Clients []ledger.Row }
+	_, body := p.Get("/api/v1/clients")
+	if err := json.Unmarshal([]byte(body), &list); err != nil {
+		t.Fatal(err)
+	}
+	m := p.Metrics()
+	for _, tt := range tests {
+		hellos := 1.0
+		if tt.before == refused {
+			hellos = 0 // a self-test counts for no client
+		}
+		if n := m.Sum("tlslift_client_hellos_total", "client", tt.client); n != hellos {
+			t.Errorf("%s: %v hellos, want %v", tt.client, n, hellos)
+		}
+		i := slices.IndexFunc(list.Clients, func(r ledger.Row) bool { return r.Client == tt.client })
+		if i < 0 || list.Clients[i].State.String() != tt.state {
+			t.Errorf("%s: %+v, want %s", tt.client, list.Clients, tt.state)
+		}
 	}
 }

@@ -170,7 +170,7 @@ func TestUnknownStates(t *testing.T) {
 		if status, body := p.Get("/api/v1/clients?state=" + word); status != http.StatusBadRequest || json.Unmarshal([]byte(body), &answer) != nil || answer.Error != want {
 			t.Errorf("the API: %d, %s", status, body)
 		}
-		if status, body := p.Get("/?state=" + word); status != http.StatusBadRequest || !strings.Contains(html.UnescapeString(body), "is not there: "+want+". All clients are shown.") {
+		if status, body := p.Get("/?state=" + word); status != http.StatusBadRequest || !strings.Contains(html.UnescapeString(body), "does not exist: "+want+". All clients are shown.") {
 			t.Errorf("the page: %d, %.9000s", status, body)
 		}
 	}

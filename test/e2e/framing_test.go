@@ -56,7 +56,7 @@ func TestHTTP10WithoutALength(t *testing.T) {
 						return
 					}
 					if answer.StatusCode != 400 || answer.Problem() != "malformed" || answer.Delivery() != "not_sent" || server.Count() != before ||
-						!strings.Contains(answer.Text, "The request may have a body, and does not give its length. Nothing was sent. Correct the client: send Content-Length") {
+						!strings.Contains(answer.Text, "The request may have a body, but does not give its length. Nothing was sent. Correct the client: send Content-Length") {
 						t.Errorf("answered %d %q, %d sent: %s", answer.StatusCode, answer.Problem(), server.Count()-before, answer.Text)
 					}
 					in.ExpectClosed()
@@ -163,7 +163,7 @@ func TestClassicHelloAfterNoYesNo(t *testing.T) {
 			}
 		}
 		if i == 1 {
-			p.WaitLogAfter(mark, harness.Match{"msg": "upstream understands the classic ClientHello only"})
+			p.WaitLogAfter(mark, harness.Match{"msg": "upstream accepts only the classic ClientHello"})
 		}
 		p.WaitMetric(float64(min(i+1, 2)), "tlslift_upstream_classic_hello_total")
 	}

@@ -155,7 +155,14 @@ func inTheAcceptQueue(t *testing.T) stage {
 	server := startFault(t, fault.Options{})
 	p := harness.Start(t, harness.Options{Upstream: server})
 	t.Cleanup(func() { p.Signal(syscall.SIGCONT) })
-	return stage{p, server, func() { p.Signal(syscall.SIGSTOP) }, func() { p.Signal(syscall.SIGCONT) }}
+	stop := func() {
+		p.Signal(syscall.SIGSTOP)
+		// A thread that still runs would serve a caller: the last one to stop reports it.
+		if err := unix.Waitid(unix.P_PID, p.PID(), nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return stage{p, server, stop, func() { p.Signal(syscall.SIGCONT) }}
 }
 
 func inThePool(t *testing.T) stage {

@@ -47,7 +47,7 @@ func TestCheckOnlineOfAnotherServer(t *testing.T) {
 func TestCheckOnlineOfPatternsAlone(t *testing.T) {
 	t.Parallel()
 	got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", `upstreams: ["*.other.test"]`+"\n"))
-	for _, want := range []string{"*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST\n", "nothing was connected to, because every upstream is a pattern"} {
+	for _, want := range []string{"*.other.test: not tried, because it is a pattern; to try one of its hosts, add --upstream HOST\n", "no connection was tried, because every upstream is a pattern"} {
 		if got.Code != 0 || !strings.Contains(got.Stdout, want) {
 			t.Errorf("status %d; no %q in %q", got.Code, want, got.Stdout)
 		}
@@ -69,7 +69,7 @@ func TestCheckOnlineOfNamedHosts(t *testing.T) {
 	}{
 		"www.mymobileapi.com": {0, "www.mymobileapi.com: ok"},
 		"api.smsportal.com":   {0, "api.smsportal.com: ok"},
-		"api.smsportal.co":    {2, "--upstream api.smsportal.co: with --online, name a host of upstreams; this one is none of them"},
+		"api.smsportal.co":    {2, "--upstream api.smsportal.co: with --online, name a host of upstreams; this is not one of them"},
 		"*.mymobileapi.com":   {2, `--upstream "*.mymobileapi.com": write a host to connect to`},
 	} {
 		got := harness.Run(t, nil, "check", "--online", "--config", config, "--upstream", name)
@@ -87,7 +87,7 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 	dns := harness.StartDNS(t, nil).Addr()
 	asked := "look up other.onion: DNS server " + dns + ": the name has no address"
 	const usual = "The name api.smsportal.com could not be resolved."
-	const other = "The name of the server that stands for api.smsportal.com could not be resolved."
+	const other = "The name of the server that is used for api.smsportal.com could not be resolved."
 	for name, tt := range map[string]struct{ entry, upstream, reason, cause, key, text string }{
 		"host":    {"{host: api.smsportal.com}", "", "dns", "look up api.smsportal.com: DNS server " + dns + ": the name has no address\n", "check resolv.conf, set upstream.dns_servers", usual},
 		"to":      {"{host: api.smsportal.com, to: other.onion}", "", "dns", asked + "\n", "correct other.onion in the to: of upstream api.smsportal.com;", other},

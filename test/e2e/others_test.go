@@ -161,6 +161,9 @@ func TestLocalIsWhoCallsFromHere(t *testing.T) {
 				if want := map[bool]int{true: 200, false: 403}[tt.reason == ""]; answer.StatusCode != want || answer.Problem() != tt.reason {
 					t.Errorf("%s: %d %q", method, answer.StatusCode, answer.Problem())
 				}
+				if tt.reason == "internal_address" && !strings.Contains(answer.Text, "Exempt it from the client's proxy setting") {
+					t.Errorf("%s: it is taken for an upstream: %s", method, answer.Text)
+				}
 				if tt.reason != "" {
 					p.WaitLogAfter(mark, harness.Match{"msg": "request", "method": method, "error": tt.reason, "status": 403, "delivery": "not_sent"})
 				}

@@ -255,9 +255,9 @@ func TestProxyProtocol(t *testing.T) {
 		p            *harness.Process
 		says, detail string
 	}{
-		{"without the preface", request, p, "This connection must begin with a PROXY protocol header, and does not.", "no PROXY protocol header from 127.0.0.1, which is in listen[].proxy_protocol_from"},
+		{"without the preface", request, p, "This connection must begin with a PROXY protocol header, but does not.", "no PROXY protocol header from 127.0.0.1, which is in listen[].proxy_protocol_from"},
 		{"malformed", "PROXY TCP4 nonsense\r\n" + request, p, "must begin with a PROXY protocol header", "a malformed PROXY protocol header from 127.0.0.1"},
-		{"v1 from anybody", "PROXY TCP4 203.0.113.7 127.0.0.1 4242 80\r\n" + request, plain, "This connection begins with a PROXY protocol header, and its address may not send one.", "a PROXY protocol header from 127.0.0.1, which is not in listen[].proxy_protocol_from"},
+		{"v1 from anybody", "PROXY TCP4 203.0.113.7 127.0.0.1 4242 80\r\n" + request, plain, "This connection begins with a PROXY protocol header, but its address is not allowed to send one.", "a PROXY protocol header from 127.0.0.1, which is not in listen[].proxy_protocol_from"},
 		{"v2 from anybody", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\x7f\x00\x00\x01\x10\x92\x00\x50" + request, plain, "begins with a PROXY protocol header", "which is not in listen[].proxy_protocol_from"},
 	} {
 		mark := c.p.Mark()

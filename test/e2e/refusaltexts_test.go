@@ -99,6 +99,11 @@ func TestAHostThatIsNotServedIsNamed(t *testing.T) {
 		}
 		p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "host", "delivery": "not_sent", "detail": "hosts that are not upstreams are served only in absolute form and by CONNECT"})
 	}
+	mark := p.Mark()
+	if answer := dial(t, p).Send("GET /api5/http5.aspx HTTP/1.1\r\nHost: " + p.Addr() + "\r\n\r\n").Answer("GET"); answer.StatusCode != 508 || !strings.Contains(answer.Text, namesNoHost) {
+		t.Errorf("a base URL without a host: %d %s", answer.StatusCode, answer.Text)
+	}
+	p.WaitLogAfter(mark, harness.Match{"msg": "request", "error": "loop", "delivery": "not_sent", "detail": "the target is tlslift itself: the request names no API host"})
 }
 
 // TestSchemesThatAreNotServed: neither is broken HTTP, nor a host that nobody may
@@ -111,7 +116,7 @@ func TestSchemesThatAreNotServed(t *testing.T) {
 		status                        int
 	}{
 		{"ftp://www.example.com/a", "malformed", "the target's scheme is neither http nor https", "This proxy serves http and https only.", 400},
-		{"https://www.example.com/a", "host", "foreign https needs CONNECT", "This proxy encrypts no calls to www.example.com itself, which is not one of its upstreams. Nothing was sent. Use CONNECT,", 403},
+		{"https://www.example.com/a", "host", "foreign https needs CONNECT", "This proxy does not encrypt calls to www.example.com, because it is not one of its upstreams. Nothing was sent. Use CONNECT,", 403},
 	} {
 		mark := p.Mark()
 		answer := p.Ask("GET " + c.target + " HTTP/1.1\r\nHost: www.example.com\r\n\r\n")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -91,5 +92,53 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 			!strings.Contains(page, "tlslift refused the last call of "+name+", at ") || strings.Contains(page, "only tlslift keeps it working") {
 			t.Errorf("the page of %s: %.6000s", name, page)
 		}
+	}
+}
+
+// TestARefusedHeadIsItsClients: a call that is refused once all its fields were read
+// counts under the name that its other calls have, and shows the same program. One
+// whose fields were not all read shows no program.
+func TestARefusedHeadIsItsClients(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{
+		Upstream: startPortal(t, smsportal.Options{}),
+		Config:   "clients: {proxy_user: name, account: plain}\nlimits: {body_bytes: 10}",
+	})
+	const agent, long = "User-Agent: Java/1.6.0_45\r\nX-Request-Id: abc-def\r\n", "Content-Length: 30000\r\n"
+	billing := "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("billing:x")) + "\r\n"
+	ask := func(request string, status int) {
+		t.Helper()
+		if answer := dial(t, p).Send(request).Answer("GET"); answer.StatusCode != status {
+			t.Errorf("%q was answered %d, want %d", request, answer.StatusCode, status)
+		}
+	}
+	target := "http://" + legacyHost + "/a"
+	ask("GET "+target+" HTTP/1.1\r\nHost: x\r\n"+billing+agent+"\r\n", 404)
+	mark := p.Mark()
+	ask("POST "+target+" HTTP/1.1\r\nHost: x\r\n"+billing+agent+long+"\r\n", 413)
+	p.WaitLogAfter(mark, harness.Match{"msg": "request", "status": 413, "client": "billing", "caller_request_id": "abc-def"})
+	ask("GET "+target+"?Username=acct HTTP/1.1\r\nHost: x\r\n"+agent+"\r\n", 404)
+	ask("POST "+target+"?Username=acct HTTP/1.1\r\nHost: x\r\n"+agent+long+"\r\n", 413)
+	ask("GET "+target+" HTTP/1.1\r\nHost: x\r\n"+agent+"\r\n", 404) // by its address
+	ask("GET "+target+" HTTP/1.1\r\nHost: x\r\n"+agent+"Two words: x\r\n\r\n", 400)
+	for _, name := range []string{"billing", "acct", "127.0.0.1"} {
+		p.WaitMetric(1, "tlslift_client_requests_total", "client", name, "upstream", "_denied")
+	}
+
+	_, body := p.Get("/api/v1/clients")
+	var api struct {
+		Clients []struct{ Client, Program string }
+	}
+	if err := json.Unmarshal([]byte(body), &api); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range api.Clients {
+		got[c.Client] = c.Program
+	}
+	const java = "Java 6 or older"
+	want := map[string]string{"billing": java, "acct": java, "127.0.0.1": java}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the API lists %v, want %v", got, want)
 	}
 }

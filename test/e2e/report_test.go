@@ -111,7 +111,7 @@ func TestReportSaysWhatIsWrongWithAnAddress(t *testing.T) {
 		{"--admin " + serves("application/json", 200, `{"clients":`), ": it does not answer as tlslift's admin address does: unexpected EOF; " + give},
 		{"--admin " + hangsUp.URL, ": it closed the connection without an answer: is this tlslift's admin address?"},
 		{"--admin 127.0.0.1:" + port, ": it answers 401 Unauthorized: it needs a token; give the file of its admin.token_file with --token-file"},
-		{"--admin 127.0.0.1:" + port + " --token-file " + harness.TempFile(t, "other", "battery"), ": it answers 401 Unauthorized: it does not take that token; give the file of its admin.token_file with --token-file"},
+		{"--admin 127.0.0.1:" + port + " --token-file " + harness.TempFile(t, "other", "battery"), ": it answers 401 Unauthorized: it does not accept that token; give the file of its admin.token_file with --token-file"},
 		{"--prometheus http://" + nobody, "prometheus http://" + nobody + ": connection refused: nothing listens there; start it, or correct the address"},
 		{"--prometheus https://" + p.AdminAddr(), ": it does not speak TLS: write http://" + p.AdminAddr()},
 	} {

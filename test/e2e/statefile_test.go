@@ -23,7 +23,7 @@ func TestCheckOfAStateFile(t *testing.T) {
 	}{
 		"new":               {"ledger.json", "", 0, "configuration ok"},
 		"a directory":       {"keep", "/", 2, `keep" is a directory; name a file in it, such as DIR/keep/ledger.json`},
-		"a CSV":             {"apps.csv", "a,b\n", 2, `apps.csv" is not a ledger of tlslift: the proxy would rename it and begin a new one; name a file that does not exist`},
+		"a CSV":             {"apps.csv", "a,b\n", 2, `apps.csv" is not a tlslift ledger: the proxy would rename it and begin a new one; name a file that does not exist`},
 		"the configuration": {"tlslift.yaml", "", 2, `tlslift.yaml" is this configuration itself`},
 		"the admin's token": {"token", "", 2, `token" is admin.token_file already`},
 		"a damaged ledger":  {"ledger.json", damaged, 0, "note: state.file: DIR/ledger.json: its checksum is wrong: it was damaged or cut short; the proxy would rename it and begin a new ledger"},
@@ -122,7 +122,7 @@ func TestAStateFileThatIsReadLater(t *testing.T) {
 	if n := remembered(t, p); n != 1 {
 		t.Errorf("%v requests are known before it was read", n)
 	}
-	const notWritten = "The ledger is not written to its file, so a restart forgets what is not there"
+	const notWritten = "The ledger is not written to its file, so a restart loses what is not in the file"
 	if text := ready(t, p); text != "ready\n"+notWritten+"; the log and the status page say why.\n" {
 		t.Errorf("/readyz: %q", text)
 	}

@@ -288,7 +288,7 @@ func TestUpgradeToAnotherProgram(t *testing.T) {
 	p.Signal(syscall.SIGUSR2)
 	p.WaitLogAfter(mark, harness.Match{"msg": "upgrading", "program": program})
 	p.Signal(syscall.SIGUSR2)
-	p.WaitLogAfter(mark, harness.Match{"msg": "an upgrade is under way already"})
+	p.WaitLogAfter(mark, harness.Match{"msg": "an upgrade is already in progress"})
 	if code := p.Stop(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
@@ -367,7 +367,7 @@ func TestOldProcessIsKilled(t *testing.T) {
 	_ = syscall.Kill(old, syscall.SIGKILL)
 	held.ExpectClosed()
 	p.WaitLogAfter(mark, harness.Match{
-		"level": "error", "msg": "some calls of the process before this one may not be counted",
+		"level": "error", "msg": "some calls of the previous process may not be counted",
 		"error": "hear what the old process counts: it ended without saying that it was done",
 	})
 	if answer := p.Ask(getA); answer.Problem() != "" {

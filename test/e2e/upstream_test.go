@@ -154,6 +154,10 @@ func TestAnotherTarget(t *testing.T) {
 		if got := server.Requests(); len(got) != i+1 || got[i].Host() != "api.smsportal.com" || got[i].ServerName != "api.smsportal.com" {
 			t.Errorf("%s: received %+v", config, got)
 		}
+		p.WaitMetric(1, "tlslift_client_requests_total", "client", "127.0.0.1") // it counts after its answer
+		if _, page := p.Get("/clients/127.0.0.1"); !strings.Contains(page, "After this change, it calls https://api.smsportal.com over") {
+			t.Errorf("%s: its owner is asked to call another host: %s", config, page)
+		}
 	}
 }
 
@@ -212,15 +216,29 @@ func TestClientCertificate(t *testing.T) {
 	certFile := harness.TempFile(t, "client.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]})))
 	keyFile := harness.TempFile(t, "client-key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
 	caFile := harness.TempFile(t, "ca.pem", string(server.CAPEM()))
-	start := func(t *testing.T, more string) *harness.Process {
-		return harness.Start(t, harness.Options{Config: fmt.Sprintf("upstreams: [{host: api.smsportal.com, address: %q, ca_file: %s%s}]", server.Addr(), caFile, more)})
+	config := func(more string) string {
+		return fmt.Sprintf("upstreams: [{host: api.smsportal.com, address: %q, ca_file: %s%s}]", server.Addr(), caFile, more)
 	}
-	with := start(t, fmt.Sprintf(", client_certificate: {cert_file: %s, key_file: %s}", certFile, keyFile))
+	start := func(t *testing.T, more string) *harness.Process {
+		return harness.Start(t, harness.Options{Config: config(more)})
+	}
+	certificate := fmt.Sprintf(", client_certificate: {cert_file: %s, key_file: %s}", certFile, keyFile)
+	with := start(t, certificate)
 	if answer := with.Ask(plainGet); answer.StatusCode != 200 {
 		t.Errorf("with: %d %q", answer.StatusCode, answer.Problem())
 	}
 	if answer := start(t, "").Ask(plainGet); answer.StatusCode != 502 || len(server.Requests()) != 1 {
 		t.Errorf("without: %d %q, %d requests", answer.StatusCode, answer.Problem(), len(server.Requests()))
+	}
+	online := func(more string) harness.Result {
+		return harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", config(more)))
+	}
+	if got := online(certificate); got.Code != 0 {
+		t.Errorf("check with: status %d\n%s", got.Code, got.Stdout)
+	}
+	const advice = "what to do  the server requires a client certificate: set upstreams[].client_certificate\n"
+	if got := online(""); got.Code != 1 || !strings.Contains(got.Stdout, "FAILED: tls\n") || !strings.Contains(got.Stdout, advice) {
+		t.Errorf("check without: status %d\n%s", got.Code, got.Stdout)
 	}
 }
 
@@ -266,5 +284,17 @@ func TestCheckOnline(t *testing.T) {
 	}
 	if server.Count() != 0 {
 		t.Error("the check sent a request")
+	}
+}
+
+// A server without TLS 1.3 is not a firewall, if upstream.min_tls asks for it.
+func TestCheckOnlineNamesTheLowestVersion(t *testing.T) {
+	t.Parallel()
+	server := startFault(t, fault.Options{Configure: func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }})
+	config := fmt.Sprintf("upstream: {min_tls: '1.3'}\nupstreams: [{host: api.smsportal.com, address: %q, ca_file: %s}]",
+		server.Addr(), harness.TempFile(t, "ca.pem", string(server.CAPEM())))
+	got := harness.Run(t, nil, "check", "--online", "--config", harness.TempFile(t, "tlslift.yaml", config))
+	if want := "what to do  upstream.min_tls is 1.3"; got.Code != 1 || !strings.Contains(got.Stdout, want) {
+		t.Errorf("status %d, no %q in %s", got.Code, want, got.Stdout)
 	}
 }

@@ -193,5 +193,5 @@ func TestForeignServersThatAreDown(t *testing.T) {
 	if out := l.say(t, foreignAddr, "GET / HTTP/1.0\r\nHost: elsewhere.example\r\n\r\n"); out != "" {
 		t.Errorf("%q", out)
 	}
-	l.process.WaitLog(harness.Match{"msg": "tunnel", "decision": "relay", "host": "elsewhere.example", "error": "connect", "end": "handshake", "status": 0.0})
+	l.process.WaitLog(harness.Match{"msg": "tunnel", "decision": "relay", "handling": "refused", "host": "elsewhere.example", "error": "connect", "end": "handshake", "status": 0.0})
 }

@@ -23,7 +23,8 @@ or
 		{"D", `sum by (client) (sum_over_time(tlslift:client_requests:rate5m[1d])) * 60 and on (client) KNOWN`},
 		{"E", `max by (client) (tlslift:client_last_insecure_timestamp_seconds:max) * 1000 and on (client) KNOWN`},
 		{"F", `topk by (client) (1, max by (client, instance) ({__name__=~"tlslift_client_last_(insecure|secure|failed)_timestamp_seconds"} > 0)) and on (client) KNOWN`},
-		// The order of the rows: those that are down, then by the last insecure call. It is no column.
+		// Order the rows: clients that are down first, then by the last insecure
+		// call. This is not a column.
 		{"G", `max by (client) (1e10 * tlslift:client_failing or on (client) tlslift:client_last_insecure_timestamp_seconds:max or on (client) KNOWN) and on (client) KNOWN`},
 	} {
 		p.WithTarget(rows(q.ref, strings.NewReplacer(
@@ -54,7 +55,8 @@ func sentences() map[string]any {
 	return options
 }
 
-// recently is who was insecure within a week and not in the five weeks before.
+// recently selects clients that were insecure within a week, but not in the five
+// weeks before.
 const recently = `(tlslift:client_last_insecure_timestamp_seconds:max{client=~"$client"} > time() - 7 * 86400)
   unless on (client) (tlslift:client_last_insecure_timestamp_seconds:max offset 7d > time() - 42 * 86400)
   and on () group(tlslift:client_known offset 7d)`
@@ -87,7 +89,7 @@ func silent() *table.PanelBuilder {
 
 func noCalls() *table.PanelBuilder {
 	const is = `and on (client) (tlslift:client_state{state="no-calls",client=~"$client"} unless on (client) tlslift:client_failing)`
-	p := newTable("Connected, never called", "State no-calls: in no share, and no client to migrate. A scanner, a health check, or a client that has not tried to call for two weeks. One that tries and cannot is in the table Clients, as failing.",
+	p := newTable("Connected, never called", "State no-calls: in no share, and no client to migrate. A scanner, a health check, a client whose connections tlslift could not pass on, or a client that has not tried to call for two weeks. One whose TLS handshakes fail is in the table Clients, as failing.",
 		"Every client that connected has made a call").
 		WithTarget(rows("A", `1000 * max by (client) (tlslift:client_first_seen_timestamp_seconds:min)`+"\n"+is)).
 		WithTarget(rows("B", `max by (client, verdict) (tlslift:client_verdict)`+"\n"+is)).

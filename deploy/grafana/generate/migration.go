@@ -11,12 +11,12 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// notDrawn is what an empty chart says: the steps of a range of 30 days are too
-// long for the first hour.
+// notDrawn is the text of an empty chart: with a range of 30 days, the steps are
+// too long for the first hour.
 const notDrawn = "Nothing to draw in this range. In the first hour, choose a shorter one."
 
-// migration is the dashboard of the person who owns the migration: how far it
-// is, how fast it goes, and who is left.
+// migration is the dashboard for the owner of the migration: how far it has come,
+// how fast it is going, and which clients are left.
 func migration() *dashboard.DashboardBuilder {
 	return newDashboard("tlslift-migration", "tlslift / Migration",
 		"Which clients still need tlslift, and how fast they become fewer.", "now-30d", clientVariable(), statusPage()).
@@ -53,7 +53,7 @@ func shareOfConnections() *stat.PanelBuilder {
 }
 
 func clientsByState() *stat.PanelBuilder {
-	p := newStat("Clients by state", "Silent is not migrated: no call for two weeks, or migrated and failing now. Unseen: named in the configuration, never seen. No-calls: connected and never made a call, such as a scanner or a health check; in no share.", "none", "no clients yet").
+	p := newStat("Clients by state", "Silent is not migrated: no call for two weeks, or migrated and failing now. Unseen: named in the configuration, never seen. No-calls: connected and never made a call, as a scanner or a health check does; in no share.", "none", "no clients yet").
 		Decimals(0).Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(11).ValueSize(32))
 	for i, state := range states {
 		p.WithTarget(now(string(rune('A'+i)), "{{state}}", `tlslift:clients:count{state="`+state+`"}`))
@@ -76,8 +76,8 @@ func target() *stat.PanelBuilder {
 		})})
 }
 
-// course is that of tlslift's page and report: 0 off track, 1 on track, 2 none
-// left. Off track is what MigrationOffTrack alerts on.
+// course matches tlslift's page and report: 0 off track, 1 on track, 2 none left.
+// MigrationOffTrack alerts when it is off track.
 const course = `2 + 0 * (tlslift:insecure_clients:count == 0)
 or 0 * (
      (tlslift:target_timestamp_seconds:min <= time())
@@ -95,9 +95,9 @@ func collectingSince() *stat.PanelBuilder {
 		WithTarget(now("A", "", `1000 * min_over_time(tlslift:insecure_clients:observed_timestamp_seconds[400d])`))
 }
 
-// The burn-down looks as far ahead as back: its range is its own.
+// The burn-down looks as far ahead as it looks back, so it has its own range.
 const (
-	burnDownSpan = "90d" // of which
+	burnDownSpan = "90d" // in total
 	burnDownBack = "45d"
 )
 
@@ -119,8 +119,8 @@ func burnDown() *timeseries.PanelBuilder {
 		})
 }
 
-// It is asked for times to come, at which the rules have no value yet: the last
-// one that there was counts.
+// The panel also asks for future times, at which the rules have no value yet, so
+// the last value counts.
 const forecast = `clamp_min(
   last_over_time(tlslift:insecure_clients:count[60d])
     + last_over_time(tlslift:insecure_clients:deriv28d[60d])
@@ -128,7 +128,7 @@ const forecast = `clamp_min(
   0
 )`
 
-// From the last count straight to none at the target.
+// A line from the last count to zero at the target.
 const needed = `last_over_time(tlslift:insecure_clients:count[60d])
   * (last_over_time(tlslift:target_timestamp_seconds:min[60d]) - time() >= 0)
   / (last_over_time(tlslift:target_timestamp_seconds:min[60d])
@@ -139,20 +139,21 @@ const needed = `last_over_time(tlslift:insecure_clients:count[60d])
 const targetMark = `max_over_time(tlslift:insecure_clients:count[90d])
   and on () 0 <= last_over_time(tlslift:target_timestamp_seconds:min[60d]) - time() < $__interval_ms / 1000`
 
-// statesOverTime leaves out who never made a call: that is no client to migrate.
+// statesOverTime leaves out clients that never made a call, because there is
+// nothing to migrate.
 func statesOverTime() *timeseries.PanelBuilder {
 	calling := states[:len(states)-1]
 	p := newSeries("Clients by state over time", "Every client that ever made a call, or is named in the configuration, is in exactly one state.", "none", "clients", notDrawn).
 		Decimals(0)
-	for i, state := range calling { // a query each, so that they lie upon each other in this order
+	for i, state := range calling { // one query per state, so that they are stacked in this order
 		p.WithTarget(over(string(rune('A'+i)), "{{state}}", `tlslift:clients:count{state="`+state+`"}`))
 	}
 	return paint(stacked(p, common.StackingModeNormal), stateColours, calling...)
 }
 
-// versionSeries are queries by TLS version, one each, so that they lie upon each
-// other in the order of the versions. In expr, VERSION and HIGHER stand for the version
-// and for all that are higher.
+// versionSeries adds one query per TLS version, so that they are stacked in the
+// order of the versions. In expr, VERSION is replaced by a matcher for the
+// version, and HIGHER by one for all higher versions.
 func versionSeries(p *timeseries.PanelBuilder, label, interval, expr string, names ...string) *timeseries.PanelBuilder {
 	labels := map[string]string{"plain HTTP": "none", "SSL 3.0": "ssl3"}
 	var values []string
@@ -193,8 +194,7 @@ func secrets(title, which, over string) *timeseries.PanelBuilder {
 		"requests a day", "kind", `tlslift:client_credentials_exposed:rate5m{over="`+over+`",client=~"$client"}`, secretColours)
 }
 
-// perDay counts what the rates of the rules add up to in the 24 hours before
-// each moment.
+// perDay adds up the rates of the rules over the 24 hours before each point in time.
 func perDay(title, description, axis, by, rate string, c colours) *timeseries.PanelBuilder {
 	p := newSeries(title, description+" In the 24 hours before each moment.", "none", axis, notDrawn).Decimals(0).
 		WithTarget(over("A", "{{"+by+"}}", `sum by (`+by+`) (sum_over_time(`+rate+`[1d])) * 60 > 0`))

@@ -9,7 +9,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// service is the dashboard of anyone who runs tlslift.
+// service is the dashboard for operators of tlslift.
 func service() *dashboard.DashboardBuilder {
 	return newDashboard("tlslift-service", "tlslift / Service",
 		"tlslift itself, and the way to SMSPortal.", "now-6h", instanceVariable(), statusPage()).
@@ -34,7 +34,7 @@ func upstreamVersions() *timeseries.PanelBuilder {
 }
 
 func phases() *timeseries.PanelBuilder {
-	p := newSeries("Latency by phase", "The time that 95 of 100 stay under. dns, connect and tls only when a connection was made.", "s", "", noCallYet).
+	p := newSeries("Latency by phase", "The 95th percentile. dns, connect, and tls only when a connection was made.", "s", "", noCallYet).
 		WithTarget(over("A", "{{phase}}", `histogram_quantile(0.95, sum by (phase, le) (rate(tlslift_upstream_phase_duration_seconds_bucket{instance=~"$instance"}[$__rate_interval])))`).Interval("1m"))
 	return paint(p, phaseColours, sorted(phaseColours)...)
 }
@@ -95,7 +95,8 @@ func fleet() *table.PanelBuilder {
 		{"F", `max by (client) (tlslift:client_removable{client=~".+/.+"}) and on (client) CHOSEN
 or 0 * max by (client) (tlslift:client_upgrades_watched_since_timestamp_seconds{client=~".+/.+"}) and on (client) CHOSEN`},
 	} {
-		// A rule has no instance: with All, those are meant too that none exports any more.
+		// A rule has no instance: with All, it also selects clients that no
+		// instance exports any more.
 		p.WithTarget(rows(q.ref, strings.ReplaceAll(q.expr, "CHOSEN", `{__name__=~"tlslift:client_known|tlslift_upgrades_total",instance=~"$instance"}`)))
 	}
 	return joined(merged(p).SortBy(sorting("removable", true)), []column{

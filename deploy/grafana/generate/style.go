@@ -8,8 +8,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// Colours, the same word always the same one. They differ in brightness too,
-// for readers who do not tell red from green. Green is for what is done.
+// Colours. The same word always has the same colour. They differ in brightness
+// too, for readers who cannot tell red from green. Green means done.
 const (
 	red    = "#d1453b"
 	orange = "#e8a33d"
@@ -17,10 +17,10 @@ const (
 	blue   = "#3c78c8"
 	grey   = "#8e8e97"
 	pale   = "#b8b8c0"
-	text   = "text" // the theme's own: no judgement
+	text   = "text" // the theme's own text colour, for no judgement
 )
 
-// colours gives series their colour by name.
+// colours maps the names of series to their colours.
 type colours map[string]string
 
 var (
@@ -28,15 +28,15 @@ var (
 	rowColours   = colours{"insecure": red, "mixed": orange, "migrated": green, "silent": grey, "unseen": blue, "failing": "#8f1d1d"}
 	states       = []string{"insecure", "mixed", "silent", "unseen", "migrated", "no-calls"}
 
-	// From dark to light while insecure, from light to dark once secure: two
-	// neighbours differ in grey too.
+	// From dark to light for insecure versions, and from light to dark for secure
+	// ones, so that neighbours also differ in greyscale.
 	versionColours = colours{
 		"plain HTTP": "#8f1d1d", "SSL 3.0": "#3d1111", "TLS 1.0": "#e2622f", "TLS 1.1": "#fbdc84", "TLS 1.2": "#74b3d8", "TLS 1.3": "#174f82",
 	}
 	versions = []string{"plain HTTP", "SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"}
 
-	// By what has to be done: a certificate, a version or suite, a name; grey is
-	// what may need nothing.
+	// By what has to be done: a certificate, a version or suite, or a name. Grey
+	// may need nothing.
 	failureColours = colours{
 		"client_rejected_ca": red, "client_rejected_upstream": "#8f1d1d",
 		"version": "#e2622f", "no_shared_cipher": orange, "signature": "#b9770e", "sslv2_hello": "#fbd56b",
@@ -52,25 +52,25 @@ var (
 	phaseColours  = colours{"dns": pale, "connect": "#8cc7e6", "tls": blue, "first_byte": "#1f3f66"}
 )
 
-// sorted are the names that have a colour.
+// sorted returns the names that have a colour.
 func sorted(c colours) []string { return slices.Sorted(maps.Keys(c)) }
 
-// changes says what to change in a client of each verdict: the sentences of
-// docs/fixes, to which a test holds them.
+// changes says what to change in a client with each verdict. A test compares it
+// with the sentences of docs/fixes.
 var changes = map[string]string{
-	"shut-out":           "It cannot get in: it has SSL 3.0 alone, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
+	"shut-out":           "It cannot connect: it has only SSL 3.0, or only ciphers that SMSPortal and tlslift refuse, such as export, DES, DHE and RC4-MD5. Until it is updated, have it call http:// addresses through tlslift, which works today.",
 	"distrusts-ca":       "It rejects tlslift's certificate: install the CA where it looks, or change the client to TLS 1.2.",
 	"distrusts-upstream": "It rejects SMSPortal's certificate: update its root certificates.",
 	"no-shared-cipher":   "It offers TLS 1.2, but no cipher suite that SMSPortal accepts: update its TLS library or remove its cipher list.",
-	"no-server-name":     "It offers TLS 1.2 and names no server (SNI), so tlslift cannot tell where to pass it on: have the client name the host, or call by CONNECT.",
+	"no-server-name":     "It offers TLS 1.2 and names no server (SNI), so tlslift does not know where to send it: have the client name the host, or call by CONNECT.",
 	"sslv2-framed":       "Its hello has the SSL 2.0 format, which modern servers refuse. Turn SSLv2Hello (SSL 2.0) off in it, and update its runtime or TLS library.",
 	"legacy-only":        "It offers at most TLS 1.1. Update its runtime or TLS library to one that has TLS 1.2. If it has TLS 1.2 already, remove what limits it.",
-	"names-wrong-host":   "Its TLS hello names another host than the one it calls: have it name the API's host, not localhost or an alias.",
+	"names-wrong-host":   "Its TLS hello names a host other than the one it calls: have it name the API's host, not localhost or an alias.",
 	"capable":            "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift.",
 	"plaintext":          "Change its URL to the API's https address.",
 }
 
-// suspected are the sentences for clients whose verdict is concluded from silence.
+// suspected has the sentences for clients whose verdict is inferred from silence.
 var suspected = map[string]string{
 	"distrusts-ca":       "It leaves after the TLS handshake without a word, so it may not trust tlslift's certificate: unless it is a health check, install the CA where it looks, or change the client to TLS 1.2.",
 	"distrusts-upstream": "It leaves after the TLS handshake without a word, so it may not trust SMSPortal's certificate: unless it is a health check, update its root certificates.",
@@ -88,7 +88,7 @@ func dashed(lengths ...int) dashboard.DynamicConfigValue {
 	return property("custom.lineStyle", map[string]any{"fill": "dash", "dash": lengths})
 }
 
-// overrider is what the panel builders have in common here.
+// overrider is what the panel builders used here have in common.
 type overrider[B any] interface {
 	OverrideByName(name string, properties []dashboard.DynamicConfigValue) B
 }
@@ -123,13 +123,13 @@ func yes(one, oneColour, zero, zeroColour string) []dashboard.DynamicConfigValue
 	}
 }
 
-// mapped shows values as words.
+// mapped displays values as words.
 func mapped(options map[string]any) dashboard.DynamicConfigValue {
 	return property("mappings", []any{map[string]any{"type": "value", "options": options}})
 }
 
-// judged are thresholds: each colour from its value on. What has no value has
-// no colour.
+// judged returns thresholds, with each colour from its value on. Missing values
+// have no colour.
 func judged(steps ...dashboard.Threshold) *dashboard.ThresholdsConfigBuilder {
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).
 		Steps(append([]dashboard.Threshold{{Color: text}}, steps...))

@@ -3,20 +3,22 @@ package rehello
 import (
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha1" // TLS 1.0 is made of it
+	"crypto/sha1" // required by TLS 1.0
 	"crypto/subtle"
+
+	"tlslift/proxy/hello"
 )
 
 // half is one direction of a connection.
 type half struct {
-	sealed  bool // its ChangeCipherSpec went by
-	started bool // and one record more
+	sealed  bool // its ChangeCipherSpec has passed
+	started bool // and so has its first encrypted record
 	macKey  []byte
 
-	stream cipher.Stream // RC4, up to the first record
-	block  cipher.Block  // else
-	// The two chains of TLS 1.0: what the sender's next record begins with,
-	// and what the receiver expects it to. Nil where records carry their IV.
+	stream cipher.Stream // RC4, until the first record was converted
+	block  cipher.Block  // if not RC4
+	// The two CBC chains of TLS 1.0: the sender's, and the one that the receiver
+	// expects. Nil if records carry their IV.
 	opener, sealer cipher.BlockMode
 }
 
@@ -38,12 +40,12 @@ func (h *half) protect(s suite, key, iv []byte, explicitIV bool) {
 	}
 }
 
-// swap replaces one Finished by another in a direction's first record, if it
-// is there. Whether it is changes nothing that can be observed: the record is
-// opened and sealed again either way, and comes out as it was if it did not
-// match. Records of impossible size pass unchanged.
+// swap replaces the Finished want with give in the first encrypted record of a
+// direction, if the record holds want. The two cases cannot be distinguished from
+// outside: the record is decrypted and encrypted again either way. Records of
+// impossible size pass unchanged.
 func (h *half) swap(record, want, give []byte) {
-	body := record[recordHeader:]
+	body := record[hello.RecordHeader:]
 	if h.stream != nil {
 		h.swapStream(record, want, give)
 		return
@@ -68,20 +70,20 @@ func (h *half) swap(record, want, give []byte) {
 
 // swapStream is swap for RC4, which has no padding.
 func (h *half) swapStream(record, want, give []byte) {
-	body := record[recordHeader:]
+	body := record[hello.RecordHeader:]
 	if len(body) != finishedSize+macSize {
 		return
 	}
 	keys := make([]byte, len(body))
 	h.stream.XORKeyStream(keys, keys)
-	h.stream = nil // both sides' streams go on alike: nothing is left to do
+	h.stream = nil // the two sides' streams stay in step from here on
 	subtle.XORBytes(body, body, keys)
 	h.replace(record, body, want, give)
 	subtle.XORBytes(body, body, keys)
 }
 
-// replace puts the one Finished with its MAC in place of the other, in
-// constant time.
+// replace replaces the Finished want and its MAC with give and its MAC, in constant
+// time.
 func (h *half) replace(record, plain, want, give []byte) {
 	plain = plain[:finishedSize+macSize]
 	expected := h.mac(record, want)
@@ -89,11 +91,11 @@ func (h *half) replace(record, plain, want, give []byte) {
 	subtle.ConstantTimeCopy(match, plain, h.mac(record, give))
 }
 
-// mac is the message followed by its MAC as a direction's first record (RFC
-// 2246 6.2.3.1).
+// mac returns message followed by its MAC as the first encrypted record of a
+// direction (RFC 2246 6.2.3.1).
 func (h *half) mac(record, message []byte) []byte {
 	const sequence = 8
-	header := make([]byte, sequence, sequence+recordHeader)
+	header := make([]byte, sequence, sequence+hello.RecordHeader)
 	header = append(header, record[0], record[1], record[2], 0, byte(len(message)))
 	mac := hmac.New(sha1.New, h.macKey)
 	mac.Write(header)
@@ -101,13 +103,13 @@ func (h *half) mac(record, message []byte) []byte {
 	return mac.Sum(append(make([]byte, 0, len(message)+macSize), message...))
 }
 
-// rechain moves a record of TLS 1.0 with a CBC suite from the sender's chain
-// to the receiver's. Its content is not looked at.
+// rechain moves a TLS 1.0 record with a CBC suite from the sender's chain to the
+// receiver's. It does not examine the content.
 func (h *half) rechain(record []byte) {
 	if h.opener == nil {
 		return
 	}
-	body := record[recordHeader:]
+	body := record[hello.RecordHeader:]
 	if len(body)%h.opener.BlockSize() != 0 {
 		return
 	}

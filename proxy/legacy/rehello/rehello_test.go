@@ -171,7 +171,7 @@ func TestForgedFinishedIsRefused(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { _, err := serve(server); server.Close(); done <- err }()
 				c := sslv2Client(raw, suite, 16)
-				c.tamper = func(rec []byte) { rec[recordHeader+i] ^= 1 << (i % 8) }
+				c.tamper = func(rec []byte) { rec[hello.RecordHeader+i] ^= 1 << (i % 8) }
 				if err := c.handshake(); err == nil {
 					t.Error("the client was served")
 				}
@@ -237,7 +237,7 @@ func TestForgedDataIsRefused(t *testing.T) {
 			if err := c.handshake(); err != nil {
 				t.Fatal(err)
 			}
-			c.tamper = func(rec []byte) { rec[recordHeader] ^= 1 }
+			c.tamper = func(rec []byte) { rec[hello.RecordHeader] ^= 1 }
 			if err := c.write(23, []byte("forged"), true); err != nil {
 				t.Fatal(err)
 			}

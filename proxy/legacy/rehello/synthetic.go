@@ -6,18 +6,10 @@ import (
 	"tlslift/proxy/hello"
 )
 
-// Extensions that crypto/tls looks at below TLS 1.2 and that a client must
-// have offered for the answer to hold them.
-const (
-	extSupportedGroups   uint16 = 10
-	extPointFormats      uint16 = 11
-	extRenegotiationInfo uint16 = 65281
-)
-
-// synthetic is the hello that crypto/tls gets in place of h: the same random
-// and suites, and only those extensions that choose an ephemeral key or signal
-// secure renegotiation. Whatever is left out is not answered, as if the server
-// did not know it.
+// synthetic returns the hello that crypto/tls gets in place of h. It has the same
+// random and suites, and only the extensions that choose an ephemeral key or signal
+// secure renegotiation. Omitted extensions get no answer, as if the server did not
+// support them.
 func synthetic(h *hello.ClientHello) []byte {
 	version := h.MaxVersion
 	if h.Framing == hello.SSLv2 {
@@ -57,16 +49,16 @@ func addExtensions(b *cryptobyte.Builder, h *hello.ClientHello) {
 		}
 	}
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
-		extension(b, extSupportedGroups, func(b *cryptobyte.Builder) {
+		extension(b, hello.ExtSupportedGroups, func(b *cryptobyte.Builder) {
 			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
 				for _, g := range h.Groups {
 					b.AddUint16(g)
 				}
 			})
 		})
-		extension(b, extPointFormats, func(b *cryptobyte.Builder) {
+		extension(b, hello.ExtPointFormats, func(b *cryptobyte.Builder) {
 			b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(h.PointFormats) })
 		})
-		extension(b, extRenegotiationInfo, func(b *cryptobyte.Builder) { b.AddUint8(0) })
+		extension(b, hello.ExtRenegotiationInfo, func(b *cryptobyte.Builder) { b.AddUint8(0) })
 	})
 }

@@ -11,20 +11,15 @@ import (
 	"net"
 	"slices"
 
-	"golang.org/x/crypto/cryptobyte"
-
 	"tlslift/proxy/hello"
 )
 
 const (
 	recordChangeCipherSpec = 20
-	recordHandshake        = 22
-	recordHeader           = 5
 	recordMax              = 1<<14 + 2048 // ciphertext, RFC 2246 6.2.3
-	typeServerHello        = 2
 	randomSize             = 32
 	masterSize             = 48
-	keepBuffer             = 2 << 10 // larger ones are freed when empty
+	keepBuffer             = 2 << 10 // in bytes; larger buffers are freed when empty
 )
 
 // Needed reports whether crypto/tls would refuse the hello and Wrap can help.
@@ -35,14 +30,14 @@ func Needed(h *hello.ClientHello) bool {
 	return h.ServerNameDot && !h.Modern() && h.MaxVersion >= hello.VersionTLS10
 }
 
-// Wrap returns the connection to hand to tls.Server in place of conn, which
-// must yield the hello's bytes again. config must be this connection's own: it
-// is limited to what can be converted.
+// Wrap returns the connection to pass to tls.Server in place of conn, which must
+// yield the hello's bytes again. Wrap restricts config to what can be converted, so
+// config must not be shared.
 func Wrap(conn net.Conn, h *hello.ClientHello, config *tls.Config) net.Conn {
 	c := &converter{Conn: conn, given: newTranscript(h.Message)}
 	message := synthetic(h)
 	c.taken = newTranscript(message)
-	record := append(binary.BigEndian.AppendUint16([]byte{recordHandshake, 3, 1}, uint16(len(message))), message...)
+	record := append(binary.BigEndian.AppendUint16([]byte{hello.RecordHandshake, 3, 1}, uint16(len(message))), message...)
 	c.ready = record
 	c.clientRandom = h.Random
 	config.SessionTicketsDisabled = true
@@ -57,27 +52,26 @@ func Wrap(conn net.Conn, h *hello.ClientHello, config *tls.Config) net.Conn {
 	return c
 }
 
-// converter is the connection between crypto/tls and the client. During the
-// handshake one goroutine reads and writes; afterwards the directions share
-// nothing.
+// converter sits between crypto/tls and the client. During the handshake one
+// goroutine reads and writes; afterwards the two directions share no state.
 type converter struct {
 	net.Conn
-	skipped bool   // the client's own hello was read away
-	early   []byte // what came with it
+	skipped bool   // the client's own hello was consumed
+	early   []byte // bytes that arrived with it
 	ready   []byte // for crypto/tls: the rest of one record
-	buffer  []byte // the record that is being read, or that ready is a part of
-	have    int    // bytes of the former that have come
+	buffer  []byte // the record being read, or the one that ready is part of
+	have    int    // bytes read so far of the record being read
 
-	given, taken *transcript // as the client sees the handshake; as crypto/tls does
+	given, taken *transcript // the handshake as the client sees it, and as crypto/tls does
 	clientRandom [randomSize]byte
-	serverHello  *serverHello
-	master       []byte // nil until crypto/tls has logged it
+	serverHello  hello.Answer // Version is 0 until it was sent
+	master       []byte       // nil until crypto/tls has logged it
 	in, out      half
 }
 
-// keyLog is the converter as the writer of the key log. crypto/tls writes one
-// line, "CLIENT_RANDOM random master", as soon as it has read the client's key
-// exchange, and before it reads on.
+// keyLog is the converter as the key log's writer. crypto/tls writes one line,
+// "CLIENT_RANDOM random master", as soon as it has read the client's key exchange,
+// before it reads any more.
 type keyLog converter
 
 func (k *keyLog) Write(line []byte) (int, error) {
@@ -91,12 +85,12 @@ func (k *keyLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// NetConn returns the connection beneath, as tls.Conn.NetConn does.
+// NetConn returns the underlying connection, as tls.Conn.NetConn does.
 func (c *converter) NetConn() net.Conn { return c.Conn }
 
-// Read gives crypto/tls the synthetic hello, then the client's records one by
-// one, each converted when it is asked for: by then crypto/tls has done what
-// the one before demands.
+// Read yields the synthetic hello, then the client's records one by one. It
+// converts each only when crypto/tls asks for it, because crypto/tls has processed
+// the previous record by then.
 func (c *converter) Read(p []byte) (int, error) {
 	for len(c.ready) == 0 {
 		if err := c.nextRecord(); err != nil {
@@ -111,23 +105,23 @@ func (c *converter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextRecord reads one record of the client and converts it.
+// nextRecord reads one record from the client and converts it.
 func (c *converter) nextRecord() error {
 	if !c.skipped {
 		if err := c.skipHello(); err != nil {
 			return err
 		}
 	}
-	if err := c.fill(recordHeader); err != nil {
+	if err := c.fill(hello.RecordHeader); err != nil {
 		return err
 	}
 	size := int(binary.BigEndian.Uint16(c.buffer[3:]))
 	if size > recordMax {
-		// crypto/tls refuses it by the header alone, and reads no further.
+		// crypto/tls refuses it because of its header, and reads no further.
 		c.ready, c.have = c.buffer, 0
 		return nil
 	}
-	if err := c.fill(recordHeader + size); err != nil {
+	if err := c.fill(hello.RecordHeader + size); err != nil {
 		return err
 	}
 	c.ready, c.have = c.buffer, 0
@@ -135,9 +129,9 @@ func (c *converter) nextRecord() error {
 	return nil
 }
 
-// fill reads on until n bytes of the record are there. When it fails, what has
-// come stays for the next try: net/http ends its reads between two requests by
-// a deadline, which may pass in the middle of a record.
+// fill reads until it has n bytes of the record. If it fails, the bytes read so far
+// stay for the next call: a reader may end a read with a deadline, which may pass
+// in the middle of a record.
 func (c *converter) fill(n int) error {
 	if c.have >= n {
 		return nil
@@ -156,7 +150,7 @@ func (c *converter) fill(n int) error {
 	return nil
 }
 
-// skipHello reads away the client's hello, which crypto/tls must not see.
+// skipHello consumes the client's hello, which crypto/tls must not see.
 func (c *converter) skipHello() error {
 	_, raw, err := hello.Read(c.Conn, hello.MaxSize)
 	if err != nil {
@@ -170,7 +164,7 @@ func (c *converter) skipHello() error {
 	return nil
 }
 
-// readSome reads what came with the hello, then what comes.
+// readSome reads the bytes that arrived with the hello, then from the connection.
 func (c *converter) readSome(p []byte) (int, error) {
 	if len(c.early) == 0 {
 		return c.Conn.Read(p)
@@ -182,24 +176,24 @@ func (c *converter) readSome(p []byte) (int, error) {
 	return n, nil
 }
 
-// fromClient notes a record of the client in both transcripts, or converts it.
+// fromClient adds a record from the client to both transcripts, or converts it.
 func (c *converter) fromClient(record []byte) {
 	switch {
 	case c.in.sealed:
 		c.convert(&c.in, record, clientFinished, c.given, c.taken)
-	case record[0] == recordHandshake:
-		c.note(record[recordHeader:])
+	case record[0] == hello.RecordHandshake:
+		c.note(record[hello.RecordHeader:])
 	case record[0] == recordChangeCipherSpec:
 		c.in.sealed = true
 		c.startKeys()
 	}
 }
 
-// Write takes whole records of crypto/tls and sends them on.
+// Write converts and sends whole records from crypto/tls.
 func (c *converter) Write(p []byte) (int, error) {
-	records := slices.Clone(p) // p is not ours to change
-	for rest := records; len(rest) >= recordHeader; {
-		end := recordHeader + int(binary.BigEndian.Uint16(rest[3:]))
+	records := slices.Clone(p) // Write must not modify p
+	for rest := records; len(rest) >= hello.RecordHeader; {
+		end := hello.RecordHeader + int(binary.BigEndian.Uint16(rest[3:]))
 		if end > len(rest) {
 			break
 		}
@@ -218,39 +212,38 @@ func (c *converter) fromServer(record []byte) {
 			defer c.forget()
 		}
 		c.convert(&c.out, record, serverFinished, c.taken, c.given)
-	case record[0] == recordHandshake:
-		if c.serverHello == nil {
-			c.serverHello = parseServerHello(record[recordHeader:])
+	case record[0] == hello.RecordHandshake:
+		if c.serverHello.Version == 0 {
+			c.serverHello, _ = hello.ParseServerHello(record[hello.RecordHeader:])
 		}
-		c.note(record[recordHeader:])
+		c.note(record[hello.RecordHeader:])
 	case record[0] == recordChangeCipherSpec:
 		c.out.sealed = true
 	}
 }
 
-// note adds what both sides see alike.
+// note adds messages to both transcripts.
 func (c *converter) note(messages []byte) {
 	c.given.add(messages)
 	c.taken.add(messages)
 }
 
-// startKeys derives the keys, which both sides begin to use now. Without them
-// all records pass unconverted, and crypto/tls refuses the first.
+// startKeys derives the keys when the client begins to use them. If it cannot, all
+// records pass unconverted, and crypto/tls refuses the first.
 func (c *converter) startKeys() {
-	if c.master == nil || c.serverHello == nil {
+	if c.master == nil || c.serverHello.Version == 0 {
 		return
 	}
-	if s, known := suiteByID(c.serverHello.suite); known {
-		c.in, c.out = s.halves(c.master, c.clientRandom, c.serverHello.random, c.serverHello.version)
+	if s, known := suiteByID(c.serverHello.CipherSuite); known {
+		c.in, c.out = s.halves(c.master, c.clientRandom, c.serverHello.Random, c.serverHello.Version)
 		c.in.sealed = true
 	}
 }
 
-// convert passes one record of a sealed direction. The first carries the
-// Finished that the sender's transcript demands, and leaves with that of the
-// receiver's.
+// convert converts one record of an encrypted direction. In the first, it replaces
+// the Finished for the sender's transcript with the one for the receiver's.
 func (c *converter) convert(h *half, record []byte, label string, sender, receiver *transcript) {
-	if h.keyed() && !h.started && record[0] == recordHandshake {
+	if h.keyed() && !h.started && record[0] == hello.RecordHandshake {
 		want, give := sender.finished(c.master, label), receiver.finished(c.master, label)
 		h.swap(record, want, give)
 		sender.add(want)
@@ -261,28 +254,8 @@ func (c *converter) convert(h *half, record []byte, label string, sender, receiv
 	h.started = true
 }
 
-// forget drops what only the handshake needed, secrets first.
+// forget drops what only the handshake needed, and clears the master secret.
 func (c *converter) forget() {
 	clear(c.master)
-	c.master, c.given, c.taken, c.serverHello = nil, nil, nil, nil
-}
-
-// serverHello is what the keys depend on.
-type serverHello struct {
-	version, suite uint16
-	random         [randomSize]byte
-}
-
-// parseServerHello reads the start of crypto/tls's first message.
-func parseServerHello(message []byte) *serverHello {
-	s := cryptobyte.String(message)
-	var typ uint8
-	var body, session cryptobyte.String
-	h := new(serverHello)
-	if !s.ReadUint8(&typ) || typ != typeServerHello || !s.ReadUint24LengthPrefixed(&body) ||
-		!body.ReadUint16(&h.version) || !body.CopyBytes(h.random[:]) ||
-		!body.ReadUint8LengthPrefixed(&session) || !body.ReadUint16(&h.suite) {
-		return nil
-	}
-	return h
+	c.master, c.given, c.taken, c.serverHello = nil, nil, nil, hello.Answer{}
 }

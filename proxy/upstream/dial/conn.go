@@ -16,21 +16,21 @@ const readBuffer = 4 << 10
 // past is a deadline that interrupts reads and writes.
 var past = time.Unix(1, 0)
 
-// Conn is an open connection. It is used by its owner alone.
+// Conn is an open connection. Only its owner may use it.
 type Conn struct {
-	// Reader is what to read from.
+	// Reader reads from the connection.
 	Reader *bufio.Reader
-	// Version is that of TLS with the target; 0 = none.
+	// Version is the TLS version used with the target; 0 = none.
 	Version uint16
 
 	sock *socket
-	top  net.Conn      // of the layers
-	tls  *tls.Conn     // the uppermost; nil without TLS
-	wait time.Duration // for each read, if that is not 0
+	top  net.Conn      // the topmost layer
+	tls  *tls.Conn     // the topmost TLS layer; nil without TLS
+	wait time.Duration // limit for each read; 0 = none
 	one  [1]byte
 
 	mu          sync.Mutex
-	watched     <-chan struct{} // of the context that is watched
+	watched     <-chan struct{} // Done of the context that is watched
 	unwatch     func()
 	busy        bool // between Begin and End
 	interrupted bool
@@ -42,7 +42,7 @@ func newConn(top net.Conn, s *socket, tc *tls.Conn) *Conn {
 	return c
 }
 
-// source feeds a Conn's Reader. Only here are bytes really waited for.
+// source feeds a Conn's Reader. It is the only place that waits for bytes.
 type source Conn
 
 func (s *source) Read(p []byte) (n int, err error) {
@@ -53,17 +53,17 @@ func (s *source) Read(p []byte) (n int, err error) {
 	return c.top.Read(p)
 }
 
-// Stall bounds how long each read waits for bytes; 0 = until the deadline.
+// Stall limits how long each read waits for bytes; 0 = until the deadline.
 func (c *Conn) Stall(wait time.Duration) { c.wait = wait }
 
 func (c *Conn) Write(p []byte) (int, error) { return c.top.Write(p) }
 
-// Sent is how many bytes the kernel accepted since Begin, those of TLS included.
+// Sent returns how many bytes the kernel accepted since Begin, TLS overhead included.
 func (c *Conn) Sent() int64 { return c.sock.sent.Load() }
 
-// Begin makes the connection end with ctx until End is called. It reports
-// false when ctx has ended. The context should be the same each time: it is
-// watched once, which saves a request three allocations.
+// Begin ties the connection to ctx until End is called: reads and writes fail when
+// ctx ends. It reports false if ctx has ended already. The context should be the same
+// each time: it is watched once, which saves three allocations per request.
 func (c *Conn) Begin(ctx context.Context) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Conn) Begin(ctx context.Context) bool {
 	return !c.interrupted
 }
 
-// End reports whether the context has ended since Begin.
+// End ends what Begin began, and reports whether the context ended in between.
 func (c *Conn) End() (interrupted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *Conn) End() (interrupted bool) {
 	return c.interrupted
 }
 
-// interrupt ends the exchange under way, if it is one under the context.
+// interrupt ends the exchange in flight if it runs under the watched context.
 func (c *Conn) interrupt(done <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +103,20 @@ func (c *Conn) Interrupted() bool {
 	return c.interrupted
 }
 
-// SetDeadline does nothing once the connection was interrupted, as the two below.
+// Refused waits for the alert of a server that refuses the connection after a TLS 1.3
+// handshake, as it does if it requires a client certificate (RFC 8446 section 6.2,
+// certificate_required). It returns nil if no alert arrives within wait.
+func (c *Conn) Refused(wait time.Duration) error {
+	c.SetReadDeadline(time.Now().Add(wait))
+	_, err := c.Reader.Peek(1)
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" {
+		return alert
+	}
+	return nil
+}
+
+// SetDeadline does nothing once the connection was interrupted; nor do the two below.
 func (c *Conn) SetDeadline(at time.Time) { c.limit(c.sock.SetDeadline, at) }
 
 // SetReadDeadline is SetDeadline for reads.
@@ -120,12 +133,12 @@ func (c *Conn) limit(set func(time.Time) error, at time.Time) {
 	}
 }
 
-// Reusable reports whether the connection is open and nothing has come. It does
-// not wait, and takes session tickets that have come.
+// Reusable reports whether the connection is open and nothing has arrived. It does
+// not wait, and processes session tickets that have arrived.
 func (c *Conn) Reusable() bool { return c.holdsNothing(modePoll) }
 
-// Clean is Quiet without asking the kernel: nothing is left of the last
-// exchange in any layer.
+// Clean is Reusable without asking the kernel: it reports whether nothing of the last
+// exchange is left in any layer.
 func (c *Conn) Clean() bool { return c.holdsNothing(modeDry) }
 
 func (c *Conn) holdsNothing(m readMode) bool {
@@ -138,20 +151,20 @@ func (c *Conn) holdsNothing(m readMode) bool {
 	return errors.Is(err, errWouldBlock)
 }
 
-// Truncated reports whether the stream over TLS ended without close_notify, so
-// anyone on the path may have ended it.
+// Truncated reports whether a TLS stream ended without close_notify, so anyone on the
+// path may have ended it.
 func (c *Conn) Truncated() bool { return c.tls != nil && c.sock.eof }
 
-// Remote is the other end of the socket.
+// Remote returns the remote address of the socket.
 func (c *Conn) Remote() netip.AddrPort { return c.sock.route.key.remote }
 
-// State describes the connection, which must be one over TLS.
+// State returns the TLS state of the connection, which must use TLS.
 func (c *Conn) State() tls.ConnectionState { return c.tls.ConnectionState() }
 
-// closeWait bounds how long Close waits for a peer that reads nothing.
+// closeWait limits how long Close waits for a peer that does not read.
 const closeWait = 500 * time.Millisecond
 
-// Close closes the connection, with a close_notify if it is one over TLS.
+// Close closes the connection, with a close_notify if it uses TLS.
 func (c *Conn) Close() {
 	c.mu.Lock()
 	c.unwatch()

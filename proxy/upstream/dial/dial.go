@@ -1,13 +1,13 @@
-// Package dial makes connections: it resolves the name of a [Target], judges
-// its addresses, tries them in turn, TLS handshake included, or asks a parent proxy
-// for a tunnel and shakes hands through it. Plain HTTP needs no tunnel: its
-// requests go to the parent proxy.
+// Package dial makes connections. It resolves the name of a [Target], judges its
+// addresses, and tries them in turn, TLS handshake included. Through a parent proxy,
+// it asks for a tunnel and does the handshake inside it. Plain HTTP needs no tunnel:
+// its requests go to the parent proxy.
 //
-// When something fails here, nothing of a request was sent.
+// If something fails here, no byte of a request was sent.
 //
-// Addresses are guarded. Our own are always refused; internal ones are refused
-// unless the Target is exempt. They are judged when they are resolved, again
-// just before the system connects, and once more when connected.
+// Addresses are guarded. Our own are always refused; internal ones are refused unless
+// the Target is exempt. They are judged when they are resolved, just before the
+// system connects, and once more after it has connected.
 package dial
 
 import (
@@ -19,12 +19,13 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
 )
 
-// maxAddresses bounds how many addresses of one name are tried.
+// maxAddresses limits how many addresses of one name are tried.
 const maxAddresses = 8
 
 // Target is what to connect to. Connections to equal Targets are
@@ -33,9 +34,9 @@ type Target struct {
 	Host       host.Name // resolved, or an address
 	Port       uint16
 	ServerName host.Name // for SNI and verification; zero = no TLS
-	Exempt     bool      // from the guard against internal addresses
-	AsSystem   bool      // Host is resolved as any program resolves it, with the whole hosts file
-	Direct     bool      // not through the parent proxy
+	Exempt     bool      // exempt from the guard against internal addresses
+	AsSystem   bool      // Host is resolved as any program does it, with the whole hosts file
+	Direct     bool      // bypasses the parent proxy
 }
 
 // Dialer makes connections. It is immutable and safe for concurrent use; every
@@ -51,40 +52,26 @@ type Dialer struct {
 	Observer   Observer
 	Logger     *zap.Logger
 
-	// Net makes a TCP connection in place of the system. judge is called just
-	// before an address is connected to.
+	// Net, if set, makes TCP connections instead of the system. It must call judge
+	// just before it connects to an address.
 	Net func(ctx context.Context, addr netip.AddrPort, judge func(netip.AddrPort) error) (net.Conn, error)
 }
 
 // Observer receives what the metrics count. Its methods are called from many
 // goroutines and must not block. label is the metrics label "upstream".
 type Observer interface {
-	// Phase is how long a part of a request took.
-	Phase(label string, p Phase, d time.Duration)
-	// Handshake is a completed, verified handshake.
+	// Phase reports how long a part of a request took.
+	Phase(label string, p call.Phase, d time.Duration)
+	// Handshake reports a completed, verified handshake.
 	Handshake(label string, version, cipher uint16, resumed bool)
-	// Certificate is when the server's certificate ends.
+	// Certificate reports when the server's certificate expires.
 	Certificate(label string, notAfter time.Time)
-	// ClassicHello is a handshake that is tried again with the classic hello.
+	// ClassicHello reports a handshake that is retried with the classic hello.
 	ClassicHello(label string)
 }
 
-// Phase is a part of a request's time. Its String is the value of the metrics
-// label "phase".
-type Phase uint8
-
-// The phases.
-const (
-	PhaseDNS Phase = iota
-	PhaseConnect
-	PhaseTLS
-	PhaseFirstByte // until the answer; not of a Dialer
-)
-
-func (p Phase) String() string { return [...]string{"dns", "connect", "tls", "first_byte"}[p] }
-
-// Tunnel makes a TCP connection, directly or through the parent proxy, without
-// TLS of ours. It has a CloseWrite method. The error is an *Error.
+// Tunnel makes a TCP connection, directly or through the parent proxy, without TLS of
+// our own. The connection has a CloseWrite method. The error is an *Error.
 func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, error) {
 	c, err := connect(ctx, d, t, label, true, func(_ context.Context, top net.Conn, _ *socket) (net.Conn, error) { return top, nil })
 	if err != nil {
@@ -93,20 +80,19 @@ func (d *Dialer) Tunnel(ctx context.Context, t Target, label string) (net.Conn, 
 	return c, nil
 }
 
-// Forwards reports whether plain HTTP requests to the target go to the parent
-// proxy, in absolute form (RFC 9112 section 3.2.2). A Connect for them then makes a
-// connection to that.
+// Forwards reports whether plain HTTP requests to the target go to the parent proxy,
+// in absolute form (RFC 9112 section 3.2.2). Connect then connects to the proxy.
 func (d *Dialer) Forwards(t Target) bool {
 	return d.Parent != nil && !t.Direct && t.ServerName.IsZero()
 }
 
-// connect returns what use makes of the top of the layers and the socket below
-// them. tunnel says that the parent proxy, if there is one on the way, is to connect
-// to the target.
+// connect returns what use makes of the topmost layer and the socket at the bottom.
+// tunnel means that the parent proxy, if there is one on the way, must connect to the
+// target.
 func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunnel bool, use func(context.Context, net.Conn, *socket) (T, error)) (made T, err error) {
 	dialing, cancel := withTimeout(ctx, d.Timeout, "upstream.dial_timeout")
 	defer cancel()
-	// The name is judged first: it is all there is when a parent resolves.
+	// The name is judged first: it is all we know if a parent proxy resolves it.
 	switch {
 	case t.Host.IsAddr():
 		if err := d.judge(netip.AddrPortFrom(t.Host.Addr(), t.Port), t.Exempt); err != nil {
@@ -124,7 +110,7 @@ func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunn
 		if err != nil {
 			return made, err
 		}
-		d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		d.Observer.Phase(label, call.PhaseConnect, d.Now().Sub(start))
 		if made, err = use(ctx, c, s); err != nil {
 			_ = s.Close()
 		}
@@ -136,7 +122,7 @@ func connect[T any](ctx context.Context, d *Dialer, t Target, label string, tunn
 	}
 	start := d.Now()
 	return first(ctx, dialing, d, addrs, t.Exempt, func(ctx context.Context, s *socket) (T, error) {
-		d.Observer.Phase(label, PhaseConnect, d.Now().Sub(start))
+		d.Observer.Phase(label, call.PhaseConnect, d.Now().Sub(start))
 		return use(ctx, s, s)
 	})
 }
@@ -153,8 +139,8 @@ func (d *Dialer) judge(addr netip.AddrPort, exempt bool) error {
 	return nil
 }
 
-// resolve returns the addresses to try, best first, without those that are
-// refused; if that leaves none, the refusal.
+// resolve returns the addresses to try, best first, without refused ones. If none is
+// left, the error is a refusal.
 func (d *Dialer) resolve(ctx context.Context, t Target, label string) ([]netip.AddrPort, error) {
 	if t.Host.IsAddr() {
 		return []netip.AddrPort{netip.AddrPortFrom(t.Host.Addr(), t.Port)}, nil
@@ -169,10 +155,10 @@ func (d *Dialer) resolve(ctx context.Context, t Target, label string) ([]netip.A
 		found, cached, err = d.Names.Lookup(ctx, t.Host, func(a netip.Addr) bool { return d.Own(netip.AddrPortFrom(a, t.Port)) })
 	}
 	if !cached {
-		d.Observer.Phase(label, PhaseDNS, d.Now().Sub(start))
+		d.Observer.Phase(label, call.PhaseDNS, d.Now().Sub(start))
 	}
 	if err != nil {
-		return nil, &Error{Reason: problem.DNS, Err: err}
+		return nil, asError(ctx, err, problem.DNS)
 	}
 	var addrs []netip.AddrPort
 	for _, a := range found {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"tlslift/deploy/demo/certs"
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
@@ -59,16 +60,16 @@ func (n *network) dial(ctx context.Context, addr netip.AddrPort, judge func(neti
 
 type silent struct{ Observer }
 
-func (silent) Phase(string, Phase, time.Duration)     {}
-func (silent) Handshake(string, uint16, uint16, bool) {}
-func (silent) Certificate(string, time.Time)          {}
-func (silent) ClassicHello(string)                    {}
+func (silent) Phase(string, call.Phase, time.Duration) {}
+func (silent) Handshake(string, uint16, uint16, bool)  {}
+func (silent) Certificate(string, time.Time)           {}
+func (silent) ClassicHello(string)                     {}
 
 // dialer resolves every name as the given addresses.
 func dialer(t *testing.T, n *network, addrs ...string) *Dialer {
 	return &Dialer{
 		Names: names.New(t.Context(), names.Options{
-			HostsFile: "/dev/null", ResolvConf: "/dev/null",
+			HostsFile: "/dev/null", ResolvConf: "/dev/null", Logger: zap.NewNop(), Now: time.Now, Known: new(names.Known),
 			System: func(context.Context, string) (found []netip.Addr, err error) {
 				for _, a := range addrs {
 					found = append(found, netip.MustParseAddr(a))

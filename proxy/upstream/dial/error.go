@@ -6,25 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"tlslift/proxy/problem"
 )
 
-// Error is why there is no connection, or no answer. One from this package is
-// never of a request that was sent.
+// Error says why there is no connection, or no answer. If this package returns one,
+// no request was sent.
 type Error struct {
 	Reason   problem.Reason
 	Delivery problem.Delivery // the zero value is NotSent
 	Err      error            // what went wrong
 }
 
-// maxErrorText bounds the text of an Error in bytes: a certificate may name its
-// owner at any length.
+// maxErrorText limits the text of an Error, in bytes: a certificate may contain an
+// owner's name of any length.
 const maxErrorText = 300
 
-// Error never contains a URL, a query, a body or a header value: every error
-// that is wrapped here comes from the packages of the upstream side, from the
+// Error returns a text that never contains a URL, a query, a body or a header value.
+// Every error that is wrapped here comes from the upstream packages, from the
 // system's networking, or from crypto/tls.
 func (e *Error) Error() string {
 	text := "upstream: " + e.Reason.String() + " (" + e.Delivery.String() + "): " + e.Err.Error()
@@ -40,11 +41,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // ErrPlainHTTP is the error of a TLS handshake with a server that speaks plain HTTP.
 var ErrPlainHTTP = errors.New("the server speaks plain HTTP, not TLS")
 
-// ErrSilent is the error of a TLS handshake with a server that says nothing.
+// ErrSilent is the error of a TLS handshake with a server that does not answer.
 var ErrSilent = errors.New("no answer to the TLS hello")
 
-// shake is the TLS handshake of c, which TLSTimeout bounds. key is what leads to the
-// server.
+// shake does the TLS handshake of c within TLSTimeout. key is the setting that leads
+// to the server.
 func (d *Dialer) shake(ctx context.Context, c *tls.Conn, key string) error {
 	ctx, cancel := withTimeout(ctx, d.TLSTimeout, "upstream.tls_timeout")
 	defer cancel()
@@ -59,12 +60,12 @@ func (d *Dialer) shake(ctx context.Context, c *tls.Conn, key string) error {
 	}
 }
 
-// withTimeout is context.WithTimeout for what a key bounds.
+// withTimeout is context.WithTimeout for a limit that is configured by key.
 func withTimeout(ctx context.Context, d time.Duration, key string) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%v (%s)", d, key))
 }
 
-// within says which time has passed, if the context knows it.
+// within describes the limit that was exceeded, if the context knows it.
 func within(ctx context.Context) string {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.DeadlineExceeded) {
@@ -73,8 +74,8 @@ func within(ctx context.Context) string {
 	return "within " + cause.Error()
 }
 
-// handshakeError is err, or ErrPlainHTTP with the key to look at if that is what err
-// comes of. Old servers answer with a page that has no head.
+// handshakeError returns err, or ErrPlainHTTP with the setting to check if that is
+// the cause. Old servers answer with a page that has no head.
 func handshakeError(err error, key string) error {
 	var wrong tls.RecordHeaderError
 	if errors.As(err, &wrong) && (string(wrong.RecordHeader[:]) == "HTTP/" || wrong.RecordHeader[0] == '<') {
@@ -89,8 +90,9 @@ var (
 	errInternal   = errors.New("the name resolves to an internal address")
 )
 
-// asError returns err as an *Error: of the given reason unless it is one
-// already, or the context was cancelled.
+// asError returns err as an *Error. If the context was cancelled, its reason is
+// Draining. Otherwise an *Error is unchanged, and any other error gets the given
+// reason, or Limit if this process or system has no file descriptor left.
 func asError(ctx context.Context, err error, otherwise problem.Reason) error {
 	var e *Error
 	switch {
@@ -98,12 +100,14 @@ func asError(ctx context.Context, err error, otherwise problem.Reason) error {
 		return &Error{Reason: problem.Draining, Err: err}
 	case errors.As(err, &e):
 		return e
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return &Error{Reason: problem.Limit, Err: err}
 	default:
 		return &Error{Reason: otherwise, Err: err}
 	}
 }
 
-// reason returns the reason of an *Error, None for any other error.
+// reason returns the reason of an *Error, or None for any other error.
 func reason(err error) problem.Reason {
 	var e *Error
 	if errors.As(err, &e) {

@@ -12,9 +12,9 @@ import (
 	"tlslift/proxy/nonblock"
 )
 
-// wouldBlock is what a read returns that would have had to wait. crypto/tls
-// takes a temporary net.Error for "ask again": nothing it has buffered is lost,
-// so a TLS connection can be read without waiting.
+// wouldBlock is the error of a read that would have had to wait. crypto/tls takes a
+// temporary net.Error to mean "try again" and loses nothing that it has buffered, so
+// a TLS connection can be read without waiting.
 type wouldBlock struct{}
 
 func (wouldBlock) Error() string   { return "no bytes yet" }
@@ -23,17 +23,17 @@ func (wouldBlock) Temporary() bool { return true }
 
 var errWouldBlock net.Error = wouldBlock{}
 
-// readMode says what a socket does when it is asked for bytes.
+// readMode is how a socket reads.
 type readMode uint8
 
 const (
-	modeWait readMode = iota // wait for them, as every net.Conn
+	modeWait readMode = iota // wait for bytes, as any net.Conn does
 	modePoll                 // take what the kernel has
 	modeDry                  // do not ask the kernel
 )
 
-// pollWait is how long a read that should not wait may take where the system
-// offers no other way (Windows).
+// pollWait is how long a read that should not wait may take if the system offers no
+// other way (Windows).
 const pollWait = time.Millisecond
 
 // socket is an outbound TCP connection, at the bottom of every stack of layers.
@@ -52,13 +52,13 @@ type socket struct {
 	eof    bool // the stream ended (FIN)
 }
 
-// tryReader reads what the kernel has without waiting, whatever the deadlines
-// (syscall.EAGAIN: nothing).
+// tryReader reads what the kernel has without waiting, whatever the deadlines. The
+// error is syscall.EAGAIN if there is nothing.
 type tryReader interface {
 	TryRead(p []byte) (int, error)
 }
 
-// newSocket registers the connection as one of ours, before its first byte.
+// newSocket registers the connection as ours, before its first byte.
 func newSocket(c net.Conn, loops *Loops) *socket {
 	way := loops.sockets.add(ends{host.OfSocket(c.LocalAddr()), host.OfSocket(c.RemoteAddr())})
 	c = nonblock.Wrap(c)
@@ -67,33 +67,23 @@ func newSocket(c net.Conn, loops *Loops) *socket {
 }
 
 func (s *socket) Read(p []byte) (n int, err error) {
-	switch s.mode {
-	case modeDry:
+	switch {
+	case s.mode == modeDry:
 		return 0, errWouldBlock
-	case modePoll:
-		n, err = s.tryRead(p)
-	default:
+	case s.mode == modeWait:
 		n, err = s.Conn.Read(p)
+	case s.try != nil:
+		if n, err = s.try.TryRead(p); errors.Is(err, syscall.EAGAIN) {
+			err = errWouldBlock
+		}
+	default:
+		_ = s.SetReadDeadline(time.Now().Add(pollWait))
+		if n, err = s.Conn.Read(p); timedOut(err) {
+			err = errWouldBlock
+		}
 	}
 	if errors.Is(err, io.EOF) {
 		s.eof = true
-	}
-	return n, err
-}
-
-// tryRead returns errWouldBlock when there is nothing.
-func (s *socket) tryRead(p []byte) (int, error) {
-	if s.try != nil {
-		n, err := s.try.TryRead(p)
-		if errors.Is(err, syscall.EAGAIN) {
-			err = errWouldBlock
-		}
-		return n, err
-	}
-	_ = s.SetReadDeadline(time.Now().Add(pollWait))
-	n, err := s.Conn.Read(p)
-	if timedOut(err) {
-		err = errWouldBlock
 	}
 	return n, err
 }
@@ -104,7 +94,7 @@ func (s *socket) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection; every call after the first does nothing.
+// Close closes the connection. Later calls only return net.ErrClosed.
 func (s *socket) Close() error {
 	if !s.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
@@ -113,7 +103,7 @@ func (s *socket) Close() error {
 	return s.Conn.Close()
 }
 
-// CloseWrite ends our half of the connection.
+// CloseWrite half-closes the connection.
 func (s *socket) CloseWrite() error { return closeWrite(s.Conn) }
 
 func closeWrite(c net.Conn) error {
@@ -123,5 +113,8 @@ func closeWrite(c net.Conn) error {
 	return nil
 }
 
-// NetConn returns the connection below. It may be read instead.
+// NetConn returns the underlying connection, which may be read directly.
 func (s *socket) NetConn() net.Conn { return s.Conn }
+
+// Buffered is always 0: see nonblock.Socket.
+func (s *socket) Buffered() int { return 0 }

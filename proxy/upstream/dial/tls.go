@@ -11,20 +11,21 @@ import (
 
 	"go.uber.org/zap"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/contain"
 	"tlslift/proxy/problem"
 )
 
-// maxSessions bounds the TLS sessions kept for one configured upstream,
-// which *.domain makes several hosts of.
+// maxSessions limits the TLS sessions kept for one configured upstream. A *.domain
+// may cover several hosts.
 const maxSessions = 32
 
-// ErrPins is the cause of a verification that failed for a chain without a pinned key.
+// ErrPins is the cause of a failed verification for a chain without a pinned key.
 var ErrPins = errors.New("no certificate of the verified chain matches a pin")
 
-// suites are the TLS 1.2 suites that are offered: forward secrecy always, CBC
-// last for servers that have nothing better. They are named, so neither
-// GODEBUG nor a new Go decides. TLS 1.3's cannot be configured.
+// suites are the TLS 1.2 suites that are offered: always with forward secrecy, and
+// CBC last for servers that have nothing better. They are listed here, so neither
+// GODEBUG nor a new Go release decides. TLS 1.3's cannot be configured.
 var suites = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -38,12 +39,12 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 }
 
-// TLS holds the TLS settings of one configured upstream, and its sessions to
-// resume.
+// TLS holds the TLS settings of one configured upstream, and its sessions for
+// resumption.
 type TLS struct{ modern, classic *tls.Config }
 
-// NewTLS makes a TLS without sessions. roots nil are the system's. pins are
-// SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): if there are any,
+// NewTLS makes a TLS without sessions. If roots is nil, the system's are used. pins
+// are SHA-256 sums of SubjectPublicKeyInfo (RFC 7469 section 2.4): if there are any,
 // one must be in the verified chain. certificate may be nil.
 func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][sha256.Size]byte, certificate *tls.Certificate) *TLS {
 	modern := &tls.Config{
@@ -54,7 +55,7 @@ func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][sha256.Size]byte, c
 		NextProtos:         []string{"http/1.1"},
 		RootCAs:            roots,
 		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions),
-		// A head with a small body is one record and one system call.
+		// A head with a small body takes one record and one system call.
 		DynamicRecordSizingDisabled: true,
 	}
 	if certificate != nil {
@@ -63,8 +64,8 @@ func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][sha256.Size]byte, c
 	if len(pins) > 0 {
 		modern.VerifyConnection = func(cs tls.ConnectionState) error { return checkPins(cs, pins) }
 	}
-	// The classic hello fits one small segment and names nothing younger than
-	// 2014: some middleboxes drop, and some servers reset, anything else.
+	// The classic hello fits one small segment and contains nothing newer than 2014:
+	// some middleboxes drop, and some servers reset, anything else.
 	classic := modern.Clone()
 	classic.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	classic.MaxVersion = max(minVersion, tls.VersionTLS12)
@@ -72,8 +73,8 @@ func NewTLS(minVersion uint16, roots *x509.CertPool, pins [][sha256.Size]byte, c
 	return &TLS{modern: modern, classic: classic}
 }
 
-// checkPins requires one of the pins in one of the verified chains (RFC 7469
-// section 2.6), of resumed sessions too. Its error has the first chain.
+// checkPins requires one of the pins in one of the verified chains (RFC 7469 section
+// 2.6), for resumed sessions too. Its error contains the first chain.
 func checkPins(cs tls.ConnectionState, pins [][sha256.Size]byte) error {
 	for _, chain := range cs.VerifiedChains {
 		for _, cert := range chain {
@@ -85,10 +86,9 @@ func checkPins(cs tls.ConnectionState, pins [][sha256.Size]byte) error {
 	return &tls.CertificateVerificationError{UnverifiedCertificates: cs.VerifiedChains[0], Err: ErrPins}
 }
 
-// Connect makes a connection for requests, verified if it is one over TLS; see
-// Forwards for plain HTTP. A handshake that
-// fails for another reason than the server's certificate is tried once more with
-// the classic hello. The error is an *Error.
+// Connect makes a connection for requests, verified if it uses TLS; see Forwards for
+// plain HTTP. If a handshake fails for a reason other than the server's certificate,
+// it is retried once with the classic hello. The error is an *Error.
 func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (c *Conn, err error) {
 	err = contain.Do(d.Logger, "make a connection", func() (err error) {
 		c, err = d.make(ctx, t, label, conf, hellos)
@@ -100,11 +100,11 @@ func (d *Dialer) Connect(ctx context.Context, t Target, label string, conf *TLS,
 	return c, nil
 }
 
-// make is Connect for what may panic.
+// make is Connect without the protection against panics.
 func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, hellos *Hellos) (*Conn, error) {
 	if t.ServerName.IsZero() {
 		c, err := connect(ctx, d, t, label, false, func(_ context.Context, top net.Conn, s *socket) (*Conn, error) {
-			tc, _ := top.(*tls.Conn) // with the parent proxy
+			tc, _ := top.(*tls.Conn) // if the parent proxy uses TLS
 			return newConn(top, s, tc), nil
 		})
 		if err != nil {
@@ -132,12 +132,12 @@ func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, he
 	switch {
 	case reason(second) == problem.TLSVerify:
 		return nil, second
-	case second != nil: // down for any hello
+	case second != nil: // it fails with any hello
 		hellos.doubt(false)
 		return nil, err
 	case doubted:
 		hellos.believe(d.Now())
-		d.Logger.Warn("upstream understands the classic ClientHello only",
+		d.Logger.Warn("upstream accepts only the classic ClientHello",
 			zap.String("upstream", label), zap.Stringer("host", t.ServerName), zap.String("cause", err.Error()))
 	default:
 		hellos.doubt(true)
@@ -145,7 +145,7 @@ func (d *Dialer) make(ctx context.Context, t Target, label string, conf *TLS, he
 	return c, nil
 }
 
-// secure makes a verified TLS connection. An address whose handshake fails is
+// secure makes a verified TLS connection. An address whose handshake fails is treated
 // like one that does not connect. The error is an *Error.
 func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.Config) (*Conn, error) {
 	conf = conf.Clone()
@@ -159,8 +159,8 @@ func (d *Dialer) secure(ctx context.Context, t Target, label string, conf *tls.C
 	return c, nil
 }
 
-// handshake makes a verified TLS connection of one to an address. The error is an
-// *Error.
+// handshake does a verified TLS handshake over a connection to one address. The error
+// is an *Error.
 func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, top net.Conn, s *socket) (*Conn, error) {
 	start := d.Now()
 	hello := &helloConn{Conn: top, loops: d.Loops}
@@ -179,7 +179,7 @@ func (d *Dialer) handshake(ctx context.Context, label string, conf *tls.Config, 
 		}
 	}
 	cs := c.ConnectionState()
-	d.Observer.Phase(label, PhaseTLS, d.Now().Sub(start))
+	d.Observer.Phase(label, call.PhaseTLS, d.Now().Sub(start))
 	d.Observer.Handshake(label, cs.Version, cs.CipherSuite, cs.DidResume)
 	d.Observer.Certificate(label, cs.PeerCertificates[0].NotAfter)
 	made := newConn(c, s, c)

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/net/dns/dnsmessage"
 
 	"tlslift/proxy/contain"
@@ -37,7 +38,7 @@ func testResolver(t *testing.T, hosts string, servers map[string]*nameserver.Ser
 		addrs = append(addrs, addr)
 	}
 	slices.Sort(addrs)
-	return New(t.Context(), Options{
+	return newResolver(t, Options{
 		Servers: addrs, HostsFile: file, ResolvConf: filepath.Join(t.TempDir(), "none"),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return servers[address].Dial(ctx, network, address)
@@ -45,8 +46,17 @@ func testResolver(t *testing.T, hosts string, servers map[string]*nameserver.Ser
 		System: func(_ context.Context, name string) ([]netip.Addr, error) {
 			return nil, fmt.Errorf("the system was asked for %s", name)
 		},
-		Local: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.200")} },
+		Local: func() map[netip.Addr]bool { return map[netip.Addr]bool{netip.MustParseAddr("192.0.2.200"): true} },
 	})
+}
+
+// newResolver is New with defaults for what must be set.
+func newResolver(t *testing.T, o Options) *Resolver {
+	o.Logger, o.Now = zap.NewNop(), time.Now
+	if o.Known == nil {
+		o.Known = new(Known)
+	}
+	return New(t.Context(), o)
 }
 
 func one(s *nameserver.Server) map[string]*nameserver.Server {
@@ -315,7 +325,7 @@ func TestSlowServers(t *testing.T) {
 func TestForgedAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		r := New(t.Context(), Options{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
+		r := newResolver(t, Options{Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
 		go func() {
 			b := make([]byte, maxUDP)
 			n, _ := far.Read(b)
@@ -467,7 +477,7 @@ func TestSockets(t *testing.T) {
 		zone = append(zone, fmt.Sprintf("many.test 60 A 192.0.2.%d", i+1))
 	}
 	ns := nameserver.New(t, zone...)
-	r := New(t.Context(), Options{Servers: []string{ns.Listen(t)}, HostsFile: os.DevNull})
+	r := newResolver(t, Options{Servers: []string{ns.Listen(t)}, HostsFile: os.DevNull})
 	for name, want := range map[string]int{"a.test": 1, "many.test": 30} {
 		got := look(t, r, name)
 		for strings.HasPrefix(got, "error") { // the machine is slow

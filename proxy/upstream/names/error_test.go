@@ -60,6 +60,18 @@ func TestLateLookupAsksNobodyElse(t *testing.T) {
 	})
 }
 
+// Without DNS servers, a lookup whose time is up fails as one of the system does.
+func TestLateLookupWithoutServers(t *testing.T) {
+	t.Parallel()
+	r := testResolver(t, "", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := r.LookupSystem(ctx, host.MustParse("a.test"))
+	if want := "look up a.test: the system's resolver: the system was asked for a.test"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 // Servers that are silent leave the system's resolver time for an answer, and its
 // failure ends no wait for theirs.
 func TestSilentServersLeaveTheSystemTime(t *testing.T) {

@@ -63,7 +63,7 @@ func TestSystem(t *testing.T) {
 				return []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("::ffff:192.0.2.1")}, nil
 			},
 		}
-		r := New(t.Context(), o)
+		r := newResolver(t, o)
 		for range 2 {
 			if got := look(t, r, "a.test"); got != "[192.0.2.1 2001:db8::1]" {
 				t.Error(got)
@@ -73,7 +73,7 @@ func TestSystem(t *testing.T) {
 			t.Error(addrs, err)
 		}
 		o.Servers, o.Dial = []string{server}, func(context.Context, string, string) (net.Conn, error) { return nil, os.ErrPermission }
-		if addrs, _, err := New(t.Context(), o).LookupSystem(t.Context(), host.MustParse("other")); len(addrs) != 2 || err != nil {
+		if addrs, _, err := newResolver(t, o).LookupSystem(t.Context(), host.MustParse("other")); len(addrs) != 2 || err != nil {
 			t.Error(addrs, err)
 		}
 		if got := fmt.Sprint(asked); got != "[a.test. short other]" {

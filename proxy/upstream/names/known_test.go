@@ -98,7 +98,7 @@ func TestKnownOutlivesItsResolver(t *testing.T) {
 		time.Sleep(time.Hour)
 		next.Restore(r.Known.All())
 		wantKnown(t, &next, "restored", "192.0.2.1", "a.test")
-		again := New(t.Context(), Options{Known: &next, HostsFile: os.DevNull})
+		again := newResolver(t, Options{Known: &next, HostsFile: os.DevNull})
 		wantKnown(t, again.Known, "of another resolver", "192.0.2.1", "a.test")
 		time.Sleep(knownFor - time.Hour)
 		wantKnown(t, &next, "a day after it was seen", "192.0.2.1", "")

@@ -1,17 +1,17 @@
-// Package names turns host names into addresses.
+// Package names resolves host names to addresses.
 //
-// The names of configured upstreams are absolute. They are looked up in the
-// hosts file, without the entries that lead to this machine (those send the
-// legacy application to tlslift), then in DNS. Go's own resolver always reads
-// the whole hosts file, and gives a server that is down all of a caller's time, so
-// the questions are asked here. All other names (foreign hosts, a parent proxy,
-// configured addresses) are resolved as any program does it: by the whole hosts
-// file, by the same servers with the search list, and last by the system's
+// The names of configured upstreams are absolute. They are looked up in the hosts
+// file, without the entries that lead to this machine (those send the legacy
+// application to tlslift), then in DNS. Go's own resolver always reads the whole
+// hosts file, and lets a server that is down use up all of a caller's time, so this
+// package queries DNS itself. All other names (foreign hosts, a parent proxy,
+// configured addresses) are resolved as any program does it: from the whole hosts
+// file, then from the same servers with the search list, and last by the system's
 // resolver, which may know more.
 //
-// Where there is neither a resolv.conf nor a configured server, as on Windows,
-// the system's resolver answers for upstreams too. It reads the hosts file and
-// then asks nobody, so a name that is pointed at this machine there needs
+// If there is neither a resolv.conf nor a configured server, as on Windows, the
+// system's resolver answers for upstreams too. If the hosts file has the name, it
+// does not query DNS. So a name that the hosts file points to this machine needs
 // configured servers.
 package names
 
@@ -46,31 +46,31 @@ const (
 	lookupTimeout = 5 * time.Second
 	maxNames      = 1024
 
-	// An expired answer serves for staleFor while DNS fails. A caller waits
-	// staleWait for a new one, and once DNS has failed it is asked again after
-	// staleRetry (RFC 8767 section 5).
+	// While DNS fails, an expired answer is used for staleFor. A caller waits
+	// staleWait for a new one. After a failure, DNS is queried again after staleRetry
+	// (RFC 8767 section 5).
 	staleFor   = 5 * time.Minute
 	staleWait  = time.Second
 	staleRetry = 2 * time.Second
 )
 
-// ErrNoAddress is the answer that a name does not exist or has no address.
+// ErrNoAddress means that a name does not exist or has no address.
 var ErrNoAddress = errors.New("the name has no address")
 
 var errHere = errors.New("the system's resolver: the hosts file leads the name to this machine")
 
-// LookupError is why a name has no addresses, or none that are known.
+// LookupError says why a name has no addresses, or none that are known.
 type LookupError struct {
 	Name host.Name
-	Err  error // from each that was asked, in order; ErrNoAddress is in it if one said so
+	Err  error // from each source, in order; contains ErrNoAddress if one answered so
 }
 
 func (e *LookupError) Error() string { return "look up " + e.Name.String() + ": " + e.Err.Error() }
 
-// Unwrap returns what was answered.
+// Unwrap returns the cause.
 func (e *LookupError) Unwrap() error { return e.Err }
 
-// inTurn are the errors of several that were asked one after the other.
+// inTurn holds the errors of sources that were asked one after the other.
 type inTurn []error
 
 func (all inTurn) Error() string {
@@ -83,22 +83,23 @@ func (all inTurn) Error() string {
 
 func (all inTurn) Unwrap() []error { return all }
 
-// Options is what a Resolver works with. The zero value means the system's.
+// Options configures a Resolver. Logger, Now and Known must be set. Other zero values
+// mean the system's.
 type Options struct {
 	Servers    []string // "address:port"; none = those of resolv.conf
 	HostsFile  string
 	ResolvConf string
 
-	Logger *zap.Logger // nil = none
+	Logger *zap.Logger
 	Now    func() time.Time
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error) // "udp" or "tcp", to a DNS server
 	System func(ctx context.Context, name string) ([]netip.Addr, error)         // the system's resolver
-	Local  func() []netip.Addr                                                  // this machine's addresses
-	Known  *Known                                                               // takes what Lookup finds; nil = one of its own
+	Local  func() map[netip.Addr]bool                                           // this machine's addresses
+	Known  *Known                                                               // records what Lookup finds
 }
 
-// Resolver resolves names and remembers the answers for their TTL. It is safe
-// for concurrent use.
+// Resolver resolves names and caches the answers for their TTL. It is safe for
+// concurrent use.
 type Resolver struct {
 	Options
 	ctx     context.Context
@@ -111,23 +112,17 @@ type Resolver struct {
 	cache map[host.Name]*entry
 }
 
-// entry is what is known of a name. It is immutable.
+// entry is what is known about a name. It is immutable.
 type entry struct {
 	records
-	expires time.Time // ask again then
-	stale   time.Time // serves until then while DNS fails
+	expires time.Time // when to query again
+	stale   time.Time // until when it may be used while DNS fails
 }
 
-// New makes a Resolver. Questions under way end with ctx.
+// New makes a Resolver. Queries in flight end with ctx.
 func New(ctx context.Context, o Options) *Resolver {
 	o.HostsFile = cmp.Or(o.HostsFile, systemHostsFile())
 	o.ResolvConf = cmp.Or(o.ResolvConf, "/etc/resolv.conf")
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
 	}
@@ -137,18 +132,15 @@ func New(ctx context.Context, o Options) *Resolver {
 		}
 	}
 	if o.Local == nil {
-		o.Local = interfaceAddrs
-	}
-	if o.Known == nil {
-		o.Known = new(Known)
+		o.Local = InterfaceAddrs
 	}
 	return &Resolver{Options: o, ctx: ctx, cache: make(map[host.Name]*entry)}
 }
 
-// Lookup resolves the name of an upstream, and notes its addresses in Known.
-// Addresses in the hosts file that own reports are ignored, as this machine's own
-// are. The result is in the order to try, and must not be changed. cached reports
-// that no server was asked. The error is a *LookupError.
+// Lookup resolves the name of an upstream, and records its addresses in Known. In the
+// hosts file, it ignores this machine's addresses and those that own reports. The
+// result is in the order to try, and must not be changed. cached means that no server
+// was queried. The error is a *LookupError.
 func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Addr) bool) (addrs []netip.Addr, cached bool, err error) {
 	addrs, cached = r.elsewhere(name, own), true
 	if len(addrs) == 0 {
@@ -161,7 +153,7 @@ func (r *Resolver) Lookup(ctx context.Context, name host.Name, own func(netip.Ad
 	return addrs, cached, nil
 }
 
-// elsewhere is what the hosts file says of a name, without this machine.
+// elsewhere returns the hosts file's addresses for a name, without this machine's.
 func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.Addr {
 	all := r.inHosts(name)
 	if len(all) == 0 {
@@ -169,14 +161,14 @@ func (r *Resolver) elsewhere(name host.Name, own func(netip.Addr) bool) []netip.
 	}
 	local := r.Local()
 	return slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool {
-		return a.IsLoopback() || a.IsUnspecified() || own(a) || slices.Contains(local, a)
+		return a.IsLoopback() || a.IsUnspecified() || own(a) || local[a]
 	})
 }
 
-// LookupSystem resolves a name as any program on this machine does: by the hosts
-// file, then the servers with the search list. The system's resolver is asked when
-// they fail, or have not answered in half of a lookup's time: their answer still
-// counts then. The error is a *LookupError.
+// LookupSystem resolves a name as any program on this machine does: from the hosts
+// file, then from the servers with the search list. It asks the system's resolver if
+// they fail, or have not answered within half of lookupTimeout; their later answer
+// still counts. The error is a *LookupError.
 func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
 	var failed inTurn
 	half, cancel := context.WithTimeout(ctx, lookupTimeout/2)
@@ -188,11 +180,11 @@ func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []ne
 		if addrs, cached, err = r.search(half, name); err == nil {
 			return addrs, cached, nil
 		}
-		if failed = append(failed, err); ctx.Err() != nil { // no time to ask anyone else
+		if failed = append(failed, err); ctx.Err() != nil { // no time for the system's resolver
 			return nil, cached, &LookupError{name, failed}
 		}
 	}
-	late := half.Err() != nil
+	late := len(failed) > 0 && half.Err() != nil
 	rec := r.system(ctx, name.String())
 	if rec.err == nil {
 		return rec.addrs, false, nil
@@ -205,8 +197,8 @@ func (r *Resolver) LookupSystem(ctx context.Context, name host.Name) (addrs []ne
 	return nil, false, &LookupError{name, append(failed, rec.err)}
 }
 
-// search looks up a name with the search list until it has an address. It ends
-// with a failure: the name that failed may be the right one.
+// search looks up a name with the search list until it finds an address. It stops at
+// a failure: the name that failed may be the right one.
 func (r *Resolver) search(ctx context.Context, name host.Name) (addrs []netip.Addr, cached bool, err error) {
 	for _, candidate := range r.resolvConf().candidates(name) {
 		if addrs, cached, err = r.lookupDNS(ctx, candidate); !errors.Is(err, ErrNoAddress) {
@@ -220,9 +212,9 @@ func (r *Resolver) inHosts(name host.Name) []netip.Addr {
 	return r.hosts.get(r.HostsFile, parseHosts, r.Now())[name]
 }
 
-// lookupDNS answers from the cache, or asks once for all callers that wait. A
-// caller takes an expired answer if it serves and asking takes long, and so do
-// those that come before the new one.
+// lookupDNS answers from the cache, or queries once for all waiting callers. If the
+// query takes long, a caller uses an expired answer that is not stale, and so do
+// later callers until the new one comes.
 func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr, bool, error) {
 	r.mu.Lock()
 	e := r.cache[name]
@@ -254,8 +246,8 @@ func (r *Resolver) lookupDNS(ctx context.Context, name host.Name) ([]netip.Addr,
 	}
 }
 
-// refresh asks for a name and remembers the answer. While DNS fails, an expired
-// answer stays in place until it is stale.
+// refresh queries a name and caches the answer. While DNS fails, an expired answer
+// stays in place until it is stale.
 func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	if old == nil {
 		old = new(entry)
@@ -283,8 +275,8 @@ func (r *Resolver) refresh(name host.Name, old *entry) *entry {
 	return e
 }
 
-// contained is f's result; a panic is one that failed. No caller of f could
-// recover from it.
+// contained returns f's result, or an error if f panics. No caller of f could recover
+// from that.
 func (r *Resolver) contained(f func() records) (rec records) {
 	err := contain.Do(r.Logger, "name resolution", func() error { rec = f(); return nil })
 	if err != nil {
@@ -293,7 +285,7 @@ func (r *Resolver) contained(f func() records) (rec records) {
 	return rec
 }
 
-// servers are those that are configured now; none where only the system knows.
+// servers returns the servers configured now, or none if only the system knows them.
 func (r *Resolver) servers() []string {
 	if len(r.Servers) > 0 {
 		return r.Servers
@@ -305,8 +297,9 @@ func (r *Resolver) resolvConf() resolvConf {
 	return r.conf.get(r.ResolvConf, parseResolvConf, r.Now())
 }
 
-// ask asks the servers that are configured now. The system's resolver reads the
-// hosts file too: what that says is no answer, because it leads to this machine.
+// ask queries the servers configured now, or else the system's resolver. That reads
+// the hosts file too, but those addresses do not count, because they lead to this
+// machine.
 func (r *Resolver) ask(ctx context.Context, name host.Name) records {
 	if servers := r.servers(); len(servers) > 0 {
 		return r.query(ctx, servers, name)
@@ -334,21 +327,20 @@ func (r *Resolver) system(ctx context.Context, name string) records {
 	return records{addrs: sorted(addrs), ttl: systemTTL}
 }
 
-// sorted puts IPv4 first: the networks of legacy hosts surely have it.
+// sorted puts IPv4 first: the networks of legacy hosts certainly have it.
 func sorted(addrs []netip.Addr) []netip.Addr {
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
 	return addrs
 }
 
-func interfaceAddrs() []netip.Addr {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	var addrs []netip.Addr
+// InterfaceAddrs returns the addresses of this machine's interfaces, or none if the
+// system does not say.
+func InterfaceAddrs() map[netip.Addr]bool {
+	all, _ := net.InterfaceAddrs()
+	addrs := make(map[netip.Addr]bool, len(all))
 	for _, a := range all {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			addrs = append(addrs, p.Addr().Unmap())
+			addrs[p.Addr().Unmap()] = true
 		}
 	}
 	return addrs

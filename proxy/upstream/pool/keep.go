@@ -15,14 +15,14 @@ const (
 	backoff         = time.Second
 	mostDelay       = time.Minute
 	maintenanceTick = time.Second
-	// lead is how long before used connections cease to be trusted fresh ones
-	// are made in their place; half the window if that is less.
+	// Fresh connections are made lead before the used ones that they replace cease to
+	// be trusted, or half the window before if that is less.
 	lead = 2 * time.Second
 )
 
-// startMaintenance wakes the maintenance loop when a fresh connection is
-// missing, and starts it when there is a connection to look after. A target that
-// was not reached has none: callers can invent names.
+// startMaintenance wakes the maintenance loop if a fresh connection is missing, and
+// starts it if there is a connection to look after. A target that was never reached
+// has none: callers can invent names.
 func (p *Pool) startMaintenance(now time.Time) {
 	switch {
 	case p.retired, len(p.all) == 0:
@@ -42,7 +42,7 @@ func (p *Pool) maintenanceLoop() {
 	defer ticker.Stop()
 	ended := false
 	defer func() {
-		if !ended { // by a panic: the next request starts another one
+		if !ended { // by a panic: the next request starts another loop
 			p.mu.Lock()
 			p.kept = false
 			p.mu.Unlock()
@@ -59,7 +59,7 @@ func (p *Pool) maintenanceLoop() {
 	ended = true
 }
 
-// unlocked runs f without the lock, which is held again whatever f does.
+// unlocked runs f without the lock, and takes the lock again even if f panics.
 func (p *Pool) unlocked(f func()) {
 	p.mu.Unlock()
 	defer p.mu.Lock()
@@ -67,8 +67,8 @@ func (p *Pool) unlocked(f func()) {
 }
 
 // maintain closes connections that have ended or are too old, learns from them, and
-// makes the fresh ones that are missing, one after the other. It reports whether
-// anything is left to look after.
+// makes the missing fresh ones, one after the other. It reports whether anything is
+// left to look after.
 func (p *Pool) maintain() (again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,15 +89,15 @@ func (p *Pool) maintain() (again bool) {
 	return p.kept
 }
 
-// warm reports whether fresh connections are kept ready: for a target that is in
-// use, while there is room.
+// warm reports whether fresh connections are kept ready: the target is in use, and
+// there is room.
 func (p *Pool) warm(now time.Time) bool {
 	return p.opts.Warm > 0 && now.Sub(p.lastUse) <= inUse && p.opts.Sum() < p.opts.Most
 }
 
-// probe finds out whether a connection that has been idle for a while has ended.
-// It is not in the pool meanwhile: on Windows the look takes time, and requests
-// do not wait for it.
+// probe finds out whether a connection that has been idle for a while has ended. It
+// takes the connection out of the pool meanwhile: on Windows the check takes time,
+// and requests do not wait for it.
 func (p *Pool) probe(list *[]*Conn, c *Conn) {
 	i, now := slices.Index(*list, c), p.Now()
 	if i < 0 || now.Sub(c.since) < maintenanceTick {
@@ -113,24 +113,24 @@ func (p *Pool) probe(list *[]*Conn, c *Conn) {
 	case !quiet:
 		p.lost(c, now)
 	case c.Used && len(p.waiters) > 0 && !p.trusts(c, now):
-		p.close(c) // too old for a waiter, but in its way
+		p.close(c) // too old for a waiter, but takes up its place
 	default:
 		c.alive = now
 		p.give(c)
 	}
 }
 
-// missing reports whether a fresh connection is to be made now: when fewer than
-// Warm will be ready in a while, besides the one that serves the present calls.
-// Used ones that will still be trusted count, so calls with pauses between them
-// do not cost a handshake each.
+// missing reports whether to make a fresh connection now: fewer than Warm will be
+// ready in a while, besides the one that serves the current calls. Used ones that
+// will still be trusted count, so calls with pauses between them do not cost a
+// handshake each.
 func (p *Pool) missing(now time.Time) bool {
 	if p.dials > 0 || p.retired || p.open() >= p.opts.Most || now.Before(p.after) || !p.warm(now) {
 		return false
 	}
 	ready, spare := 0, p.used
 	if n := len(spare); n > 0 && len(p.all) == n+len(p.fresh) {
-		spare = spare[:n-1] // no call is under way: the latest is for the next one
+		spare = spare[:n-1] // no call is in flight: the latest is for the next one
 	}
 	window := p.life.window(now, p.opts.Idle)
 	for _, c := range spare {
@@ -146,9 +146,9 @@ func (p *Pool) missing(now time.Time) bool {
 	return ready < p.opts.Warm
 }
 
-// expire closes the used connections that are too old, except the oldest: it
-// shows how long the server leaves it open. It closes the fresh ones that are due
-// and have been replaced, and all of them when the pool is no longer in use.
+// expire closes the used connections that are too old, except for one, which shows
+// how long the server leaves it open. It closes fresh ones that are due and have been
+// replaced, and all of them if the pool is no longer in use.
 func (p *Pool) expire(now time.Time) {
 	watched := false
 	p.used = slices.DeleteFunc(p.used, func(c *Conn) bool {
@@ -176,13 +176,7 @@ func (p *Pool) expire(now time.Time) {
 	})
 }
 
-// lifetime is after how long a fresh connection is replaced. It is spread, so
-// not all are replaced at once.
-func (p *Pool) lifetime() time.Duration {
-	return time.Duration((0.5 + 0.4*rand.Float64()) * float64(p.opts.Idle))
-}
-
-// failed notes that a fresh connection could not be had, or did not last.
+// failed records that a fresh connection could not be made, or did not last.
 func (p *Pool) failed(now time.Time) {
 	delay := min(backoff<<min(p.fails, 10), mostDelay)
 	p.fails++

@@ -1,18 +1,18 @@
-// Package pool owns the connections to one target: those in use, idle ones to be
-// used again, and a few that were never used and are kept ready, so a request
-// does not wait for a handshake.
+// Package pool owns the connections to one target: those in use, idle ones for reuse,
+// and a few that were never used and are kept ready, so a request does not wait for a
+// handshake.
 //
-// A connection is owned by exactly one of: the request that uses it, its pool,
-// the goroutine that dials it, or the client connection that signed in on it
-// (Conn.Signed). The pool learns from a connection's own stream
-// whether it is still open, by reading without waiting: session tickets make a
-// socket readable just as a close_notify does.
+// A connection has exactly one owner: the request that uses it, its pool, the
+// goroutine that dials it, or the client connection that signed in on it
+// (Conn.Signed). To find out whether a connection is still open, the pool reads from
+// it without waiting. That its socket is readable proves nothing: session tickets
+// cause that just as a close_notify does.
 //
-// If a server closes a connection while a request is being written, the fate of
-// the request is unknown. So a used connection is trusted for 5 s at first, then
-// for up to half the shortest idle life seen of that server. If that life is less
-// than a second, a connection is used once. A connection that was never used is
-// preferred.
+// If a server closes a connection while a request is being written, the fate of the
+// request is unknown. So a used connection is trusted for 5 s at first, then for up
+// to half the shortest idle life seen from that server. If that life is less than a
+// second, a connection is used once. A connection that was never used is preferred,
+// unless another was used within the last 250 ms.
 package pool
 
 import (
@@ -29,21 +29,21 @@ import (
 	"tlslift/proxy/upstream/dial"
 )
 
-// Options are a Pool's. Every field must be set; Warm may be 0.
+// Options configures a Pool. Every field must be set; Warm may be 0.
 type Options struct {
 	Dial  func(ctx context.Context) (*dial.Conn, error) // the error is a *dial.Error
 	Warm  int                                           // connections kept ready while the pool is in use
-	Most  int                                           // connections at a time
+	Most  int                                           // connections at a time, at most
 	Idle  time.Duration                                 // upper bound of an idle connection's life
-	Wait  time.Duration                                 // for a free connection, once there are Most
+	Wait  time.Duration                                 // limit for a free connection, once there are Most
 	Count func(idle, busy int)                          // receives changes in the numbers of connections
-	Sum   func() int                                    // connections of all pools that Most bounds together
+	Sum   func() int                                    // connections in all pools that share Most
 }
 
 // Background is what the pools of a transport share. Every field must be set.
 type Background struct {
 	Context context.Context             // ends all pools
-	Go      func(func()) (started bool) // runs a function in a goroutine, unless all has ended; a panic ends that function alone
+	Go      func(func()) (started bool) // runs a function in a goroutine, unless the transport has ended; a panic ends only that function
 	Now     func() time.Time
 	Logger  *zap.Logger
 }
@@ -55,17 +55,17 @@ type Pool struct {
 
 	mu      sync.Mutex
 	opts    Options
-	used    []*Conn // idle after a request, the last one last
+	used    []*Conn // idle after a request, the latest last
 	fresh   []*Conn // idle, never used, the newest last
 	all     map[*Conn]struct{}
-	dials   int       // under way
+	dials   int       // in flight
 	waiters []*waiter // first come, first served
 	lastUse time.Time
 	kept    bool // the maintenance loop runs
 	retired bool // nothing is kept any more
 	life    life
-	fails   int       // dials and deaths of fresh connections, in a row
-	after   time.Time // no fresh ones are made before
+	fails   int       // consecutive failed dials and deaths of fresh connections
+	after   time.Time // no fresh ones are made before this
 	idle    int       // as last counted
 	busy    int
 }
@@ -73,22 +73,23 @@ type Pool struct {
 // Conn is a pooled connection.
 type Conn struct {
 	*dial.Conn
-	// Used says that a request was sent on it. Its user sets this.
+	// Used means that a request was sent on it. The request sets this.
 	Used bool
-	// Signed says that somebody signed in on the connection itself, or began to.
-	// Its user sets this. The pool never lends it again.
+	// Signed means that a user signed in on the connection itself, or began to. The
+	// request sets this. The pool never lends the connection again.
 	Signed bool
 
 	reserved bool      // by Reserve or Keep
 	since    time.Time // idle since
 	alive    time.Time // last seen alive while idle
-	replace  time.Time // of a fresh one: have another in its place then
+	replace  time.Time // when a fresh one should be replaced
 }
 
 var (
 	errFull     = &dial.Error{Reason: problem.Limit, Err: errors.New("every connection to this host is busy")}
 	errDraining = &dial.Error{Reason: problem.Draining, Err: errors.New("shutting down")}
-	errEnded    = &dial.Error{Reason: problem.Reset, Err: errors.New("the connection ended before it was used")}
+	// ErrEnded is the error for a connection that ended before it was used.
+	ErrEnded = &dial.Error{Reason: problem.Reset, Err: errors.New("the connection ended before it was used")}
 )
 
 // New makes a Pool. It connects to nothing yet.
@@ -103,11 +104,11 @@ func (p *Pool) Configure(o Options) {
 	p.opts = o
 }
 
-// Get returns an idle connection, else the first to come: a new one, or one that
-// is given back. The connection is open as far as can be seen. The error is a
-// *dial.Error: problem.Draining when ctx or the pool has ended, problem.Limit
-// when no connection came free in time, problem.Reset when a new connection ended
-// at once, which is worth another try.
+// Get returns an idle connection, else the first that becomes available: a new one,
+// or one that is given back. The connection is open as far as can be seen. The error
+// is a *dial.Error: problem.Draining if ctx or the pool has ended, problem.Limit if
+// no connection came free in time, problem.Reset if a new connection ended at once,
+// which is worth another try.
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	var dead *Conn
 	for waited := false; ; {
@@ -124,15 +125,15 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 		}
 		if w != nil && !c.Used { // it was made just now
 			p.died(c)
-			return nil, errEnded
+			return nil, ErrEnded
 		}
 		dead = c
 	}
 }
 
-// next is an idle connection, else a place in the queue of those that wait so long
-// for one. dead is the one before, which had ended; waited says that the request has
-// stood in the queue before.
+// next returns an idle connection, else a place in the queue and how long to wait
+// there. dead is the previous connection, which had ended. waited means that the
+// request was in the queue before.
 func (p *Pool) next(dead *Conn, waited bool) (c *Conn, w *waiter, timeout time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,14 +146,14 @@ func (p *Pool) next(dead *Conn, waited bool) (c *Conn, w *waiter, timeout time.D
 		w = p.queue(waited)
 	}
 	if dead != nil {
-		p.close(dead) // only now: the place is this request's
+		p.close(dead) // only now: its place is this request's
 	}
 	p.count()
 	p.startMaintenance(now)
 	return c, w, p.opts.Wait
 }
 
-// reusable is c.Quiet. A connection that cannot be looked at has ended.
+// reusable is c.Reusable. A connection that cannot be examined has ended.
 func (p *Pool) reusable(c *Conn) (quiet bool) {
 	err := contain.Do(p.Logger, "look at an idle connection", func() error { quiet = c.Reusable(); return nil })
 	return err == nil && quiet
@@ -161,9 +162,9 @@ func (p *Pool) reusable(c *Conn) (quiet bool) {
 // recentUse is how long after a request its connection is preferred to a fresh one.
 const recentUse = 250 * time.Millisecond
 
-// take removes the best idle connection. Of the trusted used ones, it is the one
-// used last if that was just now, else a fresh one that is not due to be replaced,
-// else the one used last, else any fresh one. It returns nil for none.
+// take removes the best idle connection, or returns nil. It prefers the trusted one
+// used last if that was just now, then a fresh one that is not due to be replaced,
+// then the trusted one used last, then any fresh one.
 func (p *Pool) take(now time.Time) *Conn {
 	list, u, f := &p.fresh, len(p.used)-1, len(p.fresh)-1
 	if u >= 0 && p.trusts(p.used[u], now) &&
@@ -179,16 +180,16 @@ func (p *Pool) take(now time.Time) *Conn {
 	return c
 }
 
-// trusts reports whether a used connection may serve another request: the server
-// is not about to close it, as far as is known.
+// trusts reports whether a used connection may serve another request: as far as is
+// known, the server is not about to close it.
 func (p *Pool) trusts(c *Conn, now time.Time) bool {
 	window := p.life.window(now, p.opts.Idle)
 	return window > 0 && now.Sub(c.since) <= window
 }
 
-// give hands a connection to the waiter that came first, else keeps it if there
-// are not too many. Of those that are not trusted at all it keeps one, to see
-// how long the server leaves it open.
+// give hands a connection to the first waiter, else keeps it if there are not too
+// many. If used connections are not trusted at all, it keeps one of them, to see how
+// long the server leaves it open.
 func (p *Pool) give(c *Conn) {
 	switch {
 	case c.Signed, c.Used && len(p.waiters)+len(p.used) > 0 && p.life.window(p.Now(), p.opts.Idle) == 0:
@@ -203,21 +204,16 @@ func (p *Pool) give(c *Conn) {
 		}
 		p.drop(c)
 	default:
-		list := p.list(c)
+		list := &p.fresh // ordered by since
+		if c.Used {
+			list = &p.used
+		}
 		at := len(*list)
 		for at > 0 && (*list)[at-1].since.After(c.since) {
 			at--
 		}
 		*list = slices.Insert(*list, at, c)
 	}
-}
-
-// list is where a connection is kept while idle, ordered by since.
-func (p *Pool) list(c *Conn) *[]*Conn {
-	if c.Used {
-		return &p.used
-	}
-	return &p.fresh
 }
 
 // Put gives a connection back after an exchange that left it clean.
@@ -231,8 +227,8 @@ func (p *Pool) Put(c *Conn) {
 }
 
 // Reserve lets the user of a connection keep it for as long as its caller likes,
-// until it is given back. It reports false, and does nothing, if half of all
-// connections that there may be are reserved already: callers that sign in, or whose
+// until it is given back. It reports false, and does nothing, if half of the
+// connections that are allowed are reserved already. Callers that sign in, or whose
 // bodies come slowly, must not keep out all others. One can always be reserved.
 func (p *Pool) Reserve(c *Conn) bool {
 	p.mu.Lock()
@@ -240,8 +236,8 @@ func (p *Pool) Reserve(c *Conn) bool {
 	return p.reserve(c, max(1, p.opts.Most/2))
 }
 
-// Keep is Reserve for a connection that is idle, and stays with its user until
-// Discard. It reports false also if there are too many, or if none are kept now.
+// Keep is Reserve for an idle connection that stays with its user until Discard. It
+// also reports false if there are too many, or if none are kept now.
 func (p *Pool) Keep(c *Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -261,8 +257,8 @@ func (p *Pool) reserve(c *Conn, most int) bool {
 	return c.reserved
 }
 
-// Return gives a connection back that was not used after all. One that was made
-// for nothing, and is more than are kept ready, is closed.
+// Return gives a connection back that was not used after all. It closes one that was
+// never used if enough are kept ready.
 func (p *Pool) Return(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -275,21 +271,22 @@ func (p *Pool) Return(c *Conn) {
 	p.count()
 }
 
-// Discard closes a connection that is not to be used again.
+// Discard closes a connection that must not be used again.
 func (p *Pool) Discard(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop(c)
 }
 
-// LearnIdleTimeout notes how long the server leaves idle connections open by its own word.
+// LearnIdleTimeout records how long the server says that it leaves idle connections
+// open.
 func (p *Pool) LearnIdleTimeout(idle time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.life.seen(p.Now(), idle)
 }
 
-// died closes a connection that was found dead when it was to be used.
+// died closes a connection that turned out to be dead when it was needed.
 func (p *Pool) died(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -315,7 +312,7 @@ func (p *Pool) learn(c *Conn, now time.Time) {
 	}
 }
 
-// drop is close and count.
+// drop closes c and counts.
 func (p *Pool) drop(c *Conn) {
 	p.close(c)
 	p.count()
@@ -359,8 +356,8 @@ func (p *Pool) Abort() {
 	}
 }
 
-// RetireEmpty retires the pool if it has no connections, no requests and no
-// maintenance loop, and reports whether it did.
+// RetireEmpty retires the pool if it has no connections, no waiting requests and no
+// maintenance loop. It reports whether it did.
 func (p *Pool) RetireEmpty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

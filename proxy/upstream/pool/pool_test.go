@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/dial"
@@ -111,7 +112,7 @@ func newWorld(t *testing.T, o Options) *world {
 
 type silent struct{ dial.Observer }
 
-func (silent) Phase(string, dial.Phase, time.Duration) {}
+func (silent) Phase(string, call.Phase, time.Duration) {}
 
 // inBubble runs a test with a pool.
 func inBubble(t *testing.T, o Options, f func(t *testing.T, w *world)) {

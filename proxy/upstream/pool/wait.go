@@ -2,24 +2,25 @@ package pool
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
 
-// waiter is a request that waits for a connection.
+// waiter is a request that is waiting for a connection.
 type waiter struct {
 	got     chan grant // buffered
 	dialing bool       // a dial was started for it
 }
 
-// grant is what a waiter gets: one of the two.
+// grant is what a waiter gets: a connection or an error.
 type grant struct {
 	c   *Conn
 	err error
 }
 
-// queue makes the caller wait, before all others if it had its turn, and dials if
-// there may be one more connection.
+// queue makes the caller wait, in front of all others if it had its turn before. It
+// dials if one more connection is allowed.
 func (p *Pool) queue(first bool) *waiter {
 	w := &waiter{got: make(chan grant, 1)}
 	at := len(p.waiters)
@@ -27,7 +28,7 @@ func (p *Pool) queue(first bool) *waiter {
 		at = 0
 	}
 	p.waiters = slices.Insert(p.waiters, at, w)
-	if p.open() >= p.opts.Most && len(p.used) > 0 { // too old to be used: take found it
+	if p.open() >= p.opts.Most && len(p.used) > 0 { // take found it too old to be used
 		old := p.used[0]
 		p.used = slices.Delete(p.used, 0, 1)
 		p.close(old)
@@ -36,10 +37,10 @@ func (p *Pool) queue(first bool) *waiter {
 	return w
 }
 
-// open is how many connections there are, or may be in a moment.
+// open returns how many connections there are, dials in flight included.
 func (p *Pool) open() int { return len(p.all) + p.dials }
 
-// grow dials for the waiters, in their order, as far as Most allows.
+// grow dials for the waiters, in order, as far as Most allows.
 func (p *Pool) grow() {
 	for _, w := range slices.Clone(p.waiters) {
 		if w.dialing {
@@ -57,8 +58,8 @@ func (p *Pool) grow() {
 	}
 }
 
-// dial makes one connection for w, or for no waiter (nil). If w has another one
-// by then, the new one is for the next waiter, or is kept.
+// dial makes one connection for w, or for no waiter (nil). If w was answered
+// meanwhile, the connection goes to the next waiter, or is kept.
 func (p *Pool) dial(w *waiter) {
 	p.mu.Lock()
 	dial := p.opts.Dial
@@ -74,7 +75,10 @@ func (p *Pool) dial(w *waiter) {
 		p.grow()
 		return
 	}
-	c := &Conn{Conn: made, since: now, alive: now, replace: now.Add(p.lifetime())}
+	// It is replaced after 50 to 90 % of Idle, at random, so not all are replaced at
+	// once.
+	life := time.Duration((0.5 + 0.4*rand.Float64()) * float64(p.opts.Idle))
+	c := &Conn{Conn: made, since: now, alive: now, replace: now.Add(life)}
 	p.all[c] = struct{}{}
 	if !p.answer(w, grant{c: c}) {
 		p.give(c)
@@ -83,7 +87,7 @@ func (p *Pool) dial(w *waiter) {
 	p.count()
 }
 
-// answer ends w's waiting with g. It reports false if w no longer waits.
+// answer ends w's wait with g. It reports false if w no longer waits.
 func (p *Pool) answer(w *waiter, g grant) bool {
 	i := slices.Index(p.waiters, w)
 	if i < 0 {
@@ -94,8 +98,8 @@ func (p *Pool) answer(w *waiter, g grant) bool {
 	return true
 }
 
-// wait waits for w to be answered. The timeout is for a connection that others
-// give back, not for a dial, which ends by itself.
+// wait waits for w to be answered. The timeout limits the wait for a connection that
+// others give back. It does not limit a dial, which ends by itself.
 func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Conn, error) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -114,8 +118,8 @@ func (p *Pool) wait(ctx context.Context, w *waiter, timeout time.Duration) (*Con
 	}
 }
 
-// withdraw ends w's waiting, unless a dial is under way for it and must is not
-// set. A connection that w was given already goes back.
+// withdraw ends w's wait, unless a dial for it is in flight and must is not set. A
+// connection that w was given already goes back.
 func (p *Pool) withdraw(w *waiter, must bool) (done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
