@@ -26,7 +26,7 @@ const (
 // long. The write itself goes on.
 const (
 	writeWithin = 10 * time.Second
-	lastWithin  = 3 * time.Second // for a write that an upgrade or the shutdown waits for
+	lastWithin  = 8 * time.Second // for a write that the shutdown or an upgrade waits for; the new process waits 10 s
 )
 
 var errNoAnswer = errors.New("the disk does not answer")
