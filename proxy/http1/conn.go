@@ -222,7 +222,7 @@ func (c *Conn) Drain(grace time.Duration) {
 // with a timeout. Bytes of later requests are kept, up to one buffer. The handler
 // may call Ended while nothing reads the request's body.
 func (c *Conn) Ended() bool {
-	for !c.halfClosed && (c.in == nil || c.w < len(c.in)) {
+	for !c.halfClosed && len(c.space()) > 0 {
 		if err := c.fill(); err != nil {
 			c.halfClosed = c.halfClosed || !isTimeout(err)
 			break

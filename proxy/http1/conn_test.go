@@ -102,20 +102,26 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func TestEnded(t *testing.T) {
 	t.Parallel()
 	const next = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+	const first = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+	fills := "GET /b HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", smallBuffer)
+	fills = fills[:smallBuffer-len(first)-len("\r\n\r\n")] + "\r\n\r\n"
 	for _, tt := range []struct {
 		name     string
+		queued   string // came with the request
 		segments []string
 		end      error
 		want     bool
 		answers  int
 	}{
-		{"there", nil, os.ErrDeadlineExceeded, false, 1},
-		{"there, with another request", []string{next[:9], next[9:]}, os.ErrDeadlineExceeded, false, 2},
-		{"ended", nil, io.EOF, true, 1},
-		{"ended after another request", []string{next}, io.EOF, true, 2},
-		{"reset", nil, syscall.ECONNRESET, true, 1},
+		{"there", "", nil, os.ErrDeadlineExceeded, false, 1},
+		{"there, with another request", "", []string{next[:9], next[9:]}, os.ErrDeadlineExceeded, false, 2},
+		{"ended", "", nil, io.EOF, true, 1},
+		{"ended after another request", "", []string{next}, io.EOF, true, 2},
+		{"ended after another request that fills the buffer", fills, nil, io.EOF, true, 2},
+		{"there, with two others, one of which fills the buffer", fills, []string{next}, os.ErrDeadlineExceeded, false, 3},
+		{"reset", "", nil, syscall.ECONNRESET, true, 1},
 	} {
-		nc := &scriptConn{segments: []string{"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"}, end: os.ErrDeadlineExceeded}
+		nc := &scriptConn{segments: []string{first + tt.queued}, end: os.ErrDeadlineExceeded}
 		var c *Conn
 		asked := false
 		c = newConn(nc, Options{Limits: testLimits})
