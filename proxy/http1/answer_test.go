@@ -209,6 +209,19 @@ func TestAnswersOfOtherProtocolsAreNotWaitedFor(t *testing.T) {
 	}
 }
 
+// maxInterim interim answers are skipped, and not one more.
+func TestNumberOfInterimAnswers(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]error{maxInterim: nil, maxInterim + 1: ErrInterim} {
+		var a Answer
+		raw := strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", n) + "HTTP/1.1 200 OK\r\n\r\n"
+		err := ReadFinalAnswer(bufio.NewReader(strings.NewReader(raw)), "GET", &a)
+		if !errors.Is(err, want) || want == nil && a.StatusCode != 200 {
+			t.Errorf("after %d interim answers: status %d, %v", n, a.StatusCode, err)
+		}
+	}
+}
+
 // Interim answers and the final one share the limit of their heads.
 func TestInterimAnswers(t *testing.T) {
 	t.Parallel()

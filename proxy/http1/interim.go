@@ -14,7 +14,7 @@ var ErrInterim = errors.New("too many interim answers, or a switch of protocols"
 
 // ReadFinalAnswer is ReadAnswer for the final answer. It skips the interim ones.
 func ReadFinalAnswer(br *bufio.Reader, method string, a *Answer) error {
-	for range maxInterim {
+	for range maxInterim + 1 {
 		switch err := ReadAnswer(br, method, a); {
 		case err != nil, a.StatusCode >= 200:
 			return err
