@@ -48,9 +48,11 @@ const (
 // the head of the answer at the same time.
 func (x *trip) exchangeLarge(m *message, method string) error {
 	u := &upload{trip: *x, m: *m, done: make(chan struct{})}
-	m.buf = nil                  // it belongs to the upload now
 	x.c.SetDeadline(time.Time{}) // the upload sets them
-	go u.run()
+	if !x.s.background.Go(u.run) {
+		return errDraining
+	}
+	m.buf = nil // it belongs to the upload now
 	first, err := x.readHead(method)
 	if err != nil {
 		u.fault.CompareAndSwap(0, upstreamsFault)

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -303,6 +304,72 @@ func TestStalledUpload(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Reason != problem.Timeout || e.Delivery != problem.Unknown || time.Since(begun) > 11*time.Second {
 			t.Error(err, time.Since(begun))
+		}
+	})
+}
+
+// slowToAbort is a body whose Read returns a second after it was aborted.
+type slowToAbort struct {
+	blockedBody
+	over bool
+}
+
+func (b *slowToAbort) Read(p []byte) (int, error) {
+	n, err := b.blockedBody.Read(p)
+	if err != nil {
+		time.Sleep(time.Second)
+		b.over = true
+	}
+	return n, err
+}
+
+// When Close returns, nothing reads the body of a request any more.
+func TestCloseWaitsForUpload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memServer(t, func(c *serverConn) { c.request(); <-c.s.until })
+		s.until = make(chan struct{})
+		defer close(s.until)
+		tr := start(t, s)
+		body := &slowToAbort{blockedBody: blockedBody{n: 2 * smallBody, abort: make(chan struct{})}}
+		req, ex := newRequest("POST", "/send", "")
+		req.Body, req.ContentLength = body, 10<<20
+		ex.AbortBody = func() { close(body.abort) }
+		r := route(t, tr, testHost)
+		done := make(chan error)
+		go func() {
+			_, err := tr.Do(context.Background(), req, r, ex)
+			done <- err
+		}()
+		synctest.Wait() // for the upload to block
+		tr.Close()
+		if !body.over {
+			t.Error("the body is still being read")
+		}
+		if err := <-done; err == nil {
+			t.Error("an answer")
+		}
+	})
+}
+
+// closing closes the transport when it is asked.
+type closing struct{ t *Transport }
+
+func (c closing) Gone() bool { c.t.Close(); return false }
+
+// An upload does not begin once the transport is closed.
+func TestUploadAfterClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := memServer(t, echoLength)
+		tr := start(t, s)
+		req, ex := newRequest("POST", "/send", "")
+		req.Body, req.ContentLength = io.NopCloser(&pattern{left: 10 << 20}), 10<<20
+		ex.Caller = closing{tr}
+		_, err := tr.Do(context.Background(), req, route(t, tr, testHost), ex)
+		var e *Error
+		if !errors.As(err, &e) || e.Reason != problem.Draining || e.Delivery != problem.NotSent {
+			t.Errorf("got %v", err)
 		}
 	})
 }
