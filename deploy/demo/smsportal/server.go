@@ -122,6 +122,9 @@ func (s *Server) Close() error {
 	return err
 }
 
+// acceptPause is how long accept waits after a failure.
+const acceptPause = 20 * time.Millisecond
+
 func (s *Server) accept() {
 	for {
 		raw, err := s.listener.Accept()
@@ -129,7 +132,12 @@ func (s *Server) accept() {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // out of descriptors, or aborted by the peer: the next one may work
+			select { // out of descriptors, or aborted by the peer: the next one may work
+			case <-s.stopped.Done():
+				return
+			case <-time.After(acceptPause):
+				continue
+			}
 		}
 		s.mu.Lock()
 		s.conns[raw] = struct{}{}

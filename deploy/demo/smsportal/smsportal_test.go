@@ -14,7 +14,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -436,4 +439,29 @@ func TestKeepBoundsMemoryNotCounts(t *testing.T) {
 	if got := s.Requests(); len(got) != 2 || got[1].Target != "/4" || s.Count() != 5 {
 		t.Errorf("kept %d of %d", len(got), s.Count())
 	}
+}
+
+// exhausted is a listener without file descriptors.
+type exhausted struct {
+	net.Listener
+	tried atomic.Int32
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	l.tried.Add(1)
+	return nil, syscall.EMFILE
+}
+
+func TestPausesWithoutDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(exhausted)
+		s := &Server{listener: l}
+		s.stopped, s.stop = context.WithCancel(context.Background())
+		go s.accept()
+		time.Sleep(time.Second)
+		s.stop()
+		if n := l.tried.Load(); n < 2 || n > 100 {
+			t.Errorf("%d attempts in a second", n)
+		}
+	})
 }
