@@ -247,7 +247,7 @@ func cutField(lines string) (f answerField, rest string, ok bool) {
 		value, rest = unfold(value, rest)
 		f.odd = true
 	}
-	if name = trimRight(name); !colon || !isToken(name) {
+	if name = strings.TrimRight(name, " \t"); !colon || !isToken(name) {
 		return f, rest, !likeFraming(line)
 	}
 	if !isFieldValue(value) {

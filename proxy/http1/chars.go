@@ -1,5 +1,7 @@
 package http1
 
+import "strings"
+
 // isTokenByte reports whether c may occur in a token, such as a method or a field
 // name (RFC 9110 section 5.6.2).
 func isTokenByte(c byte) bool {
@@ -65,20 +67,7 @@ func fold(s, lower string) bool {
 }
 
 // trim removes optional whitespace (RFC 9110 section 5.6.3) from both ends.
-func trim(s string) string {
-	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	return trimRight(s)
-}
-
-// trimRight removes optional whitespace from the end.
-func trimRight(s string) string {
-	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
-}
+func trim(s string) string { return strings.Trim(s, " \t") }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 

@@ -115,7 +115,7 @@ func NewConn(nc net.Conn, o Options) *Conn {
 	c := &Conn{nc: nc, options: o, share: o.Budget.Share()}
 	c.req.Request = *c.req.WithContext(o.Context)
 	c.head.req = &c.req
-	c.resp.c = c
+	c.resp = Response{c: c, length: unknownLength}
 	return c
 }
 
@@ -164,7 +164,6 @@ func (c *Conn) serve(h Handler, queued bool) End {
 		c.release() // an upstream may take long to answer
 	}
 	c.req.Queued = queued
-	c.resp.begin()
 	h.ServeHTTP1(&c.resp, &c.req)
 	if c.resp.hijacked {
 		return Hijacked

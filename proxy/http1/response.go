@@ -36,8 +36,6 @@ type Response struct {
 
 const unknownLength = -1
 
-func (w *Response) begin() { *w = Response{c: w.c, own: w.own, length: unknownLength} }
-
 // Header returns the fields of the answer. Changes after WriteHeader have no
 // effect.
 func (w *Response) Header() http.Header {
@@ -84,7 +82,6 @@ func (w *Response) Restart() bool {
 	}
 	closes := w.closes
 	w.release()
-	w.begin()
 	w.closes = closes
 	return true
 }
@@ -281,11 +278,11 @@ func (w *Response) finish() bool {
 	return w.err == nil
 }
 
-// release returns borrowed buffers to the pool.
+// release returns borrowed buffers to the pool, and makes w ready for another answer.
 func (w *Response) release() {
 	if w.out != nil {
 		w.c.options.Buffers.Put(w.out)
 	}
 	clear(w.own)
-	*w = Response{c: w.c, own: w.own}
+	*w = Response{c: w.c, own: w.own, length: unknownLength}
 }
