@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
@@ -25,7 +24,7 @@ type watchedBody struct {
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.note(err)
+	b.broke(err)
 	return n, err
 }
 
@@ -34,7 +33,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	if wt, ok := b.ReadCloser.(io.WriterTo); ok {
 		n, err := wt.WriteTo(w)
-		b.note(err)
+		b.broke(err)
 		return n, err
 	}
 	if b.q.events { // the first event may take a long time
@@ -87,17 +86,11 @@ const maxAwaited = 64 << 20
 // record.
 const streamBuffer = 16 << 10
 
-func (b *watchedBody) note(err error) {
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.broke(err)
-	}
-}
-
-// broke aborts the answer, or replaces it. It ignores errors that are not the
-// upstream's: those come from writing to the caller.
+// broke aborts the answer, or replaces it, if err is the upstream's. Other errors
+// come from writing to the caller.
 func (b *watchedBody) broke(err error) {
-	var up *upstream.Error
-	if !errors.As(err, &up) {
+	up, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
 		return
 	}
 	q := b.q
@@ -110,16 +103,6 @@ func (b *watchedBody) broke(err error) {
 	q.w.Abort()
 	q.out.Reason, q.out.Delivery = up.Reason, problem.Unknown
 	q.out.Detail = "the answer broke off while it was passed on"
-}
-
-// declareLength adds Content-Length to an answer whose length is known.
-func declareLength(resp *http.Response) {
-	if resp.ContentLength < 0 || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
-		return
-	}
-	if _, ok := resp.Header["Content-Length"]; !ok && resp.Request != nil && resp.Request.Method != http.MethodHead {
-		resp.Header["Content-Length"] = []string{strconv.FormatInt(resp.ContentLength, 10)}
-	}
 }
 
 // refuse writes an error answer of our own. Status 0 selects the reason's usual
@@ -167,16 +150,6 @@ func (q *request) problem(status int) *http.Response {
 	return &http.Response{StatusCode: answer.Status, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
 }
 
-// neverSent reports whether err means that no byte of the request went upstream.
-func neverSent(err error) bool {
-	if err == nil {
-		return false
-	}
-	var failure *upstream.Error
-	var body *upstream.BodyError
-	return errors.As(err, &failure) && failure.Delivery == problem.NotSent || errors.As(err, &body) && body.Delivery == problem.NotSent
-}
-
 // explain is the one place that maps an error from the upstream side, or from the
 // caller's body, to a reason and a delivery.
 func (q *request) explain(err error) (problem.Reason, string) {
@@ -188,19 +161,15 @@ func (q *request) explain(err error) (problem.Reason, string) {
 	if errors.Is(err, errNoMemory) {
 		return problem.Limit, err.Error()
 	}
-	var body *http1.BodyError
-	if errors.As(err, &body) {
+	if body, ok := errors.AsType[*http1.BodyError](err); ok {
 		o.ClientGone = body.Gone()
 		return q.explainBody(body.Reason)
 	}
-	var short *upstream.BodyError
-	if errors.As(err, &short) {
-		o.Delivery = short.Delivery
+	if _, ok := errors.AsType[*upstream.BodyError](err); ok {
 		return problem.ClientTimeout, "the caller's body ended before its announced length"
 	}
-	var up *upstream.Error
-	if errors.As(err, &up) {
-		o.Delivery, q.behind = up.Delivery, causeOf(up, q.place.Host, o.Ours)
+	if up, ok := errors.AsType[*upstream.Error](err); ok {
+		q.behind = causeOf(up, q.place.Host, o.Ours)
 		return up.Reason, up.Error()
 	}
 	return problem.Protocol, "the round trip failed"

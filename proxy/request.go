@@ -277,7 +277,7 @@ func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Respon
 	began := s.now()
 	resp, err := s.transport.Do(s.baseCtx, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)
-	q.out.Upgraded = q.out.Ours && !neverSent(err)
+	q.out.Upgraded = q.out.Ours && q.ex.Delivery != problem.NotSent
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +305,6 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 			rewrite.Response(resp.Header, q.st.Rewrite, v, s.metrics.Rewrite)
 			q.document(resp, v)
 		}
-		declareLength(resp)
 		q.events = upstream.EventStream(resp.Header)
 		q.streaming = resp.ContentLength < 0 || q.events
 	}
