@@ -44,7 +44,9 @@ func (s *Server) ServeConn(fc *front.Conn, kind front.Kind, refusal *front.Refus
 	c.facts.Number = s.ids.number() // before anything else reads it
 	defer c.leave()
 	c.serve(kind)
-	c.ended()
+	if c.tunnel == nil {
+		c.reportPending()
+	}
 }
 
 func (c *conn) serve(kind front.Kind) {
@@ -111,6 +113,7 @@ func (c *conn) serveHTTP(nc net.Conn) {
 	c.endHTTP(nc, end)
 }
 
+// beginHTTP is not part of serveHTTP, whose stack frame an idle connection keeps.
 func (c *conn) beginHTTP(nc net.Conn) {
 	c.front.Show(c.facts.Handling)
 	c.begun = false

@@ -102,7 +102,8 @@ func (c *conn) observe(client call.Identity, v call.Observation) *call.Observati
 		return nil
 	}
 	e.reported = true
-	if v.NoCall && v.Handling != call.Refused && e.passed() {
+	passed := e.pending != nil && e.pending.Handling == call.Tunnelled
+	if v.NoCall && v.Handling != call.Refused && passed {
 		v.Handling = call.Tunnelled // like the requests before it
 	}
 	v.Hello, v.FormerName = e.hello(client.Name)
@@ -123,19 +124,8 @@ func (e *evidence) wayIn(in call.Ingress) call.Ingress {
 	return in
 }
 
-// passed reports whether requests for other hosts were passed on and no call to one
-// of ours came.
-func (e *evidence) passed() bool { return e.pending != nil && e.pending.Handling == call.Tunnelled }
-
-// ended reports what a plain connection shows if no call to one of our hosts came on
-// it.
-func (c *conn) ended() {
-	if c.tunnel == nil {
-		c.reportPending()
-	}
-}
-
-// reportPending reports what is pending, unless something was reported already.
+// reportPending reports what the connection shows if no call to one of our hosts came
+// on it.
 func (c *conn) reportPending() {
 	e := &c.evidence
 	if e.reported || e.pending == nil {
