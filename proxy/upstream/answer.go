@@ -25,7 +25,7 @@ func (x *trip) receive() (*http.Response, error) {
 		return &a.Response, nil
 	}
 	o := &x.s.opts
-	x.c.Stall(o.BodyTimeout)
+	x.c.Stall = o.BodyTimeout
 	unending := a.ContentLength < 0 && x.r.foreign() || EventStream(a.Header)
 	if a.ContentLength > o.ResponseBuffer || unending {
 		a.Body = &streamBody{trip: *x, src: a.Body}
@@ -124,7 +124,7 @@ type streamBody struct {
 // some. They must not be changed. Without free memory it returns nil.
 func (b *streamBody) Beginning() []byte {
 	held := &b.memory.held
-	if left := held.next(); left != nil || b.err != nil {
+	if left := held.Beginning(); left != nil || b.err != nil {
 		return left
 	}
 	room := held.room(0)
@@ -136,7 +136,7 @@ func (b *streamBody) Beginning() []byte {
 	if err != nil {
 		b.err = b.over(err)
 	}
-	return held.next()
+	return held.Beginning()
 }
 
 func (b *streamBody) Read(p []byte) (n int, err error) {

@@ -58,8 +58,9 @@ func (h *heldBody) took(n int) {
 	*last = (*last)[:len(*last)+n]
 }
 
-// next returns the rest of the first piece, or nil if there is none.
-func (h *heldBody) next() []byte {
+// Beginning returns the rest of the first piece, or nil if there is none. It must not
+// be changed.
+func (h *heldBody) Beginning() []byte {
 	for len(h.pieces) > 0 {
 		if left := h.pieces[0][h.begun:]; len(left) > 0 {
 			return left
@@ -70,11 +71,8 @@ func (h *heldBody) next() []byte {
 	return nil
 }
 
-// Beginning returns the first bytes not delivered yet. They must not be changed.
-func (h *heldBody) Beginning() []byte { return h.next() }
-
 func (h *heldBody) Read(p []byte) (int, error) {
-	left := h.next()
+	left := h.Beginning()
 	if left == nil {
 		return 0, io.EOF
 	}
@@ -85,7 +83,7 @@ func (h *heldBody) Read(p []byte) (int, error) {
 
 // WriteTo implements io.WriterTo, a piece at a time.
 func (h *heldBody) WriteTo(w io.Writer) (total int64, err error) {
-	for left := h.next(); left != nil && err == nil; left = h.next() {
+	for left := h.Beginning(); left != nil && err == nil; left = h.Beginning() {
 		var n int
 		n, err = w.Write(left)
 		h.begun += n

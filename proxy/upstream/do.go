@@ -105,18 +105,15 @@ func (t *Transport) Do(ctx context.Context, req *http.Request, r *Route, ex *Exc
 // again reports whether a request may be tried on another connection: the one it was
 // tried on was dead, and the kernel accepted not a single byte.
 func again(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Delivery == problem.NotSent && e.Reason == problem.Reset
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Delivery == problem.NotSent && e.Reason == problem.Reset
 }
 
 // fail records the delivery of a failed exchange, and returns err.
 func (ex *Exchange) fail(err error) error {
-	var e *Error
-	var be *BodyError
-	switch {
-	case errors.As(err, &be): // its cause may be an *Error
+	if be, ok := errors.AsType[*BodyError](err); ok { // its cause may be an *Error
 		ex.Delivery = be.Delivery
-	case errors.As(err, &e):
+	} else if e, ok := errors.AsType[*Error](err); ok {
 		ex.Delivery = e.Delivery
 	}
 	return err

@@ -69,8 +69,7 @@ type Options struct {
 	Logger   *zap.Logger
 	Observer Observer
 
-	parent *dial.Parent
-	net    func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; for tests
+	net func(context.Context, netip.AddrPort, func(netip.AddrPort) error) (net.Conn, error) // see dial.Dialer; for tests
 }
 
 // pastParent reports whether there is a parent proxy and a target with one of the
@@ -90,14 +89,6 @@ type Observer interface {
 	// within a second when one is taken or given back. Foreign connections are not
 	// counted.
 	Pool(label string, idle, busy int)
-}
-
-// complete derives the parent proxy from the options.
-func (o *Options) complete() (err error) {
-	if o.ParentProxy != nil {
-		o.parent, err = dial.NewParent(o.ParentProxy, o.ParentProxyPassword)
-	}
-	return err
 }
 
 // same reports whether connections made for h may be used for other.

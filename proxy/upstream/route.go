@@ -65,15 +65,21 @@ func (r *Route) untouched() dial.Target {
 }
 
 // newSnapshot makes the Snapshot of opts. It reuses the groups of old that did not
-// change.
-func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
+// change. The error is about the parent proxy.
+func newSnapshot(t *Transport, opts Options, old *Snapshot) (*Snapshot, error) {
 	s := &Snapshot{
 		opts: opts, now: t.now, buffers: &t.buffers, background: pool.Background{Context: t.ctx, Go: t.spawn, Now: t.now, Logger: opts.Logger},
 		exact: make(map[host.Name]*Route), domains: make(map[host.Name]*group),
 	}
 	s.dialer = &dial.Dialer{
-		Loops: &t.Loops, Own: opts.Own, Parent: opts.parent, Timeout: opts.DialTimeout, TLSTimeout: opts.TLSTimeout,
+		Loops: &t.Loops, Own: opts.Own, Timeout: opts.DialTimeout, TLSTimeout: opts.TLSTimeout,
 		Now: t.now, Observer: opts.Observer, Logger: opts.Logger, Net: opts.net,
+	}
+	if opts.ParentProxy != nil {
+		var err error
+		if s.dialer.Parent, err = dial.NewParent(opts.ParentProxy, opts.ParentProxyPassword); err != nil {
+			return nil, err
+		}
 	}
 	if old != nil && old.opts.sameNames(&opts) {
 		s.dialer.Names = old.dialer.Names
@@ -89,7 +95,7 @@ func newSnapshot(t *Transport, opts Options, old *Snapshot) *Snapshot {
 		}
 	}
 	s.foreign = s.groupOf(call.LabelOther, Host{}, old)
-	return s
+	return s, nil
 }
 
 // groupOf returns old's group for a host if its connections may still be used,

@@ -43,12 +43,13 @@ type Transport struct {
 func New(opts Options) (*Transport, error) { return newTransport(opts, time.Now) }
 
 func newTransport(opts Options, now func() time.Time) (*Transport, error) {
-	if err := opts.complete(); err != nil {
-		return nil, err
-	}
 	t := &Transport{now: now}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.snapshot.Store(newSnapshot(t, opts, nil))
+	s, err := newSnapshot(t, opts, nil)
+	if err != nil {
+		return nil, err
+	}
+	t.snapshot.Store(s)
 	return t, nil
 }
 
@@ -56,16 +57,16 @@ func newTransport(opts Options, now func() time.Time) (*Transport, error) {
 // not change. Requests in flight finish on the connections that they have. On error,
 // nothing has changed.
 func (t *Transport) Reconfigure(opts Options) error {
-	if err := opts.complete(); err != nil {
+	t.mu.Lock()
+	old := t.Snapshot()
+	next, err := newSnapshot(t, opts, old)
+	if t.closed {
+		err = errClosed
+	}
+	if err != nil {
+		t.mu.Unlock()
 		return err
 	}
-	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
-		return errClosed
-	}
-	old := t.Snapshot()
-	next := newSnapshot(t, opts, old)
 	t.snapshot.Store(next)
 	t.mu.Unlock()
 	for _, g := range next.groups {

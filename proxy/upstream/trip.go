@@ -158,7 +158,7 @@ func (x *trip) notWritten(err error) *Error {
 // arrived.
 func (x *trip) readHead(method string) (first time.Time, err error) {
 	br, a := x.c.Reader, &x.memory.answer
-	x.c.Stall(0)
+	x.c.Stall = 0
 	a.Reset()
 	if _, err := br.Peek(1); err != nil {
 		return first, err

@@ -22,11 +22,12 @@ type Conn struct {
 	Reader *bufio.Reader
 	// Version is the TLS version used with the target; 0 = none.
 	Version uint16
+	// Stall limits how long each read waits for bytes; 0 = until the deadline.
+	Stall time.Duration
 
 	sock *socket
-	top  net.Conn      // the topmost layer
-	tls  *tls.Conn     // the topmost TLS layer; nil without TLS
-	wait time.Duration // limit for each read; 0 = none
+	top  net.Conn  // the topmost layer
+	tls  *tls.Conn // the topmost TLS layer; nil without TLS
 	one  [1]byte
 
 	mu          sync.Mutex
@@ -47,14 +48,11 @@ type source Conn
 
 func (s *source) Read(p []byte) (n int, err error) {
 	c := (*Conn)(s)
-	if c.wait > 0 {
-		c.SetReadDeadline(time.Now().Add(c.wait))
+	if c.Stall > 0 {
+		c.SetReadDeadline(time.Now().Add(c.Stall))
 	}
 	return c.top.Read(p)
 }
-
-// Stall limits how long each read waits for bytes; 0 = until the deadline.
-func (c *Conn) Stall(wait time.Duration) { c.wait = wait }
 
 func (c *Conn) Write(p []byte) (int, error) { return c.top.Write(p) }
 

@@ -384,7 +384,7 @@ func TestStall(t *testing.T) {
 				_, _ = far.Write([]byte("x"))
 			}
 		}()
-		c.Stall(time.Second)
+		c.Stall = time.Second
 		start := time.Now()
 		if n, err := io.Copy(io.Discard, c.Reader); n != 10 || !timedOut(err) || time.Since(start) != 10*time.Second {
 			t.Error(n, err, time.Since(start))
