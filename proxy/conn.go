@@ -187,30 +187,6 @@ func (c *conn) limits() http1.Limits {
 	return lim
 }
 
-// identify names the caller of one request according to the current settings. The
-// error says why its proxy credentials were rejected.
-func (c *conn) identify(st *settings, in call.Ingress, proxyAuthorization, authorization, query string, body func() []byte) (err error) {
-	renewed := c.by != st.Resolver
-	if c.outer != nil {
-		if proxied := c.outer.Source == call.SourceProxyAuth || c.outer.Source == call.SourceProxyUser; renewed && !proxied {
-			c.identifyConnection(st)
-			*c.outer = c.client
-		}
-		// The CONNECT was named already; only the account can name it better.
-		c.client, c.by = st.Resolver.Within(*c.outer, authorization, query, body), st.Resolver
-		return nil
-	}
-	if renewed {
-		c.identifyConnection(st)
-	}
-	if !c.final {
-		facts := *c.facts
-		facts.Ingress = in
-		c.client, err = st.Resolver.Request(&facts, proxyAuthorization, authorization, query, body)
-	}
-	return err
-}
-
 // identifyConnection names the caller by what is known without a request.
 func (c *conn) identifyConnection(st *settings) {
 	c.client, c.final = st.Resolver.Connection(c.facts)

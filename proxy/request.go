@@ -241,10 +241,29 @@ func (q *request) readBody() error {
 	return nil
 }
 
-// identify names the caller. The error says why the caller may not use the proxy.
-func (q *request) identify() error {
-	h := q.r.Header
-	return q.c.identify(q.st, q.out.Ingress, first(h, "Proxy-Authorization"), first(h, "Authorization"), q.query, q.held.prefix)
+// identify names the caller according to the current settings. The error says why its
+// proxy credentials were rejected.
+func (q *request) identify() (err error) {
+	c, st, authorization := q.c, q.st, first(q.r.Header, "Authorization")
+	renewed := c.by != st.Resolver
+	if c.outer != nil {
+		if proxied := c.outer.Source == call.SourceProxyAuth || c.outer.Source == call.SourceProxyUser; renewed && !proxied {
+			c.identifyConnection(st)
+			*c.outer = c.client
+		}
+		// The CONNECT was named already; only the account can name it better.
+		c.client, c.by = st.Resolver.Within(*c.outer, authorization, q.query, q.held.prefix), st.Resolver
+		return nil
+	}
+	if renewed {
+		c.identifyConnection(st)
+	}
+	if !c.final {
+		facts := *c.facts
+		facts.Ingress = q.out.Ingress
+		c.client, err = st.Resolver.Request(&facts, first(q.r.Header, "Proxy-Authorization"), authorization, q.query, q.held.prefix)
+	}
+	return err
 }
 
 // upgradeAsked reports whether a client asks for a protocol upgrade that it needs.
