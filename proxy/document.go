@@ -48,7 +48,7 @@ func (q *request) document(resp *http.Response, v rewrite.View) {
 		q.skipped("it is larger than limits.response_buffer, or no memory was free for it")
 		return
 	}
-	if !q.c.http.Share().Extend(4 * size) { // as received, inflated, as markup, and rewritten
+	if !q.c.http.Share.Extend(4 * size) { // as received, inflated, as markup, and rewritten
 		q.skipped("no memory was free for it")
 		return
 	}

@@ -226,7 +226,7 @@ func (q *request) readBody() error {
 	if limit := q.st.Limits.BodyTimeout; limit > 0 {
 		timeout = min(timeout, limit)
 	}
-	held, err := hold(&q.r.Request, &q.c.s.buffers, q.c.http.Share(), timeout)
+	held, err := hold(&q.r.Request, &q.c.s.buffers, &q.c.http.Share, timeout)
 	if err != nil || held == nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Reques
 func (s *Server) RoundTrip(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Response, error) {
 	q := ctx.UserData.(*conn).req
 	q.ex.Caller, q.ex.AbortBody, q.ex.Memory, q.ex.Owned = q, q.c.http.AbortBody, &q.memory, &q.c.owned
-	q.ex.Share = q.c.http.Share()
+	q.ex.Share = &q.c.http.Share
 	began := s.now()
 	resp, err := s.transport.Do(s.baseCtx, r, q.route, &q.ex)
 	q.out.Upstream = s.now().Sub(began)

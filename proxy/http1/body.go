@@ -155,7 +155,7 @@ func (b *body) arm() error {
 		return os.ErrDeadlineExceeded
 	}
 	timeout := c.limits.BodyTimeout
-	if c.share.Tight() && (timeout <= 0 || timeout > tightTimeout) {
+	if c.Share.Tight() && (timeout <= 0 || timeout > tightTimeout) {
 		timeout = tightTimeout
 	}
 	_ = c.nc.SetReadDeadline(after(timeout))

@@ -83,7 +83,9 @@ type Conn struct {
 	r, w       int    // in[r:w] was read but not yet used
 	halfClosed bool   // the caller ended its side
 
-	share budget.Share // memory held for the request being read or served
+	// Share is the memory that the request being read or served holds. All of it is
+	// released once the request is answered.
+	Share budget.Share
 
 	// The head being read.
 	scanned    int           // offset to resume the search for its end
@@ -112,7 +114,7 @@ type Conn struct {
 // those of a TCP connection. If the wrapper has NetConn and Buffered, and is
 // transparent once Buffered is 0, the Conn waits for bytes without a buffer.
 func NewConn(nc net.Conn, o Options) *Conn {
-	c := &Conn{nc: nc, options: o, share: o.Budget.Share()}
+	c := &Conn{nc: nc, options: o, Share: o.Budget.Share()}
 	c.req.Request = *c.req.WithContext(o.Context)
 	c.head.req = &c.req
 	c.resp = Response{c: c, length: unknownLength}
@@ -122,7 +124,7 @@ func NewConn(nc net.Conn, o Options) *Conn {
 // Serve answers requests one after another until the connection ends or is
 // hijacked. It does not close the connection.
 func (c *Conn) Serve(h Handler) End {
-	defer c.share.Release(0)
+	defer c.Share.Release(0)
 	for {
 		queued := c.r != c.w
 		if !queued {
@@ -188,10 +190,6 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	}
 }
 
-// Share returns the memory that the request being served holds. All of it is
-// released once the request is answered.
-func (c *Conn) Share() *budget.Share { return &c.share }
-
 // resetRequest releases a request that was answered.
 func (c *Conn) resetRequest() {
 	refused := c.req.Refusal != nil
@@ -200,7 +198,7 @@ func (c *Conn) resetRequest() {
 	if refused {
 		c.release()
 	}
-	c.share.Release(c.large())
+	c.Share.Release(c.large())
 }
 
 // Drain ends the connection: after the current answer, or, if it is waiting for a

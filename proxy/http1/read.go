@@ -62,7 +62,7 @@ func (c *Conn) grow() bool {
 	if c.headIn > 0 {
 		timeout = c.headIn - time.Since(c.headFrom)
 	}
-	if !c.share.Gather(int64(size)-c.large(), timeout) {
+	if !c.Share.Gather(int64(size)-c.large(), timeout) {
 		return false
 	}
 	var grown []byte
@@ -218,7 +218,7 @@ func (c *Conn) moreHead() error {
 	if len(c.space()) == 0 && !c.grow() {
 		return errNoMemory
 	}
-	if c.share.Tight() {
+	if c.Share.Tight() {
 		if soon := time.Since(c.headFrom) + tightTimeout; c.headIn <= 0 || soon < c.headIn {
 			c.headIn = soon
 			c.headDeadline(tightTimeout)
