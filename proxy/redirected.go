@@ -7,7 +7,6 @@ import (
 	"tlslift/proxy/decide"
 	"tlslift/proxy/host"
 	"tlslift/proxy/http1"
-	"tlslift/proxy/upstream"
 )
 
 // openRedirected decides about a redirected plaintext connection by its first
@@ -57,15 +56,9 @@ func (c *conn) dialOnwards(st *settings, d decide.Decision, host host.Name) {
 	t := c.newTunnel(st)
 	t.decision = d
 	t.out.Decision, t.out.Host, t.out.Label = d.Action.String(), host.String(), call.LabelOther
-	var ex upstream.Exchange
-	far, err := c.s.transport.DialTunnel(c.s.baseCtx, st.foreign(d), &ex)
-	if err != nil {
-		q := request{c: c, ex: ex}
-		t.out.Reason, t.out.Detail = q.explain(err)
-		t.out.Delivery, t.out.Ending = q.out.Delivery, call.EndHandshake
-		return
+	if !t.dial(st.foreign(d)) {
+		t.out.Ending = call.EndHandshake
 	}
-	t.far = far
 }
 
 // relayOnwards relays the tunnel that dialOnwards made.

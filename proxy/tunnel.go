@@ -154,19 +154,26 @@ func (t *tunnel) splice(h *hello.ClientHello, raw []byte, shaking *handshaking) 
 	t.dialAndRelay(route, call.Spliced, raw)
 }
 
-func (t *tunnel) dialAndRelay(route *upstream.Route, handling call.Handling, first []byte) {
-	s := t.c.s
+// dial connects to the other side, and reports whether it did. If not, it records why.
+func (t *tunnel) dial(route *upstream.Route) bool {
 	var ex upstream.Exchange
-	far, err := s.transport.DialTunnel(s.baseCtx, route, &ex)
+	far, err := t.c.s.transport.DialTunnel(t.c.s.baseCtx, route, &ex)
 	if err != nil {
-		t.unregisterHello()
 		q := request{c: t.c, ex: ex}
-		reason, detail := q.explain(err)
+		t.out.Reason, t.out.Detail = q.explain(err)
 		t.out.Delivery = q.out.Delivery
-		t.refuse(reason, legacy.AlertInternalError, detail)
-		return
+		return false
 	}
 	t.far = far
+	return true
+}
+
+func (t *tunnel) dialAndRelay(route *upstream.Route, handling call.Handling, first []byte) {
+	if !t.dial(route) {
+		t.unregisterHello()
+		t.refuse(t.out.Reason, legacy.AlertInternalError, t.out.Detail)
+		return
+	}
 	t.relay(handling, first)
 }
 

@@ -83,8 +83,7 @@ func (t *tunnel) endUnused() {
 	if t.far != nil {
 		t.far.Close()
 	}
-	t.out.Status = http.StatusOK
-	t.finish()
+	t.completed()
 }
 
 // completed ends a tunnel that was carried to its end.
