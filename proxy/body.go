@@ -24,28 +24,13 @@ var errNoMemory = errors.New("no memory for a large body")
 
 // heldBody returns the held bytes, then reads the rest.
 type heldBody struct {
-	bytes.Reader
-	rest    io.ReadCloser // nil when the body is complete
+	io.Reader
 	data    []byte
 	buffers *http1.Buffers
 }
 
-func (b *heldBody) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if n > 0 || b.rest == nil || !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	return b.rest.Read(p)
-}
-
-// Close closes the caller's body too. It leaves the buffer to release: the upstream
-// side may still be reading when it calls Close.
-func (b *heldBody) Close() error {
-	if b.rest != nil {
-		return b.rest.Close()
-	}
-	return nil
-}
+// Close does nothing: http1 drops what is left of the body.
+func (b *heldBody) Close() error { return nil }
 
 func (b *heldBody) release() {
 	if b != nil {
@@ -83,10 +68,9 @@ func hold(r *http.Request, buffers *http1.Buffers, share *budget.Share, timeout 
 		buffers.Put(data)
 		return nil, err
 	}
-	held := &heldBody{rest: r.Body, data: data, buffers: buffers}
-	held.Reset(data)
-	if errors.Is(err, io.EOF) {
-		held.rest = nil
+	held := &heldBody{Reader: bytes.NewReader(data), data: data, buffers: buffers}
+	if err == nil {
+		held.Reader = io.MultiReader(held.Reader, r.Body)
 	}
 	r.Body = held
 	return held, nil
