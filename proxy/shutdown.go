@@ -91,6 +91,3 @@ type serving struct{ *http1.Conn }
 
 // Drain implements front.Carrier.
 func (s serving) Drain() { s.Conn.Drain(front.Grace) }
-
-// Abort implements front.Carrier.
-func (s serving) Abort() { s.Conn.Abort() }

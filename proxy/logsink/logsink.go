@@ -69,15 +69,12 @@ type Sink struct {
 
 // New returns a Sink and starts its writing goroutine, which Close ends. lostLine
 // returns the line that reports how many lines were lost. It is written once lines
-// can be written again; nil means no such line. journal means that out is systemd's
+// can be written again. journal means that out is systemd's
 // journal, where each line begins with its priority (sd-daemon(3)).
 func New(out io.Writer, lostLine func(lines uint64) []byte, journal bool) *Sink {
 	s := &Sink{
 		out: out, lostLine: lostLine, journal: journal,
 		wake: make(chan struct{}, 1), full: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-	}
-	if s.lostLine == nil {
-		s.lostLine = func(uint64) []byte { return nil }
 	}
 	go s.run()
 	return s
