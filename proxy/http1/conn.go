@@ -165,12 +165,11 @@ func (c *Conn) serve(h Handler, queued bool) End {
 	if c.r == c.w {
 		c.release() // an upstream may take long to answer
 	}
-	c.req.Queued = queued
+	c.served, c.req.Queued = true, queued
 	h.ServeHTTP1(&c.resp, &c.req)
 	if c.resp.hijacked {
 		return Hijacked
 	}
-	c.skipped = ""
 	whole := c.resp.finish()
 	read := c.endBody()
 	last, unwritten := c.resp.closes, c.resp.err != nil
@@ -195,6 +194,7 @@ func (c *Conn) resetRequest() {
 	refused := c.req.Refusal != nil
 	c.req.reset()
 	c.head = headParser{req: &c.req}
+	c.scanned, c.headFrom, c.headIn, c.lineJudged, c.blanks, c.skipped = 0, time.Time{}, 0, false, 0, ""
 	if refused {
 		c.release()
 	}

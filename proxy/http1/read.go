@@ -259,7 +259,6 @@ func (c *Conn) begin(head string) headResult {
 	}
 	c.req.raw = head
 	c.r += len(head)
-	c.headDone()
 	c.beginBody()
 	return headRead
 }
@@ -283,14 +282,7 @@ func (c *Conn) refuse(ref *Refusal) headResult {
 		ref.Waited = time.Since(c.headFrom)
 	}
 	c.req.refuse(ref, string(c.unread()), c.head.whole)
-	c.headDone()
 	return headRead
-}
-
-// headDone resets the state of reading a head.
-func (c *Conn) headDone() {
-	c.served = true
-	c.scanned, c.headFrom, c.headIn, c.lineJudged, c.blanks = 0, time.Time{}, 0, false, 0
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
