@@ -107,8 +107,7 @@ func (c *Conn) Interrupted() bool {
 func (c *Conn) Refused(wait time.Duration) error {
 	c.SetReadDeadline(time.Now().Add(wait))
 	_, err := c.Reader.Peek(1)
-	var alert *net.OpError
-	if errors.As(err, &alert) && alert.Op == "remote error" {
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
 		return alert
 	}
 	return nil

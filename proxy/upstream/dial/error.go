@@ -77,8 +77,7 @@ func within(ctx context.Context) string {
 // handshakeError returns err, or ErrPlainHTTP with the setting to check if that is
 // the cause. Old servers answer with a page that has no head.
 func handshakeError(err error, key string) error {
-	var wrong tls.RecordHeaderError
-	if errors.As(err, &wrong) && (string(wrong.RecordHeader[:]) == "HTTP/" || wrong.RecordHeader[0] == '<') {
+	if wrong, ok := errors.AsType[tls.RecordHeaderError](err); ok && (string(wrong.RecordHeader[:]) == "HTTP/" || wrong.RecordHeader[0] == '<') {
 		return fmt.Errorf("%w: see %s", ErrPlainHTTP, key)
 	}
 	return err
@@ -109,8 +108,7 @@ func asError(ctx context.Context, err error, otherwise problem.Reason) error {
 
 // reason returns the reason of an *Error, or None for any other error.
 func reason(err error) problem.Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return problem.None

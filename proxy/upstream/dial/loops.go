@@ -92,29 +92,23 @@ func (r *registry[K]) sawAgain(key K) bool {
 // helloConn registers the ClientHello of its first write.
 type helloConn struct {
 	net.Conn
-	loops *Loops
-	hello *inFlight[[32]byte] // nil = none was written
-	wrote bool
+	loops   *Loops
+	release func() (cameBack bool) // nil = none was written
+	wrote   bool
 }
 
 func (c *helloConn) Write(p []byte) (int, error) {
 	if !c.wrote {
 		c.wrote = true
 		if random, ok := helloRandom(p); ok {
-			c.hello = c.loops.hellos.add(random)
+			c.release = c.loops.RegisterHello(random)
 		}
 	}
 	return c.Conn.Write(p)
 }
 
 // done unregisters the hello, and reports whether it came back.
-func (c *helloConn) done() (cameBack bool) {
-	if c.hello == nil {
-		return false
-	}
-	c.loops.hellos.drop(c.hello)
-	return c.hello.back.Load()
-}
+func (c *helloConn) done() (cameBack bool) { return c.release != nil && c.release() }
 
 // helloRandom returns the random of the ClientHello that starts the TLS stream
 // b (RFC 8446 sections 4.1.2 and 5.1).
