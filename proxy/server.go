@@ -145,14 +145,8 @@ func (s *Server) Own(ap netip.AddrPort) bool {
 	if s.ownElse != nil && s.ownElse(ap) {
 		return true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.listeners {
-		if s.local.Covers(host.OfSocket(l.Addr()), ap) {
-			return true
-		}
-	}
-	return false
+	_, ours := s.listensAt(ap)
+	return ours
 }
 
 // listensAt implements decide.Settings.Listens.
