@@ -253,7 +253,7 @@ func record(all *[]seen) handlerFunc {
 	return func(w *Response, r *Request) {
 		body, err := io.ReadAll(r.Body)
 		s := seen{
-			method: r.Method, uri: r.RequestURI, target: r.Target, authority: r.Authority, proto: r.Proto,
+			method: r.Method, uri: r.RequestURI, target: r.Target, authority: r.Host, proto: r.Proto,
 			body: string(body), failed: err != nil,
 		}
 		if r.Refusal != nil {
@@ -404,7 +404,7 @@ func testRefusal(t *testing.T, how string, segments []string, status int, detail
 		}
 		ref = r.Refusal
 		target, _, asked := strings.Cut(r.RequestURI, "?")
-		got = fmt.Sprintf("%s %s %s %s", r.Method, target, r.Proto, r.Authority)
+		got = fmt.Sprintf("%s %s %s %s", r.Method, target, r.Proto, r.Host)
 		if r.Partial && (asked || len(r.Header) > 0) || r.Body != http.NoBody {
 			t.Errorf("%s: the refused request carries %v", how, r.Header)
 		}

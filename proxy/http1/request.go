@@ -22,7 +22,8 @@ const (
 // any of them after it returns. It may keep strings, but each keeps the whole head
 // in memory.
 //
-// Host equals Authority, URL is nil and RemoteAddr is empty. Close means that the
+// Host is host[:port] from the target or, if the target has none, from the Host field;
+// "" if neither names a host. URL is nil and RemoteAddr is empty. Close means that the
 // connection ends after this request. Header omits the fields that this package
 // handles: Host, Transfer-Encoding, Trailer and Expect, and the Content-Length of
 // CONNECT. Body is http.NoBody if there is none. One goroutine at a time may read
@@ -32,11 +33,9 @@ type Request struct {
 
 	Form   Form
 	Scheme string // of an absolute-form target, in lower case; else ""
-	// Authority is host[:port] from the target or, if the target has none, from the
-	// Host field; "" if neither names a host. Name and Port are its parsed parts.
-	Authority string
-	Name      host.Name
-	Port      uint16
+	// Name and Port are the parts of Host.
+	Name host.Name
+	Port uint16
 	// Target is the target to send upstream, in origin form (or "*"): byte for byte
 	// as received, but with raw spaces and tabs escaped; "" for CONNECT.
 	Target string
@@ -48,7 +47,7 @@ type Request struct {
 	// Refusal is not nil for a request that cannot be served, which has no body.
 	Refusal *Refusal
 	// Partial reports whether it was refused before all its fields were read. Method,
-	// Target, Authority and version then hold only what is safe to repeat, without the
+	// Target, Host and version then hold only what is safe to repeat, without the
 	// query, and are "" where nothing is safe. Such a request has no fields.
 	Partial bool
 

@@ -120,7 +120,7 @@ func (r *Request) authority(s string) bool {
 	if name.IsZero() && s != "" {
 		return false
 	}
-	r.Authority, r.Host, r.Name, r.Port = s, s, name, port
+	r.Host, r.Name, r.Port = s, name, port
 	return true
 }
 
