@@ -282,7 +282,6 @@ func upgradeAsked(h http.Header) bool {
 func (s *Server) onRequest(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	ctx.UserData, ctx.RoundTripper = connOf(r.Context()), s
 	rewrite.HopByHop(r.Header)
-	r.Header.Del("Expect") // answered by our own loop, RFC 9110 section 10.1.1
 	rewrite.Via(r.Header, s.via[min(r.ProtoMinor, 1)])
 	return r, nil
 }
@@ -319,7 +318,6 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 		q.out.FromUpstream, q.out.Delivery = true, problem.Answered
 		rewrite.HopByHop(resp.Header)
 		rewrite.StripOwn(resp.Header)
-		resp.Trailer = nil
 		if v := q.view(); q.out.Ours && v.Changes() {
 			rewrite.Response(resp.Header, q.st.Rewrite, v, s.metrics.Rewrite)
 			q.document(resp, v)
