@@ -97,7 +97,8 @@ var obstacles = map[Obstacle]about{
 		page:     "no-server-name", stopgap: true,
 	},
 	NamesWrongHost: {
-		sentence: "Its TLS hello names a host other than the one it calls: have it name the API's host, not localhost or an alias.",
+		sentence: "Its TLS hello does not name the API host that it calls: have it name that host, not localhost or an alias.",
+		operator: "If it is a host of the API, add it to upstreams.",
 		page:     "names-wrong-host", stands: true,
 	},
 	DistrustsCA: {

@@ -21,7 +21,7 @@ const (
 	NoServerName                     // offers 1.2, names no server, and nothing here answers such callers
 	SSLv2Framed                      // sends its hello in SSLv2 framing
 	LegacyOnly                       // offers at most TLS 1.1
-	NamesWrongHost                   // its hello names a host other than the one it calls
+	NamesWrongHost                   // its hello does not name the API host that it calls
 	Capable                          // offers TLS 1.2 or later: needs no proxy
 	Plaintext                        // speaks plain HTTP; its TLS is unknown
 )

@@ -22,7 +22,7 @@ var verdictTexts = map[string]string{
 	"no-server-name":     "it offers TLS 1.2, but names no server (SNI)",
 	"sslv2-framed":       "its TLS hello has the SSL 2.0 format",
 	"legacy-only":        "it offers at most TLS 1.1",
-	"names-wrong-host":   "its TLS hello names a host other than the one it calls",
+	"names-wrong-host":   "its TLS hello does not name the API host that it calls",
 	"capable":            "it can speak TLS 1.2 or later",
 	"plaintext":          "it uses plain HTTP",
 }

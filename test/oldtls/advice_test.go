@@ -98,7 +98,7 @@ func TestNamesWrongHost(t *testing.T) {
 			c.Close()
 			s.says("tunnel", harness.Match{"handling": "spliced"})
 			got := s.standing(t)
-			if got.Verdict != "names-wrong-host" || !strings.Contains(got.Fix, "names a host other than the one it calls") || !slices.Contains(got.Pages, "names-wrong-host") {
+			if got.Verdict != "names-wrong-host" || !strings.Contains(got.Fix, "does not name the API host that it calls") || !slices.Contains(got.Pages, "names-wrong-host") {
 				t.Errorf("the client stands %+v", got)
 			}
 			s.WaitMetric(1, "tlslift_client_verdict", "client", s.client, "verdict", "names-wrong-host")
@@ -109,7 +109,7 @@ func TestNamesWrongHost(t *testing.T) {
 		s := stage.caller(t, len(names))
 		refused(t, say(t, direct.open(t, s, ""), spelled{version: tls.VersionTLS12, suites: plainSuites, sni: "localhost"}.wire()), alertUnrecognizedName)
 		s.says("tunnel", harness.Match{"handling": "refused"})
-		if line := s.says("handshake refused", nil); !strings.Contains(line.String("advice"), "names a host other than the one it calls") {
+		if line := s.says("handshake refused", nil); !strings.Contains(line.String("advice"), "does not name the API host that it calls") {
 			t.Errorf("the log says %v", line)
 		}
 		if got := s.standing(t); got.Verdict != "names-wrong-host" || !got.Failing {

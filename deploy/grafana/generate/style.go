@@ -65,7 +65,7 @@ var changes = map[string]string{
 	"no-server-name":     "It offers TLS 1.2 and names no server (SNI), so tlslift does not know where to send it: have the client name the host, or call by CONNECT.",
 	"sslv2-framed":       "Its hello has the SSL 2.0 format, which modern servers refuse. Turn SSLv2Hello (SSL 2.0) off in it, and update its runtime or TLS library.",
 	"legacy-only":        "It offers at most TLS 1.1. Update its runtime or TLS library to one that has TLS 1.2. If it has TLS 1.2 already, remove what limits it.",
-	"names-wrong-host":   "Its TLS hello names a host other than the one it calls: have it name the API's host, not localhost or an alias.",
+	"names-wrong-host":   "Its TLS hello does not name the API host that it calls: have it name that host, not localhost or an alias.",
 	"capable":            "It can speak TLS 1.2 already: let it use the API's https addresses without tlslift.",
 	"plaintext":          "Change its URL to the API's https address.",
 }
