@@ -27,10 +27,10 @@ const maxEntries = 10_000
 
 // read reads the value of the key k at a path.
 func (l *loader) read(at string, n *yaml.Node, k *key, into reflect.Value) {
-	switch k.shape {
-	case listed:
+	switch k.kind {
+	case reflect.Slice:
 		l.list(at, n, k, into)
-	case named:
+	case reflect.Map:
 		l.named(at, n, k, into)
 	default:
 		l.one(at, n, k, into)
@@ -52,7 +52,7 @@ func (k *key) insteadOf(at string) string {
 		return "for hosts, the key is upstreams"
 	}
 	name := at[strings.LastIndexByte(at, '.')+1:] + ": "
-	if k.shape == listed {
+	if k.kind == reflect.Slice {
 		name = "" // it is an entry
 	}
 	for _, k := range k.keys {
@@ -205,7 +205,7 @@ func (l *loader) pairs(at string, n *yaml.Node, k *key) (all []pair) {
 
 // example returns an example value of the key, for messages.
 func (k *key) example() string {
-	if k.shape == listed && k.form != nil {
+	if k.kind == reflect.Slice && k.form != nil {
 		return "[" + k.form.example + "]"
 	}
 	return k.form.example

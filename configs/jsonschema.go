@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -54,8 +55,8 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 	if k.form != nil {
 		s = maps.Clone(k.form.schema)
 	} else {
-		entry := map[shape]int{listed: 0, named: 1} // index of the first entry
-		if i, several := entry[k.shape]; several && example != nil {
+		entry := map[reflect.Kind]int{reflect.Slice: 0, reflect.Map: 1} // index of the first entry
+		if i, several := entry[k.kind]; several && example != nil {
 			example = example.Content[i]
 		}
 		s = k.section(example)
@@ -66,14 +67,14 @@ func (k *key) describe(comment string, example *yaml.Node) schemaObject {
 		}
 		return schemaObject{"anyOf": []schemaObject{s, k.alone.form.schema}}
 	}
-	switch k.shape {
-	case listed:
+	switch k.kind {
+	case reflect.Slice:
 		list := schemaObject{"type": "array", "items": orAlone(s), "maxItems": maxEntries}
 		if k.Get("empty") != "" {
 			list["minItems"] = 1
 		}
 		s = orAlone(list)
-	case named:
+	case reflect.Map:
 		s = schemaObject{"type": "object", "propertyNames": clientName.schema, "additionalProperties": s}
 	}
 	if comment != "" {

@@ -44,7 +44,7 @@ func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
 		env, ok := f.Lookup("env")
 		if text := vars[env]; ok && text != "" {
 			texts := []string{text}
-			if f.shape == listed {
+			if f.kind == reflect.Slice {
 				texts = strings.Split(text, ",")
 			}
 			l.put(f, origin{file: fromEnvironment, name: envPrefix + env}, texts, "separate them with commas")
@@ -60,7 +60,7 @@ func (l *loader) override(c *Config, vars map[string]string, flags Flags) {
 // that is already in the list keeps its other settings, so that naming it again
 // cannot drop an access list or a pin. several says how to give more than one.
 func (l *loader) put(f field, from origin, texts []string, several string) {
-	if f.shape != listed {
+	if f.kind != reflect.Slice {
 		l.origins[f.at] = from
 		l.set(f.at, texts[0], f.form, f.value)
 		return

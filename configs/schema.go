@@ -14,28 +14,19 @@ import (
 type key struct {
 	reflect.StructTag
 	name  string
-	path  string // such as listen[].address
-	index int    // of its field
-	form  *form  // of the value, or of each value of a list; nil = it holds keys
-	keys  []key  // below it, or below each of its entries
-	shape shape
+	path  string       // such as listen[].address
+	index int          // of its field
+	form  *form        // of the value, or of each value of a list; nil = it holds keys
+	keys  []key        // below it, or below each of its entries
+	kind  reflect.Kind // Slice for a list of values or sections, Map for sections keyed by a client's name, else that of its value
 
 	needs  []string
 	alone  *key       // the one key that an entry needs, whose value may replace the entry
 	preset *yaml.Node // the default; nil = the zero value
 }
 
-// shape is how a key holds what is below it.
-type shape int
-
-const (
-	plain  shape = iota // one value or section
-	listed              // a list of them
-	named               // sections keyed by a client's name
-)
-
 // schema is the whole file: a section of all keys, in the order of the documentation.
-var schema = sync.OnceValue(func() *key { return &key{keys: keysOf("", reflect.TypeFor[Config]())} })
+var schema = sync.OnceValue(func() *key { return &key{kind: reflect.Struct, keys: keysOf("", reflect.TypeFor[Config]())} })
 
 // keysOf returns the keys of a section, whose paths begin with prefix.
 func keysOf(prefix string, section reflect.Type) (keys []key) {
@@ -45,13 +36,13 @@ func keysOf(prefix string, section reflect.Type) (keys []key) {
 			continue
 		}
 		k := key{StructTag: f.Tag, name: f.Tag.Get("yaml"), index: i, preset: nodeOf(f.Tag.Get("default")), needs: strings.Fields(f.Tag.Get("needs"))}
-		k.path = prefix + k.name
+		k.path, k.kind = prefix+k.name, f.Type.Kind()
 		value, below := f.Type, k.path+"."
-		switch value.Kind() {
+		switch k.kind {
 		case reflect.Slice:
-			k.shape, value, below = listed, value.Elem(), k.path+"[]."
+			value, below = value.Elem(), k.path+"[]."
 		case reflect.Map:
-			k.shape, value, below = named, value.Elem(), k.path+".*."
+			value, below = value.Elem(), k.path+".*."
 		}
 		if k.form = formOf(value, f.Tag); k.form == nil {
 			k.keys = keysOf(below, value)
@@ -88,7 +79,7 @@ func (k *key) all() (all []*key) {
 // optional, or one of several, needs keys.
 func (k *key) mayBeEmpty() bool {
 	_, needs := k.Lookup("needs")
-	return k.shape == plain && !needs
+	return k.kind == reflect.Struct && !needs
 }
 
 // in returns the key's field in a section.
@@ -107,15 +98,15 @@ func (k *key) fields(at string, section reflect.Value) (all []field) {
 		k := &k.keys[i]
 		path, v := keyOf(at, k.name), k.in(section)
 		all = append(all, field{k, path, v})
-		switch k.shape {
-		case listed:
+		switch k.kind {
+		case reflect.Slice:
 			for j := range v.Len() {
 				if k.form != nil {
 					all = append(all, field{k, entryOf(path, j), v.Index(j)})
 				}
 				all = append(all, k.fields(entryOf(path, j), v.Index(j))...)
 			}
-		case plain:
+		case reflect.Struct:
 			all = append(all, k.fields(path, v)...)
 		}
 	}
@@ -149,7 +140,7 @@ func (k *key) setDefaults(section reflect.Value) {
 		k := &k.keys[i]
 		if into := k.in(section); k.preset != nil {
 			l.read(k.name, k.preset, k, into)
-		} else if k.shape == plain {
+		} else if k.kind == reflect.Struct {
 			k.setDefaults(into)
 		}
 	}
