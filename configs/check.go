@@ -188,17 +188,15 @@ func (l *loader) checkAuthenticated(at string, listen *Listen) {
 	}
 	var open, all []string
 	for _, w := range call.Ingresses {
-		if w.CarriesCredentials() {
+		accepted, listed := listen.Ways().Has(w), slices.Contains(listen.Unauthenticated, w)
+		if w.CarriesCredentials() || !accepted && !listed {
 			continue
 		}
-		accepted, listed := listen.Ways().Has(w), slices.Contains(listen.Unauthenticated, w)
-		if accepted || listed {
-			all = append(all, w.String())
-		}
-		if accepted && !listed {
+		all = append(all, w.String())
+		if !listed {
 			open = append(open, w.String())
 		}
-		l.rule(listed && !accepted, at+".unauthenticated", "", w.String()+" is a way in that this listener does not accept", "remove it")
+		l.rule(!accepted, at+".unauthenticated", "", w.String()+" is a way in that this listener does not accept", "remove it")
 	}
 	if len(open) == 0 {
 		return

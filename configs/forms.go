@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"tlslift/proxy/host"
 	"tlslift/proxy/suggest"
 )
 
@@ -72,31 +69,25 @@ func textForm[T any](noun, example, pattern string, parse func(string) (T, error
 func formOf(value reflect.Type, tag reflect.StructTag) *form {
 	low, high, _ := strings.Cut(tag.Get("range"), "..")
 	words, is := strings.Fields(tag.Get("oneof")), tag.Get("is")
-	switch value {
-	case reflect.TypeFor[int](), reflect.TypeFor[uint16]():
+	switch what := cmp.Or(is, value.String()); {
+	case what == "int" || what == "uint16":
 		return whole(low, high)
-	case reflect.TypeFor[int64]():
+	case what == "int64":
 		return size(tag.Get("oneof"), low, high)
-	case reflect.TypeFor[time.Duration]():
+	case what == "time.Duration":
 		return duration(low, high, tag.Get("default"))
-	}
-	switch {
 	case len(words) > 0:
 		return oneOf(value, words, tag.Get("why"))
-	case is == "path" || is == "file":
-		return pathForm(tag.Get("example"), is == "file")
-	case is != "":
+	case what == "path" || what == "file":
+		return pathForm(tag.Get("example"), what == "file")
+	default:
 		return map[string]*form{
 			"listen address": listenAddress, "admin address": adminAddress, "address": remoteAddress,
 			"client": clientName, "parent proxy": parentProxy, "day": wholeDay, "moment": moment,
-		}[is]
+			"bool": boolean, "[32]uint8": pin, "host.Name": hostname, "host.Pattern": hostPattern,
+			"netip.Prefix": prefix, "netip.AddrPort": nameServer, "host.Set": hosts,
+		}[what]
 	}
-	return map[reflect.Type]*form{
-		reflect.TypeFor[bool](): boolean, reflect.TypeFor[[32]byte](): pin,
-		reflect.TypeFor[host.Name](): hostname, reflect.TypeFor[host.Pattern](): hostPattern,
-		reflect.TypeFor[netip.Prefix](): prefix, reflect.TypeFor[netip.AddrPort](): nameServer,
-		reflect.TypeFor[host.Set](): hosts,
-	}[value]
 }
 
 var boolean = &form{

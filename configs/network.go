@@ -32,9 +32,13 @@ func hostPort(example string, lowest uint64, off bool) *form {
 		pattern += `|^$`
 	}
 	f := textForm("a host and port", example, pattern, func(text string) (string, error) {
+		if off && text == "" {
+			return "", nil
+		}
 		name, digits, err := net.SplitHostPort(text)
 		port, portErr := strconv.ParseUint(digits, 10, 16)
-		wrong := firstFlaw(text,
+		_, hostErr := host.Parse(name)
+		return text, firstFlaw(text,
 			flaw{text == "", "is empty", ""},
 			flaw{off && strings.EqualFold(text, "off"), "is not a host and port", `write "" in the file or the flag to turn it off`},
 			flaw{strings.Contains(text, "://"), "has a scheme", ""},
@@ -42,15 +46,8 @@ func hostPort(example string, lowest uint64, off bool) *form {
 			flaw{err != nil && !strings.Contains(text, ":"), "has no port", ""},
 			flaw{err != nil, "is not a host and port", ""},
 			flaw{name == "" && lowest > 0, "has no host", ""},
-			flaw{portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits, "has no such port", fmt.Sprintf("write a port from %d to 65535", lowest)})
-		switch {
-		case off && text == "":
-			return "", nil
-		case wrong != nil || name == "" || isAddress(name):
-			return text, wrong
-		}
-		_, err = host.Parse(name)
-		return text, err
+			flaw{portErr != nil || port < lowest || strconv.FormatUint(port, 10) != digits, "has no such port", fmt.Sprintf("write a port from %d to 65535", lowest)},
+			flaw{name != "" && !isAddress(name) && hostErr != nil, "is not a host and port", ""})
 	})
 	f.tag = "" // a port alone is a number
 	return f

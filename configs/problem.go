@@ -195,7 +195,7 @@ func quoted(text string) string { return strconv.Quote(shortened(redact.Value(te
 // printable returns a key for a message, quoted unless it is harmless.
 func printable(name string) string {
 	text := strconv.Quote(shortened(name))
-	if plain := text[1 : len(text)-1]; plain != "" && plain == shortened(name) && !strings.Contains(plain, " ") {
+	if plain := text[1 : len(text)-1]; plain != "" && !strings.ContainsAny(plain, ` \`) {
 		return plain
 	}
 	return text
