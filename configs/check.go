@@ -140,6 +140,7 @@ func (l *loader) checkListen(c *Config) {
 		l.reject(users, "no listener accepts forward or connect, the only ways in that carry proxy credentials", "add one of them, or remove this key")
 		closed = false
 	}
+	byDefault := Default().Listen[0]
 	for i := range c.Listen {
 		at, listen := entryOf("listen", i), &c.Listen[i]
 		l.rule(listen.Transparent && listen.Ways()&call.Ways(call.Gateway, call.TLS) == 0, at+".transparent", at+".accept",
@@ -150,7 +151,7 @@ func (l *loader) checkListen(c *Config) {
 		l.rule(c.Clients.UsersFile == "" && len(listen.Unauthenticated) > 0, at+".unauthenticated", users,
 			"has no effect: without "+users+" no way in needs credentials", "remove it, or give "+users)
 		if closed {
-			l.checkAuthenticated(at, listen)
+			l.checkAuthenticated(at, listen, &byDefault)
 		}
 	}
 }
@@ -178,8 +179,8 @@ func (c *Config) addOrMean(name string) string {
 // checkAuthenticated finds ways in to which users_file would not apply, because
 // they cannot carry proxy credentials, and that are not listed as open. The
 // default listener, and one that is not in the file, drops such ways in.
-func (l *loader) checkAuthenticated(at string, listen *Listen) {
-	if _, written := l.origins[at]; !written || reflect.DeepEqual(*listen, Default().Listen[0]) {
+func (l *loader) checkAuthenticated(at string, listen, byDefault *Listen) {
+	if _, written := l.origins[at]; !written || reflect.DeepEqual(listen, byDefault) {
 		listen.Accept = []call.Ingress{call.Forward, call.Connect}
 		return
 	}
