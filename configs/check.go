@@ -182,6 +182,7 @@ func (c *Config) addOrMean(name string) string {
 func (l *loader) checkAuthenticated(at string, listen, byDefault *Listen) {
 	if _, written := l.origins[at]; !written || reflect.DeepEqual(listen, byDefault) {
 		listen.Accept = []call.Ingress{call.Forward, call.Connect}
+		delete(l.origins, at+".accept") // if the default was written out, nobody chose this list
 		return
 	}
 	if !l.sound(at+".accept", at+".transparent", at+".unauthenticated") || slices.Contains(listen.Unauthenticated, call.Unknown) {

@@ -313,6 +313,7 @@ func TestWaysInThatUsersCloseAreNoted(t *testing.T) {
 	}{
 		"default":               {"", nil, "listen[0]: 127.0.0.1:3128"},
 		"default, written":      {"listen: ['127.0.0.1:3128']", nil, "listen[0]: 127.0.0.1:3128"},
+		"default, in full":      {"listen: [{address: '127.0.0.1:3128', accept: [forward, connect, gateway, tls]}]", nil, "listen[0]: 127.0.0.1:3128"},
 		"flag":                  {"", []string{"--listen", "127.0.0.1:8080"}, "listen[0]: 127.0.0.1:8080"},
 		"chosen":                {"listen: [{address: '127.0.0.1:3128', accept: [forward, connect]}]", nil, ""},
 		"chosen, named by flag": {"listen: [{address: '127.0.0.1:3128', accept: [connect]}]", []string{"--listen", "127.0.0.1:3128"}, ""},
