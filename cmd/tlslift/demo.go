@@ -99,7 +99,7 @@ func newDemo(out, stderr io.Writer) (_ *demo, err error) {
 	if d.dir, err = os.MkdirTemp("", "tlslift-demo-"); err != nil {
 		return nil, err
 	}
-	if d.portal, err = smsportal.New(smsportal.Options{Keep: 1000}); err != nil {
+	if d.portal, err = smsportal.Start("127.0.0.1:0", 0); err != nil {
 		return nil, err
 	}
 	files, err := authority.Init(authority.InitOptions{Dir: d.dir, Domains: []string{"smsportal.com", "mymobileapi.com"}, Days: 2, Now: time.Now()})
@@ -114,9 +114,10 @@ func newDemo(out, stderr io.Writer) (_ *demo, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lift := x509.NewCertPool()
+	lift, portal := x509.NewCertPool(), x509.NewCertPool()
 	lift.AppendCertsFromPEM(root) // always valid: it was just made
-	d.callers = callers.All(lift, d.portal.Roots())
+	portal.AppendCertsFromPEM(d.portal.CAPEM())
+	d.callers = callers.All(lift, portal)
 	in, err := d.load(portalCA, files)
 	if err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func (d *demo) call(ctx context.Context, n int) (answer string, err error) {
 // tell makes every caller call once, and prints what happened.
 func (d *demo) tell(ctx context.Context) error {
 	for i, c := range d.callers {
-		before := d.portal.Count()
+		before := len(d.portal.Requests())
 		answer, err := d.call(ctx, i)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
@@ -196,10 +197,7 @@ func (d *demo) tell(ctx context.Context) error {
 }
 
 func (d *demo) conclude(once bool) {
-	sends, doubles := 0, len(d.portal.Doubles())
-	for _, n := range d.portal.Sends() {
-		sends += n
-	}
+	_, sends, doubles := d.portal.Counts()
 	fmt.Fprintf(d.out, "The pretend SMSPortal was asked to send %d messages; %d of them twice.\n", sends, doubles)
 	if once {
 		return

@@ -14,10 +14,10 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"tlslift/configs"
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy"
+	"tlslift/test/smsportal"
 )
 
 // startServer runs a whole proxy in this process, its log thrown away, in front

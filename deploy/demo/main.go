@@ -146,7 +146,7 @@ func portal(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s, err := smsportal.New(smsportal.Options{Listen: *listen, Delay: *delay, Keep: 1000})
+	s, err := smsportal.Start(*listen, *delay)
 	if err != nil {
 		return err
 	}
@@ -189,16 +189,12 @@ func counts(s *smsportal.Server) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		agents := map[string]int{}
 		for _, r := range s.Requests() {
-			agents[r.Header.Get("User-Agent")]++
+			agents[r.UserAgent]++
 		}
-		sent := 0
-		for _, n := range s.Sends() {
-			sent += n
-		}
+		requests, messages, doubles := s.Counts()
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{
-			"requests": s.Count(), "messages": sent, "doubles": len(s.Doubles()),
-			"handshake_failures": len(s.HandshakeFailures()), "user_agents": agents,
+			"requests": requests, "messages": messages, "doubles": doubles, "user_agents": agents,
 		})
 	})
 	return mux

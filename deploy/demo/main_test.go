@@ -16,7 +16,7 @@ import (
 
 func TestCountsTellNumbersAlone(t *testing.T) {
 	t.Parallel()
-	s, err := smsportal.New(smsportal.Options{})
+	s, err := smsportal.Start("127.0.0.1:0", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

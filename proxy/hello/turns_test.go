@@ -5,7 +5,7 @@ import (
 	"net"
 	"testing"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 )
 
 // said is a piece of a conversation: who spoke, and in which records.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 	"tlslift/test/fault"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // idleScrapes opens so many connections, scrapes once on each and leaves them

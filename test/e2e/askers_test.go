@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const manyClients = 10_000

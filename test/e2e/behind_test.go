@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestSeveralProgramsBehindOneName: what shares the port of one client is told by

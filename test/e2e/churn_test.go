@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestChurnHidesNobody: neither the changing addresses of one IPv6 host nor the

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestOpenConnectionsAreAllOfThem: the gauge counts what limits.connections

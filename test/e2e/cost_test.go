@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // A kept request costs at most so much memory, in allocations and bytes.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestUnlikelyDatesAreNoted by check and in the log at the start: declarations

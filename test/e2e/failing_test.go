@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 	"tlslift/proxy/call"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestAClientThatCannotCallIsNoSuccess: page, API and report show a client whose

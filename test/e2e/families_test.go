@@ -4,8 +4,8 @@ import (
 	"net"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestIPv4LiteralListensOnIPv4Alone: what is behind a firewall for IPv4 is not

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
 )

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
 	"tlslift/test/nameserver"
+	"tlslift/test/smsportal"
 )
 
 // departure is what a caller does while its request waits.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/smsportal"
 )
 
 // TestHopByHop: RFC 9110 7.6.1, both ways, those named in Connection first.

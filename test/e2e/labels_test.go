@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/call"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestLabelsAreEarnedAfterARestart: ten thousand rows of the state file have no

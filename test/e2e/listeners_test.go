@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const getA = "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"

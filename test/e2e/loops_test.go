@@ -10,9 +10,9 @@ import (
 	"syscall"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestLoopsAreRefused: whichever way a request would come back to us.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestRewritesAreCounted: each field that is changed, by its kind, and only for

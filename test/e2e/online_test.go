@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
-	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/certs"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // A DNS server that keeps silent is named, in plain words.

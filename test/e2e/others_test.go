@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
-	"tlslift/deploy/demo/wire"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+	"tlslift/test/wire"
 )
 
 // foreignServer is somebody else's plain HTTP server; it keeps the heads as

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
+	"tlslift/test/certs"
 	"tlslift/test/harness"
 	"tlslift/test/parent"
+	"tlslift/test/smsportal"
 )
 
 // office is a network whose only way out may be a parent proxy.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestHTTP10Callers get what HTTP/1.0 can read: no chunks, a connection that

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const namesNoHost = "The request names no API host."

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestRefusedCallsAreOfAClient: an insecure caller all of whose calls for the API

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/report"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestOneReportOfSeveralInstances reads two that run and one that was stopped,

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // samplePages are the pages whose commands are run, in order, as a reader would

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // What is planted. Each is unlike anything that may rightly be written.

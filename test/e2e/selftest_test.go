@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestASelfTestIsNoTraffic: a health check that asks the self-test host counts nowhere:

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestAnotherTargetIsNotSeen: a host that calls are sent to by `to` names itself

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
 	"tlslift/proxy/authority"
+	"tlslift/test/certs"
 	"tlslift/test/harness"
 )
 

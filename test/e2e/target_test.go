@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/metrics/ledger"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const targetTime = "tlslift_target_timestamp_seconds"

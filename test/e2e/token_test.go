@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestTokenIsReplacedByAReload: the key stays, the word in its file does not.

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // echoServer sends back what it gets, and returns its address.

@@ -14,11 +14,11 @@ import (
 	"sync"
 	"testing"
 
-	"tlslift/deploy/demo/certs"
-	"tlslift/deploy/demo/smsportal"
-	"tlslift/deploy/demo/wire"
+	"tlslift/test/certs"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
+	"tlslift/test/wire"
 )
 
 const plainGet = "GET " + api + "/a HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestLimitsAreExported beside what they bound, and follow a reload, as the

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestWSDL: a SOAP program reads the description of the service first, and

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/deploy/demo/wire"
+	"tlslift/test/wire"
 )
 
 // Exchange is one request in a script's hands. Only its head was read.

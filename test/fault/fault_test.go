@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 )
 
 func start(t *testing.T, options Options) *Server {

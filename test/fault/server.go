@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"tlslift/deploy/demo/certs"
-	"tlslift/deploy/demo/wire"
+	"tlslift/test/certs"
+	"tlslift/test/wire"
 )
 
 // Script says what to do with each request once its head was read.

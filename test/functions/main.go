@@ -15,7 +15,7 @@ import (
 	"regexp"
 	"syscall"
 
-	"tlslift/deploy/demo/smsportal"
+	"tlslift/test/smsportal"
 )
 
 func main() {

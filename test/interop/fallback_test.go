@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // fallbackLab is a host with programs on it, tlslift, and the API, whose port

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestNamelessPrograms: programs that send no SNI get in where the listener has

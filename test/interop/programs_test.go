@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // program is one in the manner of SMSPortal's callers; see programs/README.md.

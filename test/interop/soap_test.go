@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // toolchain is one that reads a WSDL; see soap/README.md. Each of its commands

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // tlsStage is a tlslift with a listener for each client and way in, and

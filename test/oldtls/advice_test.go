@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestShutOutIsUpAgainOverHTTP: a client that nobody can agree with is told, in

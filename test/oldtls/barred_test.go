@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestCallersThatAreNotAllowed: whichever way they come, they are told so, may

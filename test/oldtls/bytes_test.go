@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 	"tlslift/test/harness"
 )
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestCheckNotesACAThatExpiresSoon: 30 days before, or in the last third of a

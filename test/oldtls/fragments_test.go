@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // chopped sends what its client says first, the hello, in pieces.

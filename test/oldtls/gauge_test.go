@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestOpenConnectionsAreCounted by what is done with them, while they are

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestIdlersLeaveNothingBehind: a thousand clients that connect and say

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // everyWay runs a test in each old version and way in, on one stage.

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // mirror is a stretch of network that leads back to where the connection came

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/hello"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // simulations are hellos of real clients that testssl.sh comes with, read

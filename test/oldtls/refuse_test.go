@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestWithoutCA: old clients are told by an alert, counted, and their owner

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // TestCAIsReplacedByItsFiles: a new CA is in force once its files are there,

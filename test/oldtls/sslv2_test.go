@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // sslv2Framed is a hello in SSL 2.0 framing (RFC 5246 E.2) that offers a

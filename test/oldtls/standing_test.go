@@ -4,9 +4,9 @@ import (
 	"crypto/tls"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/fault"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 const lastSecure, lastInsecure = "tlslift_client_last_secure_timestamp_seconds", "tlslift_client_last_insecure_timestamp_seconds"

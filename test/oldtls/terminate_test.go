@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 // credits is a call of the legacy API.

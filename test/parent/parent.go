@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"sync"
 
-	"tlslift/deploy/demo/wire"
+	"tlslift/test/wire"
 )
 
 // Options say how the proxy behaves. The zero value listens on a free port of

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"tlslift/deploy/demo/certs"
+	"tlslift/test/certs"
 	"tlslift/test/harness"
 	"tlslift/test/parent"
 )

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/harness"
+	"tlslift/test/smsportal"
 )
 
 func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }

@@ -26,28 +26,52 @@ func pathOf(target string) string {
 	return path
 }
 
-func (s *Server) answer(r *Request) Response {
-	if s.options.Override != nil {
-		if response, ours := s.options.Override(r); ours {
-			return response
-		}
-	}
+// API answers requests as SMSPortal does. The zero value accepts all credentials.
+type API struct {
+	Username string // the only accepted user or client ID; "" = any that is not empty
+	Password string // the only accepted password or secret; "" = any that is not empty
+}
+
+// Request is a request to the API.
+type Request struct {
+	Method, Target, Host string
+	Header               http.Header
+	Body                 []byte
+}
+
+// Response is what the API answers. Status 0 means 200.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Message identifies one SMS. Tests that count sends give each message its own
+// text or customer ID.
+type Message struct {
+	To         string
+	Text       string
+	CustomerID string
+}
+
+// Answer returns the API's answer to a request.
+func (a *API) Answer(r *Request) Response {
 	switch pathOf(r.Target) {
 	case legacyHTTP:
-		return s.legacy(r)
+		return a.legacy(r)
 	case legacySOAP:
-		return s.soap(r)
+		return a.soap(r)
 	case authentication, balance, bulkMessages, groupMessages:
-		return s.rest(r)
+		return a.rest(r)
 	default:
 		return restError(http.StatusNotFound, "EntityNotFound", "No such resource.")
 	}
 }
 
-// messagesOf returns what a request asks to send, regardless of the answer. The
+// Messages returns what a request asks to send, regardless of the answer. The
 // real API too sends a message once the request has arrived, whatever happens to
 // the answer.
-func messagesOf(r *Request) []Message {
+func Messages(r *Request) []Message {
 	switch pathOf(r.Target) {
 	case legacyHTTP:
 		return sent(legacyEntries(fieldsOf(r)))
@@ -69,7 +93,7 @@ func messagesOf(r *Request) []Message {
 }
 
 // accepts checks a user and password, or a client ID and secret.
-func (s *Server) accepts(user, password string) bool {
+func (a *API) accepts(user, password string) bool {
 	ok := func(given, want string) bool { return given != "" && (want == "" || given == want) }
-	return ok(user, s.options.Username) && ok(password, s.options.Password)
+	return ok(user, a.Username) && ok(password, a.Password)
 }

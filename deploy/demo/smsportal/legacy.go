@@ -49,16 +49,16 @@ type dataRow struct {
 	Status   string `xml:"status,omitempty"`
 }
 
-func (s *Server) legacy(r *Request) Response {
+func (a *API) legacy(r *Request) Response {
 	f := fieldsOf(r)
 	entries, live := legacyEntries(f)
-	return xmlResponse(s.legacyResult(strings.ToLower(f.get("type")), f.get("username"), f.get("password"), entries, live))
+	return xmlResponse(a.legacyResult(strings.ToLower(f.get("type")), f.get("username"), f.get("password"), entries, live))
 }
 
 // legacyResult serves both the HTTP API and the web service.
-func (s *Server) legacyResult(kind, user, password string, entries []Message, live bool) apiResult {
+func (a *API) legacyResult(kind, user, password string, entries []Message, live bool) apiResult {
 	fail := func(text string) apiResult { return apiResult{Call: callResult{Result: "False", Error: text}} }
-	if !s.accepts(user, password) {
+	if !a.accepts(user, password) {
 		return fail(errorLogin)
 	}
 	result := apiResult{Call: callResult{Result: "True"}}

@@ -2,6 +2,7 @@ package smsportal
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -51,25 +52,25 @@ type errorReport struct {
 	Faults     []any `json:"faults"`
 }
 
-func (s *Server) rest(r *Request) Response {
+func (a *API) rest(r *Request) Response {
 	where := pathOf(r.Target)
-	authorized, complaint := s.authorized(r.Header.Get("Authorization"))
+	authorized, complaint := a.authorized(r.Header.Get("Authorization"))
 	if !authorized {
 		return restError(http.StatusUnauthorized, complaint, "The credentials were not accepted.")
 	}
 	switch {
 	case where == authentication: // usually GET; one client in the wild sends POST
-		return restJSON(http.StatusOK, map[string]any{"token": s.token(), "schema": "JWT", "expiresInMinutes": 1440})
+		return restJSON(http.StatusOK, map[string]any{"token": token(), "schema": "JWT", "expiresInMinutes": 1440})
 	case where == balance && r.Method == http.MethodGet:
 		return restJSON(http.StatusOK, map[string]any{"balance": 1000000, "number": 1000000})
 	case where != balance && r.Method == http.MethodPost:
-		return s.sendMessages(r)
+		return sendMessages(r)
 	default:
 		return restError(http.StatusMethodNotAllowed, "MethodNotAllowed", "The resource does not know this method.")
 	}
 }
 
-func (s *Server) sendMessages(r *Request) Response {
+func sendMessages(r *Request) Response {
 	entries, _, err := restEntries(r)
 	if err != nil {
 		return restError(http.StatusBadRequest, "InvalidParameter.Format", err.Error())
@@ -106,7 +107,7 @@ func restEntries(r *Request) (entries []Message, live bool, err error) {
 
 // authorized accepts Basic and Bearer in any case, a token in brackets, and bare
 // base64 without a scheme. All of these were seen from real callers.
-func (s *Server) authorized(header string) (bool, string) {
+func (a *API) authorized(header string) (bool, string) {
 	if header == "" {
 		return false, "AuthenticationHeader.Missing"
 	}
@@ -115,28 +116,31 @@ func (s *Server) authorized(header string) (bool, string) {
 		scheme, value = "basic", header
 	}
 	if strings.EqualFold(scheme, "bearer") {
-		return s.validToken(strings.Trim(value, "[] ")), "AuthenticationToken.Invalid"
+		return validToken(strings.Trim(value, "[] ")), "AuthenticationToken.Invalid"
 	}
 	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(value))
 	user, password, _ := strings.Cut(string(plain), ":")
-	return err == nil && s.accepts(user, password), "InvalidCredentials"
+	return err == nil && a.accepts(user, password), "InvalidCredentials"
 }
+
+// tokenKey signs the tokens of this process.
+var tokenKey = []byte(rand.Text())
 
 // token looks like a JWT. Only its signature is checked, so nothing has to be
 // remembered.
-func (s *Server) token() string {
+func token() string {
 	payload := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
 		base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"pretend"}`))
-	return payload + "." + s.sign(payload)
+	return payload + "." + sign(payload)
 }
 
-func (s *Server) validToken(token string) bool {
+func validToken(token string) bool {
 	i := strings.LastIndexByte(token, '.')
-	return i > 0 && hmac.Equal([]byte(s.sign(token[:i])), []byte(token[i+1:]))
+	return i > 0 && hmac.Equal([]byte(sign(token[:i])), []byte(token[i+1:]))
 }
 
-func (s *Server) sign(payload string) string {
-	mac := hmac.New(sha256.New, s.tokenKey)
+func sign(payload string) string {
+	mac := hmac.New(sha256.New, tokenKey)
 	mac.Write([]byte(payload))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

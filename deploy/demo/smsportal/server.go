@@ -1,24 +1,28 @@
 // Package smsportal is a pretend SMSPortal: the REST API, the legacy HTTP API and
-// its web service over TLS 1.2 and 1.3, with a throw-away CA. It listens on
-// loopback by default. `tlslift demo` and the integration tests use it.
-//
-// It records each request exactly as it came over the wire. It counts the
-// messages it was asked to send, so that a message sent twice is noticed.
+// its web service. It counts the messages that it was asked to send, so that a
+// message sent twice is noticed. `tlslift demo` and the containers of docker
+// compose run its server. The integration tests have one of their own, which
+// records each byte and can misbehave, around the same API.
 package smsportal
 
 import (
-	"cmp"
-	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
+	"maps"
+	"math/big"
 	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
-
-	"tlslift/deploy/demo/certs"
 )
 
 // Hosts are the names that the real API answers to. The certificate has all of them.
@@ -27,130 +31,142 @@ var Hosts = []string{
 	"mymobileapi.com", "*.mymobileapi.com", "www.mymobileapi.com", "rest.mymobileapi.com", "legacy.mymobileapi.com",
 }
 
-// Options say how the pretend server behaves. The zero value is a server on a
-// free loopback port, with an ECDSA certificate, that accepts all credentials.
-type Options struct {
-	Listen       string        // host:port; "" = 127.0.0.1:0
-	MaxVersion   uint16        // TLS version; 0 = 1.3
-	CipherSuites []uint16      // up to TLS 1.2; nil = Go's own; to share none, name one that no client offers
-	RSA          bool          // RSA certificates instead of ECDSA
-	Delay        time.Duration // between receiving and answering a request; the message counts as sent before it
-	MaxRequests  int           // per connection, which is then closed; 0 = unlimited
-	Keep         int           // how many of the newest requests to keep; 0 = all; does not affect Count
-	Username     string        // the only accepted user or client ID; "" = any that is not empty
-	Password     string        // the only accepted password or secret; "" = any that is not empty
+const (
+	maxBody  = 64 << 20 // bytes of a request's body
+	maxKept  = 1000     // the newest requests that are remembered
+	maxSends = 1 << 16  // messages that are counted, because a demo may run for days
+)
 
-	// If Override returns true, its response is the answer instead of the API's.
-	// It is called after the request was recorded, from several goroutines.
-	Override func(*Request) (Response, bool)
-}
-
-// Server is a running pretend SMSPortal.
+// Server is a running pretend SMSPortal for TLS 1.2 and 1.3.
 type Server struct {
-	options  Options
-	ca       *certs.CA
+	api      API
+	delay    time.Duration
 	listener net.Listener
-	config   *tls.Config
-	tokenKey []byte
-	record   recorder
+	http     http.Server
+	ca       []byte // PEM
 
-	stop    context.CancelFunc
-	stopped context.Context
-	running sync.WaitGroup
-
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu       sync.Mutex
+	requests []Received
+	total    int
+	sends    map[Message]int
 }
 
-// New starts a server. Close stops it.
-func New(options Options) (*Server, error) {
-	kind := certs.ECDSA
-	if options.RSA {
-		kind = certs.RSA
-	}
-	ca, err := certs.NewCA("Pretend SMSPortal root", kind)
+// Received is what the server remembers of a request.
+type Received struct {
+	Method, Target, UserAgent string
+	TLSVersion                uint16
+	ServerName                string // SNI
+}
+
+// Start starts a server on address (host:port), with a new certificate. It waits
+// for delay between a request and its answer; a message counts as sent before.
+// Close stops it.
+func Start(address string, delay time.Duration) (*Server, error) {
+	certificate, err := newCertificate()
 	if err != nil {
 		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
 	}
-	leaf, err := ca.Issue(certs.Leaf{Names: Hosts})
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
 	}
-	listener, err := net.Listen("tcp", cmp.Or(options.Listen, "127.0.0.1:0"))
-	if err != nil {
-		return nil, fmt.Errorf("pretend SMSPortal: %w", err)
+	s := &Server{
+		delay: delay, listener: listener, sends: map[Message]int{},
+		ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
 	}
-	s := &Server{options: options, ca: ca, listener: listener, conns: map[net.Conn]struct{}{}}
-	s.tokenKey = make([]byte, 32)
-	_, _ = rand.Read(s.tokenKey) // never fails since Go 1.24
-	s.record.init(options.Keep)
-	s.config = &tls.Config{
-		Certificates: []tls.Certificate{leaf},
-		MinVersion:   tls.VersionTLS12,
-		MaxVersion:   options.MaxVersion,
-		CipherSuites: options.CipherSuites,
-		NextProtos:   []string{"http/1.1"},
+	s.http = http.Server{
+		Handler: s, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		Protocols: new(http.Protocols),
 	}
-	s.stopped, s.stop = context.WithCancel(context.Background())
-	s.running.Go(s.accept)
+	s.http.Protocols.SetHTTP1(true)
+	go func() { _ = s.http.ServeTLS(listener, "", "") }()
 	return s, nil
+}
+
+// newCertificate makes a certificate that signs itself, so that it is also the root
+// to trust. It is valid for 30 days.
+func newCertificate() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "Pretend SMSPortal"}, DNSNames: Hosts,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 0, 30),
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // Addr returns the host:port that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// CAPEM returns the root's certificate, in the form of a ca_file.
-func (s *Server) CAPEM() []byte { return s.ca.PEM() }
+// CAPEM returns the certificate to trust, in the form of a ca_file.
+func (s *Server) CAPEM() []byte { return s.ca }
 
-// Roots returns a pool with only the server's root.
-func (s *Server) Roots() *x509.CertPool { return s.ca.Pool() }
+// Close stops listening and closes all connections.
+func (s *Server) Close() error { return s.http.Close() }
 
-// Close stops listening, closes all connections and waits for their
-// goroutines.
-func (s *Server) Close() error {
-	s.stop()
-	err := s.listener.Close()
-	s.mu.Lock()
-	for c := range s.conns {
-		_ = c.Close()
+// ServeHTTP records a request and answers it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	s.mu.Unlock()
-	s.running.Wait()
-	if errors.Is(err, net.ErrClosed) {
-		return nil
+	request := &Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Body: body}
+	s.record(Received{r.Method, r.RequestURI, r.UserAgent(), r.TLS.Version, r.TLS.ServerName}, Messages(request))
+	select {
+	case <-time.After(s.delay):
+	case <-r.Context().Done():
+		return
 	}
-	return err
+	response := s.api.Answer(request)
+	maps.Copy(w.Header(), response.Header)
+	if response.Status != 0 {
+		w.WriteHeader(response.Status)
+	}
+	_, _ = w.Write(response.Body)
 }
 
-// acceptPause is how long accept waits after a failure.
-const acceptPause = 20 * time.Millisecond
+func (s *Server) record(request Received, messages []Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total++
+	if len(s.requests) == maxKept {
+		s.requests = s.requests[1:]
+	}
+	s.requests = append(s.requests, request)
+	if len(s.sends) > maxSends {
+		clear(s.sends)
+	}
+	for _, m := range messages {
+		s.sends[m]++
+	}
+}
 
-func (s *Server) accept() {
-	for {
-		raw, err := s.listener.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			select { // out of descriptors, or aborted by the peer: the next one may work
-			case <-s.stopped.Done():
-				return
-			case <-time.After(acceptPause):
-				continue
-			}
-		}
-		s.mu.Lock()
-		s.conns[raw] = struct{}{}
-		s.mu.Unlock()
-		s.running.Go(func() {
-			s.serve(raw)
-			s.mu.Lock()
-			delete(s.conns, raw)
-			s.mu.Unlock()
-			_ = raw.Close()
-		})
-		if s.stopped.Err() != nil { // accepted while Close was going through the list
-			_ = raw.Close()
+// Requests returns the newest requests, at most 1000, oldest first.
+func (s *Server) Requests() []Received {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Counts returns how many requests arrived, how many messages they asked to send,
+// and how many of the messages were sent more than once.
+func (s *Server) Counts() (requests, messages, doubles int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.sends {
+		messages += n
+		if n > 1 {
+			doubles++
 		}
 	}
+	return s.total, messages, doubles
 }

@@ -70,10 +70,10 @@ func (c soapCall) entries() (entries []Message, live bool) {
 	}
 }
 
-func (s *Server) soap(r *Request) Response {
+func (a *API) soap(r *Request) Response {
 	if r.Method == http.MethodGet {
 		if _, query, _ := strings.Cut(strings.ToLower(r.Target), "?"); query == "wsdl" {
-			return Response{Header: contentType("text/xml; charset=utf-8"), Body: wsdl(r.Host())}
+			return Response{Header: contentType("text/xml; charset=utf-8"), Body: wsdl(r.Host)}
 		}
 		return Response{Header: contentType("text/html; charset=utf-8"), Body: []byte("<html><body>API</body></html>")}
 	}
@@ -87,7 +87,7 @@ func (s *Server) soap(r *Request) Response {
 		return fault(call.envelope, "Unknown operation.")
 	}
 	entries, live := call.entries()
-	result, err := xml.Marshal(s.legacyResult(call.kind(), call.username, call.password, entries, live))
+	result, err := xml.Marshal(a.legacyResult(call.kind(), call.username, call.password, entries, live))
 	if err != nil {
 		return fault(call.envelope, "The answer could not be written.")
 	}

@@ -19,11 +19,11 @@ import (
 
 	"go.uber.org/zap"
 
-	"tlslift/deploy/demo/certs"
 	"tlslift/proxy/call"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
 	"tlslift/proxy/upstream/names"
+	"tlslift/test/certs"
 	"tlslift/test/memnet"
 )
 

@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"tlslift/deploy/demo/certs"
 	"tlslift/proxy/host"
 	"tlslift/proxy/problem"
+	"tlslift/test/certs"
 )
 
 // serveTLS answers handshakes on a network, and sends a byte after each.

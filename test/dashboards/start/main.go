@@ -22,9 +22,9 @@ import (
 	"syscall"
 	"time"
 
-	"tlslift/deploy/demo/smsportal"
 	"tlslift/proxy/authority"
 	"tlslift/test/dashboards/prom"
+	"tlslift/test/smsportal"
 )
 
 func main() { os.Exit(run()) }

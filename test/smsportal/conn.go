@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"tlslift/deploy/demo/wire"
+	"tlslift/test/wire"
 )
 
 // Response is what the server answers. Status 0 means 200.
@@ -35,7 +35,6 @@ func (s *Server) serve(raw net.Conn) {
 	conn := tls.Server(raw, s.config)
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	if err := conn.HandshakeContext(s.stopped); err != nil {
-		s.record.handshakeFailed(err)
 		return
 	}
 	defer conn.Close()
@@ -58,7 +57,7 @@ func (s *Server) serve(raw net.Conn) {
 			}
 			return
 		}
-		response := s.answer(request)
+		response := s.respond(request)
 		if s.options.MaxRequests > 0 && served >= s.options.MaxRequests {
 			response.Close = true
 		}
@@ -70,6 +69,16 @@ func (s *Server) serve(raw net.Conn) {
 			return
 		}
 	}
+}
+
+func (s *Server) respond(r *Request) Response {
+	if s.options.Override != nil {
+		if response, ours := s.options.Override(r); ours {
+			return response
+		}
+	}
+	answer := s.api.Answer(r.call())
+	return Response{Status: answer.Status, Header: answer.Header, Body: answer.Body}
 }
 
 func (s *Server) pause() bool {

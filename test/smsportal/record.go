@@ -7,7 +7,8 @@ import (
 	"slices"
 	"sync"
 
-	"tlslift/deploy/demo/wire"
+	api "tlslift/deploy/demo/smsportal"
+	"tlslift/test/wire"
 )
 
 // Request is one request as it came over the wire. It does not change
@@ -29,12 +30,12 @@ type Request struct {
 	Messages []Message // what it asked to send, if it was understood and accepted
 }
 
-// Message identifies one SMS. Tests that count sends give each message its own
-// text or customer ID.
-type Message struct {
-	To         string
-	Text       string
-	CustomerID string
+// Message identifies one SMS.
+type Message = api.Message
+
+// call returns the request as the API takes it.
+func (r *Request) call() *api.Request {
+	return &api.Request{Method: r.Method, Target: r.Target, Host: r.Host(), Header: r.Header, Body: r.Body}
 }
 
 // recorder holds what the server has seen. It is safe for concurrent use.
@@ -46,7 +47,6 @@ type recorder struct {
 	total       int
 	connections int
 	sends       map[Message]int
-	failures    []error
 }
 
 // maxSends bounds the number of counted messages if only the newest requests are
@@ -67,19 +67,9 @@ func (r *recorder) connected() int {
 	return r.connections
 }
 
-func (r *recorder) handshakeFailed(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.keep > 0 && len(r.failures) >= r.keep {
-		r.failures = r.failures[1:]
-	}
-	r.failures = append(r.failures, err)
-	r.changed.Broadcast()
-}
-
 func (r *recorder) received(request *Request) {
 	if request.Complete && request.Method != "" {
-		request.Messages = messagesOf(request)
+		request.Messages = api.Messages(request.call())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,13 +109,6 @@ func (s *Server) Connections() int {
 	return s.record.connections
 }
 
-// HandshakeFailures returns the errors of failed handshakes.
-func (s *Server) HandshakeFailures() []error {
-	s.record.mu.Lock()
-	defer s.record.mu.Unlock()
-	return slices.Clone(s.record.failures)
-}
-
 // Sends returns how often each message was sent.
 func (s *Server) Sends() map[Message]int {
 	s.record.mu.Lock()
@@ -140,11 +123,11 @@ func (s *Server) Doubles() map[Message]int {
 	return doubles
 }
 
-// Reset forgets all requests, messages and failures, but not the connections.
+// Reset forgets all requests and messages, but not the connections.
 func (s *Server) Reset() {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
-	s.record.requests, s.record.failures, s.record.total = nil, nil, 0
+	s.record.requests, s.record.total = nil, 0
 	clear(s.record.sends)
 }
 
