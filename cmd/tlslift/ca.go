@@ -187,7 +187,7 @@ writes the root to standard output, and nothing else.`,
 			if err != nil {
 				return err
 			}
-			certs, _ = authority.Roots(certs)
+			certs = authority.Roots(certs)
 			data, err := authority.Export(certs, f)
 			if err != nil {
 				return err

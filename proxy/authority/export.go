@@ -63,16 +63,13 @@ func Export(certs []*x509.Certificate, format Format) ([]byte, error) {
 
 // Roots returns the certificates of a file that clients must install: the
 // self-signed ones or, if there are none, all of them.
-func Roots(certs []*x509.Certificate) (roots []*x509.Certificate, selfSigned bool) {
-	for _, cert := range certs {
-		if bytes.Equal(cert.RawIssuer, cert.RawSubject) && cert.CheckSignatureFrom(cert) == nil {
-			roots = append(roots, cert)
-		}
-	}
+func Roots(certs []*x509.Certificate) []*x509.Certificate {
+	roots := slices.Clone(certs)
+	roots = slices.DeleteFunc(roots, func(cert *x509.Certificate) bool { return !selfSigned(cert) })
 	if len(roots) == 0 {
-		return certs, false
+		return certs
 	}
-	return roots, true
+	return roots
 }
 
 // Replaceable reports whether an export of certs may overwrite a file that holds
@@ -89,7 +86,8 @@ func Replaceable(data []byte, certs []*x509.Certificate) bool {
 	if err != nil || len(there) != 1 && !slices.EqualFunc(there, certs, (*x509.Certificate).Equal) {
 		return false
 	}
-	if _, root := Roots(there); !root && !there[0].Equal(certs[0]) {
+	root := selfSigned(there[0]) && (there[0].IsCA || there[0].Version < 3) // no other root says what it is
+	if !root && !there[0].Equal(certs[0]) {
 		return false
 	}
 	// A PEM file may also hold other blocks and text.
@@ -107,7 +105,7 @@ func Instructions(certs []*x509.Certificate, path string, format Format) string 
 	var b strings.Builder
 	form := [...]string{PEM: "in PEM form", DER: "in DER form", PKCS12: "as a PKCS #12 trust store, password " + trustStorePassword}[format]
 	fmt.Fprintf(&b, "%s holds %s, %s.\n", path, certs[0].Subject, form)
-	if _, selfSigned := Roots(certs); !selfSigned {
+	if !selfSigned(certs[0]) {
 		fmt.Fprintf(&b, "This is not a root: %s issued it, and most clients need that certificate.\n", certs[0].Issuer)
 	}
 	word := [...]string{PEM: "pem", DER: "der", PKCS12: "pkcs12"}[format]

@@ -2,6 +2,8 @@ package authority
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"os"
 	"os/exec"
@@ -58,16 +60,48 @@ func TestExportForms(t *testing.T) {
 func TestRootIsTakenOutOfAChain(t *testing.T) {
 	t.Parallel()
 	ca := testCA()
-	got, selfSigned := Roots([]*x509.Certificate{ca.Cert, ca.Root()})
-	if !selfSigned || len(got) != 1 || !got[0].Equal(ca.Root()) {
-		t.Errorf("%d certificates, self-signed: %v", len(got), selfSigned)
+	if got := Roots([]*x509.Certificate{ca.Cert, ca.Root()}); len(got) != 1 || !got[0].Equal(ca.Root()) {
+		t.Errorf("%d certificates", len(got))
 	}
 	alone := []*x509.Certificate{ca.Cert}
-	if got, selfSigned = Roots(alone); selfSigned || len(got) != 1 {
-		t.Errorf("an intermediate alone: %d, self-signed: %v", len(got), selfSigned)
+	if got := Roots(alone); len(got) != 1 || !got[0].Equal(ca.Cert) {
+		t.Errorf("an intermediate alone: %d", len(got))
 	}
 	if text := Instructions(alone, "out/file", PEM); !strings.Contains(text, "This is not a root") {
 		t.Errorf("an intermediate passes for the root:\n%s", text)
+	}
+}
+
+// A root is signed with its own key, however weak the signature is: clients do not
+// verify that. Its name as the issuer is not enough.
+func TestWhatIsARoot(t *testing.T) {
+	t.Parallel()
+	key := testCA().key
+	other, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		signer *rsa.PrivateKey
+		edit   func(*x509.Certificate)
+		issuer string
+	}{
+		"own signature":     {key, nil, "itself"},
+		"SHA-1":             {key, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }, "itself"},
+		"another signature": {other, nil, "CN=Company CA"},
+	} {
+		certs, err := ParseCertificates(selfSignedCA(t, c.signer, &key.PublicKey, c.edit))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		var out bytes.Buffer
+		if err := Describe(&out, certs[0], testNow); err != nil || !strings.Contains(out.String(), "issuer       "+c.issuer+"\n") {
+			t.Errorf("%s: %v\n%s", name, err, out.String())
+		}
+		text := Instructions(certs, "out/file", PEM)
+		if root := !strings.Contains(text, "This is not a root"); root != (c.issuer == "itself") {
+			t.Errorf("%s: a root %v:\n%s", name, root, text)
+		}
 	}
 }
 

@@ -229,7 +229,17 @@ func (ca *CA) isTwin(cert *x509.Certificate) bool {
 		bytes.Equal(cert.RawSubjectPublicKeyInfo, ca.Cert.RawSubjectPublicKeyInfo)
 }
 
-func selfSigned(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, cert.RawIssuer) }
+// selfSigned reports whether a certificate is a root: it names itself as its issuer,
+// and is signed with its own key. A signature that Go no longer verifies, such as one
+// with MD5, counts as its own.
+func selfSigned(cert *x509.Certificate) bool {
+	if !bytes.Equal(cert.RawSubject, cert.RawIssuer) {
+		return false
+	}
+	err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
+	var weak x509.InsecureAlgorithmError
+	return err == nil || errors.As(err, &weak)
+}
 
 // ParseCertificates parses all certificates of a PEM file, or one certificate in
 // DER.
