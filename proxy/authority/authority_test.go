@@ -337,8 +337,8 @@ func TestInitWritesAndNeverOverwrites(t *testing.T) {
 	if got := fmt.Sprint(ca.Cert.PermittedDNSDomains); got != "[smsportal.com check.tlslift.test]" {
 		t.Errorf("permitted %s", got)
 	}
-	if !constraintsCritical(ca.Cert) || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
-		t.Errorf("critical %t, excluded %v", constraintsCritical(ca.Cert), ca.Cert.ExcludedIPRanges)
+	if !ca.Cert.PermittedDNSDomainsCritical || len(ca.Cert.ExcludedIPRanges) != 2 || !ca.Cert.MaxPathLenZero {
+		t.Errorf("critical %t, excluded %v", ca.Cert.PermittedDNSDomainsCritical, ca.Cert.ExcludedIPRanges)
 	}
 	permits := func(name string) bool { return ca.Permits(host.MustParse(name)) }
 	if !permits("api.smsportal.com") || !permits(host.SelfTest) || permits("mymobileapi.com") || permits("127.0.0.1") {

@@ -19,6 +19,7 @@ func Describe(w io.Writer, cert *x509.Certificate, now time.Time) error {
 	case now.Before(cert.NotBefore):
 		state = "not valid yet"
 	}
+	sum256, sum1 := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw)
 	_, err := fmt.Fprintf(w, `subject      %s
 issuer       %s
 serial       %x
@@ -32,7 +33,7 @@ sha1         %s
 `, cert.Subject, issuer(cert), cert.SerialNumber,
 		cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly), state,
 		keyText(cert), cert.SignatureAlgorithm, caText(cert), constraintText(cert),
-		fingerprint(sha256sum(cert)), fingerprint(sha1sum(cert)))
+		fingerprint(sum256[:]), fingerprint(sum1[:]))
 	return err
 }
 
@@ -70,7 +71,7 @@ func constraintText(cert *x509.Certificate) string {
 		return "none"
 	}
 	marked := "not critical"
-	if constraintsCritical(cert) {
+	if cert.PermittedDNSDomainsCritical {
 		marked = "critical"
 	}
 	ips := "IP addresses not excluded"
@@ -78,16 +79,6 @@ func constraintText(cert *x509.Certificate) string {
 		ips = "IP addresses excluded"
 	}
 	return fmt.Sprintf("%s and below, %s (%s)", strings.Join(cert.PermittedDNSDomains, ", "), ips, marked)
-}
-
-func sha256sum(cert *x509.Certificate) []byte {
-	sum := sha256.Sum256(cert.Raw)
-	return sum[:]
-}
-
-func sha1sum(cert *x509.Certificate) []byte {
-	sum := sha1.Sum(cert.Raw)
-	return sum[:]
 }
 
 // fingerprint returns sum in the form that browsers and Windows show.

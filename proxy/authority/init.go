@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -208,11 +207,7 @@ func makePair(o InitOptions, domains []string) (*pair, error) {
 
 // signCA signs template for the public half of key. A nil parent means self-signed.
 func signCA(template, parent *x509.Certificate, key, signer *rsa.PrivateKey) (*x509.Certificate, error) {
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
-	template.SerialNumber = serial
+	template.SerialNumber = newSerial()
 	if parent == nil {
 		parent = template
 	}
@@ -258,17 +253,4 @@ func subject(name string, now time.Time) pkix.Name {
 		Organization: []string{"tlslift"},
 		CommonName:   name + " " + now.UTC().Format("2006-01-02 15:04:05"),
 	}
-}
-
-var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
-
-// constraintsCritical reports whether a certificate's name constraints are
-// marked critical.
-func constraintsCritical(cert *x509.Certificate) bool {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidNameConstraints) {
-			return e.Critical
-		}
-	}
-	return false
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -22,19 +23,15 @@ func (ca *CA) mint(key crypto.Signer, names []string, now time.Time, k Kind) (*t
 	if err := ca.Valid(now); err != nil {
 		return nil, fmt.Errorf("mint a leaf: the CA %w", err)
 	}
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
 	template := &x509.Certificate{
-		SerialNumber:          serial,
-		NotBefore:             later(now.Add(-Backdate), ca.Cert.NotBefore),
+		SerialNumber:          newSerial(),
+		NotBefore:             slices.MaxFunc([]time.Time{now.Add(-Backdate), ca.Cert.NotBefore}, time.Time.Compare),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		SignatureAlgorithm:    x509.SHA256WithRSA,
 	}
-	template.NotAfter = earlier(template.NotBefore.Add(LeafLife), ca.Cert.NotAfter)
+	template.NotAfter = slices.MinFunc([]time.Time{template.NotBefore.Add(LeafLife), ca.Cert.NotAfter}, time.Time.Compare)
 	if len(names[0]) <= maxCN {
 		template.Subject = pkix.Name{CommonName: names[0]}
 	} else {
@@ -76,24 +73,9 @@ func renewal(leaf *x509.Certificate, ca *CA) time.Time {
 }
 
 // newSerial returns a random positive serial number of at most 16 bytes.
-func newSerial() (*big.Int, error) {
-	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return nil, fmt.Errorf("make a serial number: %w", err)
-	}
-	return n.Add(n, big.NewInt(1)), nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+func newSerial() *big.Int {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: it crashes the program instead
+	b[0] &= 0x7f
+	return new(big.Int).SetBytes(b[:])
 }
