@@ -5,8 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
+	"net/http"
+	"net/http/httputil"
 	"time"
 )
 
@@ -35,20 +36,14 @@ func relay(ctx context.Context, args []string) error {
 }
 
 // relayOn relays what ln accepts until ctx ends, or the address to has not answered
-// for as long as patience.
+// for as long as patience. The caller's Host stays.
 func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Duration) error {
-	defer ln.Close()
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", to
+	}}}
+	defer server.Close()
 	failed := make(chan error, 2)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				failed <- err
-				return
-			}
-			go relayOne(conn, to)
-		}
-	}()
+	go func() { failed <- server.Serve(ln) }()
 	go func() { failed <- watch(ctx, to, patience) }()
 	select {
 	case err := <-failed:
@@ -56,22 +51,6 @@ func relayOn(ctx context.Context, ln net.Listener, to string, patience time.Dura
 	case <-ctx.Done():
 		return nil
 	}
-}
-
-// relayOne copies in both directions until one side ends.
-func relayOne(conn net.Conn, to string) {
-	defer conn.Close()
-	other, err := net.Dial("tcp", to)
-	if err != nil {
-		return
-	}
-	defer other.Close()
-	go func() {
-		_, _ = io.Copy(other, conn)
-		conn.Close()
-		other.Close()
-	}()
-	_, _ = io.Copy(conn, other)
 }
 
 // watch returns an error once the address to has not answered for as long as patience.
