@@ -3,6 +3,7 @@ package hello
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 )
 
@@ -15,17 +16,12 @@ func (h *ClientHello) JA4() string {
 // ja4Prefix returns the readable first part: transport, version, whether there is
 // SNI, the numbers of suites and extensions, and the first ALPN protocol.
 func (h *ClientHello) ja4Prefix() string {
-	b := make([]byte, 0, 10)
-	b = append(b, 't')
-	b = append(b, ja4Version(h.MaxVersion)...)
+	sni := 'i'
 	if h.SNI() {
-		b = append(b, 'd')
-	} else {
-		b = append(b, 'i')
+		sni = 'd'
 	}
-	b = appendCount(b, h.CipherSuites)
-	b = appendCount(b, h.Extensions)
-	return string(append(b, ja4ALPN(h.ALPN)...))
+	count := func(list []uint16) int { return min(len(chosen(list)), 99) }
+	return fmt.Sprintf("t%s%c%02d%02d%s", ja4Version(h.MaxVersion), sni, count(h.CipherSuites), count(h.Extensions), ja4ALPN(h.ALPN))
 }
 
 func ja4Version(v uint16) string {
@@ -47,17 +43,9 @@ func ja4Version(v uint16) string {
 	}
 }
 
-// appendCount appends the number of values in list that are not GREASE, as two
-// digits.
-func appendCount(b []byte, list []uint16) []byte {
-	n := 0
-	for _, v := range list {
-		if !grease(v) {
-			n++
-		}
-	}
-	n = min(n, 99)
-	return append(b, byte('0'+n/10), byte('0'+n%10))
+// chosen returns a copy of the list without GREASE, and without the values to omit.
+func chosen(list []uint16, omit ...uint16) []uint16 {
+	return slices.DeleteFunc(slices.Clone(list), func(v uint16) bool { return grease(v) || slices.Contains(omit, v) })
 }
 
 // ja4ALPN returns the first and last character of the first protocol or, if either
@@ -81,55 +69,42 @@ func alphanumeric(c byte) bool {
 // independent of their order. It identifies the library rather than the
 // application.
 func (h *ClientHello) ja4Ciphers() string {
-	return ja4Hash(appendSorted(make([]byte, 0, 5*len(h.CipherSuites)), h.CipherSuites, false))
+	suites := chosen(h.CipherSuites)
+	slices.Sort(suites)
+	return ja4Hash(joinHex(suites))
 }
 
+// ja4Extensions returns the third part: a hash of the set of extensions and of the
+// signature algorithms. SNI and ALPN depend on where and why the client connects, so
+// they are omitted.
 func (h *ClientHello) ja4Extensions() string {
-	if len(h.Extensions) == 0 {
-		return ja4Hash(nil)
+	extensions := chosen(h.Extensions, extServerName, extALPN)
+	slices.Sort(extensions)
+	text := joinHex(extensions)
+	if algorithms := chosen(h.SignatureAlgorithms); len(algorithms) > 0 {
+		text += "_" + joinHex(algorithms)
 	}
-	b := make([]byte, 0, 5*(len(h.Extensions)+len(h.SignatureAlgorithms)))
-	b = appendSorted(b, h.Extensions, true)
-	sep := byte('_')
-	for _, v := range h.SignatureAlgorithms {
-		if !grease(v) {
-			b = appendHex(append(b, sep), v)
-			sep = ','
-		}
-	}
-	return ja4Hash(b)
+	return ja4Hash(text)
 }
 
-// appendSorted appends the values in ascending order, without GREASE. For
-// extensions it also omits SNI and ALPN, which depend on where and why the client
-// connects.
-func appendSorted(b []byte, list []uint16, extensions bool) []byte {
-	var room [64]uint16
-	sorted := append(room[:0], list...)
-	slices.Sort(sorted)
-	for _, v := range sorted {
-		if grease(v) || extensions && (v == extServerName || v == extALPN) {
-			continue
+// joinHex returns the values as hexadecimal digits, with commas between them.
+func joinHex(list []uint16) string {
+	text := make([]byte, 0, 5*len(list))
+	for i, v := range list {
+		if i > 0 {
+			text = append(text, ',')
 		}
-		if len(b) > 0 {
-			b = append(b, ',')
-		}
-		b = appendHex(b, v)
+		text = hex.AppendEncode(text, []byte{byte(v >> 8), byte(v)})
 	}
-	return b
+	return string(text)
 }
 
-func appendHex(b []byte, v uint16) []byte {
-	const digits = "0123456789abcdef"
-	return append(b, digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15])
-}
-
-// ja4Hash returns the first 12 hex digits of the SHA-256 of b, or zeros if b is
-// empty.
-func ja4Hash(b []byte) string {
-	if len(b) == 0 {
+// ja4Hash returns the first 12 hex digits of the SHA-256 of text, or zeros if
+// text is empty.
+func ja4Hash(text string) string {
+	if text == "" {
 		return "000000000000"
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:6])
 }

@@ -42,12 +42,8 @@ func (h *ClientHello) parseTLS(body []byte) error {
 	}
 	copy(h.Random[:], random)
 	h.SessionID, h.Compression = session, compression
-	h.CipherSuites = make([]uint16, 0, len(suites)/2)
-	for !suites.Empty() {
-		var suite uint16
-		suites.ReadUint16(&suite)
-		h.addSuite(suite)
-	}
+	h.CipherSuites = uint16s(suites)
+	h.FallbackSCSV = h.HasCipher(FallbackSCSV)
 	if !s.Empty() && (!s.ReadUint16LengthPrefixed(&extensions) || !s.Empty()) {
 		return fmt.Errorf("%w: extension list does not fill the ClientHello", ErrMalformed)
 	}
@@ -116,11 +112,7 @@ func (h *ClientHello) parseExtension(ext uint16, body cryptobyte.String) (ok boo
 		h.ALPN, ok = readALPN(&body)
 	case extSupportedVersions:
 		ok = body.ReadUint8LengthPrefixed(&list) && !list.Empty() && len(list)%2 == 0
-		for ok && !list.Empty() {
-			var v uint16
-			list.ReadUint16(&v)
-			h.SupportedVersions = append(h.SupportedVersions, v)
-		}
+		h.SupportedVersions = uint16s(list)
 	case extSessionTicket:
 		h.SessionTicket, h.Ticket = true, len(body) > 0
 		return true
@@ -189,11 +181,14 @@ func readUint16List(body *cryptobyte.String) (values []uint16, ok bool) {
 	if !body.ReadUint16LengthPrefixed(&list) || list.Empty() || len(list)%2 != 0 {
 		return nil, false
 	}
-	values = make([]uint16, 0, len(list)/2)
-	for !list.Empty() {
-		var v uint16
-		list.ReadUint16(&v)
-		values = append(values, v)
+	return uint16s(list), true
+}
+
+// uint16s returns the values of a list whose length is even.
+func uint16s(list cryptobyte.String) []uint16 {
+	values := make([]uint16, len(list)/2)
+	for i := range values {
+		list.ReadUint16(&values[i])
 	}
-	return values, true
+	return values
 }

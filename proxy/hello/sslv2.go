@@ -58,20 +58,13 @@ func (h *ClientHello) parseSSLv2(body []byte) error {
 	h.CipherSuites = make([]uint16, 0, specs/sslv2Spec)
 	for s := rest[:specs]; len(s) > 0; s = s[sslv2Spec:] {
 		if s[0] == 0 {
-			h.addSuite(binary.BigEndian.Uint16(s[1:]))
+			h.CipherSuites = append(h.CipherSuites, binary.BigEndian.Uint16(s[1:]))
 		} else {
 			h.SSLv2Ciphers = append(h.SSLv2Ciphers, uint32(s[0])<<16|uint32(s[1])<<8|uint32(s[2]))
 		}
 	}
+	h.FallbackSCSV = h.HasCipher(FallbackSCSV)
 	h.SessionID = rest[specs : specs+session : specs+session]
 	copy(h.Random[len(h.Random)-challenge:], rest[specs+session:])
 	return nil
-}
-
-// addSuite records a suite and what it signals.
-func (h *ClientHello) addSuite(suite uint16) {
-	h.CipherSuites = append(h.CipherSuites, suite)
-	if suite == FallbackSCSV {
-		h.FallbackSCSV = true
-	}
 }
