@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,13 +163,13 @@ func (a *acceptor) admit(c *Conn) (Kind, *Refusal) {
 	lim, rules := *a.Shared.limits.Load(), a.Rules()
 	facts := &call.Conn{
 		Listener: rules.Listener,
-		Peer:     host.OfSocket(c.nc.RemoteAddr()),
-		Local:    host.OfSocket(c.nc.LocalAddr()),
+		Peer:     host.OfSocket(c.RemoteAddr()),
+		Local:    host.OfSocket(c.LocalAddr()),
 		Accepted: time.Now(),
 	}
 	facts.Client, facts.ClientText = facts.Peer, facts.Peer.String()
 	if rules.Listener.Accept.Has(call.Transparent) && a.OriginalDst != nil {
-		facts.OriginalDst = host.CanonicalPort(a.OriginalDst(c.nc))
+		facts.OriginalDst = host.CanonicalPort(a.OriginalDst(c.Conn))
 	}
 	c.facts, c.rules = facts, a.Rules
 	deadline := time.Time{}
@@ -288,10 +289,5 @@ func (a *acceptor) refuse(c *Conn, refusal Refusal) (Kind, *Refusal) {
 // of a link-local address, because no prefix contains an address with a zone.
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	addr = host.Canonical(addr)
-	for _, p := range prefixes {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -298,7 +298,7 @@ func TestHurry(t *testing.T) {
 			t.Errorf("%d open: %v, want %v", n, got, want)
 		}
 		near, _ := pipes(caller)
-		s.enter(t.Context(), &Conn{nc: near, shared: s})
+		s.enter(t.Context(), &Conn{Conn: near, shared: s})
 		if n == 79 {
 			s.SetLimits(Limits{Connections: 80})
 			break

@@ -50,10 +50,10 @@ func (c *Conn) drainInput() {
 		if end := start.Add(total); idle.After(end) {
 			idle = end
 		}
-		if c.nc.SetReadDeadline(idle) != nil {
+		if c.SetReadDeadline(idle) != nil {
 			return
 		}
-		n, err := c.nc.Read(buf)
+		n, err := c.Conn.Read(buf)
 		if err != nil {
 			return
 		}
@@ -70,7 +70,7 @@ func (c *Conn) discard() {
 
 // finish closes the socket and removes the connection from the counts.
 func (c *Conn) finish() error {
-	err := c.nc.Close()
+	err := c.Conn.Close()
 	c.shared.leave(c)
 	return err
 }
@@ -79,7 +79,7 @@ func (c *Conn) finish() error {
 // can take it for a clean end. A clean end would complete an answer without a
 // length, as HTTP/1.0 has them (RFC 9112 section 6.3).
 func (c *Conn) Reset() {
-	Reset(c.nc)
+	Reset(c.Conn)
 	c.discard()
 }
 

@@ -19,7 +19,7 @@ import (
 // a time may read, and one may write. Close, PeerState, Show and Carry may be
 // called from any goroutine.
 type Conn struct {
-	nc       net.Conn
+	net.Conn // the socket
 	shared   *Shared
 	retiring *atomic.Bool // set once its listener accepts no more
 	facts    *call.Conn
@@ -48,7 +48,7 @@ var _ net.Conn = (*Conn)(nil)
 // newConn wraps an accepted connection. It waits until there is room or ctx is
 // done, and counts the connection as open until it is closed.
 func newConn(ctx context.Context, nc net.Conn, s *Shared, retiring *atomic.Bool) *Conn {
-	c := &Conn{nc: nonblock.Wrap(nc), shared: s, retiring: retiring}
+	c := &Conn{Conn: nonblock.Wrap(nc), shared: s, retiring: retiring}
 	s.enter(ctx, c)
 	return c
 }
@@ -70,14 +70,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.instant {
 		return c.readInstantly(p)
 	}
-	return c.nc.Read(p)
+	return c.Conn.Read(p)
 }
 
 // readInstantly reads what the kernel holds. If it cannot, it returns
 // os.ErrDeadlineExceeded, which crypto/tls does not take for the end of the
 // connection.
 func (c *Conn) readInstantly(p []byte) (int, error) {
-	nc, ok := c.nc.(interface{ TryRead(p []byte) (int, error) })
+	nc, ok := c.Conn.(interface{ TryRead(p []byte) (int, error) })
 	if !ok || len(p) == 0 {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -90,7 +90,7 @@ func (c *Conn) readInstantly(p []byte) (int, error) {
 
 // Write writes to the socket.
 func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.nc.Write(p)
+	n, err := c.Conn.Write(p)
 	if err != nil {
 		c.lost.Store(true)
 	}
@@ -118,26 +118,11 @@ func (c *Conn) Buffered() int { return len(c.early) }
 
 // NetConn returns the socket, as tls.Conn.NetConn does. It may be read instead
 // of c while Buffered is 0.
-func (c *Conn) NetConn() net.Conn { return c.nc }
-
-// LocalAddr returns the address of our end of the socket.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
-
-// RemoteAddr returns the address of the socket's other end.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// SetDeadline sets both deadlines.
-func (c *Conn) SetDeadline(t time.Time) error { return c.nc.SetDeadline(t) }
-
-// SetReadDeadline sets the deadline of reads.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.nc.SetReadDeadline(t) }
-
-// SetWriteDeadline sets the deadline of writes.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.nc.SetWriteDeadline(t) }
+func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // CloseWrite half-closes our side of the connection.
 func (c *Conn) CloseWrite() error {
-	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
+	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
 	}
 	return errors.ErrUnsupported

@@ -55,7 +55,7 @@ func TestFacts(t *testing.T) {
 						f.Local.String() != ln.Addr().String() || f.OriginalDst.String() != tt.dst || f.Accepted.Before(start) || f.Denied {
 						t.Errorf("facts: %+v", f)
 					}
-					if c.RemoteAddr().String() != far.LocalAddr().String() || c.LocalAddr().String() != ln.Addr().String() || c.NetConn() != c.nc {
+					if c.RemoteAddr().String() != far.LocalAddr().String() || c.LocalAddr().String() != ln.Addr().String() || c.NetConn() != c.Conn {
 						t.Errorf("addresses: %v, %v", c.RemoteAddr(), c.LocalAddr())
 					}
 					cancel() // one connection is all

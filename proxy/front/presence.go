@@ -16,7 +16,7 @@ func (c *Conn) PeerState() call.PeerState {
 	if c.lost.Load() {
 		return call.PeerState{Reset: true}
 	}
-	raw := nonblock.Socket(c.nc)
+	raw := nonblock.Socket(c.Conn)
 	if raw == nil {
 		return call.PeerState{}
 	}
@@ -38,7 +38,7 @@ func (c *Conn) WithoutWaiting(f func()) {
 
 // unread reports whether the socket holds unread bytes.
 func (c *Conn) unread() bool {
-	raw := nonblock.Socket(c.nc)
+	raw := nonblock.Socket(c.Conn)
 	return raw != nil && socketHasBytes(raw)
 }
 
@@ -51,7 +51,7 @@ func (c *Conn) Delivered(timeout time.Duration) (delivered, known bool) {
 	if c.lost.Load() {
 		return false, true
 	}
-	raw := nonblock.Socket(c.nc)
+	raw := nonblock.Socket(c.Conn)
 	if raw == nil {
 		return true, false
 	}

@@ -64,7 +64,7 @@ func TestStanding(t *testing.T) {
 				t.Fatal(err)
 			}
 			until(func() bool { s := c.PeerState(); return s.Reset == tt.want.Reset && s.HalfClosed == tt.want.HalfClosed })
-			if taken, lost, known := acknowledged(nonblock.Socket(c.nc)); taken == lost || lost != tt.want.Reset || !known {
+			if taken, lost, known := acknowledged(nonblock.Socket(c.Conn)); taken == lost || lost != tt.want.Reset || !known {
 				t.Errorf("before anything is written: taken %v, lost %v, known %v", taken, lost, known)
 			}
 			_, _ = io.WriteString(c, "the answer")
@@ -224,12 +224,12 @@ func TestPeekStanding(t *testing.T) {
 			if err := tt.leave(far); err != nil {
 				t.Fatal(err)
 			}
-			until(func() bool { return peekStanding(nonblock.Socket(c.nc)) == tt.want })
+			until(func() bool { return peekStanding(nonblock.Socket(c.Conn)) == tt.want })
 		})
 	}
 	near, _ := sockets(t)
 	c := accepted(near, NewShared(Limits{}, newGauge().add))
-	raw := nonblock.Socket(c.nc)
+	raw := nonblock.Socket(c.Conn)
 	c.Close()
 	if got := peekStanding(raw); got != reset {
 		t.Errorf("closed here: %v", got)

@@ -27,10 +27,5 @@ func outOfDescriptors(err error) bool { return errors.Is(err, syscall.EMFILE) }
 
 // isShortage reports whether err means that file descriptors or memory ran out.
 func isShortage(err error) bool {
-	for _, e := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }

@@ -51,7 +51,7 @@ func Sniff(c *Conn, deadline time.Time) (Kind, error) {
 // arrive do not extend the deadline, so a caller cannot prolong the wait by sending
 // slowly.
 func (c *Conn) Await(deadline time.Time) {
-	_ = c.nc.SetReadDeadline(deadline) // if the connection is closed, the read fails
+	_ = c.SetReadDeadline(deadline) // if the connection is closed, the read fails
 	c.Carry(awaiting{c})
 }
 
@@ -66,10 +66,10 @@ type awaiting struct{ c *Conn }
 func (awaiting) Retire() {}
 
 // Drain implements Carrier.
-func (a awaiting) Drain() { _ = a.c.nc.SetReadDeadline(time.Now().Add(Grace)) }
+func (a awaiting) Drain() { _ = a.c.SetReadDeadline(time.Now().Add(Grace)) }
 
 // Abort implements Carrier.
-func (a awaiting) Abort() { _ = a.c.nc.SetReadDeadline(time.Unix(1, 0)) }
+func (a awaiting) Abort() { _ = a.c.SetReadDeadline(time.Unix(1, 0)) }
 
 // Peek waits until n bytes have arrived and returns all that did, without
 // consuming them. They are valid until the next read. With fewer than n bytes, the
@@ -81,7 +81,7 @@ func (c *Conn) Peek(n int) ([]byte, error) {
 			early = make([]byte, len(c.early), max(2*cap(c.early), peekBuffer, n))
 			copy(early, c.early)
 		}
-		got, err := c.nc.Read(early[len(early):cap(early)])
+		got, err := c.Conn.Read(early[len(early):cap(early)])
 		c.keep(early[:len(early)+got])
 		if err != nil && len(c.early) < n {
 			return c.early, asTimeout(err)
