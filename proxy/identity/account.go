@@ -29,8 +29,8 @@ func (l *Resolver) accountName(authorization, rawQuery string, body func() []byt
 	if account == "" || strings.ContainsFunc(account, foreignToAccounts) {
 		return ""
 	}
-	if l.account == AccountHash {
-		return hashed(l.accountKey, account)
+	if l.options.Account == AccountHash {
+		return hashed(l.options.AccountKey, account)
 	}
 	return Safe(account)
 }

@@ -1,10 +1,8 @@
 package identity
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"hash"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -19,8 +17,8 @@ const (
 	queueFor      = 5 * time.Second  // longest wait for a bcrypt slot
 )
 
-// digest identifies credentials without keeping them: an HMAC under a key that
-// never leaves the process.
+// digest identifies credentials without keeping them: a hash of them and of a key
+// that never leaves the process.
 type digest [sha256.Size]byte
 
 type verified struct {
@@ -36,7 +34,7 @@ type authenticator struct {
 	users   Users
 	decoy   []byte // compared for an unknown user, so both take equally long
 	clock   func() time.Time
-	macs    sync.Pool
+	key     [32]byte
 	slots   chan struct{}
 	limiter *failureLimiter
 
@@ -48,16 +46,14 @@ func newAuthenticator(users Users, clock func() time.Time) *authenticator {
 	if clock == nil {
 		clock = time.Now
 	}
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the process instead
 	d := &authenticator{
 		users:   users,
 		clock:   clock,
-		macs:    sync.Pool{New: func() any { return hmac.New(sha256.New, key[:]) }},
 		slots:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		limiter: newFailureLimiter(),
 		seen:    make(map[digest]verified),
 	}
+	_, _ = rand.Read(d.key[:]) // never fails: crypto/rand ends the process instead
 	for _, hash := range users {
 		d.decoy = hash
 		break
@@ -125,13 +121,8 @@ func (d *authenticator) check(user, password string) bool {
 	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && known
 }
 
-func (d *authenticator) digest(header string) (out digest) {
-	mac := d.macs.Get().(hash.Hash)
-	mac.Reset()
-	mac.Write([]byte(header))
-	mac.Sum(out[:0])
-	d.macs.Put(mac)
-	return out
+func (d *authenticator) digest(header string) digest {
+	return sha256.Sum256(append(d.key[:], header...))
 }
 
 // remember keeps verified credentials. If there is no room, it drops stale ones

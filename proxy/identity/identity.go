@@ -11,7 +11,9 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,10 +70,7 @@ type Options struct {
 // Resolver names callers. It is safe for concurrent use, and immutable except for its
 // caches; a reload makes a new one.
 type Resolver struct {
-	workload      string
-	proxyUser     bool
-	account       AccountMode
-	accountKey    []byte
+	options       Options
 	ranges        ranges
 	known         map[string]struct{}
 	authenticator *authenticator // nil = no proxy authentication
@@ -80,13 +79,7 @@ type Resolver struct {
 // New builds a Resolver. It fails if a name is not safe as a label value, a range
 // belongs to two names, or the account key is too short.
 func New(o Options) (*Resolver, error) {
-	l := &Resolver{
-		workload:   o.Workload,
-		proxyUser:  o.ProxyUser,
-		account:    o.Account,
-		accountKey: append([]byte(nil), o.AccountKey...),
-		known:      make(map[string]struct{}),
-	}
+	l := &Resolver{options: o, known: make(map[string]struct{})}
 	if o.Account == AccountHash && len(o.AccountKey) < 16 {
 		return nil, fmt.Errorf("account key: %d bytes, at least 16 are needed", len(o.AccountKey))
 	}
@@ -123,11 +116,7 @@ func (l *Resolver) Authenticates() bool { return l.authenticator != nil }
 // Configured returns every name that the Resolver knows from the configuration, in no
 // particular order. Names of listeners are not included.
 func (l *Resolver) Configured() []string {
-	names := make([]string, 0, len(l.known))
-	for name := range l.known {
-		names = append(names, name)
-	}
-	return names
+	return slices.Collect(maps.Keys(l.known))
 }
 
 // Connection names the caller by what is known before a request. final means that no
@@ -135,12 +124,12 @@ func (l *Resolver) Configured() []string {
 // called.
 func (l *Resolver) Connection(a *call.Conn) (id call.Identity, final bool) {
 	id = l.base(a)
-	credentials := l.authenticator != nil || l.proxyUser
+	credentials := l.authenticator != nil || l.options.ProxyUser
 	carries := a.Listener == nil || a.Listener.Accept&call.Ways(call.Forward, call.Connect) != 0
 	switch {
 	case credentials && carries && (id.Source > call.SourceProxyUser || l.authenticator != nil):
 		return id, false
-	case l.account != AccountOff:
+	case l.options.Account != AccountOff:
 		return id, false
 	}
 	return id, true
@@ -165,7 +154,7 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 			if id.Source > call.SourceProxyAuth {
 				id = call.Identity{Name: user, Source: call.SourceProxyAuth, Configured: true, Address: id.Address}
 			}
-		} else if l.proxyUser && id.Source > call.SourceProxyUser {
+		} else if l.options.ProxyUser && id.Source > call.SourceProxyUser {
 			if user, ok := basicUser(proxyAuthorization); ok {
 				if name := Safe(user); name != "" {
 					id = l.named(name, call.SourceProxyUser, id)
@@ -181,7 +170,7 @@ func (l *Resolver) Request(a *call.Conn, proxyAuthorization, authorization, rawQ
 // account can improve the name. If a better source has named the caller, the account
 // is kept beside the name.
 func (l *Resolver) Within(outer call.Identity, authorization, rawQuery string, body func() []byte) call.Identity {
-	if l.account == AccountOff {
+	if l.options.Account == AccountOff {
 		return outer
 	}
 	name := l.accountName(authorization, rawQuery, body)
@@ -200,8 +189,8 @@ func (l *Resolver) base(a *call.Conn) call.Identity {
 		id.Name, id.Source = a.Listener.Client, call.SourceListener
 		return id
 	}
-	if l.workload != "" {
-		id.Name, id.Source = l.workload, call.SourceWorkload
+	if l.options.Workload != "" {
+		id.Name, id.Source = l.options.Workload, call.SourceWorkload
 		return id
 	}
 	if name, ok := l.ranges.find(addr); ok {
