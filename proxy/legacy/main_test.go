@@ -163,7 +163,7 @@ type outcome struct {
 
 // serve reads a hello from conn and does the handshake, as a tunnel would.
 func serve(ctx context.Context, s *Server, conn net.Conn, name string) outcome {
-	_ = conn.SetReadDeadline(time.Now().Add(s.timeout))
+	_ = conn.SetReadDeadline(time.Now().Add(s.options.Timeout))
 	h, raw, err := hello.Read(conn, hello.MaxSize)
 	if err != nil {
 		Refuse(conn, nil, AlertHandshakeFailure)

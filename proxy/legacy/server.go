@@ -41,22 +41,16 @@ type Options struct {
 // Server performs handshakes. It is safe for concurrent use, and immutable except
 // for its ticket keys.
 type Server struct {
-	certs      Certificates
-	base       *tls.Config
-	rsaSuites  []uint16 // suites without a signature in the handshake
-	sha1Leaf   bool
-	sslv2Hello bool
-	timeout    time.Duration
-	tickets    *Tickets
-	ca         [32]byte
+	options   Options
+	base      *tls.Config
+	rsaSuites []uint16 // suites without a signature in the handshake
 }
 
 // NewServer returns a Server.
 func NewServer(o Options) *Server {
 	ecdhe, rsa := suites(o.RC4)
 	return &Server{
-		certs: o.Certificates, rsaSuites: rsa, sha1Leaf: o.SHA1Leaf, sslv2Hello: o.SSLv2Hello,
-		timeout: o.Timeout, tickets: o.Tickets, ca: o.CA,
+		options: o, rsaSuites: rsa,
 		base: &tls.Config{
 			MinVersion:       o.MinVersion,
 			MaxVersion:       tls.VersionTLS13,
@@ -89,7 +83,7 @@ func (s *Server) Handshake(ctx context.Context, conn net.Conn, h *hello.ClientHe
 		Refuse(conn, h, AlertUnrecognizedName)
 		return nil, &Error{Alert: AlertNone, Failure: call.HandshakeOther, Err: err}
 	}
-	if err := conn.SetDeadline(time.Now().Add(s.timeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(s.options.Timeout)); err != nil {
 		conn.Close()
 		return nil, &Error{Alert: AlertNone, Failure: Classify(err), Err: err}
 	}
@@ -123,7 +117,7 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 	switch {
 	case h.MaxVersion < s.base.MinVersion:
 		return AlertProtocolVersion, call.HandshakeVersion
-	case h.Framing == hello.SSLv2 && !s.sslv2Hello:
+	case h.Framing == hello.SSLv2 && !s.options.SSLv2Hello:
 		return AlertProtocolVersion, call.HandshakeSSLv2Hello
 	case h.Framing == hello.SSLv2 && s.base.MinVersion > hello.VersionTLS10: // served with TLS 1.0 only
 		return AlertProtocolVersion, call.HandshakeVersion
@@ -138,7 +132,7 @@ func (s *Server) judge(h *hello.ClientHello) (Alert, call.HandshakeFailure) {
 func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Config, error) {
 	kind := authority.RSA
 	switch {
-	case s.sha1Leaf && wantsSHA1(h):
+	case s.options.SHA1Leaf && wantsSHA1(h):
 		kind = authority.RSASHA1
 	case offersECDSA(h) && !rehello.Needed(h):
 		kind = authority.ECDSA
@@ -149,7 +143,7 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 	} else if name.IsZero() && !meant.IsZero() {
 		extra = []host.Name{meant}
 	}
-	cert, err := s.certs.Leaf(kind, name, extra...)
+	cert, err := s.options.Certificates.Leaf(kind, name, extra...)
 	if err != nil {
 		return nil, fmt.Errorf("get a leaf: %w", err)
 	}
@@ -159,12 +153,12 @@ func (s *Server) config(h *hello.ClientHello, name, meant host.Name) (*tls.Confi
 		config.Certificates = nil // if it is set, crypto/tls does not call GetCertificate for a client without SNI
 		config.GetCertificate = func(ch *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if ch.SupportsCertificate(cert) != nil {
-				return s.certs.Leaf(authority.RSA, name, extra...)
+				return s.options.Certificates.Leaf(authority.RSA, name, extra...)
 			}
 			return cert, nil
 		}
 	}
-	config.SetSessionTicketKeys(s.tickets.under(s.ca))
+	config.SetSessionTicketKeys(s.options.Tickets.under(s.options.CA))
 	s.avoidSignature(config, h)
 	return config, nil
 }
