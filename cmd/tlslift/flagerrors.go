@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,21 +22,15 @@ func flagError(cmd *cobra.Command, err error) error {
 }
 
 func sayFlag(cmd *cobra.Command, err error) string {
-	var (
-		unknown *pflag.NotExistError
-		missing *pflag.ValueRequiredError
-		invalid *pflag.InvalidValueError
-		syntax  *pflag.InvalidSyntaxError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		return unknownFlag(cmd, unknown)
-	case errors.As(err, &missing):
-		return fmt.Sprintf("--%s needs a value; write %s", missing.GetFlag().Name, accepted(missing.GetFlag()))
-	case errors.As(err, &invalid):
-		return fmt.Sprintf("--%s %q: write %s", invalid.GetFlag().Name, invalid.GetValue(), accepted(invalid.GetFlag()))
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("%q is not a flag; write --NAME VALUE", syntax.GetSpecifiedFlag())
+	switch err := err.(type) { //nolint:errorlint // pflag wraps none of them
+	case *pflag.NotExistError:
+		return unknownFlag(cmd, err)
+	case *pflag.ValueRequiredError:
+		return fmt.Sprintf("--%s needs a value; write %s", err.GetFlag().Name, accepted(err.GetFlag()))
+	case *pflag.InvalidValueError:
+		return fmt.Sprintf("--%s %q: write %s", err.GetFlag().Name, err.GetValue(), accepted(err.GetFlag()))
+	case *pflag.InvalidSyntaxError:
+		return fmt.Sprintf("%q is not a flag; write --NAME VALUE", err.GetSpecifiedFlag())
 	}
 	return err.Error()
 }

@@ -52,8 +52,8 @@ func allNamed(managed []string, cfg *configs.Config) error {
 // reloadRefused turns the reason why a reload could not open a listener into a
 // problem of the configuration.
 func (a *app) reloadRefused(err error, cfg *configs.Config) error {
-	var failed *proxy.ListenError
-	if !errors.As(err, &failed) {
+	failed, ok := errors.AsType[*proxy.ListenError](err)
+	if !ok {
 		return err
 	}
 	message, fix := a.takenByUs(failed)
@@ -66,8 +66,8 @@ func (a *app) reloadRefused(err error, cfg *configs.Config) error {
 // takenByUs returns what to say about an address that one of our own listeners
 // uses, or "" if none does.
 func (a *app) takenByUs(err error) (message, fix string) {
-	var op *net.OpError
-	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || !errors.Is(err, syscall.EADDRINUSE) {
 		return "", ""
 	}
 	wanted := host.OfSocket(op.Addr)
@@ -90,8 +90,8 @@ func (a *app) takenByUs(err error) (message, fix string) {
 
 // explainListen says what to do about a port that tlslift cannot listen on.
 func explainListen(err error, flag string) error {
-	var op *net.OpError
-	if !errors.As(err, &op) {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok {
 		return err
 	}
 	// The address is in the error that wraps op; op's own text would repeat it.
@@ -112,8 +112,7 @@ func explainListen(err error, flag string) error {
 
 // bare returns a system call's error without the name of the call.
 func bare(err error) string {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno.Error()
 	}
 	return err.Error()

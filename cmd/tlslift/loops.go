@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 
 	"tlslift/configs"
 	"tlslift/proxy"
@@ -27,12 +28,7 @@ func listensAt(cfg *configs.Config) func(netip.AddrPort) bool {
 	local := new(proxy.LocalAddrs)
 	return func(ap netip.AddrPort) bool {
 		ap = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
-		for _, b := range bound {
-			if local.Covers(b, ap) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(bound, func(b netip.AddrPort) bool { return local.Covers(b, ap) })
 	}
 }
 

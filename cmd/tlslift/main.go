@@ -75,15 +75,13 @@ func (o *output) Fd() uintptr { return o.file.Fd() }
 
 // statusOf returns the exit status of a command that returned err.
 func statusOf(err error) int {
-	var usage usageError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case errors.As(err, &usage):
-		return exitUsage
-	default:
-		return exitFailed
 	}
+	if _, usage := errors.AsType[usageError](err); usage {
+		return exitUsage
+	}
+	return exitFailed
 }
 
 // lastWords is how long the process waits for the reader of standard

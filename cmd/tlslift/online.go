@@ -163,8 +163,8 @@ func pinOf(c *x509.Certificate) string {
 // showed, and what to do.
 func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
 	reason, cause := "failed", err
-	var failure *upstream.Error
-	if errors.As(err, &failure) {
+	failure, ok := errors.AsType[*upstream.Error](err)
+	if ok {
 		reason = failure.Reason.String()
 		if failure.Err != nil {
 			cause = failure.Err
@@ -173,8 +173,7 @@ func explainFailure(out io.Writer, cfg *configs.Config, to target, err error) {
 	fmt.Fprintf(out, "%s: FAILED: %s\n", to.text, reason)
 	tw := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(tw, "  cause\t%v\n", cause)
-	var verification *tls.CertificateVerificationError
-	if errors.As(err, &verification) {
+	if verification, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		for i, c := range verification.UnverifiedCertificates {
 			fmt.Fprintf(tw, "  shown %d\t%s, issued by %s, until %s, pin %s\n", i, nameOf(i, c), c.Issuer, c.NotAfter.UTC().Format(time.DateOnly), pinOf(c))
 		}

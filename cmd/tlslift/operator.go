@@ -130,13 +130,5 @@ func (a *app) serveAdmin() {
 
 // ownAdmin reports whether an address is that of an admin listener.
 func (a *app) ownAdmin(ap netip.AddrPort) bool {
-	for _, l := range a.adminListeners {
-		if tcp, ok := l.Addr().(*net.TCPAddr); ok {
-			bound := tcp.AddrPort()
-			if a.server.Covers(netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()), ap) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.adminListeners, func(l adminListener) bool { return a.server.Covers(host.OfSocket(l.Addr()), ap) })
 }

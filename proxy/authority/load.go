@@ -137,12 +137,7 @@ func (ca *CA) ExpiresSoon(now time.Time) bool {
 // Constrained reports whether there are name constraints where clients look: in the
 // signing CA or an intermediate above it. Java ignores those of a trust anchor.
 func (ca *CA) Constrained() bool {
-	for _, cert := range ca.all() {
-		if !selfSigned(cert) && len(cert.PermittedDNSDomains) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ca.all(), func(cert *x509.Certificate) bool { return len(cert.PermittedDNSDomains) > 0 && !selfSigned(cert) })
 }
 
 // ExcludesAddresses reports whether IP addresses of both families are excluded
@@ -166,15 +161,7 @@ func (ca *CA) ExcludesAddresses() bool {
 // Permits reports whether the constraints of the CA and its issuers let it
 // sign for n. It is false if n is zero.
 func (ca *CA) Permits(n host.Name) bool {
-	if n.IsZero() {
-		return false
-	}
-	for _, cert := range ca.all() {
-		if !permits(cert, n) {
-			return false
-		}
-	}
-	return true
+	return !n.IsZero() && !slices.ContainsFunc(ca.all(), func(cert *x509.Certificate) bool { return !permits(cert, n) })
 }
 
 // Root returns the certificate that clients must trust: the self-signed one, else
@@ -237,8 +224,8 @@ func selfSigned(cert *x509.Certificate) bool {
 		return false
 	}
 	err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-	var weak x509.InsecureAlgorithmError
-	return err == nil || errors.As(err, &weak)
+	_, weak := errors.AsType[x509.InsecureAlgorithmError](err)
+	return err == nil || weak
 }
 
 // ParseCertificates parses all certificates of a PEM file, or one certificate in

@@ -3,6 +3,7 @@ package authority
 import (
 	"crypto/x509"
 	"net"
+	"slices"
 	"strings"
 
 	"tlslift/proxy/host"
@@ -12,33 +13,17 @@ import (
 // 4.2.1.10).
 func permits(cert *x509.Certificate, n host.Name) bool {
 	if n.IsAddr() {
-		return permitsIP(cert, n.Addr().AsSlice())
+		has := func(r *net.IPNet) bool { return r.Contains(n.Addr().AsSlice()) }
+		return allowed(cert.PermittedIPRanges, cert.ExcludedIPRanges, has)
 	}
-	for _, c := range cert.ExcludedDNSDomains {
-		if within(n.String(), c) {
-			return false
-		}
-	}
-	for _, c := range cert.PermittedDNSDomains {
-		if within(n.String(), c) {
-			return true
-		}
-	}
-	return len(cert.PermittedDNSDomains) == 0
+	has := func(constraint string) bool { return within(n.String(), constraint) }
+	return allowed(cert.PermittedDNSDomains, cert.ExcludedDNSDomains, has)
 }
 
-func permitsIP(cert *x509.Certificate, ip net.IP) bool {
-	for _, r := range cert.ExcludedIPRanges {
-		if r.Contains(ip) {
-			return false
-		}
-	}
-	for _, r := range cert.PermittedIPRanges {
-		if r.Contains(ip) {
-			return true
-		}
-	}
-	return len(cert.PermittedIPRanges) == 0
+// allowed reports whether no excluded constraint has a host, and a permitted one has
+// it or there is none.
+func allowed[C any](permitted, excluded []C, has func(C) bool) bool {
+	return !slices.ContainsFunc(excluded, has) && (len(permitted) == 0 || slices.ContainsFunc(permitted, has))
 }
 
 // within reports whether name is the constraint's domain or below it. A constraint

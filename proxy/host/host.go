@@ -137,20 +137,11 @@ func scan(s string) (upper, ok bool) {
 // numeric reports whether a resolver could read a label as a number: digits, or
 // hexadecimal after 0x.
 func numeric(label string) bool {
+	const digits = "0123456789"
 	if len(label) > 1 && label[0] == '0' && label[1]|0x20 == 'x' {
-		for _, c := range []byte(label[2:]) {
-			if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
-				return false
-			}
-		}
-		return true
+		return strings.Trim(label[2:], digits+"abcdefABCDEF") == ""
 	}
-	for _, c := range []byte(label) {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return label != ""
+	return label != "" && strings.Trim(label, digits) == ""
 }
 
 // String returns the normalised name, or "" for the zero Name. It is safe to log.

@@ -37,8 +37,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func Classify(err error) call.HandshakeFailure { return newError(err).Failure }
 
 func newError(err error) *Error {
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
 	if alert, ok := remoteAlert(err); ok {
@@ -99,8 +98,8 @@ func alertFailure(a Alert) call.HandshakeFailure {
 // remoteAlert extracts the number of the client's alert from a crypto/tls error,
 // which holds it in an unexported integer type.
 func remoteAlert(err error) (Alert, bool) {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || op.Err == nil {
 		return AlertNone, false
 	}
 	if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {

@@ -77,10 +77,5 @@ func wantsSHA1(h *hello.ClientHello) bool {
 	if h.Modern() {
 		return len(h.SignatureAlgorithms) > 0 && !signs(h)
 	}
-	for _, e := range h.Extensions {
-		if e != hello.ExtRenegotiationInfo {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(h.Extensions, func(e uint16) bool { return e != hello.ExtRenegotiationInfo })
 }

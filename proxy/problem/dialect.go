@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"slices"
 	"strings"
 
 	"tlslift/proxy/form"
@@ -112,12 +113,11 @@ func isASMX(path string) bool {
 // isREST reports whether path is one of the REST API's resources, with or without a
 // version.
 func isREST(path string) bool {
-	for _, begin := range [...]string{"/v1", "/v2", "/v3", "/Authentication", "/Balance", "/BulkMessages", "/GroupMessages"} {
-		if rest, ok := cutFoldPrefix(path, begin); ok && atBoundary(rest) {
-			return true
-		}
-	}
-	return false
+	resources := []string{"/v1", "/v2", "/v3", "/Authentication", "/Balance", "/BulkMessages", "/GroupMessages"}
+	return slices.ContainsFunc(resources, func(begin string) bool {
+		rest, ok := cutFoldPrefix(path, begin)
+		return ok && atBoundary(rest)
+	})
 }
 
 // atBoundary reports whether a name ends where rest begins.

@@ -94,8 +94,7 @@ func explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		switch errno {
 		case unix.EPERM, unix.EACCES:
 			return fmt.Errorf("%s: %w: %w", doing, ErrPermission, err)

@@ -33,9 +33,6 @@ func (c *changer) policies(h http.Header, key string) {
 // withoutUpgrade returns a list of serialized policies (Content Security Policy, 3.1)
 // without the directive. Policies that lack it are unchanged.
 func withoutUpgrade(v string) (string, bool) {
-	if !containsFold(v, "upgrade-insecure-requests") {
-		return v, false
-	}
 	var kept []string
 	found := false
 	for policy := range strings.SplitSeq(v, ",") {
@@ -74,15 +71,4 @@ func withoutDirective(policy string) (string, bool) {
 	default:
 		return strings.Join(kept, ";"), true
 	}
-}
-
-// containsFold reports whether v contains word in any case. word must be lower case
-// and begin with a letter.
-func containsFold(v, word string) bool {
-	for i := 0; i+len(word) <= len(v); i++ {
-		if v[i]|0x20 == word[0] && strings.EqualFold(v[i:i+len(word)], word) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"slices"
 	"strings"
 
 	"tlslift/proxy/form"
@@ -300,10 +301,6 @@ func asciiCompatible(charset string) bool {
 	case "utf-8", "utf8", "us-ascii", "ascii", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "tis-620":
 		return true
 	}
-	for _, p := range []string{"iso-8859-", "iso8859-", "windows-125", "cp125", "koi8-", "euc-"} {
-		if strings.HasPrefix(charset, p) {
-			return true
-		}
-	}
-	return false
+	families := []string{"iso-8859-", "iso8859-", "windows-125", "cp125", "koi8-", "euc-"}
+	return slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(charset, f) })
 }

@@ -19,9 +19,7 @@ import (
 // tlslift's own fields after this call.
 func HopByHop(h http.Header) {
 	for _, v := range h["Connection"] {
-		for v != "" {
-			var option string
-			option, v, _ = strings.Cut(v, ",")
+		for option := range strings.SplitSeq(v, ",") {
 			if option = strings.Trim(option, " \t"); !listed(option) {
 				delete(h, textproto.CanonicalMIMEHeaderKey(option))
 			}

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,12 +21,7 @@ func ViaElement(proto, name string) string {
 // HasVia reports whether the message passed through name before, ignoring case.
 // Comments do not count. It takes time linear in the field.
 func HasVia(h http.Header, name string) bool {
-	for _, v := range h["Via"] {
-		if viaNames(v, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h["Via"], func(v string) bool { return viaNames(v, name) })
 }
 
 // viaNames looks for name as the received-by of an element. After an unterminated
