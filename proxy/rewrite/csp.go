@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -36,9 +37,11 @@ func withoutUpgrade(v string) (string, bool) {
 	var kept []string
 	found := false
 	for policy := range strings.SplitSeq(v, ",") {
-		rest, ok := withoutDirective(policy)
-		found = found || ok
-		if !ok || rest != "" {
+		left := slices.DeleteFunc(strings.Split(policy, ";"), upgrades)
+		rest := strings.Join(left, ";")
+		changed := len(rest) < len(policy)
+		found = found || changed
+		if !changed || strings.Trim(rest, "; \t") != "" {
 			kept = append(kept, rest)
 		}
 	}
@@ -48,27 +51,11 @@ func withoutUpgrade(v string) (string, bool) {
 	return strings.TrimLeft(strings.Join(kept, ","), " \t"), true
 }
 
-func withoutDirective(policy string) (string, bool) {
-	var kept []string
-	found, empty := false, true
-	for directive := range strings.SplitSeq(policy, ";") {
-		name := strings.Trim(directive, " \t")
-		if i := strings.IndexAny(name, " \t"); i >= 0 {
-			name = name[:i]
-		}
-		if strings.EqualFold(name, "upgrade-insecure-requests") {
-			found = true
-			continue
-		}
-		empty = empty && name == ""
-		kept = append(kept, directive)
+// upgrades reports whether a directive is upgrade-insecure-requests.
+func upgrades(directive string) bool {
+	name := strings.Trim(directive, " \t")
+	if i := strings.IndexAny(name, " \t"); i >= 0 {
+		name = name[:i]
 	}
-	switch {
-	case !found:
-		return policy, false
-	case empty:
-		return "", true
-	default:
-		return strings.Join(kept, ";"), true
-	}
+	return strings.EqualFold(name, "upgrade-insecure-requests")
 }
