@@ -8,10 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -88,19 +89,14 @@ func (i *image) addTree(root string) error {
 	})
 }
 
-// layer returns the image's only layer. Everything in it belongs to root
-// and has no time.
-func (i *image) layer() ([]byte, error) {
-	names := make([]string, 0, len(i.files))
-	for name := range i.files {
-		names = append(names, name)
-	}
-	sort.Strings(names)
+// pack returns a tar archive of the named entries, in this order. Everything in it
+// belongs to root and has no time.
+func pack(names []string, files map[string]entry) ([]byte, error) {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	for _, name := range names {
-		e := i.files[name]
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: name[1:], Mode: int64(e.mode.Perm()), Size: int64(len(e.data))}
+		e := files[name]
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(name, "/"), Mode: int64(e.mode.Perm()), Size: int64(len(e.data))}
 		switch {
 		case e.mode.IsDir():
 			h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
@@ -114,15 +110,13 @@ func (i *image) layer() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	err := w.Close()
+	return out.Bytes(), err
 }
 
 // write writes the archive, and returns the size of the layer in bytes.
 func (i *image) write(out string) (int, error) {
-	layer, err := i.layer()
+	layer, err := pack(slices.Sorted(maps.Keys(i.files)), i.files)
 	if err != nil {
 		return 0, fmt.Errorf("make the layer: %w", err)
 	}
@@ -146,23 +140,13 @@ func (i *image) write(out string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("make the manifest: %w", err)
 	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	for _, part := range []struct {
-		name string
-		data []byte
-	}{{"manifest.json", manifest}, {configName, config}, {layerName, layer}} {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: part.name, Mode: 0o644, Size: int64(len(part.data))}); err != nil {
-			return 0, fmt.Errorf("make the archive: %w", err)
-		}
-		if _, err := w.Write(part.data); err != nil {
-			return 0, fmt.Errorf("make the archive: %w", err)
-		}
-	}
-	if err := w.Close(); err != nil {
+	archive, err := pack([]string{"manifest.json", configName, layerName}, map[string]entry{
+		"manifest.json": {mode: 0o644, data: manifest}, configName: {mode: 0o644, data: config}, layerName: {mode: 0o644, data: layer},
+	})
+	if err != nil {
 		return 0, fmt.Errorf("make the archive: %w", err)
 	}
-	if err := os.WriteFile(out, archive.Bytes(), 0o644); err != nil { //nolint:gosec // an image is public
+	if err := os.WriteFile(out, archive, 0o644); err != nil { //nolint:gosec // an image is public
 		return 0, fmt.Errorf("write the archive: %w", err)
 	}
 	return len(layer), nil
