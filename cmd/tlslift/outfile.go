@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -52,16 +51,9 @@ func spareFiles(flag, out string, of ...named) error {
 // they can be read. It returns nothing for a pipe, a terminal and the like, where
 // nothing is lost.
 func contentOf(file string) []byte {
-	const enough = 16 << 20
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	data, _ := io.ReadAll(io.LimitReader(f, enough))
+	data, _ := readFile(file)
 	return data
 }

@@ -10,7 +10,8 @@ import (
 // bundle of all public CAs takes less than 1 MiB.
 const maxInput = 16 << 20
 
-// readFile reads a file of at most maxInput bytes.
+// readFile reads a file of at most maxInput bytes. With an error, it also returns
+// what it has read.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -19,7 +20,7 @@ func readFile(name string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
 	if err == nil && len(data) > maxInput {
-		return nil, &os.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is larger than %d MiB", maxInput>>20)}
+		err = &os.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is larger than %d MiB", maxInput>>20)}
 	}
 	return data, err
 }

@@ -110,25 +110,19 @@ type file struct {
 // writeFiles writes all files, or none if it fails.
 func writeFiles(files []file) error {
 	for i, f := range files {
-		if err := writeNew(f); err != nil {
-			for _, done := range files[:i] {
-				_ = os.Remove(done.path)
-			}
-			return err
+		out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+		made := files[:i]
+		if err == nil {
+			made = files[:i+1]
+			_, err = out.Write(f.data)
+			err = errors.Join(err, out.Sync(), out.Close())
 		}
-	}
-	return nil
-}
-
-func writeNew(f file) error {
-	out, err := os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
-	if err != nil {
-		return fmt.Errorf("write the CA: %w", err)
-	}
-	_, err = out.Write(f.data)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		_ = os.Remove(f.path)
-		return fmt.Errorf("write the CA: %w", err)
+		if err != nil {
+			for _, m := range made {
+				_ = os.Remove(m.path)
+			}
+			return fmt.Errorf("write the CA: %w", err)
+		}
 	}
 	return nil
 }

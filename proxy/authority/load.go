@@ -168,10 +168,8 @@ func (ca *CA) Permits(n host.Name) bool {
 // the last.
 func (ca *CA) Root() *x509.Certificate {
 	all := ca.all()
-	for _, cert := range all {
-		if selfSigned(cert) {
-			return cert
-		}
+	if i := slices.IndexFunc(all, selfSigned); i >= 0 {
+		return all[i]
 	}
 	return all[len(all)-1]
 }
