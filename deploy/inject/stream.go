@@ -38,7 +38,7 @@ func Inject(in []byte, o Options) ([]byte, []Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	return edit(in, o.Object)
+	return edit(in, o.object)
 }
 
 // Uninject removes what Inject added, according to the record in the pods'
@@ -55,10 +55,9 @@ func Uninject(in []byte) ([]byte, []Result, error) {
 	})
 }
 
-// Object injects into one object, or the objects of a List, in place, as a
-// webhook needs it. Aliases must already be written out. An object that is not a
-// workload gives no result.
-func (o Options) Object(object *yaml.Node) ([]Result, error) {
+// object injects into one object, or the objects of a List, in place. Aliases must
+// already be written out. An object that is not a workload gives no result.
+func (o Options) object(object *yaml.Node) ([]Result, error) {
 	return eachWorkload(object, func(w workload) (Action, []string, error) {
 		if err := misplaced(w); err != nil {
 			return Skipped, nil, err
