@@ -30,6 +30,7 @@ type fleetClient struct {
 type instance struct {
 	lastInsecure, lastSecure time.Time
 	lastFailed               time.Time
+	allRefused               bool // as in ledger.Row
 	evidence                 ledger.Evidence
 	runtime
 }
@@ -153,6 +154,7 @@ func (f *fleet) rows() []ledger.Row {
 			r.Evidence.Merge(i.evidence)
 		}
 		r.LastSeen = later(later(r.LastSeen, r.LastFailed), later(r.LastInsecure, r.LastSecure))
+		r.AllRefused = !r.LastRefused.IsZero() && f.noneServed(c)
 		f.judge(c)
 		r.Stand(f.now, f.migratedAfter)
 		r.FallsBack = r.FallsBack && (r.Regressed || r.Declared.IsZero() || f.now.Before(r.Declared))
@@ -160,6 +162,18 @@ func (f *fleet) rows() []ledger.Row {
 		rows = append(rows, *r)
 	}
 	return rows
+}
+
+// noneServed reports whether no instance let a call of the client through within
+// migratedAfter before its last refused one. An instance that does not refuse all
+// of them is taken to have let its last call through.
+func (f *fleet) noneServed(c *fleetClient) bool {
+	for _, i := range c.instances {
+		if !i.allRefused && c.row.LastRefused.Sub(later(i.lastInsecure, i.lastSecure)) < f.migratedAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // judge chooses the verdict by the ledger's own definition. It names what the

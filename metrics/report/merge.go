@@ -112,7 +112,7 @@ func (f *fleet) add(source model.Fingerprint, r *ledger.Row) {
 		c.row = ledger.Row{Client: r.Client}
 	}
 	c.instances[source] = &instance{
-		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, lastFailed: r.LastFailed, evidence: r.Evidence,
+		lastInsecure: r.LastInsecure, lastSecure: r.LastSecure, lastFailed: r.LastFailed, allRefused: r.AllRefused, evidence: r.Evidence,
 		runtime: runtime{library: r.Library, program: r.Program, source: r.Source},
 	}
 	f.addTimes(&c.row, r)
@@ -130,7 +130,8 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 	if !r.LastSeen.Before(to.LastSeen) {
 		to.LastSeen, to.UserAgent, to.JA4 = r.LastSeen, r.UserAgent, r.JA4
 	}
-	to.LastUpgraded, to.Declared = later(to.LastUpgraded, r.LastUpgraded), later(to.Declared, r.Declared)
+	to.LastRefused, to.LastUpgraded = later(to.LastRefused, r.LastRefused), later(to.LastUpgraded, r.LastUpgraded)
+	to.Declared = later(to.Declared, r.Declared)
 	if r.Configured { // only if no instance's configuration names it otherwise
 		to.Unnamed = r.Unnamed && (to.Unnamed || !to.Configured)
 	}
@@ -169,6 +170,7 @@ func addCounts(to, r *ledger.Row) {
 	}
 	addWords(&to.Hellos, r.Hellos)
 	addWords(&to.Failures, r.Failures)
+	addWords(&to.Refused, r.Refused)
 	addWords(&to.UserAgents, r.UserAgents)
 }
 

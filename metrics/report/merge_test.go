@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"tlslift/metrics/ledger"
+	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 )
 
 func TestMergeAddsUp(t *testing.T) {
@@ -129,6 +132,64 @@ func TestMergedReportsKeepTheTarget(t *testing.T) {
 	}
 	if f := r.Summary.Forecast; f.DaysLeft != 10 || f.PerWeek != nil || !strings.HasPrefix(r.Summary.Outlook(), "10 days to "+f.TargetDate()+". ") {
 		t.Errorf("forecast %+v: %s", f, r.Summary.Outlook())
+	}
+}
+
+// A client whose calls several instances refuse is what it would be to one that
+// had all of its calls: its refused calls are counted, and it is all-refused only
+// if no instance let one through.
+func TestMergedReportsKnowWhoIsRefused(t *testing.T) {
+	t.Parallel()
+	type one struct {
+		instance, days int // at which instance, and how many days ago
+		refused        bool
+	}
+	for name, c := range map[string]struct {
+		calls []one
+		want  bool
+	}{
+		"refused at both":                       {[]one{{0, 3, true}, {0, 2, true}, {1, 1, true}}, true},
+		"refused at one, never at the other":    {[]one{{0, 2, true}}, true},
+		"refused at one, calls at the other":    {[]one{{0, 1, true}, {1, 2, false}}, false},
+		"refused at one, then calls at another": {[]one{{0, 2, true}, {1, 1, false}}, false},
+		"refused at one, both at the other":     {[]one{{0, 2, true}, {1, 3, false}, {1, 1, true}}, false},
+		"called long before":                    {[]one{{1, 20, false}, {0, 1, true}}, true},
+		"called long before, and refused then":  {[]one{{1, 20, false}, {1, 19, true}, {0, 1, true}}, true},
+		"never refused":                         {[]one{{0, 2, false}, {1, 1, false}}, false},
+	} {
+		newLedger := func() *ledger.Ledger {
+			l := ledger.New(ledger.Options{Clock: func() time.Time { return now }})
+			l.Configure(ledger.Settings{Clients: []ledger.Configured{{Name: "erp"}}, Upstreams: []string{"h"}})
+			return l
+		}
+		ledgers, all := []*ledger.Ledger{newLedger(), newLedger()}, newLedger()
+		for _, a := range c.calls {
+			o := call.Outcome{
+				Client: call.Identity{Name: "erp", Source: call.SourceName, Configured: true}, Method: "GET",
+				Host: "h", Label: "h", Ours: true, Ingress: call.Forward, End: now.Add(-time.Duration(a.days) * dayLong),
+			}
+			if a.refused {
+				o.Reason = problem.ACL
+			}
+			ledgers[a.instance].Record(&o)
+			all.Record(&o)
+		}
+		reports := make([]*Report, len(ledgers))
+		for i, l := range ledgers {
+			reports[i] = newReport(string(rune('a'+i)), now, 14*dayLong, l.Snapshot())
+		}
+		r, err := merge(reports, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := r.Clients[0], all.Snapshot()[0]
+		if want.AllRefused != c.want {
+			t.Errorf("%s: one instance says %t, want %t", name, want.AllRefused, c.want)
+		}
+		if got.AllRefused != c.want || !maps.Equal(got.Refused, want.Refused) || !got.LastRefused.Equal(want.LastRefused) || got.Fix != want.Fix {
+			t.Errorf("%s: all refused %t, %v, last at %s: %s\nwant %t, %v, %s: %s", name,
+				got.AllRefused, got.Refused, got.LastRefused, got.Fix, c.want, want.Refused, want.LastRefused, want.Fix)
+		}
 	}
 }
 
