@@ -24,6 +24,7 @@ type fleetClient struct {
 	instances  map[model.Fingerprint]*instance
 	remembered runtime           // by the recording rules
 	failed     map[string]uint64 // why its handshakes failed, from the metrics
+	lifted     bool              // tlslift upgraded secure calls in the last 7 days, from the metrics
 }
 
 // instance is what one instance says about one client.
@@ -114,14 +115,14 @@ func (f *fleet) week(r *ledger.Row) float64 {
 // atLeastOne counts the last call of a client whose calls of the last 7 days are
 // all hidden from increase(), which does not see the first of a series. An
 // insecure call is a request, and a request came over a connection. A secure call
-// by a client without requests was encrypted end to end, unless tlslift upgrades
-// the client's secure calls.
+// by a client without requests was encrypted end to end, unless tlslift upgraded
+// the client's secure calls in these days.
 func (f *fleet) atLeastOne(rows []ledger.Row) {
 	since := f.now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -6) // as in the ledger: today and the six days before
 	for i := range rows {
 		r := &rows[i]
 		one := 1 / f.week(r)
-		if !r.LastInsecure.Before(since) || !r.LastUpgraded.IsZero() && !r.LastSecure.Before(since) {
+		if !r.LastInsecure.Before(since) || f.clients[r.Client].lifted && !r.LastSecure.Before(since) {
 			r.RequestsPerDay = max(r.RequestsPerDay, one)
 		}
 		if r.RequestsPerDay > 0 || !r.LastSecure.Before(since) {

@@ -196,6 +196,13 @@ func (f *fleetTest) live(r *rand.Rand) {
 		if hour%24 == 7 {
 			f.act(f.replicas[day%2], call.Identity{Name: "scanner", Source: call.SourceAddress}, 3)
 		}
+		once := call.Identity{Name: "once terminated", Source: call.SourceAddress}
+		switch hour {
+		case (fleetDays - 10) * 24:
+			f.act(f.replicas[0], once, doesLifted)
+		case (fleetDays - 3) * 24:
+			f.act(f.replicas[0], once, 2)
+		}
 		f.at = f.at.Add(time.Hour)
 		if f.at.Unix()%int64(scrapeEvery/time.Second) == 0 {
 			f.scrape(f.replicas[0])

@@ -106,6 +106,26 @@ func TestOneRequestOfAFleet(t *testing.T) {
 	}
 }
 
+// A client that was last terminated before the 7 days of the rate, and is spliced
+// now, made no request that could be counted since.
+func TestAnUpgradeBeforeTheWeekIsNoRequestOfTheWeek(t *testing.T) {
+	t.Parallel()
+	s := pretend(t, nil,
+		[2]string{"count by (client)", sample(`"client":"spliced"`, 1)},
+		[2]string{"min_over_time(tlslift_client_first_seen", sample(`"client":"spliced"`, now.Add(-30*dayLong).Unix())},
+		[2]string{"max_over_time(tlslift_client_last_secure", sample(`"client":"spliced"`, now.Add(-dayLong).Unix())},
+		[2]string{`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[1w]`, ""},
+		[2]string{`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}[2w]`, sample(`"client":"spliced"`, 1)},
+	)
+	r, err := FromPrometheus(t.Context(), PrometheusOptions{URL: s.URL, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := r.Clients[0]; c.RequestsADay() != "\u2013" || c.ConnectionsPerDay != 1.0/7 || c.LastUpgraded.IsZero() {
+		t.Errorf("%s requests and %g connections a day, last upgraded %s", c.RequestsADay(), c.ConnectionsPerDay, c.LastUpgraded)
+	}
+}
+
 // Over a fleet, a client that was refused and never called is failing; one that
 // connects with old TLS and leaves is a scanner.
 func TestAFleetKnowsWhoCannotCall(t *testing.T) {

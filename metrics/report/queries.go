@@ -37,6 +37,7 @@ func instancesQuery(lookback time.Duration) string {
 // rules of deploy/prometheus, which keep the newest timestamps over the fleet
 // beyond the life of the instances that saw them.
 func (f *fleet) questions(lookback time.Duration) []question {
+	const week = 7 * 24 * time.Hour
 	const firstSeen, library = "tlslift_client_first_seen_timestamp_seconds", "tlslift_client_library_info"
 	step := model.Duration(max(5*time.Minute, (lookback / maxSteps).Round(time.Minute)))
 	back := model.Duration(lookback).String()
@@ -74,6 +75,12 @@ func (f *fleet) questions(lookback time.Duration) []question {
 			}
 		}}
 	}
+	// One upgrade of a secure call is enough, and it may be the first of a series,
+	// so new series count.
+	upgraded := func(within time.Duration) string {
+		return fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
+			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(within))
+	}
 	return []question{
 		// A client that was never seen (0) exists as long as the configuration
 		// names it. If all instances of a job are down, their last values count.
@@ -97,12 +104,8 @@ func (f *fleet) questions(lookback time.Duration) []question {
 			func(r *ledger.Row) *float64 { return &r.RequestsPerDay }),
 		rate(`sum by (client) (increase(tlslift_client_connections_total{handling!~"tunnelled|refused"}[7d]))`,
 			func(r *ledger.Row) *float64 { return &r.ConnectionsPerDay }),
-		// One upgrade is enough, and it may be the first of a series, so new
-		// series count.
-		{fmt.Sprintf("sum by (client) ((max_over_time(%[1]s[%[2]s]) unless max_over_time(%[1]s[1d] offset %[2]s)) or increase(%[1]s[%[2]s])) > 0",
-			`tlslift_upgrades_total{from=~"1\\.2|1\\.3"}`, model.Duration(f.migratedAfter)), func(client string, _ model.Metric, _ float64) {
-			f.client(client).row.LastUpgraded = f.now
-		}},
+		{upgraded(f.migratedAfter), func(client string, _ model.Metric, _ float64) { f.client(client).row.LastUpgraded = f.now }},
+		{upgraded(week), func(client string, _ model.Metric, _ float64) { f.client(client).lifted = true }},
 		evidence("verdict", 1),
 		evidence("verdict_refuted", -1),
 		{fmt.Sprintf("count by (client, reason) ((max_over_time(tlslift_client_handshake_failures_total[%[1]s]) or max_over_time(tlslift:client_handshake_failures:seen[%[1]s])) > 0)", back), func(client string, m model.Metric, _ float64) {
