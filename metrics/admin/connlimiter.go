@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,20 +18,19 @@ type connLimiter struct {
 	net.Listener
 	most int
 
-	mu    sync.Mutex
-	open  map[net.Conn]*limitedConn
-	moves uint64 // state changes so far, to order them by age
+	mu   sync.Mutex
+	open []limitedConn // by when they entered their state, the newest last
 }
 
 // limitedConn is one open connection.
 type limitedConn struct {
+	net.Conn
 	peer  netip.Prefix
 	state http.ConnState
-	since uint64 // connLimiter.moves when it entered this state
 }
 
 func newConnLimiter(ln net.Listener, most int) *connLimiter {
-	return &connLimiter{Listener: ln, most: most, open: make(map[net.Conn]*limitedConn)}
+	return &connLimiter{Listener: ln, most: most}
 }
 
 // sendBuffer is how much of an unread answer the kernel may hold, in bytes; that
@@ -59,44 +57,44 @@ func (c *connLimiter) Accept() (net.Conn, error) {
 func (c *connLimiter) admit(conn net.Conn) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var victim net.Conn
-	c.moves++
-	c.open[conn] = &limitedConn{peer: peerOf(conn.RemoteAddr().String()), state: http.StateNew, since: c.moves}
-	if len(c.open) > c.most {
-		victim = c.victim(conn)
-		delete(c.open, victim)
+	c.open = append(c.open, limitedConn{conn, peerOf(conn.RemoteAddr().String()), http.StateNew})
+	if len(c.open) <= c.most {
+		return nil
 	}
-	return victim
+	return c.remove(c.victim()).Conn
 }
 
 // victim returns the most dispensable connection of the peer that has the most:
 // an idle one, else one that has not sent a request yet, else the one that has
 // been answered for longest. It spares the newest. The caller holds c.mu.
-func (c *connLimiter) victim(newest net.Conn) net.Conn {
+func (c *connLimiter) victim() net.Conn {
 	share := make(map[netip.Prefix]int)
 	for _, v := range c.open {
 		share[v.peer]++
 	}
 	rank := map[http.ConnState]int{http.StateIdle: 0, http.StateNew: 1, http.StateActive: 2}
-	others := slices.DeleteFunc(slices.Collect(maps.Keys(c.open)), func(conn net.Conn) bool { return conn == newest })
-	return slices.MinFunc(others, func(a, b net.Conn) int {
-		v, w := c.open[a], c.open[b]
-		return cmp.Or(share[w.peer]-share[v.peer], rank[v.state]-rank[w.state], cmp.Compare(v.since, w.since))
-	})
+	return slices.MinFunc(c.open[:len(c.open)-1], func(v, w limitedConn) int {
+		return cmp.Or(share[w.peer]-share[v.peer], rank[v.state]-rank[w.state])
+	}).Conn
 }
 
-// changed is the server's ConnState hook.
+// remove takes a connection out of the list; the zero value was not in it.
+func (c *connLimiter) remove(conn net.Conn) (v limitedConn) {
+	if i := slices.IndexFunc(c.open, func(v limitedConn) bool { return v.Conn == conn }); i >= 0 {
+		v = c.open[i]
+		c.open = slices.Delete(c.open, i, i+1)
+	}
+	return v
+}
+
+// changed is the server's ConnState hook. A connection that was closed to make
+// room is not in the list any more.
 func (c *connLimiter) changed(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.open[conn]
-	switch {
-	case v == nil: // it was closed to make room
-	case state == http.StateClosed, state == http.StateHijacked:
-		delete(c.open, conn)
-	default:
-		c.moves++
-		v.state, v.since = state, c.moves
+	v := c.remove(conn)
+	if v.state = state; v.Conn != nil && state != http.StateClosed && state != http.StateHijacked {
+		c.open = append(c.open, v)
 	}
 }
 
