@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"container/list"
 	"crypto/rand"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -130,23 +131,6 @@ func (l *Ledger) Open(file string) {
 	}
 }
 
-// Release writes a snapshot and leaves the file to another process.
-// Reclaim takes it back.
-func (l *Ledger) Release() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.release()
-}
-
-// Reclaim resumes keeping the ledger in its file, once the other process has
-// released it.
-func (l *Ledger) Reclaim() {
-	if l.file != nil {
-		l.file.reclaim()
-	}
-}
-
 // Configure replaces the settings, at startup and on reload. A client that is no
 // longer named becomes a discovered one, and rows beyond a lowered limit are
 // evicted. Labels and upstreams stay, because their series must not vanish under
@@ -210,16 +194,6 @@ func (l *Ledger) Stats() Stats {
 // long Record waits.
 const eachBatch = 32
 
-// each calls f with a copy of the row of every client that was seen or is
-// configured, and of the overflow row once it was used. It does not hold the lock
-// while it calls f.
-func (l *Ledger) each(f func(*row)) {
-	l.visit(l.all(), func(r *row) bool {
-		f(r)
-		return true
-	})
-}
-
 // all returns the current rows, the overflow row last. Their names never change;
 // the lock guards everything else in them.
 func (l *Ledger) all() []*row {
@@ -229,31 +203,26 @@ func (l *Ledger) all() []*row {
 	return append(rows, &l.overflow)
 }
 
-// visit calls f with a copy of each row that still exists and is known, until f
-// returns false. It does not hold the lock while it calls f.
-func (l *Ledger) visit(rows []*row, f func(*row) bool) {
-	batch := make([]row, 0, eachBatch)
-	for some := range slices.Chunk(rows, eachBatch) {
-		batch = batch[:0]
-		l.mu.Lock()
-		for _, r := range some {
-			if r.known() && (l.rows[r.name] == r || r == &l.overflow) {
-				batch = append(batch, r.copy())
+// copies yields a copy of each of the rows that still exists and is known: its
+// client was seen or is configured, or the overflow row was used. It does not hold
+// the lock meanwhile.
+func (l *Ledger) copies(rows []*row) iter.Seq[*row] {
+	return func(yield func(*row) bool) {
+		batch := make([]row, 0, eachBatch)
+		for some := range slices.Chunk(rows, eachBatch) {
+			batch = batch[:0]
+			l.mu.Lock()
+			for _, r := range some {
+				if r.known() && (l.rows[r.name] == r || r == &l.overflow) {
+					batch = append(batch, r.copy())
+				}
 			}
-		}
-		l.mu.Unlock()
-		for i := range batch {
-			if !f(&batch[i]) {
-				return
+			l.mu.Unlock()
+			for i := range batch {
+				if !yield(&batch[i]) {
+					return
+				}
 			}
 		}
 	}
-}
-
-// Close writes a last snapshot and releases the file.
-func (l *Ledger) Close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.close()
 }

@@ -74,13 +74,15 @@ func headerLine(now time.Time, sum hash.Hash) []byte {
 func (l *Ledger) writeBody(out io.Writer) error {
 	p := l.currentPolicy()
 	enc := json.NewEncoder(out)
-	err := enc.Encode(settings{l.instance, p.Target.UTC(), int64(p.MigratedAfter / time.Second), l.Stats().Overflowed})
-	l.each(func(r *row) {
-		if err == nil {
-			err = enc.Encode(encode(r, p))
+	if err := enc.Encode(settings{l.instance, p.Target.UTC(), int64(p.MigratedAfter / time.Second), l.Stats().Overflowed}); err != nil {
+		return err
+	}
+	for r := range l.copies(l.all()) {
+		if err := enc.Encode(encode(r, p)); err != nil {
+			return err
 		}
-	})
-	return err
+	}
+	return nil
 }
 
 // snapshot is what a file holds.

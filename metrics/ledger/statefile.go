@@ -305,9 +305,13 @@ func (k *stateFile) replace(now time.Time) (err error) {
 	return syncDir(filepath.Dir(k.path))
 }
 
-// release writes what is left and gives up the lock. It fails if the disk does
-// not answer.
-func (k *stateFile) release() error {
+// Release writes a snapshot and leaves the file to another process. It fails if
+// the disk does not answer. Reclaim takes the file back.
+func (l *Ledger) Release() error {
+	k := l.file
+	if k == nil {
+		return nil
+	}
 	err := k.flush(lastWithin)
 	k.released.Store(true)
 	if errors.Is(err, errNoAnswer) {
@@ -322,14 +326,19 @@ func (k *stateFile) release() error {
 	}))
 }
 
-// reclaim undoes release: the next write takes the lock again.
-func (k *stateFile) reclaim() {
-	k.released.Store(false)
-	k.ledger.changed.Store(true)
+// Reclaim resumes keeping the ledger in its file, once the other process has
+// released it: the next write takes the lock again.
+func (l *Ledger) Reclaim() {
+	if l.file != nil {
+		l.file.released.Store(false)
+		l.changed.Store(true)
+	}
 }
 
-// close writes what is left and releases the file.
-func (k *stateFile) close() error {
-	k.stop()
-	return k.release()
+// Close writes a last snapshot and releases the file.
+func (l *Ledger) Close() error {
+	if l.file != nil {
+		l.file.stop()
+	}
+	return l.Release()
 }

@@ -70,14 +70,14 @@ func (l *Ledger) Summary() Summary {
 	s.Instance = l.instance
 	totals := make(map[int32]*DayTotal)
 	past := closes{today: dayOf(now.Unix()), migratedAfter: p.MigratedAfter}
-	l.each(func(r *row) {
+	for r := range l.copies(l.all()) {
 		v := r.stand(p, now)
 		s.Add(&v)
 		for i := range r.days {
 			addDay(totals, &r.days[i])
 		}
 		past.add(r, v.Declared)
-	})
+	}
 	if ago := past.weekAgo(); ago != nil {
 		insecure, active := ago.insecure(), ago.active()
 		s.InsecureWeekAgo, s.ActiveWeekAgo = &insecure, &active

@@ -167,18 +167,17 @@ func (l *Ledger) Page(after string, limit int, keep func(*Row) bool) (page []Row
 	rows := slices.DeleteFunc(l.all(), func(r *row) bool { return r.name <= after })
 	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.name, b.name) })
 	page = []Row{}
-	l.visit(rows, func(r *row) bool {
+	for r := range l.copies(rows) {
 		v := r.view(p, now)
-		switch {
-		case !keep(&v):
-		case len(page) == limit:
-			more = true
-		default:
-			page = append(page, v)
+		if !keep(&v) {
+			continue
 		}
-		return !more
-	})
-	return page, more
+		if len(page) == limit {
+			return page, true
+		}
+		page = append(page, v)
+	}
+	return page, false
 }
 
 // Overview returns the clients that keep selects, sorted by name, without counts
@@ -186,11 +185,11 @@ func (l *Ledger) Page(after string, limit int, keep func(*Row) bool) (page []Row
 func (l *Ledger) Overview(keep func(*Row) bool) []*Row {
 	now, p := l.clock(), l.currentPolicy()
 	rows := []*Row{} // pointers, because sorting and growing would copy each value many times
-	l.each(func(r *row) {
+	for r := range l.copies(l.all()) {
 		if v := r.brief(p, now); keep(&v) {
 			rows = append(rows, &v)
 		}
-	})
+	}
 	slices.SortFunc(rows, func(a, b *Row) int { return cmp.Compare(a.Client, b.Client) })
 	return rows
 }
