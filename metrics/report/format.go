@@ -26,9 +26,15 @@ func (r *Report) Write(w io.Writer, format string, byOwner bool) error {
 	var err error
 	switch format {
 	case "table":
-		err = r.writeTable(w, byOwner)
+		line := func(b *strings.Builder, text string) { b.WriteString(terminal(text) + "\n") }
+		err = r.writeText(w, byOwner, layout{line: line, owner: line, table: r.table})
 	case "markdown":
-		err = r.writeMarkdown(w, byOwner)
+		err = r.writeText(w, byOwner, layout{
+			title: "# TLS migration\n\n", between: "\n",
+			line:  func(b *strings.Builder, text string) { b.WriteString(markdown(text) + "\n") },
+			owner: func(b *strings.Builder, title string) { b.WriteString("## " + markdown(title) + "\n\n") },
+			table: r.markdownTable,
+		})
 	case "csv":
 		err = r.writeCSV(w)
 	case "json":
@@ -116,35 +122,57 @@ func date(t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
-func (r *Report) writeTable(w io.Writer, byOwner bool) error {
-	fmt.Fprintf(w, "%s\n%s\n", terminal(r.headline()), terminal(r.asOf()))
+// layout is how a format for people writes the parts of a report.
+type layout struct {
+	title   string                                         // what comes first
+	line    func(b *strings.Builder, text string)          // the headline, and what the report is made from
+	between string                                         // those two
+	owner   func(b *strings.Builder, title string)         // the heading of a group
+	table   func(b *strings.Builder, clients []ledger.Row) // of a group
+}
+
+func (r *Report) writeText(w io.Writer, byOwner bool, l layout) error {
+	var b strings.Builder
+	b.WriteString(l.title)
+	l.line(&b, r.headline())
+	b.WriteString(l.between)
+	l.line(&b, r.asOf())
 	if len(r.Clients) == 0 {
-		_, err := fmt.Fprintf(w, "\n%s\n", r.nobody())
-		return err
+		b.WriteString("\n" + r.nobody() + "\n")
 	}
 	for _, g := range r.groups(byOwner) {
+		if len(g.Clients) == 0 {
+			continue
+		}
+		b.WriteByte('\n')
 		if byOwner {
-			fmt.Fprintf(w, "\n%s\n", terminal(ownerTitle(g)))
-		} else {
-			fmt.Fprintln(w)
+			l.owner(&b, ownerTitle(g))
 		}
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, strings.ToUpper(strings.Join(columnTitles, "\t")))
-		for i := range g.Clients {
-			line := r.cells(&g.Clients[i])
-			for j := range line {
-				line[j] = terminal(line[j])
-				if line[j] == "" {
-					line[j] = "-"
-				}
-			}
-			fmt.Fprintln(t, strings.Join(line, "\t"))
-		}
-		if err := t.Flush(); err != nil {
-			return err
-		}
+		l.table(&b, g.Clients)
 	}
-	return nil
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// nobody says why no clients are listed.
+func (r *Report) nobody() string {
+	if r.Summary.Clients+r.Summary.States[ledger.NoCalls.String()] == 0 {
+		return "No clients."
+	}
+	return "No client matches."
+}
+
+func (r *Report) table(b *strings.Builder, clients []ledger.Row) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, strings.ToUpper(strings.Join(columnTitles, "\t")))
+	for i := range clients {
+		line := r.cells(&clients[i])
+		for j := range line {
+			line[j] = cmp.Or(terminal(line[j]), "-")
+		}
+		fmt.Fprintln(t, strings.Join(line, "\t"))
+	}
+	_ = t.Flush() // a strings.Builder does not fail
 }
 
 func ownerTitle(g group) string {
@@ -181,28 +209,15 @@ func terminal(s string) string {
 	}, s)
 }
 
-func (r *Report) writeMarkdown(w io.Writer, byOwner bool) error {
-	fmt.Fprintf(w, "# TLS migration\n\n%s\n\n%s\n", markdown(r.headline()), markdown(r.asOf()))
-	if len(r.Clients) == 0 {
-		_, err := fmt.Fprintf(w, "\n%s\n", r.nobody())
-		return err
-	}
-	for _, g := range r.groups(byOwner) {
-		if byOwner {
-			fmt.Fprintf(w, "\n## %s\n", markdown(ownerTitle(g)))
+func (r *Report) markdownTable(b *strings.Builder, clients []ledger.Row) {
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columnTitles, " | "), strings.Repeat("---|", len(columnTitles)))
+	for i := range clients {
+		line := r.cells(&clients[i])
+		for j := range line {
+			line[j] = markdown(line[j])
 		}
-		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(columnTitles, " | "), strings.Repeat("---|", len(columnTitles)))
-		for i := range g.Clients {
-			line := r.cells(&g.Clients[i])
-			for j := range line {
-				line[j] = markdown(line[j])
-			}
-			if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(line, " | ")); err != nil {
-				return err
-			}
-		}
+		fmt.Fprintf(b, "| %s |\n", strings.Join(line, " | "))
 	}
-	return nil
 }
 
 // markdown escapes what Markdown, or HTML in it, would not treat as text.

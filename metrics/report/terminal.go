@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -38,34 +39,12 @@ var givenUp = [...]int{columnFix, columnOwner, columnLibrary, columnRequests, co
 // the formats of Write, which do not change.
 func (r *Report) WriteTerminal(w io.Writer, byOwner bool, columns int) error {
 	columns = max(columns, narrowest)
-	var b strings.Builder
-	fold(&b, terminal(r.headline()), "", columns)
-	fold(&b, terminal(r.asOf()), "", columns)
-	if len(r.Clients) == 0 {
-		b.WriteString("\n" + r.nobody() + "\n")
-	}
-	for _, g := range r.groups(byOwner) {
-		if len(g.Clients) == 0 {
-			continue
-		}
-		b.WriteByte('\n')
-		if byOwner {
-			fold(&b, terminal(ownerTitle(g)), "", columns)
-		}
-		r.newSheet(g.Clients, byOwner, columns).write(&b)
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
+	line := func(b *strings.Builder, text string) { fold(b, terminal(text), "", columns) }
+	table := func(b *strings.Builder, clients []ledger.Row) { r.newSheet(clients, byOwner, columns).write(b) }
+	if err := r.writeText(w, byOwner, layout{line: line, owner: line, table: table}); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
-}
-
-// nobody says why no clients are listed.
-func (r *Report) nobody() string {
-	if r.Summary.Clients+r.Summary.States[ledger.NoCalls.String()] == 0 {
-		return "No clients."
-	}
-	return "No client matches."
 }
 
 // sheet is a table that fits a width.
@@ -117,9 +96,6 @@ func (s *sheet) width() int {
 }
 
 func (s *sheet) write(b *strings.Builder) {
-	if len(s.lines) == 0 {
-		return
-	}
 	titles := make([]string, len(columnTitles))
 	for j, title := range columnTitles {
 		titles[j] = strings.ToUpper(title)
@@ -147,10 +123,7 @@ func (s *sheet) write(b *strings.Builder) {
 func (s *sheet) row(b *strings.Builder, line []string) {
 	var text strings.Builder
 	for _, j := range s.beside {
-		cell := line[j]
-		if cell == "" {
-			cell = "-"
-		}
+		cell := cmp.Or(line[j], "-")
 		text.WriteString(cell)
 		text.WriteString(strings.Repeat(" ", s.widths[j]+2-displayed(cell)))
 	}
