@@ -24,6 +24,7 @@ type Access struct {
 // source is an HTTP source of a report.
 type source struct {
 	client *http.Client
+	access Access
 	url    *url.URL
 	peer   peer // what it should be
 }
@@ -36,8 +37,8 @@ func (a Access) source(u *url.URL, is peer, proxy func(*http.Request) (*url.URL,
 		dialer := net.Dialer{Timeout: connectTime}
 		next = &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, TLSHandshakeTimeout: connectTime}
 	}
-	return source{url: u, peer: is, client: &http.Client{
-		Transport: authorized{a, next},
+	return source{url: u, access: a, peer: is, client: &http.Client{
+		Transport: next,
 		Timeout:   answerTime,
 		CheckRedirect: func(to *http.Request, _ []*http.Request) error {
 			return fmt.Errorf("it redirects to %s://%s: %w", to.URL.Scheme, to.URL.Host, errElsewhere)
@@ -50,6 +51,12 @@ func (s source) get(ctx context.Context, target *url.URL) (*http.Response, error
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+	switch {
+	case s.access.Token != "":
+		request.Header.Set("Authorization", "Bearer "+s.access.Token)
+	case s.access.User != "":
+		request.SetBasicAuth(s.access.User, s.access.Password)
 	}
 	answer, err := s.client.Do(request)
 	if err != nil {
@@ -68,22 +75,6 @@ func decode(answer *http.Response, most int64, into any) error {
 		return fmt.Errorf("%w (more than %d MiB)", errLarge, most>>20)
 	}
 	return err
-}
-
-type authorized struct {
-	access Access
-	next   http.RoundTripper
-}
-
-func (t authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	switch {
-	case t.access.Token != "":
-		r.Header.Set("Authorization", "Bearer "+t.access.Token)
-	case t.access.User != "":
-		r.SetBasicAuth(t.access.User, t.access.Password)
-	}
-	return t.next.RoundTrip(r)
 }
 
 // ErrAddress means that a source's address is not valid.

@@ -40,7 +40,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	source := "admin " + u.String()
 	// Ignore the environment's proxy: the admin address is nearby, and that proxy
 	// may well be tlslift itself.
-	api := adminAPI{source: access.source(u, adminPeer, nil), token: access.Token != ""}
+	api := adminAPI{access.source(u, adminPeer, nil)}
 	clients, err := api.clients(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", source, err)
@@ -57,10 +57,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 }
 
 // adminAPI is the API of one instance.
-type adminAPI struct {
-	source
-	token bool // whether a token is sent
-}
+type adminAPI struct{ source }
 
 // clients reads all clients, page by page, as if they were one answer.
 func (a *adminAPI) clients(ctx context.Context) (all ledger.Listing, err error) {
@@ -137,7 +134,7 @@ func (a *adminAPI) advise(answer *http.Response) string {
 		return "tlslift takes calls there; " + giveAdmin
 	case answer.StatusCode == http.StatusMisdirectedRequest:
 		return "it does not know that name; use its IP address, or add the name to admin.hosts"
-	case answer.StatusCode == http.StatusUnauthorized && a.token:
+	case answer.StatusCode == http.StatusUnauthorized && a.access.Token != "":
 		return "it does not accept that token; give the file of its admin.token_file with --token-file"
 	case answer.StatusCode == http.StatusUnauthorized:
 		return "it needs a token; give the file of its admin.token_file with --token-file"
