@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -47,13 +48,8 @@ func (a *Admin) servePAC(w http.ResponseWriter, r *http.Request) {
 		sentence(w, http.StatusNotFound, "No listener accepts proxy requests (listen.accept: forward, connect).")
 		return
 	}
-	script, err := pac(proxy, a.o.Upstreams())
-	if err != nil {
-		sentence(w, http.StatusInternalServerError, "The script cannot be written.")
-		return
-	}
 	w.Header().Set("Content-Type", "application/x-ns-proxy-autoconfig")
-	_, _ = w.Write([]byte(script))
+	_, _ = io.WriteString(w, pac(proxy, a.o.Upstreams()))
 }
 
 // SeenFrom returns the address at which a caller reaches a listener. If the
@@ -77,7 +73,7 @@ func SeenFrom(listening, callerHost string) string {
 
 // pac writes the script. The strings are encoded as JSON, which is safe in a
 // separate script that is never part of a page.
-func pac(proxy string, patterns []host.Pattern) (string, error) {
+func pac(proxy string, patterns []host.Pattern) string {
 	hosts, domains := []string{}, []string{}
 	for _, p := range patterns {
 		if p.Wild() {
@@ -88,11 +84,8 @@ func pac(proxy string, patterns []host.Pattern) (string, error) {
 	}
 	var args []any
 	for _, v := range []any{"PROXY " + proxy, hosts, domains} {
-		text, err := json.Marshal(v)
-		if err != nil {
-			return "", fmt.Errorf("writing the proxy script: %w", err)
-		}
+		text, _ := json.Marshal(v) // a string, or a list of them: that cannot fail
 		args = append(args, string(text))
 	}
-	return fmt.Sprintf(pacScript, args...), nil
+	return fmt.Sprintf(pacScript, args...)
 }

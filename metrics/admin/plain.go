@@ -63,11 +63,6 @@ func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Admin) serveBuild(w http.ResponseWriter, _ *http.Request) {
-	body, err := json.Marshal(a.o.Build)
-	if err != nil {
-		sentence(w, http.StatusInternalServerError, "The build cannot be shown.")
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n'))
+	_ = json.NewEncoder(w).Encode(a.o.Build) // fails only if the caller is gone
 }
