@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,12 +155,10 @@ func (f *reportFlags) selections() (only, failIf ledger.Selection, err error) {
 	if failIf, err = report.ParseSelection(f.failIf); err != nil {
 		return only, failIf, fmt.Errorf("--fail-if: %w", err)
 	}
-	for _, known := range report.Formats {
-		if f.format == known {
-			return only, failIf, nil
-		}
+	if !slices.Contains(report.Formats[:], f.format) {
+		return only, failIf, fmt.Errorf("--format %q is not one of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
 	}
-	return only, failIf, fmt.Errorf("--format %q is not one of the values; write %s", f.format, suggest.OneOf(report.Formats[:]))
+	return only, failIf, nil
 }
 
 func (f *reportFlags) read(cmd *cobra.Command) (*report.Report, error) {

@@ -107,18 +107,14 @@ func (s *Summary) Outlook() string {
 	default:
 		parts = append(parts, fmt.Sprintf("The target, %s, was %s ago.", day, figures.Plural(-f.DaysLeft, "day", "days")))
 	}
-	switch f.Course {
-	case NoneLeft:
+	if f.Course == NoneLeft {
 		if f.Target.IsZero() {
 			return ""
 		}
 		return strings.Join(append(parts, "No client is insecure."), " ")
-	case OnTrack:
-		parts = append([]string{"On track."}, parts...)
-	case OffTrack:
-		parts = append([]string{"Off track."}, parts...)
-	case Stalled:
-		parts = append([]string{"Stalled."}, parts...)
+	}
+	if course := map[Course]string{OnTrack: "On track.", OffTrack: "Off track.", Stalled: "Stalled."}[f.Course]; course != "" {
+		parts = append([]string{course}, parts...)
 	}
 	if left := f.Target.Sub(s.Generated); left > 0 && left < s.migratedAfter() && s.Insecure > 0 {
 		return strings.Join(append(parts, "A client that has called insecurely since "+figures.Moment(f.Target.Add(-s.migratedAfter()))+

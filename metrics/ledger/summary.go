@@ -129,16 +129,15 @@ func NewSummary(now time.Time, migratedAfter time.Duration) Summary {
 
 // Add counts a client.
 func (s *Summary) Add(r *Row) {
-	s.States[r.State.String()]++
-	if r.Misdeclared {
-		s.Misdeclared++
-	}
-	if r.Failing {
-		s.Failing++
-		if r.Suspected {
-			s.Suspected++
+	count := func(n *int, holds bool) {
+		if holds {
+			*n++
 		}
 	}
+	s.States[r.State.String()]++
+	count(&s.Misdeclared, r.Misdeclared)
+	count(&s.Failing, r.Failing)
+	count(&s.Suspected, r.Failing && r.Suspected)
 	if !r.FirstSeen.IsZero() && (s.FirstSeen.IsZero() || r.FirstSeen.Before(s.FirstSeen)) {
 		s.FirstSeen = r.FirstSeen
 	}
@@ -149,22 +148,12 @@ func (s *Summary) Add(r *Row) {
 	if r.Verdict != NoVerdict {
 		s.Verdicts[r.Verdict.String()]++
 	}
-	if r.Regressed {
-		s.Regressed++
-	}
-	if r.FallsBack {
-		s.FallsBack++
-	}
 	insecure := r.State == Insecure || r.State == Mixed
-	if insecure {
-		s.Insecure++
-	}
-	if insecure || r.State == Migrated {
-		s.Active++
-	}
-	if insecure || r.Upgraded(s.Generated, s.migratedAfter()) {
-		s.NeedsTlslift++
-	}
+	count(&s.Regressed, r.Regressed)
+	count(&s.FallsBack, r.FallsBack)
+	count(&s.Insecure, insecure)
+	count(&s.Active, insecure || r.State == Migrated)
+	count(&s.NeedsTlslift, insecure || r.Upgraded(s.Generated, s.migratedAfter()))
 }
 
 func (s *Summary) migratedAfter() time.Duration {

@@ -73,23 +73,20 @@ func (r *Report) figures() string {
 	}
 	text := fmt.Sprintf("%s: %s. %s. Needing tlslift: %s.",
 		figures.Plural(s.Clients, "client", "clients"), strings.Join(states, ", "), share, figures.Count(s.NeedsTlslift))
-	if s.Regressed > 0 {
-		text += fmt.Sprintf(" Declared migrated and insecure again: %d.", s.Regressed)
-	}
-	if s.Misdeclared > 0 {
-		text += fmt.Sprintf(" Declared migrated and never seen making a call: %d.", s.Misdeclared)
-	}
-	if s.FallsBack > 0 {
-		text += fmt.Sprintf(" Calling in clear if a proxy setting, hosts-file entry, or redirect gets lost: %d.", s.FallsBack)
-	}
-	if n := s.States[ledger.NoCalls.String()]; n > 0 {
-		text += fmt.Sprintf(" Not counted, because they never made a call: %d.", n)
-	}
-	if n := s.Failing - s.Suspected; n > 0 {
-		text += fmt.Sprintf(" Unable to call, because their TLS handshakes fail: %d.", n)
-	}
-	if s.Suspected > 0 {
-		text += fmt.Sprintf(" Perhaps unable to call, because they leave after each TLS handshake: %d.", s.Suspected)
+	for _, f := range [...]struct {
+		n    int
+		what string
+	}{
+		{s.Regressed, "Declared migrated and insecure again"},
+		{s.Misdeclared, "Declared migrated and never seen making a call"},
+		{s.FallsBack, "Calling in clear if a proxy setting, hosts-file entry, or redirect gets lost"},
+		{s.States[ledger.NoCalls.String()], "Not counted, because they never made a call"},
+		{s.Failing - s.Suspected, "Unable to call, because their TLS handshakes fail"},
+		{s.Suspected, "Perhaps unable to call, because they leave after each TLS handshake"},
+	} {
+		if f.n > 0 {
+			text += fmt.Sprintf(" %s: %d.", f.what, f.n)
+		}
 	}
 	if s.Overflowed > 0 {
 		text += fmt.Sprintf(" The ledger had no room for %d observations of other clients: they are counted under %s.", s.Overflowed, call.LabelOverflow)
