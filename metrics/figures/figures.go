@@ -116,11 +116,27 @@ func Percent(part, all int) string {
 	return fmt.Sprintf("%.0f%%", share)
 }
 
+// Date formats the day of a time in UTC; "" = never.
+func Date(t time.Time) string { return utc(t, time.DateOnly) }
+
+// Clock formats a time in UTC to the minute; "" = never.
+func Clock(t time.Time) string { return utc(t, "2006-01-02 15:04 UTC") }
+
+// Stamp formats a time in UTC for programs (RFC 3339); "" = never.
+func Stamp(t time.Time) string { return utc(t, time.RFC3339) }
+
+func utc(t time.Time, layout string) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(layout)
+}
+
 // Moment formats a time in UTC as the configuration writes it: the first instant
 // of a day is just the date.
 func Moment(t time.Time) string {
-	if t = t.UTC(); t.Equal(t.Truncate(day)) {
-		return t.Format(time.DateOnly)
+	if t.Equal(t.Truncate(day)) {
+		return Date(t)
 	}
-	return t.Format("2006-01-02 15:04 UTC")
+	return Clock(t)
 }

@@ -101,7 +101,7 @@ func (v *clientView) standing(migratedAfter time.Duration) string {
 		if v.Row.Suspected {
 			how = "it left after a TLS handshake"
 		}
-		return "connected and never made a call: " + how + ", the last time at " + clock(v.Row.LastFailed) + "; in no share"
+		return "connected and never made a call: " + how + ", the last time at " + figures.Clock(v.Row.LastFailed) + "; in no share"
 	case v.Row.State == ledger.NoCalls:
 		return "connected and never made a call, as a scanner or a health check does; in no share"
 	case v.Row.MigratedBy == "declaration":

@@ -25,9 +25,9 @@ type base struct {
 func (s *server) funcs() template.FuncMap {
 	return template.FuncMap{
 		"ago":       func(t time.Time) string { return figures.Ago(s.Clock().Sub(t)) },
-		"stamp":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-		"iso":       func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+		"stamp":     figures.Clock,
+		"iso":       figures.Stamp,
+		"day":       figures.Date,
 		"moment":    figures.Moment,
 		"short":     figures.Short,
 		"count":     func(n uint64) string { return figures.Short(float64(n)) },

@@ -48,7 +48,7 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nWhat tlslift saw, up to %s:\n", opening, clock(now))
+	fmt.Fprintf(&b, "%s\n\nWhat tlslift saw, up to %s:\n", opening, figures.Clock(now))
 	item := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", name, oneLine(value))
@@ -58,9 +58,9 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 	item("Known by", knownBy(r))
 	item("State", worded(stateOf(r, now, of.migratedAfter), r.State.String()))
 	item("Verdict", worded(verdictOf(r), r.Verdict.String()))
-	item("First seen", clock(r.FirstSeen))
-	item("Last insecure call", clock(r.LastInsecure))
-	item("Last secure call", clock(r.LastSecure))
+	item("First seen", figures.Clock(r.FirstSeen))
+	item("Last insecure call", figures.Clock(r.LastInsecure))
+	item("Last secure call", figures.Clock(r.LastSecure))
 	if r.RequestsPerDay > 0 {
 		item("Requests a day", r.RequestsADay())
 	} else if r.ConnectionsPerDay > 0 {
@@ -71,10 +71,10 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 		if r.Suspected {
 			what = "TLS handshakes without a call"
 		}
-		item(what, counted(r)+"; last at "+clock(r.LastFailed))
+		item(what, counted(r)+"; last at "+figures.Clock(r.LastFailed))
 	}
 	if len(r.Refused) > 0 {
-		item("Calls refused by tlslift", inWords(r.Refused, refusalTexts)+"; last at "+clock(r.LastRefused))
+		item("Calls refused by tlslift", inWords(r.Refused, refusalTexts)+"; last at "+figures.Clock(r.LastRefused))
 	}
 	var hosts []string
 	for _, h := range r.Hosts {
@@ -87,7 +87,7 @@ func message(r *ledger.Row, of terms, now time.Time, site string) string {
 		if e.Over == "clear" {
 			over = "in clear"
 		}
-		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", secretTexts[e.Kind], times(e.Count), clock(e.Last)))
+		item("Secret sent "+over, fmt.Sprintf("%s, %s, last %s. Change it afterwards.", secretTexts[e.Kind], times(e.Count), figures.Clock(e.Last)))
 	}
 	if r.AllRefused {
 		b.WriteString("\nAsk the operator of tlslift today why its calls are refused: the log says why.\n")
@@ -143,19 +143,19 @@ func openingOf(r *ledger.Row, migratedAfter time.Duration, now time.Time) string
 		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	case r.AllRefused:
 		return fmt.Sprintf("tlslift refused the last call of %s, at %s, and let none through in the %s before it, so none of its messages was sent.",
-			name, clock(r.LastRefused), figures.Length(migratedAfter))
+			name, figures.Clock(r.LastRefused), figures.Length(migratedAfter))
 	case r.Regressed:
 		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))
 	case r.State == ledger.Insecure:
 		return name + " calls SMSPortal over plain HTTP or old TLS. When SMSPortal requires TLS 1.2, only tlslift keeps it working."
 	case r.State == ledger.Mixed:
-		return fmt.Sprintf("%s calls SMSPortal over TLS 1.2 or later, and also over plain HTTP or old TLS, the last time at %s. If it has been changed since, please say when.", name, clock(r.LastInsecure))
+		return fmt.Sprintf("%s calls SMSPortal over TLS 1.2 or later, and also over plain HTTP or old TLS, the last time at %s. If it has been changed since, please say when.", name, figures.Clock(r.LastInsecure))
 	case r.State == ledger.Silent:
 		last := r.LastInsecure
 		if r.LastSecure.After(last) {
 			last = r.LastSecure
 		}
-		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, clock(last), figures.Ago(now.Sub(last)))
+		return fmt.Sprintf("%s has made no call through tlslift since %s (%s). Was it migrated, switched off, or does it call rarely?", name, figures.Clock(last), figures.Ago(now.Sub(last)))
 	}
 	return ""
 }
@@ -227,14 +227,6 @@ func forWhich(r *ledger.Row) string {
 		return "for " + runtime
 	}
 	return ""
-}
-
-// clock formats a time for a person; "" = never.
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // oneLine keeps text that a caller may have invented from looking like lines of

@@ -97,7 +97,7 @@ func (r *Report) figures() string {
 // asOf says when and from what the report was made.
 func (r *Report) asOf() string {
 	return fmt.Sprintf("As of %s, from %s; migrated means secure calls and none insecure in %s.",
-		r.Summary.Generated.UTC().Format("2006-01-02 15:04 UTC"), r.Source, figures.Last(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
+		figures.Clock(r.Summary.Generated), r.Source, figures.Last(time.Duration(r.Summary.MigratedAfterSeconds)*time.Second))
 }
 
 // columnTitles are the column headings of every format with columns except CSV.
@@ -109,14 +109,7 @@ func (r *Report) cells(c *ledger.Row) []string {
 	if notes := c.Notes(r.Summary.Generated); len(notes) > 0 {
 		state += " (" + strings.Join(notes, ", ") + ")"
 	}
-	return []string{c.Client, state, c.Verdict.String(), c.Runtime(), c.RequestsADay(), date(c.LastInsecure), c.Owner, c.Fix}
-}
-
-func date(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.DateOnly)
+	return []string{c.Client, state, c.Verdict.String(), c.Runtime(), c.RequestsADay(), figures.Date(c.LastInsecure), c.Owner, c.Fix}
 }
 
 // layout is how a format for people writes the parts of a report.
@@ -257,9 +250,9 @@ func (r *Report) writeCSV(w io.Writer) error {
 		line := []string{
 			c.Client, c.Source, c.Owner, c.State.String(), strconv.FormatBool(c.Regressed), c.Verdict.String(), c.Library, c.Program,
 			strconv.FormatFloat(c.RequestsPerDay, 'f', 2, 64), strconv.FormatFloat(c.ConnectionsPerDay, 'f', 2, 64),
-			stamp(c.FirstSeen), stamp(c.LastSeen), stamp(c.LastInsecure), stamp(c.LastSecure),
-			stamp(c.Declared), c.Fix, c.FixPage(), r.unlessFleet(c.FallsBack),
-			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), r.unlessFleet(c.SeveralPrograms), c.MigratedBy, stamp(c.LastFailed),
+			figures.Stamp(c.FirstSeen), figures.Stamp(c.LastSeen), figures.Stamp(c.LastInsecure), figures.Stamp(c.LastSecure),
+			figures.Stamp(c.Declared), c.Fix, c.FixPage(), r.unlessFleet(c.FallsBack),
+			strconv.FormatBool(c.Failing), strconv.FormatBool(c.Misdeclared), r.unlessFleet(c.SeveralPrograms), c.MigratedBy, figures.Stamp(c.LastFailed),
 		}
 		for j := range line {
 			line[j] = cell(line[j])
@@ -278,13 +271,6 @@ func (r *Report) unlessFleet(mark bool) string {
 		return ""
 	}
 	return strconv.FormatBool(mark)
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // cell keeps a spreadsheet from taking a client's text for a formula: text that

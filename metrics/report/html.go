@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tlslift/docs/fixes"
+	"tlslift/metrics/figures"
 	"tlslift/metrics/ledger"
 	"tlslift/metrics/page/chart"
 )
@@ -48,7 +49,7 @@ type htmlView struct {
 func (r *Report) writeHTML(w io.Writer, byOwner bool) error {
 	titles := make(map[string]string) // of the pages of advice, by name
 	t, err := template.New("report.html").Funcs(template.FuncMap{
-		"date":   date,
+		"date":   figures.Date,
 		"title":  func(page string) string { return titles[page] },
 		"owner":  ownerTitle,
 		"anchor": func(i int) string { return fmt.Sprint("owner-", i+1) },
