@@ -19,7 +19,7 @@ type guard struct {
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	secure(w.Header())
+	Secure(w.Header())
 	switch path := r.URL.Path; {
 	case path == "/healthz", path == "/readyz":
 		reading(w, r, g.admin.serveProbe)
@@ -129,9 +129,9 @@ func (g *guard) mayAsk(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// secure sets the headers of an answer that is not a page. A page replaces the
+// Secure sets the headers of an answer that is not a page. A page replaces the
 // Content-Security-Policy with its own.
-func secure(h http.Header) {
+func Secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")

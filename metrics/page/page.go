@@ -16,6 +16,7 @@ import (
 	"path"
 	"time"
 
+	"tlslift/metrics/admin"
 	"tlslift/metrics/ledger"
 )
 
@@ -103,12 +104,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 func protect(w http.ResponseWriter) {
 	h := w.Header()
+	admin.Secure(h)
 	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
 }
 
 // render answers with a page. If rendering fails half-way, none of the page is sent.
