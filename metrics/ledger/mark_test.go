@@ -243,3 +243,25 @@ func TestAWithdrawnHelloLeavesTheRest(t *testing.T) {
 		t.Errorf("the configured one: %+v", r)
 	}
 }
+
+// TestAWithdrawnHelloLeavesItsLike: what another hello of the same kind showed stays.
+func TestAWithdrawnHelloLeavesItsLike(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*call.Offer{
+		"names-wrong-host": {Max: call.Version10, JA4: "t10d", SNI: true, WrongName: true},
+		"capable":          {Max: call.Version10, JA4: "t10d", SNI: true, Fallback: true},
+	} {
+		g := newRig(Settings{})
+		for range 2 {
+			g.sight("both", call.Observation{Ours: true, Ingress: call.Connect, Early: true, NoCall: true, Hello: h})
+		}
+		before := *g.rows["both"]
+		o := terminated(call.Version10)
+		o.Kind, o.Client, o.End, o.Offer = call.Request, call.Identity{Name: "acme", Source: call.SourceAccount}, g.clock.now(), h
+		o.Observation = &call.Observation{Ours: true, Ingress: call.Connect, Handling: call.Terminated, Version: call.Version10, Hello: h, FormerName: "both"}
+		g.Record(&o)
+		if r := g.rows["both"]; r.evidence != before.evidence || r.ja4 != "t10d" {
+			t.Errorf("%s: the other hello shows %v and JA4 %q, both showed %v", name, r.evidence, r.ja4, before.evidence)
+		}
+	}
+}

@@ -232,13 +232,19 @@ func (r *row) forget(h *call.Offer) {
 	}
 	if !modern {
 		r.library = ""
-		drop(Capable, NamesWrongHost, NoServerName)
+		drop(NoServerName)
+	}
+	if !modern && (!old || !h.Fallback) {
+		drop(Capable)
+	}
+	if !modern && !old {
+		drop(NamesWrongHost)
 	}
 	if h.SSLv2 && !old {
 		r.framed = ""
 		drop(SSLv2Framed)
 	}
-	if r.ja4 == h.JA4 {
+	if r.ja4 == h.JA4 && r.findMark(ofJA4, h.JA4) == nil {
 		r.ja4 = ""
 	}
 }
