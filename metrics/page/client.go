@@ -46,7 +46,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 	v.Leaves = row.State == ledger.Migrated && row.Verdict == ledger.Capable && !v.Upgraded
 	const day = 24 * time.Hour
 	v.SameDay = row.Declared.Equal(row.Declared.Truncate(day)) && row.LastInsecure.Sub(row.Declared) < day
-	v.Standing, v.For = v.standing(s.Ledger.MigratedAfter()), forWhich(&row)
+	v.Standing, v.For = v.standing(now, s.Ledger.MigratedAfter()), forWhich(&row)
 	v.Message = message(&row, terms{s.Ledger.Target(), s.Ledger.MigratedAfter(), s.To}, now, siteOf(r))
 	c := chart.Chart{
 		ID: "history", Title: "Requests and passed-on connections of each day, insecure and secure",
@@ -86,7 +86,7 @@ func (s *server) serveClient(w http.ResponseWriter, r *http.Request) {
 
 // standing says what the client's state means. A client may be secure only thanks
 // to tlslift.
-func (v *clientView) standing(migratedAfter time.Duration) string {
+func (v *clientView) standing(now time.Time, migratedAfter time.Duration) string {
 	switch {
 	case v.Row.Failing && v.Row.Suspected:
 		return "leaves after its TLS handshakes without a call: it may not trust the certificate, or be a health check"
@@ -106,6 +106,8 @@ func (v *clientView) standing(migratedAfter time.Duration) string {
 		return "connected and never made a call, as a scanner or a health check does; in no share"
 	case v.Row.MigratedBy == "declaration":
 		return "declared so by its owner, and not insecure since"
+	case v.Row.State == ledger.Silent:
+		return silence(&v.Row, now, migratedAfter)
 	}
 	return stateText(v.Row.State.String(), migratedAfter)
 }

@@ -295,6 +295,10 @@ func TestEveryCodeHasWords(t *testing.T) {
 	if text := stateOf(&ledger.Row{State: ledger.Silent}, now, 10*dayLong); text != "no call in the last 10 days, which is not the same as migrated" {
 		t.Errorf("silent: %q", text)
 	}
+	v := clientView{Row: ledger.Row{State: ledger.Silent}}
+	if text, want := v.standing(now, 10*dayLong), stateOf(&v.Row, now, 10*dayLong); text != want {
+		t.Errorf("silent: the page says %q, the message %q", text, want)
+	}
 	if text := verdictOf(&ledger.Row{Verdict: ledger.DistrustsUpstream, Suspected: true}); text != "it may reject SMSPortal's certificate" {
 		t.Errorf("a guess: %q", text)
 	}

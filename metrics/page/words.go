@@ -86,15 +86,21 @@ func inWords(counts map[string]uint64, texts map[string]string) string {
 // stateOf says what a client's state means. A client that made no call but has a
 // message is not a scanner.
 func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
-	switch {
-	case r.State == ledger.NoCalls:
+	switch r.State {
+	case ledger.NoCalls:
 		return "never made a call"
-	case r.State == ledger.Silent && now.Sub(r.LastSecure) < migratedAfter:
-		return "no call since its last TLS handshake failed"
-	case r.State == ledger.Silent:
-		return "no call in " + figures.Last(migratedAfter) + ", which is not the same as migrated"
+	case ledger.Silent:
+		return silence(r, now, migratedAfter)
 	}
 	return stateText(r.State.String(), migratedAfter)
+}
+
+// silence says since when no call has come from a silent client.
+func silence(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
+	if now.Sub(r.LastSecure) < migratedAfter {
+		return "no call since its last TLS handshake failed"
+	}
+	return "no call in " + figures.Last(migratedAfter) + ", which is not the same as migrated"
 }
 
 // verdictOf says what a client's verdict means. If only its silence speaks for

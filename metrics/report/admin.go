@@ -52,6 +52,7 @@ func FromAdmin(ctx context.Context, admin string, access Access) (*Report, error
 	}
 	r.instance = summary.Instance
 	r.Summary.History, r.Summary.BurnDown, r.Summary.Forecast = summary.History, summary.BurnDown, summary.Forecast
+	r.Summary.InsecureWeekAgo, r.Summary.ActiveWeekAgo = summary.InsecureWeekAgo, summary.ActiveWeekAgo
 	r.Summary.Tracked, r.Summary.Limit, r.Summary.Overflowed = summary.Tracked, summary.Limit, summary.Overflowed
 	return r, nil
 }

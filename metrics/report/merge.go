@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,9 +128,12 @@ func (f *fleet) addTimes(to, r *ledger.Row) {
 		to.FirstSeen = r.FirstSeen
 	}
 	to.RequestsPerDay, to.ConnectionsPerDay = requests/f.week(to), connections/f.week(to)
-	if !r.LastSeen.Before(to.LastSeen) {
-		to.LastSeen, to.UserAgent, to.JA4 = r.LastSeen, r.UserAgent, r.JA4
+	newer, older := r, to
+	if r.LastSeen.Before(to.LastSeen) {
+		newer, older = to, r
 	}
+	to.UserAgent, to.JA4 = cmp.Or(newer.UserAgent, older.UserAgent), cmp.Or(newer.JA4, older.JA4)
+	to.LastSeen = newer.LastSeen
 	to.LastRefused, to.LastUpgraded = later(to.LastRefused, r.LastRefused), later(to.LastUpgraded, r.LastUpgraded)
 	to.Declared = later(to.Declared, r.Declared)
 	if r.Configured { // only if no instance's configuration names it otherwise

@@ -193,6 +193,22 @@ func TestMergedReportsKnowWhoIsRefused(t *testing.T) {
 	}
 }
 
+// The newest instance may have seen a spliced call, which has no User-Agent.
+func TestAReportKeepsTheUserAgentOfAnotherInstance(t *testing.T) {
+	t.Parallel()
+	a := ledger.Row{Client: "erp", FirstSeen: now, LastSeen: now.Add(-time.Hour), UserAgent: "Java", JA4: "t10d"}
+	b := ledger.Row{Client: "erp", FirstSeen: now, LastSeen: now, JA4: "t13d"}
+	for _, rows := range [][2]ledger.Row{{a, b}, {b, a}} {
+		r, err := merge([]*Report{newReport("a", now, 14*dayLong, rows[:1]), newReport("b", now, 14*dayLong, rows[1:])}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := r.Clients[0]; c.UserAgent != "Java" || c.JA4 != "t13d" || !c.LastSeen.Equal(now) {
+			t.Errorf("%q, %q, %v", c.UserAgent, c.JA4, c.LastSeen)
+		}
+	}
+}
+
 // An instance names the library of the hello that its own verdict is about. For a
 // report with another verdict that may be the wrong hello: then none is named.
 func TestAReportNamesNoLibraryOfAnotherHello(t *testing.T) {

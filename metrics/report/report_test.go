@@ -300,6 +300,9 @@ func TestTheSourcesOfOneInstanceAgree(t *testing.T) {
 		!slices.Equal(viaAdmin.Summary.BurnDown, viaState.Summary.BurnDown) || len(viaAdmin.Summary.BurnDown) < 2 {
 		t.Errorf("they differ:\n%s\n%s", a, b)
 	}
+	if was := viaAdmin.Summary.ActiveWeekAgo; was == nil || *was != *viaState.Summary.ActiveWeekAgo || *viaAdmin.Summary.InsecureWeekAgo != *viaState.Summary.InsecureWeekAgo {
+		t.Errorf("a week ago: %+v, %+v", viaAdmin.Summary, viaState.Summary)
+	}
 	if viaAdmin.Summary.Limit == 0 || viaState.Summary.Limit != 0 {
 		t.Errorf("%d clients at most, and in the file %d, which has no limit", viaAdmin.Summary.Limit, viaState.Summary.Limit)
 	}
