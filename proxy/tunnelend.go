@@ -128,7 +128,7 @@ func (t *tunnel) finish() {
 		c.evidence.hello("") // stop waiting to report the hello
 	} else if o.Observation == nil {
 		v := t.observation(call.Observation{Handling: o.Handling, NoCall: true})
-		if c.evidence.pending != nil {
+		if c.evidence.pending != nil { // a hello that names nobody is for whom its requests are for
 			v = c.evidence.pending.Observation
 		}
 		o.Observation = c.observe(c.client, v)
