@@ -60,6 +60,9 @@ func (l *Ledger) Record(o *call.Outcome) {
 			r.request(o, now)
 		}
 		r.shows(o, offer, family, asked && !o.Partial, asked || sighted && s.Called(), now)
+		if home := l.rows[cleanName(o.Client.Unnamed)]; home != nil && o.Client.Source == call.SourceAccount && sighted && s.Called() && s.Handling == call.Terminated {
+			home.gotIn(now)
+		}
 		l.queue(r)
 		l.changed.Store(true)
 	}
@@ -176,6 +179,14 @@ func (r *row) observe(s *call.Observation, offer *call.Offer, now int64) {
 	if s.Failure != call.HandshakeOK {
 		r.failure(s, offer, now)
 	}
+}
+
+// gotIn records that a client without a call of its own name got in: its handshake
+// succeeded, and its call counts under its account. Only the next failure says
+// otherwise.
+func (r *row) gotIn(now int64) {
+	r.evidence.refute(now, DistrustsCA, ShutOut, NoServerName)
+	r.lastFailed = 0
 }
 
 // withdraw takes back a hello that was recorded under a name, after its client

@@ -91,3 +91,30 @@ func TestAccountLearntLate(t *testing.T) {
 		t.Errorf("%v hellos were counted", n)
 	}
 }
+
+// TestAccountGetsIn: its failures are its address's, because no account shows in a
+// handshake. They end with the first call in TLS that comes from there.
+func TestAccountGetsIn(t *testing.T) {
+	t.Parallel()
+	s := start(t, smsportal.Options{}, "clients: {account: plain}")
+	reject := func(failures float64) {
+		t.Helper()
+		conn := tls.Client(connect.open(t, s, legacy), speaking(tls.VersionTLS10, s.portal.Roots(), legacy))
+		if err := conn.Handshake(); err == nil {
+			t.Fatal("the client trusts anybody")
+		}
+		s.WaitMetric(failures, "tlslift_client_handshake_failures_total", "client", s.client, "reason", "client_rejected_ca")
+		if got := s.standing(t); !got.Failing || got.Verdict != "distrusts-ca" {
+			t.Errorf("after failure %v the address stands %+v", failures, got)
+		}
+	}
+	reject(1)
+	c := s.hello(t, connect, legacy, speaking(tls.VersionTLS10, s.ours, legacy))
+	c.Send(asAccount("acme")).Answer("GET")
+	s.WaitMetric(1, "tlslift_client_connections_total", "client", "acme", "handling", "terminated")
+	if got := s.standing(t); got.Failing || got.Verdict != "legacy-only" || got.State != "no-calls" {
+		t.Errorf("after a call as an account the address stands %+v", got)
+	}
+	c.Close()
+	reject(2)
+}
