@@ -13,7 +13,7 @@ import (
 func (r *row) stand(p *policy, now time.Time) Row {
 	v := Row{
 		Client: r.name, Evidence: r.evidence, Declared: p.clients[r.name].Migrated.UTC(), Unnamed: p.clients[r.name].Unnamed,
-		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastUpgraded: at(r.lastLifted),
+		FirstSeen: at(r.first), LastInsecure: at(r.lastInsecure), LastSecure: at(r.lastSecure), LastFailed: at(r.lastFailed), LastUpgraded: at(r.lastLifted), LastRefused: at(r.lastRefused),
 	}
 	v.Verdict, v.Library, v.Program = r.judge(p, now)
 	v.Suspected = OnlySilence(v.Verdict, func(f call.HandshakeFailure) bool { return r.totals.total(ofFailures, uint8(f)) > 0 })
@@ -97,7 +97,7 @@ func (v *Row) Stand(now time.Time, migratedAfter time.Duration) {
 	s := v.times()
 	v.State, v.MigratedBy = s.StateAt(now, migratedAfter), s.MigratedBy(now, migratedAfter)
 	v.Regressed, v.Failing = s.RegressedAt(now), s.FailingAt(now, migratedAfter)
-	v.Misdeclared = s.MisdeclaredAt(now)
+	v.Misdeclared = s.MisdeclaredAt(now) && v.LastRefused.IsZero() // refused calls show that its name is right
 	v.explain()
 }
 

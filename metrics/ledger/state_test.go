@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"tlslift/proxy/call"
+	"tlslift/proxy/problem"
 )
 
 func TestStateAt(t *testing.T) {
@@ -119,5 +122,19 @@ func TestAMisspeltNameIsInTheFile(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestARefusedClientIsNotMisdeclared: its refused calls show that its name is right.
+func TestARefusedClientIsNotMisdeclared(t *testing.T) {
+	t.Parallel()
+	g := newRig(Settings{Clients: []Configured{{Name: "refused", Migrated: epoch}, {Name: "misspelled", Migrated: epoch}}})
+	denied := foreign()
+	denied.Label, denied.Reason = call.LabelDenied, problem.ACL
+	g.request("refused", denied)
+	for name, want := range map[string]bool{"refused": false, "misspelled": true} {
+		if r := g.row(t, name); r.Misdeclared != want || (r.Misdeclaration != "") != want {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }

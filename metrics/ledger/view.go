@@ -240,7 +240,7 @@ func (r *row) view(p *policy, now time.Time) Row {
 func (r *row) brief(p *policy, now time.Time) Row {
 	v := r.stand(p, now)
 	v.Source, v.Configured, v.JA4 = r.source, r.configured || r.name == call.LabelOverflow, r.ja4
-	v.LastSeen, v.LastRefused = at(r.last), at(r.lastRefused)
+	v.LastSeen = at(r.last)
 	v.AllRefused = r.lastRefused != 0 && (r.lastServed == 0 || r.lastRefused-r.lastServed >= int64(p.MigratedAfter/time.Second))
 	v.Settings, v.SeveralPrograms = r.ledLately(p.MigratedAfter), r.severalPrograms(p.MigratedAfter)
 	v.Offers(r.offered.String())

@@ -93,7 +93,7 @@ func (v *clientView) standing(now time.Time, migratedAfter time.Duration) string
 	case v.Row.Failing:
 		return "connects, but its TLS handshakes fail, so none of its calls arrives"
 	case v.Row.AllRefused:
-		return "tlslift refuses its calls, so none of them is sent"
+		return "tlslift refused its last call, and saw none succeed before it"
 	case v.Row.State == ledger.Migrated && v.Upgraded:
 		return "called over TLS 1.2 or later in " + figures.Last(migratedAfter) + ", and tlslift terminated it: as it is set up, it needs tlslift"
 	case v.Row.State == ledger.NoCalls && !v.Row.LastFailed.IsZero():

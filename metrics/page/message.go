@@ -142,7 +142,7 @@ func openingOf(r *ledger.Row, migratedAfter time.Duration, now time.Time) string
 	case r.Failing:
 		return name + " cannot call SMSPortal: its TLS handshakes fail, so none of its messages is sent."
 	case r.AllRefused:
-		return fmt.Sprintf("tlslift refused the last call of %s, at %s, and let none through in the %s before it, so none of its messages was sent.",
+		return fmt.Sprintf("tlslift refused the last call of %s, at %s, and saw none of its calls succeed in the %s before it.",
 			name, figures.Clock(r.LastRefused), figures.Length(migratedAfter))
 	case r.Regressed:
 		return fmt.Sprintf("%s was declared migrated on %s, and has called SMSPortal insecurely since.", name, figures.Moment(r.Declared))

@@ -196,7 +196,7 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 		for _, name := range []string{"barred", "erp"} {
 			body := get(t, h, "/clients/"+name).Body.String()
 			for _, want := range []string{
-				"tlslift refuses its calls, so none of them is sent", "<dt>Calls refused by tlslift</dt><dd>acl: 1, last",
+				"tlslift refused its last call, and saw none succeed before it", "<dt>Calls refused by tlslift</dt><dd>acl: 1, last",
 				`<code>"client":"` + name + `"</code>, <code>"error"</code> says why`,
 			} {
 				if !strings.Contains(body, want) {
@@ -204,7 +204,7 @@ func TestAClientWhoseCallsAreRefused(t *testing.T) {
 				}
 			}
 			text, _ := ownersMessage(body)
-			for _, want := range []string{"tlslift refused the last call of " + name + ", at 2026-11-23 12:00 UTC, and let none through in the 14 days before it, so none of its messages was sent.", "\n- Calls refused by tlslift: the caller may not use this way in, 1 time (acl); last at 2026", "Ask the operator of tlslift today why its calls are refused"} {
+			for _, want := range []string{"tlslift refused the last call of " + name + ", at 2026-11-23 12:00 UTC, and saw none of its calls succeed in the 14 days before it.", "\n- Calls refused by tlslift: the caller may not use this way in, 1 time (acl); last at 2026", "Ask the operator of tlslift today why its calls are refused"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%s: the message lacks %q:\n%s", name, want, text)
 				}

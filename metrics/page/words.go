@@ -89,6 +89,10 @@ func stateOf(r *ledger.Row, now time.Time, migratedAfter time.Duration) string {
 	switch r.State {
 	case ledger.NoCalls:
 		return "never made a call"
+	case ledger.Unseen:
+		if !r.LastRefused.IsZero() {
+			return "no call from it was let through"
+		}
 	case ledger.Silent:
 		return silence(r, now, migratedAfter)
 	}

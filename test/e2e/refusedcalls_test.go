@@ -88,7 +88,7 @@ func TestRefusedCallsAreOfAClient(t *testing.T) {
 	}
 	for _, name := range []string{"unframed", "barred"} {
 		p.WaitLogs(0, harness.Match{"msg": "request", "client": name, "decision": "refuse"}, 1)
-		if _, page := p.Get("/clients/" + name); !strings.Contains(page, "tlslift refuses its calls, so none of them is sent") ||
+		if _, page := p.Get("/clients/" + name); !strings.Contains(page, "tlslift refused its last call, and saw none succeed before it") ||
 			!strings.Contains(page, "tlslift refused the last call of "+name+", at ") || strings.Contains(page, "only tlslift keeps it working") {
 			t.Errorf("the page of %s: %.6000s", name, page)
 		}
