@@ -127,7 +127,7 @@ func (q *request) problem(status int) *http.Response {
 	q.w.SetReason(p.Phrase())
 	hints := problem.Hints{
 		Method: o.Method, Path: o.Path, Host: q.place.Host,
-		ContentType: h.Get("Content-Type"), Accept: h.Get("Accept"), SOAPAction: h.Get("Soapaction"),
+		ContentType: first(h, "Content-Type"), Accept: first(h, "Accept"), SOAPAction: first(h, "Soapaction"),
 	}
 	dialect := problem.DialectOf(hints)
 	if p.Cause == problem.Hostless || p.Cause == problem.UnknownHost {

@@ -21,14 +21,14 @@ import (
 // reach them. A document that cannot be read, or is larger than what may be held,
 // passes unchanged; that is counted and logged.
 func (q *request) document(resp *http.Response, v rewrite.View) {
-	if !q.st.Rewrite.WSDL || q.out.Method != http.MethodGet || resp.StatusCode != http.StatusOK || !rewrite.IsXML(resp.Header.Get("Content-Type")) {
+	if !q.st.Rewrite.WSDL || q.out.Method != http.MethodGet || resp.StatusCode != http.StatusOK || !rewrite.IsXML(first(resp.Header, "Content-Type")) {
 		return
 	}
 	answer, ok := q.answer.ReadCloser.(interface{ Beginning() []byte })
 	if !ok {
 		return
 	}
-	contentType, coding := resp.Header.Get("Content-Type"), resp.Header.Get("Content-Encoding")
+	contentType, coding := first(resp.Header, "Content-Type"), first(resp.Header, "Content-Encoding")
 	limit, beginning := q.st.Upstream.ResponseBuffer, answer.Beginning()
 	if coding != "" {
 		beginning, _ = decoded(beginning, coding, documentBeginning)

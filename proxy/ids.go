@@ -43,10 +43,10 @@ const maxCallerID = 64
 // trace-id of traceparent (W3C Trace Context, section 3.2.2.3). It returns "" if
 // neither may be logged.
 func callerID(h http.Header) string {
-	if id := h.Get("X-Request-Id"); plainID(id) {
+	if id := first(h, "X-Request-Id"); plainID(id) {
 		return id
 	}
-	_, rest, _ := strings.Cut(h.Get("Traceparent"), "-")
+	_, rest, _ := strings.Cut(first(h, "Traceparent"), "-")
 	if id, _, ok := strings.Cut(rest, "-"); ok && len(id) == 32 && plainID(id) {
 		return id
 	}

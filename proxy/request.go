@@ -231,12 +231,12 @@ func (q *request) readBody() error {
 		return err
 	}
 	q.held = held
-	contentType := q.r.Header.Get("Content-Type")
+	contentType := first(q.r.Header, "Content-Type")
 	if q.out.APIType == "" {
 		q.out.APIType = redact.APITypeForm(held.prefix(), contentType)
 	}
 	if q.out.APIType == "" && q.out.Method == http.MethodPost {
-		q.out.APIType = redact.SOAPOperation(q.r.Header.Get("Soapaction"), contentType, held.prefix())
+		q.out.APIType = redact.SOAPOperation(first(q.r.Header, "Soapaction"), contentType, held.prefix())
 	}
 	return nil
 }
@@ -244,7 +244,7 @@ func (q *request) readBody() error {
 // identify names the caller according to the current settings. The error says why its
 // proxy credentials were rejected.
 func (q *request) identify() (err error) {
-	c, st, authorization := q.c, q.st, q.r.Header.Get("Authorization")
+	c, st, authorization := q.c, q.st, first(q.r.Header, "Authorization")
 	renewed := c.by != st.Resolver
 	if c.outer != nil {
 		if proxied := c.outer.Source == call.SourceProxyAuth || c.outer.Source == call.SourceProxyUser; renewed && !proxied {
@@ -261,7 +261,7 @@ func (q *request) identify() (err error) {
 	if !c.final {
 		facts := *c.facts
 		facts.Ingress = q.out.Ingress
-		c.client, err = st.Resolver.Request(&facts, q.r.Header.Get("Proxy-Authorization"), authorization, q.query, q.held.prefix)
+		c.client, err = st.Resolver.Request(&facts, first(q.r.Header, "Proxy-Authorization"), authorization, q.query, q.held.prefix)
 	}
 	return err
 }
@@ -328,4 +328,11 @@ func (s *Server) onResponse(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Re
 	q.w.SetHeader(resp.Header)
 	resp.Header = nil // goproxy would copy every field
 	return resp
+}
+
+func first(h http.Header, key string) string {
+	if v := h[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

@@ -33,9 +33,9 @@ func (q *request) finish() {
 	}
 	o.RequestBytes, o.ResponseBytes = q.r.BodyBytes(), q.w.Written()
 	o.UpstreamVersion, o.UpstreamReused = q.ex.TLSVersion, q.ex.Reused
-	o.UserAgent, o.Partial, o.Caller = q.r.Header.Get("User-Agent"), q.r.Partial, callerID(q.r.Header)
+	o.UserAgent, o.Partial, o.Caller = first(q.r.Header, "User-Agent"), q.r.Partial, callerID(q.r.Header)
 	if o.Ours && o.Insecure() {
-		o.Exposed = redact.Exposed(q.query, q.r.Header.Get("Authorization"), q.r.Header.Get("Content-Type"), q.held.prefix())
+		o.Exposed = redact.Exposed(q.query, first(q.r.Header, "Authorization"), first(q.r.Header, "Content-Type"), q.held.prefix())
 	}
 	if o.FromUpstream && o.Reason == problem.None {
 		q.streamed()

@@ -31,7 +31,7 @@ type selfTestAnswer struct {
 // to change. It echoes no URL, header field or body.
 func (q *request) selfTest() {
 	c, o := q.c, &q.out
-	program := call.FamilyOf(q.r.Header.Get("User-Agent"))
+	program := call.FamilyOf(first(q.r.Header, "User-Agent"))
 	a := selfTestAnswer{
 		Client: c.client.Name, Source: c.client.Source.String(), Address: c.facts.Client.Addr().String(),
 		Ingress: o.Ingress.String(), TLSVersion: o.Version.String(), Cipher: cipherName(o.Cipher),
@@ -45,7 +45,7 @@ func (q *request) selfTest() {
 	}
 	o.Label = call.LabelOther
 	contentType, body := "text/plain; charset=utf-8", a.text()
-	if strings.Contains(q.r.Header.Get("Accept"), "json") {
+	if strings.Contains(first(q.r.Header, "Accept"), "json") {
 		contentType = "application/json; charset=utf-8"
 		body, _ = json.MarshalIndent(a, "", "  ") //nolint:errchkjson // a struct of strings
 	}

@@ -54,7 +54,8 @@ func (x *trip) receive() (*http.Response, error) {
 // EventStream reports whether an answer is a stream of server-sent events (HTML,
 // section 9.2). The caller waits for each of them.
 func EventStream(h http.Header) bool {
-	return strings.EqualFold(form.Media(h.Get("Content-Type")), "text/event-stream")
+	v := h["Content-Type"]
+	return len(v) > 0 && strings.EqualFold(form.Media(v[0]), "text/event-stream")
 }
 
 // hold reads the body to its end, or until it exceeds the buffer or the free memory.
@@ -91,8 +92,10 @@ func (x *trip) wholeBody() error {
 func (x *trip) finish() {
 	a := &x.memory.answer
 	x.ex.Delivery = problem.Answered
-	if idle := keepAliveTimeout(a.Header.Get("Keep-Alive")); idle > 0 && x.p != nil {
-		x.p.LearnIdleTimeout(idle)
+	if v := a.Header["Keep-Alive"]; len(v) > 0 {
+		if idle := keepAliveTimeout(v[0]); idle > 0 && x.p != nil {
+			x.p.LearnIdleTimeout(idle)
+		}
 	}
 	x.end(!a.Close)
 }
