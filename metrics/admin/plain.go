@@ -47,7 +47,7 @@ func onlyCertificates(rest []byte) []byte {
 }
 
 // serveQuit starts the shutdown of the process. It is for Jobs whose application
-// tells the sidecar that it is done.
+// reports to the sidecar that it is done.
 func (a *Admin) serveQuit(w http.ResponseWriter, r *http.Request) {
 	if !a.o.AllowQuit {
 		sentence(w, http.StatusNotFound, "Set admin.quit: true to allow POST /quit.")

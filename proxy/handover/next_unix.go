@@ -144,7 +144,7 @@ func (n *Next) Outcome(encoded json.RawMessage) error {
 	return err
 }
 
-// Finish tells the process that no more outcomes follow, and how many log lines
+// Finish notifies the process that no more outcomes follow, and how many log lines
 // this process lost without logging that. It ends the conversation.
 func (n *Next) Finish(linesLost uint64) {
 	_ = n.talk.send(message{Kind: wordDone, LinesLost: linesLost})

@@ -62,7 +62,7 @@ func (t *talk) state() (*State, error) {
 	return m.State, err
 }
 
-// Ready tells the old process that this one has started, and waits until it may
+// Ready notifies the old process that this one has started, and waits until it may
 // serve. It fails if the old process ended, or abandoned the upgrade.
 func (p *Previous) Ready() error {
 	if err := p.talk.send(message{Kind: wordReady}); err != nil {
@@ -74,11 +74,11 @@ func (p *Previous) Ready() error {
 	return nil
 }
 
-// Ending tells the old process that this one is about to end and waits only for
+// Ending notifies the old process that this one is about to end and waits only for
 // done. Call it only after Serving has begun.
 func (p *Previous) Ending() { _ = p.talk.send(message{Kind: wordEnding}) }
 
-// Serving tells the old process that this one serves, and calls count for each
+// Serving notifies the old process that this one serves, and calls count for each
 // of its outcomes until it is done. It returns the argument of Next.Finish, or an
 // error if outcomes may be lost.
 func (p *Previous) Serving(count func(*call.Outcome)) (linesLost uint64, err error) {

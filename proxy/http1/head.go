@@ -97,7 +97,7 @@ func (p *headParser) field(line string) *Refusal {
 }
 
 // looksLikeFraming reports whether name is that of a framing field with underscores
-// in place of hyphens. CGI variable names do not tell the two apart.
+// in place of hyphens. As CGI variables, both have the same name.
 func looksLikeFraming(name string) bool {
 	if strings.IndexByte(name, '_') < 0 {
 		return false
